@@ -1,0 +1,102 @@
+/*
+ * The configuration file: one YAML document, read once, strict.
+ *
+ * An unknown key, a duplicate key, a missing required key, a value of the
+ * wrong kind or out of range is an ERROR_CONFIG that names file, line and
+ * column.  Keys that this version knows of and does not carry out are refused
+ * in the same way, never ignored.
+ */
+#ifndef SLUICE_CONFIG_H
+#define SLUICE_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "log.h"
+
+enum operation {
+	OPERATION_INSERT = 1 << 0,
+	OPERATION_UPDATE = 1 << 1,
+	OPERATION_DELETE = 1 << 2,
+	OPERATION_TRUNCATE = 1 << 3,
+	OPERATION_ALL = 15,
+};
+
+enum copy_mode { COPY_MODE_FULL, COPY_MODE_NONE };
+enum copy_existing { COPY_EXISTING_ERROR, COPY_EXISTING_CLEAR, COPY_EXISTING_APPEND };
+enum schema_changes { SCHEMA_CHANGES_FOLLOW, SCHEMA_CHANGES_STOP, SCHEMA_CHANGES_IGNORE };
+enum table_storage { TABLE_STORAGE_DEFAULT, TABLE_STORAGE_HEAP, TABLE_STORAGE_AO_ROW, TABLE_STORAGE_AO_COLUMN };
+
+struct string_list {
+	char **items;
+	unsigned count;
+};
+
+struct column_rename {
+	char *from;
+	char *to;
+};
+
+/* One entry of tables.overrides; absent keys are NULL, empty or 0. */
+struct table_override {
+	char *source; /* schema.table, quoted as in SQL where needed */
+	char *target;
+	struct string_list columns;
+	struct column_rename *rename;
+	unsigned rename_count;
+	struct string_list key;
+	char *where;
+	unsigned operations; /* enum operation bits; 0: the global ones */
+	struct string_list distributed_by;
+	enum table_storage storage;
+};
+
+struct config {
+	char *task;
+	struct {
+		char *conninfo;
+		char *slot; /* "sluice_<task>" unless given */
+		bool failover;
+	} source;
+	struct {
+		char *conninfo;
+		char *dialect; /* "auto" unless given */
+	} destination;
+	struct {
+		struct string_list include;
+		struct string_list exclude;
+		struct table_override *overrides;
+		unsigned override_count;
+	} tables;
+	unsigned operations; /* enum operation bits */
+	struct {
+		enum copy_mode mode;
+		enum copy_existing existing;
+		unsigned jobs;
+	} initial_copy;
+	struct {
+		bool create;
+		enum schema_changes changes;
+	} schema;
+	struct {
+		int64_t max_delay_ms;
+		int64_t max_bytes;
+		int64_t memory_bytes;
+		char *spill_directory;
+	} apply;
+	int64_t retry_duration_ms;
+	struct {
+		int64_t heartbeat_ms;
+		int64_t warn_bytes;
+	} wal;
+	char *http_listen; /* NULL: off */
+	enum log_level log_level;
+	enum log_format log_format;
+};
+
+/* Reads and checks the file.  On failure nothing is left allocated. */
+MUST_CHECK bool config_load(const char *path, struct config *config, struct error *err);
+void config_free(struct config *config);
+
+#endif

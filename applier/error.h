@@ -1,0 +1,60 @@
+/*
+ * The one way in which a failure travels through the applier.
+ *
+ * A function that can fail returns bool and takes a struct error as its last
+ * argument: true is success, false means the struct says why.  The innermost
+ * function sets class and message; callers on the way up may prepend context
+ * ("merging into dw.orders").  Nobody logs what he returns: the place that
+ * decides what happens next logs it, once.
+ *
+ * Messages follow PostgreSQL's style: lower case, no full stop; the hint is
+ * what the user can do and is a sentence.
+ */
+#ifndef SLUICE_ERROR_H
+#define SLUICE_ERROR_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+
+enum error_class {
+	ERROR_NONE,	   /* no error has been set */
+	ERROR_RETRY,	   /* a lost connection, a busy slot: trying again may help */
+	ERROR_CONFIG,	   /* the configuration or the command line: exit status 2 */
+	ERROR_PRECONDITION, /* a precheck failed: exit status 3 */
+	ERROR_DATA,	   /* the data or a server's state: exit status 1 */
+	ERROR_BUG,	   /* something this program believed impossible */
+	ERROR_STOPPED,	   /* the user asked to stop: exit status 0 */
+};
+
+#define ERROR_MESSAGE_MAX 2048
+#define ERROR_HINT_MAX 1024
+
+struct error {
+	enum error_class class;
+	char sqlstate[6]; /* from the server, or empty */
+	char message[ERROR_MESSAGE_MAX];
+	char hint[ERROR_HINT_MAX];
+};
+
+void error_clear(struct error *err);
+
+/* Sets class and message, clears hint and SQLSTATE.  Always returns false, so
+ * that a function can say `return error_set(err, ...)`. */
+bool error_set(struct error *err, enum error_class class, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Sets the hint; returns false for the same reason. */
+bool error_hint(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Prepends "context: " to the message; returns false. */
+bool error_context(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Writes "message; hint" as one line, new lines in it folded to blanks. */
+void error_sentence(const struct error *err, char *out, int out_bytes);
+
+/* The exit status for an error (see error_class). */
+int error_exit_status(const struct error *err);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * Log lines on standard error, as text or as one JSON object a line.
+ *
+ *	2026-03-01 03:00:12.345 UTC info   copied public.orders (1000000 rows in 3.2 s)
+ *	{"time":"2026-03-01T03:00:12.345Z","level":"info","message":"copied ..."}
+ */
+#ifndef SLUICE_LOG_H
+#define SLUICE_LOG_H
+
+#include "error.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+void log_init(enum log_level level, enum log_format format);
+void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
+#define log_warning(...) log_write(LOG_WARNING, __VA_ARGS__)
+#define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
+
+#endif
