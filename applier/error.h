@@ -48,10 +48,12 @@ bool error_set(struct error *err, enum error_class class, const char *fmt, ...) 
 /* Sets the hint; returns false for the same reason. */
 bool error_hint(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Prepends "context: " to the message; returns false. */
+/* Prepends "context: " to the message; returns false.  A message that gets too
+ * long loses its end, always between two characters. */
 bool error_context(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Writes "message; hint" as one line, new lines in it folded to blanks. */
+/* Writes "message; hint" as one line: control characters become blanks, and
+ * the hint's first word begins small unless it is a name. */
 void error_sentence(const struct error *err, char *out, int out_bytes);
 
 /* The exit status for an error (see error_class). */

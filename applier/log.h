@@ -7,13 +7,22 @@
 #ifndef SLUICE_LOG_H
 #define SLUICE_LOG_H
 
+#include <time.h>
+
 #include "error.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
 
+/* Until it is called: text, from info on. */
 void log_init(enum log_level level, enum log_format format);
+
+/* Writes one line with one write(2), so that lines never mix. */
 void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* The line itself, new line included; the caller frees it.  Control characters
+ * become blanks in text and escapes in JSON, bytes that are not UTF-8 U+FFFD. */
+char *log_line(enum log_level level, enum log_format format, const struct timespec *when, const char *message);
 
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO, __VA_ARGS__)

@@ -1,0 +1,170 @@
+#include "arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Lets an AddressSanitizer build see a use after arena_reset(). */
+#if defined(__has_include) && __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, bytes) ((void) (address), (void) (bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void) (address), (void) (bytes))
+#endif
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t size; /* of the payload */
+	size_t used;
+	alignas(max_align_t) unsigned char payload[];
+};
+
+void
+arena_init(struct arena *arena, size_t chunk_bytes)
+{
+	*arena = (struct arena){.chunk_bytes = chunk_bytes < 64 ? 64 : chunk_bytes};
+}
+
+static void
+chunk_free(struct arena *arena, struct arena_chunk *chunk)
+{
+	arena->held_bytes -= sizeof(*chunk) + chunk->size;
+	free(chunk);
+}
+
+void
+arena_fini(struct arena *arena)
+{
+	while (arena->chunks) {
+		struct arena_chunk *chunk = arena->chunks;
+
+		arena->chunks = chunk->next;
+		chunk_free(arena, chunk);
+	}
+}
+
+void
+arena_reset(struct arena *arena)
+{
+	struct arena_chunk *kept = NULL;
+
+	while (arena->chunks) {
+		struct arena_chunk *chunk = arena->chunks;
+
+		arena->chunks = chunk->next;
+		if (!kept && chunk->size == arena->chunk_bytes)
+			kept = chunk;
+		else
+			chunk_free(arena, chunk);
+	}
+	if (kept) {
+		kept->next = NULL;
+		kept->used = 0;
+		ASAN_POISON_MEMORY_REGION(kept->payload, kept->size);
+		arena->chunks = kept;
+	}
+}
+
+static struct arena_chunk *
+chunk_create(struct arena *arena, size_t size)
+{
+	struct arena_chunk *chunk;
+
+	if (size > SIZE_MAX - sizeof(*chunk))
+		arena_out_of_memory(size);
+	chunk = malloc(sizeof(*chunk) + size);
+	if (!chunk)
+		arena_out_of_memory(sizeof(*chunk) + size);
+	chunk->next = NULL;
+	chunk->size = size;
+	chunk->used = 0;
+	ASAN_POISON_MEMORY_REGION(chunk->payload, size);
+	arena->held_bytes += sizeof(*chunk) + size;
+	return chunk;
+}
+
+/* The chunk that takes the bytes: a new current one, or one of their own
+ * behind the current one, which stays open for what comes next. */
+static struct arena_chunk *
+chunk_for(struct arena *arena, size_t bytes)
+{
+	struct arena_chunk *chunk;
+
+	if (bytes <= arena->chunk_bytes / 4) {
+		chunk = chunk_create(arena, arena->chunk_bytes);
+	} else {
+		chunk = chunk_create(arena, bytes);
+		if (arena->chunks) {
+			chunk->next = arena->chunks->next;
+			arena->chunks->next = chunk;
+			return chunk;
+		}
+	}
+	chunk->next = arena->chunks;
+	arena->chunks = chunk;
+	return chunk;
+}
+
+static void *
+alloc(struct arena *arena, size_t bytes, size_t alignment)
+{
+	struct arena_chunk *chunk = arena->chunks;
+	size_t at = chunk ? (chunk->used + alignment - 1) & ~(alignment - 1) : 0;
+
+	if (!chunk || at > chunk->size || bytes > chunk->size - at) {
+		chunk = chunk_for(arena, bytes);
+		at = 0;
+	}
+	chunk->used = at + bytes;
+	ASAN_UNPOISON_MEMORY_REGION(chunk->payload + at, bytes);
+	return chunk->payload + at;
+}
+
+void *
+arena_alloc(struct arena *arena, size_t bytes)
+{
+	return alloc(arena, bytes, alignof(max_align_t));
+}
+
+void *
+arena_alloc_unaligned(struct arena *arena, size_t bytes)
+{
+	return alloc(arena, bytes, 1);
+}
+
+void *
+arena_alloc_zero(struct arena *arena, size_t bytes)
+{
+	return memset(arena_alloc(arena, bytes), 0, bytes);
+}
+
+void *
+arena_copy(struct arena *arena, const void *bytes, size_t len)
+{
+	void *copy = arena_alloc_unaligned(arena, len);
+
+	if (len > 0)
+		memcpy(copy, bytes, len);
+	return copy;
+}
+
+char *
+arena_strdup(struct arena *arena, const char *string)
+{
+	return arena_copy(arena, string, strlen(string) + 1);
+}
+
+size_t
+arena_bytes(const struct arena *arena)
+{
+	return arena->held_bytes;
+}
+
+void
+arena_out_of_memory(size_t bytes)
+{
+	fprintf(stderr, "sluice: out of memory (failed on request of %zu bytes)\n", bytes);
+	abort();
+}

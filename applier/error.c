@@ -1,0 +1,126 @@
+#include "error.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Copies as much as fits; a character that does not fit whole is left out. */
+static void
+copy_text(char *out, size_t out_bytes, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= out_bytes) {
+		len = out_bytes - 1;
+		while (len > 0 && ((unsigned char) text[len] & 0xC0) == 0x80)
+			len--;
+	}
+	memcpy(out, text, len);
+	out[len] = '\0';
+}
+
+void
+error_clear(struct error *err)
+{
+	err->class = ERROR_NONE;
+	err->sqlstate[0] = '\0';
+	err->message[0] = '\0';
+	err->hint[0] = '\0';
+}
+
+/* The arguments may point into the struct itself, hence the detour through a
+ * buffer in each of the functions below. */
+bool
+error_set(struct error *err, enum error_class class, const char *fmt, ...)
+{
+	char text[ERROR_MESSAGE_MAX + 4];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	error_clear(err);
+	err->class = class;
+	copy_text(err->message, sizeof(err->message), text);
+	return false;
+}
+
+bool
+error_hint(struct error *err, const char *fmt, ...)
+{
+	char text[ERROR_HINT_MAX + 4];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	copy_text(err->hint, sizeof(err->hint), text);
+	return false;
+}
+
+bool
+error_context(struct error *err, const char *fmt, ...)
+{
+	char text[2 * ERROR_MESSAGE_MAX];
+	va_list args;
+	size_t len;
+
+	va_start(args, fmt);
+	vsnprintf(text, ERROR_MESSAGE_MAX / 2, fmt, args);
+	va_end(args);
+	len = strlen(text);
+	snprintf(text + len, sizeof(text) - len, ": %s", err->message);
+	copy_text(err->message, sizeof(err->message), text);
+	return false;
+}
+
+/* A hint's first word loses its capital behind a semicolon, unless it is a
+ * name or a command such as PostgreSQL or CREATE. */
+static bool
+starts_with_plain_word(const char *text)
+{
+	size_t len = 1;
+
+	if (!isupper((unsigned char) text[0]))
+		return false;
+	while (isalpha((unsigned char) text[len]))
+		if (isupper((unsigned char) text[len++]))
+			return false;
+	return strncmp(text, "Greenplum", len) != 0;
+}
+
+void
+error_sentence(const struct error *err, char *out, int out_bytes)
+{
+	char text[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+	int message_len = snprintf(text, sizeof(text), "%s", err->message);
+
+	if (err->hint[0] != '\0') {
+		snprintf(text + message_len, sizeof(text) - (size_t) message_len, "; %s", err->hint);
+		if (starts_with_plain_word(err->hint))
+			text[message_len + 2] = (char) tolower((unsigned char) text[message_len + 2]);
+	}
+	for (char *c = text; *c != '\0'; c++)
+		if (iscntrl((unsigned char) *c))
+			*c = ' ';
+	copy_text(out, (size_t) out_bytes, text);
+}
+
+int
+error_exit_status(const struct error *err)
+{
+	switch (err->class) {
+	case ERROR_NONE:
+	case ERROR_STOPPED:
+		return 0;
+	case ERROR_CONFIG:
+		return 2;
+	case ERROR_PRECONDITION:
+		return 3;
+	case ERROR_RETRY:
+	case ERROR_DATA:
+	case ERROR_BUG:
+		break;
+	}
+	return 1;
+}

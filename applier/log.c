@@ -1,0 +1,120 @@
+#include "log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arena.h"
+
+/* A process has one standard error, so this is the one place with state. */
+static struct {
+	enum log_level level;
+	enum log_format format;
+} settings = {LOG_INFO, LOG_TEXT};
+
+static const char *const level_names[] = {
+	[LOG_DEBUG] = "debug",
+	[LOG_INFO] = "info",
+	[LOG_WARNING] = "warning",
+	[LOG_ERROR] = "error",
+};
+
+void
+log_init(enum log_level level, enum log_format format)
+{
+	settings.level = level;
+	settings.format = format;
+}
+
+/* The bytes of the UTF-8 character at c, or 0 if there is none.  Surrogates and
+ * overlong forms are not told apart: readers of logs do not care. */
+static int
+utf8_length(const unsigned char *c)
+{
+	int len = c[0] < 0x80 ? 1 : (c[0] & 0xE0) == 0xC0 ? 2 : (c[0] & 0xF0) == 0xE0 ? 3 : (c[0] & 0xF8) == 0xF0 ? 4 : 0;
+
+	for (int i = 1; i < len; i++)
+		if ((c[i] & 0xC0) != 0x80)
+			return 0;
+	return len;
+}
+
+/* Writes one character of the message, at most 6 bytes. */
+static char *
+put_character(char *out, enum log_format format, const unsigned char *c, int len)
+{
+	if (len == 0)
+		return stpcpy(out, "\xEF\xBF\xBD");
+	if (format == LOG_JSON && (*c == '"' || *c == '\\')) {
+		*out++ = '\\';
+		*out++ = (char) *c;
+		return out;
+	}
+	if (*c < 0x20 || *c == 0x7F) {
+		if (format == LOG_TEXT) {
+			*out++ = ' ';
+			return out;
+		}
+		return out + sprintf(out, "\\u%04x", *c);
+	}
+	memcpy(out, c, (size_t) len);
+	return out + len;
+}
+
+static char *
+put_prefix(char *out, enum log_level level, enum log_format format, const struct timespec *when)
+{
+	struct tm utc;
+	int milliseconds = (int) (when->tv_nsec / 1000000);
+
+	gmtime_r(&when->tv_sec, &utc);
+	if (format == LOG_TEXT) {
+		out += strftime(out, 40, "%Y-%m-%d %H:%M:%S", &utc);
+		return out + sprintf(out, ".%03d UTC %-7s ", milliseconds, level_names[level]);
+	}
+	out += strftime(out, 40, "{\"time\":\"%Y-%m-%dT%H:%M:%S", &utc);
+	return out + sprintf(out, ".%03dZ\",\"level\":\"%s\",\"message\":\"", milliseconds, level_names[level]);
+}
+
+char *
+log_line(enum log_level level, enum log_format format, const struct timespec *when, const char *message)
+{
+	size_t bytes = 128 + 6 * strlen(message);
+	char *line = malloc(bytes);
+	char *out = line;
+
+	if (!line)
+		arena_out_of_memory(bytes);
+	out = put_prefix(out, level, format, when);
+	for (const unsigned char *c = (const unsigned char *) message; *c != '\0';) {
+		int len = utf8_length(c);
+
+		out = put_character(out, format, c, len);
+		c += len ? len : 1;
+	}
+	strcpy(out, format == LOG_JSON ? "\"}\n" : "\n");
+	return line;
+}
+
+void
+log_write(enum log_level level, const char *fmt, ...)
+{
+	struct timespec now;
+	char *message, *line;
+	va_list args;
+
+	if (level < settings.level)
+		return;
+	va_start(args, fmt);
+	if (vasprintf(&message, fmt, args) < 0)
+		arena_out_of_memory(strlen(fmt));
+	va_end(args);
+	clock_gettime(CLOCK_REALTIME, &now);
+	line = log_line(level, settings.format, &now, message);
+	/* Nobody is left to tell when standard error cannot be written. */
+	if (write(STDERR_FILENO, line, strlen(line)) < 0)
+		clearerr(stderr);
+	free(line);
+	free(message);
+}
