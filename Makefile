@@ -1,0 +1,129 @@
+# Builds the program and the plugin into $(BUILD); nothing is written elsewhere.
+#
+#	make                  build/sluice and build/plugin/sluice.so
+#	make install          program to PREFIX/bin, plugin to the server's library folder
+#	make demo             the whole pipeline between two throw-away servers
+#	make check            every test
+#	make help             the rest
+#
+# Variables: PG_CONFIG, CC, CFLAGS, PREFIX, DESTDIR, BUILD, SANITIZE=1, V=1.
+
+VERSION = 0.1.0
+
+# Variables of the command line reach other makes by the environment, where the
+# server's own CC and CFLAGS win: the plugin is to be built as its server was.
+MAKEOVERRIDES =
+
+PG_CONFIG ?= pg_config
+PREFIX ?= /usr/local
+bindir = $(PREFIX)/bin
+INSTALL = install
+
+# The folder of this file, so that a build may be started from anywhere.
+SRC := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+
+ifdef SANITIZE
+BUILD ?= $(SRC)/build-asan
+CFLAGS ?= -O1 -g
+sanitize = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else
+BUILD ?= $(SRC)/build
+CFLAGS ?= -O2 -g
+endif
+override BUILD := $(abspath $(BUILD))
+
+warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
+applier_cppflags = -I$(SRC) -I$(shell $(PG_CONFIG) --includedir) -D_GNU_SOURCE= \
+	-DSLUICE_VERSION='"$(VERSION)"'
+applier_cflags = -std=c11 $(warnings) $(sanitize) $(CFLAGS)
+applier_libs = -L$(shell $(PG_CONFIG) --libdir) -Wl,--as-needed \
+	-lpq -luv -lcyaml -lyaml -lxxhash -llz4 -lm
+
+sources = $(patsubst $(SRC)/%,%,$(wildcard $(SRC)/common/*.c $(SRC)/applier/*.c))
+objects = $(sources:%.c=$(BUILD)/%.o)
+
+# What the unit tests and the fuzzers link: everything but main().
+testable = $(filter-out $(BUILD)/applier/main.o,$(objects))
+
+# One short line a step; V=1 shows the commands.
+run = $(if $(V),$(2),@echo '  $(1)'; $(2))
+
+all: program plugin
+program: $(BUILD)/sluice
+plugin: $(BUILD)/plugin/sluice.so
+
+$(BUILD)/sluice: $(objects)
+	$(call run,link sluice,$(CC) $(sanitize) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(applier_libs))
+
+$(BUILD)/%.o: $(SRC)/%.c $(BUILD)/settings
+	@mkdir -p $(@D)
+	$(call run,$(<:$(SRC)/%=%),$(CC) $(applier_cppflags) $(CPPFLAGS) $(applier_cflags) -MMD -MP -c -o $@ $<)
+
+# Rewritten only when a build with other settings follows, which then rebuilds all.
+settings = $(CC) $(CPPFLAGS) $(applier_cflags) $(VERSION) $(shell $(PG_CONFIG) --version --pgxs)
+$(BUILD)/settings: FORCE
+	@mkdir -p $(@D)
+	@echo '$(settings)' | cmp -s - $@ || echo '$(settings)' > $@
+
+# PGXS builds in its current folder, which therefore is one below $(BUILD).
+pgxs = $(MAKE) -C $(BUILD)/plugin -f $(SRC)/plugin/Makefile --no-print-directory \
+	$(if $(V),,--silent) PG_CONFIG='$(PG_CONFIG)' SLUICE_VERSION='$(VERSION)'
+
+$(BUILD)/plugin/sluice.so: $(BUILD)/settings FORCE
+	@+mkdir -p $(BUILD)/plugin/plugin $(BUILD)/plugin/common && $(pgxs)
+
+install: install-program install-plugin
+
+install-program: program
+	$(INSTALL) -d '$(DESTDIR)$(bindir)'
+	$(INSTALL) -m 755 $(BUILD)/sluice '$(DESTDIR)$(bindir)/sluice'
+
+install-plugin: plugin
+	@+$(pgxs) install
+
+uninstall:
+	rm -f '$(DESTDIR)$(bindir)/sluice'
+	@+mkdir -p $(BUILD)/plugin && $(pgxs) uninstall
+
+clean:
+	rm -rf $(BUILD) $(if $(SANITIZE),,$(SRC)/build-asan $(SRC)/build-fuzz)
+
+# Tests. The scripts install what is missing, build, and leave nothing behind.
+
+packages:
+	@$(SRC)/regress/packages
+
+demo check lint bench: packages
+	@+$(SRC)/regress/run $@
+
+installcheck: packages
+	@test -n "$(DESTINATION)" || { echo "usage: make installcheck DESTINATION='conninfo'" >&2; exit 2; }
+	@+DESTINATION='$(DESTINATION)' $(SRC)/regress/run $@
+
+# One unit test program for each regress/unit/test_*.c.
+unit_tests = $(patsubst $(SRC)/%.c,$(BUILD)/%,$(wildcard $(SRC)/regress/unit/test_*.c))
+unit_helpers = $(patsubst $(SRC)/%.c,$(BUILD)/%.o,\
+	$(filter-out $(SRC)/regress/unit/test_%,$(wildcard $(SRC)/regress/unit/*.c)))
+tests: $(unit_tests)
+
+$(unit_tests): %: %.o $(unit_helpers) $(testable)
+	$(call run,link $(@F),$(CC) $(sanitize) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(applier_libs) -lcmocka)
+
+help:
+	@echo 'make [program | plugin]    build all, or one of the two'
+	@echo 'make install               DESTDIR=, PREFIX=$(PREFIX), PG_CONFIG=$(PG_CONFIG)'
+	@echo 'make install-program, make install-plugin, make uninstall, make clean'
+	@echo 'make demo                  see it work: copy, live changes, comparison'
+	@echo 'make check                 every test; installs the Debian packages that are missing'
+	@echo 'make lint                  the part of it that needs no server'
+	@echo 'make bench                 measure it beside its peers'
+	@echo "make installcheck DESTINATION='conninfo'"
+	@echo '                           the end-to-end tests against a destination of yours'
+	@echo 'SANITIZE=1                 with address and undefined behaviour sanitizers, in build-asan'
+
+FORCE:
+.PHONY: all program plugin install install-program install-plugin uninstall clean \
+	packages demo check lint bench installcheck tests help FORCE
+.SECONDARY:
+
+-include $(objects:.o=.d) $(unit_tests:=.d) $(unit_helpers:.o=.d)
