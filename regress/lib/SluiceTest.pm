@@ -1,0 +1,604 @@
+# What the end-to-end and the plugin tests share: a throw-away source, a
+# throw-away destination, the program between the two, and the comparison.
+#
+#	use FindBin;
+#	use lib "$FindBin::RealBin/../lib";
+#	use SluiceTest;
+#	use Test::More;
+#
+#	my $t = SluiceTest->new;
+#	$t->source_sql('CREATE TABLE t (id int PRIMARY KEY, v text)');
+#	$t->configure;
+#	$t->run_ok('run', '--until', 'current');
+#	$t->equal_ok('public.t');
+#	done_testing();
+#
+# The runner (regress/run) says by the environment where things are:
+#
+#	SLUICE_BUILD   the folder with the program and the plugin to be tested
+#	PG_CONFIG      the server that the clusters are made with
+#	DESTINATION    conninfo of a server to use instead of a throw-away
+#	               destination; every test makes and drops its own database
+#
+# Without a runner, build/ and pg_config of the PATH are taken.
+package SluiceTest;
+
+use strict;
+use warnings;
+
+use Carp;
+use Cwd qw(abs_path);
+use File::Basename;
+use File::Path qw(make_path);
+use IPC::Run;
+use JSON::PP;
+use POSIX qw(:sys_wait_h);
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+our ($top, $build, $bindir);
+
+BEGIN
+{
+	my $pg_config = $ENV{PG_CONFIG} || 'pg_config';
+	$top = abs_path(dirname(__FILE__) . '/../..');
+	$build = $ENV{SLUICE_BUILD} || "$top/build";
+	chomp($bindir = `$pg_config --bindir`);
+	chomp(my $pgxs = `$pg_config --pgxs`);
+	my $test = abs_path(dirname($pgxs) . '/../test') or die "no test library beside $pgxs";
+	$ENV{PATH} = "$bindir:$ENV{PATH}";
+	$ENV{PG_REGRESS} ||= "$test/regress/pg_regress";
+	unshift @INC, "$test/perl";
+
+	# A test that is interrupted takes its servers down.
+	$SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { die "interrupted by SIG$_[0]\n" };
+}
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils ();
+
+# How long anything may take before a test gives up.
+our $deadline_s = $PostgreSQL::Test::Utils::timeout_default;
+
+# Both ends print values in one way, whatever the servers' settings.
+my $text_settings = join ' ', map { "-c $_" } qw(
+  datestyle=ISO intervalstyle=postgres timezone=UTC extra_float_digits=3
+  bytea_output=hex lc_monetary=C client_min_messages=warning);
+
+my @running;	# pids of background programs, for the END block
+my $made = 0;	# how many destination databases this test made
+my @databases;	# [conninfo of the server, name] to drop at the end
+
+# Makes and starts the clusters.  Options:
+#
+#	source => { conf => "...", encoding => 'UTF8', database => 'shop', tcp => 1 }
+#	destination => { the same } | 0 for none
+#	task => name of the task
+sub new
+{
+	my ($class, %options) = @_;
+	my $self = bless {
+		task => $options{task} // 'test',
+		directory => PostgreSQL::Test::Utils::tempdir('sluice'),
+		runs => 0,
+	}, $class;
+	$self->{source} = $self->_start_cluster('source', $options{source} // {});
+	if (!exists $options{destination} || $options{destination})
+	{
+		$self->_start_destination($options{destination} // {});
+	}
+	return $self;
+}
+
+# The clusters, as PostgreSQL::Test::Cluster objects; the destination is undef
+# where the user's own server is used.
+sub source { return $_[0]->{source}{cluster}; }
+sub destination { return $_[0]->{destination}{cluster}; }
+
+sub source_conninfo { return $_[0]->{source}{conninfo}; }
+sub destination_conninfo { return $_[0]->{destination}{conninfo}; }
+
+# Where tests may write: a folder that goes away at the end.
+sub directory { return $_[0]->{directory}; }
+sub program { return "$build/sluice"; }
+
+# True where the tests run with sanitizers, which are slower by a factor.
+sub sanitized { return $build =~ /-asan$/; }
+
+sub _start_cluster
+{
+	my ($self, $name, $options) = @_;
+	my $cluster = PostgreSQL::Test::Cluster->new($name);
+	my $database = $options->{database} // 'shop';
+	$cluster->init(
+		allows_streaming => 'logical',
+		extra => [ '-E', $options->{encoding} // 'UTF8', '--locale', $options->{locale} // 'C.UTF-8' ]);
+	$cluster->append_conf('postgresql.conf', _server_settings($cluster));
+	$cluster->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'") if $options->{tcp};
+	$cluster->append_conf('postgresql.conf', $options->{conf}) if $options->{conf};
+	$cluster->start;
+	$cluster->safe_psql('postgres', qq(CREATE DATABASE "$database"));
+	return {
+		cluster => $cluster,
+		conninfo => $cluster->connstr($database),
+		version => $cluster->safe_psql('postgres', 'SHOW server_version_num'),
+	};
+}
+
+sub _server_settings
+{
+	my ($cluster) = @_;
+	my $settings = "
+		log_statement = none
+		shared_buffers = 64MB
+		max_connections = 100
+		max_wal_senders = 20
+		max_replication_slots = 20
+		max_worker_processes = 20
+		max_wal_size = 1GB
+		dynamic_library_path = '$build/plugin:\$libdir'
+	";
+	$settings .= "output_plugin_libraries = 'sluice, pgoutput, test_decoding'\n"
+	  if knows_setting('output_plugin_libraries');
+	return $settings;
+}
+
+# Whether the server that the clusters are made with knows a setting.
+sub knows_setting
+{
+	my ($name) = @_;
+	my $described = `"$bindir/postgres" --describe-config`;
+	$described or die "$bindir/postgres --describe-config printed nothing";
+	return $described =~ /^\Q$name\E\t/m;
+}
+
+sub _start_destination
+{
+	my ($self, $options) = @_;
+	my $server = $ENV{DESTINATION};
+	if (!$server)
+	{
+		$self->{destination} = $self->_start_cluster('destination', $options);
+		return;
+	}
+	my $database = sprintf 'sluice_test_%d_%d', $$, ++$made;
+	psql($server, "CREATE DATABASE $database");
+	push @databases, [ $server, $database ];
+	$self->{destination} = { conninfo => "$server dbname=$database" };
+}
+
+# The destination is a user's server, not a cluster of this test.
+sub destination_is_external { return !!$ENV{DESTINATION}; }
+
+# Ends the test file with a reason when it cannot run against a user's server:
+# it stops the server, or needs what only PostgreSQL has.
+sub needs_own_destination
+{
+	my ($why) = @_;
+	plan skip_all => "needs a destination of its own: $why" if destination_is_external();
+}
+
+sub destination_version
+{
+	my ($self) = @_;
+	return $self->{destination}{version} //= $self->destination_sql('SHOW server_version_num');
+}
+
+sub destination_is_greenplum
+{
+	my ($self) = @_;
+	return $self->{destination}{greenplum} //=
+	  $self->destination_sql('SELECT version()') =~ /Greenplum|Cloudberry/ ? 1 : 0;
+}
+
+# Runs SQL and returns what psql prints: unaligned, tuples only, no final new
+# line.  Dies where a statement fails.
+sub psql
+{
+	my ($conninfo, $sql) = @_;
+	my ($status, $out, $err) = psql_try($conninfo, $sql);
+	croak "psql failed: $err\nin: " . substr($sql, 0, 2000) if $status != 0;
+	return $out;
+}
+
+# The same without dying: (exit status, output, messages).
+sub psql_try
+{
+	my ($conninfo, $sql) = @_;
+	local $ENV{PGOPTIONS} = $text_settings;
+	local $ENV{PGCLIENTENCODING} = 'UTF8';
+	my ($out, $err) = ('', '');
+	IPC::Run::run(
+		[ 'psql', '-XAqt', '-v', 'ON_ERROR_STOP=1', '-d', $conninfo, '-f', '-' ],
+		'<', \$sql, '>', \$out, '2>', \$err,
+		IPC::Run::timeout($deadline_s * 2));
+	my $status = $? >> 8;
+	chomp $out;
+	return ($status, $out, $err);
+}
+
+sub source_sql { my ($self, $sql) = @_; return psql($self->source_conninfo, $sql); }
+sub destination_sql { my ($self, $sql) = @_; return psql($self->destination_conninfo, $sql); }
+
+sub both_sql
+{
+	my ($self, $sql) = @_;
+	$self->source_sql($sql);
+	$self->destination_sql($sql);
+}
+
+# Writes the configuration file and returns its path.  The argument holds what
+# differs from the test's defaults, as nested hashes and lists:
+#
+#	$t->configure({ tables => { include => ['public.t'] }, apply => { memory => '16MB' } });
+#
+# A scalar value undef leaves the key out; a string instead of a hash is the
+# whole file.
+sub configure
+{
+	my ($self, $changes, $name) = @_;
+	my $path = "$self->{directory}/" . ($name // 'sluice.yaml');
+	my $text = defined $changes && !ref $changes ? $changes : yaml($self->configuration($changes));
+	open my $file, '>', $path or die "cannot write $path: $!";
+	print $file $text;
+	close $file or die "cannot write $path: $!";
+	$self->{config} = $path;
+	return $path;
+}
+
+# The default configuration with some changes, as a hash.
+sub configuration
+{
+	my ($self, $changes) = @_;
+	my $spill = "$self->{directory}/spill";
+	make_path($spill);
+	my $config = {
+		task => $self->{task},
+		source => { conninfo => $self->source_conninfo },
+		destination => { conninfo => $self->{destination} ? $self->destination_conninfo : 'host=nowhere' },
+		tables => { include => ['public.*'] },
+		apply => { spill_directory => $spill },
+		retry => { duration => '60s' },
+		wal => { heartbeat => '1s' },
+	};
+	_merge($config, $changes) if $changes;
+	return $config;
+}
+
+sub _merge
+{
+	my ($into, $from) = @_;
+	for my $key (keys %$from)
+	{
+		if (ref $from->{$key} eq 'HASH' && ref $into->{$key} eq 'HASH')
+		{
+			_merge($into->{$key}, $from->{$key});
+		}
+		elsif (defined $from->{$key}) { $into->{$key} = $from->{$key}; }
+		else { delete $into->{$key}; }
+	}
+}
+
+# Block style for mappings, one line for lists and scalars, which JSON writes.
+sub yaml
+{
+	my ($value, $indent) = @_;
+	$indent //= '';
+	my $json = JSON::PP->new->allow_nonref->canonical;
+	my $out = '';
+	for my $key (sort keys %$value)
+	{
+		my $item = $value->{$key};
+		$out .= ref $item eq 'HASH'
+		  ? "$indent$key:\n" . yaml($item, "$indent  ")
+		  : "$indent$key: " . $json->encode($item) . "\n";
+	}
+	return $out;
+}
+
+# Runs a verb with the configuration and waits for it; "timeout" in seconds may
+# follow the verb's arguments as a hash.  Returns { status, stdout, stderr };
+# the status is -1 for a program that had to be stopped, 1000 + n for signal n.
+sub sluice
+{
+	my ($self, $verb, @arguments) = @_;
+	my $options = ref $arguments[-1] eq 'HASH' ? pop @arguments : {};
+	my @command = ($self->program, $verb, '-c', $self->{config}, @arguments);
+	return command(\@command, $options);
+}
+
+# The same for any command, whose arguments are given in full.
+sub command
+{
+	my ($command, $options) = @_;
+	my ($in, $out, $err) = ($options->{stdin} // '', '', '');
+	my $limit = IPC::Run::timer($options->{timeout} // $deadline_s);
+	my $status;
+	print "# running: @$command\n";
+	my $run = IPC::Run::start($command, '<', \$in, '>', \$out, '2>', \$err, $limit);
+	while ($run->pumpable && !$limit->is_expired) { $run->pump_nb; sleep 0.01; }
+	if ($limit->is_expired)
+	{
+		$run->kill_kill(grace => 5);
+		$status = -1;
+	}
+	else
+	{
+		$run->finish;
+		$status = $? & 127 ? 1000 + ($? & 127) : $? >> 8;
+	}
+	print "# exit status $status\n$out$err";
+	return { status => $status, stdout => $out, stderr => $err };
+}
+
+# Runs a verb and asserts that it exits with 0.
+sub run_ok
+{
+	my ($self, @arguments) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $result = $self->sluice(@arguments);
+	my $name = join ' ', 'sluice', grep { !ref } @arguments;
+	is($result->{status}, 0, $name) or diag($result->{stdout}, $result->{stderr});
+	return $result;
+}
+
+# Runs a verb and asserts its exit status and the last line that it writes to
+# standard error.
+sub fails_like
+{
+	my ($self, $arguments, $status, $pattern, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $result = $self->sluice(@$arguments);
+	my ($last) = $result->{stderr} =~ /([^\n]*)\n*\z/;
+	is($result->{status}, $status, "$name: exit status") or diag($result->{stderr});
+	like($last, $pattern, "$name: message") or diag($result->{stderr});
+	return $result;
+}
+
+# Starts `sluice run` in the background and returns its pid.  What it prints is
+# in $t->log.
+sub start
+{
+	my ($self, @arguments) = @_;
+	croak 'the program is running already' if $self->{pid};
+	my $log = "$self->{directory}/run-" . ++$self->{runs} . '.log';
+	my @command = ($self->program, 'run', '-c', $self->{config}, @arguments);
+	print "# starting: @command\n";
+	defined(my $pid = fork) or die "cannot fork: $!";
+	if (!$pid)
+	{
+		open STDIN, '<', '/dev/null';
+		open STDOUT, '>', $log or POSIX::_exit(126);
+		open STDERR, '>&', \*STDOUT;
+		$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE);
+		exec @command or POSIX::_exit(127);
+	}
+	push @running, $pid;
+	$self->{pid} = $pid;
+	$self->{log} = $log;
+	return $pid;
+}
+
+# What the last program in the background has printed so far.
+sub log
+{
+	my ($self) = @_;
+	return '' unless $self->{log};
+	open my $file, '<', $self->{log} or return '';
+	local $/;
+	return scalar <$file> // '';
+}
+
+# Whether the program in the background still runs.
+sub running
+{
+	my ($self) = @_;
+	return 0 unless $self->{pid};
+	return 1 if waitpid($self->{pid}, WNOHANG) == 0;
+	$self->_ended($?);
+	return 0;
+}
+
+sub _ended
+{
+	my ($self, $status) = @_;
+	@running = grep { $_ != $self->{pid} } @running;
+	delete $self->{pid};
+	$self->{status} = $status & 127 ? 1000 + ($status & 127) : $status >> 8;
+	print "# the program ended with status $self->{status}\n" . $self->log;
+}
+
+# Waits until the program in the background ends; its exit status, or -1.
+sub wait_for_end
+{
+	my ($self, $timeout) = @_;
+	my $until = time + ($timeout // $deadline_s);
+	while ($self->running)
+	{
+		if (time > $until) { $self->signal('KILL'); waitpid $self->{pid}, 0; $self->_ended($?); return -1; }
+		sleep 0.02;
+	}
+	return $self->{status};
+}
+
+sub signal
+{
+	my ($self, $name) = @_;
+	kill $name, $self->{pid} if $self->{pid};
+}
+
+# Stops the program in the background by SIGTERM; its exit status, or -1.
+sub stop
+{
+	my ($self, $timeout) = @_;
+	$self->signal('TERM');
+	return $self->wait_for_end($timeout);
+}
+
+# SIGKILL, and wait until the program is gone.
+sub kill9
+{
+	my ($self) = @_;
+	$self->signal('KILL');
+	return $self->wait_for_end;
+}
+
+# Asks again and again until the function returns true: its value, or undef
+# after the deadline.
+sub poll
+{
+	my ($check, $timeout) = @_;
+	my $until = time + ($timeout // $deadline_s);
+	my $pause = 0.02;
+	while (1)
+	{
+		my $value = $check->();
+		return $value if $value;
+		return undef if time > $until;
+		sleep $pause;
+		$pause = $pause * 1.5 > 0.5 ? 0.5 : $pause * 1.5;
+	}
+}
+
+# The same as an assertion.
+sub poll_ok
+{
+	my ($self, $check, $name, $timeout) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $value = poll($check, $timeout);
+	ok($value, $name) or diag("gave up after waiting; the program says:\n" . $self->log);
+	return $value;
+}
+
+# What `sluice status --json` says, as a hash.
+sub status
+{
+	my ($self) = @_;
+	my $result = $self->sluice('status', '--json');
+	croak "status failed: $result->{stderr}" if $result->{status} != 0;
+	return decode_json($result->{stdout});
+}
+
+# Waits until everything that the source has committed up to now is applied:
+# a marker in the log is waited for in sluice.progress.
+sub wait_applied_ok
+{
+	my ($self, $name, $timeout) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $lsn = $self->source_sql("SELECT pg_logical_emit_message(true, 'sluice_test', '')");
+	return $self->poll_ok(sub { $self->_applied($lsn) },
+		$name // "everything up to $lsn is applied", $timeout);
+}
+
+sub _applied
+{
+	my ($self, $lsn) = @_;
+	my ($status, $out) = psql_try($self->destination_conninfo,
+		"SELECT applied_lsn >= '$lsn' FROM sluice.progress WHERE task = '$self->{task}'");
+	return $status == 0 && $out eq 't';
+}
+
+# Asserts that a table holds the same rows on both sides, by count and a
+# checksum that does not depend on their order; shows some that differ.
+# Options: target (where the name differs), columns, wait (seconds to try).
+sub equal_ok
+{
+	my ($self, $table, %options) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $target = $options{target} // $table;
+	my $row = $self->_row_text($table, $options{columns});
+	my $checksum = _checksum_of($row);
+	my ($here, $there);
+	my $same = sub {
+		$here = $self->source_sql("$checksum FROM $table t");
+		(my $failed, $there) = psql_try($self->destination_conninfo, "$checksum FROM $target t");
+		$there = 'none' if $failed;
+		return $here eq $there;
+	};
+	my $equal = $options{wait} ? poll($same, $options{wait}) : $same->();
+	ok($equal, "$table is equal on both sides ($here)")
+	  or diag("source $here, destination $there\n" . $self->_differences($table, $target, $row));
+	return $equal;
+}
+
+# The same for several tables.
+sub all_equal_ok
+{
+	my ($self, @tables) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$self->equal_ok($_) for @tables;
+}
+
+# "SELECT count, checksum": 60 bits of each row's MD5, added up as numeric.
+sub _checksum_of
+{
+	my ($row) = @_;
+	return "SELECT count(*) || ' rows, checksum ' ||"
+	  . " coalesce(sum(('x' || substr(md5($row), 1, 15))::bit(60)::bigint), 0)";
+}
+
+# The expression of a row's text.  Floating point values and what holds some
+# are compared by their bytes: servers before PostgreSQL 12 print other digits.
+sub _row_text
+{
+	my ($self, $table, $columns) = @_;
+	my $literal = $table =~ s/'/''/gr;
+	my $described = $self->source_sql("
+		SELECT a.attname || E'\\t' || quote_ident(a.attname) || E'\\t' ||
+			CASE WHEN e.typname IN ('float4', 'float8', 'point', 'lseg', 'path', 'box', 'polygon', 'line', 'circle')
+				THEN CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN 'array_send' ELSE t.typsend::text END
+				ELSE '' END
+		FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+			JOIN pg_type e ON e.oid = CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE t.oid END
+		WHERE a.attrelid = '$literal'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+		ORDER BY a.attnum");
+	my %wanted = map { $_ => 1 } @{ $columns // [] };
+	my @values;
+	for my $line (split /\n/, $described)
+	{
+		my ($name, $quoted, $send) = split /\t/, $line;
+		next if $columns && !$wanted{$name};
+		push @values, $send ? "encode($send(t.$quoted), 'hex')" : "t.$quoted";
+	}
+	croak "$table has no such columns" unless @values;
+	return 'ROW(' . join(', ', @values) . ')::text';
+}
+
+# The first rows that one side has and the other has not, or not as often.
+sub _differences
+{
+	my ($self, $table, $target, $row) = @_;
+	my $sql = "SELECT md5($row) || ' ' || replace(left($row, 300), E'\\n', '\\n') FROM";
+	my %count;
+	for my $side ([ 1, $self->source_conninfo, $table ], [ -1, $self->destination_conninfo, $target ])
+	{
+		my ($sign, $conninfo, $name) = @$side;
+		my ($status, $rows, $message) = psql_try($conninfo, "$sql $name t");
+		return "reading $name: $message" if $status != 0;
+		$count{$_} += $sign for split /\n/, $rows;
+	}
+	my @different = sort { substr($a, 33) cmp substr($b, 33) } grep { $count{$_} } keys %count;
+	my $out = scalar(@different) . " different rows:\n";
+	for my $text (splice @different, 0, 10)
+	{
+		my $side = $count{$text} > 0 ? 'source' : 'destination';
+		$out .= sprintf "%d more in the %s: %s\n", abs $count{$text}, $side, substr($text, 33);
+	}
+	return $out;
+}
+
+END
+{
+	my $status = $?;
+	for my $pid (@running) { kill 'KILL', $pid; waitpid $pid, 0; }
+	for my $made (@databases)
+	{
+		my ($server, $name) = @$made;
+		psql_try($server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$name'");
+		my ($failed, undef, $message) = psql_try($server, "DROP DATABASE $name");
+		warn "the database $name stays behind: $message" if $failed;
+	}
+	$? = $status;
+}
+
+1;
