@@ -86,9 +86,13 @@ uninstall:
 	@+mkdir -p $(BUILD)/plugin && $(pgxs) uninstall
 
 clean:
-	rm -rf $(BUILD) $(if $(SANITIZE),,$(SRC)/build-asan $(SRC)/build-fuzz)
+	rm -rf $(BUILD) $(if $(SANITIZE),,$(SRC)/build-asan)
 
 # Tests. The scripts install what is missing, build, and leave nothing behind.
+
+# Brings the C files into the shape that `make lint` asks for.
+format:
+	clang-format -i $(wildcard $(addprefix $(SRC)/,$(foreach d,common applier plugin regress/unit regress/fuzz,$(d)/*.c $(d)/*.h)))
 
 packages:
 	@$(SRC)/regress/packages
@@ -109,6 +113,16 @@ tests: $(unit_tests)
 $(unit_tests): %: %.o $(unit_helpers) $(testable)
 	$(call run,link $(@F),$(CC) $(sanitize) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(applier_libs) -lcmocka)
 
+# One fuzzer for each regress/fuzz/fuzz_*.c, which only clang has a library for.
+fuzzers = $(patsubst $(SRC)/%.c,$(BUILD)/%,$(wildcard $(SRC)/regress/fuzz/fuzz_*.c))
+fuzzers: $(fuzzers)
+
+$(fuzzers): $(BUILD)/%: $(SRC)/%.c $(filter-out %/main.c,$(sources:%=$(SRC)/%)) $(BUILD)/settings
+	@mkdir -p $(@D)
+	$(call run,fuzzer $(@F),clang $(applier_cppflags) -std=c11 -O1 -g \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-o $@ $(filter %.c,$^) $(applier_libs))
+
 help:
 	@echo 'make [program | plugin]    build all, or one of the two'
 	@echo 'make install               DESTDIR=, PREFIX=$(PREFIX), PG_CONFIG=$(PG_CONFIG)'
@@ -116,14 +130,16 @@ help:
 	@echo 'make demo                  see it work: copy, live changes, comparison'
 	@echo 'make check                 every test; installs the Debian packages that are missing'
 	@echo 'make lint                  the part of it that needs no server'
+	@echo 'make format                clang-format over every C file'
 	@echo 'make bench                 measure it beside its peers'
 	@echo "make installcheck DESTINATION='conninfo'"
 	@echo '                           the end-to-end tests against a destination of yours'
+	@echo 'TESTS="regress/t/001_smoke.t ..."   with check: only these; JOBS=3 at once'
 	@echo 'SANITIZE=1                 with address and undefined behaviour sanitizers, in build-asan'
 
 FORCE:
 .PHONY: all program plugin install install-program install-plugin uninstall clean \
-	packages demo check lint bench installcheck tests help FORCE
+	packages demo check lint bench installcheck tests fuzzers format help FORCE
 .SECONDARY:
 
 -include $(objects:.o=.d) $(unit_tests:=.d) $(unit_helpers:.o=.d)
