@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arena.h"
 #include "error.h"
 #include "log.h"
 
@@ -38,9 +39,11 @@ struct column_rename {
 	char *to;
 };
 
-/* One entry of tables.overrides; absent keys are NULL, empty or 0. */
+/* One entry of tables.overrides; absent keys are NULL, empty or 0.  Tables are
+ * as the user wrote them, quoted as in SQL where needed; columns are the plain
+ * names, already folded or unquoted. */
 struct table_override {
-	char *source; /* schema.table, quoted as in SQL where needed */
+	char *source; /* schema.table */
 	char *target;
 	struct string_list columns;
 	struct column_rename *rename;
@@ -93,10 +96,17 @@ struct config {
 	char *http_listen; /* NULL: off */
 	enum log_level log_level;
 	enum log_format log_format;
+
+	struct arena memory; /* holds all that the pointers above point to */
 };
 
-/* Reads and checks the file.  On failure nothing is left allocated. */
+/* Reads and checks the file.  On failure nothing is left allocated.  No message
+ * ever shows a conninfo, or text that could be one in the wrong place. */
 MUST_CHECK bool config_load(const char *path, struct config *config, struct error *err);
+
+/* The same from memory; `name` is what errors call the text. */
+MUST_CHECK bool config_parse(const char *text, size_t len, const char *name, struct config *config, struct error *err);
+
 void config_free(struct config *config);
 
 #endif

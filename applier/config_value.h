@@ -1,0 +1,36 @@
+/*
+ * The notations of configuration values, read from text.
+ *
+ *	size      64MB, 512 kB, 10GB, 100B, 4096    powers of 1024
+ *	duration  250ms, 10s, 5min, 12h, 2d, 0
+ *	words     one string with the allowed words, separated by blanks
+ *
+ * Every function here is pure; false means that the text is not of the kind.
+ */
+#ifndef SLUICE_CONFIG_VALUE_H
+#define SLUICE_CONFIG_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A number of decimal digits, no sign. */
+bool config_value_integer(const char *text, int64_t *value);
+bool config_value_size(const char *text, int64_t *bytes);
+bool config_value_duration(const char *text, int64_t *ms);
+
+/* A column name as in SQL: folded to lower case (ASCII) unless quoted.  `name`
+ * takes the name itself and has room for strlen(text) + 1 bytes. */
+bool config_value_identifier(const char *text, char *name);
+
+/* The place of `text` among the words, from 0; -1 if it is none of them. */
+int config_value_word(const char *words, const char *text);
+
+/* Copies the next word to `word`, moves `words` behind it; false at the end. */
+#define CONFIG_WORD_MAX 32
+bool config_value_next_word(const char **words, char word[CONFIG_WORD_MAX]);
+
+/* How far two keys are apart: insertions, deletions and replacements;
+ * UINT_MAX if one of them is longer than any key. */
+unsigned config_value_distance(const char *a, const char *b);
+
+#endif
