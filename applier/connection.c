@@ -1,0 +1,834 @@
+#include "connection.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+#define COPY_CHUNK_BYTES (64 * 1024)
+#define COPY_CHUNK_LIMIT ((size_t)1 << 30)
+/* A COPY that always has more to say lets the loop turn after this much. */
+#define BYTES_PER_TURN (1024 * 1024)
+
+enum request_kind { REQUEST_QUERY, REQUEST_PREPARED, REQUEST_COPY_IN, REQUEST_COPY_OUT };
+
+/* Where the request at the head of the queue stands. */
+enum request_state {
+	REQUEST_QUEUED,
+	REQUEST_PREPARING, /* its statement is being prepared */
+	REQUEST_RUNNING,
+	REQUEST_COPYING_IN,
+	REQUEST_COPYING_OUT,
+	REQUEST_COPYING_BOTH,
+};
+
+struct request {
+	struct request *next;
+	enum request_kind kind;
+	enum request_state state;
+	char *sql;
+	char *statement; /* REQUEST_PREPARED: its name */
+	char **values;
+	int *lengths;
+	int *formats;
+	unsigned param_count;
+	copy_producer producer;
+	copy_consumer consumer;
+	void *copy_arg;
+	connection_done done;
+	void *arg;
+	PGresult *result;
+	struct error err;
+	bool aborted; /* the producer gave up */
+};
+
+struct connection {
+	struct loop *loop;
+	PGconn *pg;
+	struct loop_socket *socket;
+	const char *name;
+	char *target;
+	enum connection_kind kind;
+	struct request *head;
+	struct request *tail;
+	char **prepared; /* names of the statements this session knows */
+	unsigned prepared_count;
+	struct buffer chunk;
+	bool waiting; /* the copy at the head waits for connection_resume() */
+	bool lost;
+	struct loop_timer *kick; /* advances the queue from a turn of the loop's own */
+};
+
+static void advance(struct connection *conn);
+
+/* ---- errors */
+
+/* SQLSTATEs for which another try, or another session, may succeed. */
+static bool
+is_transient(const char *sqlstate)
+{
+	static const char *const transient[] = {
+		"08",	 /* connection exceptions */
+		"40",	 /* serialization failure, deadlock */
+		"53300", /* too many connections */
+		"55006", /* object in use: the slot is still active */
+		"57P01", /* admin shutdown */
+		"57P02", /* crash shutdown */
+		"57P03", /* cannot connect now */
+		"57P05", /* idle session timeout */
+		"58M01", /* Greenplum: a segment went down */
+	};
+
+	for (size_t i = 0; i < sizeof transient / sizeof *transient; i++)
+		if (strncmp(sqlstate, transient[i], strlen(transient[i])) == 0)
+			return true;
+	return false;
+}
+
+static void
+trim(char *text)
+{
+	size_t len = strlen(text);
+
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+		text[--len] = '\0';
+}
+
+/* "connection to server at … failed: FATAL:  the reason" and the like. */
+static bool
+lost_error(const struct connection *conn, struct error *err)
+{
+	char message[ERROR_MESSAGE_MAX];
+
+	snprintf(message, sizeof message, "%s", PQerrorMessage(conn->pg));
+	trim(message);
+	return error_set(err, ERROR_RETRY, "lost the connection to the %s %s: %s", conn->name, conn->target,
+					 message[0] ? message : "no reason given");
+}
+
+static bool
+result_error(const struct connection *conn, const PGresult *res, struct error *err)
+{
+	const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+	const char *primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+	const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
+	const char *hint = PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
+	const char *context = PQresultErrorField(res, PG_DIAG_CONTEXT);
+
+	if (!sqlstate || !primary)
+		return lost_error(conn, err);
+	error_set(err, is_transient(sqlstate) ? ERROR_RETRY : ERROR_DATA, "%s: %s%s%s%s%s", conn->name, primary,
+			  detail ? " (" : "", detail ? detail : "", detail ? ")" : "", "");
+	snprintf(err->sqlstate, sizeof err->sqlstate, "%s", sqlstate);
+	/* Only COPY's context names the row at fault; other contexts are stack traces. */
+	if (context && strncmp(context, "COPY ", 5) == 0)
+		error_context(err, "%.300s", context);
+	if (hint)
+		error_hint(err, "%s", hint);
+	return false;
+}
+
+static void
+on_notice(void *arg, const PGresult *res)
+{
+	const struct connection *conn = arg;
+	const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (message)
+		log_debug("%s: %s", conn->name, message);
+}
+
+/* ---- opening and closing */
+
+struct opening {
+	const char *const *keywords;
+	const char *const *values;
+	PGconn *pg;
+};
+
+static void
+open_blocking(void *arg)
+{
+	struct opening *o = arg;
+
+	o->pg = PQconnectdbParams(o->keywords, o->values, 1);
+}
+
+static char *
+describe_target(PGconn *pg)
+{
+	char text[1024];
+	const char *host = PQhost(pg);
+
+	snprintf(text, sizeof text, "%s:%s/%s", host ? host : "", PQport(pg), PQdb(pg));
+	return strdup(text);
+}
+
+static void
+on_kick(void *arg)
+{
+	advance(arg);
+}
+
+static void on_socket(void *arg, unsigned events);
+
+/* The reason of a failed attempt; PostgreSQL gives no SQLSTATE for it, so the
+ * ones that another try cannot mend are told by their wording. */
+static void
+open_error(PGconn *pg, const char *name, struct error *err)
+{
+	static const char *const permanent[] = {
+		"authentication failed", "does not exist", "no password supplied",
+		"no pg_hba.conf entry",	 "not permitted",  "permission denied",
+		"invalid connection option", "is not permitted to log in",
+		"must be superuser or replication role",
+	};
+	char message[ERROR_MESSAGE_MAX];
+	enum error_class class = ERROR_RETRY;
+
+	snprintf(message, sizeof message, "%s", PQerrorMessage(pg));
+	trim(message);
+	for (size_t i = 0; i < sizeof permanent / sizeof *permanent; i++)
+		if (strstr(message, permanent[i]) && !strstr(message, "No such file"))
+			class = ERROR_DATA;
+	error_set(err, class, "cannot connect to the %s: %s", name, message);
+}
+
+struct connection *
+connection_open(struct loop *loop, const char *name, const char *conninfo, enum connection_kind kind,
+				const char *application, struct error *err)
+{
+	/* Ours come first, so that what the user says in conninfo prevails. */
+	const char *const keywords[] = {
+		"connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+		"fallback_application_name", "dbname", "client_encoding",
+		kind == CONNECTION_REPLICATION ? "replication" : NULL, NULL,
+	};
+	const char *const values[] = {
+		"10", "30", "10", "3", "60000", application, conninfo, "UTF8", "database", NULL,
+	};
+	struct opening o = {.keywords = keywords, .values = values};
+	struct connection *conn;
+
+	loop_run_blocking(loop, open_blocking, &o);
+	if (PQstatus(o.pg) != CONNECTION_OK) {
+		open_error(o.pg, name, err);
+		PQfinish(o.pg);
+		return NULL;
+	}
+	conn = calloc(1, sizeof *conn);
+	conn->loop = loop;
+	conn->pg = o.pg;
+	conn->name = name;
+	conn->kind = kind;
+	conn->target = describe_target(o.pg);
+	buffer_init(&conn->chunk, COPY_CHUNK_LIMIT, NULL, NULL);
+	PQsetnonblocking(conn->pg, 1);
+	PQsetNoticeReceiver(conn->pg, on_notice, conn);
+	conn->kick = loop_timer_create(loop, on_kick, conn);
+	conn->socket = loop_socket_create(loop, PQsocket(conn->pg), on_socket, conn);
+	loop_socket_watch(conn->socket, LOOP_READABLE);
+	return conn;
+}
+
+static void
+request_free(struct request *req)
+{
+	for (unsigned i = 0; i < req->param_count; i++)
+		free(req->values[i]);
+	free(req->values);
+	free(req->lengths);
+	free(req->formats);
+	free(req->sql);
+	free(req->statement);
+	PQclear(req->result);
+	free(req);
+}
+
+static void
+drop_queue(struct connection *conn)
+{
+	while (conn->head) {
+		struct request *next = conn->head->next;
+
+		request_free(conn->head);
+		conn->head = next;
+	}
+	conn->tail = NULL;
+}
+
+void
+connection_close(struct connection *conn)
+{
+	if (!conn)
+		return;
+	drop_queue(conn);
+	loop_socket_destroy(conn->socket);
+	loop_timer_destroy(conn->kick);
+	PQfinish(conn->pg);
+	for (unsigned i = 0; i < conn->prepared_count; i++)
+		free(conn->prepared[i]);
+	free(conn->prepared);
+	buffer_fini(&conn->chunk);
+	free(conn->target);
+	free(conn);
+}
+
+bool
+connection_check_conninfo(const char *conninfo, struct error *err)
+{
+	char *problem = NULL;
+	PQconninfoOption *options = PQconninfoParse(conninfo, &problem);
+
+	if (options) {
+		PQconninfoFree(options);
+		return true;
+	}
+	/* libpq's message may quote the string, and with it a password. */
+	error_set(err, ERROR_CONFIG, "the conninfo is not a valid connection string");
+	error_hint(err, "Write it as libpq wants it: \"host=… dbname=… user=…\" or a postgresql:// URI.");
+	PQfreemem(problem);
+	return false;
+}
+
+int
+connection_server_version(const struct connection *conn)
+{
+	return PQserverVersion(conn->pg);
+}
+
+int
+connection_backend_pid(const struct connection *conn)
+{
+	return PQbackendPID(conn->pg);
+}
+
+const char *
+connection_target(const struct connection *conn)
+{
+	return conn->target;
+}
+
+bool
+connection_is_idle(const struct connection *conn)
+{
+	return !conn->head;
+}
+
+/* ---- the queue */
+
+static void
+enqueue(struct connection *conn, struct request *req)
+{
+	if (conn->tail)
+		conn->tail->next = req;
+	else
+		conn->head = req;
+	conn->tail = req;
+	/* Never from here: the caller may be one of our callbacks. */
+	if (conn->head == req)
+		loop_timer_arm(conn->kick, 0);
+}
+
+static struct request *
+request_create(enum request_kind kind, const char *sql, connection_done done, void *arg)
+{
+	struct request *req = calloc(1, sizeof *req);
+
+	req->kind = kind;
+	req->sql = strdup(sql);
+	req->done = done;
+	req->arg = arg;
+	return req;
+}
+
+static void
+copy_params(struct request *req, const struct param *params, unsigned count)
+{
+	req->param_count = count;
+	if (count == 0)
+		return;
+	req->values = calloc(count, sizeof *req->values);
+	req->lengths = calloc(count, sizeof *req->lengths);
+	req->formats = calloc(count, sizeof *req->formats);
+	for (unsigned i = 0; i < count; i++) {
+		size_t len = params[i].binary ? params[i].len : params[i].data ? strlen(params[i].data) + 1 : 0;
+
+		req->formats[i] = params[i].binary;
+		req->lengths[i] = (int)len;
+		if (!params[i].data)
+			continue;
+		req->values[i] = malloc(len + 1);
+		memcpy(req->values[i], params[i].data, len);
+	}
+}
+
+void
+connection_query(struct connection *conn, const char *sql, const struct param *params, unsigned param_count,
+				 connection_done done, void *arg)
+{
+	struct request *req = request_create(REQUEST_QUERY, sql, done, arg);
+
+	copy_params(req, params, param_count);
+	enqueue(conn, req);
+}
+
+void
+connection_query_prepared(struct connection *conn, const char *name, const char *sql, const struct param *params,
+						  unsigned param_count, connection_done done, void *arg)
+{
+	struct request *req = request_create(REQUEST_PREPARED, sql, done, arg);
+
+	req->statement = strdup(name);
+	copy_params(req, params, param_count);
+	enqueue(conn, req);
+}
+
+void
+connection_copy_in(struct connection *conn, const char *sql, copy_producer producer, void *producer_arg,
+				   connection_done done, void *arg)
+{
+	struct request *req = request_create(REQUEST_COPY_IN, sql, done, arg);
+
+	req->producer = producer;
+	req->copy_arg = producer_arg;
+	enqueue(conn, req);
+}
+
+void
+connection_copy_out(struct connection *conn, const char *sql, copy_consumer consumer, void *consumer_arg,
+					connection_done done, void *arg)
+{
+	struct request *req = request_create(REQUEST_COPY_OUT, sql, done, arg);
+
+	req->consumer = consumer;
+	req->copy_arg = consumer_arg;
+	enqueue(conn, req);
+}
+
+static void
+forget_statement(struct connection *conn, const char *name)
+{
+	for (unsigned i = 0; i < conn->prepared_count; i++) {
+		if (strcmp(conn->prepared[i], name) != 0)
+			continue;
+		free(conn->prepared[i]);
+		conn->prepared[i] = conn->prepared[--conn->prepared_count];
+		return;
+	}
+}
+
+/* Takes the head off the queue and tells its owner. */
+static void
+finish(struct connection *conn)
+{
+	struct request *req = conn->head;
+	bool failed = req->err.class != ERROR_NONE;
+
+	conn->waiting = false;
+	conn->head = req->next;
+	if (!conn->head)
+		conn->tail = NULL;
+	if (failed) {
+		drop_queue(conn);
+		if (req->state == REQUEST_PREPARING)
+			forget_statement(conn, req->statement);
+	}
+	if (req->done)
+		req->done(req->arg, failed ? NULL : (const struct result *)req->result, failed ? &req->err : NULL);
+	request_free(req);
+}
+
+static void
+fail_lost(struct connection *conn)
+{
+	conn->lost = true;
+	loop_socket_watch(conn->socket, 0);
+	if (!conn->head)
+		return;
+	/* A FATAL message that came first says more than "the connection closed". */
+	if (conn->head->err.class == ERROR_NONE || conn->head->err.class != ERROR_RETRY)
+		lost_error(conn, &conn->head->err);
+	finish(conn);
+}
+
+static bool
+is_prepared(const struct connection *conn, const char *name)
+{
+	for (unsigned i = 0; i < conn->prepared_count; i++)
+		if (strcmp(conn->prepared[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+send_prepare(struct connection *conn, struct request *req)
+{
+	conn->prepared = realloc(conn->prepared, (conn->prepared_count + 1) * sizeof *conn->prepared);
+	conn->prepared[conn->prepared_count++] = strdup(req->statement);
+	req->state = REQUEST_PREPARING;
+	return PQsendPrepare(conn->pg, req->statement, req->sql, 0, NULL);
+}
+
+/* Sends the head of the queue; false: the connection is lost. */
+static bool
+send_head(struct connection *conn)
+{
+	struct request *req = conn->head;
+	int count = (int)req->param_count;
+	const char *const *values = (const char *const *)req->values;
+
+	if (req->kind == REQUEST_PREPARED && !is_prepared(conn, req->statement))
+		return send_prepare(conn, req);
+	req->state = REQUEST_RUNNING;
+	if (req->kind == REQUEST_PREPARED)
+		return PQsendQueryPrepared(conn->pg, req->statement, count, values, req->lengths, req->formats, 0);
+	if (count > 0)
+		return PQsendQueryParams(conn->pg, req->sql, count, NULL, values, req->lengths, req->formats, 0);
+	return PQsendQuery(conn->pg, req->sql);
+}
+
+/* ---- progress of the head request */
+
+enum step { STEP_AGAIN, STEP_WAIT, STEP_LOST };
+
+static enum step
+take_result(struct connection *conn, struct request *req, PGresult *res)
+{
+	switch (PQresultStatus(res)) {
+	case PGRES_COPY_IN:
+		req->state = REQUEST_COPYING_IN;
+		break;
+	case PGRES_COPY_OUT:
+		req->state = REQUEST_COPYING_OUT;
+		break;
+	case PGRES_COPY_BOTH:
+		req->state = REQUEST_COPYING_BOTH;
+		break;
+	case PGRES_COMMAND_OK:
+	case PGRES_TUPLES_OK:
+	case PGRES_EMPTY_QUERY:
+		PQclear(req->result);
+		req->result = res;
+		return STEP_AGAIN;
+	default:
+		if (req->err.class == ERROR_NONE)
+			result_error(conn, res, &req->err);
+		break;
+	}
+	PQclear(res);
+	return STEP_AGAIN;
+}
+
+/* A copy that meets a statement without one, or the other way round. */
+static void
+check_copy_kind(struct request *req)
+{
+	bool wants_copy = req->kind == REQUEST_COPY_IN || req->kind == REQUEST_COPY_OUT;
+
+	if (req->err.class == ERROR_NONE && wants_copy && req->state == REQUEST_RUNNING && !req->result)
+		error_set(&req->err, ERROR_BUG, "a COPY ended before it began");
+}
+
+static enum step
+step_running(struct connection *conn, struct request *req)
+{
+	PGresult *res;
+
+	if (PQisBusy(conn->pg))
+		return STEP_WAIT;
+	res = PQgetResult(conn->pg);
+	if (res)
+		return take_result(conn, req, res);
+	if (PQstatus(conn->pg) == CONNECTION_BAD)
+		return STEP_LOST;
+	if (req->state == REQUEST_PREPARING && req->err.class == ERROR_NONE)
+		return send_head(conn) ? STEP_AGAIN : STEP_LOST;
+	check_copy_kind(req);
+	finish(conn);
+	return STEP_AGAIN;
+}
+
+static bool
+end_copy_in(struct connection *conn, struct request *req, enum copy_next next)
+{
+	const char *reason = NULL;
+
+	if (next == COPY_ABORT || conn->chunk.failed) {
+		req->aborted = true;
+		reason = "given up by the applier";
+	}
+	req->state = REQUEST_RUNNING;
+	return PQputCopyEnd(conn->pg, reason) != -1;
+}
+
+/* Sends while the socket takes it; what libpq holds back stays one chunk. */
+static enum step
+step_copy_in(struct connection *conn, struct request *req)
+{
+	size_t sent = 0;
+
+	while (!conn->waiting) {
+		int flushed = PQflush(conn->pg);
+		enum copy_next next;
+
+		if (flushed != 0)
+			return flushed < 0 ? STEP_LOST : STEP_WAIT;
+		if (sent > BYTES_PER_TURN) {
+			loop_timer_arm(conn->kick, 0);
+			return STEP_WAIT;
+		}
+		buffer_reset(&conn->chunk);
+		next = req->producer(req->copy_arg, &conn->chunk);
+		if (conn->chunk.len > 0 && !conn->chunk.failed &&
+			PQputCopyData(conn->pg, (const char *)conn->chunk.data, (int)conn->chunk.len) < 0)
+			return STEP_LOST;
+		sent += conn->chunk.len;
+		if (next == COPY_END || next == COPY_ABORT || conn->chunk.failed)
+			return end_copy_in(conn, req, next) ? STEP_AGAIN : STEP_LOST;
+		conn->waiting = next == COPY_WAIT;
+	}
+	return STEP_WAIT;
+}
+
+static enum step
+step_copy_out(struct connection *conn, struct request *req)
+{
+	size_t taken = 0;
+
+	while (!conn->waiting) {
+		char *message;
+		int len;
+
+		if (taken > BYTES_PER_TURN) {
+			loop_timer_arm(conn->kick, 0);
+			return STEP_WAIT;
+		}
+		len = PQgetCopyData(conn->pg, &message, 1);
+		if (len == 0)
+			return STEP_WAIT;
+		if (len < 0) {
+			req->state = REQUEST_RUNNING;
+			return STEP_AGAIN;
+		}
+		taken += (size_t)len;
+		conn->waiting = !req->consumer(req->copy_arg, (struct bytes){(const uint8_t *)message, (size_t)len});
+		PQfreemem(message);
+	}
+	return STEP_WAIT;
+}
+
+static enum step
+step_head(struct connection *conn)
+{
+	struct request *req = conn->head;
+
+	switch (req->state) {
+	case REQUEST_QUEUED:
+		return send_head(conn) ? STEP_AGAIN : STEP_LOST;
+	case REQUEST_PREPARING:
+	case REQUEST_RUNNING:
+		return step_running(conn, req);
+	case REQUEST_COPYING_IN:
+		/* The server may have failed the copy already. */
+		return step_copy_in(conn, req);
+	case REQUEST_COPYING_OUT:
+	case REQUEST_COPYING_BOTH:
+		return step_copy_out(conn, req);
+	}
+	return STEP_WAIT;
+}
+
+/* Reading stops while a consumer is paused, so that libpq hoards nothing. */
+static void
+watch(struct connection *conn)
+{
+	const struct request *req = conn->head;
+	bool copying_out = req && (req->state == REQUEST_COPYING_OUT || req->state == REQUEST_COPYING_BOTH);
+	unsigned events = copying_out && conn->waiting ? 0 : LOOP_READABLE;
+	int flushed = PQflush(conn->pg);
+
+	if (flushed > 0)
+		events |= LOOP_WRITABLE;
+	loop_socket_watch(conn->socket, events);
+}
+
+static void
+advance(struct connection *conn)
+{
+	while (conn->head && !conn->lost) {
+		enum step step = step_head(conn);
+
+		if (step == STEP_WAIT)
+			break;
+		if (step == STEP_LOST) {
+			fail_lost(conn);
+			return;
+		}
+	}
+	if (conn->lost) {
+		fail_lost(conn);
+		return;
+	}
+	watch(conn);
+}
+
+static void
+on_socket(void *arg, unsigned events)
+{
+	struct connection *conn = arg;
+
+	if (events & LOOP_READABLE && !PQconsumeInput(conn->pg)) {
+		/* What came before the end, such as a FATAL message, is still to be read. */
+		if (conn->head && (conn->head->state == REQUEST_RUNNING || conn->head->state == REQUEST_COPYING_OUT ||
+						   conn->head->state == REQUEST_COPYING_BOTH)) {
+			PGresult *res;
+
+			while (!PQisBusy(conn->pg) && (res = PQgetResult(conn->pg)) != NULL) {
+				ExecStatusType status = PQresultStatus(res);
+
+				if (status == PGRES_FATAL_ERROR && conn->head->err.class == ERROR_NONE)
+					result_error(conn, res, &conn->head->err);
+				PQclear(res);
+				if (status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH || status == PGRES_COPY_IN)
+					break;
+			}
+		}
+		fail_lost(conn);
+		return;
+	}
+	advance(conn);
+}
+
+void
+connection_resume(struct connection *conn)
+{
+	conn->waiting = false;
+	loop_timer_arm(conn->kick, 0);
+}
+
+void
+connection_send(struct connection *conn, const void *data, size_t len)
+{
+	if (conn->lost || !conn->head || conn->head->state != REQUEST_COPYING_BOTH)
+		return;
+	if (PQputCopyData(conn->pg, data, (int)len) < 0)
+		conn->lost = true;
+	loop_timer_arm(conn->kick, 0);
+}
+
+struct cancelling {
+	PGcancel *cancel;
+};
+
+static void
+cancel_blocking(void *arg)
+{
+	struct cancelling *c = arg;
+	char problem[256];
+
+	if (!PQcancel(c->cancel, problem, sizeof problem))
+		log_debug("cancel: %s", problem);
+}
+
+void
+connection_cancel(struct connection *conn)
+{
+	struct cancelling c = {.cancel = PQgetCancel(conn->pg)};
+
+	if (!c.cancel)
+		return;
+	loop_run_blocking(conn->loop, cancel_blocking, &c);
+	PQfreeCancel(c.cancel);
+}
+
+/* ---- sequential use */
+
+struct execution {
+	bool over;
+	PGresult *result;
+	struct error *err;
+	bool failed;
+};
+
+static void
+on_executed(void *arg, const struct result *res, const struct error *err)
+{
+	struct execution *e = arg;
+
+	e->over = true;
+	e->failed = err != NULL;
+	if (err)
+		*e->err = *err;
+	else
+		e->result = PQcopyResult((const PGresult *)res, PG_COPYRES_TUPLES);
+}
+
+static bool
+execution_is_over(void *arg)
+{
+	return ((struct execution *)arg)->over;
+}
+
+bool
+connection_execute(struct connection *conn, const char *sql, const struct param *params, unsigned param_count,
+				   struct result **res, struct error *err)
+{
+	struct execution e = {.err = err};
+
+	connection_query(conn, sql, params, param_count, on_executed, &e);
+	loop_run_until(conn->loop, execution_is_over, &e);
+	if (e.failed)
+		return false;
+	if (res)
+		*res = (struct result *)e.result;
+	else
+		PQclear(e.result);
+	return true;
+}
+
+/* ---- results.  A struct result is a PGresult that nobody above may touch. */
+
+unsigned
+result_rows(const struct result *res)
+{
+	return (unsigned)PQntuples((const PGresult *)res);
+}
+
+const char *
+result_text(const struct result *res, unsigned row, unsigned column)
+{
+	return PQgetvalue((const PGresult *)res, (int)row, (int)column);
+}
+
+bool
+result_is_null(const struct result *res, unsigned row, unsigned column)
+{
+	return PQgetisnull((const PGresult *)res, (int)row, (int)column);
+}
+
+int64_t
+result_int(const struct result *res, unsigned row, unsigned column)
+{
+	return strtoll(result_text(res, row, column), NULL, 10);
+}
+
+bool
+result_bool(const struct result *res, unsigned row, unsigned column)
+{
+	return result_text(res, row, column)[0] == 't';
+}
+
+int64_t
+result_affected(const struct result *res)
+{
+	return strtoll(PQcmdTuples((PGresult *)(uintptr_t)res), NULL, 10);
+}
+
+void
+result_free(struct result *res)
+{
+	PQclear((PGresult *)res);
+}

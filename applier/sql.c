@@ -1,0 +1,43 @@
+#include "sql.h"
+
+static void
+put_doubling(struct buffer *sql, const char *text, char quote, bool backslashes)
+{
+	buffer_put_u8(sql, (uint8_t)quote);
+	for (; *text; text++) {
+		if (*text == quote || (backslashes && *text == '\\'))
+			buffer_put_u8(sql, (uint8_t)*text);
+		buffer_put_u8(sql, (uint8_t)*text);
+	}
+	buffer_put_u8(sql, (uint8_t)quote);
+}
+
+void
+sql_identifier(struct buffer *sql, const char *name)
+{
+	put_doubling(sql, name, '"', false);
+}
+
+void
+sql_qualified(struct buffer *sql, const char *schema, const char *table)
+{
+	sql_identifier(sql, schema);
+	buffer_put_u8(sql, '.');
+	sql_identifier(sql, table);
+}
+
+void
+sql_literal(struct buffer *sql, const char *value)
+{
+	bool backslashes = strchr(value, '\\') != NULL;
+
+	if (backslashes)
+		buffer_put(sql, " E", 2);
+	put_doubling(sql, value, '\'', backslashes);
+}
+
+void
+sql_replication_literal(struct buffer *sql, const char *value)
+{
+	put_doubling(sql, value, '\'', false);
+}

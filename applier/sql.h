@@ -1,0 +1,19 @@
+/*
+ * Quoting, so that no name or value is ever pasted into a statement as it is.
+ * Layer 1: usable by everything that writes SQL, with or without a server.
+ */
+#ifndef SLUICE_SQL_H
+#define SLUICE_SQL_H
+
+#include "buffer.h"
+
+/* "name", every quote in it doubled; always quoted, so reserved words are safe. */
+void sql_identifier(struct buffer *sql, const char *name);
+/* "schema"."table" */
+void sql_qualified(struct buffer *sql, const char *schema, const char *table);
+/* A string constant that means the same whatever standard_conforming_strings is. */
+void sql_literal(struct buffer *sql, const char *value);
+/* A string constant of the replication grammar, which knows no E'…' form. */
+void sql_replication_literal(struct buffer *sql, const char *value);
+
+#endif
