@@ -1,0 +1,129 @@
+/*
+ * What is synchronised: every selected table of the source with its target,
+ * as both servers described them, and where each stands.
+ *
+ * Plain data.  The source and target modules fill it from the servers'
+ * catalogs; the domain (DDL, merge plans, prechecks) reads it.
+ */
+#ifndef SLUICE_CATALOG_H
+#define SLUICE_CATALOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+
+struct source_column {
+	int attnum;
+	char *name;
+	uint32_t type;		/* pg_type.oid */
+	uint32_t base_type; /* a domain's innermost base type, otherwise the type */
+	uint32_t element;	/* an array's element type (of the base type), otherwise 0 */
+	char typtype;		/* pg_type.typtype of the type itself: b c d e p r m */
+	char base_typtype;	/* of base_type */
+	char *type_schema;
+	char *type_name;
+	char *formatted; /* format_type(): "numeric(10,2)", "public.mood[]" */
+	bool builtin;	 /* the base type and, for an array or range, its element are of pg_catalog */
+	int typmod;
+	bool not_null;
+	bool generated; /* stored generated column; virtual ones are not listed */
+	char identity;	/* 'a', 'd' or 0 */
+	int primary_position;  /* 1 … in the primary key, 0 outside */
+	int identity_position; /* 1 … in the replica identity index, 0 outside */
+	int unique_position;   /* 1 … in the best unique index over NOT NULL columns, 0 outside */
+};
+
+struct source_table {
+	uint32_t oid;
+	char *schema;
+	char *name;
+	bool partitioned;
+	bool partition; /* a leaf or inner partition of another table */
+	char identity;	/* pg_class.relreplident: d n f i */
+	int64_t estimated_rows;
+	int64_t bytes;
+	struct source_column *columns; /* live ones, by attnum */
+	unsigned column_count;
+};
+
+struct target_column {
+	int attnum;
+	char *name;
+	uint32_t type;
+	char *type_schema;
+	char *type_name;
+	char *formatted; /* for casts and staging tables */
+	bool not_null;
+	bool has_default;
+	bool generated;		  /* cannot be written */
+	bool identity_always; /* GENERATED ALWAYS AS IDENTITY */
+	int key_position;	  /* 1 … in the primary key */
+	int distribution_position; /* 1 … in the distribution key, 0: not, or no such thing */
+};
+
+enum target_storage { TARGET_HEAP, TARGET_AO_ROW, TARGET_AO_COLUMN };
+
+struct target_table {
+	bool exists;
+	uint32_t oid;
+	bool partitioned;
+	enum target_storage storage;
+	bool has_secondary_unique; /* a unique index beyond the one on the match key */
+	bool has_triggers;		   /* user triggers or foreign keys, either direction */
+	struct target_column *columns;
+	unsigned column_count;
+};
+
+enum table_state {
+	TABLE_WAITING,	   /* to be copied */
+	TABLE_COPYING,
+	TABLE_CATCHING_UP, /* copied, behind the others */
+	TABLE_STREAMING,
+	TABLE_HELD,
+};
+
+#define TABLE_MAX_KEY 32 /* INDEX_MAX_KEYS */
+
+struct table {
+	struct source_table source;
+	char *target_schema;
+	char *target_name;
+	struct target_table target;
+	const struct table_override *override; /* NULL: none */
+	unsigned operations;				   /* enum operation bits */
+	bool as_text; /* values must travel as text: a type is not portable or differs */
+
+	enum table_state state;
+	uint64_t snapshot_lsn; /* changes of transactions that committed before are in the copy */
+	int64_t rows_copied;
+	char *error; /* why it is held */
+};
+
+struct catalog {
+	struct table *tables; /* ordered by schema and name */
+	unsigned count;
+};
+
+const char *table_state_name(enum table_state state);
+MUST_CHECK bool table_state_parse(const char *name, enum table_state *state);
+
+/* The table with this source name, or NULL.  Binary search. */
+struct table *catalog_find(const struct catalog *catalog, const char *schema, const char *name);
+/* The target's column of that name, or NULL. */
+const struct target_column *target_find_column(const struct target_table *target, const char *name);
+const struct source_column *source_find_column(const struct source_table *source, const char *name);
+
+/*
+ * The match key as positions in source.columns: the override's key, else the
+ * replica identity index (identity 'i'), else the primary key, else, with identity FULL, the unique
+ * index over NOT NULL columns.  Returns how many; 0: there is none, the whole row is
+ * the key (identity FULL) or updates and deletes cannot be followed at all.
+ */
+unsigned table_match_key(const struct table *table, unsigned key[TABLE_MAX_KEY]);
+
+void source_table_free(struct source_table *source);
+void target_table_free(struct target_table *target);
+void catalog_free(struct catalog *catalog);
+
+#endif

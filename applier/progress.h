@@ -1,0 +1,66 @@
+/*
+ * The state of a task in the destination: schema sluice, tables progress and
+ * tables.  The row of sluice.progress is written in every batch's own
+ * transaction; it is what makes applying exactly-once.
+ */
+#ifndef SLUICE_PROGRESS_H
+#define SLUICE_PROGRESS_H
+
+#include "catalog.h"
+#include "connection.h"
+#include "dialect.h"
+
+/* A row of sluice.progress. */
+struct progress {
+	bool exists;
+	char slot[64];
+	uint64_t applied_lsn; /* end of the last applied transaction; 0: the slot was not made yet */
+	uint64_t slot_lsn;	  /* the slot's consistent point when it was made */
+	char source_system[32]; /* IDENTIFY_SYSTEM's systemid */
+	int64_t source_timeline;
+	char source_database[256];
+	int64_t epoch; /* counts daemons; only the latest may write */
+};
+
+/*
+ * Takes the session's advisory lock of the task, waiting a bounded time for a
+ * predecessor's session to end.  An ERROR_DATA when another daemon keeps it.
+ */
+MUST_CHECK bool progress_lock(struct connection *destination, struct loop *loop, const char *task, struct error *err);
+
+/* Makes schema and tables where they are missing. */
+MUST_CHECK bool progress_install(struct connection *destination, const struct dialect *dialect, struct error *err);
+/* Whether the tables are there; reading works without them (exists = false). */
+MUST_CHECK bool progress_read(struct connection *destination, const char *task, struct progress *progress,
+							  struct error *err);
+/* Inserts the row of a new task, or updates slot, LSNs and source of an existing one. */
+MUST_CHECK bool progress_write(struct connection *destination, const char *task, const struct progress *progress,
+							   struct error *err);
+/* Raises the epoch, so that no earlier daemon can write any more. */
+MUST_CHECK bool progress_take_over(struct connection *destination, const char *task, struct progress *progress,
+								   struct error *err);
+
+/* The statement that ends a batch: $1 LSN, $2 commit time (timestamptz text or NULL), $3 task, $4 epoch.
+ * It must touch one row; none: another daemon has taken over. */
+const char *progress_advance_sql(void);
+
+/* phase as in `status --json`; error may be NULL. */
+MUST_CHECK bool progress_set_phase(struct connection *destination, const char *task, const char *phase,
+								   const char *last_error, struct error *err);
+
+/* Fills state, snapshot_lsn, rows_copied, error of each table that has a row
+ * (missing rows leave TABLE_WAITING); an ERROR_DATA when a row's source OID is
+ * not the table's any more (dropped and made anew, or renamed), or when a row's
+ * table is gone from the source. */
+MUST_CHECK bool progress_read_tables(struct connection *destination, const char *task, struct catalog *catalog,
+									 struct error *err);
+/* Inserts or updates the table's row: an INSERT … WHERE NOT EXISTS and an UPDATE (no ON CONFLICT on Greenplum 6). */
+MUST_CHECK bool progress_write_table(struct connection *destination, const char *task, const struct table *table,
+									 struct error *err);
+/* The same as a statement for the copy's own transaction: written to `sql`. */
+void progress_put_table_update(struct buffer *sql, const char *task, const struct table *table);
+
+/* Removes the task's rows. */
+MUST_CHECK bool progress_remove(struct connection *destination, const char *task, struct error *err);
+
+#endif

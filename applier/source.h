@@ -1,0 +1,48 @@
+/*
+ * Questions to the source: who it is, which tables it has, what its slots do.
+ * All over an ordinary connection, none of them changing anything, but for
+ * source_drop_slot().
+ */
+#ifndef SLUICE_SOURCE_H
+#define SLUICE_SOURCE_H
+
+#include "catalog.h"
+#include "connection.h"
+
+struct source_identity {
+	char system[32]; /* pg_control_system(), or IDENTIFY_SYSTEM's systemid */
+	int64_t timeline;
+	char database[256];
+	uint64_t current_lsn; /* pg_current_wal_lsn(); of the flush position */
+	int version;
+};
+
+struct source_slot {
+	bool exists;
+	char plugin[64];
+	char database[256];
+	bool logical;
+	bool active;
+	int64_t active_pid;
+	uint64_t confirmed_flush_lsn;
+	uint64_t restart_lsn;
+	char wal_status[16]; /* reserved, extended, unreserved, lost */
+	int64_t retained_bytes;
+};
+
+/* Session settings under which values have the same text and binary form as
+ * what the plugin sends (DateStyle, IntervalStyle, extra_float_digits,
+ * bytea_output, TimeZone, lc_monetary); run first on every connection that copies. */
+extern const char source_session_settings[];
+
+MUST_CHECK bool source_identify(struct connection *source, struct source_identity *identity, struct error *err);
+MUST_CHECK bool source_read_slot(struct connection *source, const char *slot, struct source_slot *out,
+								 struct error *err);
+MUST_CHECK bool source_drop_slot(struct connection *source, const char *slot, struct error *err);
+/* Every selected table with its columns, mapping and operations (target empty), ordered; few
+ * queries whatever the number of tables.  A literal include that matches nothing is an ERROR_PRECONDITION
+ * only in the precheck: here it is no error. */
+MUST_CHECK bool source_read_catalog(struct connection *source, const struct config *config, struct catalog *catalog,
+									struct error *err);
+
+#endif
