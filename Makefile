@@ -91,6 +91,10 @@ clean:
 
 # Tests. The scripts install what is missing, build, and leave nothing behind.
 
+# What a C file of the applier is compiled with, for the checks in regress/lint.
+flags:
+	@echo "$(applier_cppflags) -std=c11"
+
 # Brings the C files into the shape that `make lint` asks for.
 format:
 	clang-format -i $(wildcard $(addprefix $(SRC)/,$(foreach d,common applier plugin regress/unit regress/fuzz,$(d)/*.c $(d)/*.h)))
@@ -140,7 +144,7 @@ help:
 
 FORCE:
 .PHONY: all program plugin install install-program install-plugin uninstall clean \
-	packages demo check lint bench installcheck tests fuzzers format help FORCE
+	packages demo check lint bench installcheck tests fuzzers format flags help FORCE
 .SECONDARY:
 
 -include $(objects:.o=.d) $(unit_tests:=.d) $(unit_helpers:.o=.d)

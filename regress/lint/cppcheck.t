@@ -1,0 +1,12 @@
+#!/bin/bash
+# cppcheck finds nothing.
+. regress/lint/tap.sh
+
+look() {
+	cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
+		--suppress=preprocessorErrorDirective --suppress=missingInclude \
+		--error-exitcode=1 -I. -Icommon "$@"
+}
+check 'common and applier' look "${program_files[@]}"
+check 'plugin' look -DPGDLLEXPORT= "${plugin_files[@]}"
+finish

@@ -1,0 +1,104 @@
+#!/usr/bin/perl
+# Who may include whom.  regress/lint/layers is the table of the applier; the
+# rest of the rules is in here.
+use strict;
+use warnings;
+
+use Test::More;
+
+# The only code that sees the libraries for I/O.
+my %library_users = map { $_ => 1 } qw(loop connection replication);
+my $libraries = qr/^(uv\.h|uv\/.*|libpq-fe\.h|libpq\/.*)$/;
+
+# common/ stands on the C library alone.
+my $standard = qr/^(assert|ctype|errno|inttypes|limits|math|stdalign|stdarg|stdbool|stddef|stdint|stdio|stdlib|string)\.h$/;
+
+my @rules = read_table('regress/lint/layers');
+
+sub read_table
+{
+	my ($path) = @_;
+	open my $file, '<', $path or die "cannot read $path: $!";
+	my @rules;
+	while (my $line = <$file>)
+	{
+		next if $line =~ /^\s*(#|$)/;
+		my ($layer, @names) = split ' ', $line;
+		push @rules, map { my $name = quotemeta; [ qr/^${\ ($name =~ s{\\\*}{.*}r)}$/, $layer ] } @names;
+	}
+	return @rules;
+}
+
+# The layer of a file of applier/, by the first name in the table that matches.
+sub layer_of
+{
+	my ($path) = @_;
+	my ($name) = $path =~ m{([^/]+)\.[ch]$};
+	for my $rule (@rules) { return $rule->[1] if $name =~ $rule->[0]; }
+	return undef;
+}
+
+# Where a quoted include leads: the folder of the file, then the include path.
+sub resolve
+{
+	my ($include, $from) = @_;
+	my ($folder) = $from =~ m{^(.*)/};
+	for my $path ("$folder/$include", $include, "common/$include", "applier/$include")
+	{
+		return $path =~ s{[^/]+/\.\./}{}gr if -e $path;
+	}
+	return $include;
+}
+
+sub complaints
+{
+	my ($path) = @_;
+	my ($folder, $name) = $path =~ m{^(\w+)/(.*)\.[ch]$};
+	my @found;
+	push @found, "$path is in no layer of regress/lint/layers"
+	  if $folder eq 'applier' && !defined layer_of($path);
+	open my $file, '<', $path or die "cannot read $path: $!";
+	while (my $line = <$file>)
+	{
+		next unless $line =~ /^\s*#\s*include\s*(["<])([^">]+)[">]/;
+		my $why = $1 eq '<' ? angle($folder, $name, $2) : quoted($folder, $path, resolve($2, $path));
+		push @found, "$path:$.: $why" if $why;
+	}
+	return @found;
+}
+
+sub angle
+{
+	my ($folder, $name, $include) = @_;
+	return "common/ includes <$include>" if $folder eq 'common' && $include !~ $standard;
+	return "<$include> outside of the I/O layer"
+	  if $folder eq 'applier' && $include =~ $libraries && !$library_users{$name};
+	return '';
+}
+
+sub quoted
+{
+	my ($folder, $path, $include) = @_;
+	return "libpq or libuv included with quotes" if $folder ne 'plugin' && $include =~ $libraries;
+	return "includes $include: nothing knows plugin/" if $folder ne 'plugin' && $include =~ m{^plugin/};
+	return "includes $include: common/ knows nobody" if $folder eq 'common' && $include !~ m{^common/};
+	return "includes $include: plugin/ knows only common/" if $folder eq 'plugin' && $include =~ m{^applier/};
+	return '' unless $folder eq 'applier' && $include =~ m{^applier/};
+	my ($mine, $its) = (layer_of($path) // 0, layer_of($include) // 99);
+	return $its > $mine ? "layer $mine includes $include of layer $its" : '';
+}
+
+my @files = (glob('common/*.[ch]'), glob('applier/*.[ch]'), glob('plugin/*.[ch]'));
+for my $path (@files)
+{
+	my @found = complaints($path);
+	is(join("\n", @found), '', $path);
+}
+
+# The check itself would notice.
+is(layer_of('applier/loop.c'), 2, 'the table is read');
+like(quoted('applier', 'applier/arena.c', 'applier/main.h'), qr/layer 1 .* layer 5/, 'looking up is found');
+like(angle('applier', 'batch', 'uv.h'), qr/outside/, 'a library above its layer is found');
+like(angle('common', 'change', 'postgres.h'), qr/common/, 'a server header in common/ is found');
+
+done_testing();
