@@ -22,7 +22,7 @@ struct arena_chunk;
 
 struct arena {
 	struct arena_chunk *chunks; /* the current one first; NULL before the first use */
-	size_t chunk_bytes;	    /* payload of an ordinary chunk */
+	size_t chunk_bytes;			/* payload of an ordinary chunk */
 	size_t held_bytes;
 };
 
@@ -34,9 +34,9 @@ void arena_fini(struct arena *arena);
 void arena_reset(struct arena *arena);
 
 /* Never NULL, not even for 0 bytes.  The memory is not initialised. */
-void *arena_alloc(struct arena *arena, size_t bytes);	       /* aligned for any type */
+void *arena_alloc(struct arena *arena, size_t bytes);			/* aligned for any type */
 void *arena_alloc_unaligned(struct arena *arena, size_t bytes); /* packed: for byte strings */
-void *arena_alloc_zero(struct arena *arena, size_t bytes);      /* aligned, all zero */
+void *arena_alloc_zero(struct arena *arena, size_t bytes);		/* aligned, all zero */
 
 /* Copies of bytes (unaligned) and of a NUL-terminated string. */
 void *arena_copy(struct arena *arena, const void *bytes, size_t len);

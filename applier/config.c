@@ -112,7 +112,7 @@ has_default_tag(const yaml_node_t *node)
 	const char *tag = (const char *) node->tag;
 
 	return strcmp(tag, YAML_DEFAULT_SCALAR_TAG) == 0 || strcmp(tag, YAML_DEFAULT_SEQUENCE_TAG) == 0 ||
-	       strcmp(tag, YAML_DEFAULT_MAPPING_TAG) == 0;
+		   strcmp(tag, YAML_DEFAULT_MAPPING_TAG) == 0;
 }
 
 static bool
@@ -138,7 +138,8 @@ check_node(struct reader *r, const char *path, const yaml_node_t *node, yaml_nod
 	if (is_null(node))
 		return fail_at(r, node->start_mark, "\"%s\" has no value, it must be %s", path, names[type]);
 	if (node->type != type)
-		return fail_at(r, node->start_mark, "\"%s\" must be %s, not %s", path, names[type], names[node->type]);
+		return fail_at(r, node->start_mark, "\"%s\" must be %s, not %s", path, names[type],
+					   names[node->type]);
 	if (type == YAML_SCALAR_NODE && strlen(scalar_text(node)) != node->data.scalar.length)
 		return fail_at(r, node->start_mark, "\"%s\" must not contain a zero byte", path);
 	return true;
@@ -150,7 +151,8 @@ look_up(struct reader *r, yaml_node_t *mapping, const char *key)
 {
 	if (!mapping || mapping->type != YAML_MAPPING_NODE)
 		return NULL;
-	for (yaml_node_pair_t *pair = mapping->data.mapping.pairs.start; pair < mapping->data.mapping.pairs.top; pair++)
+	for (yaml_node_pair_t *pair = mapping->data.mapping.pairs.start; pair < mapping->data.mapping.pairs.top;
+		 pair++)
 		if (strcmp(scalar_text(node_of(r, pair->key)), key) == 0)
 			return node_of(r, pair->value);
 	return NULL;
@@ -160,7 +162,8 @@ look_up(struct reader *r, yaml_node_t *mapping, const char *key)
  * Values
  */
 
-static bool read_mapping(struct reader *r, const char *prefix, yaml_node_t *node, yaml_mark_t mark, void *base);
+static bool read_mapping(struct reader *r, const char *prefix, yaml_node_t *node, yaml_mark_t mark,
+						 void *base);
 
 static bool
 read_items(struct reader *r, const struct config_option *option, yaml_node_t *list, void *field)
@@ -169,7 +172,8 @@ read_items(struct reader *r, const struct config_option *option, yaml_node_t *li
 	unsigned count = 0;
 	int64_t least = 0;
 
-	for (yaml_node_item_t *item = list->data.sequence.items.start; item < list->data.sequence.items.top; item++) {
+	for (yaml_node_item_t *item = list->data.sequence.items.start; item < list->data.sequence.items.top;
+		 item++) {
 		yaml_node_t *node = node_of(r, *item);
 
 		if (!check_node(r, option->path, node, YAML_SCALAR_NODE))
@@ -197,14 +201,15 @@ read_entries(struct reader *r, const struct config_option *option, yaml_node_t *
 		yaml_node_t *node = node_of(r, list->data.sequence.items.start[i]);
 
 		if (!check_node(r, option->path, node, YAML_MAPPING_NODE) ||
-		    !read_mapping(r, prefix, node, node->start_mark, entries + i * option->entry_bytes))
+			!read_mapping(r, prefix, node, node->start_mark, entries + i * option->entry_bytes))
 			return false;
 	}
 	return true;
 }
 
 static bool
-read_section(struct reader *r, const struct config_option *option, yaml_node_t *node, yaml_mark_t mark, void *base)
+read_section(struct reader *r, const struct config_option *option, yaml_node_t *node, yaml_mark_t mark,
+			 void *base)
 {
 	char prefix[100];
 
@@ -247,7 +252,7 @@ read_value(struct reader *r, const struct config_option *option, yaml_node_t *no
 		return read_items(r, option, node, field);
 	default:
 		return config_field_store(option, scalar_text(node), &r->config->memory, field, &complaint) ||
-		       fail_at(r, node->start_mark, "\"%s\" %s", option->path, complaint.text);
+			   fail_at(r, node->start_mark, "\"%s\" %s", option->path, complaint.text);
 	}
 }
 
@@ -270,7 +275,8 @@ fail_unknown(struct reader *r, const char *prefix, const yaml_node_t *node)
 }
 
 static bool
-check_duplicate(struct reader *r, const char *prefix, const yaml_node_t *mapping, const yaml_node_pair_t *pair)
+check_duplicate(struct reader *r, const char *prefix, const yaml_node_t *mapping,
+				const yaml_node_pair_t *pair)
 {
 	const yaml_node_t *node = node_of(r, pair->key);
 
@@ -279,13 +285,14 @@ check_duplicate(struct reader *r, const char *prefix, const yaml_node_t *mapping
 
 		if (strcmp(scalar_text(first), scalar_text(node)) == 0)
 			return fail_at(r, node->start_mark, "duplicate key \"%s%s\", first given in line %zu", prefix,
-				       scalar_text(node), first->start_mark.line + 1);
+						   scalar_text(node), first->start_mark.line + 1);
 	}
 	return true;
 }
 
 static bool
-read_pair(struct reader *r, const char *prefix, const yaml_node_t *mapping, const yaml_node_pair_t *pair, void *base)
+read_pair(struct reader *r, const char *prefix, const yaml_node_t *mapping, const yaml_node_pair_t *pair,
+		  void *base)
 {
 	yaml_node_t *key = node_of(r, pair->key);
 	const struct config_option *option;
@@ -322,7 +329,7 @@ read_mapping(struct reader *r, const char *prefix, yaml_node_t *node, yaml_mark_
 {
 	if (node)
 		for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
-		     pair++)
+			 pair++)
 			if (!read_pair(r, prefix, node, pair, base))
 				return false;
 	for (unsigned i = 0; i < config_schema_count; i++) {
@@ -368,7 +375,7 @@ check_overrides(struct reader *r, yaml_node_t *root)
 
 			if (same_table(config->tables.overrides[i].source, config->tables.overrides[j].source))
 				return fail_at(r, look_up(r, entry, "source")->start_mark,
-					       "\"tables.overrides[].source\" names the same table twice");
+							   "\"tables.overrides[].source\" names the same table twice");
 		}
 	return true;
 }
@@ -379,10 +386,11 @@ check_sizes(struct reader *r, yaml_node_t *root)
 	struct config *config = r->config;
 	yaml_node_t *max_bytes = look_up(r, look_up(r, root, "apply"), "max_bytes");
 
+	if (max_bytes && config->apply.max_bytes > config->apply.memory_bytes)
+		return fail_at(r, max_bytes->start_mark,
+					   "\"apply.max_bytes\" must not be larger than \"apply.memory\"");
 	if (!max_bytes && config->apply.max_bytes > config->apply.memory_bytes / 4)
 		config->apply.max_bytes = config->apply.memory_bytes / 4;
-	if (config->apply.max_bytes > config->apply.memory_bytes)
-		return fail_at(r, max_bytes->start_mark, "\"apply.max_bytes\" must not be larger than \"apply.memory\"");
 	return true;
 }
 
@@ -390,11 +398,13 @@ static void
 name_slot(struct config *config)
 {
 	static const char prefix[] = "sluice_";
+	size_t bytes;
 
-	if (!config->source.slot) {
-		config->source.slot = arena_alloc_unaligned(&config->memory, sizeof(prefix) + strlen(config->task));
-		strcpy(stpcpy(config->source.slot, prefix), config->task);
-	}
+	if (config->source.slot)
+		return;
+	bytes = sizeof(prefix) + strlen(config->task);
+	config->source.slot = arena_alloc_unaligned(&config->memory, bytes);
+	snprintf(config->source.slot, bytes, "%s%s", prefix, config->task);
 }
 
 /*

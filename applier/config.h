@@ -27,7 +27,12 @@ enum operation {
 enum copy_mode { COPY_MODE_FULL, COPY_MODE_NONE };
 enum copy_existing { COPY_EXISTING_ERROR, COPY_EXISTING_CLEAR, COPY_EXISTING_APPEND };
 enum schema_changes { SCHEMA_CHANGES_FOLLOW, SCHEMA_CHANGES_STOP, SCHEMA_CHANGES_IGNORE };
-enum table_storage { TABLE_STORAGE_DEFAULT, TABLE_STORAGE_HEAP, TABLE_STORAGE_AO_ROW, TABLE_STORAGE_AO_COLUMN };
+enum table_storage {
+	TABLE_STORAGE_DEFAULT,
+	TABLE_STORAGE_HEAP,
+	TABLE_STORAGE_AO_ROW,
+	TABLE_STORAGE_AO_COLUMN
+};
 
 struct string_list {
 	char **items;
@@ -105,7 +110,8 @@ struct config {
 MUST_CHECK bool config_load(const char *path, struct config *config, struct error *err);
 
 /* The same from memory; `name` is what errors call the text. */
-MUST_CHECK bool config_parse(const char *text, size_t len, const char *name, struct config *config, struct error *err);
+MUST_CHECK bool config_parse(const char *text, size_t len, const char *name, struct config *config,
+							 struct error *err);
 
 void config_free(struct config *config);
 

@@ -20,7 +20,8 @@ config_field_quotable(const char *text)
 	return len > 0 && len <= 40 && strspn(text, allowed) == len;
 }
 
-static bool complain(struct config_complaint *complaint, const char *text, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static bool complain(struct config_complaint *complaint, const char *text, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
 
 /* Writes the complaint and, where it may be shown, what stands there instead. */
 static bool
@@ -60,7 +61,7 @@ list_words(const struct config_option *option, char *out, size_t out_bytes)
 		}
 		if (!more)
 			return;
-		strcpy(word, next);
+		memcpy(word, next, sizeof(word));
 	}
 }
 
@@ -108,14 +109,15 @@ number_format(enum config_kind kind)
 }
 
 static bool
-store_number(const struct config_option *option, const char *text, void *field, struct config_complaint *complaint)
+store_number(const struct config_option *option, const char *text, void *field,
+			 struct config_complaint *complaint)
 {
 	int64_t value, min, max;
 
 	if (!read_number(option->kind, text, &value))
 		return complain(complaint, text, "must be %s", number_format(option->kind));
 	if (!read_number(option->kind, option->min, &min) || !read_number(option->kind, option->max, &max) ||
-	    value < min || value > max)
+		value < min || value > max)
 		return complain(complaint, text, "must be between %s and %s", option->min, option->max);
 	if (option->kind == CONFIG_INTEGER)
 		*(unsigned *) field = (unsigned) value;
@@ -169,11 +171,11 @@ check_text(const struct config_option *option, const char *text, struct config_c
 	switch (option->kind) {
 	case CONFIG_TASK:
 		return is_name(text, 40) ||
-		       complain(complaint, text, "must be 1 to 40 lower case letters, digits and underscores");
+			   complain(complaint, text, "must be 1 to 40 lower case letters, digits and underscores");
 	case CONFIG_SLOT:
 		return is_name(text, IDENTIFIER_BYTES_MAX) ||
-		       complain(complaint, text, "must be 1 to %d lower case letters, digits and underscores",
-				IDENTIFIER_BYTES_MAX);
+			   complain(complaint, text, "must be 1 to %d lower case letters, digits and underscores",
+						IDENTIFIER_BYTES_MAX);
 	case CONFIG_TABLE:
 		return check_table(text, true, complaint);
 	case CONFIG_PATH:
@@ -187,7 +189,7 @@ check_text(const struct config_option *option, const char *text, struct config_c
 
 bool
 config_field_store(const struct config_option *option, const char *text, struct arena *memory, void *field,
-		   struct config_complaint *complaint)
+				   struct config_complaint *complaint)
 {
 	int place;
 
@@ -234,7 +236,7 @@ append(struct string_list *list, char *item, struct arena *memory, struct config
 
 bool
 config_field_add(const struct config_option *option, const char *text, struct arena *memory, void *field,
-		 struct config_complaint *complaint)
+				 struct config_complaint *complaint)
 {
 	char *name;
 	int place;
@@ -253,7 +255,7 @@ config_field_add(const struct config_option *option, const char *text, struct ar
 		return name && append(field, name, memory, complaint);
 	default:
 		return check_table(text, false, complaint) &&
-		       append(field, arena_strdup(memory, text), memory, complaint);
+			   append(field, arena_strdup(memory, text), memory, complaint);
 	}
 }
 

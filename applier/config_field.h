@@ -17,12 +17,12 @@ struct config_complaint {
 };
 
 /* Stores a scalar of a kind that is no list. */
-bool config_field_store(const struct config_option *option, const char *text, struct arena *memory, void *field,
-			struct config_complaint *complaint);
+bool config_field_store(const struct config_option *option, const char *text, struct arena *memory,
+						void *field, struct config_complaint *complaint);
 
 /* Adds an item to a list, which is empty at first. */
 bool config_field_add(const struct config_option *option, const char *text, struct arena *memory, void *field,
-		      struct config_complaint *complaint);
+					  struct config_complaint *complaint);
 
 /* Stores the default, which no check of the schema refuses. */
 void config_field_preset(const struct config_option *option, struct arena *memory, void *field);

@@ -2,7 +2,9 @@
 
 #include "config.h"
 
+/* clang-format off */
 #define SECTION(name) {.path = (name), .kind = CONFIG_SECTION}
+/* clang-format on */
 #define IN_CONFIG(field) .offset = offsetof(struct config, field)
 #define IN_OVERRIDE(field) .offset = offsetof(struct table_override, field)
 #define IN_RENAME(field) .offset = offsetof(struct column_rename, field)

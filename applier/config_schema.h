@@ -33,11 +33,11 @@ struct config_option {
 	const char *path; /* "section.key"; "[]" stands for each entry of a list */
 	enum config_kind kind;
 	bool required;
-	size_t offset;	    /* of the field in struct config, or in the entry's struct */
+	size_t offset;		/* of the field in struct config, or in the entry's struct */
 	const char *preset; /* the default, as a user would write it */
-	const char *min;    /* likewise; of a list: its least number of items */
+	const char *min;	/* likewise; of a list: its least number of items */
 	const char *max;
-	const char *words;   /* what may be written, separated by blanks */
+	const char *words;	 /* what may be written, separated by blanks */
 	const char *refused; /* those of the words that this version does not carry
 			      * out yet; "*" is the key as a whole */
 

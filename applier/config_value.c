@@ -103,7 +103,7 @@ config_value_identifier(const char *text, char *name)
 		bool later = (*at >= '0' && *at <= '9') || *at == '$';
 
 		if (!upper && !(*at >= 'a' && *at <= 'z') && *at != '_' && !((unsigned char) *at & 0x80) &&
-		    !(later && at > text))
+			!(later && at > text))
 			return false;
 		*name++ = upper ? (char) (*at + 'a' - 'A') : *at;
 	}

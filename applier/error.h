@@ -20,13 +20,13 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum error_class {
-	ERROR_NONE,	   /* no error has been set */
-	ERROR_RETRY,	   /* a lost connection, a busy slot: trying again may help */
-	ERROR_CONFIG,	   /* the configuration or the command line: exit status 2 */
+	ERROR_NONE,			/* no error has been set */
+	ERROR_RETRY,		/* a lost connection, a busy slot: trying again may help */
+	ERROR_CONFIG,		/* the configuration or the command line: exit status 2 */
 	ERROR_PRECONDITION, /* a precheck failed: exit status 3 */
-	ERROR_DATA,	   /* the data or a server's state: exit status 1 */
-	ERROR_BUG,	   /* something this program believed impossible */
-	ERROR_STOPPED,	   /* the user asked to stop: exit status 0 */
+	ERROR_DATA,			/* the data or a server's state: exit status 1 */
+	ERROR_BUG,			/* something this program believed impossible */
+	ERROR_STOPPED,		/* the user asked to stop: exit status 0 */
 };
 
 #define ERROR_MESSAGE_MAX 2048

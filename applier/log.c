@@ -32,8 +32,16 @@ log_init(enum log_level level, enum log_format format)
 static int
 utf8_length(const unsigned char *c)
 {
-	int len = c[0] < 0x80 ? 1 : (c[0] & 0xE0) == 0xC0 ? 2 : (c[0] & 0xF0) == 0xE0 ? 3 : (c[0] & 0xF8) == 0xF0 ? 4 : 0;
+	int len = 0;
 
+	if (c[0] < 0x80)
+		len = 1;
+	else if ((c[0] & 0xE0) == 0xC0)
+		len = 2;
+	else if ((c[0] & 0xF0) == 0xE0)
+		len = 3;
+	else if ((c[0] & 0xF8) == 0xF0)
+		len = 4;
 	for (int i = 1; i < len; i++)
 		if ((c[i] & 0xC0) != 0x80)
 			return 0;
@@ -93,7 +101,7 @@ log_line(enum log_level level, enum log_format format, const struct timespec *wh
 		out = put_character(out, format, c, len);
 		c += len ? len : 1;
 	}
-	strcpy(out, format == LOG_JSON ? "\"}\n" : "\n");
+	stpcpy(out, format == LOG_JSON ? "\"}\n" : "\n");
 	return line;
 }
 

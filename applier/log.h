@@ -22,7 +22,8 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The line itself, new line included; the caller frees it.  Control characters
  * become blanks in text and escapes in JSON, bytes that are not UTF-8 U+FFFD. */
-char *log_line(enum log_level level, enum log_format format, const struct timespec *when, const char *message);
+char *log_line(enum log_level level, enum log_format format, const struct timespec *when,
+			   const char *message);
 
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO, __VA_ARGS__)

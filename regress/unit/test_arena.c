@@ -97,9 +97,11 @@ test_large_allocation_first(void **state)
 static void
 test_reset_keeps_one_chunk(void **state)
 {
-	char *first = arena_alloc(*state, 16);
-	size_t one_chunk = arena_bytes(*state);
+	size_t one_chunk;
+	char *first;
 
+	arena_alloc(*state, 16);
+	one_chunk = arena_bytes(*state);
 	for (int i = 0; i < 1000; i++)
 		memset(arena_alloc(*state, 200), 0, 200);
 	arena_alloc(*state, 50 * CHUNK);

@@ -100,13 +100,13 @@ static void
 test_exit_status(void **state)
 {
 	static const int expected[] = {
-		[ERROR_NONE] = 0,	  [ERROR_RETRY] = 1, [ERROR_CONFIG] = 2,  [ERROR_PRECONDITION] = 3,
-		[ERROR_DATA] = 1, [ERROR_BUG] = 1,   [ERROR_STOPPED] = 0,
+		[ERROR_NONE] = 0, [ERROR_RETRY] = 1, [ERROR_CONFIG] = 2,  [ERROR_PRECONDITION] = 3,
+		[ERROR_DATA] = 1, [ERROR_BUG] = 1,	 [ERROR_STOPPED] = 0,
 	};
 	struct error err = {0};
 
 	(void) state;
-	for (int class = ERROR_NONE; class <= ERROR_STOPPED; class++) {
+	for (int class = ERROR_NONE; class <= ERROR_STOPPED; class ++) {
 		err.class = (enum error_class) class;
 		assert_int_equal(error_exit_status(&err), expected[class]);
 	}
@@ -130,7 +130,8 @@ test_text_lines(void **state)
 	(void) state;
 	check_line(LOG_INFO, LOG_TEXT, "copied a", "2026-03-01 03:00:12.345 UTC info    copied a\n");
 	check_line(LOG_WARNING, LOG_TEXT, "a\nb\"\\", "2026-03-01 03:00:12.345 UTC warning a b\"\\\n");
-	check_line(LOG_ERROR, LOG_TEXT, "\xE2\x82\xAC \xFF.", "2026-03-01 03:00:12.345 UTC error   \xE2\x82\xAC \xEF\xBF\xBD.\n");
+	check_line(LOG_ERROR, LOG_TEXT, "\xE2\x82\xAC \xFF.",
+			   "2026-03-01 03:00:12.345 UTC error   \xE2\x82\xAC \xEF\xBF\xBD.\n");
 }
 
 static void
@@ -138,10 +139,10 @@ test_json_lines(void **state)
 {
 	(void) state;
 	check_line(LOG_DEBUG, LOG_JSON, "a \"b\" \\ \n\x01\x7F \xE2\x82\xAC \xE2\x82",
-		   "{\"time\":\"2026-03-01T03:00:12.345Z\",\"level\":\"debug\",\"message\":"
-		   "\"a \\\"b\\\" \\\\ \\u000a\\u0001\\u007f \xE2\x82\xAC \xEF\xBF\xBD\xEF\xBF\xBD\"}\n");
+			   "{\"time\":\"2026-03-01T03:00:12.345Z\",\"level\":\"debug\",\"message\":"
+			   "\"a \\\"b\\\" \\\\ \\u000a\\u0001\\u007f \xE2\x82\xAC \xEF\xBF\xBD\xEF\xBF\xBD\"}\n");
 	check_line(LOG_ERROR, LOG_JSON, "",
-		   "{\"time\":\"2026-03-01T03:00:12.345Z\",\"level\":\"error\",\"message\":\"\"}\n");
+			   "{\"time\":\"2026-03-01T03:00:12.345Z\",\"level\":\"error\",\"message\":\"\"}\n");
 }
 
 int

@@ -149,7 +149,8 @@ test_a_million_keys_with_collisions(void **state)
 		if (insert(f, &i, sizeof(i), false) != i)
 			fail_msg("key %u got another index", i);
 	for (uint32_t i = 0; i < count; i++)
-		if (keymap_find(&f->map, &i, sizeof(i)) != i || memcmp(keymap_key(&f->map, i)->ptr, &i, sizeof(i)) != 0)
+		if (keymap_find(&f->map, &i, sizeof(i)) != i ||
+			memcmp(keymap_key(&f->map, i)->ptr, &i, sizeof(i)) != 0)
 			fail_msg("key %u is lost", i);
 	for (uint32_t i = count; i < 2 * count; i++)
 		if (keymap_find(&f->map, &i, sizeof(i)) != KEYMAP_NONE)
