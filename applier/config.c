@@ -16,7 +16,7 @@
 /* What the functions below share while they walk through the document. */
 struct reader {
 	const char *name;
-	yaml_document_t *document;
+	yaml_document_t document;
 	struct config *config;
 	struct error *err;
 };
@@ -97,7 +97,7 @@ hint_at_keys(struct error *err, const char *prefix, const char *key)
 static yaml_node_t *
 node_of(struct reader *r, int index)
 {
-	return yaml_document_get_node(r->document, index);
+	return yaml_document_get_node(&r->document, index);
 }
 
 static const char *
@@ -446,7 +446,7 @@ fail_syntax(struct reader *r, const yaml_parser_t *parser, const char *text, siz
 static bool
 read_document(struct reader *r)
 {
-	yaml_node_t *root = yaml_document_get_root_node(r->document);
+	yaml_node_t *root = yaml_document_get_root_node(&r->document);
 
 	if (!root)
 		return fail_at(r, (yaml_mark_t){0}, "the configuration is empty");
@@ -477,14 +477,12 @@ check_end(struct reader *r, yaml_parser_t *parser, const char *text, size_t len)
 static bool
 read_text(struct reader *r, yaml_parser_t *parser, const char *text, size_t len)
 {
-	yaml_document_t document;
 	bool read;
 
-	if (!yaml_parser_load(parser, &document))
+	if (!yaml_parser_load(parser, &r->document))
 		return fail_syntax(r, parser, text, len);
-	r->document = &document;
 	read = read_document(r) && check_end(r, parser, text, len);
-	yaml_document_delete(&document);
+	yaml_document_delete(&r->document);
 	return read;
 }
 
@@ -507,47 +505,38 @@ config_parse(const char *text, size_t len, const char *name, struct config *conf
 	return read;
 }
 
-/* Reads the whole file into memory that the caller frees; NULL with an error. */
-static char *
-read_file(const char *path, size_t *len, struct error *err)
+static bool
+read_file(const char *path, char *text, size_t *len, struct error *err)
 {
 	FILE *file = fopen(path, "re");
-	bool read = false;
-	char *text;
+	bool read = true;
 
-	if (!file) {
-		error_set(err, ERROR_CONFIG, "could not open configuration file \"%s\": %s", path, strerror(errno));
-		return NULL;
-	}
-	text = malloc(FILE_BYTES_MAX + 1);
-	if (!text)
-		arena_out_of_memory(FILE_BYTES_MAX + 1);
+	if (!file)
+		return error_set(err, ERROR_CONFIG, "could not open configuration file \"%s\": %s", path,
+						 strerror(errno));
 	*len = fread(text, 1, FILE_BYTES_MAX + 1, file);
 	if (ferror(file))
-		error_set(err, ERROR_CONFIG, "could not read configuration file \"%s\": %s", path, strerror(errno));
+		read = error_set(err, ERROR_CONFIG, "could not read configuration file \"%s\": %s", path,
+						 strerror(errno));
 	else if (*len > FILE_BYTES_MAX)
-		error_set(err, ERROR_CONFIG, "configuration file \"%s\" is larger than 1 MB", path);
-	else
-		read = true;
+		read = error_set(err, ERROR_CONFIG, "configuration file \"%s\" is larger than 1 MB", path);
 	fclose(file);
-	if (read)
-		return text;
-	free(text);
-	return NULL;
+	return read;
 }
 
 bool
 config_load(const char *path, struct config *config, struct error *err)
 {
+	struct arena file;
 	size_t len;
-	char *text = read_file(path, &len, err);
+	char *text;
 	bool read;
 
 	*config = (struct config){0};
-	if (!text)
-		return false;
-	read = config_parse(text, len, path, config, err);
-	free(text);
+	arena_init(&file, FILE_BYTES_MAX);
+	text = arena_alloc(&file, FILE_BYTES_MAX + 1);
+	read = read_file(path, text, &len, err) && config_parse(text, len, path, config, err);
+	arena_fini(&file);
 	return read;
 }
 
