@@ -9,7 +9,7 @@
 static void *
 resize_on_heap(void *context, void *data, size_t bytes)
 {
-	(void)context;
+	(void) context;
 	return realloc(data, bytes);
 }
 
@@ -83,12 +83,12 @@ buffer_printf(struct buffer *b, const char *fmt, ...)
 	len = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
 	/* vsnprintf terminates its output, so it needs one byte more than it adds. */
-	if (len < 0 || !buffer_reserve(b, (size_t)len + 1))
+	if (len < 0 || !buffer_reserve(b, (size_t) len + 1))
 		return;
 	va_start(args, fmt);
-	vsnprintf((char *)b->data + b->len, (size_t)len + 1, fmt, args);
+	vsnprintf((char *) b->data + b->len, (size_t) len + 1, fmt, args);
 	va_end(args);
-	b->len += (size_t)len;
+	b->len += (size_t) len;
 }
 
 uint64_t
@@ -104,7 +104,7 @@ reader_get_long_varint(struct reader *r)
 		/* The tenth byte holds bit 63 alone. */
 		if (shift == 63 && byte > 1)
 			break;
-		value |= (uint64_t)(byte & 0x7f) << shift;
+		value |= (uint64_t) (byte & 0x7f) << shift;
 		if (byte < 0x80)
 			return value;
 	}

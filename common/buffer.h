@@ -105,16 +105,16 @@ buffer_put_varint(struct buffer *b, uint64_t value)
 	if (!buffer_reserve(b, VARINT_MAX_BYTES))
 		return;
 	while (value >= 0x80) {
-		b->data[b->len++] = (uint8_t)(value | 0x80);
+		b->data[b->len++] = (uint8_t) (value | 0x80);
 		value >>= 7;
 	}
-	b->data[b->len++] = (uint8_t)value;
+	b->data[b->len++] = (uint8_t) value;
 }
 
 static inline void
 buffer_put_signed(struct buffer *b, int64_t value)
 {
-	buffer_put_varint(b, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
+	buffer_put_varint(b, ((uint64_t) value << 1) ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 static inline void
@@ -243,7 +243,7 @@ reader_get_signed(struct reader *r)
 {
 	uint64_t folded = reader_get_varint(r);
 
-	return (int64_t)(folded >> 1) ^ -(int64_t)(folded & 1);
+	return (int64_t) (folded >> 1) ^ -(int64_t) (folded & 1);
 }
 
 static inline struct bytes

@@ -21,7 +21,7 @@ change_frame_end(struct buffer *b, size_t start, uint8_t flags)
 	if (b->failed)
 		return;
 	b->data[start + 1] = flags;
-	buffer_patch_u32(b, start + 2, (uint32_t)(b->len - start - FRAME_HEADER_BYTES));
+	buffer_patch_u32(b, start + 2, (uint32_t) (b->len - start - FRAME_HEADER_BYTES));
 }
 
 enum frame_result
@@ -56,28 +56,28 @@ change_frame_read(struct reader *r, struct frame *frame)
 static void
 put_lsn(struct buffer *b, struct change_base *base, uint64_t lsn)
 {
-	buffer_put_signed(b, (int64_t)(lsn - base->lsn));
+	buffer_put_signed(b, (int64_t) (lsn - base->lsn));
 	base->lsn = lsn;
 }
 
 static uint64_t
 get_lsn(struct reader *r, struct change_base *base)
 {
-	base->lsn += (uint64_t)reader_get_signed(r);
+	base->lsn += (uint64_t) reader_get_signed(r);
 	return base->lsn;
 }
 
 static void
 put_time(struct buffer *b, struct change_base *base, int64_t time)
 {
-	buffer_put_signed(b, (int64_t)((uint64_t)time - (uint64_t)base->time));
+	buffer_put_signed(b, (int64_t) ((uint64_t) time - (uint64_t) base->time));
 	base->time = time;
 }
 
 static int64_t
 get_time(struct reader *r, struct change_base *base)
 {
-	base->time = (int64_t)((uint64_t)base->time + (uint64_t)reader_get_signed(r));
+	base->time = (int64_t) ((uint64_t) base->time + (uint64_t) reader_get_signed(r));
 	return base->time;
 }
 
@@ -99,14 +99,15 @@ get_end_lsn(struct reader *r, struct change_base *base)
 static uint32_t
 get_xid(struct reader *r)
 {
-	return (uint32_t)reader_get_bounded(r, UINT32_MAX);
+	return (uint32_t) reader_get_bounded(r, UINT32_MAX);
 }
 
 /* ---- startup */
 
 void
-change_put_startup(struct buffer *b, struct change_base *base, unsigned server_version_num, const char *encoding,
-				   const char *database, const struct change_option *options, unsigned option_count)
+change_put_startup(struct buffer *b, struct change_base *base, unsigned server_version_num,
+				   const char *encoding, const char *database, const struct change_option *options,
+				   unsigned option_count)
 {
 	*base = (struct change_base){0};
 	buffer_put_u8(b, CHANGE_STARTUP);
@@ -129,20 +130,20 @@ get_startup(struct change_decoder *d, struct reader *r, struct change *change)
 	d->base = (struct change_base){0};
 	d->relation_first = d->relation_count;
 	d->started = true;
-	change->version = (unsigned)reader_get_bounded(r, UINT16_MAX);
+	change->version = (unsigned) reader_get_bounded(r, UINT16_MAX);
 	if (!r->failed && change->version != CHANGE_VERSION) {
 		d->problem = "the format version is not one that this program reads";
 		r->failed = true;
 		return;
 	}
-	change->server_version_num = (unsigned)reader_get_bounded(r, UINT32_MAX);
+	change->server_version_num = (unsigned) reader_get_bounded(r, UINT32_MAX);
 	change->encoding = reader_get_string(r);
 	change->database = reader_get_string(r);
-	change->option_count = (unsigned)reader_get_bounded(r, UINT16_MAX);
+	change->option_count = (unsigned) reader_get_bounded(r, UINT16_MAX);
 	start = r->pos;
 	for (unsigned i = 0; i < change->option_count && !r->failed; i++) {
-		(void)reader_get_string(r);
-		(void)reader_get_string(r);
+		(void) reader_get_string(r);
+		(void) reader_get_string(r);
 	}
 	change->options = (struct bytes){r->data + start, r->pos - start};
 }
@@ -167,12 +168,12 @@ change_next_option(const struct change *change, size_t *at, struct change_option
 static void
 put_column(struct buffer *b, const struct change_column *column)
 {
-	buffer_put_varint(b, (uint64_t)column->attnum);
+	buffer_put_varint(b, (uint64_t) column->attnum);
 	buffer_put_text(b, column->name);
 	buffer_put_varint(b, column->type);
 	buffer_put_varint(b, column->base_type);
 	buffer_put_signed(b, column->typmod);
-	buffer_put_u8(b, (uint8_t)column->typtype);
+	buffer_put_u8(b, (uint8_t) column->typtype);
 	buffer_put_u8(b, column->flags);
 	buffer_put_varint(b, column->width);
 	buffer_put_text(b, column->type_schema);
@@ -187,7 +188,7 @@ change_put_relation(struct buffer *b, const struct change_relation *rel)
 	buffer_put_varint(b, rel->oid);
 	buffer_put_text(b, rel->schema);
 	buffer_put_text(b, rel->name);
-	buffer_put_u8(b, (uint8_t)rel->identity);
+	buffer_put_u8(b, (uint8_t) rel->identity);
 	buffer_put_u8(b, rel->flags);
 	buffer_put_varint(b, rel->column_count);
 	for (unsigned i = 0; i < rel->column_count; i++)
@@ -203,12 +204,12 @@ relation_free(struct change_relation *rel)
 {
 	if (!rel)
 		return;
-	free((char *)rel->schema);
-	free((char *)rel->name);
+	free((char *) rel->schema);
+	free((char *) rel->name);
 	for (unsigned i = 0; i < rel->column_count; i++) {
-		free((char *)rel->columns[i].name);
-		free((char *)rel->columns[i].type_schema);
-		free((char *)rel->columns[i].type_name);
+		free((char *) rel->columns[i].name);
+		free((char *) rel->columns[i].type_schema);
+		free((char *) rel->columns[i].type_name);
 	}
 	free(rel->columns);
 	free(rel->leaves);
@@ -239,14 +240,14 @@ get_name(struct reader *r)
 static void
 get_column(struct reader *r, struct change_column *column)
 {
-	column->attnum = (int16_t)reader_get_bounded(r, INT16_MAX);
+	column->attnum = (int16_t) reader_get_bounded(r, INT16_MAX);
 	column->name = get_name(r);
-	column->type = (uint32_t)reader_get_bounded(r, UINT32_MAX);
-	column->base_type = (uint32_t)reader_get_bounded(r, UINT32_MAX);
-	column->typmod = (int32_t)reader_get_signed(r);
-	column->typtype = (char)reader_get_u8(r);
+	column->type = (uint32_t) reader_get_bounded(r, UINT32_MAX);
+	column->base_type = (uint32_t) reader_get_bounded(r, UINT32_MAX);
+	column->typmod = (int32_t) reader_get_signed(r);
+	column->typtype = (char) reader_get_u8(r);
 	column->flags = reader_get_u8(r);
-	column->width = (uint16_t)reader_get_bounded(r, UINT16_MAX);
+	column->width = (uint16_t) reader_get_bounded(r, UINT16_MAX);
 	column->type_schema = get_name(r);
 	column->type_name = get_name(r);
 }
@@ -254,7 +255,7 @@ get_column(struct reader *r, struct change_column *column)
 static void
 get_columns(struct reader *r, struct change_relation *rel)
 {
-	unsigned count = (unsigned)reader_get_bounded(r, CHANGE_MAX_COLUMNS);
+	unsigned count = (unsigned) reader_get_bounded(r, CHANGE_MAX_COLUMNS);
 
 	if (r->failed)
 		return;
@@ -275,7 +276,7 @@ static void
 get_leaves(struct reader *r, struct change_relation *rel)
 {
 	/* Every OID takes at least a byte, which bounds what is allocated. */
-	unsigned count = (unsigned)reader_get_bounded(r, reader_left(r));
+	unsigned count = (unsigned) reader_get_bounded(r, reader_left(r));
 
 	if (r->failed || count == 0)
 		return;
@@ -286,7 +287,7 @@ get_leaves(struct reader *r, struct change_relation *rel)
 	}
 	rel->leaf_count = count;
 	for (unsigned i = 0; i < count && !r->failed; i++)
-		rel->leaves[i] = (uint32_t)reader_get_bounded(r, UINT32_MAX);
+		rel->leaves[i] = (uint32_t) reader_get_bounded(r, UINT32_MAX);
 }
 
 static void
@@ -295,8 +296,8 @@ get_additions(struct reader *r)
 	uint64_t count = reader_get_varint(r);
 
 	for (uint64_t i = 0; i < count && !r->failed; i++) {
-		(void)reader_get_varint(r);
-		(void)reader_get_string(r);
+		(void) reader_get_varint(r);
+		(void) reader_get_string(r);
 	}
 }
 
@@ -325,11 +326,11 @@ get_relation(struct change_decoder *d, struct reader *r, struct change *change)
 		r->failed = true;
 		return;
 	}
-	rel->number = (uint32_t)reader_get_bounded(r, UINT32_MAX);
-	rel->oid = (uint32_t)reader_get_bounded(r, UINT32_MAX);
+	rel->number = (uint32_t) reader_get_bounded(r, UINT32_MAX);
+	rel->oid = (uint32_t) reader_get_bounded(r, UINT32_MAX);
 	rel->schema = get_name(r);
 	rel->name = get_name(r);
-	rel->identity = (char)reader_get_u8(r);
+	rel->identity = (char) reader_get_u8(r);
 	rel->flags = reader_get_u8(r);
 	get_columns(r, rel);
 	get_leaves(r, rel);
@@ -367,7 +368,8 @@ get_relation_number(struct change_decoder *d, struct reader *r, struct change *c
 /* ---- transactions */
 
 void
-change_put_begin(struct buffer *b, struct change_base *base, uint32_t xid, uint64_t commit_lsn, int64_t commit_time)
+change_put_begin(struct buffer *b, struct change_base *base, uint32_t xid, uint64_t commit_lsn,
+				 int64_t commit_time)
 {
 	buffer_put_u8(b, CHANGE_BEGIN);
 	buffer_put_varint(b, xid);
@@ -461,11 +463,11 @@ get_truncate(struct change_decoder *d, struct reader *r, struct change *change)
 	size_t start;
 
 	change->flags = reader_get_u8(r);
-	change->truncated_count = (unsigned)reader_get_bounded(r, UINT32_MAX);
+	change->truncated_count = (unsigned) reader_get_bounded(r, UINT32_MAX);
 	start = r->pos;
 	for (unsigned i = 0; i < change->truncated_count && !r->failed; i++) {
 		get_relation_number(d, r, change);
-		(void)reader_get_string(r);
+		(void) reader_get_string(r);
 	}
 	change->relation = NULL;
 	change->truncated = (struct bytes){r->data + start, r->pos - start};
@@ -520,7 +522,7 @@ put_bitmap(struct buffer *b, unsigned count, const bool *set)
 	at = b->data + b->len;
 	memset(at, 0, bytes);
 	for (unsigned i = 0; i < count; i++)
-		at[i / 8] |= (uint8_t)(set[i] << (i % 8));
+		at[i / 8] |= (uint8_t) (set[i] << (i % 8));
 	b->len += bytes;
 }
 
@@ -536,7 +538,7 @@ change_put_row_head(struct buffer *b, unsigned column_count, const bool *nulls, 
 	bool has_nulls = any_set(column_count, nulls);
 	bool has_unchanged = any_set(column_count, unchanged);
 
-	buffer_put_u8(b, (uint8_t)((has_nulls ? ROW_NULLS : 0) | (has_unchanged ? ROW_UNCHANGED : 0)));
+	buffer_put_u8(b, (uint8_t) ((has_nulls ? ROW_NULLS : 0) | (has_unchanged ? ROW_UNCHANGED : 0)));
 	if (has_nulls)
 		put_bitmap(b, column_count, nulls);
 	if (has_unchanged)
@@ -555,7 +557,7 @@ get_value(const struct change_column *column, struct reader *r, struct value *va
 	uint64_t len = column->width ? column->width : reader_get_bounded(r, INT32_MAX);
 
 	value->kind = VALUE_PRESENT;
-	value->len = (uint32_t)len;
+	value->len = (uint32_t) len;
 	value->data = reader_get(r, len);
 }
 
@@ -605,7 +607,7 @@ get_row(struct change_decoder *d, struct reader *r, const struct change *change,
 static void
 get_old(struct change_decoder *d, struct reader *r, struct change *change)
 {
-	change->old_kind = (enum change_old)reader_get_bounded(r, CHANGE_OLD_NONE);
+	change->old_kind = (enum change_old) reader_get_bounded(r, CHANGE_OLD_NONE);
 	if (change->old_kind == CHANGE_OLD_KEY || change->old_kind == CHANGE_OLD_FULL)
 		get_row(d, r, change, change->old_kind == CHANGE_OLD_KEY, d->old_values, &change->old);
 }
@@ -698,7 +700,7 @@ bool
 change_decode(struct change_decoder *d, struct reader *r, struct change *change)
 {
 	d->problem = "a message ends too early or holds a malformed number";
-	*change = (struct change){.kind = (enum change_kind)reader_get_u8(r)};
+	*change = (struct change){.kind = (enum change_kind) reader_get_u8(r)};
 	if (!d->started && change->kind != CHANGE_STARTUP && !r->failed) {
 		d->problem = "the stream does not begin with a startup message";
 		r->failed = true;

@@ -104,19 +104,19 @@ enum change_kind {
 /* What an update or delete says of the row as it was. */
 enum change_old {
 	CHANGE_OLD_SAME = 0, /* update only: the key is the new row's */
-	CHANGE_OLD_KEY = 1,  /* the identity's columns */
+	CHANGE_OLD_KEY = 1,	 /* the identity's columns */
 	CHANGE_OLD_FULL = 2, /* the whole row (REPLICA IDENTITY FULL) */
 	CHANGE_OLD_NONE = 3, /* the table has no identity: the row cannot be found */
 };
 
 enum relation_flags {
-	RELATION_TEXT = 0x01,		/* values travel as text */
+	RELATION_TEXT = 0x01,		 /* values travel as text */
 	RELATION_PARTITIONED = 0x02, /* a partitioned root */
 };
 
 enum column_flags {
-	COLUMN_KEY = 0x01,		 /* in the replica identity index; unset for 'f' and 'n' */
-	COLUMN_PRIMARY = 0x02,	 /* in the primary key */
+	COLUMN_KEY = 0x01,	   /* in the replica identity index; unset for 'f' and 'n' */
+	COLUMN_PRIMARY = 0x02, /* in the primary key */
 	COLUMN_NOT_NULL = 0x04,
 	COLUMN_GENERATED = 0x08, /* GENERATED ALWAYS AS (…) STORED */
 	COLUMN_IDENTITY = 0x10,	 /* GENERATED … AS IDENTITY */
@@ -213,7 +213,7 @@ change_put_update(struct buffer *b, uint32_t relation, enum change_old old)
 {
 	buffer_put_u8(b, CHANGE_UPDATE);
 	buffer_put_varint(b, relation);
-	buffer_put_u8(b, (uint8_t)old);
+	buffer_put_u8(b, (uint8_t) old);
 }
 
 static inline void
@@ -221,7 +221,7 @@ change_put_delete(struct buffer *b, uint32_t relation, enum change_old old)
 {
 	buffer_put_u8(b, CHANGE_DELETE);
 	buffer_put_varint(b, relation);
-	buffer_put_u8(b, (uint8_t)old);
+	buffer_put_u8(b, (uint8_t) old);
 }
 
 /*
@@ -251,8 +251,8 @@ struct change_row {
 
 struct change {
 	enum change_kind kind;
-	uint32_t xid;	 /* begin, stream_*, subtransaction */
-	uint32_t subxid; /* stream abort */
+	uint32_t xid;							/* begin, stream_*, subtransaction */
+	uint32_t subxid;						/* stream abort */
 	const struct change_relation *relation; /* relation, insert, update, delete */
 	enum change_old old_kind;				/* update, delete */
 	struct change_row old;
@@ -314,7 +314,8 @@ bool change_decode(struct change_decoder *d, struct reader *r, struct change *ch
  * Decodes one row (all columns, or the key's) into values[relation's columns].
  * False when the bytes end too early or hold an unknown flag.
  */
-bool change_decode_row(const struct change_relation *rel, bool key_only, struct reader *r, struct value *values);
+bool change_decode_row(const struct change_relation *rel, bool key_only, struct reader *r,
+					   struct value *values);
 
 /* Steps through a truncate's relations; `at` starts at 0. */
 bool change_next_truncated(const struct change_decoder *d, const struct change *change, size_t *at,

@@ -9,7 +9,7 @@
 char *
 lsn_format(uint64_t lsn, char out[LSN_TEXT_BYTES])
 {
-	snprintf(out, LSN_TEXT_BYTES, "%" PRIX32 "/%" PRIX32, (uint32_t)(lsn >> 32), (uint32_t)lsn);
+	snprintf(out, LSN_TEXT_BYTES, "%" PRIX32 "/%" PRIX32, (uint32_t) (lsn >> 32), (uint32_t) lsn);
 	return out;
 }
 
@@ -29,6 +29,6 @@ lsn_parse(const char *text, uint64_t *lsn)
 		return false;
 	if (sscanf(text, "%" SCNx32 "/%" SCNx32, &high, &low) != 2)
 		return false;
-	*lsn = (uint64_t)high << 32 | low;
+	*lsn = (uint64_t) high << 32 | low;
 	return true;
 }

@@ -8,7 +8,7 @@ static const char out_of_memory[] = "out of memory";
 static char
 fold(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	return c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
 }
 
 /* Reads a quoted part from behind its opening quote; NULL: no closing quote. */
@@ -112,7 +112,7 @@ wildcard_matches(const char *pattern, const char *name)
 			/* ? is a character, not a byte: skip UTF-8 continuation bytes. */
 			do
 				name++;
-			while (((unsigned char)*name & 0xc0) == 0x80);
+			while (((unsigned char) *name & 0xc0) == 0x80);
 		} else if (*pattern == *name) {
 			pattern++;
 			name++;

@@ -6,32 +6,175 @@
  * Every key word that cannot be a column name everywhere, of all versions up
  * to PostgreSQL 18 (src/include/parser/kwlist.h, all but UNRESERVED); sorted.
  */
-static const char *const keywords[] = {
-	"all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization",
-	"between", "bigint", "binary", "bit", "boolean", "both", "case", "cast", "char", "character",
-	"check", "coalesce", "collate", "collation", "column", "concurrently", "constraint", "create",
-	"cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time",
-	"current_timestamp", "current_user", "dec", "decimal", "default", "deferrable", "desc", "distinct",
-	"do", "else", "end", "except", "exists", "extract", "false", "fetch", "float", "for", "foreign",
-	"freeze", "from", "full", "grant", "greatest", "group", "grouping", "having", "ilike", "in",
-	"initially", "inner", "inout", "int", "integer", "intersect", "interval", "into", "is", "isnull",
-	"join", "json", "json_array", "json_arrayagg", "json_exists", "json_object", "json_objectagg",
-	"json_query", "json_scalar", "json_serialize", "json_table", "json_value", "lateral", "leading",
-	"least", "left", "like", "limit", "localtime", "localtimestamp", "merge_action", "national",
-	"natural", "nchar", "none", "normalize", "not", "notnull", "null", "nullif", "numeric", "offset",
-	"on", "only", "or", "order", "out", "outer", "overlaps", "overlay", "placing", "position",
-	"precision", "primary", "real", "references", "returning", "right", "row", "select",
-	"session_user", "setof", "similar", "smallint", "some", "substring", "symmetric", "system_user",
-	"table", "tablesample", "then", "time", "timestamp", "to", "trailing", "treat", "trim", "true",
-	"union", "unique", "user", "using", "values", "varchar", "variadic", "verbose", "when", "where",
-	"window", "with", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest",
-	"xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable",
-};
+static const char *const keywords[] = {"all",
+									   "analyse",
+									   "analyze",
+									   "and",
+									   "any",
+									   "array",
+									   "as",
+									   "asc",
+									   "asymmetric",
+									   "authorization",
+									   "between",
+									   "bigint",
+									   "binary",
+									   "bit",
+									   "boolean",
+									   "both",
+									   "case",
+									   "cast",
+									   "char",
+									   "character",
+									   "check",
+									   "coalesce",
+									   "collate",
+									   "collation",
+									   "column",
+									   "concurrently",
+									   "constraint",
+									   "create",
+									   "cross",
+									   "current_catalog",
+									   "current_date",
+									   "current_role",
+									   "current_schema",
+									   "current_time",
+									   "current_timestamp",
+									   "current_user",
+									   "dec",
+									   "decimal",
+									   "default",
+									   "deferrable",
+									   "desc",
+									   "distinct",
+									   "do",
+									   "else",
+									   "end",
+									   "except",
+									   "exists",
+									   "extract",
+									   "false",
+									   "fetch",
+									   "float",
+									   "for",
+									   "foreign",
+									   "freeze",
+									   "from",
+									   "full",
+									   "grant",
+									   "greatest",
+									   "group",
+									   "grouping",
+									   "having",
+									   "ilike",
+									   "in",
+									   "initially",
+									   "inner",
+									   "inout",
+									   "int",
+									   "integer",
+									   "intersect",
+									   "interval",
+									   "into",
+									   "is",
+									   "isnull",
+									   "join",
+									   "json",
+									   "json_array",
+									   "json_arrayagg",
+									   "json_exists",
+									   "json_object",
+									   "json_objectagg",
+									   "json_query",
+									   "json_scalar",
+									   "json_serialize",
+									   "json_table",
+									   "json_value",
+									   "lateral",
+									   "leading",
+									   "least",
+									   "left",
+									   "like",
+									   "limit",
+									   "localtime",
+									   "localtimestamp",
+									   "merge_action",
+									   "national",
+									   "natural",
+									   "nchar",
+									   "none",
+									   "normalize",
+									   "not",
+									   "notnull",
+									   "null",
+									   "nullif",
+									   "numeric",
+									   "offset",
+									   "on",
+									   "only",
+									   "or",
+									   "order",
+									   "out",
+									   "outer",
+									   "overlaps",
+									   "overlay",
+									   "placing",
+									   "position",
+									   "precision",
+									   "primary",
+									   "real",
+									   "references",
+									   "returning",
+									   "right",
+									   "row",
+									   "select",
+									   "session_user",
+									   "setof",
+									   "similar",
+									   "smallint",
+									   "some",
+									   "substring",
+									   "symmetric",
+									   "system_user",
+									   "table",
+									   "tablesample",
+									   "then",
+									   "time",
+									   "timestamp",
+									   "to",
+									   "trailing",
+									   "treat",
+									   "trim",
+									   "true",
+									   "union",
+									   "unique",
+									   "user",
+									   "using",
+									   "values",
+									   "varchar",
+									   "variadic",
+									   "verbose",
+									   "when",
+									   "where",
+									   "window",
+									   "with",
+									   "xmlattributes",
+									   "xmlconcat",
+									   "xmlelement",
+									   "xmlexists",
+									   "xmlforest",
+									   "xmlnamespaces",
+									   "xmlparse",
+									   "xmlpi",
+									   "xmlroot",
+									   "xmlserialize",
+									   "xmltable"};
 
 static int
 compare_keyword(const void *name, const void *keyword)
 {
-	return strcmp(name, *(const char *const *)keyword);
+	return strcmp(name, *(const char *const *) keyword);
 }
 
 static bool
@@ -104,8 +247,8 @@ put_hex(uint8_t c, uint8_t *to)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
-	to[0] = (uint8_t)digits[c >> 4];
-	to[1] = (uint8_t)digits[c & 15];
+	to[0] = (uint8_t) digits[c >> 4];
+	to[1] = (uint8_t) digits[c & 15];
 	return 2;
 }
 
@@ -125,7 +268,7 @@ escape_controls(uint8_t c, uint8_t to[QUOTE_ESCAPE_MAX])
 
 	to[0] = '\\';
 	if (c == '\\' || letter) {
-		to[1] = letter ? (uint8_t)letter[1] : c;
+		to[1] = letter ? (uint8_t) letter[1] : c;
 		return 2;
 	}
 	if (!is_control(c))
@@ -211,7 +354,7 @@ put_unicode_identifier(struct buffer *out, const char *name)
 {
 	buffer_put(out, "U&\"", 3);
 	for (; *name; name++) {
-		uint8_t c = (uint8_t)*name;
+		uint8_t c = (uint8_t) *name;
 
 		if (is_control(c))
 			buffer_printf(out, "\\%04X", c);
@@ -228,7 +371,7 @@ quote_identifier(struct buffer *out, const char *name)
 {
 	size_t start = out->len, len = strlen(name);
 
-	if (has_control((const uint8_t *)name, len)) {
+	if (has_control((const uint8_t *) name, len)) {
 		put_unicode_identifier(out, name);
 		return;
 	}

@@ -22,7 +22,8 @@ typedef unsigned (*quote_escape)(uint8_t c, uint8_t to[QUOTE_ESCAPE_MAX]);
  * bytes in between; in place, so that a value can be written first and judged
  * afterwards.
  */
-void quote_tail(struct buffer *out, size_t start, const char *opening, const char *closing, quote_escape escape);
+void quote_tail(struct buffer *out, size_t start, const char *opening, const char *closing,
+				quote_escape escape);
 
 /* Leaves every byte as it is. */
 unsigned quote_unchanged(uint8_t c, uint8_t to[QUOTE_ESCAPE_MAX]);

@@ -48,9 +48,9 @@ put_lsn(struct buffer *out, uint64_t lsn)
 static void
 put_time(struct buffer *out, int64_t time)
 {
-	uint64_t be = __builtin_bswap64((uint64_t)time);
+	uint64_t be = __builtin_bswap64((uint64_t) time);
 
-	value_text_put(out, TYPE_TIMESTAMPTZ, 'b', (const uint8_t *)&be, sizeof be);
+	value_text_put(out, TYPE_TIMESTAMPTZ, 'b', (const uint8_t *) &be, sizeof be);
 }
 
 static void
@@ -123,8 +123,8 @@ consists_of(const struct buffer *out, size_t start, const char *allowed)
 static bool
 is_number(uint32_t type)
 {
-	return type == TYPE_INT2 || type == TYPE_INT4 || type == TYPE_INT8 || type == TYPE_OID || type == TYPE_FLOAT4 ||
-		   type == TYPE_FLOAT8 || type == TYPE_NUMERIC;
+	return type == TYPE_INT2 || type == TYPE_INT4 || type == TYPE_INT8 || type == TYPE_OID ||
+		   type == TYPE_FLOAT4 || type == TYPE_FLOAT8 || type == TYPE_NUMERIC;
 }
 
 /* Quotes what was written from `start` on as values of the type are. */
@@ -303,7 +303,7 @@ put_identity(struct buffer *out, char identity)
 		put(out, "nothing");
 		return;
 	}
-	buffer_printf(out, "0x%02x", (unsigned char)identity);
+	buffer_printf(out, "0x%02x", (unsigned char) identity);
 }
 
 static void
@@ -313,8 +313,9 @@ put_column_flags(struct buffer *out, uint8_t flags)
 		uint8_t flag;
 		const char *name;
 	} names[] = {
-		{COLUMN_KEY, " key"},			  {COLUMN_PRIMARY, " primary"},	  {COLUMN_NOT_NULL, " not-null"},
-		{COLUMN_GENERATED, " generated"}, {COLUMN_IDENTITY, " identity"},
+		{COLUMN_KEY, " key"},			{COLUMN_PRIMARY, " primary"},
+		{COLUMN_NOT_NULL, " not-null"}, {COLUMN_GENERATED, " generated"},
+		{COLUMN_IDENTITY, " identity"},
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -85,7 +85,7 @@ static const struct type types[] = {
 static int
 compare_oid(const void *key, const void *entry)
 {
-	uint32_t oid = *(const uint32_t *)key;
+	uint32_t oid = *(const uint32_t *) key;
 	const struct type *type = entry;
 
 	return oid < type->oid ? -1 : oid > type->oid;
@@ -149,5 +149,5 @@ value_text_put(struct buffer *out, uint32_t type, char typtype, const uint8_t *d
 		return;
 	out->len = start;
 	reader_init(&in, data, len);
-	(void)value_text_bytea(out, &in);
+	(void) value_text_bytea(out, &in);
 }

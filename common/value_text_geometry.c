@@ -4,9 +4,9 @@
 static void
 put_pair(struct buffer *out, struct reader *in)
 {
-	(void)value_text_float8(out, in);
+	(void) value_text_float8(out, in);
 	buffer_put_u8(out, ',');
-	(void)value_text_float8(out, in);
+	(void) value_text_float8(out, in);
 }
 
 bool
@@ -24,7 +24,7 @@ put_points(struct buffer *out, struct reader *in, uint32_t count)
 	for (uint32_t i = 0; i < count && !in->failed; i++) {
 		if (i > 0)
 			buffer_put_u8(out, ',');
-		(void)value_text_point(out, in);
+		(void) value_text_point(out, in);
 	}
 }
 
@@ -70,7 +70,7 @@ value_text_line(struct buffer *out, struct reader *in)
 	buffer_put_u8(out, '{');
 	put_pair(out, in);
 	buffer_put_u8(out, ',');
-	(void)value_text_float8(out, in);
+	(void) value_text_float8(out, in);
 	buffer_put_u8(out, '}');
 	return true;
 }
@@ -79,9 +79,9 @@ bool
 value_text_circle(struct buffer *out, struct reader *in)
 {
 	buffer_put_u8(out, '<');
-	(void)value_text_point(out, in);
+	(void) value_text_point(out, in);
 	buffer_put_u8(out, ',');
-	(void)value_text_float8(out, in);
+	(void) value_text_float8(out, in);
 	buffer_put_u8(out, '>');
 	return true;
 }

@@ -67,7 +67,7 @@ static bool
 get_array(struct reader *in, struct array *array)
 {
 	array->dimension_count = reader_get_u32(in);
-	(void)reader_get_u32(in); /* whether there are NULLs */
+	(void) reader_get_u32(in); /* whether there are NULLs */
 	array->type = reader_get_u32(in);
 	array->delimiter = array->type == BOX_OID ? ';' : ',';
 	array->element_count = array->dimension_count > 0;
@@ -75,7 +75,7 @@ get_array(struct reader *in, struct array *array)
 		return false;
 	for (unsigned i = 0; i < array->dimension_count; i++) {
 		array->sizes[i] = reader_get_u32(in);
-		array->lower_bounds[i] = (int32_t)reader_get_u32(in);
+		array->lower_bounds[i] = (int32_t) reader_get_u32(in);
 		if (array->sizes[i] == 0 || array->sizes[i] > INT32_MAX)
 			return false;
 		array->element_count *= array->sizes[i];
@@ -98,7 +98,7 @@ put_bounds(struct buffer *out, const struct array *array)
 		return;
 	for (unsigned i = 0; i < array->dimension_count; i++)
 		buffer_printf(out, "[%" PRId32 ":%" PRId64 "]", array->lower_bounds[i],
-					  (int64_t)array->lower_bounds[i] + array->sizes[i] - 1);
+					  (int64_t) array->lower_bounds[i] + array->sizes[i] - 1);
 	buffer_put_u8(out, '=');
 }
 
@@ -131,7 +131,7 @@ put_braces(struct buffer *out, const struct array *array, uint64_t index, char b
 		span *= array->sizes[i];
 		if (index % span != 0)
 			return;
-		buffer_put_u8(out, (uint8_t)brace);
+		buffer_put_u8(out, (uint8_t) brace);
 	}
 }
 
@@ -149,7 +149,7 @@ value_text_array(struct buffer *out, struct reader *in)
 	put_bounds(out, &array);
 	for (uint64_t i = 0; i < array.element_count; i++) {
 		if (i > 0)
-			buffer_put_u8(out, (uint8_t)array.delimiter);
+			buffer_put_u8(out, (uint8_t) array.delimiter);
 		put_braces(out, &array, i, '{');
 		if (!put_array_element(out, &array, in))
 			return false;

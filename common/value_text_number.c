@@ -18,21 +18,21 @@ value_text_bool(struct buffer *out, struct reader *in)
 bool
 value_text_int2(struct buffer *out, struct reader *in)
 {
-	buffer_printf(out, "%d", (int16_t)reader_get_u16(in));
+	buffer_printf(out, "%d", (int16_t) reader_get_u16(in));
 	return true;
 }
 
 bool
 value_text_int4(struct buffer *out, struct reader *in)
 {
-	buffer_printf(out, "%" PRId32, (int32_t)reader_get_u32(in));
+	buffer_printf(out, "%" PRId32, (int32_t) reader_get_u32(in));
 	return true;
 }
 
 bool
 value_text_int8(struct buffer *out, struct reader *in)
 {
-	buffer_printf(out, "%" PRId64, (int64_t)reader_get_u64(in));
+	buffer_printf(out, "%" PRId64, (int64_t) reader_get_u64(in));
 	return true;
 }
 
@@ -73,7 +73,7 @@ struct decimal {
 static double
 nearest(const struct float_format *format, const char *text)
 {
-	return format->single ? (double)strtof(text, NULL) : strtod(text, NULL);
+	return format->single ? (double) strtof(text, NULL) : strtod(text, NULL);
 }
 
 /* The correctly rounded decimal of `count` digits.  The character behind the
@@ -88,7 +88,7 @@ round_to_digits(double value, int count)
 	snprintf(text, sizeof text, "%.*e", count - 1, value);
 	for (; *at && *at != 'e'; at++)
 		if (*at >= '0' && *at <= '9')
-			result.digits = result.digits * 10 + (uint64_t)(*at - '0');
+			result.digits = result.digits * 10 + (uint64_t) (*at - '0');
 	result.exponent = atoi(at + 1) - (count - 1);
 	return result;
 }
@@ -132,7 +132,8 @@ is_half_way(const struct float_format *format, double value, struct decimal deci
 	/* The last mantissa bit is worth 2^unit; below a power of two, half of that. */
 	power_of_two = frexp(value, &exponent) == 0.5;
 	unit = exponent - format->mantissa_bits;
-	return (twos == unit - 1 || (power_of_two && twos == unit - 2)) && odd >> (format->mantissa_bits + 1) == 0;
+	return (twos == unit - 1 || (power_of_two && twos == unit - 2)) &&
+		   odd >> (format->mantissa_bits + 1) == 0;
 }
 
 static bool
@@ -171,7 +172,7 @@ put_fixed(struct buffer *out, const char *digits, int count, int point)
 	if (point <= 0) {
 		buffer_printf(out, "0.%.*s%s", -point, "0000", digits);
 	} else if (point >= count) {
-		buffer_put(out, digits, (size_t)count);
+		buffer_put(out, digits, (size_t) count);
 		for (int i = count; i < point; i++)
 			buffer_put_u8(out, '0');
 	} else {
@@ -207,8 +208,8 @@ put_float(struct buffer *out, const struct float_format *format, double value)
 	if (exponent >= -4 && exponent < format->safe_digits)
 		put_fixed(out, digits, count, exponent + 1);
 	else
-		buffer_printf(out, "%c%s%se%c%02d", digits[0], count > 1 ? "." : "", digits + 1, exponent < 0 ? '-' : '+',
-					  abs(exponent));
+		buffer_printf(out, "%c%s%se%c%02d", digits[0], count > 1 ? "." : "", digits + 1,
+					  exponent < 0 ? '-' : '+', abs(exponent));
 }
 
 bool
@@ -218,7 +219,7 @@ value_text_float4(struct buffer *out, struct reader *in)
 	float value;
 
 	memcpy(&value, &bits, sizeof value);
-	put_float(out, &float4_format, (double)value);
+	put_float(out, &float4_format, (double) value);
 	return true;
 }
 
@@ -280,7 +281,7 @@ numeric_group(const struct numeric *n, int weight)
 
 	if (index < 0 || index >= n->group_count)
 		return 0;
-	at.pos += (size_t)index * 2;
+	at.pos += (size_t) index * 2;
 	return reader_get_u16(&at);
 }
 
@@ -300,7 +301,7 @@ put_numeric(struct buffer *out, const struct numeric *n)
 		buffer_put_u8(out, '.');
 	for (int weight = -1; left > 0; weight--, left -= NUMERIC_GROUP_DIGITS) {
 		snprintf(digits, sizeof digits, "%04u", numeric_group(n, weight));
-		buffer_put(out, digits, left < NUMERIC_GROUP_DIGITS ? (size_t)left : NUMERIC_GROUP_DIGITS);
+		buffer_put(out, digits, left < NUMERIC_GROUP_DIGITS ? (size_t) left : NUMERIC_GROUP_DIGITS);
 	}
 }
 
@@ -310,7 +311,7 @@ value_text_numeric(struct buffer *out, struct reader *in)
 	struct numeric n;
 
 	n.group_count = reader_get_u16(in);
-	n.weight = (int16_t)reader_get_u16(in);
+	n.weight = (int16_t) reader_get_u16(in);
 	n.sign = reader_get_u16(in);
 	n.scale = reader_get_u16(in);
 	n.groups = *in;
@@ -330,8 +331,8 @@ value_text_numeric(struct buffer *out, struct reader *in)
 bool
 value_text_money(struct buffer *out, struct reader *in)
 {
-	int64_t value = (int64_t)reader_get_u64(in);
-	uint64_t amount = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	int64_t value = (int64_t) reader_get_u64(in);
+	uint64_t amount = value < 0 ? -(uint64_t) value : (uint64_t) value;
 	char whole[24];
 	int count = snprintf(whole, sizeof whole, "%" PRIu64, amount / 100);
 
@@ -339,8 +340,8 @@ value_text_money(struct buffer *out, struct reader *in)
 	for (int i = 0; i < count; i++) {
 		if (i > 0 && (count - i) % 3 == 0)
 			buffer_put_u8(out, ',');
-		buffer_put_u8(out, (uint8_t)whole[i]);
+		buffer_put_u8(out, (uint8_t) whole[i]);
 	}
-	buffer_printf(out, ".%02u", (unsigned)(amount % 100));
+	buffer_printf(out, ".%02u", (unsigned) (amount % 100));
 	return true;
 }

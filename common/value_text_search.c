@@ -17,7 +17,7 @@ get_lexeme(struct reader *in, struct bytes *lexeme)
 
 	if (in->failed || !end)
 		return false;
-	*lexeme = (struct bytes){data, (size_t)(end - data)};
+	*lexeme = (struct bytes){data, (size_t) (end - data)};
 	return reader_get(in, lexeme->len + 1);
 }
 
@@ -43,7 +43,7 @@ put_position(struct buffer *out, uint16_t entry)
 
 	buffer_printf(out, "%u", entry & 0x3fff);
 	if (weights[entry >> 14])
-		buffer_put_u8(out, (uint8_t)weights[entry >> 14]);
+		buffer_put_u8(out, (uint8_t) weights[entry >> 14]);
 }
 
 bool
@@ -102,17 +102,17 @@ put_operand(struct buffer *out, struct reader *in)
 		buffer_put_u8(out, '*');
 	for (int i = 3; i >= 0; i--)
 		if (weights & (1 << i))
-			buffer_put_u8(out, (uint8_t)("DCBA"[i]));
+			buffer_put_u8(out, (uint8_t) ("DCBA"[i]));
 	return true;
 }
 
 /* Reads the head of an operator; false when it is none. */
 static bool
-get_operator(struct reader *in, uint8_t *operator, unsigned *distance)
+get_operator(struct reader *in, uint8_t *operator, unsigned * distance)
 {
-	*operator = reader_get_u8(in);
-	*distance = *operator == OPERATOR_PHRASE ? reader_get_u16(in) : 0;
-	return !in->failed && *operator >= OPERATOR_NOT && *operator <= OPERATOR_PHRASE;
+	*operator= reader_get_u8(in);
+	*distance = *operator== OPERATOR_PHRASE ? reader_get_u16(in) : 0;
+	return !in->failed && *operator>= OPERATOR_NOT && * operator<= OPERATOR_PHRASE;
 }
 
 /* Moves behind one query; the left operand stands there. */
@@ -128,13 +128,13 @@ skip_query(struct reader *in)
 		uint8_t item = reader_get_u8(in);
 
 		if (item == ITEM_OPERAND) {
-			(void)reader_get_u16(in); /* weights, prefix */
+			(void) reader_get_u16(in); /* weights, prefix */
 			if (!get_lexeme(in, &lexeme))
 				return false;
 			missing--;
-		} else if (item != ITEM_OPERATOR || !get_operator(in, &operator, &distance)) {
+		} else if (item != ITEM_OPERATOR || !get_operator(in, &operator, & distance)) {
 			return false;
-		} else if (operator != OPERATOR_NOT) {
+		} else if (operator!= OPERATOR_NOT) {
 			missing++;
 		}
 	}
@@ -144,9 +144,9 @@ skip_query(struct reader *in)
 static void
 put_operator(struct buffer *out, uint8_t operator, unsigned distance)
 {
-	if (operator == OPERATOR_OR)
+	if (operator== OPERATOR_OR)
 		buffer_put(out, " | ", 3);
-	else if (operator == OPERATOR_AND)
+	else if (operator== OPERATOR_AND)
 		buffer_put(out, " & ", 3);
 	else if (distance == 1)
 		buffer_put(out, " <-> ", 5);
@@ -154,7 +154,8 @@ put_operator(struct buffer *out, uint8_t operator, unsigned distance)
 		buffer_printf(out, " <%u> ", distance);
 }
 
-static bool put_query(struct buffer *out, struct reader *in, int outer_priority, bool right_of_phrase, int depth);
+static bool put_query(struct buffer *out, struct reader *in, int outer_priority, bool right_of_phrase,
+					  int depth);
 
 static bool
 put_binary(struct buffer *out, struct reader *in, uint8_t operator, unsigned distance, int depth)
@@ -164,7 +165,7 @@ put_binary(struct buffer *out, struct reader *in, uint8_t operator, unsigned dis
 	if (!skip_query(in) || !put_query(out, in, priority(operator), false, depth))
 		return false;
 	put_operator(out, operator, distance);
-	return put_query(out, &right, priority(operator), operator == OPERATOR_PHRASE, depth);
+	return put_query(out, &right, priority(operator), operator== OPERATOR_PHRASE, depth);
 }
 
 static bool
@@ -174,12 +175,12 @@ put_operation(struct buffer *out, struct reader *in, int outer_priority, bool ri
 	unsigned distance;
 	bool parentheses;
 
-	if (!get_operator(in, &operator, &distance))
+	if (!get_operator(in, &operator, & distance))
 		return false;
-	parentheses = priority(operator) < outer_priority || (operator == OPERATOR_PHRASE && right_of_phrase);
+	parentheses = priority(operator) < outer_priority || (operator== OPERATOR_PHRASE && right_of_phrase);
 	if (parentheses)
 		buffer_put(out, "( ", 2);
-	if (operator == OPERATOR_NOT) {
+	if (operator== OPERATOR_NOT) {
 		buffer_put_u8(out, '!');
 		if (!put_query(out, in, priority(operator), false, depth))
 			return false;

@@ -8,8 +8,8 @@ static const char hex_digits[] = "0123456789abcdef";
 static void
 put_hex_byte(struct buffer *out, uint8_t byte)
 {
-	buffer_put_u8(out, (uint8_t)hex_digits[byte >> 4]);
-	buffer_put_u8(out, (uint8_t)hex_digits[byte & 15]);
+	buffer_put_u8(out, (uint8_t) hex_digits[byte >> 4]);
+	buffer_put_u8(out, (uint8_t) hex_digits[byte & 15]);
 }
 
 static void
@@ -66,7 +66,7 @@ value_text_bits(struct buffer *out, struct reader *in)
 {
 	uint32_t count = reader_get_u32(in);
 
-	if (reader_left(in) != ((uint64_t)count + 7) / 8 || !buffer_reserve(out, count))
+	if (reader_left(in) != ((uint64_t) count + 7) / 8 || !buffer_reserve(out, count))
 		return false;
 	for (uint32_t i = 0; i < count; i += 8) {
 		uint8_t byte = reader_get_u8(in);
@@ -176,7 +176,7 @@ put_ipv6(struct buffer *out, const uint8_t *address)
 	int zeros, zeros_count;
 
 	for (int i = 0; i < IPV6_WORDS; i++)
-		words[i] = (uint16_t)(address[2 * i] << 8 | address[2 * i + 1]);
+		words[i] = (uint16_t) (address[2 * i] << 8 | address[2 * i + 1]);
 	zeros = find_zeros(words, &zeros_count);
 	for (int i = 0; i < IPV6_WORDS; i++) {
 		if (i == zeros) {
@@ -187,7 +187,8 @@ put_ipv6(struct buffer *out, const uint8_t *address)
 		if (i > 0 && i != zeros + zeros_count)
 			buffer_put_u8(out, ':');
 		if (i == 6 && zeros == 0 &&
-			(zeros_count == 6 || (zeros_count == 7 && words[7] != 1) || (zeros_count == 5 && words[5] == 0xffff))) {
+			(zeros_count == 6 || (zeros_count == 7 && words[7] != 1) ||
+			 (zeros_count == 5 && words[5] == 0xffff))) {
 			put_ipv4(out, address + 12);
 			return;
 		}

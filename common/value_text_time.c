@@ -29,11 +29,11 @@ put_fraction(struct buffer *out, uint64_t usecs)
 static void
 put_time(struct buffer *out, uint64_t usecs)
 {
-	uint64_t seconds = usecs / (uint64_t)USECS_PER_SECOND;
+	uint64_t seconds = usecs / (uint64_t) USECS_PER_SECOND;
 
-	buffer_printf(out, "%02" PRIu64 ":%02u:%02u", seconds / 3600, (unsigned)(seconds / 60 % 60),
-				  (unsigned)(seconds % 60));
-	put_fraction(out, usecs % (uint64_t)USECS_PER_SECOND);
+	buffer_printf(out, "%02" PRIu64 ":%02u:%02u", seconds / 3600, (unsigned) (seconds / 60 % 60),
+				  (unsigned) (seconds % 60));
+	put_fraction(out, usecs % (uint64_t) USECS_PER_SECOND);
 }
 
 /*
@@ -61,7 +61,7 @@ put_date(struct buffer *out, int64_t days)
 bool
 value_text_date(struct buffer *out, struct reader *in)
 {
-	int32_t days = (int32_t)reader_get_u32(in);
+	int32_t days = (int32_t) reader_get_u32(in);
 
 	if (days == INT32_MAX)
 		put(out, "infinity");
@@ -78,7 +78,7 @@ value_text_time(struct buffer *out, struct reader *in)
 	uint64_t usecs = reader_get_u64(in);
 
 	put_time(out, usecs);
-	return usecs <= (uint64_t)MAX_TIME;
+	return usecs <= (uint64_t) MAX_TIME;
 }
 
 /* ---- time zones, in seconds west of Greenwich */
@@ -99,9 +99,9 @@ bool
 value_text_timetz(struct buffer *out, struct reader *in)
 {
 	uint64_t usecs = reader_get_u64(in);
-	int32_t west = (int32_t)reader_get_u32(in);
+	int32_t west = (int32_t) reader_get_u32(in);
 
-	if (usecs > (uint64_t)MAX_TIME || west <= -86400 || west >= 86400)
+	if (usecs > (uint64_t) MAX_TIME || west <= -86400 || west >= 86400)
 		return false;
 	put_time(out, usecs);
 	put_zone(out, west);
@@ -125,7 +125,7 @@ put_timestamp(struct buffer *out, int64_t usecs, const char *zone)
 	}
 	before_christ = put_date(out, days);
 	put(out, " ");
-	put_time(out, (uint64_t)rest);
+	put_time(out, (uint64_t) rest);
 	put(out, zone);
 	if (before_christ)
 		put(out, " BC");
@@ -135,13 +135,13 @@ put_timestamp(struct buffer *out, int64_t usecs, const char *zone)
 bool
 value_text_timestamp(struct buffer *out, struct reader *in)
 {
-	return put_timestamp(out, (int64_t)reader_get_u64(in), "");
+	return put_timestamp(out, (int64_t) reader_get_u64(in), "");
 }
 
 bool
 value_text_timestamptz(struct buffer *out, struct reader *in)
 {
-	return put_timestamp(out, (int64_t)reader_get_u64(in), "+00");
+	return put_timestamp(out, (int64_t) reader_get_u64(in), "+00");
 }
 
 /* ---- interval */
@@ -153,8 +153,8 @@ put_interval_part(struct buffer *out, size_t start, bool *negative, int32_t valu
 {
 	if (value == 0)
 		return;
-	buffer_printf(out, "%s%s%" PRId32 " %s%s", out->len > start ? " " : "", *negative && value > 0 ? "+" : "", value,
-				  unit, value == 1 ? "" : "s");
+	buffer_printf(out, "%s%s%" PRId32 " %s%s", out->len > start ? " " : "", *negative && value > 0 ? "+" : "",
+				  value, unit, value == 1 ? "" : "s");
 	*negative = value < 0;
 }
 
@@ -173,9 +173,9 @@ put_infinite_interval(struct buffer *out, int64_t usecs, int32_t days, int32_t m
 bool
 value_text_interval(struct buffer *out, struct reader *in)
 {
-	int64_t usecs = (int64_t)reader_get_u64(in);
-	int32_t days = (int32_t)reader_get_u32(in);
-	int32_t months = (int32_t)reader_get_u32(in);
+	int64_t usecs = (int64_t) reader_get_u64(in);
+	int32_t days = (int32_t) reader_get_u32(in);
+	int32_t months = (int32_t) reader_get_u32(in);
 	size_t start = out->len;
 	bool negative = false;
 
@@ -189,6 +189,6 @@ value_text_interval(struct buffer *out, struct reader *in)
 	if (out->len > start)
 		put(out, " ");
 	put(out, usecs < 0 ? "-" : negative ? "+" : "");
-	put_time(out, usecs < 0 ? -(uint64_t)usecs : (uint64_t)usecs);
+	put_time(out, usecs < 0 ? -(uint64_t) usecs : (uint64_t) usecs);
 	return true;
 }
