@@ -528,7 +528,7 @@ bool
 config_load(const char *path, struct config *config, struct error *err)
 {
 	struct arena file;
-	size_t len;
+	size_t len = 0;
 	char *text;
 	bool read;
 
