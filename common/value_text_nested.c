@@ -76,7 +76,7 @@ get_array(struct reader *in, struct array *array)
 	for (unsigned i = 0; i < array->dimension_count; i++) {
 		array->sizes[i] = reader_get_u32(in);
 		array->lower_bounds[i] = (int32_t) reader_get_u32(in);
-		if (array->sizes[i] == 0 || array->sizes[i] > INT32_MAX)
+		if (array->sizes[i] > INT32_MAX)
 			return false;
 		array->element_count *= array->sizes[i];
 		/* Each element takes four bytes at least; this also bounds the product. */
