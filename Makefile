@@ -46,7 +46,8 @@ objects = $(sources:%.c=$(BUILD)/%.o)
 # What the unit tests and the fuzzers link: everything but main().
 testable = $(filter-out $(BUILD)/applier/main.o,$(objects))
 
-# One short line a step; V=1 shows the commands.
+# One short line a step; V=1 shows the commands.  A comma in
+# either argument would end it.
 run = $(if $(V),$(2),@echo '  $(1)'; $(2))
 
 all: program plugin
@@ -113,19 +114,19 @@ installcheck: packages
 unit_tests = $(patsubst $(SRC)/%.c,$(BUILD)/%,$(wildcard $(SRC)/regress/unit/test_*.c))
 unit_helpers = $(patsubst $(SRC)/%.c,$(BUILD)/%.o,\
 	$(filter-out $(SRC)/regress/unit/test_%,$(wildcard $(SRC)/regress/unit/*.c)))
-tests: $(unit_tests)
+tests: $(unit_tests) ; @:
 
 $(unit_tests): %: %.o $(unit_helpers) $(testable)
 	$(call run,link $(@F),$(CC) $(sanitize) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(applier_libs) -lcmocka)
 
 # One fuzzer for each regress/fuzz/fuzz_*.c, which only clang has a library for.
 fuzzers = $(patsubst $(SRC)/%.c,$(BUILD)/%,$(wildcard $(SRC)/regress/fuzz/fuzz_*.c))
-fuzzers: $(fuzzers)
+fuzzers: $(fuzzers) ; @:
 
+fuzzer_flags = -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 $(fuzzers): $(BUILD)/%: $(SRC)/%.c $(filter-out %/main.c,$(sources:%=$(SRC)/%)) $(BUILD)/settings
 	@mkdir -p $(@D)
-	$(call run,fuzzer $(@F),clang $(applier_cppflags) -std=c11 -O1 -g \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	$(call run,fuzzer $(@F),clang $(applier_cppflags) -std=c11 -O1 -g $(fuzzer_flags) \
 		-o $@ $(filter %.c,$^) $(applier_libs))
 
 help:

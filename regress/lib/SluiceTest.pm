@@ -460,12 +460,15 @@ sub poll
 	}
 }
 
-# The same as an assertion.
+# The same as an assertion, which does not wait for a program that has ended.
 sub poll_ok
 {
 	my ($self, $check, $name, $timeout) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $value = poll($check, $timeout);
+	my $watched = $self->{pid};
+	my $ended = sub { $watched && !$self->running };
+	my $value;
+	poll(sub { my $over = $ended->(); $value = $check->(); $value || $over }, $timeout);
 	ok($value, $name) or diag("gave up after waiting; the program says:\n" . $self->log);
 	return $value;
 }

@@ -3,7 +3,7 @@
 . regress/lint/tap.sh
 
 symbols() {
-	nm -D --defined-only "$SLUICE_BUILD/plugin/sluice.so" | awk '{ print $3 }' | sort | tr '\n' ' '
+	nm -D --defined-only "$SLUICE_BUILD/plugin/sluice.so" | awk '{ print $3 }' | LC_ALL=C sort | tr '\n' ' '
 }
 exports_only() {
 	symbols
