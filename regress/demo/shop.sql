@@ -73,14 +73,15 @@ FROM generate_series(1, 80000) i;
 CREATE TABLE carts (customer_id bigint PRIMARY KEY, product_ids int[], changed timestamptz);
 INSERT INTO carts SELECT i, ARRAY[i % 3000, NULL, i % 7], now() FROM generate_series(1, 5000) i;
 
--- Wide: an id and 60 readings.
-DO $$
-BEGIN
-	EXECUTE (SELECT 'CREATE TABLE readings (id int PRIMARY KEY, ' || string_agg('r' || i || ' ' ||
-			(ARRAY['int','bigint','numeric','text','boolean','timestamp'])[1 + i % 6], ', ') || ')'
-		FROM generate_series(1, 60) i);
-	EXECUTE (SELECT 'INSERT INTO readings SELECT i, ' || string_agg(
-			(ARRAY['i * %1$s','i::bigint * 1000003 * %1$s','i / (%1$s + 1.0)','CASE WHEN i %% 3 > 0 THEN md5((i + %1$s)::text) END',
-				'(i + %1$s) %% 2 = 0','timestamp ''2024-01-01'' + i * %1$s * interval ''1 second'''])[1 + n % 6], ', ')
-		FROM (SELECT n FROM generate_series(1, 60) n) s) IS NOT NULL AND false;
-END $$;
+-- Wide: an id and 60 readings of different types.
+SELECT 'CREATE TABLE readings (id int PRIMARY KEY, ' || string_agg(format('r%s %s', n,
+	(ARRAY['int','bigint','numeric','text','boolean','timestamp'])[1 + n % 6]), ', ' ORDER BY n) || ')'
+FROM generate_series(1, 60) n \gexec
+SELECT 'INSERT INTO readings SELECT i, ' || string_agg(format(
+	(ARRAY['i * %s', 'i * 1000003::bigint * %s', 'i / (%s + 1.0)', 'md5((i + %s)::text)',
+		'mod(i + %s, 2) = 0', 'timestamp ''2024-01-01'' + i * %s * interval ''1 second'''])[1 + n % 6], n),
+	', ' ORDER BY n) || ' FROM generate_series(1, 15000) i'
+FROM generate_series(1, 60) n \gexec
+
+CREATE SEQUENCE new_orders START 1000000;
+CREATE SEQUENCE new_customers START 1000000;
