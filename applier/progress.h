@@ -14,8 +14,8 @@
 struct progress {
 	bool exists;
 	char slot[64];
-	uint64_t applied_lsn; /* end of the last applied transaction; 0: the slot was not made yet */
-	uint64_t slot_lsn;	  /* the slot's consistent point when it was made */
+	uint64_t applied_lsn;	/* end of the last applied transaction; 0: the slot was not made yet */
+	uint64_t slot_lsn;		/* the slot's consistent point when it was made */
 	char source_system[32]; /* IDENTIFY_SYSTEM's systemid */
 	int64_t source_timeline;
 	char source_database[256];
@@ -26,22 +26,27 @@ struct progress {
  * Takes the session's advisory lock of the task, waiting a bounded time for a
  * predecessor's session to end.  An ERROR_DATA when another daemon keeps it.
  */
-MUST_CHECK bool progress_lock(struct connection *destination, struct loop *loop, const char *task, struct error *err);
+MUST_CHECK bool progress_lock(struct connection *destination, struct loop *loop, const char *task,
+							  struct error *err);
 
 /* Makes schema and tables where they are missing. */
-MUST_CHECK bool progress_install(struct connection *destination, const struct dialect *dialect, struct error *err);
+MUST_CHECK bool progress_install(struct connection *destination, const struct dialect *dialect,
+								 struct error *err);
 /* Whether the tables are there; reading works without them (exists = false). */
 MUST_CHECK bool progress_read(struct connection *destination, const char *task, struct progress *progress,
 							  struct error *err);
 /* Inserts the row of a new task, or updates slot, LSNs and source of an existing one. */
-MUST_CHECK bool progress_write(struct connection *destination, const char *task, const struct progress *progress,
-							   struct error *err);
+MUST_CHECK bool progress_write(struct connection *destination, const char *task,
+							   const struct progress *progress, struct error *err);
 /* Raises the epoch, so that no earlier daemon can write any more. */
-MUST_CHECK bool progress_take_over(struct connection *destination, const char *task, struct progress *progress,
-								   struct error *err);
+MUST_CHECK bool progress_take_over(struct connection *destination, const char *task,
+								   struct progress *progress, struct error *err);
 
-/* The statement that ends a batch: $1 LSN, $2 commit time (timestamptz text or NULL), $3 task, $4 epoch.
- * It must touch one row; none: another daemon has taken over. */
+/*
+ * The statement that ends a batch: $1 LSN, $2 commit time (timestamptz text; NULL where the position
+ * moved without a transaction: then the source is known to be as of now), $3 task, $4 epoch.
+ * It must touch one row; none: another daemon has taken over.
+ */
 const char *progress_advance_sql(void);
 
 /* phase as in `status --json`; error may be NULL. */
@@ -52,13 +57,46 @@ MUST_CHECK bool progress_set_phase(struct connection *destination, const char *t
  * (missing rows leave TABLE_WAITING); an ERROR_DATA when a row's source OID is
  * not the table's any more (dropped and made anew, or renamed), or when a row's
  * table is gone from the source. */
-MUST_CHECK bool progress_read_tables(struct connection *destination, const char *task, struct catalog *catalog,
-									 struct error *err);
+MUST_CHECK bool progress_read_tables(struct connection *destination, const char *task,
+									 struct catalog *catalog, struct error *err);
 /* Inserts or updates the table's row: an INSERT … WHERE NOT EXISTS and an UPDATE (no ON CONFLICT on Greenplum 6). */
-MUST_CHECK bool progress_write_table(struct connection *destination, const char *task, const struct table *table,
-									 struct error *err);
+MUST_CHECK bool progress_write_table(struct connection *destination, const char *task,
+									 const struct table *table, struct error *err);
 /* The same as a statement for the copy's own transaction: written to `sql`. */
 void progress_put_table_update(struct buffer *sql, const char *task, const struct table *table);
+
+/* The same for all tables of the catalog that have no row yet, in few statements. */
+MUST_CHECK bool progress_add_tables(struct connection *destination, const char *task,
+									const struct catalog *catalog, struct error *err);
+
+/* One row of sluice.tables as status shows it. */
+struct progress_table {
+	char *source; /* schema.table, quoted as in SQL where needed; likewise the target */
+	char *target;
+	char *state;
+	int64_t rows_copied;
+	char *error; /* NULL: none */
+};
+
+/* What the destination tells a person about a task, with or without a source. */
+struct progress_report {
+	struct progress progress;
+	char *phase;		/* as stored by the last daemon */
+	char *last_error;	/* NULL: none */
+	double age_s;		/* how long ago the source was as the destination is; negative: not known */
+	int64_t daemon_pid; /* the session that holds the task's lock; 0: no daemon runs */
+	struct progress_table *tables;
+	unsigned table_count;
+	struct arena memory;
+};
+
+MUST_CHECK bool progress_read_report(struct connection *destination, const char *task,
+									 struct progress_report *report, struct error *err);
+void progress_report_free(struct progress_report *report);
+
+/* The server's process that holds the task's lock; 0: nobody. */
+MUST_CHECK bool progress_lock_holder(struct connection *destination, const char *task, int64_t *pid,
+									 struct error *err);
 
 /* Removes the task's rows. */
 MUST_CHECK bool progress_remove(struct connection *destination, const char *task, struct error *err);

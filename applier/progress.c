@@ -1,0 +1,664 @@
+#include "progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lsn.h"
+#include "quote.h"
+#include "sql.h"
+
+#define LOCK_WAIT_MS 10000
+#define LOCK_POLL_MS 200
+#define INSTALL_ATTEMPTS 5
+#define TABLES_PER_STATEMENT 500
+
+/* The first key of our advisory locks, "slui"; the second is the task's hash. */
+#define LOCK_CLASS 0x736c7569
+
+static const char *
+text(const struct buffer *sql)
+{
+	return (const char *) sql->data;
+}
+
+static void
+sql_init(struct buffer *sql)
+{
+	buffer_init(sql, SIZE_MAX / 2, NULL, NULL);
+}
+
+/* Runs what the buffer holds, and frees it. */
+static bool
+execute_and_free(struct connection *conn, struct buffer *sql, struct result **res, struct error *err)
+{
+	bool done;
+
+	buffer_put_u8(sql, '\0');
+	done = connection_execute(conn, text(sql), NULL, 0, res, err);
+	buffer_fini(sql);
+	return done;
+}
+
+/* ---- the lock */
+
+/* FNV-1a. A collision of two tasks in one database makes the second one refuse to start. */
+static int32_t
+lock_key(const char *task)
+{
+	uint32_t hash = 2166136261u;
+
+	for (const char *c = task; *c; c++)
+		hash = (hash ^ (uint8_t) *c) * 16777619u;
+	return (int32_t) hash;
+}
+
+static bool
+try_lock(struct connection *destination, const char *task, bool *locked, struct error *err)
+{
+	char sql[96];
+	struct result *res;
+
+	snprintf(sql, sizeof sql, "SELECT pg_try_advisory_lock(%d, %d)", LOCK_CLASS, lock_key(task));
+	if (!connection_execute(destination, sql, NULL, 0, &res, err))
+		return false;
+	*locked = result_bool(res, 0, 0);
+	result_free(res);
+	return true;
+}
+
+/* One row or none: pid, start of its session. */
+static bool
+read_holder(struct connection *destination, const char *task, struct result **res, struct error *err)
+{
+	char sql[640];
+
+	snprintf(sql, sizeof sql,
+			 "SELECT l.pid, date_trunc('second', a.backend_start)"
+			 " FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
+			 " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2"
+			 " AND l.classid = %u AND l.objid = %u"
+			 " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+			 " LIMIT 1",
+			 (unsigned) LOCK_CLASS, (unsigned) lock_key(task));
+	return connection_execute(destination, sql, NULL, 0, res, err);
+}
+
+bool
+progress_lock_holder(struct connection *destination, const char *task, int64_t *pid, struct error *err)
+{
+	struct result *res;
+
+	if (!read_holder(destination, task, &res, err))
+		return false;
+	*pid = result_rows(res) ? result_int(res, 0, 0) : 0;
+	result_free(res);
+	return true;
+}
+
+static bool
+fail_locked(struct connection *destination, const char *task, struct error *err)
+{
+	struct result *res;
+
+	if (!read_holder(destination, task, &res, err))
+		return false;
+	if (result_rows(res))
+		error_set(err, ERROR_DATA,
+				  "another sluice daemon runs task \"%s\": process %s of the destination, since %s", task,
+				  result_text(res, 0, 0), result_text(res, 0, 1));
+	else
+		error_set(err, ERROR_DATA, "another sluice daemon runs task \"%s\"", task);
+	result_free(res);
+	return error_hint(err, "Stop the other one first, or give this task another name.");
+}
+
+bool
+progress_lock(struct connection *destination, struct loop *loop, const char *task, struct error *err)
+{
+	bool locked = false;
+
+	/* The session of a daemon that was killed a moment ago ends by itself. */
+	for (int waited_ms = 0; waited_ms <= LOCK_WAIT_MS; waited_ms += LOCK_POLL_MS) {
+		if (!try_lock(destination, task, &locked, err))
+			return false;
+		if (locked)
+			return true;
+		if (!loop_sleep(loop, LOCK_POLL_MS))
+			return error_set(err, ERROR_STOPPED, "stopped while waiting for another daemon to end");
+	}
+	return fail_locked(destination, task, err);
+}
+
+/* ---- making the tables */
+
+static const char progress_columns[] =
+	"task text PRIMARY KEY, slot text NOT NULL, applied_lsn pg_lsn NOT NULL,"
+	" slot_lsn pg_lsn NOT NULL, source_system text NOT NULL,"
+	" source_timeline bigint NOT NULL, source_database text NOT NULL,"
+	" epoch bigint NOT NULL, phase text NOT NULL, last_error text,"
+	" applied_commit_time timestamptz, updated_at timestamptz NOT NULL";
+
+static const char tables_columns[] =
+	"task text, source_schema text, source_name text, source_oid bigint NOT NULL,"
+	" target_schema text NOT NULL, target_name text NOT NULL, state text NOT NULL,"
+	" snapshot_lsn pg_lsn NOT NULL, rows_copied bigint NOT NULL, error text,"
+	" PRIMARY KEY (task, source_schema, source_name)";
+
+struct installed {
+	bool schema;
+	bool progress;
+	bool tables;
+};
+
+static bool
+read_installed(struct connection *destination, struct installed *installed, struct error *err)
+{
+	static const char sql[] = "SELECT count(*) > 0, coalesce(bool_or(c.relname = 'progress'), false),"
+							  " coalesce(bool_or(c.relname = 'tables'), false)"
+							  " FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid"
+							  " AND c.relname IN ('progress', 'tables')"
+							  " WHERE n.nspname = 'sluice'";
+	struct result *res;
+
+	if (!connection_execute(destination, sql, NULL, 0, &res, err))
+		return false;
+	installed->schema = result_bool(res, 0, 0);
+	installed->progress = result_bool(res, 0, 1);
+	installed->tables = result_bool(res, 0, 2);
+	result_free(res);
+	return true;
+}
+
+/* A task's rows lie on one segment, so that writing them takes part in no two-phase commit of its own. */
+static void
+put_create_table(struct buffer *sql, const struct dialect *dialect, const char *name, const char *columns)
+{
+	buffer_printf(sql, "CREATE TABLE sluice.%s (%s)%s;\n", name, columns,
+				  dialect->has_segments ? " DISTRIBUTED BY (task)" : "");
+}
+
+static bool
+install_missing(struct connection *destination, const struct dialect *dialect,
+				const struct installed *installed, struct error *err)
+{
+	struct buffer sql;
+
+	sql_init(&sql);
+	if (!installed->schema)
+		buffer_printf(&sql, "CREATE SCHEMA sluice;\n");
+	if (!installed->progress)
+		put_create_table(&sql, dialect, "progress", progress_columns);
+	if (!installed->tables)
+		put_create_table(&sql, dialect, "tables", tables_columns);
+	return execute_and_free(destination, &sql, NULL, err);
+}
+
+/* The daemon of another task may make the same at this moment: schema,
+ * table, or a row of the system catalogs exists already. */
+static bool
+is_race(const struct error *err)
+{
+	return strcmp(err->sqlstate, "42P06") == 0 || strcmp(err->sqlstate, "42P07") == 0 ||
+		   strcmp(err->sqlstate, "23505") == 0 || strcmp(err->sqlstate, "42710") == 0;
+}
+
+bool
+progress_install(struct connection *destination, const struct dialect *dialect, struct error *err)
+{
+	struct installed installed;
+
+	for (int attempt = 1;; attempt++) {
+		if (!read_installed(destination, &installed, err))
+			return false;
+		if (installed.schema && installed.progress && installed.tables)
+			return true;
+		if (install_missing(destination, dialect, &installed, err))
+			return true;
+		if (!is_race(err) || attempt == INSTALL_ATTEMPTS)
+			return error_context(err, "making the schema sluice for the state of the task");
+	}
+}
+
+/* ---- the row of the task */
+
+static void
+copy_text(char *out, size_t out_bytes, const char *in)
+{
+	snprintf(out, out_bytes, "%s", in);
+}
+
+static bool
+take_progress(const struct result *res, struct progress *progress, struct error *err)
+{
+	if (!lsn_parse(result_text(res, 0, 1), &progress->applied_lsn) ||
+		!lsn_parse(result_text(res, 0, 2), &progress->slot_lsn))
+		return error_set(err, ERROR_BUG, "sluice.progress holds an LSN that cannot be read");
+	progress->exists = true;
+	copy_text(progress->slot, sizeof progress->slot, result_text(res, 0, 0));
+	copy_text(progress->source_system, sizeof progress->source_system, result_text(res, 0, 3));
+	progress->source_timeline = result_int(res, 0, 4);
+	copy_text(progress->source_database, sizeof progress->source_database, result_text(res, 0, 5));
+	progress->epoch = result_int(res, 0, 6);
+	return true;
+}
+
+static bool
+read_row(struct connection *destination, const char *task, struct progress *progress, struct error *err)
+{
+	static const char sql[] = "SELECT slot, applied_lsn, slot_lsn, source_system, source_timeline,"
+							  " source_database, epoch FROM sluice.progress WHERE task = $1";
+	struct param param = param_text(task);
+	struct result *res;
+	bool read = true;
+
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return false;
+	if (result_rows(res))
+		read = take_progress(res, progress, err);
+	result_free(res);
+	return read;
+}
+
+bool
+progress_read(struct connection *destination, const char *task, struct progress *progress, struct error *err)
+{
+	struct installed installed;
+
+	*progress = (struct progress){0};
+	if (!read_installed(destination, &installed, err))
+		return false;
+	return !installed.progress || read_row(destination, task, progress, err);
+}
+
+bool
+progress_write(struct connection *destination, const char *task, const struct progress *progress,
+			   struct error *err)
+{
+	static const char update[] =
+		"UPDATE sluice.progress SET slot = $2, applied_lsn = $3, slot_lsn = $4, source_system = $5,"
+		" source_timeline = $6, source_database = $7, epoch = $8, applied_commit_time = now(),"
+		" updated_at = now() WHERE task = $1";
+	static const char insert[] =
+		"INSERT INTO sluice.progress (task, slot, applied_lsn, slot_lsn, source_system, source_timeline,"
+		" source_database, epoch, phase, applied_commit_time, updated_at)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'copying', now(), now())";
+	char applied[LSN_TEXT_BYTES], made[LSN_TEXT_BYTES], timeline[24], epoch[24];
+	const struct param params[] = {
+		param_text(task),
+		param_text(progress->slot),
+		param_text(lsn_format(progress->applied_lsn, applied)),
+		param_text(lsn_format(progress->slot_lsn, made)),
+		param_text(progress->source_system),
+		param_text(timeline),
+		param_text(progress->source_database),
+		param_text(epoch),
+	};
+	struct result *res;
+	bool updated;
+
+	snprintf(timeline, sizeof timeline, "%lld", (long long) progress->source_timeline);
+	snprintf(epoch, sizeof epoch, "%lld", (long long) progress->epoch);
+	if (!connection_execute(destination, update, params, 8, &res, err))
+		return error_context(err, "writing sluice.progress");
+	updated = result_affected(res) > 0;
+	result_free(res);
+	/* Who writes here holds the task's lock: nobody inserts between the two. */
+	return updated || connection_execute(destination, insert, params, 8, NULL, err) ||
+		   error_context(err, "writing sluice.progress");
+}
+
+bool
+progress_take_over(struct connection *destination, const char *task, struct progress *progress,
+				   struct error *err)
+{
+	static const char sql[] =
+		"UPDATE sluice.progress SET epoch = epoch + 1, updated_at = now() WHERE task = $1 RETURNING epoch";
+	struct param param = param_text(task);
+	struct result *res;
+	bool found;
+
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return error_context(err, "taking over sluice.progress");
+	found = result_rows(res) == 1;
+	if (found)
+		progress->epoch = result_int(res, 0, 0);
+	result_free(res);
+	return found || error_set(err, ERROR_DATA, "the row of task \"%s\" in sluice.progress is gone", task);
+}
+
+const char *
+progress_advance_sql(void)
+{
+	return "UPDATE sluice.progress SET applied_lsn = $1, applied_commit_time = coalesce($2, now()),"
+		   " updated_at = now() WHERE task = $3 AND epoch = $4";
+}
+
+bool
+progress_set_phase(struct connection *destination, const char *task, const char *phase,
+				   const char *last_error, struct error *err)
+{
+	const struct param params[] = {param_text(task), param_text(phase), param_text(last_error)};
+
+	return connection_execute(destination,
+							  "UPDATE sluice.progress SET phase = $2, last_error = $3, updated_at = now()"
+							  " WHERE task = $1",
+							  params, 3, NULL, err);
+}
+
+bool
+progress_remove(struct connection *destination, const char *task, struct error *err)
+{
+	struct installed installed;
+	struct buffer sql;
+
+	if (!read_installed(destination, &installed, err))
+		return false;
+	sql_init(&sql);
+	if (installed.tables) {
+		buffer_printf(&sql, "DELETE FROM sluice.tables WHERE task = ");
+		sql_literal(&sql, task);
+		buffer_printf(&sql, ";\n");
+	}
+	if (installed.progress) {
+		buffer_printf(&sql, "DELETE FROM sluice.progress WHERE task = ");
+		sql_literal(&sql, task);
+	}
+	return execute_and_free(destination, &sql, NULL, err);
+}
+
+/* ---- the rows of the tables */
+
+static void
+put_optional_literal(struct buffer *sql, const char *value)
+{
+	if (value)
+		sql_literal(sql, value);
+	else
+		buffer_printf(sql, "NULL");
+}
+
+static void
+put_literal_lsn(struct buffer *sql, uint64_t lsn)
+{
+	char number[LSN_TEXT_BYTES];
+
+	buffer_printf(sql, "'%s'::pg_lsn", lsn_format(lsn, number));
+}
+
+static void
+put_key(struct buffer *sql, const char *task, const struct table *table)
+{
+	buffer_printf(sql, "task = ");
+	sql_literal(sql, task);
+	buffer_printf(sql, " AND source_schema = ");
+	sql_literal(sql, table->source.schema);
+	buffer_printf(sql, " AND source_name = ");
+	sql_literal(sql, table->source.name);
+}
+
+static void
+put_update(struct buffer *sql, const char *task, const struct table *table)
+{
+	buffer_printf(sql, "UPDATE sluice.tables SET source_oid = %u, target_schema = ", table->source.oid);
+	sql_literal(sql, table->target_schema);
+	buffer_printf(sql, ", target_name = ");
+	sql_literal(sql, table->target_name);
+	buffer_printf(sql, ", state = '%s', snapshot_lsn = ", table_state_name(table->state));
+	put_literal_lsn(sql, table->snapshot_lsn);
+	buffer_printf(sql, ", rows_copied = %lld, error = ", (long long) table->rows_copied);
+	put_optional_literal(sql, table->error);
+	buffer_printf(sql, " WHERE ");
+	put_key(sql, task, table);
+	buffer_put_u8(sql, ';');
+}
+
+static const char insert_head[] = "INSERT INTO sluice.tables (task, source_schema, source_name, source_oid,"
+								  " target_schema, target_name, state, snapshot_lsn, rows_copied, error)\n";
+
+/* One row's values, each with its type where PostgreSQL would guess text from a literal. */
+static void
+put_values(struct buffer *sql, const char *task, const struct table *table)
+{
+	const char *const texts[] = {task, table->source.schema, table->source.name};
+
+	for (unsigned i = 0; i < 3; i++) {
+		sql_literal(sql, texts[i]);
+		buffer_printf(sql, "::text, ");
+	}
+	buffer_printf(sql, "%u::bigint, ", table->source.oid);
+	sql_literal(sql, table->target_schema);
+	buffer_printf(sql, "::text, ");
+	sql_literal(sql, table->target_name);
+	buffer_printf(sql, "::text, '%s'::text, ", table_state_name(table->state));
+	put_literal_lsn(sql, table->snapshot_lsn);
+	buffer_printf(sql, ", %lld::bigint, ", (long long) table->rows_copied);
+	put_optional_literal(sql, table->error);
+	buffer_printf(sql, "::text");
+}
+
+void
+progress_put_table_update(struct buffer *sql, const char *task, const struct table *table)
+{
+	put_update(sql, task, table);
+	buffer_printf(sql, "\n%sSELECT ", insert_head);
+	put_values(sql, task, table);
+	buffer_printf(sql, " WHERE NOT EXISTS (SELECT 1 FROM sluice.tables WHERE ");
+	put_key(sql, task, table);
+	buffer_printf(sql, ");");
+}
+
+bool
+progress_write_table(struct connection *destination, const char *task, const struct table *table,
+					 struct error *err)
+{
+	struct buffer sql;
+
+	sql_init(&sql);
+	progress_put_table_update(&sql, task, table);
+	return execute_and_free(destination, &sql, NULL, err) || error_context(err, "writing sluice.tables");
+}
+
+static bool
+add_some_tables(struct connection *destination, const char *task, const struct table *tables, unsigned count,
+				struct error *err)
+{
+	struct buffer sql;
+
+	sql_init(&sql);
+	buffer_printf(&sql, "%sSELECT * FROM (VALUES", insert_head);
+	for (unsigned i = 0; i < count; i++) {
+		buffer_printf(&sql, "%s\n(", i ? "," : "");
+		put_values(&sql, task, &tables[i]);
+		buffer_put_u8(&sql, ')');
+	}
+	buffer_printf(&sql, ") v (a, b, c, d, e, f, g, h, i, j) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
+						" WHERE t.task = v.a AND t.source_schema = v.b AND t.source_name = v.c)");
+	return execute_and_free(destination, &sql, NULL, err) || error_context(err, "writing sluice.tables");
+}
+
+bool
+progress_add_tables(struct connection *destination, const char *task, const struct catalog *catalog,
+					struct error *err)
+{
+	for (unsigned i = 0; i < catalog->count; i += TABLES_PER_STATEMENT) {
+		unsigned left = catalog->count - i;
+
+		if (!add_some_tables(destination, task, catalog->tables + i,
+							 left < TABLES_PER_STATEMENT ? left : TABLES_PER_STATEMENT, err))
+			return false;
+	}
+	return true;
+}
+
+static bool
+fail_gone(const char *task, const char *schema, const char *name, struct error *err)
+{
+	error_set(err, ERROR_DATA,
+			  "table %s.%s belongs to task \"%s\" but is not among the selected tables:"
+			  " dropped or renamed at the source, or left out of the configuration",
+			  schema, name, task);
+	return error_hint(err, "Select it again; or, to let it go, delete its row from sluice.tables at the"
+						   " destination; its rows in the target stay.");
+}
+
+static bool
+fail_made_anew(const struct table *table, struct error *err)
+{
+	error_set(err, ERROR_DATA, "table %s.%s was dropped and made anew at the source since it was copied",
+			  table->source.schema, table->source.name);
+	return error_hint(err, "Delete its row from sluice.tables at the destination and empty its target,"
+						   " then start again: it is copied anew.");
+}
+
+/* Columns: source schema, name, oid, state, snapshot_lsn, rows_copied, error. */
+static bool
+take_table(const struct result *res, unsigned row, const char *task, const struct catalog *catalog,
+		   struct error *err)
+{
+	const char *schema = result_text(res, row, 0), *name = result_text(res, row, 1);
+	struct table *table = catalog_find(catalog, schema, name);
+
+	if (!table)
+		return fail_gone(task, schema, name, err);
+	if (result_int(res, row, 2) != table->source.oid)
+		return fail_made_anew(table, err);
+	if (!table_state_parse(result_text(res, row, 3), &table->state) ||
+		!lsn_parse(result_text(res, row, 4), &table->snapshot_lsn))
+		return error_set(err, ERROR_BUG, "the row of table %s.%s in sluice.tables cannot be read", schema,
+						 name);
+	table->rows_copied = result_int(res, row, 5);
+	free(table->error);
+	table->error = result_is_null(res, row, 6) ? NULL : strdup(result_text(res, row, 6));
+	return true;
+}
+
+bool
+progress_read_tables(struct connection *destination, const char *task, struct catalog *catalog,
+					 struct error *err)
+{
+	static const char sql[] = "SELECT source_schema, source_name, source_oid, state, snapshot_lsn,"
+							  " rows_copied, error FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
+	struct param param = param_text(task);
+	struct installed installed;
+	struct result *res;
+	bool taken = true;
+
+	if (!read_installed(destination, &installed, err))
+		return false;
+	if (!installed.tables)
+		return true;
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return false;
+	for (unsigned i = 0; taken && i < result_rows(res); i++)
+		taken = take_table(res, i, task, catalog, err);
+	result_free(res);
+	return taken;
+}
+
+/* ---- the report */
+
+static char *
+optional_text(struct arena *memory, const struct result *res, unsigned row, unsigned column)
+{
+	return result_is_null(res, row, column) ? NULL : arena_strdup(memory, result_text(res, row, column));
+}
+
+static char *
+qualified_text(struct arena *memory, const char *schema, const char *name)
+{
+	struct buffer quoted;
+	char *copy;
+
+	sql_init(&quoted);
+	quote_identifier(&quoted, schema);
+	buffer_put_u8(&quoted, '.');
+	quote_identifier(&quoted, name);
+	buffer_put_u8(&quoted, '\0');
+	copy = arena_strdup(memory, text(&quoted));
+	buffer_fini(&quoted);
+	return copy;
+}
+
+static void
+take_reported_tables(const struct result *res, struct progress_report *report)
+{
+	struct arena *memory = &report->memory;
+
+	report->table_count = result_rows(res);
+	report->tables = arena_alloc_zero(memory, report->table_count * sizeof *report->tables);
+	for (unsigned i = 0; i < report->table_count; i++)
+		report->tables[i] = (struct progress_table){
+			.source = qualified_text(memory, result_text(res, i, 0), result_text(res, i, 1)),
+			.target = qualified_text(memory, result_text(res, i, 2), result_text(res, i, 3)),
+			.state = arena_strdup(memory, result_text(res, i, 4)),
+			.rows_copied = result_int(res, i, 5),
+			.error = optional_text(memory, res, i, 6),
+		};
+}
+
+static bool
+read_reported_row(struct connection *destination, const char *task, struct progress_report *report,
+				  struct error *err)
+{
+	static const char sql[] =
+		"SELECT phase, last_error, extract(epoch FROM clock_timestamp() - applied_commit_time)"
+		" FROM sluice.progress WHERE task = $1";
+	struct param param = param_text(task);
+	struct result *res;
+
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return false;
+	if (result_rows(res)) {
+		report->phase = arena_strdup(&report->memory, result_text(res, 0, 0));
+		report->last_error = optional_text(&report->memory, res, 0, 1);
+		/* Clocks of two hosts differ: nothing is applied before it was committed. */
+		if (!result_is_null(res, 0, 2)) {
+			report->age_s = strtod(result_text(res, 0, 2), NULL);
+			report->age_s = report->age_s < 0 ? 0 : report->age_s;
+		}
+	}
+	result_free(res);
+	return true;
+}
+
+static bool
+read_reported_tables(struct connection *destination, const char *task, struct progress_report *report,
+					 struct error *err)
+{
+	static const char sql[] = "SELECT source_schema, source_name, target_schema, target_name, state,"
+							  " rows_copied, error FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
+	struct param param = param_text(task);
+	struct result *res;
+
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return false;
+	take_reported_tables(res, report);
+	result_free(res);
+	return true;
+}
+
+bool
+progress_read_report(struct connection *destination, const char *task, struct progress_report *report,
+					 struct error *err)
+{
+	struct installed installed;
+
+	*report = (struct progress_report){.age_s = -1};
+	arena_init(&report->memory, 16384);
+	if (read_installed(destination, &installed, err) &&
+		progress_read(destination, task, &report->progress, err) &&
+		progress_lock_holder(destination, task, &report->daemon_pid, err) &&
+		(!installed.progress || read_reported_row(destination, task, report, err)) &&
+		(!installed.tables || read_reported_tables(destination, task, report, err)))
+		return true;
+	progress_report_free(report);
+	return false;
+}
+
+void
+progress_report_free(struct progress_report *report)
+{
+	arena_fini(&report->memory);
+	*report = (struct progress_report){0};
+}
