@@ -8,7 +8,7 @@
 #include "log.h"
 
 #define COPY_CHUNK_BYTES (64 * 1024)
-#define COPY_CHUNK_LIMIT ((size_t)1 << 30)
+#define COPY_CHUNK_LIMIT ((size_t) 1 << 30)
 /* A COPY that always has more to say lets the loop turn after this much. */
 #define BYTES_PER_TURN (1024 * 1024)
 
@@ -180,9 +180,14 @@ static void
 open_error(PGconn *pg, const char *name, struct error *err)
 {
 	static const char *const permanent[] = {
-		"authentication failed", "does not exist", "no password supplied",
-		"no pg_hba.conf entry",	 "not permitted",  "permission denied",
-		"invalid connection option", "is not permitted to log in",
+		"authentication failed",
+		"does not exist",
+		"no password supplied",
+		"no pg_hba.conf entry",
+		"not permitted",
+		"permission denied",
+		"invalid connection option",
+		"is not permitted to log in",
 		"must be superuser or replication role",
 	};
 	char message[ERROR_MESSAGE_MAX];
@@ -202,9 +207,16 @@ connection_open(struct loop *loop, const char *name, const char *conninfo, enum 
 {
 	/* Ours come first, so that what the user says in conninfo prevails. */
 	const char *const keywords[] = {
-		"connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-		"fallback_application_name", "dbname", "client_encoding",
-		kind == CONNECTION_REPLICATION ? "replication" : NULL, NULL,
+		"connect_timeout",
+		"keepalives_idle",
+		"keepalives_interval",
+		"keepalives_count",
+		"tcp_user_timeout",
+		"fallback_application_name",
+		"dbname",
+		"client_encoding",
+		kind == CONNECTION_REPLICATION ? "replication" : NULL,
+		NULL,
 	};
 	const char *const values[] = {
 		"10", "30", "10", "3", "60000", application, conninfo, "UTF8", "database", NULL,
@@ -357,7 +369,7 @@ copy_params(struct request *req, const struct param *params, unsigned count)
 		size_t len = params[i].binary ? params[i].len : params[i].data ? strlen(params[i].data) + 1 : 0;
 
 		req->formats[i] = params[i].binary;
-		req->lengths[i] = (int)len;
+		req->lengths[i] = (int) len;
 		if (!params[i].data)
 			continue;
 		req->values[i] = malloc(len + 1);
@@ -376,8 +388,8 @@ connection_query(struct connection *conn, const char *sql, const struct param *p
 }
 
 void
-connection_query_prepared(struct connection *conn, const char *name, const char *sql, const struct param *params,
-						  unsigned param_count, connection_done done, void *arg)
+connection_query_prepared(struct connection *conn, const char *name, const char *sql,
+						  const struct param *params, unsigned param_count, connection_done done, void *arg)
 {
 	struct request *req = request_create(REQUEST_PREPARED, sql, done, arg);
 
@@ -437,7 +449,7 @@ finish(struct connection *conn)
 			forget_statement(conn, req->statement);
 	}
 	if (req->done)
-		req->done(req->arg, failed ? NULL : (const struct result *)req->result, failed ? &req->err : NULL);
+		req->done(req->arg, failed ? NULL : (const struct result *) req->result, failed ? &req->err : NULL);
 	request_free(req);
 }
 
@@ -477,8 +489,8 @@ static bool
 send_head(struct connection *conn)
 {
 	struct request *req = conn->head;
-	int count = (int)req->param_count;
-	const char *const *values = (const char *const *)req->values;
+	int count = (int) req->param_count;
+	const char *const *values = (const char *const *) req->values;
 
 	if (req->kind == REQUEST_PREPARED && !is_prepared(conn, req->statement))
 		return send_prepare(conn, req);
@@ -583,7 +595,7 @@ step_copy_in(struct connection *conn, struct request *req)
 		buffer_reset(&conn->chunk);
 		next = req->producer(req->copy_arg, &conn->chunk);
 		if (conn->chunk.len > 0 && !conn->chunk.failed &&
-			PQputCopyData(conn->pg, (const char *)conn->chunk.data, (int)conn->chunk.len) < 0)
+			PQputCopyData(conn->pg, (const char *) conn->chunk.data, (int) conn->chunk.len) < 0)
 			return STEP_LOST;
 		sent += conn->chunk.len;
 		if (next == COPY_END || next == COPY_ABORT || conn->chunk.failed)
@@ -613,8 +625,9 @@ step_copy_out(struct connection *conn, struct request *req)
 			req->state = REQUEST_RUNNING;
 			return STEP_AGAIN;
 		}
-		taken += (size_t)len;
-		conn->waiting = !req->consumer(req->copy_arg, (struct bytes){(const uint8_t *)message, (size_t)len});
+		taken += (size_t) len;
+		conn->waiting =
+			!req->consumer(req->copy_arg, (struct bytes){(const uint8_t *) message, (size_t) len});
 		PQfreemem(message);
 	}
 	return STEP_WAIT;
@@ -714,7 +727,7 @@ connection_send(struct connection *conn, const void *data, size_t len)
 {
 	if (conn->lost || !conn->head || conn->head->state != REQUEST_COPYING_BOTH)
 		return;
-	if (PQputCopyData(conn->pg, data, (int)len) < 0)
+	if (PQputCopyData(conn->pg, data, (int) len) < 0)
 		conn->lost = true;
 	loop_timer_arm(conn->kick, 0);
 }
@@ -763,13 +776,13 @@ on_executed(void *arg, const struct result *res, const struct error *err)
 	if (err)
 		*e->err = *err;
 	else
-		e->result = PQcopyResult((const PGresult *)res, PG_COPYRES_TUPLES);
+		e->result = PQcopyResult((const PGresult *) res, PG_COPYRES_TUPLES);
 }
 
 static bool
 execution_is_over(void *arg)
 {
-	return ((struct execution *)arg)->over;
+	return ((struct execution *) arg)->over;
 }
 
 bool
@@ -783,7 +796,7 @@ connection_execute(struct connection *conn, const char *sql, const struct param 
 	if (e.failed)
 		return false;
 	if (res)
-		*res = (struct result *)e.result;
+		*res = (struct result *) e.result;
 	else
 		PQclear(e.result);
 	return true;
@@ -794,19 +807,19 @@ connection_execute(struct connection *conn, const char *sql, const struct param 
 unsigned
 result_rows(const struct result *res)
 {
-	return (unsigned)PQntuples((const PGresult *)res);
+	return (unsigned) PQntuples((const PGresult *) res);
 }
 
 const char *
 result_text(const struct result *res, unsigned row, unsigned column)
 {
-	return PQgetvalue((const PGresult *)res, (int)row, (int)column);
+	return PQgetvalue((const PGresult *) res, (int) row, (int) column);
 }
 
 bool
 result_is_null(const struct result *res, unsigned row, unsigned column)
 {
-	return PQgetisnull((const PGresult *)res, (int)row, (int)column);
+	return PQgetisnull((const PGresult *) res, (int) row, (int) column);
 }
 
 int64_t
@@ -824,11 +837,11 @@ result_bool(const struct result *res, unsigned row, unsigned column)
 int64_t
 result_affected(const struct result *res)
 {
-	return strtoll(PQcmdTuples((PGresult *)(uintptr_t)res), NULL, 10);
+	return strtoll(PQcmdTuples((PGresult *) (uintptr_t) res), NULL, 10);
 }
 
 void
 result_free(struct result *res)
 {
-	PQclear((PGresult *)res);
+	PQclear((PGresult *) res);
 }

@@ -82,11 +82,12 @@ typedef bool (*copy_consumer)(void *arg, struct bytes message);
 
 /* `sql` and the parameters are copied.  Without parameters it may hold several
  * statements; then the result is the last one's. */
-void connection_query(struct connection *conn, const char *sql, const struct param *params, unsigned param_count,
-					  connection_done done, void *arg);
+void connection_query(struct connection *conn, const char *sql, const struct param *params,
+					  unsigned param_count, connection_done done, void *arg);
 /* The same for a statement that is prepared under `name` at its first use in this session. */
 void connection_query_prepared(struct connection *conn, const char *name, const char *sql,
-							   const struct param *params, unsigned param_count, connection_done done, void *arg);
+							   const struct param *params, unsigned param_count, connection_done done,
+							   void *arg);
 void connection_copy_in(struct connection *conn, const char *sql, copy_producer producer, void *producer_arg,
 						connection_done done, void *arg);
 /* COPY TO STDOUT, or START_REPLICATION: then connection_send() is possible

@@ -68,7 +68,7 @@ watch_signal(struct loop *loop, uv_signal_t *handle, int signum)
 	handle->data = loop;
 	must(uv_signal_start(handle, on_signal, signum), "uv_signal_start");
 	/* A signal handle alone must not keep a loop turning that has no work. */
-	uv_unref((uv_handle_t *)handle);
+	uv_unref((uv_handle_t *) handle);
 }
 
 struct loop *
@@ -86,8 +86,8 @@ loop_create(void)
 void
 loop_destroy(struct loop *loop)
 {
-	uv_close((uv_handle_t *)&loop->sigint, NULL);
-	uv_close((uv_handle_t *)&loop->sigterm, NULL);
+	uv_close((uv_handle_t *) &loop->sigint, NULL);
+	uv_close((uv_handle_t *) &loop->sigterm, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	must(uv_loop_close(&loop->uv), "uv_loop_close");
 	free(loop);
@@ -116,7 +116,7 @@ loop_request_stop(struct loop *loop)
 int64_t
 loop_now_ms(const struct loop *loop)
 {
-	return (int64_t)uv_now(&loop->uv);
+	return (int64_t) uv_now(&loop->uv);
 }
 
 /* ---- work on another thread */
@@ -141,14 +141,14 @@ after_blocking_work(uv_work_t *uv, int status)
 {
 	struct blocking_work *w = uv->data;
 
-	(void)status;
+	(void) status;
 	w->done = true;
 }
 
 static bool
 blocking_work_is_done(void *arg)
 {
-	return ((struct blocking_work *)arg)->done;
+	return ((struct blocking_work *) arg)->done;
 }
 
 void
@@ -186,7 +186,7 @@ loop_timer_create(struct loop *loop, loop_callback callback, void *arg)
 void
 loop_timer_arm(struct loop_timer *timer, int64_t ms)
 {
-	must(uv_timer_start(&timer->uv, on_timer, ms > 0 ? (uint64_t)ms : 0, 0), "uv_timer_start");
+	must(uv_timer_start(&timer->uv, on_timer, ms > 0 ? (uint64_t) ms : 0, 0), "uv_timer_start");
 }
 
 void
@@ -205,7 +205,7 @@ void
 loop_timer_destroy(struct loop_timer *timer)
 {
 	if (timer)
-		uv_close((uv_handle_t *)&timer->uv, free_handle);
+		uv_close((uv_handle_t *) &timer->uv, free_handle);
 }
 
 struct sleeper {
@@ -216,7 +216,7 @@ struct sleeper {
 static void
 wake(void *arg)
 {
-	((struct sleeper *)arg)->over = true;
+	((struct sleeper *) arg)->over = true;
 }
 
 static bool
@@ -247,7 +247,8 @@ static void
 on_socket(uv_poll_t *handle, int status, int events)
 {
 	struct loop_socket *socket = handle->data;
-	unsigned ready = (events & UV_READABLE ? LOOP_READABLE : 0u) | (events & UV_WRITABLE ? LOOP_WRITABLE : 0u);
+	unsigned ready =
+		(events & UV_READABLE ? LOOP_READABLE : 0u) | (events & UV_WRITABLE ? LOOP_WRITABLE : 0u);
 
 	/* The owner finds out what is wrong when it reads or writes. */
 	socket->callback(socket->arg, status < 0 ? LOOP_READABLE | LOOP_WRITABLE : ready);
@@ -283,5 +284,5 @@ void
 loop_socket_destroy(struct loop_socket *socket)
 {
 	if (socket)
-		uv_close((uv_handle_t *)&socket->uv, free_handle);
+		uv_close((uv_handle_t *) &socket->uv, free_handle);
 }

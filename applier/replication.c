@@ -11,7 +11,7 @@
 #define SILENCE_ASK_MS 20000
 #define SILENCE_DEAD_MS 60000
 
-#define WAL_DATA_HEADER_BYTES 24  /* start, end, time */
+#define WAL_DATA_HEADER_BYTES 24 /* start, end, time */
 #define SECONDS_1970_TO_2000 946684800
 
 struct replication {
@@ -32,7 +32,7 @@ now_in_postgres_us(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return ((int64_t)now.tv_sec - SECONDS_1970_TO_2000) * 1000000 + now.tv_nsec / 1000;
+	return ((int64_t) now.tv_sec - SECONDS_1970_TO_2000) * 1000000 + now.tv_nsec / 1000;
 }
 
 /* Standby status update: written, flushed and applied are one and the same here. */
@@ -46,7 +46,7 @@ send_status(struct replication *repl, bool ask)
 	buffer_put_u64(&b, repl->confirmed);
 	buffer_put_u64(&b, repl->confirmed);
 	buffer_put_u64(&b, repl->confirmed);
-	buffer_put_u64(&b, (uint64_t)now_in_postgres_us());
+	buffer_put_u64(&b, (uint64_t) now_in_postgres_us());
 	buffer_put_u8(&b, ask);
 	connection_send(repl->conn, b.data, b.len);
 	repl->last_sent_ms = loop_now_ms(repl->loop);
@@ -95,12 +95,12 @@ on_message(void *arg, struct bytes message)
 	case 'w':
 		if (!reader_get(&r, WAL_DATA_HEADER_BYTES))
 			return true;
-		repl->paused = !repl->handler.data(repl->handler.arg,
-										   (struct bytes){r.data + r.pos, reader_left(&r)});
+		repl->paused =
+			!repl->handler.data(repl->handler.arg, (struct bytes){r.data + r.pos, reader_left(&r)});
 		return !repl->paused;
 	case 'k':
 		wal_end = reader_get_u64(&r);
-		(void)reader_get_u64(&r); /* the server's time */
+		(void) reader_get_u64(&r); /* the server's time */
 		if (!r.failed)
 			repl->handler.keepalive(repl->handler.arg, wal_end);
 		if (reader_get_u8(&r))
@@ -116,7 +116,7 @@ on_stream_done(void *arg, const struct result *res, const struct error *err)
 {
 	struct error stopped;
 
-	(void)res;
+	(void) res;
 	if (!err) {
 		error_set(&stopped, ERROR_RETRY, "the source ended the replication stream");
 		err = &stopped;
@@ -145,7 +145,8 @@ put_start_command(struct buffer *sql, const char *slot, uint64_t start_lsn, cons
 
 struct replication *
 replication_start(struct loop *loop, struct connection *conn, const char *slot, uint64_t start_lsn,
-				  const char *const *options, unsigned option_pairs, const struct replication_handler *handler)
+				  const char *const *options, unsigned option_pairs,
+				  const struct replication_handler *handler)
 {
 	struct replication *repl = calloc(1, sizeof *repl);
 	struct buffer sql;
@@ -159,7 +160,7 @@ replication_start(struct loop *loop, struct connection *conn, const char *slot, 
 	loop_timer_arm(repl->timer, STATUS_INTERVAL_MS);
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
 	put_start_command(&sql, slot, start_lsn, options, option_pairs);
-	connection_copy_out(conn, (const char *)sql.data, on_message, repl, on_stream_done, repl);
+	connection_copy_out(conn, (const char *) sql.data, on_message, repl, on_stream_done, repl);
 	buffer_fini(&sql);
 	return repl;
 }

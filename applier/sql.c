@@ -3,13 +3,13 @@
 static void
 put_doubling(struct buffer *sql, const char *text, char quote, bool backslashes)
 {
-	buffer_put_u8(sql, (uint8_t)quote);
+	buffer_put_u8(sql, (uint8_t) quote);
 	for (; *text; text++) {
 		if (*text == quote || (backslashes && *text == '\\'))
-			buffer_put_u8(sql, (uint8_t)*text);
-		buffer_put_u8(sql, (uint8_t)*text);
+			buffer_put_u8(sql, (uint8_t) *text);
+		buffer_put_u8(sql, (uint8_t) *text);
 	}
-	buffer_put_u8(sql, (uint8_t)quote);
+	buffer_put_u8(sql, (uint8_t) quote);
 }
 
 void
@@ -40,4 +40,25 @@ void
 sql_replication_literal(struct buffer *sql, const char *value)
 {
 	put_doubling(sql, value, '\'', false);
+}
+
+void
+sql_array_element(struct buffer *array, const char *value)
+{
+	buffer_put_u8(array, array->len == 0 ? '{' : ',');
+	buffer_put_u8(array, '"');
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			buffer_put_u8(array, '\\');
+		buffer_put_u8(array, (uint8_t) *value);
+	}
+	buffer_put_u8(array, '"');
+}
+
+void
+sql_array_end(struct buffer *array)
+{
+	if (array->len == 0)
+		buffer_put_u8(array, '{');
+	buffer_put(array, "}", 2);
 }

@@ -13,6 +13,10 @@ void sql_identifier(struct buffer *sql, const char *name);
 void sql_qualified(struct buffer *sql, const char *schema, const char *table);
 /* A string constant that means the same whatever standard_conforming_strings is. */
 void sql_literal(struct buffer *sql, const char *value);
+/* Adds an element to an array constant in the making, the text of a parameter:
+ * {"a","b"; sql_array_end() closes it, empty ones too, and adds a NUL. */
+void sql_array_element(struct buffer *array, const char *value);
+void sql_array_end(struct buffer *array);
 /* A string constant of the replication grammar, which knows no E'…' form. */
 void sql_replication_literal(struct buffer *sql, const char *value);
 

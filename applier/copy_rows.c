@@ -1,0 +1,267 @@
+#include "copy_rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const uint8_t binary_signature[] = "PGCOPY\n\377\r\n"; /* its NUL is part of it */
+
+#define BINARY_FLAGS 0
+#define BINARY_EXTENSION_BYTES 0
+#define BINARY_NULL UINT32_MAX
+#define BINARY_TRAILER UINT16_MAX
+
+const char *
+copy_format_clause(bool text)
+{
+	return text ? "" : " WITH BINARY";
+}
+
+void
+copy_put_start(struct buffer *out, bool text)
+{
+	if (text)
+		return;
+	buffer_put(out, binary_signature, sizeof binary_signature);
+	buffer_put_u32(out, BINARY_FLAGS);
+	buffer_put_u32(out, BINARY_EXTENSION_BYTES);
+}
+
+void
+copy_put_end(struct buffer *out, bool text)
+{
+	if (!text)
+		buffer_put_u16(out, BINARY_TRAILER);
+}
+
+void
+copy_put_row(struct buffer *out, bool text, unsigned fields)
+{
+	if (!text)
+		buffer_put_u16(out, (uint16_t) fields);
+}
+
+void
+copy_put_row_end(struct buffer *out, bool text)
+{
+	if (text)
+		buffer_put_u8(out, '\n');
+}
+
+/* What stands behind the backslash for a byte that COPY reads specially. */
+static char
+text_escape(uint8_t byte)
+{
+	switch (byte) {
+	case '\\':
+		return '\\';
+	case '\n':
+		return 'n';
+	case '\r':
+		return 'r';
+	case '\t':
+		return 't';
+	default:
+		return 0;
+	}
+}
+
+static void
+put_escaped(struct buffer *out, const uint8_t *data, size_t len)
+{
+	size_t plain = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char escape = text_escape(data[i]);
+
+		if (!escape)
+			continue;
+		buffer_put(out, data + plain, i - plain);
+		buffer_put_u8(out, '\\');
+		buffer_put_u8(out, (uint8_t) escape);
+		plain = i + 1;
+	}
+	buffer_put(out, data + plain, len - plain);
+}
+
+void
+copy_put_field(struct buffer *out, bool text, bool first, const void *data, size_t len)
+{
+	if (text) {
+		if (!first)
+			buffer_put_u8(out, '\t');
+		put_escaped(out, data, len);
+		return;
+	}
+	buffer_put_u32(out, (uint32_t) len);
+	buffer_put(out, data, len);
+}
+
+void
+copy_put_null(struct buffer *out, bool text, bool first)
+{
+	if (text)
+		buffer_put(out, first ? "\\N" : "\t\\N", first ? 2 : 3);
+	else
+		buffer_put_u32(out, BINARY_NULL);
+}
+
+/* ---- walking a net change */
+
+void
+copy_walk_init(struct copy_walk *walk, const struct net_change *net, enum copy_content content,
+			   const uint8_t *actions, const uint16_t *groups, struct arena *arena)
+{
+	*walk = (struct copy_walk){
+		.net = net,
+		.actions = actions,
+		.groups = groups,
+		.content = content,
+		.values = arena_alloc(arena, (net->shape->relation->column_count + 1) * sizeof *walk->values),
+	};
+}
+
+/* A key is a sequence of COPY BINARY fields already. */
+static void
+put_key(struct copy_walk *walk, struct buffer *out, uint32_t index)
+{
+	const struct keymap_key *key = keymap_key(&walk->net->map, index);
+	bool text = walk->net->shape->text;
+	struct reader r;
+
+	if (!text) {
+		buffer_put(out, key->ptr, key->len);
+		return;
+	}
+	reader_init(&r, key->ptr, key->len);
+	for (bool first = true; reader_left(&r) > 0 && !r.failed; first = false) {
+		uint32_t len = reader_get_u32(&r);
+
+		copy_put_field(out, true, first, reader_get(&r, len), len);
+	}
+}
+
+static void
+decode_entry(struct copy_walk *walk, const struct net_row *entry)
+{
+	struct reader r;
+
+	reader_init(&r, entry->row.data, entry->row.len);
+	if (!change_decode_row(walk->net->shape->relation, false, &r, walk->values))
+		walk->broken = true;
+}
+
+/* The fed columns; an unchanged one is NULL in staging and a bug elsewhere. */
+static void
+put_columns(struct copy_walk *walk, struct buffer *out, bool first)
+{
+	const struct shape *shape = walk->net->shape;
+
+	for (unsigned i = 0; i < shape->fed_count; i++, first = false) {
+		const struct value *value = &walk->values[shape->fed[i].source];
+
+		if (value->kind == VALUE_PRESENT)
+			copy_put_field(out, shape->text, first, value->data, value->len);
+		else
+			copy_put_null(out, shape->text, first);
+		if (value->kind == VALUE_UNCHANGED && walk->content != COPY_STAGED)
+			walk->broken = true;
+	}
+}
+
+/* An int8 field. */
+static void
+put_number(struct copy_walk *walk, struct buffer *out, int64_t number)
+{
+	bool text = walk->net->shape->text;
+	char digits[24];
+	uint64_t be = __builtin_bswap64((uint64_t) number);
+
+	if (text)
+		copy_put_field(out, true, false, digits,
+					   (size_t) snprintf(digits, sizeof digits, "%lld", (long long) number));
+	else
+		copy_put_field(out, false, false, &be, sizeof be);
+}
+
+static void
+put_entry(struct copy_walk *walk, struct buffer *out, uint32_t index)
+{
+	const struct shape *shape = walk->net->shape;
+	const struct net_row *entry = &walk->net->rows[index];
+	bool text = shape->text;
+
+	switch (walk->content) {
+	case COPY_KEYS:
+		copy_put_row(out, text, shape->key_count);
+		put_key(walk, out, index);
+		break;
+	case COPY_INSERTS:
+		copy_put_row(out, text, shape->fed_count);
+		put_columns(walk, out, true);
+		break;
+	case COPY_STAGED:
+		copy_put_row(out, text, shape->key_count + 1 + shape->fed_count);
+		put_key(walk, out, entry->origin);
+		put_number(walk, out, walk->groups[index]);
+		put_columns(walk, out, false);
+		break;
+	case COPY_COUNTS:
+		copy_put_row(out, text, shape->fed_count + 1);
+		put_columns(walk, out, true);
+		put_number(walk, out, -entry->count);
+		break;
+	}
+	copy_put_row_end(out, text);
+	walk->rows++;
+}
+
+static bool
+is_wanted(const struct copy_walk *walk, uint32_t index)
+{
+	static const uint8_t wanted[] = {
+		[COPY_KEYS] = NET_DELETE,
+		[COPY_INSERTS] = NET_INSERT,
+		[COPY_STAGED] = NET_PATCH | NET_FILL,
+		[COPY_COUNTS] = NET_DELETE,
+	};
+
+	return walk->actions[index] & wanted[walk->content];
+}
+
+/* How often the entry's row is written; decodes it. */
+static int64_t
+begin_entry(struct copy_walk *walk, uint32_t index)
+{
+	const struct net_row *entry = &walk->net->rows[index];
+
+	if (!is_wanted(walk, index))
+		return 0;
+	if (walk->content != COPY_KEYS)
+		decode_entry(walk, entry);
+	return walk->content == COPY_INSERTS && walk->net->shape->match == MATCH_ROW ? entry->count : 1;
+}
+
+bool
+copy_walk_next(struct copy_walk *walk, struct buffer *out, size_t bytes)
+{
+	uint32_t count = net_change_count(walk->net);
+	bool text = walk->net->shape->text;
+
+	if (!walk->started)
+		copy_put_start(out, text);
+	walk->started = true;
+	while (out->len < bytes && !walk->broken) {
+		if (walk->copies_left == 0 && walk->next == count)
+			break;
+		if (walk->copies_left == 0) {
+			walk->copies_left = begin_entry(walk, walk->next++);
+			continue;
+		}
+		put_entry(walk, out, walk->next - 1);
+		walk->copies_left--;
+	}
+	if (!walk->broken && (walk->next < count || walk->copies_left > 0))
+		return true;
+	copy_put_end(out, text);
+	return false;
+}

@@ -1,0 +1,56 @@
+/*
+ * COPY data from encoded rows: the binary format, into which a field passes
+ * untouched, or the text format
+ * (https://www.postgresql.org/docs/current/sql-copy.html, "File Formats").
+ */
+#ifndef SLUICE_COPY_ROWS_H
+#define SLUICE_COPY_ROWS_H
+
+#include "net_change.h"
+
+/* "(FORMAT binary)" or "", to be put behind COPY … FROM STDIN; Greenplum 6 takes it too. */
+const char *copy_format_clause(bool text);
+
+void copy_put_start(struct buffer *out, bool text);
+void copy_put_end(struct buffer *out, bool text);
+
+/* A row of `fields`, each followed by copy_put_field() or copy_put_null(). */
+void copy_put_row(struct buffer *out, bool text, unsigned fields);
+/* `first`: no separator before it (text). */
+void copy_put_field(struct buffer *out, bool text, bool first, const void *data, size_t len);
+void copy_put_null(struct buffer *out, bool text, bool first);
+void copy_put_row_end(struct buffer *out, bool text);
+
+/* What a COPY of a net change carries. */
+enum copy_content {
+	COPY_KEYS,	  /* the keys of entries with NET_DELETE */
+	COPY_INSERTS, /* the rows of entries with NET_INSERT, `count` times without a key */
+	COPY_STAGED,  /* origin key, group, row: of entries with NET_PATCH or NET_FILL */
+	COPY_COUNTS,  /* row and number, of entries with NET_DELETE, without a key */
+};
+
+/*
+ * Walks a net change and appends COPY data piece by piece.
+ *
+ * `actions` and `groups` (COPY_STAGED: the number that goes with each entry)
+ * have an element for every entry and must outlive the walk.
+ */
+struct copy_walk {
+	const struct net_change *net;
+	const uint8_t *actions;
+	const uint16_t *groups;
+	enum copy_content content;
+	uint32_t next;
+	int64_t copies_left; /* of the row before `next` */
+	bool started;
+	struct value *values; /* scratch */
+	int64_t rows;
+	bool broken; /* a row lacked a value that it had to have: a bug */
+};
+
+void copy_walk_init(struct copy_walk *walk, const struct net_change *net, enum copy_content content,
+					const uint8_t *actions, const uint16_t *groups, struct arena *arena);
+/* Appends at least one row, until about `bytes` are in `out`; false: that was all. */
+bool copy_walk_next(struct copy_walk *walk, struct buffer *out, size_t bytes);
+
+#endif

@@ -1,0 +1,416 @@
+#include "net_change.h"
+
+#include <stdlib.h>
+
+#define KEY_LIMIT ((size_t) 1 << 30)
+
+void
+net_change_init(struct net_change *net, const struct shape *shape, struct arena *arena)
+{
+	unsigned columns = shape->relation->column_count;
+
+	*net = (struct net_change){.shape = shape, .arena = arena};
+	keymap_init(&net->map);
+	net->values = calloc(columns ? columns : 1, sizeof *net->values);
+	if (!net->values)
+		arena_out_of_memory(columns * sizeof *net->values);
+	buffer_init(&net->scratch, KEY_LIMIT, NULL, NULL);
+}
+
+void
+net_change_fini(struct net_change *net)
+{
+	keymap_fini(&net->map);
+	free(net->rows);
+	free(net->values);
+	buffer_fini(&net->scratch);
+}
+
+size_t
+net_change_bytes(const struct net_change *net)
+{
+	return keymap_bytes(&net->map) + net->row_capacity * sizeof *net->rows + net->scratch.cap;
+}
+
+static bool
+change_error(const struct net_change *net, struct error *err, const char *what, const char *remedy)
+{
+	const struct change_relation *relation = net->shape->relation;
+
+	error_set(err, ERROR_DATA, "%s.%s: %s", relation->schema, relation->name, what);
+	return error_hint(err, "%s", remedy);
+}
+
+/* ---- keys */
+
+/* The key as COPY BINARY fields, in net->scratch. */
+static bool
+make_key(struct net_change *net, const struct value *values, struct error *err)
+{
+	const struct shape *shape = net->shape;
+
+	buffer_reset(&net->scratch);
+	for (unsigned i = 0; i < shape->key_count; i++) {
+		const struct value *value = &values[shape->fed[shape->key[i]].source];
+
+		if (value->kind != VALUE_PRESENT)
+			return change_error(net, err,
+								value->kind == VALUE_NULL ? "a key column is NULL"
+														  : "a change came without the key's value",
+								"Give the table a key of NOT NULL columns.");
+		buffer_put_u32(&net->scratch, value->len);
+		buffer_put(&net->scratch, value->data, value->len);
+	}
+	return !net->scratch.failed ||
+		   change_error(net, err, "a key is too large", "Choose a smaller key for the table.");
+}
+
+static void
+grow_rows(struct net_change *net)
+{
+	uint32_t capacity = net->row_capacity ? net->row_capacity * 2 : 64;
+	struct net_row *grown = realloc(net->rows, capacity * sizeof *grown);
+
+	if (!grown)
+		arena_out_of_memory(capacity * sizeof *grown);
+	net->rows = grown;
+	net->row_capacity = capacity;
+}
+
+/* The entry of a key; a new one starts as `fresh`. */
+static uint32_t
+entry_of(struct net_change *net, const void *key, size_t len, const struct net_row *fresh, bool *found)
+{
+	uint32_t index = keymap_insert(&net->map, net->arena, key, (uint32_t) len, found);
+
+	if (*found)
+		return index;
+	if (index >= net->row_capacity)
+		grow_rows(net);
+	net->rows[index] = *fresh;
+	return index;
+}
+
+/* The entry of a row's key; `existed` is what a first mention says of the target. */
+static bool
+entry_of_values(struct net_change *net, const struct value *values, bool existed, uint32_t *index,
+				struct error *err)
+{
+	struct net_row fresh = {.existed = existed, .origin = ORIGIN_NONE};
+	bool found;
+
+	if (!make_key(net, values, err))
+		return false;
+	*index = entry_of(net, net->scratch.data, net->scratch.len, &fresh, &found);
+	if (!found && existed)
+		net->rows[*index].origin = *index;
+	return true;
+}
+
+/* ---- rows */
+
+static bool
+has_unchanged(const struct bytes *raw)
+{
+	return raw->len > 0 && (raw->data[0] & ROW_UNCHANGED);
+}
+
+static struct bytes
+keep_row(struct net_change *net, struct bytes raw)
+{
+	/* A row of no columns still is one: it has its flags byte. */
+	return (struct bytes){arena_copy(net->arena, raw.data, raw.len), raw.len};
+}
+
+static void
+put_values(struct buffer *out, const struct change_relation *relation, const struct value *values)
+{
+	bool nulls[CHANGE_MAX_COLUMNS];
+	bool unchanged[CHANGE_MAX_COLUMNS];
+
+	for (unsigned i = 0; i < relation->column_count; i++) {
+		nulls[i] = values[i].kind == VALUE_NULL;
+		unchanged[i] = values[i].kind == VALUE_UNCHANGED;
+	}
+	change_put_row_head(out, relation->column_count, nulls, unchanged);
+	for (unsigned i = 0; i < relation->column_count; i++) {
+		if (values[i].kind != VALUE_PRESENT)
+			continue;
+		if (!relation->columns[i].width)
+			buffer_put_varint(out, values[i].len);
+		buffer_put(out, values[i].data, values[i].len);
+	}
+}
+
+/* The new row, its unchanged columns taken from the row as the batch knew it. */
+static struct bytes
+merge_rows(struct net_change *net, struct bytes earlier, const struct value *newer)
+{
+	const struct change_relation *relation = net->shape->relation;
+	struct reader r;
+
+	reader_init(&r, earlier.data, earlier.len);
+	/* It was decoded once already, so it is well formed. */
+	if (!change_decode_row(relation, false, &r, net->values))
+		abort();
+	for (unsigned i = 0; i < relation->column_count; i++)
+		if (newer[i].kind != VALUE_UNCHANGED)
+			net->values[i] = newer[i];
+	buffer_reset(&net->scratch);
+	put_values(&net->scratch, relation, net->values);
+	if (net->scratch.failed)
+		arena_out_of_memory(net->scratch.len);
+	return keep_row(net, (struct bytes){net->scratch.data, net->scratch.len});
+}
+
+static void
+set_row(struct net_change *net, uint32_t index, const struct change_row *row, struct bytes earlier)
+{
+	struct net_row *entry = &net->rows[index];
+
+	if (has_unchanged(&row->raw) && earlier.data)
+		entry->row = merge_rows(net, earlier, row->values);
+	else
+		entry->row = keep_row(net, row->raw);
+	entry->partial = has_unchanged(&entry->row);
+}
+
+static void
+clear_row(struct net_row *entry)
+{
+	entry->row = (struct bytes){0};
+	entry->partial = false;
+}
+
+/* ---- tables with a key */
+
+static bool
+add_insert(struct net_change *net, const struct change *change, struct error *err)
+{
+	uint32_t index;
+
+	if (!entry_of_values(net, change->new.values, false, &index, err))
+		return false;
+	set_row(net, index, &change->new, (struct bytes){0});
+	net->rows[index].origin = ORIGIN_NONE;
+	return true;
+}
+
+static bool
+same_key(const struct shape *shape, const struct value *a, const struct value *b)
+{
+	for (unsigned i = 0; i < shape->key_count; i++) {
+		const struct value *va = &a[shape->fed[shape->key[i]].source];
+		const struct value *vb = &b[shape->fed[shape->key[i]].source];
+
+		if (va->kind != vb->kind || va->len != vb->len ||
+			(va->len && memcmp(va->data, vb->data, va->len) != 0))
+			return false;
+	}
+	return true;
+}
+
+static bool
+add_key_change(struct net_change *net, const struct change *change, struct error *err)
+{
+	uint32_t from, to;
+	struct bytes earlier;
+	uint32_t origin;
+
+	if (!entry_of_values(net, change->old.values, true, &from, err))
+		return false;
+	earlier = net->rows[from].row;
+	origin = net->rows[from].origin;
+	clear_row(&net->rows[from]);
+	net->rows[from].origin = ORIGIN_NONE;
+	if (!entry_of_values(net, change->new.values, false, &to, err))
+		return false;
+	set_row(net, to, &change->new, earlier);
+	net->rows[to].origin = origin;
+	return true;
+}
+
+static bool
+add_update(struct net_change *net, const struct change *change, struct error *err)
+{
+	uint32_t index;
+
+	if (change->old_kind != CHANGE_OLD_SAME && !same_key(net->shape, change->old.values, change->new.values))
+		return add_key_change(net, change, err);
+	if (!entry_of_values(net, change->new.values, true, &index, err))
+		return false;
+	set_row(net, index, &change->new, net->rows[index].row);
+	return true;
+}
+
+static bool
+add_delete(struct net_change *net, const struct change *change, struct error *err)
+{
+	uint32_t index;
+
+	if (!entry_of_values(net, change->old.values, true, &index, err))
+		return false;
+	clear_row(&net->rows[index]);
+	net->rows[index].origin = ORIGIN_NONE;
+	return true;
+}
+
+/* ---- tables without one */
+
+static bool
+count_row(struct net_change *net, const struct change_row *row, int delta, struct error *err)
+{
+	static const struct net_row fresh = {.origin = ORIGIN_NONE};
+	uint32_t index;
+	bool found;
+
+	if (has_unchanged(&row->raw))
+		return change_error(net, err, "a change came without the whole row",
+							"Run ALTER TABLE … REPLICA IDENTITY FULL for it on the source.");
+	index = entry_of(net, row->raw.data, row->raw.len, &fresh, &found);
+	if (!found) {
+		const struct keymap_key *key = keymap_key(&net->map, index);
+
+		net->rows[index].row = (struct bytes){key->ptr, key->len};
+	}
+	net->rows[index].count += delta;
+	return true;
+}
+
+static bool
+add_to_counts(struct net_change *net, const struct change *change, struct error *err)
+{
+	if (change->kind != CHANGE_INSERT && !count_row(net, &change->old, -1, err))
+		return false;
+	return change->kind == CHANGE_DELETE || count_row(net, &change->new, 1, err);
+}
+
+/* ---- */
+
+static bool
+lacks_identity(const struct net_change *net, const struct change *change)
+{
+	if (change->kind == CHANGE_INSERT)
+		return false;
+	if (change->old_kind == CHANGE_OLD_NONE || net->shape->match == MATCH_NOTHING)
+		return true;
+	return net->shape->match == MATCH_ROW && change->old_kind != CHANGE_OLD_FULL;
+}
+
+/* Without a key inserts stand each for themselves. */
+static void
+append_row(struct net_change *net, const struct change *change)
+{
+	uint32_t number = net_change_count(net);
+	struct net_row fresh = {.origin = ORIGIN_NONE, .row = keep_row(net, change->new.raw)};
+	bool found;
+
+	entry_of(net, &number, sizeof number, &fresh, &found);
+}
+
+bool
+net_change_add(struct net_change *net, const struct change *change, struct error *err)
+{
+	net->changes++;
+	if (lacks_identity(net, change))
+		return change_error(
+			net, err,
+			change->kind == CHANGE_UPDATE
+				? "an update cannot be followed, since the table has no replica identity"
+				: "a delete cannot be followed, since the table has no replica identity",
+			"Run ALTER TABLE … REPLICA IDENTITY FULL for it on the source, or give it a primary key, "
+			"and copy it anew; or leave updates and deletes out of the operations.");
+	if (net->shape->match == MATCH_ROW)
+		return add_to_counts(net, change, err);
+	if (net->shape->match == MATCH_NOTHING) {
+		append_row(net, change);
+		return true;
+	}
+	switch (change->kind) {
+	case CHANGE_INSERT:
+		return add_insert(net, change, err);
+	case CHANGE_UPDATE:
+		return add_update(net, change, err);
+	default:
+		return add_delete(net, change, err);
+	}
+}
+
+void
+net_change_truncate(struct net_change *net)
+{
+	keymap_clear(&net->map);
+	net->truncated = true;
+}
+
+/* ---- deciding */
+
+static uint8_t
+decide_counted(const struct net_row *entry)
+{
+	if (entry->count > 0)
+		return NET_INSERT;
+	return entry->count < 0 ? NET_DELETE : NET_NOTHING;
+}
+
+/* A row that was in the target, possibly under another key, and still is. */
+static uint8_t
+decide_kept(const struct net_change *net, const struct net_row *entry, bool moved)
+{
+	const struct shape *shape = net->shape;
+
+	/* Deleting what triggers or foreign keys watch would set them off. */
+	if (shape->triggers)
+		return NET_PATCH;
+	if (!entry->partial && shape->unfed_count == 0)
+		return NET_INSERT;
+	/* Two rows may swap the values of another unique constraint. */
+	if (moved || shape->table->target.has_secondary_unique)
+		return NET_FILL;
+	return NET_PATCH;
+}
+
+static uint8_t
+decide_keyed(const struct net_change *net, uint32_t index)
+{
+	const struct net_row *entry = &net->rows[index];
+	uint8_t action = NET_NOTHING;
+
+	if (entry->row.data && entry->origin == ORIGIN_NONE)
+		action = NET_INSERT;
+	else if (entry->row.data)
+		action = decide_kept(net, entry, entry->origin != index);
+	return action;
+}
+
+/* Who is updated in place must not be deleted under the key it had. */
+static void
+mark_deletes(const struct net_change *net, uint8_t *actions)
+{
+	uint32_t count = net_change_count(net);
+
+	for (uint32_t i = 0; i < count; i++)
+		if (net->rows[i].existed)
+			actions[i] |= NET_DELETE;
+	for (uint32_t i = 0; i < count; i++)
+		if (actions[i] & NET_PATCH)
+			actions[net->rows[i].origin] &= (uint8_t) ~NET_DELETE;
+}
+
+void
+net_change_decide(const struct net_change *net, uint8_t *actions)
+{
+	uint32_t count = net_change_count(net);
+	bool keyed = net->shape->match == MATCH_KEY;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (keyed)
+			actions[i] = decide_keyed(net, i);
+		else if (net->shape->match == MATCH_ROW)
+			actions[i] = decide_counted(&net->rows[i]);
+		else
+			actions[i] = NET_INSERT;
+	}
+	if (keyed)
+		mark_deletes(net, actions);
+}

@@ -1,0 +1,168 @@
+#include "shape.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+
+static void *
+allocate(size_t count, size_t bytes)
+{
+	void *p = calloc(count ? count : 1, bytes);
+
+	if (!p)
+		arena_out_of_memory(count * bytes);
+	return p;
+}
+
+static bool
+missing_column(const struct shape *shape, const struct change_column *column, struct error *err)
+{
+	const struct table *table = shape->table;
+
+	error_set(err, ERROR_DATA, "column \"%s\" of %s.%s has no counterpart in the target %s.%s", column->name,
+			  shape->relation->schema, shape->relation->name, table->target_schema, table->target_name);
+	return error_hint(
+		err, "Bring the target in line (ALTER TABLE … ADD COLUMN or RENAME COLUMN), then start again.");
+}
+
+static bool
+map_columns(struct shape *shape, struct error *err)
+{
+	const struct change_relation *relation = shape->relation;
+
+	shape->fed = allocate(relation->column_count, sizeof *shape->fed);
+	for (unsigned i = 0; i < relation->column_count; i++) {
+		const struct target_column *target =
+			target_find_column(&shape->table->target, relation->columns[i].name);
+
+		if (!target)
+			return missing_column(shape, &relation->columns[i], err);
+		/* The destination computes it from the same columns. */
+		if (target->generated)
+			continue;
+		shape->fed[shape->fed_count++] = (struct shape_column){.source = i, .target = target};
+	}
+	return true;
+}
+
+static bool
+is_fed(const struct shape *shape, const struct target_column *column)
+{
+	for (unsigned i = 0; i < shape->fed_count; i++)
+		if (shape->fed[i].target == column)
+			return true;
+	return false;
+}
+
+static void
+find_unfed(struct shape *shape)
+{
+	const struct target_table *target = &shape->table->target;
+
+	shape->unfed = allocate(target->column_count, sizeof *shape->unfed);
+	for (unsigned i = 0; i < target->column_count; i++)
+		if (!target->columns[i].generated && !is_fed(shape, &target->columns[i]))
+			shape->unfed[shape->unfed_count++] = &target->columns[i];
+}
+
+/* The position in `fed` of the source's column with that name. */
+static bool
+find_fed(const struct shape *shape, const char *name, unsigned *position)
+{
+	for (unsigned i = 0; i < shape->fed_count; i++) {
+		if (strcmp(shape->relation->columns[shape->fed[i].source].name, name) == 0) {
+			*position = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+key_error(const struct shape *shape, const char *column, struct error *err)
+{
+	error_set(err, ERROR_DATA, "key column \"%s\" of %s.%s is not among the columns that are synchronised",
+			  column, shape->relation->schema, shape->relation->name);
+	return error_hint(err, "Choose a key of columns that both sides have.");
+}
+
+/* Under an index identity only the index's columns are known of an old row. */
+static bool
+key_from_identity(struct shape *shape, struct error *err)
+{
+	const struct change_relation *relation = shape->relation;
+
+	for (unsigned i = 0; i < relation->column_count; i++) {
+		if (!(relation->columns[i].flags & COLUMN_KEY))
+			continue;
+		if (!find_fed(shape, relation->columns[i].name, &shape->key[shape->key_count]))
+			return key_error(shape, relation->columns[i].name, err);
+		shape->key_count++;
+	}
+	return true;
+}
+
+/* With the whole old row at hand any key does. */
+static bool
+key_from_table(struct shape *shape, struct error *err)
+{
+	unsigned key[TABLE_MAX_KEY];
+	unsigned count = table_match_key(shape->table, key);
+
+	for (unsigned i = 0; i < count; i++) {
+		const char *name = shape->table->source.columns[key[i]].name;
+
+		if (!find_fed(shape, name, &shape->key[shape->key_count]))
+			return key_error(shape, name, err);
+		shape->key_count++;
+	}
+	return true;
+}
+
+static bool
+choose_match(struct shape *shape, struct error *err)
+{
+	bool full = shape->relation->identity == 'f';
+
+	if (!(full ? key_from_table(shape, err) : key_from_identity(shape, err)))
+		return false;
+	if (shape->key_count > 0)
+		shape->match = MATCH_KEY;
+	else
+		shape->match = full ? MATCH_ROW : MATCH_NOTHING;
+	return true;
+}
+
+bool
+shape_init(struct shape *shape, unsigned number, const struct change_relation *relation,
+		   const struct table *table, bool triggers_fire, struct error *err)
+{
+	*shape = (struct shape){
+		.number = number,
+		.relation = relation,
+		.table = table,
+		.text = (relation->flags & RELATION_TEXT) != 0,
+		.triggers = triggers_fire && table->target.has_triggers,
+	};
+	if (!map_columns(shape, err))
+		return false;
+	find_unfed(shape);
+	if (!choose_match(shape, err))
+		return false;
+	if (table->as_text && !shape->text) {
+		error_set(err, ERROR_DATA, "the columns of %s.%s changed to types that the target %s.%s has not",
+				  relation->schema, relation->name, table->target_schema, table->target_name);
+		return error_hint(err, "Bring the target's column types in line, then start again.");
+	}
+	return true;
+}
+
+void
+shape_fini(struct shape *shape)
+{
+	free(shape->fed);
+	free(shape->unfed);
+	shape->fed = NULL;
+	shape->unfed = NULL;
+}

@@ -1,0 +1,58 @@
+/*
+ * How the rows of one relation description land in their target: which source
+ * column feeds which target column, what identifies a row, and what of the
+ * target restricts the ways of merging.
+ *
+ * A shape belongs to one version of a relation and one look at its target; a
+ * change of either makes a new one.
+ */
+#ifndef SLUICE_SHAPE_H
+#define SLUICE_SHAPE_H
+
+#include "catalog.h"
+#include "change.h"
+
+/* How rows are matched with what the target holds. */
+enum shape_match {
+	MATCH_KEY,	   /* by key columns */
+	MATCH_ROW,	   /* by the whole row: REPLICA IDENTITY FULL and no key */
+	MATCH_NOTHING, /* not at all: only inserts can be followed */
+};
+
+struct shape_column {
+	unsigned source; /* position in the relation description */
+	const struct target_column *target;
+};
+
+struct shape {
+	unsigned number; /* unique within the session, for names of staging tables */
+	const struct change_relation *relation;
+	const struct table *table;
+	bool text;				  /* values are text, not COPY BINARY fields */
+	struct shape_column *fed; /* in the source's order */
+	unsigned fed_count;
+	const struct target_column **unfed; /* writable target columns without a source */
+	unsigned unfed_count;
+	enum shape_match match;
+	unsigned key[TABLE_MAX_KEY]; /* positions in `fed` */
+	unsigned key_count;
+	bool triggers; /* the target has triggers or foreign keys that fire */
+};
+
+/*
+ * `table` must outlive the shape.  Fails with ERROR_DATA when the relation has
+ * a column that the target lacks, or values in a form that it cannot take.
+ */
+MUST_CHECK bool shape_init(struct shape *shape, unsigned number, const struct change_relation *relation,
+						   const struct table *table, bool triggers_fire, struct error *err);
+void shape_fini(struct shape *shape);
+
+/* Whether rows that were in the target before cannot be deleted and copied
+ * anew, since the target knows more of them than the source. */
+static inline bool
+shape_updates_in_place(const struct shape *shape)
+{
+	return shape->triggers || shape->unfed_count > 0;
+}
+
+#endif
