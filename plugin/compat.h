@@ -1,0 +1,85 @@
+/*
+ * What differs between PostgreSQL 13 and 18.  Nothing else tests PG_VERSION_NUM.
+ */
+#ifndef SLUICE_COMPAT_H
+#define SLUICE_COMPAT_H
+
+#include "postgres.h"
+
+#include "access/attmap.h"
+#include "catalog/pg_attribute.h"
+#include "replication/logical.h"
+#include "replication/output_plugin.h"
+#include "replication/reorderbuffer.h"
+#include "utils/lsyscache.h"
+
+#if PG_VERSION_NUM < 130000
+#error "sluice needs PostgreSQL 13 or later"
+#endif
+
+/* A change's tuple or NULL; until 16 it came in a wrapper. */
+#if PG_VERSION_NUM >= 170000
+#define compat_tuple(wrapped) (wrapped)
+#else
+#define compat_tuple(wrapped) ((wrapped) ? &(wrapped)->tuple : NULL)
+#endif
+
+#if PG_VERSION_NUM >= 150000
+#define compat_commit_time(txn) ((txn)->xact_time.commit_time)
+#else
+#define compat_commit_time(txn) ((txn)->commit_time)
+#endif
+
+/* Tells the server how far decoding has come when nothing is written. */
+static inline void
+compat_update_progress(LogicalDecodingContext *ctx, bool skipped_transaction)
+{
+#if PG_VERSION_NUM >= 150000
+	OutputPluginUpdateProgress(ctx, skipped_transaction);
+#else
+	(void)skipped_transaction;
+	OutputPluginUpdateProgress(ctx);
+#endif
+}
+
+/* From 16 on the server itself reports progress in the middle of a transaction. */
+#define COMPAT_PLUGIN_KEEPS_ALIVE (PG_VERSION_NUM < 160000)
+
+static inline AttrMap *
+compat_map_by_name(TupleDesc from, TupleDesc to)
+{
+#if PG_VERSION_NUM >= 160000
+	return build_attrmap_by_name(from, to, false);
+#else
+	return build_attrmap_by_name(from, to);
+#endif
+}
+
+/* A generated column without a stored value. */
+static inline bool
+compat_is_virtual(Form_pg_attribute att)
+{
+#if PG_VERSION_NUM >= 180000
+	return att->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+	(void)att;
+	return false;
+#endif
+}
+
+/* pg_type.typtype of a multirange; 13 has none. */
+#define COMPAT_TYPTYPE_MULTIRANGE 'm'
+
+/* The range type of a multirange type, or InvalidOid. */
+static inline Oid
+compat_multirange_range(Oid type)
+{
+#if PG_VERSION_NUM >= 140000
+	return get_multirange_range(type);
+#else
+	(void)type;
+	return InvalidOid;
+#endif
+}
+
+#endif

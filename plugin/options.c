@@ -1,0 +1,287 @@
+#include "options.h"
+
+#include "lib/stringinfo.h"
+#include "nodes/parsenodes.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/varlena.h"
+
+/* Reads a value into the options; what is wrong with it is an ereport. */
+typedef void (*option_parser)(struct options *options, const char *name, const char *value);
+
+static void
+refuse_value(const char *name, const char *value, const char *allowed)
+{
+	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("invalid value \"%s\" for option \"%s\" of output plugin \"sluice\"", value, name),
+			errhint("Allowed are %s.", allowed));
+}
+
+static void
+refuse_unsupported(const char *name, const char *value, const char *what, const char *instead)
+{
+	ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("%s is not supported yet", what),
+			errdetail("Option \"%s\" of output plugin \"sluice\" is \"%s\".", name, value),
+			errhint("Leave it out, or set it to \"%s\".", instead));
+}
+
+static void
+parse_format(struct options *options, const char *name, const char *value)
+{
+	if (strcmp(value, "binary") == 0)
+		options->text = false;
+	else if (strcmp(value, "text") == 0)
+		options->text = true;
+	else
+		refuse_value(name, value, "\"binary\" and \"text\"");
+}
+
+/* The items of a comma-separated list; NIL where it is malformed or empty. */
+static List *
+split_list(const char *value)
+{
+	List *items;
+
+	if (!SplitIdentifierString(pstrdup(value), ',', &items))
+		return NIL;
+	return items;
+}
+
+/* Version numbers that the client reads, one at least. */
+static void
+parse_protocol(struct options *options, const char *name, const char *value)
+{
+	List *versions = split_list(value);
+	ListCell *cell;
+	bool common = false;
+
+	(void)options;
+	foreach (cell, versions) {
+		const char *version = lfirst(cell);
+
+		if (version[0] == '\0' || strspn(version, "0123456789") != strlen(version))
+			refuse_value(name, value, "a version number or a comma-separated list of them");
+		common |= strtoul(version, NULL, 10) == CHANGE_VERSION;
+	}
+	if (versions == NIL)
+		refuse_value(name, value, "a version number or a comma-separated list of them");
+	if (!common)
+		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("client wants protocol %s, this plugin speaks %d", value, CHANGE_VERSION),
+				errhint("Use client and output plugin \"sluice\" of the same release."));
+}
+
+static void
+parse_patterns(struct pattern_list *list, const char *name, const char *value)
+{
+	const char *problem = pattern_list_add_all(list, value);
+
+	if (problem)
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("invalid value \"%s\" for option \"%s\" of output plugin \"sluice\"", value, name),
+				errdetail("In the list of patterns, %s.", problem),
+				errhint("Patterns are like public.*, sales.order_20?? or \"My Schema\".\"Order\", "
+						"separated by commas."));
+}
+
+static void
+parse_tables(struct options *options, const char *name, const char *value)
+{
+	parse_patterns(&options->tables, name, value);
+}
+
+static void
+parse_exclude_tables(struct options *options, const char *name, const char *value)
+{
+	parse_patterns(&options->exclude_tables, name, value);
+}
+
+static void
+parse_text_tables(struct options *options, const char *name, const char *value)
+{
+	parse_patterns(&options->text_tables, name, value);
+}
+
+static const struct {
+	const char *name;
+	enum operation operation;
+} operation_names[] = {
+	{"insert", OPERATION_INSERT},
+	{"update", OPERATION_UPDATE},
+	{"delete", OPERATION_DELETE},
+	{"truncate", OPERATION_TRUNCATE},
+};
+
+static unsigned
+find_operation(const char *name)
+{
+	for (int i = 0; i < lengthof(operation_names); i++)
+		if (strcmp(name, operation_names[i].name) == 0)
+			return operation_names[i].operation;
+	return 0;
+}
+
+static void
+parse_operations(struct options *options, const char *name, const char *value)
+{
+	static const char allowed[] = "\"insert\", \"update\", \"delete\" and \"truncate\", separated by commas";
+	List *operations = split_list(value);
+	ListCell *cell;
+
+	options->operations = 0;
+	foreach (cell, operations) {
+		unsigned operation = find_operation(lfirst(cell));
+
+		if (!operation)
+			refuse_value(name, value, allowed);
+		options->operations |= operation;
+	}
+	if (!options->operations)
+		refuse_value(name, value, allowed);
+}
+
+static void
+parse_streaming(struct options *options, const char *name, const char *value)
+{
+	(void)options;
+	if (strcmp(value, "on") == 0)
+		refuse_unsupported(name, value, "streaming", "off");
+	if (strcmp(value, "off") != 0)
+		refuse_value(name, value, "\"on\" and \"off\"");
+}
+
+static void
+parse_compression(struct options *options, const char *name, const char *value)
+{
+	(void)options;
+	if (strcmp(value, "lz4") == 0)
+		refuse_unsupported(name, value, "compression", "none");
+	if (strcmp(value, "none") != 0)
+		refuse_value(name, value, "\"none\" and \"lz4\"");
+}
+
+static const struct option {
+	const char *name;
+	option_parser parse;
+	const char *initially; /* NULL: named in the startup message only when given */
+	bool announced;
+} table[] = {
+	{"format", parse_format, "binary", false},
+	{"protocol", parse_protocol, "1", true},
+	{"tables", parse_tables, NULL, true},
+	{"exclude_tables", parse_exclude_tables, NULL, true},
+	{"text_tables", parse_text_tables, NULL, true},
+	{"operations", parse_operations, "insert,update,delete,truncate", true},
+	{"streaming", parse_streaming, "off", true},
+	{"compression", parse_compression, "none", true},
+};
+
+StaticAssertDecl(lengthof(table) <= OPTIONS_MAX, "OPTIONS_MAX is too small");
+
+static int
+find_option(const char *name)
+{
+	StringInfoData names;
+
+	for (int i = 0; i < lengthof(table); i++)
+		if (strcmp(name, table[i].name) == 0)
+			return i;
+	initStringInfo(&names);
+	for (int i = 0; i < lengthof(table); i++)
+		appendStringInfo(&names, "%s\"%s\"", i ? ", " : "", table[i].name);
+	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("unknown option \"%s\" for output plugin \"sluice\"", name),
+			errhint("Allowed are %s.", names.data));
+	return -1;
+}
+
+static const char *
+option_value(const DefElem *given)
+{
+	if (!given->arg)
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("option \"%s\" of output plugin \"sluice\" needs a value", given->defname));
+	return strVal(given->arg);
+}
+
+static struct bytes
+view(const char *text)
+{
+	return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+static void
+announce(struct options *options, const char *name, const char *value)
+{
+	options->effective[options->effective_count++] = (struct change_option){view(name), view(value)};
+}
+
+/* A memory context's callback. */
+static void
+release_patterns(void *arg)
+{
+	struct options *options = arg;
+
+	pattern_list_free(&options->tables);
+	pattern_list_free(&options->exclude_tables);
+	pattern_list_free(&options->text_tables);
+}
+
+/* Patterns live on the heap, as common/ knows no memory contexts. */
+static void
+release_with(struct options *options, MemoryContext context)
+{
+	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof *callback);
+
+	callback->func = release_patterns;
+	callback->arg = options;
+	MemoryContextRegisterResetCallback(context, callback);
+}
+
+void
+options_parse(struct options *options, List *given, MemoryContext context)
+{
+	MemoryContext before = MemoryContextSwitchTo(context);
+	const char *values[lengthof(table)] = {NULL};
+	ListCell *cell;
+
+	*options = (struct options){.operations = OPERATION_ALL};
+	release_with(options, context);
+	foreach (cell, given) {
+		const DefElem *item = lfirst(cell);
+		int i = find_option(item->defname);
+
+		if (values[i])
+			ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR),
+					errmsg("option \"%s\" of output plugin \"sluice\" is given twice", item->defname));
+		values[i] = pstrdup(option_value(item));
+		table[i].parse(options, table[i].name, values[i]);
+	}
+	for (int i = 0; i < lengthof(table); i++) {
+		const char *value = values[i] ? values[i] : table[i].initially;
+
+		if (value && table[i].announced)
+			announce(options, table[i].name, value);
+	}
+	MemoryContextSwitchTo(before);
+}
+
+bool
+options_select(const struct options *options, const char *schema, const char *relation)
+{
+	if (options->tables.count > 0 && !pattern_list_matches(&options->tables, schema, relation))
+		return false;
+	return !pattern_list_matches(&options->exclude_tables, schema, relation);
+}
+
+bool
+options_select_partition(const struct options *options, const char *schema, const char *relation)
+{
+	if (pattern_list_matches(&options->exclude_tables, schema, relation))
+		return false;
+	for (unsigned i = 0; i < options->tables.count; i++)
+		if (pattern_is_literal(&options->tables.items[i]) &&
+			pattern_matches(&options->tables.items[i], schema, relation))
+			return true;
+	return false;
+}

@@ -1,0 +1,49 @@
+/*
+ * The options a client gives with START_REPLICATION, pg_recvlogical -o or the
+ * SQL functions; docs/plugin.md is their reference.
+ */
+#ifndef SLUICE_OPTIONS_H
+#define SLUICE_OPTIONS_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+#include "common/change.h"
+#include "common/pattern.h"
+
+enum operation {
+	OPERATION_INSERT = 0x01,
+	OPERATION_UPDATE = 0x02,
+	OPERATION_DELETE = 0x04,
+	OPERATION_TRUNCATE = 0x08,
+	OPERATION_ALL = 0x0f,
+};
+
+#define OPTIONS_MAX 8
+
+struct options {
+	bool text;		   /* format=text */
+	unsigned operations; /* of enum operation */
+	struct pattern_list tables; /* empty: all */
+	struct pattern_list exclude_tables;
+	struct pattern_list text_tables;
+	/* What the startup message says: all options but the format, which a
+	 * capture's reader knows, with the values in effect. */
+	struct change_option effective[OPTIONS_MAX];
+	unsigned effective_count;
+};
+
+/*
+ * Reads a list of DefElem; an unknown option or value is an ereport.  Strings
+ * are allocated in `context`, at whose reset the patterns go as well.
+ */
+void options_parse(struct options *options, List *given, MemoryContext context);
+
+/* Whether an ordinary table or a partitioned root is selected. */
+bool options_select(const struct options *options, const char *schema, const char *table);
+
+/* Whether a partition is a table of its own: no wildcard is meant to catch one. */
+bool options_select_partition(const struct options *options, const char *schema, const char *table);
+
+#endif

@@ -1,0 +1,420 @@
+#include "relation_cache.h"
+
+#include "access/transam.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+
+/*
+ * Whom invalidation concerns.  Callbacks cannot be unregistered, so they stay
+ * for the life of the process and find NULL here when no slot is in use.
+ */
+static struct relation_cache *current;
+
+/* ---- invalidation: marks only, as it may come at any time */
+
+static void
+invalidate_all(struct relation_cache *cache)
+{
+	cache->generation++;
+}
+
+static void
+on_relation_change(Datum arg, Oid relid)
+{
+	struct relation_entry *entry;
+
+	(void)arg;
+	if (!current)
+		return;
+	if (!OidIsValid(relid)) {
+		invalidate_all(current);
+		return;
+	}
+	entry = hash_search(current->entries, &relid, HASH_FIND, NULL);
+	if (!entry)
+		return;
+	entry->valid = false;
+	current->outdated++;
+	/* Other relations' entries may rest on a partitioned table. */
+	if (entry->partitioned)
+		invalidate_all(current);
+}
+
+static void
+on_schema_change(Datum arg, int cache_id, uint32 hash)
+{
+	(void)arg;
+	(void)cache_id;
+	(void)hash;
+	if (current)
+		invalidate_all(current);
+}
+
+/* Every new table brings types along: only those that a description names matter. */
+static void
+on_type_change(Datum arg, int cache_id, uint32 hash)
+{
+	(void)arg;
+	(void)cache_id;
+	if (current && (hash == 0 || hash_search(current->types, &hash, HASH_FIND, NULL)))
+		invalidate_all(current);
+}
+
+static void
+register_callbacks(void)
+{
+	static bool registered = false;
+
+	if (registered)
+		return;
+	CacheRegisterRelcacheCallback(on_relation_change, (Datum)0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, on_schema_change, (Datum)0);
+	CacheRegisterSyscacheCallback(TYPEOID, on_type_change, (Datum)0);
+	registered = true;
+}
+
+/* A memory context's callback. */
+static void
+forget(void *arg)
+{
+	if (current == arg)
+		current = NULL;
+}
+
+/* ---- the cache */
+
+static HTAB *
+create_table(const char *name, Size key_bytes, Size entry_bytes, MemoryContext context)
+{
+	HASHCTL control = {.keysize = key_bytes, .entrysize = entry_bytes, .hcxt = context};
+
+	return hash_create(name, 128, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+void
+relation_cache_init(struct relation_cache *cache, const struct options *options, MemoryContext context)
+{
+	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof *callback);
+
+	*cache = (struct relation_cache){.options = options, .context = context};
+	cache->entries = create_table("sluice relations", sizeof(Oid), sizeof(struct relation_entry), context);
+	cache->types = create_table("sluice types", sizeof(uint32), sizeof(uint32), context);
+	callback->func = forget;
+	callback->arg = cache;
+	MemoryContextRegisterResetCallback(context, callback);
+	register_callbacks();
+	current = cache;
+}
+
+static struct relation_entry *
+get_entry(struct relation_cache *cache, Oid relid)
+{
+	bool found;
+	struct relation_entry *entry = hash_search(cache->entries, &relid, HASH_ENTER, &found);
+
+	if (!found) {
+		*entry = (struct relation_entry){.relid = relid};
+		entry->partitioned = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
+	}
+	return entry;
+}
+
+/* ---- selection */
+
+/* The catalogs, the information schema, and what is no table at all. */
+static bool
+is_user_table(Relation relation)
+{
+	char kind = relation->rd_rel->relkind;
+
+	return (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE) &&
+		RelationGetRelid(relation) >= FirstNormalObjectId;
+}
+
+static bool
+is_selected(const struct relation_cache *cache, Oid relid, bool partition)
+{
+	char *schema = get_namespace_name(get_rel_namespace(relid));
+	char *name = get_rel_name(relid);
+
+	if (!schema || !name)
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	return partition ? options_select_partition(cache->options, schema, name)
+					 : options_select(cache->options, schema, name);
+}
+
+/* The topmost selected table of which the relation is a part, or InvalidOid. */
+static Oid
+find_target(struct relation_cache *cache, Relation relation)
+{
+	Oid relid = RelationGetRelid(relation);
+	List *ancestors;
+	Oid target = InvalidOid;
+
+	if (!is_user_table(relation))
+		return InvalidOid;
+	if (!relation->rd_rel->relispartition)
+		return is_selected(cache, relid, false) ? relid : InvalidOid;
+	ancestors = get_partition_ancestors(relid); /* the root is the last */
+	for (int i = list_length(ancestors) - 1; i >= 0; i--) {
+		Oid ancestor = list_nth_oid(ancestors, i);
+		bool partition = i < list_length(ancestors) - 1;
+
+		/* An entry of its own, so that invalidation finds it. */
+		(void)get_entry(cache, ancestor);
+		if (!OidIsValid(target) && is_selected(cache, ancestor, partition))
+			target = ancestor;
+	}
+	if (!OidIsValid(target) && is_selected(cache, relid, list_length(ancestors) > 0))
+		target = relid;
+	return target;
+}
+
+/* ---- descriptions */
+
+static int
+compare_oids(const void *a, const void *b)
+{
+	Oid x = *(const Oid *)a, y = *(const Oid *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Lists the leaves below a partitioned table, once in a generation. */
+static void
+refresh_leaves(struct relation_cache *cache, struct relation_entry *root)
+{
+	List *all;
+	ListCell *cell;
+
+	if (root->leaves && root->leaves_generation == cache->generation)
+		return;
+	root->leaves_generation = cache->generation;
+	all = find_all_inheritors(root->relid, NoLock, NULL);
+	if (root->leaves)
+		pfree(root->leaves);
+	root->leaves = MemoryContextAlloc(cache->context, list_length(all) * sizeof *root->leaves);
+	root->leaf_count = 0;
+	foreach (cell, all)
+		/* Tables in between get an entry, so that invalidation finds them. */
+		if (!get_entry(cache, lfirst_oid(cell))->partitioned)
+			root->leaves[root->leaf_count++] = lfirst_oid(cell);
+	qsort(root->leaves, root->leaf_count, sizeof *root->leaves, compare_oids);
+}
+
+static void
+attach_leaves(struct relation_cache *cache, struct relation_entry *target, struct description *description)
+{
+	struct change_relation *relation = &description->relation;
+	Size bytes;
+
+	if (!target->partitioned)
+		return;
+	refresh_leaves(cache, target);
+	bytes = target->leaf_count * sizeof *relation->leaves;
+	relation->leaf_count = target->leaf_count;
+	relation->leaves = MemoryContextAlloc(description->context, Max(bytes, 1));
+	memcpy(relation->leaves, target->leaves, bytes);
+}
+
+static bool
+wants_text(const struct relation_cache *cache, Relation target)
+{
+	char *schema = get_namespace_name(RelationGetNamespace(target));
+
+	return pattern_list_matches(&cache->options->text_tables, schema, RelationGetRelationName(target)) ||
+		describe_needs_text(target);
+}
+
+/* What a leaf has had described and is still true serves its root as well. */
+static struct description *
+find_current(const struct relation_cache *cache, const struct relation_entry *target)
+{
+	struct description *known = target->descriptions;
+
+	while (known && known->generation != cache->generation)
+		known = known->next;
+	return known;
+}
+
+static struct description *
+describe(struct relation_cache *cache, struct relation_entry *entry, Relation target, Relation changed)
+{
+	MemoryContext context = AllocSetContextCreate(cache->context, "sluice description", ALLOCSET_SMALL_SIZES);
+	struct description *description = MemoryContextAllocZero(context, sizeof *description);
+
+	description->context = context;
+	describe_relation(&description->relation, target, changed, wants_text(cache, target), context);
+	attach_leaves(cache, entry, description);
+	return description;
+}
+
+static void
+note_types(struct relation_cache *cache, const struct change_relation *relation)
+{
+	for (unsigned i = 0; i < relation->column_count; i++) {
+		Oid type = relation->columns[i].type;
+
+		if (type >= FirstNormalObjectId) {
+			uint32 hash = GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(type));
+
+			(void)hash_search(cache->types, &hash, HASH_ENTER, NULL);
+		}
+	}
+}
+
+/* Takes a reference to the equal one that there is, or numbers the new one. */
+static struct description *
+adopt(struct relation_cache *cache, struct relation_entry *target, struct description *fresh)
+{
+	struct description *known;
+
+	for (known = target->descriptions; known; known = known->next)
+		if (describe_equal(&known->relation, &fresh->relation))
+			break;
+	if (known) {
+		MemoryContextDelete(fresh->context);
+	} else {
+		known = fresh;
+		known->relation.number = ++cache->last_number;
+		known->next = target->descriptions;
+		target->descriptions = known;
+		note_types(cache, &known->relation);
+	}
+	known->users++;
+	known->generation = cache->generation;
+	return known;
+}
+
+static void
+release(struct relation_cache *cache, Oid target, struct description *description)
+{
+	struct description **at;
+
+	if (!description || --description->users > 0)
+		return;
+	at = &get_entry(cache, target)->descriptions;
+	while (*at != description)
+		at = &(*at)->next;
+	*at = description->next;
+	MemoryContextDelete(description->context);
+}
+
+/* ---- entries */
+
+static char *
+qualified_name(Relation relation, MemoryContext context)
+{
+	char *schema = get_namespace_name(RelationGetNamespace(relation));
+
+	return MemoryContextStrdup(context, quote_qualified_identifier(schema, RelationGetRelationName(relation)));
+}
+
+/* Fills in how the changes of a selected relation are sent. */
+static void
+attach(struct relation_cache *cache, struct relation_entry *entry, Relation target, Relation relation)
+{
+	struct relation_entry *target_entry = get_entry(cache, RelationGetRelid(target));
+	struct description *known = entry->partitioned ? find_current(cache, target_entry) : NULL;
+
+	if (known)
+		known->users++;
+	else
+		known = adopt(cache, target_entry, describe(cache, target_entry, target, relation));
+	entry->description = known;
+	entry->context = AllocSetContextCreate(cache->context, "sluice relation", ALLOCSET_SMALL_SIZES);
+	entry->columns = describe_sources(&entry->description->relation, target, relation, entry->context);
+	if (target != relation)
+		entry->leaf_name = qualified_name(relation, entry->context);
+}
+
+static void
+build(struct relation_cache *cache, struct relation_entry *entry, Relation relation)
+{
+	Oid old_target = entry->target;
+	struct description *old_description = entry->description;
+	MemoryContext old_context = entry->context;
+	Oid target_oid;
+
+	/* First of all: what invalidates the entry from here on counts. */
+	entry->valid = true;
+	entry->generation = cache->generation;
+	target_oid = find_target(cache, relation);
+	entry->target = target_oid;
+	entry->description = NULL;
+	entry->columns = NULL;
+	entry->leaf_name = NULL;
+	entry->context = NULL;
+	if (target_oid == RelationGetRelid(relation)) {
+		attach(cache, entry, relation, relation);
+	} else if (OidIsValid(target_oid)) {
+		Relation target = RelationIdGetRelation(target_oid);
+
+		if (!RelationIsValid(target))
+			elog(ERROR, "could not open relation with OID %u", target_oid);
+		attach(cache, entry, target, relation);
+		RelationClose(target);
+	}
+	release(cache, old_target, old_description);
+	if (old_context)
+		MemoryContextDelete(old_context);
+}
+
+/* ---- tables that are gone */
+
+#define OUTDATED_MAX 1000
+
+static void
+discard(struct relation_cache *cache, struct relation_entry *entry)
+{
+	release(cache, entry->target, entry->description);
+	entry->description = NULL;
+	entry->target = InvalidOid;
+	if (entry->context)
+		MemoryContextDelete(entry->context);
+	entry->context = NULL;
+	entry->valid = false;
+	if (entry->descriptions)
+		return; /* until its leaves are gone as well */
+	if (entry->leaves)
+		pfree(entry->leaves);
+	(void)hash_search(cache->entries, &entry->relid, HASH_REMOVE, NULL);
+}
+
+/* Forgets dropped tables, so that the cache does not grow with every table there ever was. */
+static void
+clear_out(struct relation_cache *cache)
+{
+	HASH_SEQ_STATUS scan;
+	struct relation_entry *entry;
+
+	cache->outdated = 0;
+	cache->latest = NULL;
+	hash_seq_init(&scan, cache->entries);
+	while ((entry = hash_seq_search(&scan)))
+		if (!entry->valid && !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid)))
+			discard(cache, entry);
+}
+
+struct relation_entry *
+relation_cache_look_up(struct relation_cache *cache, Relation relation)
+{
+	struct relation_entry *entry;
+
+	if (cache->outdated > OUTDATED_MAX)
+		clear_out(cache);
+	entry = get_entry(cache, RelationGetRelid(relation));
+	if (!relation_entry_is_current(cache, entry))
+		build(cache, entry, relation);
+	cache->latest = entry;
+	return entry;
+}

@@ -1,0 +1,87 @@
+/*
+ * What the plugin knows of each relation that it has met: whether its changes
+ * are sent, as which relation's, and how its values are written.
+ *
+ * An entry belongs to the relation that the server reports as changed.  Its
+ * description is what the client is told; the leaves of a partitioned table
+ * share their root's, as long as their identities are alike.  Invalidation
+ * only marks: the next look-up builds the entry anew and compares; a
+ * description that has not changed keeps its number, any other gets the next.
+ */
+#ifndef SLUICE_RELATION_CACHE_H
+#define SLUICE_RELATION_CACHE_H
+
+#include "postgres.h"
+
+#include "utils/hsearch.h"
+#include "utils/rel.h"
+
+#include "common/change.h"
+
+#include "describe.h"
+#include "options.h"
+
+/* One version of a table as the client sees it. */
+struct description {
+	struct change_relation relation;
+	bool sent;
+	unsigned users;		   /* entries that point here; nobody: it is freed */
+	uint64_t generation;   /* of the cache, when it was last found true */
+	MemoryContext context; /* its own */
+	struct description *next; /* of the same table */
+};
+
+struct relation_entry {
+	Oid relid; /* the hash key */
+	bool valid;
+	bool partitioned;
+	uint64_t generation;
+	Oid target;						 /* the table it is reported as, or InvalidOid: not sent */
+	struct description *description; /* NULL where the target is InvalidOid */
+	struct column_source *columns;	 /* description->relation.column_count of them */
+	char *leaf_name;				 /* schema and name, quoted, of a partition reported as another table */
+	MemoryContext context;			 /* of columns and leaf_name */
+
+	/* Of a table that is described, by itself or by its leaves: */
+	struct description *descriptions;
+	/* Of one that is partitioned, as of leaves_generation: */
+	uint32_t *leaves;
+	unsigned leaf_count;
+	uint64_t leaves_generation;
+};
+
+struct relation_cache {
+	const struct options *options;
+	MemoryContext context;
+	HTAB *entries;
+	HTAB *types;				   /* hash values of the types that descriptions name */
+	struct relation_entry *latest; /* the last look-up's */
+	uint64_t generation;		   /* entries of an earlier one are out of date */
+	uint32_t last_number;
+	unsigned outdated; /* entries marked since the last clearing out */
+};
+
+/* The cache's memory belongs to `context` and goes at its reset. */
+void relation_cache_init(struct relation_cache *cache, const struct options *options, MemoryContext context);
+
+/* The slow path of relation_cache_find(). */
+struct relation_entry *relation_cache_look_up(struct relation_cache *cache, Relation relation);
+
+static inline bool
+relation_entry_is_current(const struct relation_cache *cache, const struct relation_entry *entry)
+{
+	return entry->valid && entry->generation == cache->generation;
+}
+
+/* Never NULL; lives as long as the cache, its contents until the next look-up. */
+static inline struct relation_entry *
+relation_cache_find(struct relation_cache *cache, Relation relation)
+{
+	struct relation_entry *entry = cache->latest;
+
+	if (entry && entry->relid == RelationGetRelid(relation) && relation_entry_is_current(cache, entry))
+		return entry;
+	return relation_cache_look_up(cache, relation);
+}
+
+#endif

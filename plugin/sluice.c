@@ -1,0 +1,336 @@
+/*
+ * The output plugin's callbacks: what the server calls, in the order of a
+ * transaction.  BEGIN is written with the first change that is selected, so
+ * that a transaction without one costs the client nothing.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "common/change.h"
+
+#include "compat.h"
+#include "options.h"
+#include "relation_cache.h"
+#include "row.h"
+#include "settings.h"
+#include "writer.h"
+
+/* All that the server looks up in this library. */
+#pragma GCC visibility push(default)
+PG_MODULE_MAGIC;
+extern void _PG_output_plugin_init(OutputPluginCallbacks *cb);
+#pragma GCC visibility pop
+
+/* So many changes may be passed over before the server hears that we are alive. */
+#define PASSED_OVER_MAX 100
+
+struct plugin {
+	struct options options;
+	struct writer writer;
+	struct relation_cache cache;
+	MemoryContext change_context; /* reset after each change */
+	bool begun;					  /* the transaction's BEGIN is written */
+	bool text_pinned;			  /* settings_pin_text() was called in it */
+	unsigned passed_over;
+	struct row old;
+	struct row new;
+};
+
+/* ---- start */
+
+static void
+on_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_init)
+{
+	struct plugin *plugin = MemoryContextAllocZero(ctx->context, sizeof *plugin);
+
+	(void)is_init;
+	options_parse(&plugin->options, ctx->output_plugin_options, ctx->context);
+	writer_init(&plugin->writer, ctx, &plugin->options, ctx->context);
+	relation_cache_init(&plugin->cache, &plugin->options, ctx->context);
+	plugin->change_context = AllocSetContextCreate(ctx->context, "sluice change", ALLOCSET_DEFAULT_SIZES);
+	output->output_type =
+		plugin->options.text ? OUTPUT_PLUGIN_TEXTUAL_OUTPUT : OUTPUT_PLUGIN_BINARY_OUTPUT;
+	output->receive_rewrites = false;
+	ctx->output_plugin_private = plugin;
+}
+
+/* ---- transactions */
+
+static void
+on_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
+{
+	struct plugin *plugin = ctx->output_plugin_private;
+
+	(void)txn;
+	plugin->begun = false;
+	plugin->text_pinned = false;
+}
+
+/* The buffer, within a transaction that the client knows of. */
+static struct buffer *
+begin_change(struct plugin *plugin, ReorderBufferTXN *txn)
+{
+	struct buffer *b = writer_begin(&plugin->writer);
+
+	if (!plugin->begun) {
+		settings_pin_encoding();
+		change_put_begin(b, &plugin->writer.base, txn->xid, txn->final_lsn, compat_commit_time(txn));
+		plugin->begun = true;
+	}
+	return b;
+}
+
+static void
+on_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
+{
+	struct plugin *plugin = ctx->output_plugin_private;
+
+	(void)commit_lsn;
+	plugin->passed_over = 0;
+	compat_update_progress(ctx, !plugin->begun);
+	if (!plugin->begun)
+		return;
+	change_put_commit(writer_begin(&plugin->writer), &plugin->writer.base, txn->end_lsn);
+	writer_flush(&plugin->writer);
+	plugin->begun = false;
+}
+
+/* Called for each change that is not sent. */
+static void
+pass_over(struct plugin *plugin)
+{
+	if (!COMPAT_PLUGIN_KEEPS_ALIVE || ++plugin->passed_over < PASSED_OVER_MAX)
+		return;
+	plugin->passed_over = 0;
+	compat_update_progress(plugin->writer.ctx, false);
+}
+
+/* ---- rows */
+
+static void
+put_description(struct plugin *plugin, struct buffer *b, struct description *description)
+{
+	if (!description->sent)
+		change_put_relation(b, &description->relation);
+	description->sent = true;
+	if ((description->relation.flags & RELATION_TEXT) && !plugin->text_pinned) {
+		settings_pin_text();
+		plugin->text_pinned = true;
+	}
+}
+
+/* What the change says of the row as it was. */
+static enum change_old
+old_kind(const struct relation_entry *entry, bool has_old, bool update)
+{
+	const struct change_relation *relation = &entry->description->relation;
+
+	if (has_old)
+		return relation->identity == REPLICA_IDENTITY_FULL ? CHANGE_OLD_FULL : CHANGE_OLD_KEY;
+	return update && relation->key_count > 0 ? CHANGE_OLD_SAME : CHANGE_OLD_NONE;
+}
+
+static void
+put_old(struct plugin *plugin, struct buffer *b, const struct relation_entry *entry, enum change_old kind)
+{
+	if (kind == CHANGE_OLD_KEY || kind == CHANGE_OLD_FULL)
+		row_put(b, entry, &plugin->old, kind == CHANGE_OLD_KEY);
+}
+
+static void
+put_row_change(struct plugin *plugin, struct buffer *b, const struct relation_entry *entry, TupleDesc desc,
+			   ReorderBufferChange *change)
+{
+	HeapTuple old = compat_tuple(change->data.tp.oldtuple);
+	HeapTuple new = compat_tuple(change->data.tp.newtuple);
+	uint32_t number = entry->description->relation.number;
+	enum change_old kind;
+
+	if (old)
+		row_deform(&plugin->old, old, desc);
+	if (new)
+		row_deform(&plugin->new, new, desc);
+	if (old && new)
+		row_fill(&plugin->new, &plugin->old, desc);
+	switch (change->action) {
+	case REORDER_BUFFER_CHANGE_INSERT:
+		change_put_insert(b, number);
+		break;
+	case REORDER_BUFFER_CHANGE_UPDATE:
+		kind = old_kind(entry, old, true);
+		change_put_update(b, number, kind);
+		put_old(plugin, b, entry, kind);
+		break;
+	default:
+		kind = old_kind(entry, old, false);
+		change_put_delete(b, number, kind);
+		put_old(plugin, b, entry, kind);
+		return;
+	}
+	row_put(b, entry, &plugin->new, false);
+}
+
+static unsigned
+operation_of(const ReorderBufferChange *change)
+{
+	switch (change->action) {
+	case REORDER_BUFFER_CHANGE_INSERT:
+		return OPERATION_INSERT;
+	case REORDER_BUFFER_CHANGE_UPDATE:
+		return OPERATION_UPDATE;
+	case REORDER_BUFFER_CHANGE_DELETE:
+		return OPERATION_DELETE;
+	default:
+		return 0;
+	}
+}
+
+static void
+send_row_change(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation, ReorderBufferChange *change)
+{
+	struct relation_entry *entry = relation_cache_find(&plugin->cache, relation);
+	struct buffer *b;
+
+	if (!entry->description) {
+		pass_over(plugin);
+		return;
+	}
+	b = begin_change(plugin, txn);
+	put_description(plugin, b, entry->description);
+	put_row_change(plugin, b, entry, RelationGetDescr(relation), change);
+	writer_end(&plugin->writer, entry->description->relation.schema, entry->description->relation.name);
+}
+
+static void
+on_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation relation, ReorderBufferChange *change)
+{
+	struct plugin *plugin = ctx->output_plugin_private;
+	MemoryContext before;
+
+	if (!(plugin->options.operations & operation_of(change))) {
+		pass_over(plugin);
+		return;
+	}
+	before = MemoryContextSwitchTo(plugin->change_context);
+	send_row_change(plugin, txn, relation, change);
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(plugin->change_context);
+}
+
+/* ---- truncate */
+
+/* What of a TRUNCATE the client hears: all of a table, or one of its leaves. */
+struct truncated {
+	struct description *description;
+	const char *leaf;
+};
+
+static bool
+contains(Relation *relations, int count, Oid relid)
+{
+	for (int i = 0; i < count; i++)
+		if (RelationGetRelid(relations[i]) == relid)
+			return true;
+	return false;
+}
+
+/*
+ * The server lists every relation that was emptied, partitioned tables and
+ * their leaves alike.  Leaves go with their table where that is listed; the
+ * tables in between go with their leaves.
+ */
+static int
+collect_truncated(struct plugin *plugin, int count, Relation *relations, struct truncated *out)
+{
+	int kept = 0;
+
+	for (int i = 0; i < count; i++) {
+		struct relation_entry *entry = relation_cache_find(&plugin->cache, relations[i]);
+		bool whole = entry->target == entry->relid;
+
+		if (!entry->description)
+			continue;
+		if (!whole && (entry->partitioned || contains(relations, count, entry->target)))
+			continue;
+		out[kept++] = (struct truncated){
+			.description = entry->description,
+			.leaf = whole ? "" : entry->leaf_name,
+		};
+	}
+	return kept;
+}
+
+static void
+send_truncate(struct plugin *plugin, ReorderBufferTXN *txn, int count, Relation *relations,
+			  const ReorderBufferChange *change)
+{
+	struct truncated *truncated = palloc(count * sizeof *truncated);
+	int kept = collect_truncated(plugin, count, relations, truncated);
+	uint8_t flags = (change->data.truncate.cascade ? TRUNCATE_CASCADE : 0) |
+		(change->data.truncate.restart_seqs ? TRUNCATE_RESTART : 0);
+	struct buffer *b;
+
+	if (kept == 0) {
+		pass_over(plugin);
+		return;
+	}
+	b = begin_change(plugin, txn);
+	for (int i = 0; i < kept; i++)
+		put_description(plugin, b, truncated[i].description);
+	change_put_truncate(b, flags, (unsigned)kept);
+	for (int i = 0; i < kept; i++)
+		change_put_truncated(b, truncated[i].description->relation.number, truncated[i].leaf);
+	writer_end(&plugin->writer, NULL, NULL);
+}
+
+static void
+on_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int count, Relation *relations,
+			ReorderBufferChange *change)
+{
+	struct plugin *plugin = ctx->output_plugin_private;
+	MemoryContext before;
+
+	if (!(plugin->options.operations & OPERATION_TRUNCATE)) {
+		pass_over(plugin);
+		return;
+	}
+	before = MemoryContextSwitchTo(plugin->change_context);
+	send_truncate(plugin, txn, count, relations, change);
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(plugin->change_context);
+}
+
+/* ---- logical messages */
+
+static void
+on_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, bool transactional,
+		   const char *prefix, Size bytes, const char *content)
+{
+	struct plugin *plugin = ctx->output_plugin_private;
+	MemoryContext before = MemoryContextSwitchTo(plugin->change_context);
+	struct buffer *b = transactional ? begin_change(plugin, txn) : writer_begin(&plugin->writer);
+
+	change_put_message(b, transactional ? MESSAGE_TRANSACTIONAL : 0, lsn, prefix, content, bytes);
+	/* Outside a transaction nothing follows that would take it along. */
+	if (transactional)
+		writer_end(&plugin->writer, NULL, NULL);
+	else
+		writer_flush(&plugin->writer);
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(plugin->change_context);
+}
+
+void
+_PG_output_plugin_init(OutputPluginCallbacks *cb)
+{
+	cb->startup_cb = on_startup;
+	cb->begin_cb = on_begin;
+	cb->change_cb = on_change;
+	cb->truncate_cb = on_truncate;
+	cb->commit_cb = on_commit;
+	cb->message_cb = on_message;
+}

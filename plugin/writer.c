@@ -1,0 +1,184 @@
+#include "writer.h"
+
+#include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "common/render.h"
+
+#define FRAME_FULL_BYTES (64 * 1024)
+
+/* A frame must fit into one allocation together with the server's headers. */
+#define BUFFER_LIMIT_BYTES (MaxAllocSize - 1024)
+
+/* A buffer that one huge row has blown up is not kept. */
+#define BUFFER_KEEP_BYTES (1024 * 1024)
+
+static void *
+resize_in_context(void *context, void *data, size_t bytes)
+{
+	return data ? repalloc(data, bytes) : MemoryContextAlloc(context, bytes);
+}
+
+static void
+empty(struct writer *w, struct buffer *b)
+{
+	buffer_reset(b);
+	if (b->cap > BUFFER_KEEP_BYTES) {
+		pfree(b->data);
+		buffer_init(b, BUFFER_LIMIT_BYTES, resize_in_context, w->context);
+	}
+}
+
+/* A walsender that starts is in no transaction, which catalogs need. */
+static const char *
+database_name(MemoryContext context)
+{
+	bool transaction = !IsTransactionState();
+	const char *name;
+
+	if (transaction)
+		StartTransactionCommand();
+	name = get_database_name(MyDatabaseId);
+	name = MemoryContextStrdup(context, name ? name : "");
+	if (transaction)
+		CommitTransactionCommand();
+	return name;
+}
+
+/* A memory context's callback: the decoder keeps its relations on the heap. */
+static void
+release_decoder(void *arg)
+{
+	change_decoder_fini(arg);
+}
+
+static void
+init_text(struct writer *w)
+{
+	MemoryContextCallback *callback = MemoryContextAllocZero(w->context, sizeof *callback);
+
+	buffer_init(&w->line, BUFFER_LIMIT_BYTES, resize_in_context, w->context);
+	if (!change_decoder_init(&w->decoder))
+		ereport(ERROR, errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"));
+	callback->func = release_decoder;
+	callback->arg = &w->decoder;
+	MemoryContextRegisterResetCallback(w->context, callback);
+}
+
+void
+writer_init(struct writer *w, LogicalDecodingContext *ctx, const struct options *options, MemoryContext context)
+{
+	MemoryContext before = MemoryContextSwitchTo(context);
+
+	*w = (struct writer){.ctx = ctx, .options = options, .context = context};
+	w->database = database_name(context);
+	MemoryContextSwitchTo(context); /* the end of a transaction has left it */
+	buffer_init(&w->buffer, BUFFER_LIMIT_BYTES, resize_in_context, context);
+	if (options->text)
+		init_text(w);
+	MemoryContextSwitchTo(before);
+}
+
+static void
+put_startup(struct writer *w)
+{
+	const char *version = GetConfigOption("server_version_num", false, false);
+
+	change_put_startup(&w->buffer, &w->base, (unsigned)atoi(version), GetDatabaseEncodingName(), w->database,
+					   w->options->effective, w->options->effective_count);
+	w->started = true;
+}
+
+struct buffer *
+writer_begin(struct writer *w)
+{
+	if (w->buffer.len == 0 && !w->options->text)
+		(void)change_frame_start(&w->buffer);
+	if (!w->started)
+		put_startup(w);
+	return &w->buffer;
+}
+
+static void
+refuse_size(const char *schema, const char *table)
+{
+	if (!table)
+		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				errmsg("a message of output plugin \"sluice\" exceeds the limit of %zu bytes",
+					   (size_t)BUFFER_LIMIT_BYTES));
+	ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			errmsg("a row of table \"%s.%s\" is too large to be sent", schema, table),
+			errdetail("A change must fit into %zu bytes, the old row included where one is sent.",
+					  (size_t)BUFFER_LIMIT_BYTES),
+			errhint("Name the table in exclude_tables, or, if it has REPLICA IDENTITY FULL, give it one that is an "
+					"index for the time to come."));
+}
+
+/* Hands one message to the client. */
+static void
+write_out(struct writer *w, const struct buffer *b, bool last)
+{
+	OutputPluginPrepareWrite(w->ctx, last);
+	appendBinaryStringInfo(w->ctx->out, (const char *)b->data, (int)b->len);
+	OutputPluginWrite(w->ctx, last);
+}
+
+static void
+print_message(struct writer *w, struct reader *r)
+{
+	struct change change;
+
+	if (!change_decode(&w->decoder, r, &change))
+		elog(ERROR, "output plugin \"sluice\" cannot read its own message: %s", w->decoder.problem);
+	render_change(&w->line, &w->decoder, &change);
+	if (w->line.failed)
+		refuse_size(change.relation ? change.relation->schema : NULL,
+					change.relation ? change.relation->name : NULL);
+	write_out(w, &w->line, reader_left(r) == 0);
+	empty(w, &w->line);
+}
+
+static void
+print_all(struct writer *w)
+{
+	struct reader r;
+
+	reader_init(&r, w->buffer.data, w->buffer.len);
+	while (reader_left(&r) > 0)
+		print_message(w, &r);
+	empty(w, &w->buffer);
+}
+
+static void
+write_frame(struct writer *w, uint8_t flags)
+{
+	change_frame_end(&w->buffer, 0, flags);
+	write_out(w, &w->buffer, true);
+	empty(w, &w->buffer);
+}
+
+void
+writer_end(struct writer *w, const char *schema, const char *table)
+{
+	if (w->buffer.failed)
+		refuse_size(schema, table);
+	if (w->options->text)
+		print_all(w);
+	else if (w->buffer.len >= FRAME_FULL_BYTES)
+		write_frame(w, FRAME_OPEN);
+}
+
+void
+writer_flush(struct writer *w)
+{
+	if (w->buffer.failed)
+		refuse_size(NULL, NULL);
+	if (w->options->text)
+		print_all(w);
+	else if (w->buffer.len > 0)
+		write_frame(w, 0);
+}

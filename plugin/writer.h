@@ -1,0 +1,44 @@
+/*
+ * Where messages go: gathered into frames, or printed as lines.
+ *
+ *	writer_begin()   the buffer, ready for messages: frame and startup
+ *	                 message are put in front where they are due
+ *	writer_end()     after every message or few: a full frame is written
+ *	writer_flush()   at the end of every transaction: nothing is held back
+ *
+ * All three are called within the plugin's callbacks only.
+ */
+#ifndef SLUICE_WRITER_H
+#define SLUICE_WRITER_H
+
+#include "postgres.h"
+
+#include "replication/logical.h"
+
+#include "common/change.h"
+
+#include "options.h"
+
+struct writer {
+	LogicalDecodingContext *ctx;
+	const struct options *options;
+	MemoryContext context;
+	const char *database;
+	struct buffer buffer; /* a frame in the making, or messages to be printed */
+	struct change_base base;
+	bool started;				  /* the startup message is out */
+	struct change_decoder decoder; /* text only */
+	struct buffer line;			  /* text only */
+};
+
+/* The writer's memory belongs to `context` and goes at its reset. */
+void writer_init(struct writer *w, LogicalDecodingContext *ctx, const struct options *options, MemoryContext context);
+
+struct buffer *writer_begin(struct writer *w);
+
+/* Ereports where the messages did not fit; `schema` and `table` tell whose row it was, or are NULL. */
+void writer_end(struct writer *w, const char *schema, const char *table);
+
+void writer_flush(struct writer *w);
+
+#endif
