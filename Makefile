@@ -35,7 +35,7 @@ override BUILD := $(abspath $(BUILD))
 warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
 # For quotes only: an error.h of ours must not stand in for the C library's.
 applier_cppflags = -iquote $(SRC) -iquote $(SRC)/common -iquote $(SRC)/applier \
-	-I$(shell $(PG_CONFIG) --includedir) -D_GNU_SOURCE= -DSLUICE_VERSION='"$(VERSION)"'
+	-I$(shell $(PG_CONFIG) --includedir) -D_GNU_SOURCE= -DSLUICE_VERSION=\"$(VERSION)\"
 applier_cflags = -std=c11 $(warnings) $(sanitize) $(CFLAGS)
 applier_libs = -L$(shell $(PG_CONFIG) --libdir) -Wl,--as-needed \
 	-lpq -luv -lcyaml -lyaml -lxxhash -llz4 -lm

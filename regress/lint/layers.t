@@ -11,7 +11,7 @@ my %library_users = map { $_ => 1 } qw(loop connection replication);
 my $libraries = qr/^(uv\.h|uv\/.*|libpq-fe\.h|libpq\/.*)$/;
 
 # common/ stands on the C library alone.
-my $standard = qr/^(assert|ctype|errno|inttypes|limits|math|stdalign|stdarg|stdbool|stddef|stdint|stdio|stdlib|string)\.h$/;
+my $standard = qr/^(assert|ctype|errno|float|inttypes|limits|math|stdalign|stdarg|stdbool|stddef|stdint|stdio|stdlib|string)\.h$/;
 
 my @rules = read_table('regress/lint/layers');
 

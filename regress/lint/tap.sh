@@ -29,6 +29,6 @@ all_files=(common/*.[ch] applier/*.[ch] plugin/*.[ch] regress/unit/*.[ch] regres
 
 # What the Makefile compiles with; the server's headers are not ours to judge.
 program_flags=$(make -s flags)
-plugin_flags="-iquote . -iquote common -isystem $($PG_CONFIG --includedir-server) \
+plugin_flags="-iquote . -iquote common -isystem $(${PG_CONFIG:-pg_config} --includedir-server) \
 	-D_GNU_SOURCE -DSLUICE_VERSION=\"0\" -std=gnu11 -fvisibility=hidden"
 strict='-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror'
