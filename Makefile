@@ -6,7 +6,7 @@
 #	make check            every test
 #	make help             the rest
 #
-# Variables: PG_CONFIG, CC, CFLAGS, PREFIX, DESTDIR, BUILD, SANITIZE=1, V=1.
+# Variables: PG_CONFIG, CC, CFLAGS, PREFIX, DESTDIR, BUILD, SANITIZE=1, FUZZ=1, V=1.
 
 VERSION = 0.1.0
 
@@ -26,10 +26,15 @@ ifdef SANITIZE
 BUILD ?= $(SRC)/build-asan
 CFLAGS ?= -O1 -g
 sanitize = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-else
+endif
+ifdef FUZZ # only clang has the library
+BUILD ?= $(SRC)/build-fuzz
+CFLAGS ?= -O1 -g
+CC = clang
+sanitize = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+endif
 BUILD ?= $(SRC)/build
 CFLAGS ?= -O2 -g
-endif
 override BUILD := $(abspath $(BUILD))
 
 warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
@@ -43,8 +48,8 @@ applier_libs = -L$(shell $(PG_CONFIG) --libdir) -Wl,--as-needed \
 sources = $(patsubst $(SRC)/%,%,$(wildcard $(SRC)/common/*.c $(SRC)/applier/*.c))
 objects = $(sources:%.c=$(BUILD)/%.o)
 
-# What the unit tests and the fuzzers link: everything but main().
-testable = $(filter-out $(BUILD)/applier/main.o,$(objects))
+# What the unit tests and the fuzzers link, as far as they need it.
+testable = $(BUILD)/testable.a
 
 # One short line a step; V=1 shows the commands.  A comma in
 # either argument would end it.
@@ -56,6 +61,10 @@ plugin: $(BUILD)/plugin/sluice.so
 
 $(BUILD)/sluice: $(objects)
 	$(call run,link sluice,$(CC) $(sanitize) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(applier_libs))
+
+$(testable): $(filter-out $(BUILD)/applier/main.o,$(objects))
+	@rm -f $@
+	@ar rcs $@ $^
 
 $(BUILD)/%.o: $(SRC)/%.c $(BUILD)/settings
 	@mkdir -p $(@D)
@@ -88,7 +97,7 @@ uninstall:
 	@+mkdir -p $(BUILD)/plugin && $(pgxs) uninstall
 
 clean:
-	rm -rf $(BUILD) $(if $(SANITIZE),,$(SRC)/build-asan)
+	rm -rf $(BUILD) $(if $(SANITIZE)$(FUZZ),,$(BUILD)-asan $(BUILD)-fuzz)
 
 # Tests. The scripts install what is missing, build, and leave nothing behind.
 
@@ -119,15 +128,13 @@ tests: $(unit_tests) ; @:
 $(unit_tests): %: %.o $(unit_helpers) $(testable)
 	$(call run,link $(@F),$(CC) $(sanitize) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(applier_libs) -lcmocka)
 
-# One fuzzer for each regress/fuzz/fuzz_*.c, which only clang has a library for.
+# With FUZZ=1: one fuzzer for each regress/fuzz/fuzz_*.c.
 fuzzers = $(patsubst $(SRC)/%.c,$(BUILD)/%,$(wildcard $(SRC)/regress/fuzz/fuzz_*.c))
 fuzzers: $(fuzzers) ; @:
 
-fuzzer_flags = -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-$(fuzzers): $(BUILD)/%: $(SRC)/%.c $(filter-out %/main.c,$(sources:%=$(SRC)/%)) $(BUILD)/settings
-	@mkdir -p $(@D)
-	$(call run,fuzzer $(@F),clang $(applier_cppflags) -std=c11 -O1 -g $(fuzzer_flags) \
-		-o $@ $(filter %.c,$^) $(applier_libs))
+link_fuzzer = $(CC) $(sanitize) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS)
+$(fuzzers): %: %.o $(testable)
+	$(call run,link $(@F),$(link_fuzzer) -o $@ $^ $(applier_libs))
 
 help:
 	@echo 'make [program | plugin]    build all, or one of the two'
@@ -148,4 +155,4 @@ FORCE:
 	packages demo check lint bench installcheck tests fuzzers format flags help FORCE
 .SECONDARY:
 
--include $(objects:.o=.d) $(unit_tests:=.d) $(unit_helpers:.o=.d)
+-include $(objects:.o=.d) $(unit_tests:=.d) $(fuzzers:=.d) $(unit_helpers:.o=.d)

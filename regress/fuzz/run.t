@@ -18,7 +18,7 @@ fuzz() {
 	awk '/number_of_executed_units/ { n = $2 } END { exit !(n > 1000) }' "$folder/log"
 }
 
-for fuzzer in "$SLUICE_BUILD"/regress/fuzz/fuzz_*; do
+for fuzzer in build-fuzz/regress/fuzz/fuzz_*; do
 	check "${fuzzer##*/}" fuzz "$fuzzer"
 done
 finish
