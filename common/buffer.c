@@ -51,7 +51,7 @@ buffer_grow(struct buffer *b, size_t more)
 	need = b->len + more;
 	if (need <= b->cap)
 		return true;
-	cap = b->cap ? b->cap : BUFFER_FIRST_BYTES;
+	cap = b->cap ? b->cap : BUFFER_FIRST_BYTES < b->limit ? BUFFER_FIRST_BYTES : b->limit;
 	while (cap < need)
 		cap = cap > b->limit / 2 ? b->limit : cap * 2;
 	data = b->resize(b->resize_context, b->data, cap);
@@ -67,7 +67,7 @@ buffer_grow(struct buffer *b, size_t more)
 void
 buffer_patch_u32(struct buffer *b, size_t at, uint32_t value)
 {
-	uint32_t be = __builtin_bswap32(value);
+	uint32_t be = buffer_be32(value);
 
 	if (!b->failed && at + sizeof be <= b->len)
 		memcpy(b->data + at, &be, sizeof be);

@@ -75,10 +75,29 @@ buffer_put_u8(struct buffer *b, uint8_t value)
 	b->data[b->len++] = value;
 }
 
+/* To and from big endian. */
+static inline uint16_t
+buffer_be16(uint16_t value)
+{
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap16(value);
+}
+
+static inline uint32_t
+buffer_be32(uint32_t value)
+{
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap32(value);
+}
+
+static inline uint64_t
+buffer_be64(uint64_t value)
+{
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap64(value);
+}
+
 static inline void
 buffer_put_u16(struct buffer *b, uint16_t value)
 {
-	uint16_t be = __builtin_bswap16(value);
+	uint16_t be = buffer_be16(value);
 
 	buffer_put(b, &be, sizeof be);
 }
@@ -86,7 +105,7 @@ buffer_put_u16(struct buffer *b, uint16_t value)
 static inline void
 buffer_put_u32(struct buffer *b, uint32_t value)
 {
-	uint32_t be = __builtin_bswap32(value);
+	uint32_t be = buffer_be32(value);
 
 	buffer_put(b, &be, sizeof be);
 }
@@ -94,7 +113,7 @@ buffer_put_u32(struct buffer *b, uint32_t value)
 static inline void
 buffer_put_u64(struct buffer *b, uint64_t value)
 {
-	uint64_t be = __builtin_bswap64(value);
+	uint64_t be = buffer_be64(value);
 
 	buffer_put(b, &be, sizeof be);
 }
@@ -187,7 +206,7 @@ reader_get_u16(struct reader *r)
 	if (!at)
 		return 0;
 	memcpy(&be, at, sizeof be);
-	return __builtin_bswap16(be);
+	return buffer_be16(be);
 }
 
 static inline uint32_t
@@ -199,7 +218,7 @@ reader_get_u32(struct reader *r)
 	if (!at)
 		return 0;
 	memcpy(&be, at, sizeof be);
-	return __builtin_bswap32(be);
+	return buffer_be32(be);
 }
 
 static inline uint64_t
@@ -211,7 +230,7 @@ reader_get_u64(struct reader *r)
 	if (!at)
 		return 0;
 	memcpy(&be, at, sizeof be);
-	return __builtin_bswap64(be);
+	return buffer_be64(be);
 }
 
 /* The general case of reader_get_varint(). */

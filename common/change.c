@@ -28,14 +28,14 @@ enum frame_result
 change_frame_read(struct reader *r, struct frame *frame)
 {
 	struct reader at = *r;
-	uint8_t magic;
 	uint32_t body_len;
 
-	if (reader_left(r) < 1)
-		return FRAME_INCOMPLETE;
-	magic = reader_get_u8(&at);
-	if (magic != FRAME_MAGIC)
+	/* What is no frame is told from its first bytes, before its length is believed. */
+	if (reader_left(r) >= 1 && r->data[r->pos] != FRAME_MAGIC)
 		return FRAME_MALFORMED;
+	if (reader_left(r) >= 2 && r->data[r->pos + 1] & ~(FRAME_LZ4 | FRAME_OPEN))
+		return FRAME_MALFORMED;
+	(void) reader_get_u8(&at);
 	frame->flags = reader_get_u8(&at);
 	body_len = reader_get_u32(&at);
 	frame->raw_len = body_len;
@@ -45,8 +45,6 @@ change_frame_read(struct reader *r, struct frame *frame)
 	frame->body.len = body_len;
 	if (at.failed)
 		return FRAME_INCOMPLETE;
-	if (frame->flags & ~(FRAME_LZ4 | FRAME_OPEN))
-		return FRAME_MALFORMED;
 	*r = at;
 	return FRAME_READ;
 }
@@ -335,6 +333,10 @@ get_relation(struct change_decoder *d, struct reader *r, struct change *change)
 	get_columns(r, rel);
 	get_leaves(r, rel);
 	get_additions(r);
+	if (!r->failed && !memchr("difn", rel->identity, 4)) {
+		d->problem = "a relation's identity is of an unknown kind";
+		r->failed = true;
+	}
 	if (!r->failed && rel->number != d->relation_count - d->relation_first + 1) {
 		d->problem = "a relation is described out of turn";
 		r->failed = true;

@@ -152,7 +152,7 @@ quote_literal_tail(struct buffer *out, size_t start)
 {
 	if (out->failed)
 		return;
-	if (has_control(out->data + start, out->len - start))
+	if (out->len > start && has_control(out->data + start, out->len - start))
 		quote_tail(out, start, "E'", "'", escape_controls);
 	else
 		quote_tail(out, start, "'", "'", escape_plain);
@@ -192,7 +192,7 @@ is_utf8(const uint8_t *data, size_t len)
 void
 quote_bytes_tail(struct buffer *out, size_t start)
 {
-	if (out->failed || is_utf8(out->data + start, out->len - start))
+	if (out->failed || out->len == start || is_utf8(out->data + start, out->len - start))
 		quote_literal_tail(out, start);
 	else
 		quote_tail(out, start, "E'", "'", escape_bytes);

@@ -48,7 +48,7 @@ put_lsn(struct buffer *out, uint64_t lsn)
 static void
 put_time(struct buffer *out, int64_t time)
 {
-	uint64_t be = __builtin_bswap64((uint64_t) time);
+	uint64_t be = buffer_be64((uint64_t) time);
 
 	value_text_put(out, TYPE_TIMESTAMPTZ, 'b', (const uint8_t *) &be, sizeof be);
 }
@@ -277,8 +277,13 @@ render_startup(struct buffer *out, const struct change *c)
 	put_literal(out, c->database);
 	put(out, " options:");
 	for (const char *separator = " "; change_next_option(c, &at, &option); separator = ", ") {
+		size_t start;
+
 		put(out, separator);
-		put_literal(out, option.name);
+		start = out->len;
+		buffer_put(out, option.name.data, option.name.len);
+		if (!out->failed && !consists_of(out, start, "abcdefghijklmnopqrstuvwxyz_"))
+			quote_literal_tail(out, start);
 		put(out, "=");
 		put_literal(out, option.value);
 	}
