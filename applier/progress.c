@@ -178,6 +178,29 @@ put_create_table(struct buffer *sql, const struct dialect *dialect, const char *
 				  dialect->has_segments ? " DISTRIBUTED BY (task)" : "");
 }
 
+static void
+put_missing(struct buffer *sql, const struct dialect *dialect, const struct installed *installed)
+{
+	if (!installed->schema)
+		buffer_printf(sql, "CREATE SCHEMA sluice;\n");
+	if (!installed->progress)
+		put_create_table(sql, dialect, "progress", progress_columns);
+	if (!installed->tables)
+		put_create_table(sql, dialect, "tables", tables_columns);
+}
+
+bool
+progress_put_install(struct connection *destination, const struct dialect *dialect, struct buffer *sql,
+					 struct error *err)
+{
+	struct installed installed;
+
+	if (!read_installed(destination, &installed, err))
+		return false;
+	put_missing(sql, dialect, &installed);
+	return true;
+}
+
 static bool
 install_missing(struct connection *destination, const struct dialect *dialect,
 				const struct installed *installed, struct error *err)
@@ -185,12 +208,7 @@ install_missing(struct connection *destination, const struct dialect *dialect,
 	struct buffer sql;
 
 	sql_init(&sql);
-	if (!installed->schema)
-		buffer_printf(&sql, "CREATE SCHEMA sluice;\n");
-	if (!installed->progress)
-		put_create_table(&sql, dialect, "progress", progress_columns);
-	if (!installed->tables)
-		put_create_table(&sql, dialect, "tables", tables_columns);
+	put_missing(&sql, dialect, installed);
 	return execute_and_free(destination, &sql, NULL, err);
 }
 
@@ -564,8 +582,8 @@ optional_text(struct arena *memory, const struct result *res, unsigned row, unsi
 	return result_is_null(res, row, column) ? NULL : arena_strdup(memory, result_text(res, row, column));
 }
 
-static char *
-qualified_text(struct arena *memory, const char *schema, const char *name)
+char *
+progress_table_name(struct arena *memory, const char *schema, const char *name)
 {
 	struct buffer quoted;
 	char *copy;
@@ -589,8 +607,8 @@ take_reported_tables(const struct result *res, struct progress_report *report)
 	report->tables = arena_alloc_zero(memory, report->table_count * sizeof *report->tables);
 	for (unsigned i = 0; i < report->table_count; i++)
 		report->tables[i] = (struct progress_table){
-			.source = qualified_text(memory, result_text(res, i, 0), result_text(res, i, 1)),
-			.target = qualified_text(memory, result_text(res, i, 2), result_text(res, i, 3)),
+			.source = progress_table_name(memory, result_text(res, i, 0), result_text(res, i, 1)),
+			.target = progress_table_name(memory, result_text(res, i, 2), result_text(res, i, 3)),
 			.state = arena_strdup(memory, result_text(res, i, 4)),
 			.rows_copied = result_int(res, i, 5),
 			.error = optional_text(memory, res, i, 6),

@@ -32,6 +32,9 @@ MUST_CHECK bool progress_lock(struct connection *destination, struct loop *loop,
 /* Makes schema and tables where they are missing. */
 MUST_CHECK bool progress_install(struct connection *destination, const struct dialect *dialect,
 								 struct error *err);
+/* Writes the statements for what progress_install() would make; nothing where all is there. */
+MUST_CHECK bool progress_put_install(struct connection *destination, const struct dialect *dialect,
+									 struct buffer *sql, struct error *err);
 /* Whether the tables are there; reading works without them (exists = false). */
 MUST_CHECK bool progress_read(struct connection *destination, const char *task, struct progress *progress,
 							  struct error *err);
@@ -69,9 +72,12 @@ void progress_put_table_update(struct buffer *sql, const char *task, const struc
 MUST_CHECK bool progress_add_tables(struct connection *destination, const char *task,
 									const struct catalog *catalog, struct error *err);
 
+/* schema.table, quoted as in SQL where needed: what a user may write into the configuration. */
+char *progress_table_name(struct arena *memory, const char *schema, const char *name);
+
 /* One row of sluice.tables as status shows it. */
 struct progress_table {
-	char *source; /* schema.table, quoted as in SQL where needed; likewise the target */
+	char *source; /* progress_table_name() */
 	char *target;
 	char *state;
 	int64_t rows_copied;

@@ -1,0 +1,33 @@
+#include "precheck.h"
+#include "progress.h"
+#include "verbs.h"
+
+static bool
+check(struct verb_ends *ends, const struct config *config, struct error *err)
+{
+	struct precheck precheck = {0};
+	struct progress progress;
+	bool passed;
+
+	if (!progress_read(ends->destination, config->task, &progress, err) ||
+		!precheck_run(&precheck, config, ends->source, ends->destination, ends->dialect, &ends->catalog,
+					  &progress, err))
+		return false;
+	precheck_print(&precheck, false);
+	passed = precheck.failures == 0 || precheck_error(&precheck, err);
+	precheck_free(&precheck);
+	return passed;
+}
+
+bool
+verb_check(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
+{
+	struct verb_ends ends = {0};
+	bool passed;
+
+	(void) command;
+	passed = verb_open_source(&ends, loop, config, err) && verb_open_destination(&ends, loop, config, err) &&
+			 verb_read_catalog(&ends, config, err) && check(&ends, config, err);
+	verb_ends_close(&ends);
+	return passed;
+}
