@@ -127,7 +127,7 @@ get_startup(struct change_decoder *d, struct reader *r, struct change *change)
 
 	d->base = (struct change_base){0};
 	d->relation_first = d->relation_count;
-	d->started = true;
+	d->started = false;
 	change->version = (unsigned) reader_get_bounded(r, UINT16_MAX);
 	if (!r->failed && change->version != CHANGE_VERSION) {
 		d->problem = "the format version is not one that this program reads";
@@ -144,6 +144,7 @@ get_startup(struct change_decoder *d, struct reader *r, struct change *change)
 		(void) reader_get_string(r);
 	}
 	change->options = (struct bytes){r->data + start, r->pos - start};
+	d->started = !r->failed;
 }
 
 bool
