@@ -11,7 +11,6 @@
 #include "replication/logical.h"
 #include "replication/output_plugin.h"
 #include "replication/reorderbuffer.h"
-#include "utils/lsyscache.h"
 
 #if PG_VERSION_NUM < 130000
 #error "sluice needs PostgreSQL 13 or later"
@@ -64,21 +63,6 @@ compat_is_virtual(Form_pg_attribute att)
 #else
 	(void)att;
 	return false;
-#endif
-}
-
-/* pg_type.typtype of a multirange; 13 has none. */
-#define COMPAT_TYPTYPE_MULTIRANGE 'm'
-
-/* The range type of a multirange type, or InvalidOid. */
-static inline Oid
-compat_multirange_range(Oid type)
-{
-#if PG_VERSION_NUM >= 140000
-	return get_multirange_range(type);
-#else
-	(void)type;
-	return InvalidOid;
 #endif
 }
 

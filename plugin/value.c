@@ -13,8 +13,6 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#include "compat.h"
-
 /* ---- fixed-length types */
 
 static void
@@ -379,17 +377,16 @@ look_up(Oid type)
 	return facts;
 }
 
+/* Of a type that every server has under the same OID. */
 static bool
-is_portable_base(Oid type, const struct type_facts *facts)
+is_portable_built_in(Oid type, const struct type_facts *facts)
 {
 	Oid element = get_element_type(type);
 
-	if (type >= FirstGenbkiObjectId)
-		return false;
 	/* The binary form of an array names its element's type by OID. */
 	if (OidIsValid(element))
 		return element < FirstGenbkiObjectId && value_is_portable(element);
-	return OidIsValid(facts->send) && !is_bound_to_server(type);
+	return facts->typtype != TYPTYPE_COMPOSITE && OidIsValid(facts->send) && !is_bound_to_server(type);
 }
 
 bool
@@ -397,21 +394,11 @@ value_is_portable(Oid type)
 {
 	struct type_facts facts = look_up(type);
 
-	switch (facts.typtype) {
-	case TYPTYPE_BASE:
-		return is_portable_base(type, &facts);
-	case TYPTYPE_DOMAIN:
+	if (facts.typtype == TYPTYPE_DOMAIN)
 		return value_is_portable(getBaseType(type));
-	case TYPTYPE_ENUM:
+	if (facts.typtype == TYPTYPE_ENUM)
 		return true;
-	/* The binary forms of ranges hold their bounds' and no OID. */
-	case TYPTYPE_RANGE:
-		return value_is_portable(get_range_subtype(type));
-	case COMPAT_TYPTYPE_MULTIRANGE:
-		return value_is_portable(compat_multirange_range(type));
-	default:
-		return false;
-	}
+	return type < FirstGenbkiObjectId && is_portable_built_in(type, &facts);
 }
 
 uint16_t

@@ -24,9 +24,10 @@ struct value_encoder {
 
 /*
  * Whether the binary form of a column of this type means the same on another
- * server.  Not so where it holds OIDs of objects that were made there: arrays
- * of user-defined types, composites, reg* types; nor can it be known of the
- * base types that extensions bring.  A domain is judged by its base type.
+ * server: that of built-in types and of enums, unless it holds OIDs of objects
+ * that were made here, as reg* types do and the arrays and rows of types that
+ * users make.  Of types that extensions bring nobody knows.  A domain is
+ * judged by its base type.
  */
 bool value_is_portable(Oid type);
 
