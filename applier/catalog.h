@@ -23,15 +23,22 @@ struct source_column {
 	char base_typtype;	/* of base_type */
 	char *type_schema;
 	char *type_name;
-	char *formatted; /* format_type(): "numeric(10,2)", "public.mood[]" */
-	bool builtin;	 /* the base type and, for an array or range, its element are of pg_catalog */
+	char *formatted;   /* format_type(): "numeric(10,2)", "public.mood[]"; SQL as it stands */
+	char *base_schema; /* of base_type */
+	char *base_name;
+	char *base_formatted; /* of a domain: its base type with the domain's modifier, otherwise as formatted */
+	bool builtin; /* base type and array element are of pg_catalog and mean the same in every database */
 	int typmod;
 	bool not_null;
-	bool generated; /* stored generated column; virtual ones are not listed */
-	char identity;	/* 'a', 'd' or 0 */
+	bool generated;		   /* stored generated column; virtual ones are not listed */
+	char identity;		   /* 'a', 'd' or 0 */
 	int primary_position;  /* 1 … in the primary key, 0 outside */
 	int identity_position; /* 1 … in the replica identity index, 0 outside */
 	int unique_position;   /* 1 … in the best unique index over NOT NULL columns, 0 outside */
+
+	/* Set by target_read_catalog(): the destination has a type of this schema and name … */
+	bool exists_at_target;
+	bool base_exists_at_target; /* … and one of the base type's */
 };
 
 struct source_table {
@@ -40,9 +47,9 @@ struct source_table {
 	char *name;
 	bool partitioned;
 	bool partition; /* a leaf or inner partition of another table */
-	char identity;	/* pg_class.relreplident: d n f i */
-	int64_t estimated_rows;
-	int64_t bytes;
+	char identity; /* pg_class.relreplident: d n f i; of a partitioned table what its leaves have in common */
+	int64_t estimated_rows;		   /* 0: not known */
+	int64_t bytes;				   /* with TOAST, of all partitions */
 	struct source_column *columns; /* live ones, by attnum */
 	unsigned column_count;
 };
@@ -53,30 +60,34 @@ struct target_column {
 	uint32_t type;
 	char *type_schema;
 	char *type_name;
-	char *formatted; /* for casts and staging tables */
-	bool not_null;
+	char *formatted;   /* for casts and staging tables; SQL as it stands */
+	char *base_schema; /* of a domain: its innermost base type, otherwise as type_… */
+	char *base_name;
+	char base_typtype; /* pg_type.typtype of that one */
+	bool not_null;	   /* as a column or as a domain */
 	bool has_default;
-	bool generated;		  /* cannot be written */
-	bool identity_always; /* GENERATED ALWAYS AS IDENTITY */
-	int key_position;	  /* 1 … in the primary key */
+	bool generated;			   /* cannot be written */
+	bool identity_always;	   /* GENERATED ALWAYS AS IDENTITY */
+	int key_position;		   /* 1 … in the primary key */
 	int distribution_position; /* 1 … in the distribution key, 0: not, or no such thing */
 };
 
 enum target_storage { TARGET_HEAP, TARGET_AO_ROW, TARGET_AO_COLUMN };
 
 struct target_table {
-	bool exists;
+	bool exists; /* something of that name does */
 	uint32_t oid;
+	char kind; /* pg_class.relkind; 'r' and 'p' can be written to, 'f' stands for external tables, too */
 	bool partitioned;
 	enum target_storage storage;
-	bool has_secondary_unique; /* a unique index beyond the one on the match key */
+	bool has_secondary_unique; /* a unique or exclusion index beyond the one on the match key */
 	bool has_triggers;		   /* user triggers or foreign keys, either direction */
 	struct target_column *columns;
 	unsigned column_count;
 };
 
 enum table_state {
-	TABLE_WAITING,	   /* to be copied */
+	TABLE_WAITING, /* to be copied */
 	TABLE_COPYING,
 	TABLE_CATCHING_UP, /* copied, behind the others */
 	TABLE_STREAMING,
@@ -92,7 +103,7 @@ struct table {
 	struct target_table target;
 	const struct table_override *override; /* NULL: none */
 	unsigned operations;				   /* enum operation bits */
-	bool as_text; /* values must travel as text: a type is not portable or differs */
+	bool as_text;						   /* values must travel as text: a type is not portable or differs */
 
 	enum table_state state;
 	uint64_t snapshot_lsn; /* changes of transactions that committed before are in the copy */
@@ -121,6 +132,13 @@ const struct source_column *source_find_column(const struct source_table *source
  * the key (identity FULL) or updates and deletes cannot be followed at all.
  */
 unsigned table_match_key(const struct table *table, unsigned key[TABLE_MAX_KEY]);
+
+/* Memory for what a catalog holds, zeroed; out of memory ends the process. */
+void *catalog_alloc(size_t count, size_t bytes);
+char *catalog_strdup(const char *text);
+
+/* Orders the tables for catalog_find(). */
+void catalog_sort(struct catalog *catalog);
 
 void source_table_free(struct source_table *source);
 void target_table_free(struct target_table *target);

@@ -9,6 +9,21 @@
 #include "buffer.h"
 #include "catalog.h"
 
+/* SQL expressions over pg_class c, pg_attribute a and pg_index i. */
+struct dialect_catalog {
+	const char *kind;		 /* struct target_table's kind */
+	const char *partitioned; /* boolean: the root of a partitioned table */
+	const char *storage;	 /* 'h', 'a' row-oriented or 'c' column-oriented append-optimized */
+	const char *generated;	 /* boolean */
+	const char *identity;	 /* 'a', 'd' or '' */
+	const char *key_columns; /* how many of indkey are the key */
+	bool enforces_foreign_keys;
+
+	/* Query: table OID, attnums of its distribution key as text "2 1"; for the
+	 * tables $1::oid[], ordered by OID.  NULL: there is no such thing. */
+	const char *distribution;
+};
+
 struct dialect {
 	const char *name; /* as in destination.dialect */
 
@@ -28,13 +43,17 @@ struct dialect {
 	/* Nobody vacuums the progress row but us. */
 	bool vacuum_progress;
 
-	/*
-	 * The type a column of a created table gets; true when the destination
-	 * lacks the source's type and text takes its place.
-	 */
-	bool (*put_column_type)(struct buffer *sql, const struct source_column *column);
+	/* How the destination's system catalogs say what target.c asks them. */
+	struct dialect_catalog catalog;
 
-	/* What follows the column list of CREATE TABLE: storage and distribution. */
+	/*
+	 * Whether a created table can have a unique index (a primary key) over
+	 * these columns, given as positions in source.columns.
+	 */
+	bool (*allows_unique)(const struct table *table, const unsigned *columns, unsigned column_count);
+
+	/* What follows the column list of CREATE TABLE: storage and distribution,
+	 * each beginning with a new line. */
 	void (*put_table_options)(struct buffer *sql, const struct table *table);
 
 	/*

@@ -35,14 +35,15 @@ struct source_slot {
  * bytea_output, TimeZone, lc_monetary); run first on every connection that copies. */
 extern const char source_session_settings[];
 
-MUST_CHECK bool source_identify(struct connection *source, struct source_identity *identity, struct error *err);
+MUST_CHECK bool source_identify(struct connection *source, struct source_identity *identity,
+								struct error *err);
 MUST_CHECK bool source_read_slot(struct connection *source, const char *slot, struct source_slot *out,
 								 struct error *err);
 MUST_CHECK bool source_drop_slot(struct connection *source, const char *slot, struct error *err);
-/* Every selected table with its columns, mapping and operations (target empty), ordered; few
+/* Under source_session_settings, for the types' names.  Every selected table with its columns, mapping and operations (target empty), ordered; few
  * queries whatever the number of tables.  A literal include that matches nothing is an ERROR_PRECONDITION
  * only in the precheck: here it is no error. */
-MUST_CHECK bool source_read_catalog(struct connection *source, const struct config *config, struct catalog *catalog,
-									struct error *err);
+MUST_CHECK bool source_read_catalog(struct connection *source, const struct config *config,
+									struct catalog *catalog, struct error *err);
 
 #endif

@@ -18,9 +18,10 @@ MUST_CHECK bool target_open_session(struct connection *destination, const char *
 MUST_CHECK bool target_read_catalog(struct connection *destination, const struct dialect *dialect,
 									struct catalog *catalog, struct error *err);
 /* The same for one table, after its DDL changed. */
-MUST_CHECK bool target_read_table(struct connection *destination, const struct dialect *dialect, struct table *table,
-								  struct error *err);
-/* Creates what is missing, in one transaction, and reads the targets again. */
+MUST_CHECK bool target_read_table(struct connection *destination, const struct dialect *dialect,
+								  struct table *table, struct error *err);
+/* Creates what is missing, 500 tables in one transaction, and reads the targets
+ * again.  The targets must have been read; no transaction may be open. */
 MUST_CHECK bool target_create_missing(struct connection *destination, const struct dialect *dialect,
 									  struct catalog *catalog, struct error *err);
 /* Whether the target holds at least one row. */

@@ -1,0 +1,236 @@
+#include "catalog.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const state_names[] = {
+	[TABLE_WAITING] = "waiting",	 [TABLE_COPYING] = "copying", [TABLE_CATCHING_UP] = "catching_up",
+	[TABLE_STREAMING] = "streaming", [TABLE_HELD] = "held",
+};
+
+#define STATE_COUNT (sizeof(state_names) / sizeof(*state_names))
+
+const char *
+table_state_name(enum table_state state)
+{
+	return state_names[state];
+}
+
+bool
+table_state_parse(const char *name, enum table_state *state)
+{
+	for (size_t i = 0; i < STATE_COUNT; i++) {
+		if (strcmp(name, state_names[i]) != 0)
+			continue;
+		*state = (enum table_state) i;
+		return true;
+	}
+	return false;
+}
+
+/* ---- memory */
+
+void *
+catalog_alloc(size_t count, size_t bytes)
+{
+	void *memory = calloc(count ? count : 1, bytes);
+
+	if (!memory)
+		arena_out_of_memory(count * bytes);
+	return memory;
+}
+
+char *
+catalog_strdup(const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		arena_out_of_memory(strlen(text) + 1);
+	return copy;
+}
+
+void
+source_table_free(struct source_table *source)
+{
+	for (unsigned i = 0; i < source->column_count; i++) {
+		struct source_column *column = &source->columns[i];
+
+		free(column->name);
+		free(column->type_schema);
+		free(column->type_name);
+		free(column->formatted);
+		free(column->base_schema);
+		free(column->base_name);
+		free(column->base_formatted);
+	}
+	free(source->columns);
+	free(source->schema);
+	free(source->name);
+	*source = (struct source_table){0};
+}
+
+void
+target_table_free(struct target_table *target)
+{
+	for (unsigned i = 0; i < target->column_count; i++) {
+		struct target_column *column = &target->columns[i];
+
+		free(column->name);
+		free(column->type_schema);
+		free(column->type_name);
+		free(column->formatted);
+		free(column->base_schema);
+		free(column->base_name);
+	}
+	free(target->columns);
+	*target = (struct target_table){0};
+}
+
+void
+catalog_free(struct catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct table *table = &catalog->tables[i];
+
+		source_table_free(&table->source);
+		target_table_free(&table->target);
+		free(table->target_schema);
+		free(table->target_name);
+		free(table->error);
+	}
+	free(catalog->tables);
+	*catalog = (struct catalog){0};
+}
+
+/* ---- finding */
+
+static int
+compare_names(const char *schema, const char *name, const struct table *table)
+{
+	int order = strcmp(schema, table->source.schema);
+
+	return order ? order : strcmp(name, table->source.name);
+}
+
+static int
+compare_tables(const void *a, const void *b)
+{
+	const struct table *table = a;
+
+	return compare_names(table->source.schema, table->source.name, b);
+}
+
+void
+catalog_sort(struct catalog *catalog)
+{
+	if (catalog->count > 1)
+		qsort(catalog->tables, catalog->count, sizeof(*catalog->tables), compare_tables);
+}
+
+struct table *
+catalog_find(const struct catalog *catalog, const char *schema, const char *name)
+{
+	unsigned low = 0, high = catalog->count;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		int order = compare_names(schema, name, &catalog->tables[middle]);
+
+		if (order == 0)
+			return &catalog->tables[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+const struct target_column *
+target_find_column(const struct target_table *target, const char *name)
+{
+	for (unsigned i = 0; i < target->column_count; i++)
+		if (strcmp(target->columns[i].name, name) == 0)
+			return &target->columns[i];
+	return NULL;
+}
+
+const struct source_column *
+source_find_column(const struct source_table *source, const char *name)
+{
+	for (unsigned i = 0; i < source->column_count; i++)
+		if (strcmp(source->columns[i].name, name) == 0)
+			return &source->columns[i];
+	return NULL;
+}
+
+/* ---- the match key */
+
+static int
+primary_position(const struct source_column *column)
+{
+	return column->primary_position;
+}
+
+static int
+identity_position(const struct source_column *column)
+{
+	return column->identity_position;
+}
+
+static int
+unique_position(const struct source_column *column)
+{
+	return column->unique_position;
+}
+
+/* The columns of one index in the index's order. */
+static unsigned
+key_by_position(const struct source_table *source, int (*position)(const struct source_column *),
+				unsigned key[TABLE_MAX_KEY])
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < source->column_count; i++) {
+		int at = position(&source->columns[i]);
+
+		if (at < 1 || at > TABLE_MAX_KEY)
+			continue;
+		key[at - 1] = i;
+		count++;
+	}
+	return count;
+}
+
+static unsigned
+key_by_names(const struct source_table *source, const struct string_list *names, unsigned key[TABLE_MAX_KEY])
+{
+	if (names->count > TABLE_MAX_KEY)
+		return 0;
+	for (unsigned i = 0; i < names->count; i++) {
+		const struct source_column *column = source_find_column(source, names->items[i]);
+
+		if (!column)
+			return 0;
+		key[i] = (unsigned) (column - source->columns);
+	}
+	return names->count;
+}
+
+unsigned
+table_match_key(const struct table *table, unsigned key[TABLE_MAX_KEY])
+{
+	const struct source_table *source = &table->source;
+	unsigned count = 0;
+
+	if (table->override && table->override->key.count > 0)
+		return key_by_names(source, &table->override->key, key);
+	if (source->identity == 'i')
+		count = key_by_position(source, identity_position, key);
+	if (count == 0)
+		count = key_by_position(source, primary_position, key);
+	if (count == 0 && source->identity == 'f')
+		count = key_by_position(source, unique_position, key);
+	return count;
+}

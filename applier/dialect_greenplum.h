@@ -1,0 +1,35 @@
+/*
+ * What the dialects of the Greenplum family have in common: how rows are
+ * distributed over segments, and what that forbids.
+ */
+#ifndef SLUICE_DIALECT_GREENPLUM_H
+#define SLUICE_DIALECT_GREENPLUM_H
+
+#include "dialect.h"
+
+/* Unique indexes need the whole distribution key in them and heap storage. */
+bool dialect_greenplum_allows_unique(const struct table *table, const unsigned *columns,
+									 unsigned column_count);
+/* DISTRIBUTED BY what the override says, else the match key as far as its types can be hashed, else RANDOMLY. */
+void dialect_greenplum_put_distribution(struct buffer *sql, const struct table *table);
+void dialect_greenplum_put_staging_options(struct buffer *sql, const char *const *columns,
+										   unsigned column_count);
+enum table_storage dialect_greenplum_storage(const struct table *table);
+
+/* The distribution query of struct dialect_catalog. */
+#define DIALECT_GREENPLUM_DISTRIBUTION                                                                       \
+	"SELECT p.localoid, p.distkey::text FROM gp_distribution_policy p WHERE p.localoid = ANY ($1::oid[])"    \
+	" ORDER BY p.localoid"
+
+/*
+ * The planner's settings give way to what the user passes in conninfo's
+ * `options`.  At the defaults every merge reads the whole target; ORCA plans a
+ * small merge for longer than it runs; autostats would analyze inside a COPY.
+ */
+#define DIALECT_GREENPLUM_PLANNER                                                                            \
+	"SELECT set_config(s.name, v.value, false) FROM pg_settings s JOIN (VALUES ('optimizer', 'off'),"        \
+	" ('enable_nestloop', 'on'), ('random_page_cost', '1.1'), ('gp_autostats_mode', 'none'),"                \
+	" ('gp_autostats_mode_in_functions', 'none')) v (name, value) ON v.name = s.name"                        \
+	" WHERE s.source <> 'client';"
+
+#endif

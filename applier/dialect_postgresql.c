@@ -1,0 +1,61 @@
+#include "dialect.h"
+
+#include <string.h>
+
+#include "sql.h"
+
+/*
+ * Row security would hide rows from an UPDATE or DELETE without a word: off
+ * makes it an error.  An asynchronous commit could be lost after the source
+ * was told that it is durable.
+ */
+static const char session_settings[] = SQL_VALUE_SETTINGS
+	"SET client_min_messages = warning;"
+	"SET default_transaction_isolation = 'read committed';"
+	"SET row_security = off;"
+	"SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',"
+	" 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout');"
+	"SELECT set_config(name, 'on', false) FROM pg_settings WHERE name = 'synchronous_commit' AND setting = "
+	"'off'";
+
+static bool
+allows_unique(const struct table *table, const unsigned *columns, unsigned column_count)
+{
+	(void) table;
+	(void) columns;
+	return column_count > 0;
+}
+
+static void
+put_table_options(struct buffer *sql, const struct table *table)
+{
+	(void) sql;
+	(void) table;
+}
+
+static void
+put_staging_options(struct buffer *sql, const char *const *columns, unsigned column_count)
+{
+	(void) columns;
+	(void) column_count;
+	buffer_printf(sql, " ON COMMIT DELETE ROWS");
+}
+
+const struct dialect dialect_postgresql = {
+	.name = "postgresql",
+	.session_settings = session_settings,
+	.has_replication_role = true,
+	.catalog =
+		{
+			.kind = "c.relkind",
+			.partitioned = "c.relkind = 'p'",
+			.storage = "'h'",
+			.generated = "a.attgenerated <> ''",
+			.identity = "a.attidentity",
+			.key_columns = "i.indnkeyatts",
+			.enforces_foreign_keys = true,
+		},
+	.allows_unique = allows_unique,
+	.put_table_options = put_table_options,
+	.put_staging_options = put_staging_options,
+};

@@ -1,0 +1,533 @@
+#include "source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/lsn.h"
+#include "common/pattern.h"
+#include "describe.h"
+#include "sql.h"
+
+/*
+ * Row security would leave rows out of the copy without a word: off makes it
+ * an error.  Some of the timeouts are younger than PostgreSQL 13.
+ */
+const char source_session_settings[] = SQL_VALUE_SETTINGS
+	"SET row_security = off;"
+	"SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',"
+	" 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
+
+/* ---- who it is */
+
+static const char identify_sql[] =
+	"SELECT s.system_identifier,"
+	" CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())"
+	"  ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint END,"
+	" current_database(),"
+	" CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END"
+	" FROM pg_control_system() s";
+
+bool
+source_identify(struct connection *source, struct source_identity *identity, struct error *err)
+{
+	struct result *res;
+	bool ok;
+
+	*identity = (struct source_identity){.version = connection_server_version(source)};
+	if (!connection_execute(source, identify_sql, NULL, 0, &res, err))
+		return error_context(err, "asking the source who it is");
+	snprintf(identity->system, sizeof(identity->system), "%s", result_text(res, 0, 0));
+	identity->timeline = result_int(res, 0, 1);
+	snprintf(identity->database, sizeof(identity->database), "%s", result_text(res, 0, 2));
+	ok = lsn_parse(result_text(res, 0, 3), &identity->current_lsn);
+	result_free(res);
+	return ok || error_set(err, ERROR_DATA, "the source does not say at which LSN it is");
+}
+
+/* ---- slots */
+
+static const char slot_sql[] =
+	"SELECT s.plugin, s.database, s.slot_type = 'logical', s.active, s.active_pid, s.confirmed_flush_lsn,"
+	" s.restart_lsn, s.wal_status,"
+	" pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
+	"  ELSE pg_current_wal_lsn() END, s.restart_lsn)"
+	" FROM pg_replication_slots s WHERE s.slot_name = $1";
+
+/* NULL, where the server does not know, becomes 0. */
+static uint64_t
+result_lsn(const struct result *res, unsigned row, unsigned column)
+{
+	uint64_t lsn = 0;
+
+	if (!result_is_null(res, row, column) && !lsn_parse(result_text(res, row, column), &lsn))
+		return 0;
+	return lsn;
+}
+
+static void
+read_slot_row(const struct result *res, struct source_slot *out)
+{
+	out->exists = true;
+	snprintf(out->plugin, sizeof(out->plugin), "%s", result_text(res, 0, 0));
+	snprintf(out->database, sizeof(out->database), "%s", result_text(res, 0, 1));
+	out->logical = result_bool(res, 0, 2);
+	out->active = result_bool(res, 0, 3);
+	out->active_pid = result_int(res, 0, 4);
+	out->confirmed_flush_lsn = result_lsn(res, 0, 5);
+	out->restart_lsn = result_lsn(res, 0, 6);
+	snprintf(out->wal_status, sizeof(out->wal_status), "%s", result_text(res, 0, 7));
+	out->retained_bytes = result_int(res, 0, 8);
+}
+
+bool
+source_read_slot(struct connection *source, const char *slot, struct source_slot *out, struct error *err)
+{
+	struct param param = param_text(slot);
+	struct result *res;
+
+	*out = (struct source_slot){0};
+	if (!connection_execute(source, slot_sql, &param, 1, &res, err))
+		return error_context(err, "looking at the slot \"%s\"", slot);
+	if (result_rows(res) > 0)
+		read_slot_row(res, out);
+	result_free(res);
+	return true;
+}
+
+bool
+source_drop_slot(struct connection *source, const char *slot, struct error *err)
+{
+	struct param param = param_text(slot);
+
+	if (!connection_execute(source,
+							"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+							" WHERE slot_name = $1",
+							&param, 1, NULL, err))
+		return error_context(err, "dropping the slot \"%s\"", slot);
+	return true;
+}
+
+/* ---- the selection */
+
+/* Members of extensions belong to CREATE EXTENSION on the other side. */
+static const char candidates_sql[] =
+	"SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, i.inhparent"
+	" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" LEFT JOIN pg_inherits i ON c.relispartition AND i.inhrelid = c.oid"
+	" WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'"
+	" AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'sluice')"
+	" AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
+	"  AND d.deptype = 'e')"
+	" ORDER BY c.oid";
+
+struct candidate {
+	uint32_t oid;
+	const char *schema;
+	const char *name;
+	char kind;
+	char identity;
+	uint32_t parent; /* of a partition, otherwise 0 */
+	bool selected;
+};
+
+struct selection {
+	struct candidate *candidates; /* by oid */
+	unsigned count;
+	struct pattern_list include;
+	struct pattern_list exclude;
+};
+
+static struct candidate *
+find_candidate(const struct selection *selection, uint32_t oid)
+{
+	unsigned low = 0, high = selection->count;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		struct candidate *candidate = &selection->candidates[middle];
+
+		if (candidate->oid == oid)
+			return candidate;
+		if (candidate->oid > oid)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+static bool
+named_literally(const struct pattern_list *list, const struct candidate *candidate)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		if (pattern_is_literal(&list->items[i]) &&
+			pattern_matches(&list->items[i], candidate->schema, candidate->name))
+			return true;
+	return false;
+}
+
+/* By the patterns alone. */
+static bool
+matches(const struct selection *selection, const struct candidate *candidate)
+{
+	if (pattern_list_matches(&selection->exclude, candidate->schema, candidate->name))
+		return false;
+	return candidate->parent ? named_literally(&selection->include, candidate)
+							 : pattern_list_matches(&selection->include, candidate->schema, candidate->name);
+}
+
+/* A partition's rows come with its root's, or with whatever lies between that is selected. */
+static bool
+has_selected_ancestor(const struct selection *selection, const struct candidate *candidate)
+{
+	while (candidate->parent) {
+		candidate = find_candidate(selection, candidate->parent);
+		if (!candidate)
+			return false;
+		if (matches(selection, candidate))
+			return true;
+	}
+	return false;
+}
+
+static unsigned
+choose(struct selection *selection)
+{
+	unsigned selected = 0;
+
+	for (unsigned i = 0; i < selection->count; i++) {
+		struct candidate *candidate = &selection->candidates[i];
+
+		candidate->selected = matches(selection, candidate) && !has_selected_ancestor(selection, candidate);
+		selected += candidate->selected;
+	}
+	return selected;
+}
+
+static bool
+add_patterns(struct pattern_list *list, const struct string_list *texts, const char *key, struct error *err)
+{
+	for (unsigned i = 0; i < texts->count; i++) {
+		const char *problem = pattern_list_add(list, texts->items[i]);
+
+		if (problem)
+			return error_set(err, ERROR_CONFIG, "%s: \"%s\": %s", key, texts->items[i], problem);
+	}
+	return true;
+}
+
+static void
+read_candidates(struct selection *selection, const struct result *res)
+{
+	selection->count = result_rows(res);
+	selection->candidates = catalog_alloc(selection->count, sizeof(*selection->candidates));
+	for (unsigned i = 0; i < selection->count; i++)
+		selection->candidates[i] = (struct candidate){
+			.oid = (uint32_t) result_int(res, i, 0),
+			.schema = result_text(res, i, 1),
+			.name = result_text(res, i, 2),
+			.kind = result_text(res, i, 3)[0],
+			.identity = result_text(res, i, 4)[0],
+			.parent = (uint32_t) result_int(res, i, 5),
+		};
+}
+
+static void
+add_tables(const struct selection *selection, struct catalog *catalog, unsigned count)
+{
+	catalog->tables = catalog_alloc(count, sizeof(*catalog->tables));
+	for (unsigned i = 0; i < selection->count; i++) {
+		const struct candidate *candidate = &selection->candidates[i];
+
+		if (!candidate->selected)
+			continue;
+		catalog->tables[catalog->count++].source = (struct source_table){
+			.oid = candidate->oid,
+			.schema = catalog_strdup(candidate->schema),
+			.name = catalog_strdup(candidate->name),
+			.partitioned = candidate->kind == 'p',
+			.partition = candidate->parent != 0,
+			.identity = candidate->identity,
+		};
+	}
+}
+
+static bool
+select_tables(struct connection *source, const struct config *config, struct catalog *catalog,
+			  struct error *err)
+{
+	struct selection selection = {0};
+	struct result *res = NULL;
+	bool ok = add_patterns(&selection.include, &config->tables.include, "tables.include", err) &&
+			  add_patterns(&selection.exclude, &config->tables.exclude, "tables.exclude", err) &&
+			  connection_execute(source, candidates_sql, NULL, 0, &res, err);
+
+	if (ok) {
+		read_candidates(&selection, res);
+		add_tables(&selection, catalog, choose(&selection));
+		result_free(res);
+	}
+	free(selection.candidates);
+	pattern_list_free(&selection.include);
+	pattern_list_free(&selection.exclude);
+	return ok;
+}
+
+/* ---- what the configuration says of a table */
+
+static void
+map_table(struct table *table, const struct config *config)
+{
+	table->operations = config->operations;
+	table->target_schema = catalog_strdup(table->source.schema);
+	table->target_name = catalog_strdup(table->source.name);
+}
+
+/* The override's half that needs its names parsed. */
+static bool
+apply_target(struct table *table, const char *target, struct error *err)
+{
+	struct pattern name;
+	const char *problem = pattern_parse(target, &name);
+
+	if (problem)
+		return error_set(err, ERROR_CONFIG, "tables.overrides: target \"%s\": %s", target, problem);
+	free(table->target_schema);
+	free(table->target_name);
+	table->target_schema = catalog_strdup(name.schema.text);
+	table->target_name = catalog_strdup(name.table.text);
+	pattern_free(&name);
+	return true;
+}
+
+static bool
+apply_override(struct catalog *catalog, const struct table_override *override, struct error *err)
+{
+	struct pattern name;
+	const char *problem = pattern_parse(override->source, &name);
+	struct table *table;
+
+	if (problem)
+		return error_set(err, ERROR_CONFIG, "tables.overrides: source \"%s\": %s", override->source, problem);
+	table = catalog_find(catalog, name.schema.text, name.table.text);
+	pattern_free(&name);
+	if (!table)
+		return true;
+	table->override = override;
+	if (override->operations)
+		table->operations = override->operations;
+	return !override->target || apply_target(table, override->target, err);
+}
+
+static bool
+apply_config(struct catalog *catalog, const struct config *config, struct error *err)
+{
+	for (unsigned i = 0; i < catalog->count; i++)
+		map_table(&catalog->tables[i], config);
+	for (unsigned i = 0; i < config->tables.override_count; i++)
+		if (!apply_override(catalog, &config->tables.overrides[i], err))
+			return false;
+	return true;
+}
+
+/* ---- descriptions */
+
+/*
+ * A table's rows are those of its leaves.  The row count scales the last
+ * ANALYZE's density to today's size, as the planner does.
+ */
+static const char sizes_sql[] =
+	"SELECT c.oid, sum(pg_table_size(m.oid)),"
+	" sum(CASE WHEN m.reltuples > 0 AND m.relpages > 0 THEN m.reltuples / m.relpages *"
+	"  (pg_relation_size(m.oid) / current_setting('block_size')::int) ELSE 0 END)::bigint,"
+	" string_agg(DISTINCT m.relreplident::text, '')"
+	" FROM pg_class c CROSS JOIN LATERAL (SELECT c.oid WHERE c.relkind = 'r' UNION ALL"
+	"  SELECT p.relid FROM pg_partition_tree(c.oid) p WHERE c.relkind = 'p' AND p.isleaf) leaf (oid)"
+	" JOIN pg_class m ON m.oid = leaf.oid"
+	" WHERE c.oid = ANY ($1::oid[]) GROUP BY c.oid ORDER BY c.oid";
+
+/* What an update of any leaf is sure to carry. */
+static char
+common_identity(const char *identities)
+{
+	if (identities[1] == '\0')
+		return identities[0];
+	return strcmp(identities, "df") == 0 ? 'd' : 'n';
+}
+
+static void
+read_size(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	struct source_table *source = &table->source;
+
+	(void) end;
+	source->bytes = result_int(res, first, 1);
+	source->estimated_rows = result_int(res, first, 2);
+	if (source->partitioned && !result_is_null(res, first, 3))
+		source->identity = common_identity(result_text(res, first, 3));
+}
+
+/*
+ * Built-in are types that mean the same in every database and
+ * have a binary form: not those which are a catalog's OID underneath, nor the
+ * internal ones that cannot be read back.  PostgreSQL 18 has NOT NULL
+ * constraints that nobody has checked yet, and virtual generated columns, which
+ * have no stored value.
+ */
+static const char columns_sql[] = DESCRIBE_DOMAIN_BASES
+	","
+	" portable AS (SELECT oid FROM pg_type WHERE oid < 16384 AND typnamespace = 'pg_catalog'::regnamespace"
+	"  AND typtype IN ('b', 'r', 'm') AND typsend <> 0 AND typreceive <> 0"
+	"  AND typname !~ '^_?(reg|pg_node_tree|pg_ndistinct|pg_dependencies|pg_mcv_list|pg_brin_)')"
+	" SELECT a.attrelid, a.attnum, a.attname, a.atttypid, b.oid,"
+	"  CASE WHEN b.typlen = -1 THEN b.typelem ELSE 0 END, t.typtype, b.typtype, tn.nspname, t.typname,"
+	"  format_type(a.atttypid, a.atttypmod), bn.nspname, b.typname,"
+	"  format_type(b.oid, coalesce(s.typmod, a.atttypmod)),"
+	"  b.oid IN (SELECT oid FROM portable) AND (b.typlen <> -1 OR b.typelem = 0"
+	"   OR b.typelem IN (SELECT oid FROM portable)),"
+	"  a.atttypmod, a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid"
+	"   AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated),"
+	"  a.attgenerated = 's', a.attidentity"
+	" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
+	" JOIN pg_namespace tn ON tn.oid = t.typnamespace"
+	" LEFT JOIN bases s ON s.domain = t.oid"
+	" JOIN pg_type b ON b.oid = coalesce(s.oid, t.oid) JOIN pg_namespace bn ON bn.oid = b.typnamespace"
+	" WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'"
+	" ORDER BY a.attrelid, a.attnum";
+
+static void
+read_column(struct source_column *column, const struct result *res, unsigned row)
+{
+	*column = (struct source_column){
+		.attnum = (int) result_int(res, row, 1),
+		.name = catalog_strdup(result_text(res, row, 2)),
+		.type = (uint32_t) result_int(res, row, 3),
+		.base_type = (uint32_t) result_int(res, row, 4),
+		.element = (uint32_t) result_int(res, row, 5),
+		.typtype = result_text(res, row, 6)[0],
+		.base_typtype = result_text(res, row, 7)[0],
+		.type_schema = catalog_strdup(result_text(res, row, 8)),
+		.type_name = catalog_strdup(result_text(res, row, 9)),
+		.formatted = catalog_strdup(result_text(res, row, 10)),
+		.base_schema = catalog_strdup(result_text(res, row, 11)),
+		.base_name = catalog_strdup(result_text(res, row, 12)),
+		.base_formatted = catalog_strdup(result_text(res, row, 13)),
+		.builtin = result_bool(res, row, 14),
+		.typmod = (int) result_int(res, row, 15),
+		.not_null = result_bool(res, row, 16),
+		.generated = result_bool(res, row, 17),
+		.identity = result_text(res, row, 18)[0],
+	};
+}
+
+static void
+read_columns(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	struct source_table *source = &table->source;
+
+	source->columns = catalog_alloc(end - first, sizeof(*source->columns));
+	source->column_count = end - first;
+	for (unsigned row = first; row < end; row++)
+		read_column(&source->columns[row - first], res, row);
+}
+
+/*
+ * Indexes that can tell rows apart; the first of a table that is over NOT NULL
+ * columns alone is the best.  Deferrable ones may hold duplicates within a
+ * transaction, and no update carries their columns.
+ */
+static const char indexes_sql[] =
+	"SELECT i.indrelid, i.indisprimary, i.indisreplident, i.indnkeyatts, i.indkey::text FROM pg_index i"
+	" WHERE i.indrelid = ANY ($1::oid[]) AND i.indisunique AND i.indimmediate AND i.indisvalid"
+	" AND NOT i.indisexclusion AND i.indpred IS NULL AND i.indexprs IS NULL"
+	" ORDER BY i.indrelid, i.indnkeyatts, i.indexrelid";
+
+struct index_key {
+	struct source_column *columns[TABLE_MAX_KEY];
+	unsigned count;
+	bool not_null; /* all of them */
+};
+
+static struct source_column *
+column_by_attnum(const struct source_table *table, long attnum)
+{
+	for (unsigned i = 0; i < table->column_count; i++)
+		if (table->columns[i].attnum == attnum)
+			return &table->columns[i];
+	return NULL;
+}
+
+/* False when a column is not there, as one that came between two queries. */
+static bool
+read_index_key(const struct source_table *table, const char *attnums, long count, struct index_key *key)
+{
+	char *end;
+
+	*key = (struct index_key){.not_null = true};
+	for (long i = 0; i < count && i < TABLE_MAX_KEY; i++, attnums = end) {
+		struct source_column *column = column_by_attnum(table, strtol(attnums, &end, 10));
+
+		if (!column)
+			return false;
+		key->columns[key->count++] = column;
+		key->not_null = key->not_null && column->not_null;
+	}
+	return key->count > 0;
+}
+
+static void
+read_indexes(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	bool has_unique = false;
+
+	for (unsigned row = first; row < end; row++) {
+		struct index_key key;
+
+		if (!read_index_key(&table->source, result_text(res, row, 4), (long) result_int(res, row, 3), &key))
+			continue;
+		for (unsigned i = 0; i < key.count; i++) {
+			if (result_bool(res, row, 1))
+				key.columns[i]->primary_position = (int) i + 1;
+			if (result_bool(res, row, 2))
+				key.columns[i]->identity_position = (int) i + 1;
+			if (key.not_null && !has_unique)
+				key.columns[i]->unique_position = (int) i + 1;
+		}
+		has_unique = has_unique || key.not_null;
+	}
+}
+
+static bool
+describe_tables(struct connection *source, struct catalog *catalog, struct error *err)
+{
+	struct describe describe;
+	bool ok;
+
+	describe_init(&describe, catalog->count);
+	for (unsigned i = 0; i < catalog->count; i++)
+		describe_add(&describe, catalog->tables[i].source.oid, &catalog->tables[i]);
+	describe_sort(&describe);
+	ok = describe_run(&describe, source, sizes_sql, read_size, err) &&
+		 describe_run(&describe, source, columns_sql, read_columns, err) &&
+		 describe_run(&describe, source, indexes_sql, read_indexes, err);
+	describe_fini(&describe);
+	return ok;
+}
+
+bool
+source_read_catalog(struct connection *source, const struct config *config, struct catalog *catalog,
+					struct error *err)
+{
+	bool ok;
+
+	*catalog = (struct catalog){0};
+	ok = select_tables(source, config, catalog, err);
+	catalog_sort(catalog);
+	ok = ok && apply_config(catalog, config, err) && describe_tables(source, catalog, err);
+	if (!ok) {
+		catalog_free(catalog);
+		return error_context(err, "reading the tables of the source");
+	}
+	return true;
+}
