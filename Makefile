@@ -78,7 +78,8 @@ $(BUILD)/settings: FORCE
 
 # PGXS builds in its current folder, which therefore is one below $(BUILD).
 pgxs = $(MAKE) -C $(BUILD)/plugin -f $(SRC)/plugin/Makefile --no-print-directory \
-	$(if $(V),,--silent) PG_CONFIG='$(PG_CONFIG)' SLUICE_VERSION='$(VERSION)'
+	$(if $(V),,--silent) PG_CONFIG='$(PG_CONFIG)' SLUICE_VERSION='$(VERSION)' \
+	SLUICE_SANITIZE='$(SANITIZE)'
 
 $(BUILD)/plugin/sluice.so: $(BUILD)/settings FORCE
 	@+mkdir -p $(BUILD)/plugin/plugin $(BUILD)/plugin/common && $(pgxs)

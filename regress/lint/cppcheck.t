@@ -4,7 +4,8 @@
 
 look() {
 	cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
-		--suppress=preprocessorErrorDirective --suppress=missingInclude \
+		--library=regress/lint/cppcheck.cfg \
+		--suppress=preprocessorErrorDirective --suppress=invalidFunctionArgBool --suppress=missingInclude \
 		--error-exitcode=1 -I. -Icommon "$@"
 }
 check 'common and applier' look "${program_files[@]}"
