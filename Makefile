@@ -126,6 +126,10 @@ unit_helpers = $(patsubst $(SRC)/%.c,$(BUILD)/%.o,\
 	$(filter-out $(SRC)/regress/unit/test_%,$(wildcard $(SRC)/regress/unit/*.c)))
 tests: $(unit_tests) ; @:
 
+# This test makes the nth allocation fail.
+$(BUILD)/regress/unit/test_memory: override LDFLAGS += $(wrap_memory)
+wrap_memory = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
 $(unit_tests): %: %.o $(unit_helpers) $(testable)
 	$(call run,link $(@F),$(CC) $(sanitize) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(applier_libs) -lcmocka)
 

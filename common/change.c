@@ -215,9 +215,16 @@ relation_free(struct change_relation *rel)
 	free(rel);
 }
 
+static void
+fail_for_memory(struct change_decoder *d, struct reader *r)
+{
+	d->problem = "out of memory";
+	r->failed = true;
+}
+
 /* A NUL-terminated copy; a NUL inside fails the reader, so does short memory. */
 static const char *
-get_name(struct reader *r)
+get_name(struct change_decoder *d, struct reader *r)
 {
 	struct bytes s = reader_get_string(r);
 	char *copy;
@@ -228,7 +235,7 @@ get_name(struct reader *r)
 	}
 	copy = malloc(s.len + 1);
 	if (!copy) {
-		r->failed = true;
+		fail_for_memory(d, r);
 		return NULL;
 	}
 	memcpy(copy, s.data, s.len);
@@ -237,22 +244,22 @@ get_name(struct reader *r)
 }
 
 static void
-get_column(struct reader *r, struct change_column *column)
+get_column(struct change_decoder *d, struct reader *r, struct change_column *column)
 {
 	column->attnum = (int16_t) reader_get_bounded(r, INT16_MAX);
-	column->name = get_name(r);
+	column->name = get_name(d, r);
 	column->type = (uint32_t) reader_get_bounded(r, UINT32_MAX);
 	column->base_type = (uint32_t) reader_get_bounded(r, UINT32_MAX);
 	column->typmod = (int32_t) reader_get_signed(r);
 	column->typtype = (char) reader_get_u8(r);
 	column->flags = reader_get_u8(r);
 	column->width = (uint16_t) reader_get_bounded(r, UINT16_MAX);
-	column->type_schema = get_name(r);
-	column->type_name = get_name(r);
+	column->type_schema = get_name(d, r);
+	column->type_name = get_name(d, r);
 }
 
 static void
-get_columns(struct reader *r, struct change_relation *rel)
+get_columns(struct change_decoder *d, struct reader *r, struct change_relation *rel)
 {
 	unsigned count = (unsigned) reader_get_bounded(r, CHANGE_MAX_COLUMNS);
 
@@ -260,19 +267,19 @@ get_columns(struct reader *r, struct change_relation *rel)
 		return;
 	rel->columns = calloc(count ? count : 1, sizeof *rel->columns);
 	if (!rel->columns) {
-		r->failed = true;
+		fail_for_memory(d, r);
 		return;
 	}
 	rel->column_count = count;
 	for (unsigned i = 0; i < count && !r->failed; i++) {
-		get_column(r, &rel->columns[i]);
+		get_column(d, r, &rel->columns[i]);
 		if (rel->columns[i].flags & COLUMN_KEY)
 			rel->key_count++;
 	}
 }
 
 static void
-get_leaves(struct reader *r, struct change_relation *rel)
+get_leaves(struct change_decoder *d, struct reader *r, struct change_relation *rel)
 {
 	/* Every OID takes at least a byte, which bounds what is allocated. */
 	unsigned count = (unsigned) reader_get_bounded(r, reader_left(r));
@@ -281,7 +288,7 @@ get_leaves(struct reader *r, struct change_relation *rel)
 		return;
 	rel->leaves = calloc(count, sizeof *rel->leaves);
 	if (!rel->leaves) {
-		r->failed = true;
+		fail_for_memory(d, r);
 		return;
 	}
 	rel->leaf_count = count;
@@ -322,17 +329,17 @@ get_relation(struct change_decoder *d, struct reader *r, struct change *change)
 	struct change_relation *rel = calloc(1, sizeof *rel);
 
 	if (!rel) {
-		r->failed = true;
+		fail_for_memory(d, r);
 		return;
 	}
 	rel->number = (uint32_t) reader_get_bounded(r, UINT32_MAX);
 	rel->oid = (uint32_t) reader_get_bounded(r, UINT32_MAX);
-	rel->schema = get_name(r);
-	rel->name = get_name(r);
+	rel->schema = get_name(d, r);
+	rel->name = get_name(d, r);
 	rel->identity = (char) reader_get_u8(r);
 	rel->flags = reader_get_u8(r);
-	get_columns(r, rel);
-	get_leaves(r, rel);
+	get_columns(d, r, rel);
+	get_leaves(d, r, rel);
 	get_additions(r);
 	if (!r->failed && !memchr("difn", rel->identity, 4)) {
 		d->problem = "a relation's identity is of an unknown kind";
@@ -342,8 +349,9 @@ get_relation(struct change_decoder *d, struct reader *r, struct change *change)
 		d->problem = "a relation is described out of turn";
 		r->failed = true;
 	}
-	if (r->failed || !keep_relation(d, rel)) {
-		r->failed = true;
+	if (!r->failed && !keep_relation(d, rel))
+		fail_for_memory(d, r);
+	if (r->failed) {
 		relation_free(rel);
 		return;
 	}
