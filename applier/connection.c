@@ -727,7 +727,7 @@ connection_send(struct connection *conn, const void *data, size_t len)
 {
 	if (conn->lost || !conn->head || conn->head->state != REQUEST_COPYING_BOTH)
 		return;
-	if (PQputCopyData(conn->pg, data, (int) len) < 0)
+	if (PQputCopyData(conn->pg, data, (int) len) < 0 || PQflush(conn->pg) < 0)
 		conn->lost = true;
 	loop_timer_arm(conn->kick, 0);
 }

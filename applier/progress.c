@@ -431,6 +431,14 @@ put_update(struct buffer *sql, const char *task, const struct table *table)
 	buffer_put_u8(sql, ';');
 }
 
+void
+progress_put_rows_copied(struct buffer *sql, const char *task, const struct table *table, int64_t rows)
+{
+	buffer_printf(sql, "UPDATE sluice.tables SET state = 'copying', rows_copied = %lld WHERE ", (long long) rows);
+	put_key(sql, task, table);
+	buffer_printf(sql, " AND state IN ('waiting', 'copying');");
+}
+
 static const char insert_head[] = "INSERT INTO sluice.tables (task, source_schema, source_name, source_oid,"
 								  " target_schema, target_name, state, snapshot_lsn, rows_copied, error)\n";
 

@@ -68,6 +68,10 @@ MUST_CHECK bool progress_write_table(struct connection *destination, const char 
 /* The same as a statement for the copy's own transaction: written to `sql`. */
 void progress_put_table_update(struct buffer *sql, const char *task, const struct table *table);
 
+/* A statement for `status` alone: the rows copied so far, while the copy runs; it never undoes what the copy's own
+ * transaction has written. */
+void progress_put_rows_copied(struct buffer *sql, const char *task, const struct table *table, int64_t rows);
+
 /* The same for all tables of the catalog that have no row yet, in few statements. */
 MUST_CHECK bool progress_add_tables(struct connection *destination, const char *task,
 									const struct catalog *catalog, struct error *err);

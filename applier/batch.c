@@ -1,0 +1,124 @@
+#include "batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_CHUNK_BYTES ((size_t) 256 * 1024)
+
+struct batch *
+batch_create(void)
+{
+	struct batch *batch = calloc(1, sizeof *batch);
+
+	if (!batch)
+		arena_out_of_memory(sizeof *batch);
+	arena_init(&batch->arena, ARENA_CHUNK_BYTES);
+	return batch;
+}
+
+static void
+free_nets(struct batch *batch)
+{
+	for (unsigned i = 0; i < batch->net_count; i++) {
+		batch->by_shape[batch->nets[i]->shape->number] = NULL;
+		net_change_fini(batch->nets[i]);
+		free(batch->nets[i]);
+	}
+	batch->net_count = 0;
+}
+
+void
+batch_destroy(struct batch *batch)
+{
+	if (!batch)
+		return;
+	free_nets(batch);
+	free(batch->nets);
+	free(batch->by_shape);
+	arena_fini(&batch->arena);
+	free(batch);
+}
+
+void
+batch_reset(struct batch *batch)
+{
+	free_nets(batch);
+	arena_reset(&batch->arena);
+	batch->final = false;
+	batch->end_lsn = 0;
+	batch->commit_time = 0;
+	batch->transactions = 0;
+	batch->changes = 0;
+	batch->started_ms = 0;
+}
+
+static void *
+grow(void *array, size_t count, size_t bytes)
+{
+	void *grown = realloc(array, count * bytes);
+
+	if (!grown)
+		arena_out_of_memory(count * bytes);
+	return grown;
+}
+
+static void
+make_room(struct batch *batch, unsigned shape_number)
+{
+	if (batch->net_count == batch->net_capacity) {
+		batch->net_capacity = batch->net_capacity ? batch->net_capacity * 2 : 16;
+		batch->nets = grow(batch->nets, batch->net_capacity, sizeof(*batch->nets));
+	}
+	if (shape_number >= batch->by_shape_count) {
+		unsigned count = (shape_number + 1) * 2;
+
+		batch->by_shape = grow(batch->by_shape, count, sizeof(*batch->by_shape));
+		memset(batch->by_shape + batch->by_shape_count, 0,
+			   (count - batch->by_shape_count) * sizeof(*batch->by_shape));
+		batch->by_shape_count = count;
+	}
+}
+
+struct net_change *
+batch_net(struct batch *batch, const struct shape *shape)
+{
+	struct net_change *net;
+
+	if (shape->number < batch->by_shape_count && batch->by_shape[shape->number])
+		return batch->by_shape[shape->number];
+	make_room(batch, shape->number);
+	net = malloc(sizeof *net);
+	if (!net)
+		arena_out_of_memory(sizeof *net);
+	net_change_init(net, shape, &batch->arena);
+	batch->by_shape[shape->number] = net;
+	batch->nets[batch->net_count++] = net;
+	return net;
+}
+
+void
+batch_truncate(struct batch *batch, const struct shape *shape, bool restart_identity)
+{
+	struct net_change *own = batch_net(batch, shape);
+
+	for (unsigned i = 0; i < batch->net_count; i++)
+		if (batch->nets[i]->shape->table == shape->table)
+			net_change_truncate(batch->nets[i]);
+	own->restart_identity |= restart_identity;
+}
+
+bool
+batch_is_empty(const struct batch *batch)
+{
+	return batch->net_count == 0 && batch->end_lsn == 0;
+}
+
+size_t
+batch_bytes(const struct batch *batch)
+{
+	size_t bytes = arena_bytes(&batch->arena);
+
+	for (unsigned i = 0; i < batch->net_count; i++)
+		bytes += net_change_bytes(batch->nets[i]);
+	return bytes;
+}

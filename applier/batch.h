@@ -1,0 +1,45 @@
+/*
+ * A run of whole source transactions, folded, on its way to the destination;
+ * or one round of a transaction that is too large for one.
+ *
+ * A batch is filled, sealed, applied, and then reused: everything in it lives
+ * in its arena.  A batch that is not final leaves the destination's
+ * transaction open for the next one.
+ */
+#ifndef SLUICE_BATCH_H
+#define SLUICE_BATCH_H
+
+#include "net_change.h"
+
+struct batch {
+	struct batch *next; /* in whichever list it is */
+	struct arena arena;
+	struct net_change **nets; /* in the order in which their tables were first touched */
+	unsigned net_count;
+	unsigned net_capacity;
+	struct net_change **by_shape; /* by shape number; NULL: untouched */
+	unsigned by_shape_count;
+	bool final;			 /* ends at a commit */
+	uint64_t end_lsn;	 /* of its last whole transaction; 0: none yet */
+	int64_t commit_time; /* of the same, microseconds since 2000; 0: unknown */
+	int64_t transactions;
+	int64_t changes;
+	int64_t started_ms; /* when its first change came */
+};
+
+struct batch *batch_create(void);
+void batch_destroy(struct batch *batch);
+/* Empties it and keeps some memory. */
+void batch_reset(struct batch *batch);
+
+/* The net change of the shape's table, made at its first use. */
+struct net_change *batch_net(struct batch *batch, const struct shape *shape);
+
+/* Empties the table in the batch's order of things: what was gathered for it, whatever the shape,
+ * is void, and the target is truncated before the rest. */
+void batch_truncate(struct batch *batch, const struct shape *shape, bool restart_identity);
+
+bool batch_is_empty(const struct batch *batch);
+size_t batch_bytes(const struct batch *batch);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * The initial copy: every table that waits for it, at one snapshot of the
+ * source, by several pipes side by side, each with its own pair of
+ * connections.
+ *
+ *	COPY … TO STDOUT ──► pipe (bounded) ──► COPY … FROM STDIN
+ *
+ * A table's rows and its state in sluice.tables are written in one
+ * transaction, so a copied table stays copied whatever happens, and one that
+ * was interrupted has left nothing behind.
+ */
+#ifndef SLUICE_INITIAL_COPY_H
+#define SLUICE_INITIAL_COPY_H
+
+#include "catalog.h"
+#include "config.h"
+#include "connection.h"
+#include "dialect.h"
+
+struct initial_copy_setup {
+	struct loop *loop;
+	const struct config *config;
+	struct catalog *catalog;
+	struct connection *control; /* to the destination */
+	const char *snapshot;		/* exported by a connection that stays as it is meanwhile */
+	uint64_t snapshot_lsn;		/* changes of transactions that committed from here on follow */
+	uint64_t applied_lsn;		/* where the stream will start */
+};
+
+/* Copies the tables in state waiting or copying.  ERROR_STOPPED when a stop
+ * was requested before all were copied. */
+MUST_CHECK bool initial_copy_run(const struct initial_copy_setup *setup, struct error *err);
+
+#endif

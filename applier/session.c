@@ -1,0 +1,482 @@
+#include "session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "initial_copy.h"
+#include "log.h"
+#include "lsn.h"
+#include "precheck.h"
+#include "progress.h"
+#include "source.h"
+#include "sql.h"
+#include "stream.h"
+#include "target.h"
+
+#define FIRST_PAUSE_MS 500
+#define LONGEST_PAUSE_MS 30000
+
+struct session {
+	struct loop *loop;
+	const struct config *config;
+	struct until until;
+	uint64_t until_lsn; /* 0: until stopped, or not known yet */
+	bool applied_some;	/* since the last lost connection */
+	bool announced;		/* the first attempt has come as far as the stream */
+
+	/* one attempt's */
+	struct connection *source;
+	struct connection *destination; /* batches, and the task's lock */
+	struct connection *control;		/* everything else at the destination */
+	struct connection *replication;
+	const struct dialect *dialect;
+	bool triggers_off;
+	struct catalog catalog;
+	struct progress progress;
+	struct source_identity identity;
+	bool known; /* sluice.progress has our row: state can be written */
+};
+
+/* ---- connections */
+
+static struct connection *
+open_source(struct session *s, enum connection_kind kind, struct error *err)
+{
+	return connection_open(s->loop, "source", s->config->source.conninfo, kind, "sluice", err);
+}
+
+static bool
+open_destination(struct session *s, struct connection **conn, struct error *err)
+{
+	*conn = connection_open(s->loop, "destination", s->config->destination.conninfo, CONNECTION_SQL, "sluice",
+							err);
+	return *conn &&
+		   target_open_session(*conn, s->config->destination.dialect, &s->dialect, &s->triggers_off, err);
+}
+
+static bool
+open_all(struct session *s, struct error *err)
+{
+	s->source = open_source(s, CONNECTION_SQL, err);
+	if (!s->source || !connection_execute(s->source, source_session_settings, NULL, 0, NULL, err))
+		return false;
+	return open_destination(s, &s->destination, err) && open_destination(s, &s->control, err);
+}
+
+static void
+close_all(struct session *s)
+{
+	connection_close(s->replication);
+	connection_close(s->destination);
+	connection_close(s->source);
+	connection_close(s->control);
+	s->replication = s->destination = s->source = s->control = NULL;
+	catalog_free(&s->catalog);
+	s->known = false;
+}
+
+/* ---- what both servers say */
+
+static bool
+read_state(struct session *s, struct error *err)
+{
+	return source_identify(s->source, &s->identity, err) &&
+		   progress_read(s->control, s->config->task, &s->progress, err) &&
+		   source_read_catalog(s->source, s->config, &s->catalog, err) &&
+		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
+		   (!s->progress.exists || progress_read_tables(s->control, s->config->task, &s->catalog, err));
+}
+
+static bool
+precheck(struct session *s, struct error *err)
+{
+	struct precheck precheck = {0};
+	bool ok =
+		precheck_run(&precheck, s->config, s->source, s->control, s->dialect, &s->catalog, &s->progress, err);
+
+	if (!ok)
+		return false;
+	for (unsigned i = 0; i < precheck.count; i++) {
+		const struct check_item *item = &precheck.items[i];
+
+		if (item->outcome == CHECK_FAILED)
+			log_error("%s: %s: %s", item->name, item->subject, item->message);
+		else if (item->outcome == CHECK_WARNING && !s->announced)
+			log_warning("%s: %s: %s", item->name, item->subject, item->message);
+	}
+	if (precheck.failures > 0)
+		ok = precheck_error(&precheck, err);
+	precheck_free(&precheck);
+	return ok;
+}
+
+static bool
+is_fresh(const struct session *s)
+{
+	return !s->progress.exists || s->progress.applied_lsn == 0;
+}
+
+/* ---- slots and snapshots */
+
+/*
+ * Makes a slot over the replication connection, which then holds the exported
+ * snapshot for as long as nothing else is asked of it.  (The syntax is that of
+ * PostgreSQL 13; later versions still take it.)
+ */
+static bool
+create_slot(struct session *s, const char *slot, bool temporary, uint64_t *lsn, char *snapshot,
+			size_t snapshot_bytes, struct error *err)
+{
+	struct buffer sql;
+	struct result *res;
+	bool ok;
+
+	s->replication = open_source(s, CONNECTION_REPLICATION, err);
+	if (!s->replication)
+		return false;
+	log_info("making slot %s; this waits for transactions that are open at the source", slot);
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	buffer_printf(&sql, "CREATE_REPLICATION_SLOT ");
+	sql_identifier(&sql, slot);
+	buffer_printf(&sql, "%s LOGICAL sluice EXPORT_SNAPSHOT", temporary ? " TEMPORARY" : "");
+	buffer_put_u8(&sql, '\0');
+	ok = connection_execute(s->replication, (const char *) sql.data, NULL, 0, &res, err);
+	buffer_fini(&sql);
+	if (!ok)
+		return error_context(err, "making slot %s", slot);
+	ok = lsn_parse(result_text(res, 0, 1), lsn) || error_set(err, ERROR_BUG, "the new slot has no LSN");
+	snprintf(snapshot, snapshot_bytes, "%s", result_text(res, 0, 2));
+	result_free(res);
+	return ok;
+}
+
+/* A start that ended before the slot's position was written down has left an
+ * unused slot behind, at most. */
+static bool
+drop_unused_slot(struct session *s, struct error *err)
+{
+	struct source_slot slot;
+
+	if (!source_read_slot(s->source, s->config->source.slot, &slot, err))
+		return false;
+	return !slot.exists || source_drop_slot(s->source, s->config->source.slot, err);
+}
+
+static void
+take_identity(struct session *s)
+{
+	struct progress *p = &s->progress;
+
+	snprintf(p->slot, sizeof p->slot, "%s", s->config->source.slot);
+	snprintf(p->source_system, sizeof p->source_system, "%s", s->identity.system);
+	snprintf(p->source_database, sizeof p->source_database, "%s", s->identity.database);
+	p->source_timeline = s->identity.timeline;
+}
+
+/* The row goes first, without a position: whoever finds it so knows that the
+ * slot, if there is one, was never used. */
+static bool
+begin_task(struct session *s, char *snapshot, size_t snapshot_bytes, struct error *err)
+{
+	if (s->progress.exists && !drop_unused_slot(s, err))
+		return false;
+	take_identity(s);
+	if (!progress_write(s->control, s->config->task, &s->progress, err) ||
+		!create_slot(s, s->config->source.slot, false, &s->progress.slot_lsn, snapshot, snapshot_bytes, err))
+		return false;
+	s->progress.applied_lsn = s->progress.slot_lsn;
+	return progress_write(s->control, s->config->task, &s->progress, err);
+}
+
+/* ---- the initial copy */
+
+static unsigned
+count_waiting(const struct session *s)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < s->catalog.count; i++)
+		count += s->catalog.tables[i].state == TABLE_WAITING || s->catalog.tables[i].state == TABLE_COPYING;
+	return count;
+}
+
+static bool
+copy_tables(struct session *s, const char *snapshot, uint64_t snapshot_lsn, struct error *err)
+{
+	struct initial_copy_setup setup = {
+		.loop = s->loop,
+		.config = s->config,
+		.catalog = &s->catalog,
+		.control = s->control,
+		.snapshot = snapshot,
+		.snapshot_lsn = snapshot_lsn,
+		.applied_lsn = s->progress.applied_lsn,
+	};
+
+	return progress_add_tables(s->control, s->config->task, &s->catalog, err) &&
+		   progress_set_phase(s->control, s->config->task, "copying", NULL, err) &&
+		   initial_copy_run(&setup, err);
+}
+
+/* Without a copy the tables follow from here on. */
+static bool
+skip_copy(struct session *s, struct error *err)
+{
+	for (unsigned i = 0; i < s->catalog.count; i++) {
+		struct table *table = &s->catalog.tables[i];
+
+		if (table->state != TABLE_WAITING && table->state != TABLE_COPYING)
+			continue;
+		table->state = TABLE_STREAMING;
+		table->snapshot_lsn = s->progress.applied_lsn;
+	}
+	return progress_add_tables(s->control, s->config->task, &s->catalog, err);
+}
+
+/* Tables that a crash left uncopied, or that are new, get a snapshot of their own. */
+static bool
+copy_late_tables(struct session *s, struct error *err)
+{
+	char slot[64], snapshot[128];
+	uint64_t lsn;
+
+	if (s->config->initial_copy.mode == COPY_MODE_NONE)
+		return skip_copy(s, err);
+	snprintf(slot, sizeof slot, "sluice_copy_%d_%d", (int) getpid(), connection_backend_pid(s->source));
+	return create_slot(s, slot, true, &lsn, snapshot, sizeof snapshot, err) &&
+		   copy_tables(s, snapshot, lsn, err);
+}
+
+static bool
+copy_if_needed(struct session *s, struct error *err)
+{
+	char snapshot[128];
+	bool ok = true;
+
+	if (is_fresh(s)) {
+		ok = begin_task(s, snapshot, sizeof snapshot, err);
+		s->known = ok;
+		if (ok && s->config->initial_copy.mode == COPY_MODE_NONE)
+			ok = skip_copy(s, err);
+		else if (ok)
+			ok = copy_tables(s, snapshot, s->progress.applied_lsn, err);
+	} else if (count_waiting(s) > 0) {
+		ok = copy_late_tables(s, err);
+	}
+	/* Its snapshot has served; the stream gets a connection of its own. */
+	connection_close(s->replication);
+	s->replication = NULL;
+	return ok;
+}
+
+/* ---- the stream */
+
+static void
+on_applied(void *arg, uint64_t lsn)
+{
+	struct session *s = arg;
+
+	(void) lsn;
+	s->applied_some = true;
+}
+
+/* Tables whose copy is older than what has been applied since are level with the others. */
+static bool
+promote_tables(struct session *s, uint64_t applied_lsn, struct error *err)
+{
+	for (unsigned i = 0; i < s->catalog.count; i++) {
+		struct table *table = &s->catalog.tables[i];
+
+		if (table->state != TABLE_CATCHING_UP || table->snapshot_lsn > applied_lsn)
+			continue;
+		table->state = TABLE_STREAMING;
+		if (!progress_write_table(s->control, s->config->task, table, err))
+			return false;
+	}
+	return true;
+}
+
+static uint64_t
+highest_snapshot(const struct session *s)
+{
+	uint64_t lsn = 0;
+
+	for (unsigned i = 0; i < s->catalog.count; i++)
+		if (s->catalog.tables[i].state == TABLE_CATCHING_UP && s->catalog.tables[i].snapshot_lsn > lsn)
+			lsn = s->catalog.tables[i].snapshot_lsn;
+	return lsn;
+}
+
+static bool
+stream_to(struct session *s, uint64_t until, struct error *err)
+{
+	struct stream_setup setup = {
+		.loop = s->loop,
+		.config = s->config,
+		.catalog = &s->catalog,
+		.dialect = s->dialect,
+		.destination = s->destination,
+		.control = s->control,
+		.progress = &s->progress,
+		.triggers_fire = !s->triggers_off,
+		.until = until,
+		.applied = on_applied,
+		.arg = s,
+	};
+	bool ok;
+
+	s->replication = open_source(s, CONNECTION_REPLICATION, err);
+	if (!s->replication)
+		return false;
+	setup.source = s->replication;
+	ok = stream_run(&setup, err);
+	/* Their callbacks refer to the stream, which is gone. */
+	connection_close(s->replication);
+	connection_close(s->destination);
+	s->replication = s->destination = NULL;
+	return ok;
+}
+
+/* Copies that are ahead of the position: the stream first brings all tables level. */
+static bool
+catch_up(struct session *s, struct error *err)
+{
+	uint64_t level = highest_snapshot(s);
+
+	if (level == 0)
+		return true;
+	if (level > s->progress.applied_lsn &&
+		(!stream_to(s, level, err) || !open_destination(s, &s->destination, err) ||
+		 !progress_lock(s->destination, s->loop, s->config->task, err)))
+		return false;
+	if (loop_stop_requested(s->loop))
+		return true;
+	return progress_read(s->control, s->config->task, &s->progress, err) &&
+		   promote_tables(s, s->progress.applied_lsn, err);
+}
+
+static bool
+follow(struct session *s, struct error *err)
+{
+	char lsn[LSN_TEXT_BYTES];
+
+	if (!progress_set_phase(s->control, s->config->task, "streaming", NULL, err) || !catch_up(s, err))
+		return false;
+	if (loop_stop_requested(s->loop))
+		return true;
+	log_info("streaming from %s", lsn_format(s->progress.applied_lsn, lsn));
+	s->announced = true;
+	return stream_to(s, s->until_lsn, err);
+}
+
+/* ---- one attempt */
+
+static void
+set_until(struct session *s)
+{
+	if (s->until.kind == UNTIL_CURRENT && s->until_lsn == 0)
+		s->until_lsn = s->identity.current_lsn;
+	else if (s->until.kind == UNTIL_LSN)
+		s->until_lsn = s->until.lsn;
+}
+
+static bool
+attempt(struct session *s, struct error *err)
+{
+	if (!open_all(s, err) || !progress_lock(s->destination, s->loop, s->config->task, err) ||
+		!read_state(s, err))
+		return false;
+	s->known = s->progress.exists;
+	set_until(s);
+	if (!precheck(s, err))
+		return false;
+	if (!progress_install(s->control, s->dialect, err))
+		return false;
+	if (s->config->schema.create && !target_create_missing(s->control, s->dialect, &s->catalog, err))
+		return false;
+	if (!copy_if_needed(s, err))
+		return false;
+	return progress_take_over(s->control, s->config->task, &s->progress, err) && follow(s, err);
+}
+
+/* Writes down for `status` how the attempt ended, where that is possible. */
+static void
+record_outcome(struct session *s, const char *phase, const struct error *cause)
+{
+	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+	struct error ignored;
+
+	if (!s->control || !s->known)
+		return;
+	if (cause)
+		error_sentence(cause, sentence, sizeof sentence);
+	if (!progress_set_phase(s->control, s->config->task, phase, cause ? sentence : NULL, &ignored))
+		log_debug("the outcome could not be written down: %s", ignored.message);
+}
+
+static bool
+attempt_and_record(struct session *s, struct error *err)
+{
+	bool ok = attempt(s, err);
+
+	if (!ok && err->class == ERROR_STOPPED)
+		ok = true;
+	if (ok)
+		record_outcome(s, "stopped", NULL);
+	else if (err->class != ERROR_RETRY)
+		record_outcome(s, "failed", err);
+	close_all(s);
+	return ok;
+}
+
+/* ---- trying again */
+
+static int64_t
+pause_after(int failures)
+{
+	int64_t pause = FIRST_PAUSE_MS;
+
+	while (--failures > 0 && pause < LONGEST_PAUSE_MS)
+		pause *= 2;
+	return pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS;
+}
+
+static bool
+give_up(struct error *err, int64_t duration_ms)
+{
+	err->class = ERROR_DATA;
+	error_context(err, "gave up after trying for %lld s", (long long) (duration_ms / 1000));
+	if (!err->hint[0])
+		error_hint(err, "Mend the cause and start again; nothing is lost.");
+	return false;
+}
+
+bool
+session_run(struct loop *loop, const struct config *config, struct until until, struct error *err)
+{
+	struct session s = {.loop = loop, .config = config, .until = until};
+	int64_t trouble_since_ms = 0;
+	int failures = 0;
+
+	for (;;) {
+		char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+
+		s.applied_some = false;
+		if (attempt_and_record(&s, err))
+			return true;
+		if (err->class != ERROR_RETRY)
+			return false;
+		if (failures == 0 || s.applied_some) {
+			trouble_since_ms = loop_now_ms(loop);
+			failures = 0;
+		}
+		failures++;
+		if (loop_now_ms(loop) - trouble_since_ms >= config->retry_duration_ms)
+			return give_up(err, config->retry_duration_ms);
+		error_sentence(err, sentence, sizeof sentence);
+		log_warning("%s; trying again in %.1f s", sentence, (double) pause_after(failures) / 1000);
+		if (!loop_sleep(loop, pause_after(failures)))
+			return true;
+	}
+}

@@ -1,0 +1,44 @@
+/*
+ * From the slot to the destination: receives frames, gathers transactions
+ * into batches, has them applied, and confirms to the source what is durable.
+ *
+ *	source ──► frames ──► filling ──► sealed ──► applying ──► confirmed
+ *	           (queue)    (batch)     (batches)   (batch)
+ *
+ * Receiving goes on while the destination works.  An idle destination takes
+ * what is there at once, so batches grow with the load by themselves.  When
+ * all of it together reaches the memory limit the source is no longer read.
+ */
+#ifndef SLUICE_STREAM_H
+#define SLUICE_STREAM_H
+
+#include "catalog.h"
+#include "config.h"
+#include "connection.h"
+#include "dialect.h"
+#include "progress.h"
+
+struct stream_setup {
+	struct loop *loop;
+	const struct config *config;
+	struct catalog *catalog;
+	const struct dialect *dialect;
+	struct connection *source;		/* a replication connection */
+	struct connection *destination; /* for batches alone */
+	struct connection *control;		/* to the destination, for everything else */
+	const struct progress *progress;
+	bool triggers_fire; /* at the destination, in spite of us */
+	uint64_t until;		/* ends once everything up to here is durable; 0: never */
+	/* Called with every position that became durable. */
+	void (*applied)(void *arg, uint64_t lsn);
+	void *arg;
+};
+
+/*
+ * Returns true when `until` is reached or a stop was requested; false with the
+ * reason otherwise.  An ERROR_RETRY asks for a new session; its message may be
+ * about a new table, which the new session will copy.
+ */
+MUST_CHECK bool stream_run(const struct stream_setup *setup, struct error *err);
+
+#endif
