@@ -1,0 +1,134 @@
+# A second reader of the change format, written from its description in
+# common/change.h and sharing no code with the first.  It knows what the
+# plugin's tests need: frames, relations, rows.
+package Frames;
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+our @EXPORT = qw(split_frames read_messages FRAME_OPEN);
+
+use constant { FRAME_LZ4 => 1, FRAME_OPEN => 2, ROW_NULLS => 1, ROW_UNCHANGED => 2, COLUMN_KEY => 1 };
+
+my ($data, $pos);	# the body in hand
+
+sub take
+{
+	my ($bytes) = @_;
+	die "the body ends too early\n" if $pos + $bytes > length $data;
+	$pos += $bytes;
+	return substr $data, $pos - $bytes, $bytes;
+}
+
+sub u8 { return unpack 'C', take(1); }
+
+sub varint
+{
+	my ($value, $shift) = (0, 0);
+	while (1)
+	{
+		my $byte = u8();
+		$value |= ($byte & 0x7f) << $shift;
+		return $value if $byte < 0x80;
+		$shift += 7;
+	}
+}
+
+sub signed
+{
+	my $folded = varint();
+	return $folded & 1 ? -($folded >> 1) - 1 : $folded >> 1;
+}
+
+sub string { return take(varint()); }
+
+# Bytes as a list of { flags, body }; dies where they are not whole frames.
+sub split_frames
+{
+	my ($bytes) = @_;
+	my @frames;
+	while (length $bytes)
+	{
+		my ($magic, $flags, $length) = unpack 'a C N', $bytes;
+		die "no frame at this place\n" unless $magic eq 'S' && length $bytes >= 6 + $length;
+		push @frames, { flags => $flags, body => substr $bytes, 6, $length };
+		$bytes = substr $bytes, 6 + $length;
+	}
+	return @frames;
+}
+
+sub relation
+{
+	my %relation = (number => varint(), oid => varint(), schema => string(), name => string(),
+		identity => take(1), flags => u8());
+	for (1 .. varint())
+	{
+		my %column;
+		$column{$_} = $_ eq 'name' || $_ =~ /^type_/ ? string() : $_ eq 'typmod' ? signed() :
+		  $_ eq 'typtype' ? take(1) : $_ eq 'flags' ? u8() : varint()
+		  for qw(attnum name type base_type typmod typtype flags width type_schema type_name);
+		push @{ $relation{columns} }, \%column;
+	}
+	$relation{leaves} = [ map { varint() } 1 .. varint() ];
+	for (1 .. varint()) { varint(); string(); }
+	return \%relation;
+}
+
+# The values by name: bytes, undef for NULL, a reference to 'unchanged'.
+sub row
+{
+	my ($relation, $key_only) = @_;
+	my @columns = grep { !$key_only || $_->{flags} & COLUMN_KEY } @{ $relation->{columns} // [] };
+	my $bytes = int((@columns + 7) / 8);
+	my $flags = u8();
+	my $nulls = $flags & ROW_NULLS ? take($bytes) : "\0" x $bytes;
+	my $unchanged = $flags & ROW_UNCHANGED ? take($bytes) : "\0" x $bytes;
+	my %row;
+	for my $i (0 .. $#columns)
+	{
+		my $column = $columns[$i];
+		$row{ $column->{name} } = vec($nulls, $i, 1) ? undef
+		  : vec($unchanged, $i, 1) ? \'unchanged'
+		  : take($column->{width} || varint());
+	}
+	return \%row;
+}
+
+sub old_row
+{
+	my ($relation, $kind) = @_;
+	return $kind == 1 || $kind == 2 ? row($relation, $kind == 1) : undef;
+}
+
+# The messages of one frame's body; `relations` keeps descriptions by number.
+sub read_messages
+{
+	(my $relations, $data) = @_;
+	my @messages;
+	$pos = 0;
+	while ($pos < length $data)
+	{
+		my %m = (kind => take(1));
+		if ($m{kind} eq 'H')
+		{
+			@m{qw(version server encoding database)} = (varint(), varint(), string(), string());
+			$m{options} = { map { my $name = string(); ($name => string()) } 1 .. varint() };
+		}
+		elsif ($m{kind} eq 'R') { $m{relation} = relation(); $relations->{ $m{relation}{number} } = $m{relation}; }
+		elsif ($m{kind} eq 'B') { $m{xid} = varint(); signed(); signed(); }
+		elsif ($m{kind} eq 'C') { varint(); }
+		elsif ($m{kind} eq 'M') { @m{qw(flags lsn prefix content)} = (u8(), take(8), string(), string()); }
+		elsif ($m{kind} =~ /[IUD]/)
+		{
+			$m{relation} = $relations->{ varint() } or die "a relation that was not described\n";
+			if ($m{kind} ne 'I') { $m{old_kind} = u8(); $m{old} = old_row($m{relation}, $m{old_kind}); }
+			$m{new} = row($m{relation}, 0) if $m{kind} ne 'D';
+		}
+		else { die "a message of kind $m{kind}\n"; }
+		push @messages, \%m;
+	}
+	return @messages;
+}
+
+1;
