@@ -32,9 +32,10 @@ struct precheck {
  * (or cleared) and the slot must not exist; otherwise slot and progress must fit together.
  * False only when a server could not be asked.
  */
-MUST_CHECK bool precheck_run(struct precheck *precheck, const struct config *config, struct connection *source,
-							 struct connection *destination, const struct dialect *dialect,
-							 struct catalog *catalog, const struct progress *progress, struct error *err);
+MUST_CHECK bool precheck_run(struct precheck *precheck, const struct config *config,
+							 struct connection *source, struct connection *destination,
+							 const struct dialect *dialect, struct catalog *catalog,
+							 const struct progress *progress, struct error *err);
 /* One line an item on standard output: "ok       wal_level  logical". */
 void precheck_print(const struct precheck *precheck, bool only_problems);
 /* The failures as an ERROR_PRECONDITION: the first one's message and how many more there are. */

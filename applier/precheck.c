@@ -1,0 +1,181 @@
+#include "precheck.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "precheck_item.h"
+
+/* ---- the list */
+
+void
+precheck_add(struct precheck_context *c, enum check_outcome outcome, const char *name, const char *subject,
+			 const char *fmt, ...)
+{
+	struct precheck *precheck = c->precheck;
+	struct check_item *item;
+	char *message;
+	va_list args;
+
+	va_start(args, fmt);
+	if (vasprintf(&message, fmt, args) < 0)
+		arena_out_of_memory(strlen(fmt));
+	va_end(args);
+	/* Grows at the powers of two. */
+	if ((precheck->count & (precheck->count - 1)) == 0) {
+		size_t bytes = (precheck->count ? 2 * precheck->count : 1) * sizeof *precheck->items;
+
+		precheck->items = realloc(precheck->items, bytes);
+		if (!precheck->items)
+			arena_out_of_memory(bytes);
+	}
+	item = &precheck->items[precheck->count++];
+	*item =
+		(struct check_item){outcome, catalog_strdup(name), catalog_strdup(subject ? subject : ""), message};
+	precheck->warnings += outcome == CHECK_WARNING;
+	precheck->failures += outcome == CHECK_FAILED;
+}
+
+static const char *
+outcome_name(enum check_outcome outcome)
+{
+	switch (outcome) {
+	case CHECK_OK:
+		return "ok";
+	case CHECK_WARNING:
+		return "warning";
+	case CHECK_FAILED:
+		break;
+	}
+	return "failed";
+}
+
+void
+precheck_print(const struct precheck *precheck, bool only_problems)
+{
+	for (unsigned i = 0; i < precheck->count; i++) {
+		const struct check_item *item = &precheck->items[i];
+
+		if (only_problems && item->outcome == CHECK_OK)
+			continue;
+		printf("%-7s  %-14s  %s%s%s\n", outcome_name(item->outcome), item->name, item->subject,
+			   item->subject[0] ? ": " : "", item->message);
+	}
+	fflush(stdout);
+}
+
+bool
+precheck_error(const struct precheck *precheck, struct error *err)
+{
+	const struct check_item *item = precheck->items;
+
+	while (item->outcome != CHECK_FAILED)
+		item++;
+	error_set(err, ERROR_PRECONDITION, "%s: %s%s%s", item->name, item->subject, item->subject[0] ? ": " : "",
+			  item->message);
+	if (precheck->failures > 1)
+		error_hint(err, "This and %u more failed; \"sluice check\" lists all.", precheck->failures - 1);
+	return false;
+}
+
+void
+precheck_free(struct precheck *precheck)
+{
+	for (unsigned i = 0; i < precheck->count; i++) {
+		free(precheck->items[i].name);
+		free(precheck->items[i].subject);
+		free(precheck->items[i].message);
+	}
+	free(precheck->items);
+	*precheck = (struct precheck){0};
+}
+
+/* ---- what the parts share */
+
+const char *
+precheck_table_name(struct precheck_context *c, const struct table *table)
+{
+	return progress_table_name(&c->memory, table->source.schema, table->source.name);
+}
+
+const char *
+precheck_target_name(struct precheck_context *c, const struct table *table)
+{
+	return progress_table_name(&c->memory, table->target_schema, table->target_name);
+}
+
+bool
+precheck_is_daemon(const struct precheck_context *c)
+{
+	return c->lock_holder == connection_backend_pid(c->destination);
+}
+
+bool
+precheck_is_fresh(const struct precheck_context *c)
+{
+	return !c->progress->exists || c->progress->applied_lsn == 0;
+}
+
+bool
+precheck_will_copy(const struct precheck_context *c, const struct table *table)
+{
+	return c->config->initial_copy.mode == COPY_MODE_FULL &&
+		   (table->state == TABLE_WAITING || table->state == TABLE_COPYING);
+}
+
+/* ---- the parts */
+
+/* Where each table stands; a table that is not the one that was copied is a failure. */
+static bool
+read_states(struct precheck_context *c, struct error *err)
+{
+	struct error problem;
+
+	if (!c->progress->exists || progress_read_tables(c->destination, c->config->task, c->catalog, &problem))
+		return true;
+	if (problem.class != ERROR_DATA || problem.sqlstate[0] != '\0') {
+		*err = problem;
+		return false;
+	}
+	precheck_add(c, CHECK_FAILED, "state", NULL, "%s; %s", problem.message, problem.hint);
+	return true;
+}
+
+static bool
+run_parts(struct precheck_context *c, struct error *err)
+{
+	if (!progress_lock_holder(c->destination, c->config->task, &c->lock_holder, err) ||
+		!source_identify(c->source, &c->source_identity, err) ||
+		!source_read_slot(c->source, c->config->source.slot, &c->slot, err) || !precheck_source(c, err) ||
+		!precheck_slot(c, err) || !precheck_destination(c, err) || !precheck_selection(c, err) ||
+		!read_states(c, err))
+		return false;
+	for (unsigned i = 0; i < c->catalog->count; i++)
+		precheck_table(c, &c->catalog->tables[i]);
+	return precheck_rights(c, err) && precheck_contents(c, err);
+}
+
+bool
+precheck_run(struct precheck *precheck, const struct config *config, struct connection *source,
+			 struct connection *destination, const struct dialect *dialect, struct catalog *catalog,
+			 const struct progress *progress, struct error *err)
+{
+	struct precheck_context c = {
+		.precheck = precheck,
+		.config = config,
+		.source = source,
+		.destination = destination,
+		.dialect = dialect,
+		.catalog = catalog,
+		.progress = progress,
+	};
+	bool done;
+
+	*precheck = (struct precheck){0};
+	arena_init(&c.memory, 16384);
+	done = run_parts(&c, err);
+	arena_fini(&c.memory);
+	if (!done)
+		precheck_free(precheck);
+	return done;
+}

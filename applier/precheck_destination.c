@@ -1,0 +1,171 @@
+/*
+ * The destination as a server: what it is, and whether this user may make and
+ * write what the task needs there.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "precheck_item.h"
+
+struct database_rights {
+	bool read_only;
+	bool create;
+	bool temp;
+	bool state_schema; /* sluice exists */
+	bool state_usage;
+	bool state_create;
+	bool state_missing; /* one of its tables does not exist */
+	bool state_write;
+};
+
+static bool
+read_rights(struct precheck_context *c, struct database_rights *r, struct error *err)
+{
+	static const char sql[] =
+		"SELECT current_setting('transaction_read_only') = 'on',"
+		" has_database_privilege(current_database(), 'CREATE'),"
+		" has_database_privilege(current_database(), 'TEMP'), n.oid IS NOT NULL,"
+		" has_schema_privilege(n.oid, 'USAGE'), has_schema_privilege(n.oid, 'CREATE'), count(t.oid) < 2,"
+		" coalesce(bool_and(has_table_privilege(t.oid, 'SELECT') AND has_table_privilege(t.oid, 'INSERT')"
+		" AND has_table_privilege(t.oid, 'UPDATE') AND has_table_privilege(t.oid, 'DELETE')), true)"
+		" FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'sluice'"
+		" LEFT JOIN pg_class t ON t.relnamespace = n.oid AND t.relname IN ('progress', 'tables')"
+		" GROUP BY n.oid";
+	struct result *res;
+
+	if (!connection_execute(c->destination, sql, NULL, 0, &res, err))
+		return false;
+	*r = (struct database_rights){
+		.read_only = result_bool(res, 0, 0),
+		.create = result_bool(res, 0, 1),
+		.temp = result_bool(res, 0, 2),
+		.state_schema = result_bool(res, 0, 3),
+		.state_usage = result_bool(res, 0, 4),
+		.state_create = result_bool(res, 0, 5),
+		.state_missing = result_bool(res, 0, 6),
+		.state_write = result_bool(res, 0, 7),
+	};
+	result_free(res);
+	return true;
+}
+
+static void
+check_state_rights(struct precheck_context *c, const struct database_rights *r)
+{
+	if (!r->state_schema && !r->create)
+		precheck_add(c, CHECK_FAILED, "rights", "destination",
+					 "the schema sluice for the task's state cannot be made: GRANT CREATE ON DATABASE");
+	else if (r->state_schema && (!r->state_usage || (r->state_missing && !r->state_create)))
+		precheck_add(c, CHECK_FAILED, "rights", "destination",
+					 "the schema sluice cannot be used: GRANT USAGE, CREATE ON SCHEMA sluice");
+	else if (!r->state_write)
+		precheck_add(c, CHECK_FAILED, "rights", "destination",
+					 "the task's state cannot be written: GRANT SELECT, INSERT, UPDATE, DELETE ON"
+					 " sluice.progress, sluice.tables");
+}
+
+static bool
+check_encoding(struct precheck_context *c, struct error *err)
+{
+	struct result *here, *there;
+	bool same;
+
+	if (!connection_execute(c->source, "SHOW server_encoding", NULL, 0, &here, err))
+		return false;
+	if (!connection_execute(c->destination, "SHOW server_encoding", NULL, 0, &there, err)) {
+		result_free(here);
+		return false;
+	}
+	same = strcmp(result_text(here, 0, 0), result_text(there, 0, 0)) == 0 ||
+		   strcmp(result_text(there, 0, 0), "UTF8") == 0;
+	if (!same)
+		precheck_add(c, CHECK_WARNING, "encoding", "destination",
+					 "it is %s, the source is %s: a character that the destination lacks stops the run",
+					 result_text(there, 0, 0), result_text(here, 0, 0));
+	result_free(here);
+	result_free(there);
+	return true;
+}
+
+/* ---- schemas of targets that are to be made */
+
+struct schema {
+	char *name;
+	bool create;
+};
+
+static int
+compare_schemas(const void *a, const void *b)
+{
+	return strcmp(((const struct schema *) a)->name, ((const struct schema *) b)->name);
+}
+
+static bool
+read_schemas(struct precheck_context *c, struct schema **schemas, unsigned *count, struct error *err)
+{
+	struct result *res;
+
+	if (!connection_execute(c->destination,
+							"SELECT nspname, has_schema_privilege(oid, 'CREATE') AND"
+							" has_schema_privilege(oid, 'USAGE') FROM pg_namespace",
+							NULL, 0, &res, err))
+		return false;
+	*count = result_rows(res);
+	*schemas = arena_alloc(&c->memory, *count * sizeof **schemas);
+	for (unsigned i = 0; i < *count; i++)
+		(*schemas)[i] =
+			(struct schema){arena_strdup(&c->memory, result_text(res, i, 0)), result_bool(res, i, 1)};
+	result_free(res);
+	qsort(*schemas, *count, sizeof **schemas, compare_schemas);
+	return true;
+}
+
+static void
+check_schema(struct precheck_context *c, const struct table *table, const struct schema *schema,
+			 const struct database_rights *r)
+{
+	if (!schema && !r->create)
+		precheck_add(c, CHECK_FAILED, "rights", precheck_target_name(c, table),
+					 "its schema is missing and cannot be made: GRANT CREATE ON DATABASE");
+	else if (schema && !schema->create)
+		precheck_add(c, CHECK_FAILED, "rights", precheck_target_name(c, table),
+					 "it is missing and cannot be made: GRANT USAGE, CREATE ON SCHEMA");
+}
+
+static bool
+check_schemas(struct precheck_context *c, const struct database_rights *r, struct error *err)
+{
+	struct schema *schemas;
+	unsigned count;
+
+	if (!c->config->schema.create)
+		return true;
+	if (!read_schemas(c, &schemas, &count, err))
+		return false;
+	for (unsigned i = 0; i < c->catalog->count; i++) {
+		const struct table *table = &c->catalog->tables[i];
+		struct schema wanted = {.name = table->target_schema};
+
+		if (!table->target.exists)
+			check_schema(c, table, bsearch(&wanted, schemas, count, sizeof *schemas, compare_schemas), r);
+	}
+	return true;
+}
+
+bool
+precheck_destination(struct precheck_context *c, struct error *err)
+{
+	struct database_rights rights;
+
+	precheck_add(c, CHECK_OK, "dialect", "destination", "%s", c->dialect->name);
+	if (!read_rights(c, &rights, err))
+		return false;
+	if (rights.read_only)
+		precheck_add(c, CHECK_FAILED, "writable", "destination",
+					 "it is a standby or set to read only: name the primary in destination.conninfo");
+	if (!rights.temp)
+		precheck_add(c, CHECK_FAILED, "rights", "destination",
+					 "temporary tables cannot be made: GRANT TEMPORARY ON DATABASE");
+	check_state_rights(c, &rights);
+	return check_encoding(c, err) && check_schemas(c, &rights, err);
+}

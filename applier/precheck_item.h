@@ -1,0 +1,52 @@
+/*
+ * What the parts of the precheck share: the servers that they ask, and the list
+ * that they add to.  Each part is a function that adds its items and returns
+ * false only when a server could not be asked.
+ */
+#ifndef SLUICE_PRECHECK_ITEM_H
+#define SLUICE_PRECHECK_ITEM_H
+
+#include "precheck.h"
+
+struct precheck_context {
+	struct precheck *precheck;
+	const struct config *config;
+	struct connection *source;
+	struct connection *destination;
+	const struct dialect *dialect;
+	struct catalog *catalog;
+	const struct progress *progress;
+	struct source_identity source_identity;
+	struct source_slot slot;
+	int64_t lock_holder; /* process of the destination that holds the task; 0: nobody */
+	struct arena memory; /* for what lives as long as the precheck */
+};
+
+/* Adds an item; `subject` may be NULL. */
+void precheck_add(struct precheck_context *c, enum check_outcome outcome, const char *name,
+				  const char *subject, const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+/* "schema.table" of the source's table, for subjects. */
+const char *precheck_table_name(struct precheck_context *c, const struct table *table);
+/* The same of its target. */
+const char *precheck_target_name(struct precheck_context *c, const struct table *table);
+
+/* Whether the daemon that calls this is the one that holds the task. */
+bool precheck_is_daemon(const struct precheck_context *c);
+/* The first start of a task: its slot has not been made yet. */
+bool precheck_is_fresh(const struct precheck_context *c);
+/* Whether the table's rows are still to be copied. */
+bool precheck_will_copy(const struct precheck_context *c, const struct table *table);
+
+MUST_CHECK bool precheck_source(struct precheck_context *c, struct error *err);
+MUST_CHECK bool precheck_slot(struct precheck_context *c, struct error *err);
+MUST_CHECK bool precheck_destination(struct precheck_context *c, struct error *err);
+/* What the configuration selects, and whether it is there. */
+MUST_CHECK bool precheck_selection(struct precheck_context *c, struct error *err);
+/* What one table's two descriptions tell without a server. */
+void precheck_table(struct precheck_context *c, const struct table *table);
+/* Rights and contents of all tables, in few queries. */
+MUST_CHECK bool precheck_rights(struct precheck_context *c, struct error *err);
+MUST_CHECK bool precheck_contents(struct precheck_context *c, struct error *err);
+
+#endif

@@ -1,0 +1,230 @@
+/*
+ * What the configuration selects against what is there: patterns that match
+ * nothing, overrides without a table, targets with two sources.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pattern.h"
+#include "precheck_item.h"
+
+/* ---- patterns */
+
+static bool
+matches_any(const struct catalog *catalog, const struct pattern *pattern)
+{
+	if (pattern_is_literal(pattern))
+		return catalog_find(catalog, pattern->schema.text, pattern->table.text) != NULL;
+	for (unsigned i = 0; i < catalog->count; i++)
+		if (pattern_matches(pattern, catalog->tables[i].source.schema, catalog->tables[i].source.name))
+			return true;
+	return false;
+}
+
+static bool
+is_excluded(const struct config *config, const struct pattern *pattern)
+{
+	struct pattern_list excluded = {0};
+	bool is;
+
+	for (unsigned i = 0; i < config->tables.exclude.count; i++)
+		(void) pattern_list_add(&excluded, config->tables.exclude.items[i]);
+	is = pattern_list_matches(&excluded, pattern->schema.text, pattern->table.text);
+	pattern_list_free(&excluded);
+	return is;
+}
+
+/* Why the source's relation of that name is not among the tables. */
+static const char *
+explain_kind(char kind, char persistence, bool partition)
+{
+	switch (kind) {
+	case 'v':
+	case 'm':
+		return "it is a view";
+	case 'f':
+		return "it is a foreign table";
+	case 'S':
+		return "it is a sequence";
+	case 'r':
+	case 'p':
+		break;
+	default:
+		return "it is not a table";
+	}
+	if (persistence == 'u')
+		return "it is unlogged, so its changes are not in the WAL: ALTER TABLE … SET LOGGED";
+	if (persistence == 't')
+		return "it is temporary";
+	return partition ? "it is a partition of a selected table, through which its rows come"
+					 : "it cannot be replicated";
+}
+
+static bool
+report_literal(struct precheck_context *c, const char *written, const struct pattern *pattern,
+			   struct error *err)
+{
+	static const char sql[] = "SELECT c.relkind, c.relpersistence, c.relispartition FROM pg_class c"
+							  " JOIN pg_namespace n ON n.oid = c.relnamespace"
+							  " WHERE n.nspname = $1 AND c.relname = $2";
+	const struct param params[] = {param_text(pattern->schema.text), param_text(pattern->table.text)};
+	struct result *res;
+
+	if (!connection_execute(c->source, sql, params, 2, &res, err))
+		return false;
+	if (result_rows(res) == 0)
+		precheck_add(c, CHECK_FAILED, "selection", written,
+					 "there is no such table at the source: correct tables.include");
+	else
+		precheck_add(
+			c, result_bool(res, 0, 2) ? CHECK_WARNING : CHECK_FAILED, "selection", written, "%s",
+			explain_kind(result_text(res, 0, 0)[0], result_text(res, 0, 1)[0], result_bool(res, 0, 2)));
+	result_free(res);
+	return true;
+}
+
+static bool
+check_pattern(struct precheck_context *c, const char *written, const struct pattern *pattern,
+			  struct error *err)
+{
+	if (matches_any(c->catalog, pattern))
+		return true;
+	if (!pattern_is_literal(pattern)) {
+		precheck_add(c, CHECK_WARNING, "selection", written, "the pattern matches no table");
+		return true;
+	}
+	if (is_excluded(c->config, pattern)) {
+		precheck_add(c, CHECK_WARNING, "selection", written, "it is included by name and excluded again");
+		return true;
+	}
+	return report_literal(c, written, pattern, err);
+}
+
+static bool
+check_patterns(struct precheck_context *c, struct error *err)
+{
+	const struct string_list *include = &c->config->tables.include;
+	struct pattern pattern;
+	bool asked = true;
+
+	for (unsigned i = 0; asked && i < include->count; i++) {
+		if (pattern_parse(include->items[i], &pattern))
+			continue; /* the configuration has been checked */
+		asked = check_pattern(c, include->items[i], &pattern, err);
+		pattern_free(&pattern);
+	}
+	return asked;
+}
+
+/* ---- overrides */
+
+static void
+check_overrides(struct precheck_context *c)
+{
+	struct pattern pattern;
+
+	for (unsigned i = 0; i < c->config->tables.override_count; i++) {
+		const char *written = c->config->tables.overrides[i].source;
+
+		if (pattern_parse(written, &pattern))
+			continue;
+		if (!matches_any(c->catalog, &pattern))
+			precheck_add(c, CHECK_FAILED, "selection", written,
+						 "tables.overrides names it, but it is not among the selected tables");
+		pattern_free(&pattern);
+	}
+}
+
+/* ---- targets */
+
+static int
+compare_targets(const void *a, const void *b)
+{
+	const struct table *x = *(const struct table *const *) a, *y = *(const struct table *const *) b;
+	int order = strcmp(x->target_schema, y->target_schema);
+
+	return order ? order : strcmp(x->target_name, y->target_name);
+}
+
+static void
+check_shared_targets(struct precheck_context *c)
+{
+	unsigned count = c->catalog->count;
+	const struct table **sorted = arena_alloc(&c->memory, count * sizeof(struct table *));
+
+	for (unsigned i = 0; i < count; i++)
+		sorted[i] = &c->catalog->tables[i];
+	qsort(sorted, count, sizeof *sorted, compare_targets);
+	for (unsigned i = 1; i < count; i++)
+		if (compare_targets(&sorted[i - 1], &sorted[i]) == 0)
+			precheck_add(c, CHECK_FAILED, "target", precheck_target_name(c, sorted[i]),
+						 "it has two sources, %s and %s: give one another target in tables.overrides",
+						 precheck_table_name(c, sorted[i - 1]), precheck_table_name(c, sorted[i]));
+}
+
+/* The running server itself; the system identifier alone is that of its clones, too. */
+static bool
+read_instance(struct precheck_context *c, struct connection *conn, char **instance, struct error *err)
+{
+	static const char sql[] = "SELECT system_identifier || ' ' || extract(epoch FROM"
+							  " pg_postmaster_start_time()) || ' ' || current_database()"
+							  " FROM pg_control_system()";
+	struct result *res;
+
+	if (!connection_execute(conn, sql, NULL, 0, &res, err))
+		return false;
+	*instance = arena_strdup(&c->memory, result_text(res, 0, 0));
+	result_free(res);
+	return true;
+}
+
+/* The function is missing where the destination cannot be the source either. */
+static bool
+is_same_database(struct precheck_context *c, bool *same, struct error *err)
+{
+	static const char known[] = "SELECT 1 FROM pg_proc WHERE proname = 'pg_control_system'";
+	char *here, *there;
+	struct result *res;
+
+	if (!connection_execute(c->destination, known, NULL, 0, &res, err))
+		return false;
+	*same = result_rows(res) > 0;
+	result_free(res);
+	if (!*same)
+		return true;
+	if (!read_instance(c, c->source, &here, err) || !read_instance(c, c->destination, &there, err))
+		return false;
+	*same = strcmp(here, there) == 0;
+	return true;
+}
+
+/* A table that feeds itself would never come to rest. */
+static bool
+check_loop(struct precheck_context *c, struct error *err)
+{
+	bool same;
+
+	if (!is_same_database(c, &same, err))
+		return false;
+	for (unsigned i = 0; same && i < c->catalog->count; i++) {
+		const struct table *table = &c->catalog->tables[i];
+
+		if (table->target.exists && table->target.oid == table->source.oid)
+			precheck_add(c, CHECK_FAILED, "target", precheck_table_name(c, table),
+						 "source and destination are the same database, and it is its own target");
+	}
+	return true;
+}
+
+bool
+precheck_selection(struct precheck_context *c, struct error *err)
+{
+	if (c->catalog->count == 0)
+		precheck_add(c, CHECK_FAILED, "selection", NULL, "no table is selected: correct tables.include");
+	else
+		precheck_add(c, CHECK_OK, "selection", NULL, "%u table%s", c->catalog->count,
+					 c->catalog->count == 1 ? "" : "s");
+	check_overrides(c);
+	check_shared_targets(c);
+	return check_patterns(c, err) && check_loop(c, err);
+}

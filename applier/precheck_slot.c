@@ -1,0 +1,180 @@
+/*
+ * Slot and progress row must tell one story: the slot of this task, never
+ * moved beyond what the destination has, on the source it was made on.
+ */
+#include <string.h>
+
+#include "lsn.h"
+#include "precheck_item.h"
+
+#define RELEASE_POLLS 50
+
+static const char start_afresh[] = "\"sluice drop\" makes a fresh start possible, with new copies";
+
+/* ---- the slot by itself */
+
+/* The walsender of a daemon that was killed a moment ago lets go by itself. */
+static bool
+wait_for_release(struct precheck_context *c, struct error *err)
+{
+	for (unsigned i = 0; i < RELEASE_POLLS && c->slot.active; i++)
+		if (!connection_execute(c->source, "SELECT pg_sleep(0.2)", NULL, 0, NULL, err) ||
+			!source_read_slot(c->source, c->config->source.slot, &c->slot, err))
+			return false;
+	return true;
+}
+
+static bool
+check_active(struct precheck_context *c, struct error *err)
+{
+	const char *name = c->config->source.slot;
+
+	if (c->slot.active && c->lock_holder && !precheck_is_daemon(c)) {
+		precheck_add(c, CHECK_OK, "slot", name, "the task's daemon reads it");
+		return true;
+	}
+	if (c->slot.active && !wait_for_release(c, err))
+		return false;
+	if (c->slot.active)
+		precheck_add(c, CHECK_FAILED, "slot", name,
+					 "it is in use by process %lld of the source: stop the program that reads it",
+					 (long long) c->slot.active_pid);
+	return true;
+}
+
+/* Whether it is a slot that this program could have made. */
+static bool
+check_kind(struct precheck_context *c)
+{
+	const char *name = c->config->source.slot;
+
+	if (!c->slot.logical)
+		precheck_add(c, CHECK_FAILED, "slot", name, "it is a physical slot: choose another source.slot");
+	else if (strcmp(c->slot.plugin, "sluice") != 0)
+		precheck_add(c, CHECK_FAILED, "slot", name,
+					 "it belongs to the output plugin %s, not to sluice: choose another source.slot",
+					 c->slot.plugin);
+	else if (strcmp(c->slot.database, c->source_identity.database) != 0)
+		precheck_add(c, CHECK_FAILED, "slot", name,
+					 "it belongs to the database \"%s\": choose another source.slot", c->slot.database);
+	else
+		return true;
+	return false;
+}
+
+static void
+check_retention(struct precheck_context *c)
+{
+	const char *name = c->config->source.slot;
+	long long retained_mb = c->slot.retained_bytes / (1024 * 1024);
+
+	if (strcmp(c->slot.wal_status, "lost") == 0)
+		precheck_add(c, CHECK_FAILED, "slot", name,
+					 "the server gave it up and removed WAL that it needs: changes are lost; %s",
+					 start_afresh);
+	else if (strcmp(c->slot.wal_status, "unreserved") == 0)
+		precheck_add(c, CHECK_WARNING, "slot", name,
+					 "it lags beyond max_slot_wal_keep_size and may be given up at the next checkpoint");
+	if (c->slot.retained_bytes > c->config->wal.warn_bytes)
+		precheck_add(c, CHECK_WARNING, "slot", name, "it holds back %lld MB of WAL at the source",
+					 retained_mb);
+}
+
+/* ---- the progress row by itself */
+
+static void
+check_source(struct precheck_context *c)
+{
+	const struct progress *p = c->progress;
+	const struct source_identity *s = &c->source_identity;
+
+	if (strcmp(p->source_system, s->system) != 0)
+		precheck_add(c, CHECK_FAILED, "progress", NULL,
+					 "this is another source: its system identifier is %s, the task's is %s; %s", s->system,
+					 p->source_system, start_afresh);
+	else if (strcmp(p->source_database, s->database) != 0)
+		precheck_add(c, CHECK_FAILED, "progress", NULL,
+					 "this is another database: \"%s\", the task's is \"%s\"; %s", s->database,
+					 p->source_database, start_afresh);
+	else if (p->source_timeline != s->timeline)
+		precheck_add(c, CHECK_FAILED, "progress", NULL,
+					 "the source went from timeline %lld to %lld (a standby was promoted, or a backup"
+					 " restored): what was applied may not be in its history; %s",
+					 (long long) p->source_timeline, (long long) s->timeline, start_afresh);
+}
+
+/* ---- the two together */
+
+static void
+check_positions(struct precheck_context *c)
+{
+	char applied[LSN_TEXT_BYTES], other[LSN_TEXT_BYTES];
+
+	lsn_format(c->progress->applied_lsn, applied);
+	if (c->progress->applied_lsn > c->source_identity.current_lsn)
+		precheck_add(c, CHECK_FAILED, "progress", NULL,
+					 "the destination is at %s, ahead of the source at %s: the source was restored or"
+					 " replaced; %s",
+					 applied, lsn_format(c->source_identity.current_lsn, other), start_afresh);
+	else if (c->slot.exists && c->slot.confirmed_flush_lsn > c->progress->applied_lsn)
+		precheck_add(c, CHECK_FAILED, "slot", c->config->source.slot,
+					 "it was moved or made anew by others: the destination is at %s, the slot at %s, and the"
+					 " changes in between are lost; %s",
+					 applied, lsn_format(c->slot.confirmed_flush_lsn, other), start_afresh);
+	else if (c->slot.exists)
+		precheck_add(c, CHECK_OK, "progress", NULL, "applied up to %s, the slot confirms %s", applied,
+					 lsn_format(c->slot.confirmed_flush_lsn, other));
+}
+
+/* No progress: then there must be no slot either, or changes would be missed
+ * between the slot's position and a copy made now.  A row without a position
+ * is a start that was interrupted, and its slot is known to be our own. */
+static void
+check_fresh(struct precheck_context *c)
+{
+	const char *name = c->config->source.slot;
+
+	if (c->slot.exists && !c->progress->exists)
+		precheck_add(c, CHECK_FAILED, "slot", name,
+					 "it exists, but the destination has no progress of task \"%s\" in sluice.progress; %s",
+					 c->config->task, start_afresh);
+	else if (!c->slot.exists)
+		precheck_add(c, CHECK_OK, "slot", name, "to be made");
+}
+
+static void
+check_resumed(struct precheck_context *c)
+{
+	const char *name = c->config->source.slot;
+	char applied[LSN_TEXT_BYTES];
+
+	check_source(c);
+	if (!c->slot.exists)
+		precheck_add(c, CHECK_FAILED, "slot", name, "it is gone: the changes after %s are lost; %s",
+					 lsn_format(c->progress->applied_lsn, applied), start_afresh);
+	check_positions(c);
+}
+
+bool
+precheck_slot(struct precheck_context *c, struct error *err)
+{
+	const char *name = c->config->source.slot;
+
+	if (c->progress->exists && strcmp(c->progress->slot, name) != 0) {
+		precheck_add(c, CHECK_FAILED, "slot", name, "the task's slot is \"%s\": correct source.slot; or %s",
+					 c->progress->slot, start_afresh);
+		return true;
+	}
+	if (c->slot.exists && !check_kind(c))
+		return true;
+	if (c->slot.exists) {
+		check_retention(c);
+		if (!check_active(c, err))
+			return false;
+	}
+	if (precheck_is_fresh(c))
+		check_fresh(c);
+	else
+		check_resumed(c);
+	return true;
+}
