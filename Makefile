@@ -117,8 +117,8 @@ demo check lint bench: packages
 	@+$(SRC)/regress/run $@
 
 installcheck: packages
-	@test -n "$(DESTINATION)" || { echo "usage: make installcheck DESTINATION='conninfo'" >&2; exit 2; }
-	@+DESTINATION='$(DESTINATION)' $(SRC)/regress/run $@
+	@test -n "$$DESTINATION" || { echo "usage: make installcheck DESTINATION='conninfo'" >&2; exit 2; }
+	@+$(SRC)/regress/run $@
 
 # One unit test program for each regress/unit/test_*.c.
 unit_tests = $(patsubst $(SRC)/%.c,$(BUILD)/%,$(wildcard $(SRC)/regress/unit/test_*.c))

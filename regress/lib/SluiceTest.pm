@@ -52,6 +52,9 @@ BEGIN
 
 	# A test that is interrupted takes its servers down.
 	$SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { die "interrupted by SIG$_[0]\n" };
+
+	# Standard error goes to a log file; what a test dies of is to be seen.
+	$SIG{__DIE__} = sub { diag("died: $_[0]") if defined $^S && !$^S; };
 }
 
 use PostgreSQL::Test::Cluster;
