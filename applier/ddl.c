@@ -5,17 +5,30 @@
 
 #include "sql.h"
 
+/* reg* and the like name what only the source's own catalog has: text keeps the name. */
+static bool
+means_the_same(const struct source_column *column)
+{
+	return column->builtin || strcmp(column->base_schema, "pg_catalog") != 0;
+}
+
+static bool
+keeps_type(const struct source_column *column)
+{
+	return column->exists_at_target && means_the_same(column);
+}
+
 bool
 ddl_put_column_type(struct buffer *sql, const struct source_column *column)
 {
 	const char *type = column->element ? "text[]" : "text";
 
-	if (column->exists_at_target)
+	if (keeps_type(column))
 		type = column->formatted;
-	else if (column->typtype == 'd' && column->base_exists_at_target)
+	else if (column->typtype == 'd' && column->base_exists_at_target && means_the_same(column))
 		type = column->base_formatted;
 	buffer_put(sql, type, strlen(type));
-	return !column->exists_at_target;
+	return !keeps_type(column);
 }
 
 /* Names may hold anything, a comment ends with its line. */
@@ -32,13 +45,13 @@ put_type_changes(struct buffer *sql, const struct source_table *source)
 	for (unsigned i = 0; i < source->column_count; i++) {
 		const struct source_column *column = &source->columns[i];
 
-		if (column->exists_at_target)
+		if (keeps_type(column))
 			continue;
 		buffer_printf(sql, "-- column ");
 		put_in_comment(sql, column->name);
-		buffer_printf(sql, ": the destination has no ");
+		buffer_printf(sql, ": ");
 		put_in_comment(sql, column->formatted);
-		buffer_printf(sql, ", so it becomes ");
+		buffer_printf(sql, " becomes ");
 		ddl_put_column_type(sql, column);
 		buffer_put_u8(sql, '\n');
 	}

@@ -28,8 +28,8 @@ void ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, con
 
 /*
  * The type a column of a created table gets: the source's where the
- * destination has it, else the base type of a domain, else text (text[] for an
- * array).  True when it is not the source's.
+ * destination has one that means the same, else the base type of a domain, else
+ * text (text[] for an array).  True when it is not the source's.
  */
 bool ddl_put_column_type(struct buffer *sql, const struct source_column *column);
 

@@ -25,9 +25,8 @@ can_be_hashed(const struct source_column *column)
 		"circle",	   "int2vector", "refcursor", "jsonpath", "xid8",
 	};
 	const char *name = column->base_name;
-	bool base_becomes_text = !column->exists_at_target && !column->base_exists_at_target;
 
-	if (base_becomes_text)
+	if (!column->exists_at_target && !column->base_exists_at_target)
 		return true;
 	if (column->base_typtype == 'c')
 		return false;

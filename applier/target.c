@@ -41,12 +41,13 @@ read_version(struct connection *destination, char *version, size_t size, struct 
 static void
 shorten_version(char *version)
 {
-	char *end = strstr(version, " build");
+	char *build = strstr(version, " build "); /* within Greenplum's parentheses */
+	char *platform = strstr(version, " on ");
 
-	if (!end)
-		end = strstr(version, " on ");
-	if (end)
-		strcpy(end, strchr(version, '(') && strchr(version, '(') < end ? ")" : "");
+	if (build)
+		strcpy(build, ")");
+	else if (platform)
+		*platform = '\0';
 }
 
 static bool
