@@ -63,9 +63,9 @@ put_qualified(struct buffer *out, const char *schema, const char *name)
 
 /* ---- types */
 
-/* Where SQL's name of a type is not the catalog's (format_type). */
-static const char *
-sql_type_name(const char *name)
+/* The name that SQL has for a built-in type (format_type). */
+static void
+put_builtin_type(struct buffer *out, const char *name)
 {
 	static const char *const names[][2] = {
 		{"bool", "boolean"},
@@ -85,9 +85,15 @@ sql_type_name(const char *name)
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (strcmp(names[i][0], name) == 0)
-			return names[i][1];
-	return name;
+		if (strcmp(names[i][0], name) == 0) {
+			put(out, names[i][1]);
+			return;
+		}
+	/* Some are key words, but no column is meant here. */
+	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0')
+		put(out, name);
+	else
+		quote_identifier(out, name);
 }
 
 static bool
@@ -102,7 +108,7 @@ put_type(struct buffer *out, const struct change_column *column)
 	const char *name = column->type_name + (is_array(column) ? 1 : 0);
 
 	if (strcmp(column->type_schema, "pg_catalog") == 0)
-		put(out, sql_type_name(name));
+		put_builtin_type(out, name);
 	else
 		put_qualified(out, column->type_schema, name);
 	if (is_array(column))
