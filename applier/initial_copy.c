@@ -434,11 +434,11 @@ use_snapshot(struct connection *source, const char *snapshot, struct error *err)
 	bool ok;
 
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	buffer_printf(&sql, "%s; BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT ",
-				  source_session_settings);
+	buffer_printf(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT ");
 	sql_literal(&sql, snapshot);
 	buffer_put_u8(&sql, '\0');
-	ok = connection_execute(source, (const char *) sql.data, NULL, 0, NULL, err);
+	ok = connection_execute(source, source_session_settings, NULL, 0, NULL, err) &&
+		 connection_execute(source, (const char *) sql.data, NULL, 0, NULL, err);
 	buffer_fini(&sql);
 	return ok;
 }
