@@ -71,6 +71,55 @@ test_every_message_has_its_line(void **state)
 	change_decoder_fini(&d);
 }
 
+/* The example of docs/change-format.md. */
+static const char example[] =
+	"53 00 00000090 48 01 849409 0455544638 0473686f70 01 06666f726d6174 0662696e617279"
+	"42 dd05 90ddd916 e0aefbb1b797f502"
+	"52 01 808001 067075626c6963 0174 64 00 02"
+	"01 026964 17 17 01 62 07 04 0a70675f636174616c6f67 04696e7434"
+	"02 046e6f7465 19 19 01 62 00 00 0a70675f636174616c6f67 0474657874 00 00"
+	"49 01 00 00000001 026869"
+	"55 01 01 00 00000001 01 02 00000002"
+	"43 38";
+
+static const char *const example_lines[] = {
+	"startup: version: 1 server: 150020 encoding: 'UTF8' database: 'shop' options: format='binary'",
+	"BEGIN 733 (commit at 0/16B3748, 2026-01-02 03:04:05.678+00)",
+	"relation public.t: number: 1 oid: 16384 identity: default values: binary columns: id[integer] (attnum: "
+	"1 "
+	"type: pg_catalog.int4 23 base: 23 typmod: -1 kind: b width: 4 key primary not-null), note[text] "
+	"(attnum: 2 "
+	"type: pg_catalog.text 25 base: 25 typmod: -1 kind: b width: 0)",
+	"table public.t: INSERT: id[integer]:1 note[text]:'hi'",
+	"table public.t: UPDATE: old-key: id[integer]:1 new-tuple: id[integer]:2 note[text]:null",
+	"COMMIT (end 0/16B3780)",
+};
+
+static void
+test_the_documented_example(void **state)
+{
+	struct fixture *f = *state;
+	struct change_decoder d;
+	struct change change;
+	struct frame frame;
+	struct reader r;
+
+	assert_true(change_decoder_init(&d));
+	sample_put_hex(&f->in, example);
+	reader_init(&r, f->in.data, f->in.len);
+	assert_int_equal(change_frame_read(&r, &frame), FRAME_READ);
+	assert_int_equal(reader_left(&r), 0);
+	reader_init(&r, frame.body.data, frame.body.len);
+	for (size_t i = 0; i < sizeof example_lines / sizeof *example_lines; i++) {
+		assert_true(change_decode(&d, &r, &change));
+		buffer_reset(&f->out);
+		render_change(&f->out, &d, &change);
+		assert_line(&f->out, example_lines[i]);
+	}
+	assert_int_equal(reader_left(&r), 0);
+	change_decoder_fini(&d);
+}
+
 static void
 test_a_line_is_appended(void **state)
 {
@@ -434,6 +483,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_fixture(test_every_message_has_its_line),
+		with_fixture(test_the_documented_example),
 		with_fixture(test_a_line_is_appended),
 		with_fixture(test_lines_that_do_not_fit),
 		with_fixture(test_values),
