@@ -36,7 +36,7 @@ compat_update_progress(LogicalDecodingContext *ctx, bool skipped_transaction)
 #if PG_VERSION_NUM >= 150000
 	OutputPluginUpdateProgress(ctx, skipped_transaction);
 #else
-	(void)skipped_transaction;
+	(void) skipped_transaction;
 	OutputPluginUpdateProgress(ctx);
 #endif
 }
@@ -61,7 +61,7 @@ compat_is_virtual(Form_pg_attribute att)
 #if PG_VERSION_NUM >= 180000
 	return att->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
 #else
-	(void)att;
+	(void) att;
 	return false;
 #endif
 }

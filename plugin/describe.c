@@ -22,7 +22,7 @@ map_attributes(Relation target, Relation changed)
 static AttrNumber
 mapped(const AttrNumber *map, int attnum)
 {
-	return map ? map[attnum - 1] : (AttrNumber)attnum;
+	return map ? map[attnum - 1] : (AttrNumber) attnum;
 }
 
 static bool
@@ -79,7 +79,7 @@ name_type(struct change_column *column)
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for type %u", column->type);
-	form = (Form_pg_type)GETSTRUCT(tuple);
+	form = (Form_pg_type) GETSTRUCT(tuple);
 	column->type_schema = get_namespace_name(form->typnamespace);
 	column->type_name = pstrdup(NameStr(form->typname));
 	ReleaseSysCache(tuple);
@@ -135,7 +135,8 @@ describe_columns(struct change_relation *out, Relation target, Relation changed,
 }
 
 void
-describe_relation(struct change_relation *out, Relation target, Relation changed, bool text, MemoryContext context)
+describe_relation(struct change_relation *out, Relation target, Relation changed, bool text,
+				  MemoryContext context)
 {
 	MemoryContext before = MemoryContextSwitchTo(context);
 
@@ -165,7 +166,8 @@ describe_needs_text(Relation target)
 }
 
 struct column_source *
-describe_sources(const struct change_relation *described, Relation target, Relation changed, MemoryContext context)
+describe_sources(const struct change_relation *described, Relation target, Relation changed,
+				 MemoryContext context)
 {
 	const AttrNumber *map = map_attributes(target, changed);
 	struct column_source *sources =
@@ -185,9 +187,9 @@ static bool
 columns_equal(const struct change_column *a, const struct change_column *b)
 {
 	return a->attnum == b->attnum && strcmp(a->name, b->name) == 0 && a->type == b->type &&
-		a->base_type == b->base_type && a->typmod == b->typmod && a->typtype == b->typtype &&
-		a->flags == b->flags && a->width == b->width && strcmp(a->type_schema, b->type_schema) == 0 &&
-		strcmp(a->type_name, b->type_name) == 0;
+		   a->base_type == b->base_type && a->typmod == b->typmod && a->typtype == b->typtype &&
+		   a->flags == b->flags && a->width == b->width && strcmp(a->type_schema, b->type_schema) == 0 &&
+		   strcmp(a->type_name, b->type_name) == 0;
 }
 
 bool

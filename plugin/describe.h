@@ -31,8 +31,8 @@ void describe_relation(struct change_relation *out, Relation target, Relation ch
 bool describe_needs_text(Relation target);
 
 /* Where the described columns are found in the tuples of `changed`, and how they are written. */
-struct column_source *describe_sources(const struct change_relation *described, Relation target, Relation changed,
-									   MemoryContext context);
+struct column_source *describe_sources(const struct change_relation *described, Relation target,
+									   Relation changed, MemoryContext context);
 
 /* Whether two descriptions tell the client the same, numbers aside. */
 bool describe_equal(const struct change_relation *a, const struct change_relation *b);

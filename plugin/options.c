@@ -55,7 +55,7 @@ parse_protocol(struct options *options, const char *name, const char *value)
 	ListCell *cell;
 	bool common = false;
 
-	(void)options;
+	(void) options;
 	foreach (cell, versions) {
 		const char *version = lfirst(cell);
 
@@ -115,7 +115,7 @@ static const struct {
 static unsigned
 find_operation(const char *name)
 {
-	for (int i = 0; i < lengthof(operation_names); i++)
+	for (size_t i = 0; i < lengthof(operation_names); i++)
 		if (strcmp(name, operation_names[i].name) == 0)
 			return operation_names[i].operation;
 	return 0;
@@ -143,7 +143,7 @@ parse_operations(struct options *options, const char *name, const char *value)
 static void
 parse_streaming(struct options *options, const char *name, const char *value)
 {
-	(void)options;
+	(void) options;
 	if (strcmp(value, "on") == 0)
 		refuse_unsupported(name, value, "streaming", "off");
 	if (strcmp(value, "off") != 0)
@@ -153,21 +153,21 @@ parse_streaming(struct options *options, const char *name, const char *value)
 static void
 parse_compression(struct options *options, const char *name, const char *value)
 {
-	(void)options;
+	(void) options;
 	if (strcmp(value, "lz4") == 0)
 		refuse_unsupported(name, value, "compression", "none");
 	if (strcmp(value, "none") != 0)
 		refuse_value(name, value, "\"none\" and \"lz4\"");
 }
 
-static const struct option {
+static const struct {
 	const char *name;
 	option_parser parse;
 	const char *initially; /* NULL: named in the startup message only when given */
 	bool announced;
-} table[] = {
+} option_table[] = {
 	{"format", parse_format, "binary", false},
-	{"protocol", parse_protocol, "1", true},
+	{"protocol", parse_protocol, "1", false},
 	{"tables", parse_tables, NULL, true},
 	{"exclude_tables", parse_exclude_tables, NULL, true},
 	{"text_tables", parse_text_tables, NULL, true},
@@ -176,23 +176,23 @@ static const struct option {
 	{"compression", parse_compression, "none", true},
 };
 
-StaticAssertDecl(lengthof(table) <= OPTIONS_MAX, "OPTIONS_MAX is too small");
+StaticAssertDecl(lengthof(option_table) <= OPTIONS_MAX, "OPTIONS_MAX is too small");
 
-static int
+static size_t
 find_option(const char *name)
 {
 	StringInfoData names;
 
-	for (int i = 0; i < lengthof(table); i++)
-		if (strcmp(name, table[i].name) == 0)
+	for (size_t i = 0; i < lengthof(option_table); i++)
+		if (strcmp(name, option_table[i].name) == 0)
 			return i;
 	initStringInfo(&names);
-	for (int i = 0; i < lengthof(table); i++)
-		appendStringInfo(&names, "%s\"%s\"", i ? ", " : "", table[i].name);
+	for (size_t i = 0; i < lengthof(option_table); i++)
+		appendStringInfo(&names, "%s\"%s\"", i ? ", " : "", option_table[i].name);
 	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			errmsg("unknown option \"%s\" for output plugin \"sluice\"", name),
 			errhint("Allowed are %s.", names.data));
-	return -1;
+	pg_unreachable();
 }
 
 static const char *
@@ -207,7 +207,7 @@ option_value(const DefElem *given)
 static struct bytes
 view(const char *text)
 {
-	return (struct bytes){(const uint8_t *)text, strlen(text)};
+	return (struct bytes){(const uint8_t *) text, strlen(text)};
 }
 
 static void
@@ -242,26 +242,26 @@ void
 options_parse(struct options *options, List *given, MemoryContext context)
 {
 	MemoryContext before = MemoryContextSwitchTo(context);
-	const char *values[lengthof(table)] = {NULL};
+	const char *values[lengthof(option_table)] = {NULL};
 	ListCell *cell;
 
 	*options = (struct options){.operations = OPERATION_ALL};
 	release_with(options, context);
 	foreach (cell, given) {
 		const DefElem *item = lfirst(cell);
-		int i = find_option(item->defname);
+		size_t i = find_option(item->defname);
 
 		if (values[i])
 			ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR),
 					errmsg("option \"%s\" of output plugin \"sluice\" is given twice", item->defname));
 		values[i] = pstrdup(option_value(item));
-		table[i].parse(options, table[i].name, values[i]);
+		option_table[i].parse(options, option_table[i].name, values[i]);
 	}
-	for (int i = 0; i < lengthof(table); i++) {
-		const char *value = values[i] ? values[i] : table[i].initially;
+	for (size_t i = 0; i < lengthof(option_table); i++) {
+		const char *value = values[i] ? values[i] : option_table[i].initially;
 
-		if (value && table[i].announced)
-			announce(options, table[i].name, value);
+		if (value && option_table[i].announced)
+			announce(options, option_table[i].name, value);
 	}
 	MemoryContextSwitchTo(before);
 }

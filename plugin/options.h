@@ -23,13 +23,13 @@ enum operation {
 #define OPTIONS_MAX 8
 
 struct options {
-	bool text;		   /* format=text */
-	unsigned operations; /* of enum operation */
+	bool text;					/* format=text */
+	unsigned operations;		/* of enum operation */
 	struct pattern_list tables; /* empty: all */
 	struct pattern_list exclude_tables;
 	struct pattern_list text_tables;
-	/* What the startup message says: all options but the format, which a
-	 * capture's reader knows, with the values in effect. */
+	/* What the startup message says: the values in effect, but for format and
+	 * protocol, which its reader knows. */
 	struct change_option effective[OPTIONS_MAX];
 	unsigned effective_count;
 };

@@ -32,7 +32,7 @@ on_relation_change(Datum arg, Oid relid)
 {
 	struct relation_entry *entry;
 
-	(void)arg;
+	(void) arg;
 	if (!current)
 		return;
 	if (!OidIsValid(relid)) {
@@ -52,9 +52,9 @@ on_relation_change(Datum arg, Oid relid)
 static void
 on_schema_change(Datum arg, int cache_id, uint32 hash)
 {
-	(void)arg;
-	(void)cache_id;
-	(void)hash;
+	(void) arg;
+	(void) cache_id;
+	(void) hash;
 	if (current)
 		invalidate_all(current);
 }
@@ -63,8 +63,8 @@ on_schema_change(Datum arg, int cache_id, uint32 hash)
 static void
 on_type_change(Datum arg, int cache_id, uint32 hash)
 {
-	(void)arg;
-	(void)cache_id;
+	(void) arg;
+	(void) cache_id;
 	if (current && (hash == 0 || hash_search(current->types, &hash, HASH_FIND, NULL)))
 		invalidate_all(current);
 }
@@ -76,9 +76,9 @@ register_callbacks(void)
 
 	if (registered)
 		return;
-	CacheRegisterRelcacheCallback(on_relation_change, (Datum)0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, on_schema_change, (Datum)0);
-	CacheRegisterSyscacheCallback(TYPEOID, on_type_change, (Datum)0);
+	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, on_schema_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, on_type_change, (Datum) 0);
 	registered = true;
 }
 
@@ -137,7 +137,7 @@ is_user_table(Relation relation)
 	char kind = relation->rd_rel->relkind;
 
 	return (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE) &&
-		RelationGetRelid(relation) >= FirstNormalObjectId;
+		   RelationGetRelid(relation) >= FirstNormalObjectId;
 }
 
 static bool
@@ -170,7 +170,7 @@ find_target(struct relation_cache *cache, Relation relation)
 		bool partition = i < list_length(ancestors) - 1;
 
 		/* An entry of its own, so that invalidation finds it. */
-		(void)get_entry(cache, ancestor);
+		(void) get_entry(cache, ancestor);
 		if (!OidIsValid(target) && is_selected(cache, ancestor, partition))
 			target = ancestor;
 	}
@@ -184,7 +184,7 @@ find_target(struct relation_cache *cache, Relation relation)
 static int
 compare_oids(const void *a, const void *b)
 {
-	Oid x = *(const Oid *)a, y = *(const Oid *)b;
+	Oid x = *(const Oid *) a, y = *(const Oid *) b;
 
 	return (x > y) - (x < y);
 }
@@ -232,7 +232,7 @@ wants_text(const struct relation_cache *cache, Relation target)
 	char *schema = get_namespace_name(RelationGetNamespace(target));
 
 	return pattern_list_matches(&cache->options->text_tables, schema, RelationGetRelationName(target)) ||
-		describe_needs_text(target);
+		   describe_needs_text(target);
 }
 
 /* What a leaf has had described and is still true serves its root as well. */
@@ -267,7 +267,7 @@ note_types(struct relation_cache *cache, const struct change_relation *relation)
 		if (type >= FirstNormalObjectId) {
 			uint32 hash = GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(type));
 
-			(void)hash_search(cache->types, &hash, HASH_ENTER, NULL);
+			(void) hash_search(cache->types, &hash, HASH_ENTER, NULL);
 		}
 	}
 }
@@ -286,6 +286,7 @@ adopt(struct relation_cache *cache, struct relation_entry *target, struct descri
 	} else {
 		known = fresh;
 		known->relation.number = ++cache->last_number;
+		known->owner = target;
 		known->next = target->descriptions;
 		target->descriptions = known;
 		note_types(cache, &known->relation);
@@ -296,13 +297,13 @@ adopt(struct relation_cache *cache, struct relation_entry *target, struct descri
 }
 
 static void
-release(struct relation_cache *cache, Oid target, struct description *description)
+release(struct description *description)
 {
 	struct description **at;
 
 	if (!description || --description->users > 0)
 		return;
-	at = &get_entry(cache, target)->descriptions;
+	at = &description->owner->descriptions;
 	while (*at != description)
 		at = &(*at)->next;
 	*at = description->next;
@@ -316,7 +317,8 @@ qualified_name(Relation relation, MemoryContext context)
 {
 	char *schema = get_namespace_name(RelationGetNamespace(relation));
 
-	return MemoryContextStrdup(context, quote_qualified_identifier(schema, RelationGetRelationName(relation)));
+	return MemoryContextStrdup(context,
+							   quote_qualified_identifier(schema, RelationGetRelationName(relation)));
 }
 
 /* Fills in how the changes of a selected relation are sent. */
@@ -340,7 +342,6 @@ attach(struct relation_cache *cache, struct relation_entry *entry, Relation targ
 static void
 build(struct relation_cache *cache, struct relation_entry *entry, Relation relation)
 {
-	Oid old_target = entry->target;
 	struct description *old_description = entry->description;
 	MemoryContext old_context = entry->context;
 	Oid target_oid;
@@ -364,7 +365,7 @@ build(struct relation_cache *cache, struct relation_entry *entry, Relation relat
 		attach(cache, entry, target, relation);
 		RelationClose(target);
 	}
-	release(cache, old_target, old_description);
+	release(old_description);
 	if (old_context)
 		MemoryContextDelete(old_context);
 }
@@ -376,7 +377,7 @@ build(struct relation_cache *cache, struct relation_entry *entry, Relation relat
 static void
 discard(struct relation_cache *cache, struct relation_entry *entry)
 {
-	release(cache, entry->target, entry->description);
+	release(entry->description);
 	entry->description = NULL;
 	entry->target = InvalidOid;
 	if (entry->context)
@@ -387,7 +388,7 @@ discard(struct relation_cache *cache, struct relation_entry *entry)
 		return; /* until its leaves are gone as well */
 	if (entry->leaves)
 		pfree(entry->leaves);
-	(void)hash_search(cache->entries, &entry->relid, HASH_REMOVE, NULL);
+	(void) hash_search(cache->entries, &entry->relid, HASH_REMOVE, NULL);
 }
 
 /* Forgets dropped tables, so that the cache does not grow with every table there ever was. */

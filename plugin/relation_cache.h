@@ -25,10 +25,11 @@
 struct description {
 	struct change_relation relation;
 	bool sent;
-	unsigned users;		   /* entries that point here; nobody: it is freed */
-	uint64_t generation;   /* of the cache, when it was last found true */
-	MemoryContext context; /* its own */
-	struct description *next; /* of the same table */
+	unsigned users;				  /* entries that point here; nobody: it is freed */
+	uint64_t generation;		  /* of the cache, when it was last found true */
+	MemoryContext context;		  /* its own */
+	struct relation_entry *owner; /* the described table's own */
+	struct description *next;	  /* of the same table */
 };
 
 struct relation_entry {

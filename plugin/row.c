@@ -9,7 +9,7 @@ row_deform(struct row *row, HeapTuple tuple, TupleDesc desc)
 		return;
 	for (int i = 0; i < desc->natts; i++) {
 		row->unchanged[i] = !row->nulls[i] && TupleDescAttr(desc, i)->attlen == -1 &&
-			VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(row->values[i]));
+							VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(row->values[i]));
 		row->any_unchanged |= row->unchanged[i];
 	}
 }

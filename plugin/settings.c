@@ -6,7 +6,7 @@
 static void
 pin(const char *name, const char *value)
 {
-	(void)set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
 void
@@ -34,6 +34,6 @@ settings_pin_text(void)
 		{"quote_all_identifiers", "off"},
 	};
 
-	for (int i = 0; i < lengthof(pinned); i++)
+	for (size_t i = 0; i < lengthof(pinned); i++)
 		pin(pinned[i].name, pinned[i].value);
 }

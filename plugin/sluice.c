@@ -47,13 +47,12 @@ on_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_ini
 {
 	struct plugin *plugin = MemoryContextAllocZero(ctx->context, sizeof *plugin);
 
-	(void)is_init;
+	(void) is_init;
 	options_parse(&plugin->options, ctx->output_plugin_options, ctx->context);
 	writer_init(&plugin->writer, ctx, &plugin->options, ctx->context);
 	relation_cache_init(&plugin->cache, &plugin->options, ctx->context);
 	plugin->change_context = AllocSetContextCreate(ctx->context, "sluice change", ALLOCSET_DEFAULT_SIZES);
-	output->output_type =
-		plugin->options.text ? OUTPUT_PLUGIN_TEXTUAL_OUTPUT : OUTPUT_PLUGIN_BINARY_OUTPUT;
+	output->output_type = plugin->options.text ? OUTPUT_PLUGIN_TEXTUAL_OUTPUT : OUTPUT_PLUGIN_BINARY_OUTPUT;
 	output->receive_rewrites = false;
 	ctx->output_plugin_private = plugin;
 }
@@ -65,7 +64,7 @@ on_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 {
 	struct plugin *plugin = ctx->output_plugin_private;
 
-	(void)txn;
+	(void) txn;
 	plugin->begun = false;
 	plugin->text_pinned = false;
 }
@@ -89,7 +88,7 @@ on_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_
 {
 	struct plugin *plugin = ctx->output_plugin_private;
 
-	(void)commit_lsn;
+	(void) commit_lsn;
 	plugin->passed_over = 0;
 	compat_update_progress(ctx, !plugin->begun);
 	if (!plugin->begun)
@@ -271,7 +270,7 @@ send_truncate(struct plugin *plugin, ReorderBufferTXN *txn, int count, Relation 
 	struct truncated *truncated = palloc(count * sizeof *truncated);
 	int kept = collect_truncated(plugin, count, relations, truncated);
 	uint8_t flags = (change->data.truncate.cascade ? TRUNCATE_CASCADE : 0) |
-		(change->data.truncate.restart_seqs ? TRUNCATE_RESTART : 0);
+					(change->data.truncate.restart_seqs ? TRUNCATE_RESTART : 0);
 	struct buffer *b;
 
 	if (kept == 0) {
@@ -281,7 +280,7 @@ send_truncate(struct plugin *plugin, ReorderBufferTXN *txn, int count, Relation 
 	b = begin_change(plugin, txn);
 	for (int i = 0; i < kept; i++)
 		put_description(plugin, b, truncated[i].description);
-	change_put_truncate(b, flags, (unsigned)kept);
+	change_put_truncate(b, flags, (unsigned) kept);
 	for (int i = 0; i < kept; i++)
 		change_put_truncated(b, truncated[i].description->relation.number, truncated[i].leaf);
 	writer_end(&plugin->writer, NULL, NULL);

@@ -18,36 +18,36 @@
 static void
 put_one_byte(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
-	(void)encoder;
+	(void) encoder;
 	buffer_put_u8(b, DatumGetUInt8(value));
 }
 
 static void
 put_bool(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
-	(void)encoder;
+	(void) encoder;
 	buffer_put_u8(b, DatumGetBool(value) ? 1 : 0);
 }
 
 static void
 put_two_bytes(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
-	(void)encoder;
+	(void) encoder;
 	buffer_put_u16(b, DatumGetUInt16(value));
 }
 
 static void
 put_four_bytes(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
-	(void)encoder;
+	(void) encoder;
 	buffer_put_u32(b, DatumGetUInt32(value));
 }
 
 static void
 put_eight_bytes(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
-	(void)encoder;
-	buffer_put_u64(b, (uint64_t)DatumGetInt64(value));
+	(void) encoder;
+	buffer_put_u64(b, (uint64_t) DatumGetInt64(value));
 }
 
 /* float4 and float8: their datums hold the bits, but may be references. */
@@ -57,7 +57,7 @@ put_float4(struct buffer *b, Datum value, struct value_encoder *encoder)
 	float4 number = DatumGetFloat4(value);
 	uint32_t bits;
 
-	(void)encoder;
+	(void) encoder;
 	memcpy(&bits, &number, sizeof bits);
 	buffer_put_u32(b, bits);
 }
@@ -68,7 +68,7 @@ put_float8(struct buffer *b, Datum value, struct value_encoder *encoder)
 	float8 number = DatumGetFloat8(value);
 	uint64_t bits;
 
-	(void)encoder;
+	(void) encoder;
 	memcpy(&bits, &number, sizeof bits);
 	buffer_put_u64(b, bits);
 }
@@ -99,10 +99,10 @@ put_interval(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
 	const Interval *interval = DatumGetIntervalP(value);
 
-	(void)encoder;
-	buffer_put_u64(b, (uint64_t)interval->time);
-	buffer_put_u32(b, (uint32_t)interval->day);
-	buffer_put_u32(b, (uint32_t)interval->month);
+	(void) encoder;
+	buffer_put_u64(b, (uint64_t) interval->time);
+	buffer_put_u32(b, (uint32_t) interval->day);
+	buffer_put_u32(b, (uint32_t) interval->month);
 }
 
 static void
@@ -110,17 +110,17 @@ put_timetz(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
 	const TimeTzADT *time = DatumGetTimeTzADTP(value);
 
-	(void)encoder;
-	buffer_put_u64(b, (uint64_t)time->time);
-	buffer_put_u32(b, (uint32_t)time->zone);
+	(void) encoder;
+	buffer_put_u64(b, (uint64_t) time->time);
+	buffer_put_u32(b, (uint32_t) time->zone);
 }
 
 static void
 put_tid(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
-	ItemPointer tid = (ItemPointer)DatumGetPointer(value);
+	ItemPointer tid = (ItemPointer) DatumGetPointer(value);
 
-	(void)encoder;
+	(void) encoder;
 	buffer_put_u32(b, ItemPointerGetBlockNumberNoCheck(tid));
 	buffer_put_u16(b, ItemPointerGetOffsetNumberNoCheck(tid));
 }
@@ -135,7 +135,7 @@ put_tid(struct buffer *b, Datum value, struct value_encoder *encoder)
 static struct varlena *
 unpacked(Datum value)
 {
-	struct varlena *data = (struct varlena *)DatumGetPointer(value);
+	struct varlena *data = (struct varlena *) DatumGetPointer(value);
 
 	while (VARATT_IS_EXTERNAL_INDIRECT(data)) {
 		struct varatt_indirect redirect;
@@ -151,14 +151,14 @@ put_varlena(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
 	struct varlena *data = unpacked(value);
 
-	(void)encoder;
+	(void) encoder;
 	buffer_put_string(b, VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data));
 }
 
 static void
 put_name(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
-	(void)encoder;
+	(void) encoder;
 	buffer_put_text(b, NameStr(*DatumGetName(value)));
 }
 
@@ -167,10 +167,10 @@ put_enum(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
 	HeapTuple tuple = SearchSysCache1(ENUMOID, value);
 
-	(void)encoder;
+	(void) encoder;
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for enum %u", DatumGetObjectId(value));
-	buffer_put_text(b, NameStr(((Form_pg_enum)GETSTRUCT(tuple))->enumlabel));
+	buffer_put_text(b, NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
 	ReleaseSysCache(tuple);
 }
 
@@ -178,15 +178,15 @@ put_enum(struct buffer *b, Datum value, struct value_encoder *encoder)
 static void
 put_jsonb(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
-	Jsonb *json = (Jsonb *)pg_detoast_datum(unpacked(value));
+	Jsonb *json = (Jsonb *) pg_detoast_datum(unpacked(value));
 	StringInfoData text;
 
-	(void)encoder;
+	(void) encoder;
 	initStringInfo(&text);
-	(void)JsonbToCString(&text, &json->root, VARSIZE(json));
-	buffer_put_varint(b, (uint64_t)text.len + 1);
+	(void) JsonbToCString(&text, &json->root, VARSIZE(json));
+	buffer_put_varint(b, (uint64_t) text.len + 1);
 	buffer_put_u8(b, 1);
-	buffer_put(b, text.data, (size_t)text.len);
+	buffer_put(b, text.data, (size_t) text.len);
 }
 
 /*
@@ -225,10 +225,10 @@ put_numeric(struct buffer *b, Datum value, struct value_encoder *encoder)
 	size_t digits = words - first;
 	uint16_t sign, weight, dscale;
 
-	(void)encoder;
+	(void) encoder;
 	if (is_short) {
 		sign = header & 0x2000 ? NUMERIC_NEGATIVE : 0;
-		weight = (uint16_t)((header & 0x3f) | (header & 0x40 ? 0xffc0 : 0));
+		weight = (uint16_t) ((header & 0x3f) | (header & 0x40 ? 0xffc0 : 0));
 		dscale = (header & 0x1f80) >> 7;
 	} else {
 		sign = header & NUMERIC_KIND;
@@ -238,7 +238,7 @@ put_numeric(struct buffer *b, Datum value, struct value_encoder *encoder)
 	if ((header & NUMERIC_KIND) == NUMERIC_SPECIAL)
 		sign = header & 0xf000;
 	buffer_put_varint(b, (4 + digits) * sizeof(uint16_t));
-	buffer_put_u16(b, (uint16_t)digits);
+	buffer_put_u16(b, (uint16_t) digits);
 	buffer_put_u16(b, weight);
 	buffer_put_u16(b, sign);
 	buffer_put_u16(b, dscale);
@@ -316,7 +316,7 @@ static const struct native {
 static const struct native *
 find_native(Oid type)
 {
-	for (int i = 0; i < lengthof(natives); i++)
+	for (size_t i = 0; i < lengthof(natives); i++)
 		if (natives[i].type == type)
 			return &natives[i];
 	return NULL;
@@ -366,7 +366,7 @@ look_up(Oid type)
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for type %u", type);
-	form = (Form_pg_type)GETSTRUCT(tuple);
+	form = (Form_pg_type) GETSTRUCT(tuple);
 	facts = (struct type_facts){
 		.typtype = form->typtype,
 		.varlena = form->typlen == -1,

@@ -70,7 +70,8 @@ init_text(struct writer *w)
 }
 
 void
-writer_init(struct writer *w, LogicalDecodingContext *ctx, const struct options *options, MemoryContext context)
+writer_init(struct writer *w, LogicalDecodingContext *ctx, const struct options *options,
+			MemoryContext context)
 {
 	MemoryContext before = MemoryContextSwitchTo(context);
 
@@ -88,7 +89,7 @@ put_startup(struct writer *w)
 {
 	const char *version = GetConfigOption("server_version_num", false, false);
 
-	change_put_startup(&w->buffer, &w->base, (unsigned)atoi(version), GetDatabaseEncodingName(), w->database,
+	change_put_startup(&w->buffer, &w->base, (unsigned) atoi(version), GetDatabaseEncodingName(), w->database,
 					   w->options->effective, w->options->effective_count);
 	w->started = true;
 }
@@ -97,7 +98,7 @@ struct buffer *
 writer_begin(struct writer *w)
 {
 	if (w->buffer.len == 0 && !w->options->text)
-		(void)change_frame_start(&w->buffer);
+		(void) change_frame_start(&w->buffer);
 	if (!w->started)
 		put_startup(w);
 	return &w->buffer;
@@ -109,13 +110,15 @@ refuse_size(const char *schema, const char *table)
 	if (!table)
 		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("a message of output plugin \"sluice\" exceeds the limit of %zu bytes",
-					   (size_t)BUFFER_LIMIT_BYTES));
-	ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			errmsg("a row of table \"%s.%s\" is too large to be sent", schema, table),
-			errdetail("A change must fit into %zu bytes, the old row included where one is sent.",
-					  (size_t)BUFFER_LIMIT_BYTES),
-			errhint("Name the table in exclude_tables, or, if it has REPLICA IDENTITY FULL, give it one that is an "
-					"index for the time to come."));
+					   (size_t) BUFFER_LIMIT_BYTES));
+	ereport(
+		ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+		errmsg("a row of table \"%s.%s\" is too large to be sent", schema, table),
+		errdetail("A change must fit into %zu bytes, the old row included where one is sent.",
+				  (size_t) BUFFER_LIMIT_BYTES),
+		errhint(
+			"Name the table in exclude_tables, or, if it has REPLICA IDENTITY FULL, give it one that is an "
+			"index for the time to come."));
 }
 
 /* Hands one message to the client. */
@@ -123,7 +126,7 @@ static void
 write_out(struct writer *w, const struct buffer *b, bool last)
 {
 	OutputPluginPrepareWrite(w->ctx, last);
-	appendBinaryStringInfo(w->ctx->out, (const char *)b->data, (int)b->len);
+	appendBinaryStringInfo(w->ctx->out, (const char *) b->data, (int) b->len);
 	OutputPluginWrite(w->ctx, last);
 }
 

@@ -26,13 +26,14 @@ struct writer {
 	const char *database;
 	struct buffer buffer; /* a frame in the making, or messages to be printed */
 	struct change_base base;
-	bool started;				  /* the startup message is out */
+	bool started;				   /* the startup message is out */
 	struct change_decoder decoder; /* text only */
-	struct buffer line;			  /* text only */
+	struct buffer line;			   /* text only */
 };
 
 /* The writer's memory belongs to `context` and goes at its reset. */
-void writer_init(struct writer *w, LogicalDecodingContext *ctx, const struct options *options, MemoryContext context);
+void writer_init(struct writer *w, LogicalDecodingContext *ctx, const struct options *options,
+				 MemoryContext context);
 
 struct buffer *writer_begin(struct writer *w);
 
