@@ -34,8 +34,8 @@ struct option_spec {
 /* clang-format off */
 static const struct option_spec options[] = {
 	{OPTION_CONFIG, "config", 'c', "FILE", "the configuration file"},
-	{OPTION_UNTIL, "until", 0, "POSITION", "end once everything up to there is durable at the destination: "
-		"current (the source's position at the start) or an LSN"},
+	{OPTION_UNTIL, "until", 0, "POSITION", "end once everything up to there is durable at the destination:\n"
+		"                          current (the source's position at the start) or an LSN"},
 	{OPTION_JSON, "json", 0, NULL, "one JSON object on one line"},
 	{OPTION_WATCH, "watch", 0, NULL, "show it again every two seconds, until interrupted"},
 	{OPTION_FORCE, "force", 0, NULL, "go on when the source cannot be reached"},
@@ -208,9 +208,9 @@ check_usage(const struct verb *verb, struct command *command, char **rest, struc
 	if (!verb->run && *rest)
 		command->file = *rest++;
 	if (*rest)
-		error_set(err, ERROR_CONFIG, "sluice %s does not take the argument \"%s\"", verb->name, *rest);
+		error_set(err, ERROR_CONFIG, "%s does not take the argument \"%s\"", verb->name, *rest);
 	else if (verb->options & OPTION_CONFIG && !command->config_path)
-		error_set(err, ERROR_CONFIG, "sluice %s needs a configuration file: -c FILE", verb->name);
+		error_set(err, ERROR_CONFIG, "%s needs a configuration file: -c FILE", verb->name);
 	else
 		return true;
 	return false;
@@ -231,7 +231,7 @@ parse_arguments(const struct verb *verb, int argc, char **argv, struct command *
 		const struct option_spec *spec = find_option(found);
 
 		if (!spec)
-			error_set(err, ERROR_CONFIG, "sluice %s: %s \"%s\"", verb->name,
+			error_set(err, ERROR_CONFIG, "%s: %s \"%s\"", verb->name,
 					  found == ':' ? "no argument for" : "unknown or ambiguous option", argv[optind - 1]);
 		else if (spec->bit == OPTION_HELP)
 			return PARSED_HELP;

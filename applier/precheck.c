@@ -105,12 +105,6 @@ precheck_target_name(struct precheck_context *c, const struct table *table)
 }
 
 bool
-precheck_is_daemon(const struct precheck_context *c)
-{
-	return c->lock_holder == connection_backend_pid(c->destination);
-}
-
-bool
 precheck_is_fresh(const struct precheck_context *c)
 {
 	return !c->progress->exists || c->progress->applied_lsn == 0;
@@ -171,7 +165,7 @@ precheck_run(struct precheck *precheck, const struct config *config, struct conn
 	};
 	bool done;
 
-	*precheck = (struct precheck){0};
+	*precheck = (struct precheck){.from_outside = precheck->from_outside};
 	arena_init(&c.memory, 16384);
 	done = run_parts(&c, err);
 	arena_fini(&c.memory);

@@ -21,6 +21,7 @@ struct check_item {
 };
 
 struct precheck {
+	bool from_outside; /* set by the caller: the task's daemon may run; otherwise the caller is the daemon */
 	struct check_item *items;
 	unsigned count;
 	unsigned warnings;

@@ -31,8 +31,6 @@ const char *precheck_table_name(struct precheck_context *c, const struct table *
 /* The same of its target. */
 const char *precheck_target_name(struct precheck_context *c, const struct table *table);
 
-/* Whether the daemon that calls this is the one that holds the task. */
-bool precheck_is_daemon(const struct precheck_context *c);
 /* The first start of a task: its slot has not been made yet. */
 bool precheck_is_fresh(const struct precheck_context *c);
 /* Whether the table's rows are still to be copied. */

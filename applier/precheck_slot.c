@@ -2,6 +2,7 @@
  * Slot and progress row must tell one story: the slot of this task, never
  * moved beyond what the destination has, on the source it was made on.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "lsn.h"
@@ -24,22 +25,50 @@ wait_for_release(struct precheck_context *c, struct error *err)
 	return true;
 }
 
+/*
+ * A walsender whose client vanished with its network stays until
+ * wal_sender_timeout, and then another try succeeds; so what looks like one of
+ * an earlier daemon is no failure, unless it has heard of its client lately.
+ */
+static bool
+report_reader(struct precheck_context *c, struct error *err)
+{
+	static const char sql[] =
+		"SELECT a.application_name, coalesce(host(a.client_addr), 'the same host'),"
+		" a.application_name = 'sluice' AND coalesce(r.reply_time < now() - interval '12 s', true)"
+		" FROM pg_stat_activity a LEFT JOIN pg_stat_replication r ON r.pid = a.pid WHERE a.pid = $1";
+	const char *name = c->config->source.slot;
+	struct result *res;
+	char pid[24];
+	struct param param = param_text(pid);
+
+	snprintf(pid, sizeof pid, "%lld", (long long) c->slot.active_pid);
+	if (!connection_execute(c->source, sql, &param, 1, &res, err))
+		return false;
+	if (result_rows(res) == 0 || result_bool(res, 0, 2))
+		precheck_add(
+			c, CHECK_WARNING, "slot", name,
+			"process %s of the source, of an earlier daemon, still reads it; the server ends it after"
+			" wal_sender_timeout",
+			pid);
+	else
+		precheck_add(c, CHECK_FAILED, "slot", name,
+					 "it is in use by process %s of the source (%s from %s): stop the program that reads it",
+					 pid, result_text(res, 0, 0), result_text(res, 0, 1));
+	result_free(res);
+	return true;
+}
+
 static bool
 check_active(struct precheck_context *c, struct error *err)
 {
-	const char *name = c->config->source.slot;
-
-	if (c->slot.active && c->lock_holder && !precheck_is_daemon(c)) {
-		precheck_add(c, CHECK_OK, "slot", name, "the task's daemon reads it");
+	if (!c->slot.active)
+		return true;
+	if (c->precheck->from_outside && c->lock_holder) {
+		precheck_add(c, CHECK_OK, "slot", c->config->source.slot, "the task's daemon reads it");
 		return true;
 	}
-	if (c->slot.active && !wait_for_release(c, err))
-		return false;
-	if (c->slot.active)
-		precheck_add(c, CHECK_FAILED, "slot", name,
-					 "it is in use by process %lld of the source: stop the program that reads it",
-					 (long long) c->slot.active_pid);
-	return true;
+	return wait_for_release(c, err) && (!c->slot.active || report_reader(c, err));
 }
 
 /* Whether it is a slot that this program could have made. */

@@ -133,8 +133,9 @@ check_room(struct precheck_context *c, const struct result *settings, bool *has_
 					 slots_max);
 	else
 		precheck_add(c, CHECK_OK, "slots", "source", "%lld of %lld are taken", slots, slots_max);
+	/* While a task is under way, one of them may be the rest of its own lost connection. */
 	if (!c->slot.active && senders >= senders_max)
-		precheck_add(c, CHECK_FAILED, "walsenders", "source",
+		precheck_add(c, precheck_is_fresh(c) ? CHECK_FAILED : CHECK_WARNING, "walsenders", "source",
 					 "all %lld of max_wal_senders are taken: raise it and restart, or end one", senders_max);
 	else
 		precheck_add(c, CHECK_OK, "walsenders", "source", "%lld of %lld are taken", senders, senders_max);

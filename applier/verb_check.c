@@ -5,7 +5,7 @@
 static bool
 check(struct verb_ends *ends, const struct config *config, struct error *err)
 {
-	struct precheck precheck = {0};
+	struct precheck precheck = {.from_outside = true};
 	struct progress progress;
 	bool passed;
 
