@@ -234,3 +234,39 @@ table_match_key(const struct table *table, unsigned key[TABLE_MAX_KEY])
 		count = key_by_position(source, unique_position, key);
 	return count;
 }
+
+/* ---- binary or text */
+
+static bool
+is_string(const char *schema, const char *name)
+{
+	return strcmp(schema, "pg_catalog") == 0 && (strcmp(name, "text") == 0 || strcmp(name, "varchar") == 0);
+}
+
+/* Whether the target's column reads the binary form of the source's as the
+ * same value.  Text and varchar have one form; an enum's is its label. */
+static bool
+same_binary_form(const struct source_column *source, const struct target_column *target)
+{
+	bool both_strings = is_string(source->base_schema, source->base_name) || source->base_typtype == 'e';
+
+	if (both_strings && is_string(target->base_schema, target->base_name))
+		return true;
+	if (source->base_typtype == 'e')
+		return target->base_typtype == 'e';
+	return source->builtin && strcmp(source->base_schema, target->base_schema) == 0 &&
+		   strcmp(source->base_name, target->base_name) == 0;
+}
+
+bool
+table_needs_text(const struct table *table)
+{
+	for (unsigned i = 0; i < table->source.column_count; i++) {
+		const struct source_column *source = &table->source.columns[i];
+		const struct target_column *target = target_find_column(&table->target, source->name);
+
+		if (target ? !same_binary_form(source, target) : !source->builtin && source->base_typtype != 'e')
+			return true;
+	}
+	return false;
+}

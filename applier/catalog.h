@@ -133,6 +133,13 @@ const struct source_column *source_find_column(const struct source_table *source
  */
 unsigned table_match_key(const struct table *table, unsigned key[TABLE_MAX_KEY]);
 
+/*
+ * Whether the table's values must travel as text: the binary form of one of its columns is not
+ * portable, or not that of the target's column.  Columns that the target lacks count
+ * by themselves.
+ */
+bool table_needs_text(const struct table *table);
+
 /* Memory for what a catalog holds, zeroed; out of memory ends the process. */
 void *catalog_alloc(size_t count, size_t bytes);
 char *catalog_strdup(const char *text);

@@ -1,18 +1,18 @@
 #include "dialect.h"
 
-#include <string.h>
-
 #include "sql.h"
 
 /*
  * Row security would hide rows from an UPDATE or DELETE without a word: off
  * makes it an error.  An asynchronous commit could be lost after the source
- * was told that it is durable.
+ * was told that it is durable.  Statements are many and short: compiling one
+ * takes longer than it saves.
  */
 static const char session_settings[] = SQL_VALUE_SETTINGS
 	"SET client_min_messages = warning;"
 	"SET default_transaction_isolation = 'read committed';"
 	"SET row_security = off;"
+	"SET jit = off;"
 	"SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',"
 	" 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout');"
 	"SELECT set_config(name, 'on', false) FROM pg_settings WHERE name = 'synchronous_commit' AND setting = "

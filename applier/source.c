@@ -15,6 +15,7 @@
  */
 const char source_session_settings[] = SQL_VALUE_SETTINGS
 	"SET row_security = off;"
+	"SET jit = off;"
 	"SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',"
 	" 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
 

@@ -444,42 +444,6 @@ find_types(struct connection *destination, struct catalog *catalog, struct error
 	return ok;
 }
 
-/* ---- binary or text */
-
-static bool
-is_string(const char *schema, const char *name)
-{
-	return strcmp(schema, "pg_catalog") == 0 && (strcmp(name, "text") == 0 || strcmp(name, "varchar") == 0);
-}
-
-/* Whether the target's column reads the binary form of the source's as the
- * same value.  Text and varchar have one form; an enum's is its label. */
-static bool
-same_binary_form(const struct source_column *source, const struct target_column *target)
-{
-	bool both_strings = is_string(source->base_schema, source->base_name) || source->base_typtype == 'e';
-
-	if (both_strings && is_string(target->base_schema, target->base_name))
-		return true;
-	if (source->base_typtype == 'e')
-		return target->base_typtype == 'e';
-	return source->builtin && strcmp(source->base_schema, target->base_schema) == 0 &&
-		   strcmp(source->base_name, target->base_name) == 0;
-}
-
-static bool
-needs_text(const struct table *table)
-{
-	for (unsigned i = 0; i < table->source.column_count; i++) {
-		const struct source_column *source = &table->source.columns[i];
-		const struct target_column *target = target_find_column(&table->target, source->name);
-
-		if (target ? !same_binary_form(source, target) : !source->builtin && source->base_typtype != 'e')
-			return true;
-	}
-	return false;
-}
-
 /* ---- all of it */
 
 /* A query in the dialect's words, over the tables that were found. */
@@ -514,7 +478,7 @@ read_catalog(struct connection *destination, const struct dialect *dialect, stru
 		 find_types(destination, catalog, err);
 	describe_fini(&describe);
 	for (unsigned i = 0; ok && i < catalog->count; i++)
-		catalog->tables[i].as_text = needs_text(&catalog->tables[i]);
+		catalog->tables[i].as_text = table_needs_text(&catalog->tables[i]);
 	return ok;
 }
 

@@ -1,0 +1,364 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "applier/catalog.h"
+#include "applier/dialect.h"
+
+/* A string constant for a struct that elsewhere owns its strings. */
+#define TEXT(string) ((char *) (uintptr_t) (string))
+
+/* ---- states */
+
+static void
+test_state_names_are_read_back(void **state)
+{
+	(void) state;
+	for (int i = TABLE_WAITING; i <= TABLE_HELD; i++) {
+		enum table_state read = TABLE_HELD + 1;
+
+		assert_true(table_state_parse(table_state_name((enum table_state) i), &read));
+		assert_int_equal(read, i);
+	}
+}
+
+static void
+test_other_state_names_are_refused(void **state)
+{
+	enum table_state read = TABLE_COPYING;
+
+	(void) state;
+	assert_false(table_state_parse("", &read));
+	assert_false(table_state_parse("Waiting", &read));
+	assert_false(table_state_parse("waiting ", &read));
+	assert_int_equal(read, TABLE_COPYING);
+}
+
+/* ---- finding */
+
+static struct catalog
+make_catalog(const char *const (*names)[2], unsigned count)
+{
+	struct catalog catalog = {.tables = catalog_alloc(count, sizeof(struct table)), .count = count};
+
+	for (unsigned i = 0; i < count; i++) {
+		catalog.tables[i].source.schema = catalog_strdup(names[i][0]);
+		catalog.tables[i].source.name = catalog_strdup(names[i][1]);
+	}
+	catalog_sort(&catalog);
+	return catalog;
+}
+
+static void
+test_tables_are_found_by_both_names(void **state)
+{
+	static const char *const names[][2] = {
+		{"sales", "orders"}, {"public", "orders"}, {"public", "a"},
+		{"Public", "a"},	 {"p", "ublica"},	   {"z\xc3\xa9", ""},
+	};
+	struct catalog catalog = make_catalog(names, 6);
+
+	(void) state;
+	for (unsigned i = 0; i < 6; i++) {
+		const struct table *table = catalog_find(&catalog, names[i][0], names[i][1]);
+
+		assert_non_null(table);
+		assert_string_equal(table->source.schema, names[i][0]);
+		assert_string_equal(table->source.name, names[i][1]);
+	}
+	assert_null(catalog_find(&catalog, "public", "order"));
+	assert_null(catalog_find(&catalog, "", ""));
+	assert_null(catalog_find(&catalog, "zz", "zz"));
+	catalog_free(&catalog);
+	assert_null(catalog_find(&catalog, "public", "a"));
+}
+
+static void
+test_columns_are_found_by_their_exact_name(void **state)
+{
+	struct source_column source_columns[] = {{.name = TEXT("id")}, {.name = TEXT("Id")}};
+	struct target_column target_columns[] = {{.name = TEXT("a")}, {.name = TEXT("id")}};
+	struct source_table source = {.columns = source_columns, .column_count = 2};
+	struct target_table target = {.columns = target_columns, .column_count = 2};
+
+	(void) state;
+	assert_ptr_equal(source_find_column(&source, "Id"), &source_columns[1]);
+	assert_ptr_equal(target_find_column(&target, "id"), &target_columns[1]);
+	assert_null(source_find_column(&source, "ID"));
+	assert_null(target_find_column(&target, "Id"));
+}
+
+/* ---- the match key */
+
+/* Columns a, b, c and d: the primary key is (b, a), the replica identity index
+ * is on c, the unique index on (d, c). */
+struct keyed {
+	struct source_column columns[4];
+	struct table_override override;
+	struct table table;
+};
+
+static void
+make_keyed(struct keyed *k, char identity)
+{
+	static char names[][2] = {"a", "b", "c", "d"};
+
+	*k = (struct keyed){0};
+	for (unsigned i = 0; i < 4; i++)
+		k->columns[i].name = names[i];
+	k->columns[0].primary_position = 2;
+	k->columns[1].primary_position = 1;
+	k->columns[2].identity_position = 1;
+	k->columns[2].unique_position = 2;
+	k->columns[3].unique_position = 1;
+	k->table.source = (struct source_table){.identity = identity, .columns = k->columns, .column_count = 4};
+}
+
+static void
+assert_key(const struct table *table, const char *expected)
+{
+	unsigned key[TABLE_MAX_KEY];
+	unsigned count = table_match_key(table, key);
+
+	assert_int_equal(count, strlen(expected));
+	for (unsigned i = 0; i < count; i++)
+		assert_string_equal(table->source.columns[key[i]].name, ((char[]){expected[i], '\0'}));
+}
+
+static void
+test_match_key_is_the_primary_key_in_its_order(void **state)
+{
+	struct keyed k;
+
+	(void) state;
+	make_keyed(&k, 'd');
+	assert_key(&k.table, "ba");
+	make_keyed(&k, 'f');
+	assert_key(&k.table, "ba");
+	make_keyed(&k, 'n');
+	assert_key(&k.table, "ba");
+}
+
+static void
+test_match_key_is_the_replica_identity_index_where_that_is_set(void **state)
+{
+	struct keyed k;
+
+	(void) state;
+	make_keyed(&k, 'i');
+	assert_key(&k.table, "c");
+}
+
+static void
+test_a_unique_index_serves_only_with_full_identity(void **state)
+{
+	struct keyed k;
+
+	(void) state;
+	make_keyed(&k, 'f');
+	k.columns[0].primary_position = k.columns[1].primary_position = 0;
+	assert_key(&k.table, "dc");
+	k.table.source.identity = 'd';
+	assert_key(&k.table, "");
+	k.table.source.identity = 'n';
+	assert_key(&k.table, "");
+}
+
+static void
+test_the_configured_key_comes_first(void **state)
+{
+	char *names[] = {TEXT("d"), TEXT("a")};
+	struct keyed k;
+
+	(void) state;
+	make_keyed(&k, 'i');
+	k.override.key = (struct string_list){.items = names, .count = 2};
+	k.table.override = &k.override;
+	assert_key(&k.table, "da");
+}
+
+static void
+test_a_configured_key_with_an_unknown_column_is_none(void **state)
+{
+	char *names[] = {TEXT("a"), TEXT("x")};
+	struct keyed k;
+
+	(void) state;
+	make_keyed(&k, 'd');
+	k.override.key = (struct string_list){.items = names, .count = 2};
+	k.table.override = &k.override;
+	assert_key(&k.table, "");
+}
+
+static void
+test_an_override_without_a_key_changes_nothing(void **state)
+{
+	struct keyed k;
+
+	(void) state;
+	make_keyed(&k, 'd');
+	k.table.override = &k.override;
+	assert_key(&k.table, "ba");
+}
+
+/* ---- binary or text */
+
+/* A table with one column of a type, whose target column has another. */
+static bool
+needs_text(const char *source_type, bool builtin, char typtype, const char *target_schema,
+		   const char *target_type, char target_typtype)
+{
+	struct source_column source = {
+		.name = TEXT("c"),
+		.base_schema = builtin ? TEXT("pg_catalog") : TEXT("public"),
+		.base_name = (char *) (uintptr_t) source_type,
+		.base_typtype = typtype,
+		.builtin = builtin,
+	};
+	struct target_column target = {
+		.name = TEXT("c"),
+		.base_schema = (char *) (uintptr_t) target_schema,
+		.base_name = (char *) (uintptr_t) target_type,
+		.base_typtype = target_typtype,
+	};
+	struct table table = {
+		.source = {.columns = &source, .column_count = 1},
+		.target = {.exists = true, .columns = &target, .column_count = target_type != NULL},
+	};
+
+	return table_needs_text(&table);
+}
+
+static void
+test_the_same_builtin_type_travels_in_binary(void **state)
+{
+	(void) state;
+	assert_false(needs_text("int4", true, 'b', "pg_catalog", "int4", 'b'));
+	assert_false(needs_text("_numeric", true, 'b', "pg_catalog", "_numeric", 'b'));
+	assert_false(needs_text("int4range", true, 'r', "pg_catalog", "int4range", 'r'));
+}
+
+static void
+test_another_type_travels_as_text(void **state)
+{
+	(void) state;
+	assert_true(needs_text("int4", true, 'b', "pg_catalog", "int8", 'b'));
+	assert_true(needs_text("macaddr8", true, 'b', "pg_catalog", "text", 'b'));
+	assert_true(needs_text("int4", true, 'b', "public", "int4", 'b'));
+	assert_true(needs_text("json", true, 'b', "pg_catalog", "jsonb", 'b'));
+}
+
+static void
+test_strings_have_one_form_but_padded_ones_do_not(void **state)
+{
+	(void) state;
+	assert_false(needs_text("text", true, 'b', "pg_catalog", "varchar", 'b'));
+	assert_false(needs_text("varchar", true, 'b', "pg_catalog", "text", 'b'));
+	assert_true(needs_text("bpchar", true, 'b', "pg_catalog", "text", 'b'));
+	assert_true(needs_text("text", true, 'b', "pg_catalog", "bpchar", 'b'));
+	assert_true(needs_text("text", true, 'b', "public", "text", 'b'));
+}
+
+static void
+test_an_enum_travels_as_its_label(void **state)
+{
+	(void) state;
+	assert_false(needs_text("mood", false, 'e', "public", "mood", 'e'));
+	assert_false(needs_text("mood", false, 'e', "pg_catalog", "text", 'b'));
+	assert_true(needs_text("mood", false, 'e', "pg_catalog", "int4", 'b'));
+}
+
+static void
+test_types_of_users_travel_as_text(void **state)
+{
+	(void) state;
+	assert_true(needs_text("hstore", false, 'b', "public", "hstore", 'b'));
+	assert_true(needs_text("pair", false, 'c', "public", "pair", 'c'));
+	assert_true(needs_text("_mood", false, 'b', "public", "_mood", 'b'));
+}
+
+static void
+test_without_a_target_column_the_source_decides(void **state)
+{
+	(void) state;
+	assert_false(needs_text("int4", true, 'b', NULL, NULL, 0));
+	assert_false(needs_text("mood", false, 'e', NULL, NULL, 0));
+	assert_true(needs_text("regclass", false, 'b', NULL, NULL, 0));
+}
+
+/* ---- dialects */
+
+static void
+test_dialects_are_known_by_their_name(void **state)
+{
+	(void) state;
+	assert_ptr_equal(dialect_by_name("postgresql"), &dialect_postgresql);
+	assert_ptr_equal(dialect_by_name("greenplum6"), &dialect_greenplum6);
+	assert_ptr_equal(dialect_by_name("greenplum7"), &dialect_greenplum7);
+	assert_null(dialect_by_name("auto"));
+	assert_null(dialect_by_name("greenplum"));
+	assert_null(dialect_by_name(""));
+}
+
+static void
+test_dialects_are_told_by_the_version(void **state)
+{
+	(void) state;
+	assert_ptr_equal(dialect_by_version("PostgreSQL 15.20 (Debian 15.20-0+deb12u1) on x86_64-pc-linux-gnu, "
+										"compiled by gcc (Debian 12.2.0-14) 12.2.0, 64-bit"),
+					 &dialect_postgresql);
+	assert_ptr_equal(dialect_by_version("PostgreSQL 18beta1 on aarch64-unknown-linux-gnu, compiled by clang"),
+					 &dialect_postgresql);
+	assert_ptr_equal(
+		dialect_by_version("PostgreSQL 9.4.26 (Greenplum Database 6.24.3 build commit:25d3) on x86_64"),
+		&dialect_greenplum6);
+	assert_ptr_equal(
+		dialect_by_version("PostgreSQL 12.12 (Greenplum Database 7.1.0 build commit:e7c2) on x86_64"),
+		&dialect_greenplum7);
+}
+
+static void
+test_relatives_are_not_taken_for_what_they_are_not(void **state)
+{
+	(void) state;
+	assert_null(dialect_by_version("PostgreSQL 8.3.23 (Greenplum Database 5.28.0 build commit:1) on x86_64"));
+	assert_null(dialect_by_version("PostgreSQL 14.4 (Cloudberry Database 1.5.0 build commit:1) on x86_64"));
+	assert_null(dialect_by_version("PostgreSQL 14.4 (Apache Cloudberry 2.0.0-incubating build 1) on x86_64"));
+	assert_null(dialect_by_version("PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC, Redshift 1.0.1"));
+	assert_null(dialect_by_version("PostgreSQL 11.2-YB-2.18.0.0-b0 on x86_64"));
+	assert_null(dialect_by_version("CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu)"));
+	assert_null(dialect_by_version(""));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_state_names_are_read_back),
+		cmocka_unit_test(test_other_state_names_are_refused),
+		cmocka_unit_test(test_tables_are_found_by_both_names),
+		cmocka_unit_test(test_columns_are_found_by_their_exact_name),
+		cmocka_unit_test(test_match_key_is_the_primary_key_in_its_order),
+		cmocka_unit_test(test_match_key_is_the_replica_identity_index_where_that_is_set),
+		cmocka_unit_test(test_a_unique_index_serves_only_with_full_identity),
+		cmocka_unit_test(test_the_configured_key_comes_first),
+		cmocka_unit_test(test_a_configured_key_with_an_unknown_column_is_none),
+		cmocka_unit_test(test_an_override_without_a_key_changes_nothing),
+		cmocka_unit_test(test_the_same_builtin_type_travels_in_binary),
+		cmocka_unit_test(test_another_type_travels_as_text),
+		cmocka_unit_test(test_strings_have_one_form_but_padded_ones_do_not),
+		cmocka_unit_test(test_an_enum_travels_as_its_label),
+		cmocka_unit_test(test_types_of_users_travel_as_text),
+		cmocka_unit_test(test_without_a_target_column_the_source_decides),
+		cmocka_unit_test(test_dialects_are_known_by_their_name),
+		cmocka_unit_test(test_dialects_are_told_by_the_version),
+		cmocka_unit_test(test_relatives_are_not_taken_for_what_they_are_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
