@@ -50,27 +50,28 @@ shorten_version(char *version)
 		*platform = '\0';
 }
 
-static bool
-choose_dialect(char *version, const char *configured, const struct dialect **dialect, struct error *err)
+/* NULL, and the error says why. */
+static const struct dialect *
+choose_dialect(char *version, const char *configured, struct error *err)
 {
 	const struct dialect *detected = dialect_by_version(version);
 	bool automatic = strcmp(configured, "auto") == 0;
+	const struct dialect *chosen = automatic ? detected : dialect_by_name(configured);
 
-	*dialect = automatic ? detected : dialect_by_name(configured);
 	shorten_version(version);
-	if (automatic && !detected) {
+	if (!chosen && automatic) {
 		error_set(err, ERROR_CONFIG, "the destination says it is %s, which is none of the known dialects",
 				  version);
-		return error_hint(err, "Set destination.dialect to the one it resembles most.");
-	}
-	if (!*dialect)
-		return error_set(err, ERROR_CONFIG, "destination.dialect: \"%s\" is not known", configured);
-	if (detected && *dialect != detected) {
+		error_hint(err, "Set destination.dialect to the one it resembles most.");
+	} else if (!chosen) {
+		error_set(err, ERROR_CONFIG, "destination.dialect: \"%s\" is not known", configured);
+	} else if (detected && chosen != detected) {
 		error_set(err, ERROR_CONFIG, "destination.dialect is \"%s\", but the server is %s, which is \"%s\"",
 				  configured, version, detected->name);
-		return error_hint(err, "Set destination.dialect to auto, or leave it out.");
+		error_hint(err, "Set destination.dialect to auto, or leave it out.");
+		return NULL;
 	}
-	return true;
+	return chosen;
 }
 
 /* Triggers and foreign keys were obeyed at the source already. */
@@ -92,8 +93,10 @@ target_open_session(struct connection *destination, const char *configured, cons
 	char version[512];
 
 	*triggers_off = false;
-	if (!read_version(destination, version, sizeof(version), err) ||
-		!choose_dialect(version, configured, dialect, err))
+	if (!read_version(destination, version, sizeof(version), err))
+		return false;
+	*dialect = choose_dialect(version, configured, err);
+	if (!*dialect)
 		return false;
 	if (!connection_execute(destination, (*dialect)->session_settings, NULL, 0, NULL, err))
 		return error_context(err, "setting up the session at the destination");
