@@ -82,6 +82,7 @@ target_table_free(struct target_table *target)
 		free(column->formatted);
 		free(column->base_schema);
 		free(column->base_name);
+		free(column->equality);
 	}
 	free(target->columns);
 	*target = (struct target_table){0};

@@ -64,6 +64,7 @@ struct target_column {
 	char *base_schema; /* of a domain: its innermost base type, otherwise as type_… */
 	char *base_name;
 	char base_typtype; /* pg_type.typtype of that one */
+	char *equality;	   /* OPERATOR(public.=) of a type whose = is not in pg_catalog, otherwise NULL */
 	bool not_null;	   /* as a column or as a domain */
 	bool has_default;
 	bool generated;			   /* cannot be written */

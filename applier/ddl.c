@@ -150,9 +150,11 @@ ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const st
 	unsigned primary_count = primary_key(&table->source, primary);
 	unsigned match_count = table_match_key(table, match);
 
-	if (primary_count > 0 && !dialect->allows_unique(table, primary, primary_count))
-		primary_count = 0;
 	put_type_changes(sql, &table->source);
+	if (primary_count > 0 && !dialect->allows_unique(table, primary, primary_count)) {
+		buffer_printf(sql, "-- without its primary key: storage or distribution does not allow it\n");
+		primary_count = 0;
+	}
 	buffer_printf(sql, "CREATE TABLE ");
 	sql_qualified(sql, table->target_schema, table->target_name);
 	buffer_printf(sql, " (");

@@ -222,6 +222,15 @@ find_tables(struct connection *destination, const struct dialect *dialect, struc
 
 /* ---- their columns */
 
+/* The = that a type's indexes know; an extension's lies where the session does
+ * not look for operators.  403 is the access method btree, 3 its equality. */
+#define EQUALITY                                                                                             \
+	"(SELECT 'OPERATOR(' || quote_ident(en.nspname) || '.' || e.oprname || ')' FROM pg_opclass k"            \
+	" JOIN pg_amop p ON p.amopfamily = k.opcfamily AND p.amoplefttype = b.oid AND p.amoprighttype = b.oid"   \
+	"  AND p.amopstrategy = 3"                                                                               \
+	" JOIN pg_operator e ON e.oid = p.amopopr JOIN pg_namespace en ON en.oid = e.oprnamespace"               \
+	" WHERE k.opcmethod = 403 AND k.opcdefault AND k.opcintype = b.oid AND en.nspname <> 'pg_catalog')"
+
 static void
 put_columns_query(struct buffer *sql, const struct dialect *dialect)
 {
@@ -232,7 +241,7 @@ put_columns_query(struct buffer *sql, const struct dialect *dialect)
 				  " SELECT a.attrelid, a.attnum, a.attname, a.atttypid, tn.nspname, t.typname,"
 				  " format_type(a.atttypid, a.atttypmod), bn.nspname, b.typname, b.typtype,"
 				  " a.attnotnull OR t.typnotnull,"
-				  " a.atthasdef OR t.typdefault IS NOT NULL OR %s <> '', %s, %s = 'a'"
+				  " a.atthasdef OR t.typdefault IS NOT NULL OR %s <> '', %s, %s = 'a', " EQUALITY
 				  " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
 				  " JOIN pg_namespace tn ON tn.oid = t.typnamespace"
 				  " LEFT JOIN bases s ON s.domain = t.oid"
@@ -260,6 +269,7 @@ read_column(struct target_column *column, const struct result *res, unsigned row
 		.has_default = result_bool(res, row, 11),
 		.generated = result_bool(res, row, 12),
 		.identity_always = result_bool(res, row, 13),
+		.equality = result_is_null(res, row, 14) ? NULL : catalog_strdup(result_text(res, row, 14)),
 	};
 }
 

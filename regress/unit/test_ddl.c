@@ -216,6 +216,7 @@ test_the_match_key_gets_an_index_of_its_own(void **state)
 				  "CREATE UNIQUE INDEX ON \"public\".\"orders\" (\"note\");\n");
 	/* Unique indexes need the distribution key, so there is no primary key. */
 	assert_create(f, &dialect_greenplum6,
+				  "-- without its primary key: storage or distribution does not allow it\n"
 				  "CREATE TABLE \"public\".\"orders\" (\n"
 				  "\t\"id\" integer NOT NULL,\n"
 				  "\t\"note\" text\n"
@@ -249,6 +250,7 @@ test_a_key_that_cannot_be_hashed_at_all_gets_a_plain_index(void **state)
 	f->columns[0].primary_position = 1;
 	f->table.source.column_count = 1;
 	assert_create(f, &dialect_greenplum6,
+				  "-- without its primary key: storage or distribution does not allow it\n"
 				  "CREATE TABLE \"public\".\"orders\" (\n\t\"id\" money\n)\n"
 				  "DISTRIBUTED RANDOMLY;\n"
 				  "CREATE INDEX ON \"public\".\"orders\" (\"id\");\n");
@@ -297,6 +299,7 @@ test_a_distribution_outside_of_the_key_leaves_a_plain_index(void **state)
 	f->table.source.column_count = 2;
 	override_distribution(f, names, 1);
 	assert_create(f, &dialect_greenplum6,
+				  "-- without its primary key: storage or distribution does not allow it\n"
 				  "CREATE TABLE \"public\".\"orders\" (\n"
 				  "\t\"id\" integer NOT NULL,\n"
 				  "\t\"note\" text\n"
@@ -337,6 +340,7 @@ test_append_optimized_tables_have_no_primary_key(void **state)
 	f->override.storage = TABLE_STORAGE_AO_ROW;
 	f->table.source.column_count = 1;
 	assert_create(f, &dialect_greenplum7,
+				  "-- without its primary key: storage or distribution does not allow it\n"
 				  "CREATE TABLE \"public\".\"orders\" (\n"
 				  "\t\"id\" integer NOT NULL\n"
 				  ")\n"
