@@ -527,19 +527,29 @@ sub equal_ok
 	return $equal;
 }
 
-# The same for several tables.
+# The same for several tables, in one query a side where they are equal.
 sub all_equal_ok
 {
 	my ($self, @tables) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$self->equal_ok($_) for @tables;
+	my $rows = $self->_row_texts(undef, @tables);
+	my $sql = join ' UNION ALL ', map { my $name = s/'/''/gr; _checksum_of($rows->{$_}, "'$name: ' || ") . " FROM $_ t" } @tables;
+	my @here = split /\n/, $self->source_sql($sql);
+	my ($failed, $there) = psql_try($self->destination_conninfo, $sql);
+	my %there = map { $_ => 1 } $failed ? () : split /\n/, $there;
+	for my $i (0 .. $#tables)
+	{
+		if ($there{ $here[$i] }) { pass("$tables[$i] is equal on both sides ($here[$i])"); }
+		else { $self->equal_ok($tables[$i]); }
+	}
 }
 
 # "SELECT count, checksum": 60 bits of each row's MD5, added up as numeric.
 sub _checksum_of
 {
-	my ($row) = @_;
-	return "SELECT count(*) || ' rows, checksum ' ||"
+	my ($row, $before) = @_;
+	$before //= '';
+	return "SELECT ${before}count(*) || ' rows, checksum ' ||"
 	  . " coalesce(sum(('x' || substr(md5($row), 1, 15))::bit(60)::bigint), 0)";
 }
 
@@ -548,26 +558,39 @@ sub _checksum_of
 sub _row_text
 {
 	my ($self, $table, $columns) = @_;
-	my $literal = $table =~ s/'/''/gr;
+	return $self->_row_texts($columns, $table)->{$table};
+}
+
+# The same for several tables, by their names.
+sub _row_texts
+{
+	my ($self, $columns, @tables) = @_;
+	my $literals = join ', ', map { "('" . s/'/''/gr . "')" } @tables;
 	my $described = $self->source_sql("
-		SELECT a.attname || E'\\t' || quote_ident(a.attname) || E'\\t' ||
+		SELECT w.t || E'\\t' || a.attname || E'\\t' || quote_ident(a.attname) || E'\\t' ||
 			CASE WHEN e.typname IN ('float4', 'float8', 'point', 'lseg', 'path', 'box', 'polygon', 'line', 'circle')
 				THEN CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN 'array_send' ELSE t.typsend::text END
 				ELSE '' END
-		FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+		FROM (VALUES $literals) w (t)
+			JOIN pg_attribute a ON a.attrelid = w.t::regclass AND a.attnum > 0 AND NOT a.attisdropped
+			JOIN pg_type t ON t.oid = a.atttypid
 			JOIN pg_type e ON e.oid = CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE t.oid END
-		WHERE a.attrelid = '$literal'::regclass AND a.attnum > 0 AND NOT a.attisdropped
-		ORDER BY a.attnum");
+		ORDER BY a.attrelid, a.attnum");
 	my %wanted = map { $_ => 1 } @{ $columns // [] };
-	my @values;
+	my %values;
 	for my $line (split /\n/, $described)
 	{
-		my ($name, $quoted, $send) = split /\t/, $line;
+		my ($table, $name, $quoted, $send) = split /\t/, $line;
 		next if $columns && !$wanted{$name};
-		push @values, $send ? "encode($send(t.$quoted), 'hex')" : "t.$quoted";
+		push @{ $values{$table} }, $send ? "encode($send(t.$quoted), 'hex')" : "t.$quoted";
 	}
-	croak "$table has no such columns" unless @values;
-	return 'ROW(' . join(', ', @values) . ')::text';
+	my %texts;
+	for my $table (@tables)
+	{
+		croak "$table has no such columns" unless $values{$table};
+		$texts{$table} = 'ROW(' . join(', ', @{ $values{$table} }) . ')::text';
+	}
+	return \%texts;
 }
 
 # The first rows that one side has and the other has not, or not as often.
