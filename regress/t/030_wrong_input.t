@@ -25,8 +25,8 @@ sub traces
 	my $slots = $t->source_sql('SELECT count(*) FROM pg_replication_slots');
 	my $theirs = $t->destination_sql(q{
 		SELECT count(DISTINCT nspname) || ' schemas, ' || count(c.oid) || ' tables, ' ||
-			coalesce(sum((xpath('//n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I.%I', nspname, relname),
-				false, true, '')))[1]::text::bigint), 0) || ' rows'
+			coalesce(sum(CASE WHEN c.oid IS NOT NULL THEN (xpath('//n/text()', query_to_xml(
+				format('SELECT count(*) AS n FROM %s', c.oid::regclass), false, true, '')))[1]::text::bigint END), 0) || ' rows'
 		FROM pg_namespace n LEFT JOIN pg_class c ON n.oid = relnamespace AND relkind IN ('r', 'p', 'v')
 		WHERE nspname NOT LIKE 'pg%' AND nspname <> 'information_schema'});
 	return "$slots slots, $theirs";
