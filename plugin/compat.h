@@ -8,12 +8,21 @@
 
 #include "access/attmap.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_type.h"
 #include "replication/logical.h"
 #include "replication/output_plugin.h"
 #include "replication/reorderbuffer.h"
 
 #if PG_VERSION_NUM < 130000
 #error "sluice needs PostgreSQL 13 or later"
+#endif
+
+/* Names of these types' OIDs. */
+#if PG_VERSION_NUM < 140000
+#define PG_NODE_TREEOID PGNODETREEOID
+#define PG_NDISTINCTOID PGNDISTINCTOID
+#define PG_DEPENDENCIESOID PGDEPENDENCIESOID
+#define PG_MCV_LISTOID PGMCVLISTOID
 #endif
 
 /* A change's tuple or NULL; until 16 it came in a wrapper. */

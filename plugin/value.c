@@ -13,6 +13,8 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "compat.h"
+
 /* ---- fixed-length types */
 
 static void

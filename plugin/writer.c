@@ -111,14 +111,12 @@ refuse_size(const char *schema, const char *table)
 		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				errmsg("a message of output plugin \"sluice\" exceeds the limit of %zu bytes",
 					   (size_t) BUFFER_LIMIT_BYTES));
-	ereport(
-		ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-		errmsg("a row of table \"%s.%s\" is too large to be sent", schema, table),
-		errdetail("A change must fit into %zu bytes, the old row included where one is sent.",
-				  (size_t) BUFFER_LIMIT_BYTES),
-		errhint(
-			"Name the table in exclude_tables, or, if it has REPLICA IDENTITY FULL, give it one that is an "
-			"index for the time to come."));
+	ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			errmsg("a row of table \"%s.%s\" is too large to be sent", schema, table),
+			errdetail("A change must fit into %zu bytes, the old row included where one is sent.",
+					  (size_t) BUFFER_LIMIT_BYTES),
+			errhint("Name the table in option \"exclude_tables\" to go on without it. "
+					"REPLICA IDENTITY FULL makes changes twice as large."));
 }
 
 /* Hands one message to the client. */
