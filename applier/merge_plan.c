@@ -223,7 +223,7 @@ need_row_staging(struct builder *b)
 	put_row_definitions(b, &first);
 	for (unsigned i = 0; i < b->shape->unfed_count; i++)
 		buffer_printf(&b->sql, ", x%u %s", i + 1, b->shape->unfed[i]->formatted);
-	put(b, ")");
+	put(b, shape_follows_inserts(b->shape) ? ")" : ", found boolean)");
 	put_staging_options(b, true);
 	add_step(b, MERGE_STATEMENT);
 }
@@ -506,7 +506,7 @@ static void
 expect_group(struct builder *b, struct merge_step *step, const struct group *group)
 {
 	/* Without inserts the target need not have the row. */
-	if (!(b->shape->table->operations & OPERATION_INSERT) && !group->unchanged)
+	if (!shape_follows_inserts(b->shape))
 		return;
 	step->expected_rows = group->rows;
 	step->mismatch = "rows to update are not in the target";
@@ -536,7 +536,6 @@ static void
 fill_group(struct builder *b, unsigned number)
 {
 	const struct group *group = &b->groups[number];
-	struct merge_step *step;
 	bool first = true;
 
 	put(b, "UPDATE ");
@@ -554,13 +553,15 @@ fill_group(struct builder *b, unsigned number)
 		buffer_printf(&b->sql, "x%u = ", i + 1);
 		put_column(b, "t", b->shape->unfed[i]);
 	}
+	if (!shape_follows_inserts(b->shape)) {
+		put_separator(b, ", ", &first);
+		put(b, "found = true");
+	}
 	put(b, " FROM ");
 	put_target(b);
 	put(b, " AS t");
 	put_group_condition(b, number);
-	step = add_step(b, MERGE_STATEMENT);
-	step->expected_rows = group->rows;
-	step->mismatch = "rows to update are not in the target";
+	expect_group(b, add_step(b, MERGE_STATEMENT), group);
 }
 
 static void
@@ -614,7 +615,7 @@ insert_filled(struct builder *b)
 		put_separator(b, ", ", &first);
 		buffer_printf(&b->sql, "%u", i);
 	}
-	put(b, ")");
+	put(b, shape_follows_inserts(b->shape) ? ")" : ") AND s.found");
 	add_step(b, MERGE_STATEMENT);
 }
 

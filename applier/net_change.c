@@ -115,6 +115,16 @@ has_unchanged(const struct bytes *raw)
 	return raw->len > 0 && (raw->data[0] & ROW_UNCHANGED);
 }
 
+/* What the target computes by itself is not missed. */
+static bool
+lacks_values(const struct shape *shape, const struct value *values)
+{
+	for (unsigned i = 0; i < shape->fed_count; i++)
+		if (values[shape->fed[i].source].kind == VALUE_UNCHANGED)
+			return true;
+	return false;
+}
+
 static struct bytes
 keep_row(struct net_change *net, struct bytes raw)
 {
@@ -168,11 +178,13 @@ set_row(struct net_change *net, uint32_t index, const struct change_row *row, st
 {
 	struct net_row *entry = &net->rows[index];
 
-	if (has_unchanged(&row->raw) && earlier.data)
+	if (has_unchanged(&row->raw) && earlier.data) {
 		entry->row = merge_rows(net, earlier, row->values);
-	else
+		entry->partial = lacks_values(net->shape, net->values);
+	} else {
 		entry->row = keep_row(net, row->raw);
-	entry->partial = has_unchanged(&entry->row);
+		entry->partial = has_unchanged(&row->raw) && lacks_values(net->shape, row->values);
+	}
 }
 
 static void
@@ -184,12 +196,20 @@ clear_row(struct net_row *entry)
 
 /* ---- tables with a key */
 
+/* Where an operation is left out, the target may hold a row under a key that
+ * is new to the source. */
+static bool
+may_be_stale(const struct net_change *net)
+{
+	return !shape_follows_all(net->shape);
+}
+
 static bool
 add_insert(struct net_change *net, const struct change *change, struct error *err)
 {
 	uint32_t index;
 
-	if (!entry_of_values(net, change->new.values, false, &index, err))
+	if (!entry_of_values(net, change->new.values, may_be_stale(net), &index, err))
 		return false;
 	set_row(net, index, &change->new, (struct bytes){0});
 	net->rows[index].origin = ORIGIN_NONE;
@@ -223,7 +243,7 @@ add_key_change(struct net_change *net, const struct change *change, struct error
 	origin = net->rows[from].origin;
 	clear_row(&net->rows[from]);
 	net->rows[from].origin = ORIGIN_NONE;
-	if (!entry_of_values(net, change->new.values, false, &to, err))
+	if (!entry_of_values(net, change->new.values, may_be_stale(net), &to, err))
 		return false;
 	set_row(net, to, &change->new, earlier);
 	net->rows[to].origin = origin;
@@ -362,10 +382,11 @@ decide_kept(const struct net_change *net, const struct net_row *entry, bool move
 	/* Deleting what triggers or foreign keys watch would set them off. */
 	if (shape->triggers)
 		return NET_PATCH;
-	if (!entry->partial && shape->unfed_count == 0)
+	/* Where inserts are left out, a row that is not there stays away. */
+	if (!entry->partial && shape->unfed_count == 0 && shape_follows_inserts(shape))
 		return NET_INSERT;
 	/* Two rows may swap the values of another unique constraint. */
-	if (moved || shape->table->target.has_secondary_unique)
+	if (moved || shape->table->target.has_secondary_unique || shape->update_moves)
 		return NET_FILL;
 	return NET_PATCH;
 }
@@ -374,13 +395,12 @@ static uint8_t
 decide_keyed(const struct net_change *net, uint32_t index)
 {
 	const struct net_row *entry = &net->rows[index];
-	uint8_t action = NET_NOTHING;
 
-	if (entry->row.data && entry->origin == ORIGIN_NONE)
-		action = NET_INSERT;
-	else if (entry->row.data)
-		action = decide_kept(net, entry, entry->origin != index);
-	return action;
+	if (!entry->row.data)
+		return NET_NOTHING;
+	if (entry->origin != ORIGIN_NONE)
+		return decide_kept(net, entry, entry->origin != index);
+	return shape_follows_inserts(net->shape) ? NET_INSERT : NET_NOTHING;
 }
 
 /* Who is updated in place must not be deleted under the key it had. */

@@ -96,6 +96,9 @@ key_from_identity(struct shape *shape, struct error *err)
 	for (unsigned i = 0; i < relation->column_count; i++) {
 		if (!(relation->columns[i].flags & COLUMN_KEY))
 			continue;
+		if (shape->key_count == TABLE_MAX_KEY)
+			return error_set(err, ERROR_DATA, "the replica identity of %s.%s has more than %d columns",
+							 relation->schema, relation->name, TABLE_MAX_KEY);
 		if (!find_fed(shape, relation->columns[i].name, &shape->key[shape->key_count]))
 			return key_error(shape, relation->columns[i].name, err);
 		shape->key_count++;
@@ -134,6 +137,34 @@ choose_match(struct shape *shape, struct error *err)
 	return true;
 }
 
+static bool
+is_key(const struct shape *shape, unsigned position)
+{
+	for (unsigned i = 0; i < shape->key_count; i++)
+		if (shape->key[i] == position)
+			return true;
+	return false;
+}
+
+/*
+ * Greenplum 6 cannot move a row to another partition, and redistributes one
+ * only under conditions; an identity column that is always generated takes
+ * values of its own with an INSERT or COPY alone.
+ */
+static bool
+update_moves(const struct shape *shape)
+{
+	if (shape->table->target.partitioned)
+		return true;
+	for (unsigned i = 0; i < shape->fed_count; i++) {
+		const struct target_column *target = shape->fed[i].target;
+
+		if (!is_key(shape, i) && (target->distribution_position > 0 || target->identity_always))
+			return true;
+	}
+	return false;
+}
+
 bool
 shape_init(struct shape *shape, unsigned number, const struct change_relation *relation,
 		   const struct table *table, bool triggers_fire, struct error *err)
@@ -150,6 +181,7 @@ shape_init(struct shape *shape, unsigned number, const struct change_relation *r
 	find_unfed(shape);
 	if (!choose_match(shape, err))
 		return false;
+	shape->update_moves = update_moves(shape);
 	if (table->as_text && !shape->text) {
 		error_set(err, ERROR_DATA, "the columns of %s.%s changed to types that the target %s.%s has not",
 				  relation->schema, relation->name, table->target_schema, table->target_name);

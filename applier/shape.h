@@ -36,7 +36,8 @@ struct shape {
 	enum shape_match match;
 	unsigned key[TABLE_MAX_KEY]; /* positions in `fed` */
 	unsigned key_count;
-	bool triggers; /* the target has triggers or foreign keys that fire */
+	bool triggers;	   /* the target has triggers or foreign keys that fire */
+	bool update_moves; /* an UPDATE of it could move a row to another partition or segment, or be refused */
 };
 
 /*
@@ -47,12 +48,18 @@ MUST_CHECK bool shape_init(struct shape *shape, unsigned number, const struct ch
 						   const struct table *table, bool triggers_fire, struct error *err);
 void shape_fini(struct shape *shape);
 
-/* Whether rows that were in the target before cannot be deleted and copied
- * anew, since the target knows more of them than the source. */
+/* Whether the target is to hold just what the source holds: every operation is followed. */
 static inline bool
-shape_updates_in_place(const struct shape *shape)
+shape_follows_all(const struct shape *shape)
 {
-	return shape->triggers || shape->unfed_count > 0;
+	return shape->table->operations == OPERATION_ALL;
+}
+
+/* If not, the target need not have a row that is updated. */
+static inline bool
+shape_follows_inserts(const struct shape *shape)
+{
+	return shape->table->operations & OPERATION_INSERT;
 }
 
 #endif

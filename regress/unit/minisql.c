@@ -1,0 +1,981 @@
+#include "minisql.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+static bool problem(struct minisql *db, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static bool
+problem(struct minisql *db, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	if (!db->problem[0])
+		vsnprintf(db->problem, sizeof db->problem, fmt, args);
+	va_end(args);
+	return false;
+}
+
+/* ---- tables */
+
+struct minisql_table *
+minisql_create(struct minisql *db, const char *name)
+{
+	struct minisql_table *table = arena_alloc_zero(db->arena, sizeof *table);
+
+	table->name = arena_strdup(db->arena, name);
+	table->next = db->tables;
+	db->tables = table;
+	return table;
+}
+
+void
+minisql_add_column(struct minisql *db, struct minisql_table *table, const char *name, struct cell fallback)
+{
+	if (table->column_count == MINISQL_COLUMNS)
+		abort();
+	table->defaults[table->column_count] = fallback;
+	table->columns[table->column_count++] = arena_strdup(db->arena, name);
+}
+
+struct minisql_table *
+minisql_find(const struct minisql *db, const char *name)
+{
+	for (struct minisql_table *table = db->tables; table; table = table->next)
+		if (strcmp(table->name, name) == 0)
+			return table;
+	return NULL;
+}
+
+static int
+find_column(const struct minisql_table *table, const char *name)
+{
+	for (unsigned i = 0; i < table->column_count; i++)
+		if (strcmp(table->columns[i], name) == 0)
+			return (int) i;
+	return -1;
+}
+
+static int
+compare_cells(struct cell a, struct cell b)
+{
+	uint32_t len = a.len < b.len ? a.len : b.len;
+	int order;
+
+	if (!a.data || !b.data)
+		return (a.data != NULL) - (b.data != NULL);
+	order = len ? memcmp(a.data, b.data, len) : 0;
+	return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+bool
+minisql_same(struct cell a, struct cell b)
+{
+	return compare_cells(a, b) == 0;
+}
+
+static int
+compare_rows(const void *a, const void *b, void *arg)
+{
+	const struct minisql_table *table = arg;
+	struct cell *const *x = a, *const *y = b;
+
+	for (unsigned i = 0; i < table->column_count; i++) {
+		int order = compare_cells((*x)[i], (*y)[i]);
+
+		if (order)
+			return order;
+	}
+	return 0;
+}
+
+void
+minisql_sort(struct minisql_table *table)
+{
+	if (table->row_count > 1)
+		qsort_r(table->rows, table->row_count, sizeof(*table->rows), compare_rows, table);
+}
+
+static bool
+collides(const struct minisql_table *table, const struct cell *a, const struct cell *b, uint32_t columns)
+{
+	for (unsigned i = 0; i < table->column_count; i++)
+		if ((columns >> i & 1) && (!a[i].data || !b[i].data || !minisql_same(a[i], b[i])))
+			return false;
+	return true;
+}
+
+static bool
+check_unique(struct minisql *db, const struct minisql_table *table, const struct cell *row)
+{
+	for (unsigned u = 0; u < table->unique_count; u++)
+		for (unsigned i = 0; i < table->row_count; i++)
+			if (table->rows[i] != row && collides(table, table->rows[i], row, table->unique[u]))
+				return problem(db, "unique constraint %u of %s violated", u, table->name);
+	return true;
+}
+
+static bool
+insert_row(struct minisql *db, struct minisql_table *table, struct cell *row)
+{
+	if (table->row_count == table->row_capacity) {
+		unsigned capacity = table->row_capacity ? table->row_capacity * 2 : 16;
+		struct cell **grown = arena_alloc(db->arena, capacity * sizeof *grown);
+
+		if (table->row_count)
+			memcpy(grown, table->rows, table->row_count * sizeof *grown);
+		table->rows = grown;
+		table->row_capacity = capacity;
+	}
+	table->rows[table->row_count++] = row;
+	return check_unique(db, table, row);
+}
+
+static struct cell *
+new_row(struct minisql *db, const struct minisql_table *table)
+{
+	struct cell *row = arena_alloc(db->arena, MINISQL_COLUMNS * sizeof *row);
+
+	memcpy(row, table->defaults, sizeof table->defaults);
+	return row;
+}
+
+static struct cell
+keep(struct minisql *db, const void *data, size_t len)
+{
+	return (struct cell){arena_copy(db->arena, data, len), (uint32_t) len};
+}
+
+/* ---- reading statements */
+
+enum token { TOKEN_END, TOKEN_WORD, TOKEN_NAME, TOKEN_NUMBER, TOKEN_PARAM, TOKEN_OTHER };
+
+struct parser {
+	struct minisql *db;
+	const char *at;
+	enum token kind;
+	char text[256];
+};
+
+static void
+read_quoted(struct parser *p)
+{
+	size_t len = 0;
+
+	for (p->at++; *p->at; p->at++) {
+		if (*p->at == '"' && *++p->at != '"')
+			break;
+		p->text[len++] = *p->at;
+	}
+	p->text[len] = '\0';
+	p->kind = TOKEN_NAME;
+}
+
+static void
+read_while(struct parser *p, enum token kind, const char *accepted)
+{
+	size_t len = strspn(p->at, accepted);
+
+	memcpy(p->text, p->at, len);
+	p->text[len] = '\0';
+	p->at += len;
+	p->kind = kind;
+}
+
+#define DIGITS "0123456789"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+
+static void
+next(struct parser *p)
+{
+	while (*p->at == ' ' || *p->at == '\n' || *p->at == '\t')
+		p->at++;
+	if (*p->at == '\0') {
+		p->kind = TOKEN_END;
+		p->text[0] = '\0';
+	} else if (*p->at == '"') {
+		read_quoted(p);
+	} else if (strchr(DIGITS, *p->at)) {
+		read_while(p, TOKEN_NUMBER, DIGITS);
+	} else if (strchr(LETTERS, *p->at)) {
+		read_while(p, TOKEN_WORD, LETTERS DIGITS);
+	} else if (*p->at == '$') {
+		p->at++;
+		read_while(p, TOKEN_PARAM, DIGITS);
+	} else {
+		p->kind = TOKEN_OTHER;
+		p->text[0] = *p->at++;
+		p->text[1] = '\0';
+	}
+}
+
+static bool
+at(const struct parser *p, const char *text)
+{
+	return (p->kind == TOKEN_WORD || p->kind == TOKEN_OTHER) && strcasecmp(p->text, text) == 0;
+}
+
+static bool
+accept(struct parser *p, const char *text)
+{
+	if (!at(p, text))
+		return false;
+	next(p);
+	return true;
+}
+
+/* Words separated by blanks. */
+static bool
+expect(struct parser *p, const char *words)
+{
+	char word[64];
+
+	while (sscanf(words, "%63s", word) == 1) {
+		if (!accept(p, word))
+			return problem(p->db, "expected %s before \"%s%.40s\"", word, p->text, p->at);
+		words = strstr(words, word) + strlen(word);
+	}
+	return true;
+}
+
+static bool
+read_name(struct parser *p, char *out, size_t out_bytes)
+{
+	if (p->kind != TOKEN_NAME && p->kind != TOKEN_WORD)
+		return problem(p->db, "expected a name before \"%s%.40s\"", p->text, p->at);
+	snprintf(out, out_bytes, "%s", p->text);
+	next(p);
+	return true;
+}
+
+#define NAME_BYTES 600
+
+/* table or schema.table */
+static bool
+read_table_name(struct parser *p, char out[NAME_BYTES])
+{
+	char name[256];
+
+	if (!read_name(p, out, 256))
+		return false;
+	if (!accept(p, "."))
+		return true;
+	if (!read_name(p, name, sizeof name))
+		return false;
+	strcat(out, ".");
+	strcat(out, name);
+	return true;
+}
+
+static bool
+read_table(struct parser *p, struct minisql_table **table)
+{
+	char name[NAME_BYTES];
+
+	if (!read_table_name(p, name))
+		return false;
+	*table = minisql_find(p->db, name);
+	return *table || problem(p->db, "no table %s", name);
+}
+
+static bool
+read_column(struct parser *p, const struct minisql_table *table, unsigned *column)
+{
+	char name[256];
+	int found;
+
+	if (!read_name(p, name, sizeof name))
+		return false;
+	found = find_column(table, name);
+	*column = (unsigned) found;
+	return found >= 0 || problem(p->db, "%s has no column %s", table->name, name);
+}
+
+/* alias.column */
+static bool
+read_alias_column(struct parser *p, const char *alias, const struct minisql_table *table, unsigned *column)
+{
+	return expect(p, alias) && expect(p, ".") && read_column(p, table, column);
+}
+
+/* A type, up to the comma or parenthesis behind it. */
+static void
+skip_type(struct parser *p)
+{
+	unsigned depth = 0;
+
+	while (p->kind != TOKEN_END && (depth > 0 || (!at(p, ",") && !at(p, ")")))) {
+		depth += at(p, "(");
+		depth -= at(p, ")");
+		next(p);
+	}
+}
+
+struct columns {
+	unsigned at[MINISQL_COLUMNS];
+	unsigned count;
+};
+
+/* (a, b, …), or every column where no list stands. */
+static bool
+read_column_list(struct parser *p, const struct minisql_table *table, struct columns *columns)
+{
+	columns->count = 0;
+	if (!accept(p, "(")) {
+		for (unsigned i = 0; i < table->column_count; i++)
+			columns->at[columns->count++] = i;
+		return true;
+	}
+	do {
+		if (!read_column(p, table, &columns->at[columns->count++]))
+			return false;
+	} while (accept(p, ","));
+	return expect(p, ")");
+}
+
+static bool
+at_end(struct parser *p)
+{
+	return p->kind == TOKEN_END || problem(p->db, "unexpected \"%s%.40s\"", p->text, p->at);
+}
+
+/* ---- numbers */
+
+static int64_t
+number_of(const struct minisql *db, struct cell cell)
+{
+	struct reader r;
+	char digits[32];
+
+	reader_init(&r, cell.data, cell.len);
+	if (!db->text)
+		return (int64_t) reader_get_u64(&r);
+	snprintf(digits, sizeof digits, "%.*s", (int) cell.len, (const char *) cell.data);
+	return strtoll(digits, NULL, 10);
+}
+
+/* ---- conditions: alias.column = alias.column, = number, IN (numbers); or a truth */
+
+struct condition {
+	bool on_number;
+	bool on_truth;
+	unsigned t; /* the target's column */
+	unsigned s; /* the other one's */
+	int64_t numbers[64];
+	unsigned number_count;
+};
+
+struct join {
+	const char *target_alias;
+	const char *source_alias;
+	const struct minisql_table *target;
+	const struct minisql_table *source;
+	struct condition conditions[MINISQL_COLUMNS];
+	unsigned count;
+};
+
+static bool
+read_numbers(struct parser *p, struct condition *condition)
+{
+	do {
+		if (p->kind != TOKEN_NUMBER || condition->number_count == 64)
+			return problem(p->db, "expected a number before \"%s%.40s\"", p->text, p->at);
+		condition->numbers[condition->number_count++] = strtoll(p->text, NULL, 10);
+		next(p);
+	} while (accept(p, ","));
+	return true;
+}
+
+static bool
+read_key_condition(struct parser *p, const struct join *join, struct condition *condition)
+{
+	return read_alias_column(p, join->target_alias, join->target, &condition->t) && expect(p, "=") &&
+		   read_alias_column(p, join->source_alias, join->source, &condition->s);
+}
+
+static bool
+read_number_condition(struct parser *p, const struct join *join, struct condition *condition)
+{
+	condition->on_number = true;
+	if (!read_alias_column(p, join->source_alias, join->source, &condition->s))
+		return false;
+	if (accept(p, "="))
+		return read_numbers(p, condition);
+	condition->on_truth = !at(p, "IN");
+	return condition->on_truth || (expect(p, "IN (") && read_numbers(p, condition) && expect(p, ")"));
+}
+
+static bool
+read_conditions(struct parser *p, struct join *join)
+{
+	if (!expect(p, "WHERE"))
+		return false;
+	do {
+		struct condition *condition = &join->conditions[join->count++];
+
+		*condition = (struct condition){0};
+		if (!(at(p, join->source_alias) ? read_number_condition(p, join, condition)
+										: read_key_condition(p, join, condition)))
+			return false;
+	} while (accept(p, "AND"));
+	return at_end(p);
+}
+
+static bool
+holds(const struct minisql *db, const struct join *join, const struct cell *t, const struct cell *s)
+{
+	for (unsigned i = 0; i < join->count; i++) {
+		const struct condition *condition = &join->conditions[i];
+		bool met = false;
+
+		for (unsigned n = 0; n < condition->number_count; n++)
+			met |= number_of(db, s[condition->s]) == condition->numbers[n];
+		if (condition->on_truth)
+			met = s[condition->s].data;
+		else if (!condition->on_number)
+			met = t[condition->t].data && s[condition->s].data &&
+				  minisql_same(t[condition->t], s[condition->s]);
+		if (!met)
+			return false;
+	}
+	return true;
+}
+
+/* The one row of the source that matches. */
+static bool
+find_match(struct minisql *db, const struct join *join, const struct cell *t, const struct cell **match)
+{
+	*match = NULL;
+	for (unsigned i = 0; i < join->source->row_count; i++) {
+		if (!holds(db, join, t, join->source->rows[i]))
+			continue;
+		if (*match)
+			return problem(db, "two rows of %s match one of %s", join->source->name, join->target->name);
+		*match = join->source->rows[i];
+	}
+	return true;
+}
+
+/* ---- CREATE, TRUNCATE, ANALYZE */
+
+static bool
+run_create(struct parser *p)
+{
+	char name[NAME_BYTES], full[NAME_BYTES + 8];
+	struct minisql_table *table;
+
+	if (!expect(p, "TEMP TABLE") || !read_table_name(p, name) || !expect(p, "("))
+		return false;
+	snprintf(full, sizeof full, "pg_temp.%s", name);
+	if (minisql_find(p->db, full))
+		return problem(p->db, "%s exists already", full);
+	table = minisql_create(p->db, full);
+	do {
+		if (!read_name(p, name, sizeof name))
+			return false;
+		minisql_add_column(p->db, table, name, (struct cell){0});
+		skip_type(p);
+	} while (accept(p, ","));
+	return expect(p, ") ON COMMIT DELETE ROWS");
+}
+
+static bool
+run_truncate(struct parser *p)
+{
+	struct minisql_table *table;
+
+	if (!read_table(p, &table))
+		return false;
+	table->row_count = 0;
+	return at_end(p);
+}
+
+static bool
+run_analyze(struct parser *p)
+{
+	struct minisql_table *table;
+
+	return read_table(p, &table) && at_end(p);
+}
+
+/* ---- COPY */
+
+static bool
+take_binary_field(struct minisql *db, struct reader *r, struct cell *cell)
+{
+	uint32_t len = reader_get_u32(r);
+
+	*cell = (struct cell){0};
+	if (len != UINT32_MAX)
+		*cell = keep(db, reader_get(r, len), r->failed ? 0 : len);
+	return !r->failed || problem(db, "binary COPY data ends too early");
+}
+
+static bool
+copy_binary(struct minisql *db, struct minisql_table *table, const struct columns *columns, struct reader *r,
+			int64_t *affected)
+{
+	static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
+	const uint8_t *start = reader_get(r, sizeof head);
+
+	if (!start || memcmp(start, head, sizeof head) != 0)
+		return problem(db, "binary COPY data has no head");
+	for (;;) {
+		uint16_t fields = reader_get_u16(r);
+		struct cell *row;
+
+		if (fields == UINT16_MAX)
+			return reader_left(r) == 0 || problem(db, "binary COPY data goes on behind its end");
+		if (r->failed || fields != columns->count)
+			return problem(db, "%u fields for %u columns", fields, columns->count);
+		row = new_row(db, table);
+		for (unsigned i = 0; i < fields; i++)
+			if (!take_binary_field(db, r, &row[columns->at[i]]))
+				return false;
+		if (!insert_row(db, table, row))
+			return false;
+		++*affected;
+	}
+}
+
+static bool
+unescape(struct minisql *db, struct reader *r, uint8_t *out, size_t *len)
+{
+	switch (reader_get_u8(r)) {
+	case 'n':
+		out[(*len)++] = '\n';
+		return true;
+	case 'r':
+		out[(*len)++] = '\r';
+		return true;
+	case 't':
+		out[(*len)++] = '\t';
+		return true;
+	case '\\':
+		out[(*len)++] = '\\';
+		return true;
+	default:
+		return problem(db, "unknown escape in COPY data");
+	}
+}
+
+/* Up to the tab or newline that ends it, which is handed back. */
+static bool
+take_text_field(struct minisql *db, struct reader *r, struct cell *cell, uint8_t *end)
+{
+	uint8_t *out = arena_alloc(db->arena, reader_left(r) + 1);
+	size_t len = 0;
+
+	*cell = (struct cell){0};
+	if (reader_left(r) >= 3 && memcmp(r->data + r->pos, "\\N", 2) == 0 &&
+		strchr("\t\n", r->data[r->pos + 2])) {
+		r->pos += 2;
+		*end = reader_get_u8(r);
+		return true;
+	}
+	for (;;) {
+		uint8_t byte = reader_get_u8(r);
+
+		if (r->failed || byte == '\r')
+			return problem(db, "text COPY data ends too early, or has a bare CR");
+		if (byte == '\t' || byte == '\n') {
+			*cell = (struct cell){out, (uint32_t) len};
+			*end = byte;
+			return true;
+		}
+		if (byte != '\\')
+			out[len++] = byte;
+		else if (!unescape(db, r, out, &len))
+			return false;
+	}
+}
+
+static bool
+copy_text(struct minisql *db, struct minisql_table *table, const struct columns *columns, struct reader *r,
+		  int64_t *affected)
+{
+	while (reader_left(r) > 0) {
+		struct cell *row = new_row(db, table);
+		uint8_t end = 0;
+
+		for (unsigned i = 0; i < columns->count; i++)
+			if (!take_text_field(db, r, &row[columns->at[i]], &end) ||
+				end != (i + 1 < columns->count ? '\t' : '\n'))
+				return problem(db, "wrong number of fields in COPY data");
+		if (!insert_row(db, table, row))
+			return false;
+		++*affected;
+	}
+	return true;
+}
+
+static bool
+run_copy(struct parser *p, struct bytes copied, int64_t *affected)
+{
+	struct minisql_table *table;
+	struct columns columns;
+	struct reader r;
+
+	if (!read_table(p, &table) || !read_column_list(p, table, &columns) || !expect(p, "FROM STDIN"))
+		return false;
+	if (p->db->text == at(p, "WITH"))
+		return problem(p->db, "the COPY is of the other format");
+	if (!p->db->text && !expect(p, "WITH BINARY"))
+		return false;
+	reader_init(&r, copied.data, copied.len);
+	return at_end(p) && (p->db->text ? copy_text(p->db, table, &columns, &r, affected)
+									 : copy_binary(p->db, table, &columns, &r, affected));
+}
+
+/* ---- arrays of parameters */
+
+static bool
+binary_array(struct minisql *db, const struct param *param, struct minisql_table *rows, unsigned column)
+{
+	struct reader r;
+	uint32_t dimensions, nulls, count;
+
+	reader_init(&r, param->data, param->len);
+	dimensions = reader_get_u32(&r);
+	nulls = reader_get_u32(&r);
+	(void) reader_get_u32(&r);
+	count = reader_get_u32(&r);
+	if (!param->binary || dimensions != 1 || nulls || reader_get_u32(&r) != 1)
+		return problem(db, "a malformed array");
+	for (uint32_t i = 0; i < count; i++) {
+		if (column == 0 && !insert_row(db, rows, new_row(db, rows)))
+			return false;
+		if (i >= rows->row_count || !take_binary_field(db, &r, &rows->rows[i][column]))
+			return problem(db, "arrays of different lengths");
+	}
+	return (reader_left(&r) == 0 && count == rows->row_count) || problem(db, "an array goes on");
+}
+
+static bool
+text_array(struct minisql *db, const struct param *param, struct minisql_table *rows, unsigned column)
+{
+	const char *from = param->data;
+	unsigned count = 0;
+
+	if (param->binary || *from++ != '{')
+		return problem(db, "a malformed array");
+	for (; *from != '}'; count++) {
+		uint8_t *out = arena_alloc(db->arena, strlen(from));
+		uint32_t len = 0;
+
+		from += strspn(from, " ,");
+		if (*from++ != '"')
+			return problem(db, "a malformed array");
+		for (; *from != '"'; from++) {
+			from += *from == '\\';
+			if (!*from)
+				return problem(db, "an array without an end");
+			out[len++] = (uint8_t) *from;
+		}
+		from++;
+		if (column == 0 && !insert_row(db, rows, new_row(db, rows)))
+			return false;
+		if (count >= rows->row_count)
+			return problem(db, "arrays of different lengths");
+		rows->rows[count][column] = (struct cell){out, len};
+	}
+	return count == rows->row_count || problem(db, "arrays of different lengths");
+}
+
+/* unnest($1::type[], …) AS k(k1, …) */
+static bool
+read_unnest(struct parser *p, const struct param *params, struct minisql_table *rows)
+{
+	char name[256];
+	unsigned count = 0;
+
+	if (!expect(p, "("))
+		return false;
+	do {
+		if (p->kind != TOKEN_PARAM || (unsigned) strtol(p->text, NULL, 10) != count + 1)
+			return problem(p->db, "expected $%u", count + 1);
+		snprintf(name, sizeof name, "k%u", count + 1);
+		minisql_add_column(p->db, rows, name, (struct cell){0});
+		if (!(p->db->text ? text_array : binary_array)(p->db, &params[count], rows, count))
+			return false;
+		count++;
+		skip_type(p);
+	} while (accept(p, ","));
+	if (!expect(p, ") AS k ("))
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (!read_name(p, name, sizeof name) || find_column(rows, name) != (int) i ||
+			!expect(p, i + 1 < count ? "," : ")"))
+			return problem(p->db, "the arrays have other names");
+	return true;
+}
+
+/* ---- DELETE */
+
+static void
+delete_row(struct minisql_table *table, unsigned row)
+{
+	table->rows[row] = table->rows[--table->row_count];
+}
+
+static bool
+delete_joined(struct parser *p, struct minisql_table *target, const char *alias,
+			  const struct minisql_table *source, int64_t *affected)
+{
+	struct join join = {.target_alias = "t", .source_alias = alias, .target = target, .source = source};
+
+	if (!read_conditions(p, &join))
+		return false;
+	for (unsigned i = 0; i < target->row_count;) {
+		const struct cell *match;
+
+		if (!find_match(p->db, &join, target->rows[i], &match))
+			return false;
+		if (!match) {
+			i++;
+			continue;
+		}
+		delete_row(target, i);
+		++*affected;
+	}
+	return true;
+}
+
+/* row(alias.a, alias.b, …)::text, wherever it comes next. */
+static bool
+read_image(struct parser *p, const char *alias, const struct minisql_table *table, struct columns *columns)
+{
+	columns->count = 0;
+	while (p->kind != TOKEN_END && !at(p, "row"))
+		next(p);
+	if (!expect(p, "row ("))
+		return false;
+	do {
+		if (!read_alias_column(p, alias, table, &columns->at[columns->count++]))
+			return false;
+	} while (accept(p, ","));
+	return expect(p, ") : : text");
+}
+
+static bool
+same_image(const struct cell *a, const struct columns *x, const struct cell *b, const struct columns *y)
+{
+	for (unsigned i = 0; i < x->count; i++)
+		if (!minisql_same(a[x->at[i]], b[y->at[i]]))
+			return false;
+	return x->count == y->count;
+}
+
+/*
+ * The statement has too many parts to interpret all of them: what is compared
+ * with what and which staging table is read, the rest is its meaning.
+ */
+static bool
+delete_counted(struct parser *p, struct minisql_table *target, int64_t *affected)
+{
+	const char *staged_name = strstr(p->at, "pg_temp.");
+	struct columns t, s;
+	struct parser from = {.db = p->db, .at = staged_name ? staged_name : ""};
+	struct minisql_table *staged;
+	unsigned n;
+
+	next(&from);
+	if (!read_table(&from, &staged) || !read_image(p, "t", target, &t))
+		return false;
+	p->at = strstr(p->at, "row(s.");
+	if (!p->at)
+		return problem(p->db, "a counted DELETE without the staged image");
+	next(p);
+	if (!read_image(p, "s", staged, &s))
+		return false;
+	n = (unsigned) find_column(staged, "n");
+	for (unsigned i = 0; i < staged->row_count; i++) {
+		int64_t left = number_of(p->db, staged->rows[i][n]);
+
+		for (unsigned row = 0; left > 0 && row < target->row_count;) {
+			if (!same_image(target->rows[row], &t, staged->rows[i], &s)) {
+				row++;
+				continue;
+			}
+			delete_row(target, row);
+			left--;
+			++*affected;
+		}
+	}
+	return true;
+}
+
+static bool
+run_delete(struct parser *p, const struct param *params, int64_t *affected)
+{
+	struct minisql_table *target, *source;
+
+	if (!expect(p, "FROM") || !read_table(p, &target) || !expect(p, "AS t USING"))
+		return false;
+	if (accept(p, "unnest")) {
+		struct minisql_table rows = {.name = "unnest"};
+
+		return read_unnest(p, params, &rows) && delete_joined(p, target, "k", &rows, affected);
+	}
+	if (strstr(p->at, "row_number()"))
+		return delete_counted(p, target, affected);
+	return read_table(p, &source) && expect(p, "AS s") && delete_joined(p, target, "s", source, affected);
+}
+
+/* ---- UPDATE */
+
+#define FROM_TRUTH MINISQL_COLUMNS
+
+struct assignments {
+	unsigned to[MINISQL_COLUMNS];
+	unsigned from[MINISQL_COLUMNS];
+	unsigned count;
+};
+
+/* The other table comes behind the list, so its columns are read later. */
+static bool
+read_assignments(struct parser *p, const struct minisql_table *target, const char *alias,
+				 const struct minisql_table *source, struct assignments *list)
+{
+	do {
+		if (!read_column(p, target, &list->to[list->count]) || !expect(p, "="))
+			return false;
+		if (accept(p, "true"))
+			list->from[list->count] = FROM_TRUTH;
+		else if (!read_alias_column(p, alias, source, &list->from[list->count]))
+			return false;
+		list->count++;
+	} while (accept(p, ","));
+	return true;
+}
+
+static bool
+update_row(struct minisql *db, struct minisql_table *target, struct cell *row, const struct cell *match,
+		   const struct assignments *list)
+{
+	static const struct cell truth = {(const uint8_t *) "t", 1};
+
+	for (unsigned i = 0; i < list->count; i++)
+		row[list->to[i]] = list->from[i] == FROM_TRUTH ? truth : match[list->from[i]];
+	return check_unique(db, target, row);
+}
+
+/* UPDATE target AS t SET … FROM staging AS s, or the other way round (FILL). */
+static bool
+run_update(struct parser *p, int64_t *affected)
+{
+	struct minisql_table *updated, *other;
+	struct assignments list = {.count = 0};
+	struct parser from = {.db = p->db};
+	struct join join = {.target_alias = "t", .source_alias = "s"};
+	const char *found = strstr(p->at, " FROM ");
+	bool fill;
+
+	if (!found)
+		return problem(p->db, "an UPDATE without FROM");
+	from.at = found + strlen(" FROM ");
+	next(&from);
+	if (!read_table(p, &updated) || !read_table(&from, &other) || !expect(p, "AS"))
+		return false;
+	fill = at(p, "s");
+	next(p);
+	if (!expect(p, "SET") || !read_assignments(p, updated, fill ? "t" : "s", other, &list) ||
+		!expect(p, "FROM") || !expect(&from, fill ? "AS t" : "AS s"))
+		return false;
+	join.target = fill ? other : updated;
+	join.source = fill ? updated : other;
+	if (!read_conditions(&from, &join))
+		return false;
+	for (unsigned i = 0; i < updated->row_count; i++) {
+		const struct cell *match = NULL;
+		unsigned matches = 0;
+
+		for (unsigned k = 0; k < other->row_count; k++) {
+			const struct cell *u = updated->rows[i], *o = other->rows[k];
+
+			if (!holds(p->db, &join, fill ? o : u, fill ? u : o))
+				continue;
+			match = o;
+			matches++;
+		}
+		if (matches > 1)
+			return problem(p->db, "%u rows of %s match one of %s", matches, other->name, updated->name);
+		if (!match)
+			continue;
+		if (!update_row(p->db, updated, updated->rows[i], match, &list))
+			return false;
+		++*affected;
+	}
+	return true;
+}
+
+/* ---- INSERT … SELECT */
+
+static bool
+run_insert(struct parser *p, int64_t *affected)
+{
+	struct minisql_table *target, *source;
+	struct columns to;
+	unsigned from[MINISQL_COLUMNS];
+	struct join join = {.target_alias = "", .source_alias = "s"};
+	struct parser behind = {.db = p->db};
+	const char *found = strstr(p->at, " FROM ");
+
+	if (!found || !expect(p, "INTO") || !read_table(p, &target) || !read_column_list(p, target, &to))
+		return problem(p->db, "an INSERT without FROM");
+	if (accept(p, "OVERRIDING") && !expect(p, "SYSTEM VALUE"))
+		return false;
+	behind.at = found + strlen(" FROM ");
+	next(&behind);
+	if (!expect(p, "SELECT") || !read_table(&behind, &source) || !expect(&behind, "AS s"))
+		return false;
+	for (unsigned i = 0; i < to.count; i++)
+		if (!read_alias_column(p, "s", source, &from[i]) || !expect(p, i + 1 < to.count ? "," : "FROM"))
+			return false;
+	join.target = target;
+	join.source = source;
+	if (!read_conditions(&behind, &join))
+		return false;
+	for (unsigned i = 0; i < source->row_count; i++) {
+		struct cell *row;
+
+		if (!holds(p->db, &join, NULL, source->rows[i]))
+			continue;
+		row = new_row(p->db, target);
+		for (unsigned c = 0; c < to.count; c++)
+			row[to.at[c]] = source->rows[i][from[c]];
+		if (!insert_row(p->db, target, row))
+			return false;
+		++*affected;
+	}
+	return true;
+}
+
+bool
+minisql_execute(struct minisql *db, const char *sql, const struct param *params, struct bytes copied,
+				int64_t *affected)
+{
+	struct parser p = {.db = db, .at = sql};
+
+	*affected = 0;
+	db->problem[0] = '\0';
+	next(&p);
+	if (accept(&p, "CREATE"))
+		return run_create(&p);
+	if (accept(&p, "TRUNCATE"))
+		return run_truncate(&p);
+	if (accept(&p, "ANALYZE"))
+		return run_analyze(&p);
+	if (accept(&p, "COPY"))
+		return run_copy(&p, copied, affected);
+	if (accept(&p, "DELETE"))
+		return run_delete(&p, params, affected);
+	if (accept(&p, "UPDATE"))
+		return run_update(&p, affected);
+	if (accept(&p, "INSERT"))
+		return run_insert(&p, affected);
+	return problem(db, "an unknown statement: %.60s", sql);
+}

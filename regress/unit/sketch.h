@@ -1,0 +1,51 @@
+/*
+ * A table as both servers would describe it, made from a short list of its
+ * columns, for tests of what stands between a stream and a merge plan.
+ */
+#ifndef SLUICE_SKETCH_H
+#define SLUICE_SKETCH_H
+
+#include "applier/shape.h"
+
+#define SKETCH_COLUMNS 24
+
+enum sketch_flags {
+	SKETCH_KEY = 1,			/* of the primary key, which is the replica identity */
+	SKETCH_COMPUTED = 2,	/* generated at the target */
+	SKETCH_TARGET_ONLY = 4, /* not at the source */
+	SKETCH_DISTRIBUTES = 8, /* in the distribution key, in the order of the columns */
+	SKETCH_ALWAYS = 16,		/* GENERATED ALWAYS AS IDENTITY at the target */
+};
+
+struct sketch_type {
+	uint32_t oid;
+	uint16_t width;
+	const char *schema;
+	const char *name;
+	const char *formatted;
+	const char *base_schema; /* NULL: it is no domain */
+	const char *base_name;
+	char base_typtype;
+};
+
+extern const struct sketch_type sketch_int4, sketch_int8, sketch_text, sketch_numeric;
+
+struct sketch_column {
+	const char *name;
+	const struct sketch_type *type;
+	unsigned flags;
+};
+
+struct sketch {
+	struct change_relation relation;
+	struct change_column columns[SKETCH_COLUMNS];
+	struct table table;
+	struct source_column source[SKETCH_COLUMNS];
+	struct target_column target[SKETCH_COLUMNS];
+};
+
+/* `text`: values travel as text.  Everything is selected and streams. */
+void sketch_init(struct sketch *sketch, const char *schema, const char *name, char identity, bool text,
+				 const struct sketch_column *columns, unsigned count);
+
+#endif
