@@ -109,7 +109,7 @@ copy_put_null(struct buffer *out, bool text, bool first)
 
 void
 copy_walk_init(struct copy_walk *walk, const struct net_change *net, enum copy_content content,
-			   const uint8_t *actions, const uint16_t *groups, struct arena *arena)
+			   const uint8_t *actions, const uint8_t *groups, struct arena *arena)
 {
 	*walk = (struct copy_walk){
 		.net = net,
@@ -183,6 +183,28 @@ put_number(struct copy_walk *walk, struct buffer *out, int64_t number)
 		copy_put_field(out, false, false, &be, sizeof be);
 }
 
+/* A bytea field; its text is \x and two digits a byte. */
+static void
+put_bitmap(struct copy_walk *walk, struct buffer *out, const struct net_row *entry)
+{
+	const struct change_relation *relation = walk->net->shape->relation;
+	const uint8_t *bitmap = net_change_unchanged(walk->net, entry);
+	size_t len = (relation->column_count + 7) / 8;
+	char digits[2 + CHANGE_MAX_COLUMNS / 4 + 1] = "\\x";
+
+	if (!bitmap) {
+		copy_put_null(out, walk->net->shape->text, false);
+		return;
+	}
+	if (!walk->net->shape->text) {
+		copy_put_field(out, false, false, bitmap, len);
+		return;
+	}
+	for (size_t i = 0; i < len; i++)
+		snprintf(digits + 2 + i * 2, 3, "%02x", bitmap[i]);
+	copy_put_field(out, true, false, digits, 2 + len * 2);
+}
+
 static void
 put_entry(struct copy_walk *walk, struct buffer *out, uint32_t index)
 {
@@ -200,9 +222,10 @@ put_entry(struct copy_walk *walk, struct buffer *out, uint32_t index)
 		put_columns(walk, out, true);
 		break;
 	case COPY_STAGED:
-		copy_put_row(out, text, shape->key_count + 1 + shape->fed_count);
+		copy_put_row(out, text, shape->key_count + 2 + shape->fed_count);
 		put_key(walk, out, entry->origin);
 		put_number(walk, out, walk->groups[index]);
+		put_bitmap(walk, out, entry);
 		put_columns(walk, out, false);
 		break;
 	case COPY_COUNTS:
@@ -246,11 +269,12 @@ copy_walk_next(struct copy_walk *walk, struct buffer *out, size_t bytes)
 {
 	uint32_t count = net_change_count(walk->net);
 	bool text = walk->net->shape->text;
+	size_t start = out->len;
 
 	if (!walk->started)
 		copy_put_start(out, text);
 	walk->started = true;
-	while (out->len < bytes && !walk->broken) {
+	while ((out->len == start || out->len - start < bytes) && !walk->broken && !out->failed) {
 		if (walk->copies_left == 0 && walk->next == count)
 			break;
 		if (walk->copies_left == 0) {

@@ -25,8 +25,8 @@ void copy_put_row_end(struct buffer *out, bool text);
 enum copy_content {
 	COPY_KEYS,	  /* the keys of entries with NET_DELETE */
 	COPY_INSERTS, /* the rows of entries with NET_INSERT, `count` times without a key */
-	COPY_STAGED,  /* origin key, group, row: of entries with NET_PATCH or NET_FILL */
-	COPY_COUNTS,  /* row and number, of entries with NET_DELETE, without a key */
+	COPY_STAGED, /* origin key, group, bitmap of the missing columns, row: of entries with NET_PATCH or NET_FILL */
+	COPY_COUNTS, /* row and number, of entries with NET_DELETE, without a key */
 };
 
 /*
@@ -38,7 +38,7 @@ enum copy_content {
 struct copy_walk {
 	const struct net_change *net;
 	const uint8_t *actions;
-	const uint16_t *groups;
+	const uint8_t *groups;
 	enum copy_content content;
 	uint32_t next;
 	int64_t copies_left; /* of the row before `next` */
@@ -49,8 +49,9 @@ struct copy_walk {
 };
 
 void copy_walk_init(struct copy_walk *walk, const struct net_change *net, enum copy_content content,
-					const uint8_t *actions, const uint16_t *groups, struct arena *arena);
-/* Appends at least one row, until about `bytes` are in `out`; false: that was all. */
+					const uint8_t *actions, const uint8_t *groups, struct arena *arena);
+/* Appends at least one row, and more until they have about `bytes`; false: that
+ * was all.  Whether `out` took them is asked of it. */
 bool copy_walk_next(struct copy_walk *walk, struct buffer *out, size_t bytes);
 
 #endif

@@ -5,15 +5,18 @@
 
 #include "sql.h"
 
-#define MAX_GROUPS UINT16_MAX
+/* So many sets of missing columns get a statement of their own, for each action;
+ * the rows with yet other sets share one that looks at every row's own set. */
+#define EXACT_GROUPS 4
 #define SQL_LIMIT ((size_t) 64 << 20)
 #define PARAM_LIMIT ((size_t) 1 << 30)
 
 /* Staged rows that need the same statement. */
 struct group {
 	enum net_action action;
-	bool moved;				  /* the row stands under another key in the target */
-	const uint8_t *unchanged; /* bitmap over the relation's columns, or NULL */
+	bool moved;			/* the row stands under another key in the target */
+	bool mixed;			/* the rows lack different columns */
+	uint8_t *unchanged; /* bitmap over the relation's columns: missing in some row, or NULL */
 	int64_t rows;
 };
 
@@ -25,13 +28,14 @@ struct builder {
 	struct staging *staging;
 	struct arena *arena;
 	uint8_t *actions;
-	uint16_t *groups_of; /* each staged entry's group */
+	uint8_t *groups_of; /* each staged entry's group */
 	struct group *groups;
 	unsigned group_count;
 	int64_t deletes;
 	int64_t inserts;
 	int64_t staged;
 	struct buffer sql;
+	bool too_long; /* a statement was */
 };
 
 void
@@ -50,9 +54,8 @@ add_step(struct builder *b, enum merge_step_kind kind)
 	step->kind = kind;
 	step->expected_rows = -1;
 	buffer_put_u8(&b->sql, '\0');
-	if (b->sql.failed)
-		arena_out_of_memory(b->sql.cap);
-	step->sql = arena_strdup(b->arena, (const char *) b->sql.data);
+	b->too_long |= b->sql.failed;
+	step->sql = b->sql.failed ? "" : arena_strdup(b->arena, (const char *) b->sql.data);
 	buffer_reset(&b->sql);
 	if (b->plan->last)
 		b->plan->last->next = step;
@@ -115,6 +118,20 @@ put_separator(struct builder *b, const char *separator, bool *first)
 	*first = false;
 }
 
+/* Names are looked up in pg_catalog alone; an extension's type has its own = beside it. */
+static void
+put_equals(struct builder *b, const struct target_column *column)
+{
+	if (column->base_typtype != 'b' || column->base_name[0] == '_' ||
+		strcmp(column->base_schema, "pg_catalog") == 0) {
+		put(b, " = ");
+		return;
+	}
+	put(b, " OPERATOR(");
+	sql_identifier(&b->sql, column->base_schema);
+	put(b, ".=) ");
+}
+
 /* t.key = alias.k1 AND … */
 static void
 put_key_match(struct builder *b, const char *alias)
@@ -124,7 +141,8 @@ put_key_match(struct builder *b, const char *alias)
 	for (unsigned i = 0; i < b->shape->key_count; i++) {
 		put_separator(b, " AND ", &first);
 		put_column(b, "t", key_column(b->shape, i));
-		buffer_printf(&b->sql, " = %s.k%u", alias, i + 1);
+		put_equals(b, key_column(b->shape, i));
+		buffer_printf(&b->sql, "%s.k%u", alias, i + 1);
 	}
 }
 
@@ -154,22 +172,45 @@ put_staging_options(struct builder *b, bool has_key)
 	b->dialect->put_staging_options(&b->sql, names, count == wanted ? count : 0);
 }
 
+static bool
+is_domain(const struct target_column *column)
+{
+	return strcmp(column->base_name, column->type_name) != 0 ||
+		   strcmp(column->base_schema, column->type_schema) != 0;
+}
+
+/* Of a domain the base type: staging holds NULLs where values are missing,
+ * which a domain may refuse, and not every dialect has arrays of domains. */
+static void
+put_type(struct builder *b, const struct target_column *column)
+{
+	if (is_domain(column))
+		sql_qualified(&b->sql, column->base_schema, column->base_name);
+	else
+		put(b, column->formatted);
+}
+
+/* name1 type */
+static void
+put_definition(struct builder *b, char name, unsigned number, const struct target_column *column, bool *first)
+{
+	put_separator(b, ", ", first);
+	buffer_printf(&b->sql, "%c%u ", name, number);
+	put_type(b, column);
+}
+
 static void
 put_key_definitions(struct builder *b, bool *first)
 {
-	for (unsigned i = 0; i < b->shape->key_count; i++) {
-		put_separator(b, ", ", first);
-		buffer_printf(&b->sql, "k%u %s", i + 1, key_column(b->shape, i)->formatted);
-	}
+	for (unsigned i = 0; i < b->shape->key_count; i++)
+		put_definition(b, 'k', i + 1, key_column(b->shape, i), first);
 }
 
 static void
 put_row_definitions(struct builder *b, bool *first)
 {
-	for (unsigned i = 0; i < b->shape->fed_count; i++) {
-		put_separator(b, ", ", first);
-		buffer_printf(&b->sql, "c%u %s", i + 1, b->shape->fed[i].target->formatted);
-	}
+	for (unsigned i = 0; i < b->shape->fed_count; i++)
+		put_definition(b, 'c', i + 1, b->shape->fed[i].target, first);
 }
 
 /* Made once a session; emptied when an earlier round of this transaction used it. */
@@ -219,10 +260,10 @@ need_row_staging(struct builder *b)
 	put_create_staging(b, "rows");
 	put_key_definitions(b, &first);
 	put_separator(b, ", ", &first);
-	put(b, "g int8");
+	put(b, "g int8, u bytea");
 	put_row_definitions(b, &first);
 	for (unsigned i = 0; i < b->shape->unfed_count; i++)
-		buffer_printf(&b->sql, ", x%u %s", i + 1, b->shape->unfed[i]->formatted);
+		put_definition(b, 'x', i + 1, b->shape->unfed[i], &first);
 	put(b, shape_follows_inserts(b->shape) ? ")" : ", found boolean)");
 	put_staging_options(b, true);
 	add_step(b, MERGE_STATEMENT);
@@ -255,14 +296,21 @@ analyze_staging(struct builder *b, const char *what)
 
 /* ---- deleting few keys: arrays as parameters */
 
-/* Array types of other kinds have other OIDs, or a different form, elsewhere. */
+/*
+ * Arrays of arrays and of composites are unnested to the bottom; the OIDs of
+ * types outside pg_catalog, which the binary form names, are the target's own.
+ */
 static bool
 can_be_array(const struct builder *b)
 {
-	for (unsigned i = 0; i < b->shape->key_count; i++)
-		if (!b->shape->text && (strcmp(key_column(b->shape, i)->type_schema, "pg_catalog") != 0 ||
-								key_column(b->shape, i)->type_name[0] == '_'))
+	for (unsigned i = 0; i < b->shape->key_count; i++) {
+		const struct target_column *column = key_column(b->shape, i);
+
+		if (column->base_name[0] == '_' || column->base_typtype == 'c')
 			return false;
+		if (!b->shape->text && (is_domain(column) || strcmp(column->type_schema, "pg_catalog") != 0))
+			return false;
+	}
 	return true;
 }
 
@@ -343,7 +391,9 @@ delete_by_arrays(struct builder *b)
 	put(b, " AS t USING unnest(");
 	for (unsigned i = 0; i < b->shape->key_count; i++) {
 		put_separator(b, ", ", &first);
-		buffer_printf(&b->sql, "$%u::%s[]", i + 1, key_column(b->shape, i)->formatted);
+		buffer_printf(&b->sql, "$%u::", i + 1);
+		put_type(b, key_column(b->shape, i));
+		put(b, "[]");
 	}
 	put(b, ") AS k(");
 	for (unsigned i = 0; i < b->shape->key_count; i++)
@@ -486,6 +536,15 @@ put_group_condition(struct builder *b, unsigned number)
 	put_key_match(b, "s");
 }
 
+/* The row's own value where it brought one, otherwise the target's. */
+static void
+put_mixed_value(struct builder *b, unsigned fed)
+{
+	buffer_printf(&b->sql, "CASE WHEN get_bit(s.u, %u) = 1 THEN ", b->shape->fed[fed].source);
+	put_column(b, "t", b->shape->fed[fed].target);
+	buffer_printf(&b->sql, " ELSE s.c%u END", fed + 1);
+}
+
 /* SET for the columns that are known; the key only where it moved. */
 static bool
 put_patch_list(struct builder *b, const struct group *group)
@@ -493,11 +552,17 @@ put_patch_list(struct builder *b, const struct group *group)
 	bool first = true;
 
 	for (unsigned i = 0; i < b->shape->fed_count; i++) {
-		if (is_unchanged(group, b->shape->fed[i].source) || (is_key(b->shape, i) && !group->moved))
+		bool unchanged = is_unchanged(group, b->shape->fed[i].source);
+
+		if ((unchanged && !group->mixed) || (is_key(b->shape, i) && !group->moved))
 			continue;
 		put_separator(b, ", ", &first);
 		sql_identifier(&b->sql, b->shape->fed[i].target->name);
-		buffer_printf(&b->sql, " = s.c%u", i + 1);
+		put(b, " = ");
+		if (unchanged)
+			put_mixed_value(b, i);
+		else
+			buffer_printf(&b->sql, "s.c%u", i + 1);
 	}
 	return !first;
 }
@@ -546,7 +611,10 @@ fill_group(struct builder *b, unsigned number)
 			continue;
 		put_separator(b, ", ", &first);
 		buffer_printf(&b->sql, "c%u = ", i + 1);
-		put_column(b, "t", b->shape->fed[i].target);
+		if (group->mixed)
+			put_mixed_value(b, i);
+		else
+			put_column(b, "t", b->shape->fed[i].target);
 	}
 	for (unsigned i = 0; i < b->shape->unfed_count; i++) {
 		put_separator(b, ", ", &first);
@@ -629,7 +697,7 @@ stage_rows(struct builder *b)
 	put(b, " (");
 	for (unsigned i = 0; i < b->shape->key_count; i++)
 		buffer_printf(&b->sql, "k%u, ", i + 1);
-	put(b, "g");
+	put(b, "g, u");
 	for (unsigned i = 0; i < b->shape->fed_count; i++)
 		buffer_printf(&b->sql, ", c%u", i + 1);
 	put(b, ")");
@@ -639,54 +707,71 @@ stage_rows(struct builder *b)
 
 /* ---- what is to be done */
 
-static const uint8_t *
-unchanged_bitmap(const struct builder *b, const struct net_row *entry)
+static size_t
+bitmap_bytes(const struct builder *b)
 {
-	size_t bytes = (b->shape->relation->column_count + 7) / 8;
-	uint8_t flags = entry->row.data[0];
-
-	if (!(flags & ROW_UNCHANGED))
-		return NULL;
-	return entry->row.data + 1 + (flags & ROW_NULLS ? bytes : 0);
+	return (b->shape->relation->column_count + 7) / 8;
 }
 
 static bool
 same_bitmap(const struct builder *b, const uint8_t *x, const uint8_t *y)
 {
-	size_t bytes = (b->shape->relation->column_count + 7) / 8;
-
-	return x && y ? memcmp(x, y, bytes) == 0 : x == y;
+	return x && y ? memcmp(x, y, bitmap_bytes(b)) == 0 : x == y;
 }
 
-static bool
-find_group(struct builder *b, uint32_t index, unsigned *number, struct error *err)
+static unsigned
+add_group(struct builder *b, const struct group *group)
 {
-	const struct net_row *entry = &b->net->rows[index];
-	struct group wanted = {
-		.action = b->actions[index] & NET_FILL ? NET_FILL : NET_PATCH,
-		.moved = entry->origin != index,
-		.unchanged = unchanged_bitmap(b, entry),
-	};
-
-	for (*number = 0; *number < b->group_count; (*number)++) {
-		const struct group *group = &b->groups[*number];
-
-		if (group->action == wanted.action && group->moved == wanted.moved &&
-			same_bitmap(b, group->unchanged, wanted.unchanged))
-			return true;
-	}
-	if (b->group_count == MAX_GROUPS)
-		return error_set(err, ERROR_BUG, "more than %d ways to update the rows of one batch", MAX_GROUPS);
 	b->groups = realloc(b->groups, (b->group_count + 1) * sizeof *b->groups);
 	if (!b->groups)
 		arena_out_of_memory((b->group_count + 1) * sizeof *b->groups);
-	b->groups[b->group_count++] = wanted;
-	return true;
+	b->groups[b->group_count] = *group;
+	return b->group_count++;
+}
+
+static void
+join_mixed(struct builder *b, struct group *group, const uint8_t *unchanged)
+{
+	for (size_t i = 0; unchanged && i < bitmap_bytes(b); i++)
+		group->unchanged[i] |= unchanged[i];
+}
+
+/* The group of a staged entry. */
+static unsigned
+find_group(struct builder *b, uint32_t index)
+{
+	const struct net_row *entry = &b->net->rows[index];
+	const uint8_t *unchanged = net_change_unchanged(b->net, entry);
+	struct group wanted = {
+		.action = b->actions[index] & NET_FILL ? NET_FILL : NET_PATCH,
+		.moved = entry->origin != index,
+	};
+	unsigned alike = 0;
+
+	for (unsigned i = 0; i < b->group_count; i++) {
+		struct group *group = &b->groups[i];
+
+		if (group->action != wanted.action || group->moved != wanted.moved)
+			continue;
+		if (!group->mixed && same_bitmap(b, group->unchanged, unchanged))
+			return i;
+		if (group->mixed) {
+			join_mixed(b, group, unchanged);
+			return i;
+		}
+		alike++;
+	}
+	wanted.mixed = alike == EXACT_GROUPS;
+	if (unchanged)
+		wanted.unchanged = arena_copy(b->arena, unchanged, bitmap_bytes(b));
+	else if (wanted.mixed)
+		wanted.unchanged = arena_alloc_zero(b->arena, bitmap_bytes(b));
+	return add_group(b, &wanted);
 }
 
 /* Counts the actions and sorts the staged rows into groups. */
-static bool
-survey(struct builder *b, struct error *err)
+static void
+survey(struct builder *b)
 {
 	uint32_t count = net_change_count(b->net);
 
@@ -701,13 +786,11 @@ survey(struct builder *b, struct error *err)
 			continue;
 		if (!b->groups_of)
 			b->groups_of = arena_alloc_zero(b->arena, count * sizeof *b->groups_of);
-		if (!find_group(b, i, &number, err))
-			return false;
+		number = find_group(b, i);
 		b->groups[number].rows++;
-		b->groups_of[i] = (uint16_t) number;
+		b->groups_of[i] = (uint8_t) number;
 		b->staged++;
 	}
-	return true;
 }
 
 static void
@@ -769,14 +852,13 @@ merge_plan_build(struct merge_plan *out, const struct net_change *net, const str
 		.staging = staging,
 		.arena = arena,
 	};
-	bool ok;
 
 	*out = (struct merge_plan){0};
 	buffer_init(&b.sql, SQL_LIMIT, NULL, NULL);
-	ok = survey(&b, err);
-	if (ok)
-		plan(&b);
+	survey(&b);
+	plan(&b);
 	buffer_fini(&b.sql);
 	free(b.groups);
-	return ok;
+	return !b.too_long || error_set(err, ERROR_DATA, "a statement for %s.%s would be too long",
+									net->shape->table->target_schema, net->shape->table->target_name);
 }

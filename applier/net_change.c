@@ -125,6 +125,18 @@ lacks_values(const struct shape *shape, const struct value *values)
 	return false;
 }
 
+/* The layout of a row's head: change.h. */
+const uint8_t *
+net_change_unchanged(const struct net_change *net, const struct net_row *row)
+{
+	size_t bitmap_bytes = (net->shape->relation->column_count + 7) / 8;
+	uint8_t flags = row->row.data[0];
+
+	if (!(flags & ROW_UNCHANGED))
+		return NULL;
+	return row->row.data + 1 + (flags & ROW_NULLS ? bitmap_bytes : 0);
+}
+
 static struct bytes
 keep_row(struct net_change *net, struct bytes raw)
 {

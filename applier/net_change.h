@@ -56,6 +56,10 @@ net_change_count(const struct net_change *net)
 	return keymap_count(&net->map);
 }
 
+/* A bitmap over the relation's columns, those whose values only the target
+ * has; NULL: none.  Like all of the row it lives in the arena. */
+const uint8_t *net_change_unchanged(const struct net_change *net, const struct net_row *row);
+
 /* Memory beside the arena. */
 size_t net_change_bytes(const struct net_change *net);
 

@@ -828,22 +828,47 @@ run_delete(struct parser *p, const struct param *params, int64_t *affected)
 /* ---- UPDATE */
 
 #define FROM_TRUTH MINISQL_COLUMNS
+#define NO_BIT (-1)
 
 struct assignments {
 	unsigned to[MINISQL_COLUMNS];
 	unsigned from[MINISQL_COLUMNS];
+	int bit[MINISQL_COLUMNS]; /* of the staged row's bitmap: where it is set, from t, otherwise from s */
+	unsigned else_from[MINISQL_COLUMNS];
 	unsigned count;
 };
+
+/* CASE WHEN get_bit(s.u, n) = 1 THEN t.a ELSE s.b END */
+static bool
+read_case(struct parser *p, const struct minisql_table *t, const struct minisql_table *s,
+		  struct assignments *list)
+{
+	if (!expect(p, "WHEN get_bit ( s . u ,"))
+		return false;
+	list->bit[list->count] = (int) strtol(p->text, NULL, 10);
+	next(p);
+	if (!expect(p, ") =") || strcmp(p->text, "1") != 0)
+		return problem(p->db, "a bit is compared with \"%s\"", p->text);
+	next(p);
+	return expect(p, "THEN") && read_alias_column(p, "t", t, &list->from[list->count]) && expect(p, "ELSE") &&
+		   read_alias_column(p, "s", s, &list->else_from[list->count]) && expect(p, "END");
+}
 
 /* The other table comes behind the list, so its columns are read later. */
 static bool
 read_assignments(struct parser *p, const struct minisql_table *target, const char *alias,
 				 const struct minisql_table *source, struct assignments *list)
 {
+	bool fill = alias[0] == 't';
+
 	do {
 		if (!read_column(p, target, &list->to[list->count]) || !expect(p, "="))
 			return false;
-		if (accept(p, "true"))
+		list->bit[list->count] = NO_BIT;
+		if (accept(p, "CASE")) {
+			if (!read_case(p, fill ? source : target, fill ? target : source, list))
+				return false;
+		} else if (accept(p, "true"))
 			list->from[list->count] = FROM_TRUTH;
 		else if (!read_alias_column(p, alias, source, &list->from[list->count]))
 			return false;
@@ -852,14 +877,34 @@ read_assignments(struct parser *p, const struct minisql_table *target, const cha
 	return true;
 }
 
+/* "\x…" or the bytes. */
+static bool
+bit_is_set(const struct minisql *db, struct cell bitmap, int bit)
+{
+	unsigned byte;
+
+	if (!bitmap.data)
+		return false;
+	byte = bitmap.data[bit / 8];
+	if (db->text && sscanf((const char *) bitmap.data + 2 + bit / 8 * 2, "%2x", &byte) != 1)
+		abort();
+	return byte >> (bit % 8) & 1;
+}
+
 static bool
 update_row(struct minisql *db, struct minisql_table *target, struct cell *row, const struct cell *match,
-		   const struct assignments *list)
+		   const struct assignments *list, bool fill, int bitmap)
 {
 	static const struct cell truth = {(const uint8_t *) "t", 1};
+	const struct cell *t = fill ? match : row, *s = fill ? row : match;
 
-	for (unsigned i = 0; i < list->count; i++)
-		row[list->to[i]] = list->from[i] == FROM_TRUTH ? truth : match[list->from[i]];
+	for (unsigned i = 0; i < list->count; i++) {
+		if (list->bit[i] != NO_BIT)
+			row[list->to[i]] =
+				bit_is_set(db, s[bitmap], list->bit[i]) ? t[list->from[i]] : s[list->else_from[i]];
+		else
+			row[list->to[i]] = list->from[i] == FROM_TRUTH ? truth : match[list->from[i]];
+	}
 	return check_unique(db, target, row);
 }
 
@@ -905,7 +950,7 @@ run_update(struct parser *p, int64_t *affected)
 			return problem(p->db, "%u rows of %s match one of %s", matches, other->name, updated->name);
 		if (!match)
 			continue;
-		if (!update_row(p->db, updated, updated->rows[i], match, &list))
+		if (!update_row(p->db, updated, updated->rows[i], match, &list, fill, find_column(join.source, "u")))
 			return false;
 		++*affected;
 	}
