@@ -7,6 +7,7 @@
 #include "apply.h"
 #include "log.h"
 #include "lsn.h"
+#include "open_transactions.h"
 #include "replication.h"
 #include "sql.h"
 #include "target.h"
@@ -42,6 +43,10 @@ struct stream {
 	size_t frame_bytes;
 	unsigned closed_frames; /* of the queued ones, those that end outside a transaction */
 	bool in_large;			/* the transaction being folded has not ended in the queue */
+
+	/* transactions that are still open at the source */
+	struct open_transactions open;
+	struct open_transaction *streamed; /* the one whose block is being received */
 
 	/* the transaction being folded */
 	bool in_transaction;
@@ -86,7 +91,8 @@ fail(struct stream *s, const struct error *err)
 static size_t
 held_bytes(const struct stream *s)
 {
-	return s->frame_bytes + s->sealed_bytes + (s->filling ? batch_bytes(s->filling) : 0);
+	return s->frame_bytes + s->sealed_bytes + open_transactions_memory(&s->open) +
+		   (s->filling ? batch_bytes(s->filling) : 0);
 }
 
 /* ---- callbacks: they take note and nothing else */
@@ -514,9 +520,131 @@ commit(struct stream *s, const struct change *change)
 }
 
 static bool
-fold(struct stream *s, const struct change *change, struct error *err)
+fold_change(struct stream *s, const struct change *change, struct error *err)
 {
 	switch (change->kind) {
+	case CHANGE_INSERT:
+	case CHANGE_UPDATE:
+	case CHANGE_DELETE:
+		return fold_row(s, change, err);
+	case CHANGE_TRUNCATE:
+		return fold_truncate(s, change, err);
+	default:
+		return true;
+	}
+}
+
+/* ---- transactions that came before their commit */
+
+static bool
+has_room(void *arg)
+{
+	struct stream *s = arg;
+	size_t limit = (size_t) s->setup->config->apply.memory_bytes;
+
+	apply_more(s);
+	return s->failed || loop_stop_requested(s->setup->loop) ||
+		   held_bytes(s) + (size_t) s->setup->config->apply.max_bytes <= limit ||
+		   (apply_is_idle(s->apply) && !s->first_sealed);
+}
+
+static bool
+wait_for_room(struct stream *s, struct error *err)
+{
+	seal_if_due(s);
+	loop_run_until(s->setup->loop, has_room, s);
+	if (s->failed) {
+		*err = s->err;
+		return false;
+	}
+	return !loop_stop_requested(s->setup->loop) ||
+		   error_set(err, ERROR_STOPPED, "stopped in a large transaction");
+}
+
+static bool
+replay_chunk(struct stream *s, struct open_transaction *txn, struct bytes chunk, struct error *err)
+{
+	struct reader r;
+
+	reader_init(&r, chunk.data, chunk.len);
+	while (reader_left(&r) > 0) {
+		struct change change;
+
+		if (!change_decode(&s->decoder, &r, &change))
+			return error_set(err, ERROR_BUG, "a spilled message is malformed: %s", s->decoder.problem);
+		if (change.kind == CHANGE_SUBTRANSACTION)
+			open_transaction_owner(txn, change.xid);
+		else if (!open_transaction_skips(txn) && !fold_change(s, &change, err))
+			return false;
+	}
+	return true;
+}
+
+static bool
+replay(struct stream *s, struct open_transaction *txn, struct error *err)
+{
+	for (;;) {
+		struct bytes chunk;
+
+		if (!spill_read(txn->spill, &chunk, err))
+			return false;
+		if (chunk.len == 0)
+			return true;
+		if (!replay_chunk(s, txn, chunk, err) || !wait_for_room(s, err))
+			return false;
+	}
+}
+
+static bool
+commit_streamed(struct stream *s, const struct change *change, struct error *err)
+{
+	struct open_transaction *txn = open_transactions_take(&s->open, change->xid);
+	bool ok;
+
+	begin(s, change);
+	ok = !txn || s->skipping || replay(s, txn, err);
+	open_transaction_destroy(txn);
+	if (ok)
+		commit(s, change);
+	return ok;
+}
+
+static void
+abort_streamed(struct stream *s, const struct change *change)
+{
+	if (change->xid == change->subxid)
+		open_transaction_destroy(open_transactions_take(&s->open, change->xid));
+	else
+		open_transaction_abort_sub(open_transactions_find(&s->open, change->xid), change->subxid);
+}
+
+static bool
+start_block(struct stream *s, uint32_t xid, struct error *err)
+{
+	s->streamed = open_transactions_find(&s->open, xid);
+	return open_transaction_own(s->streamed, xid, err);
+}
+
+/* ---- messages */
+
+/* A row change, or what else stands in a transaction. */
+static bool
+take_change(struct stream *s, const struct change *change, struct bytes raw, struct error *err)
+{
+	if (s->streamed)
+		return open_transaction_add(s->streamed, raw, err);
+	return s->skipping || fold_change(s, change, err);
+}
+
+/* `raw` is the message as it stands in the frame. */
+static bool
+fold(struct stream *s, const struct change *change, struct bytes raw, struct error *err)
+{
+	switch (change->kind) {
+	case CHANGE_STARTUP:
+	case CHANGE_RELATION:
+	case CHANGE_MESSAGE:
+		return true;
 	case CHANGE_BEGIN:
 		begin(s, change);
 		return true;
@@ -526,16 +654,22 @@ fold(struct stream *s, const struct change *change, struct error *err)
 	case CHANGE_INSERT:
 	case CHANGE_UPDATE:
 	case CHANGE_DELETE:
-		return s->skipping || fold_row(s, change, err);
 	case CHANGE_TRUNCATE:
-		return s->skipping || fold_truncate(s, change, err);
-	case CHANGE_STARTUP:
-	case CHANGE_RELATION:
-	case CHANGE_MESSAGE:
+		return take_change(s, change, raw, err);
+	case CHANGE_STREAM_START:
+		return start_block(s, change->xid, err);
+	case CHANGE_SUBTRANSACTION:
+		return !s->streamed || open_transaction_own(s->streamed, change->xid, err);
+	case CHANGE_STREAM_STOP:
+		s->streamed = NULL;
 		return true;
-	default:
-		return error_set(err, ERROR_BUG, "the plugin streams open transactions, which was not asked for");
+	case CHANGE_STREAM_COMMIT:
+		return commit_streamed(s, change, err);
+	case CHANGE_STREAM_ABORT:
+		abort_streamed(s, change);
+		return true;
 	}
+	return true;
 }
 
 static bool
@@ -560,10 +694,11 @@ fold_frame(struct stream *s, const struct frame_copy *copy, struct error *err)
 	reader_init(&r, frame.body.data, frame.body.len);
 	while (reader_left(&r) > 0) {
 		struct change change;
+		size_t start = r.pos;
 
 		if (!change_decode(&s->decoder, &r, &change))
 			return error_set(err, ERROR_BUG, "the plugin sent a malformed message: %s", s->decoder.problem);
-		if (!fold(s, &change, err))
+		if (!fold(s, &change, (struct bytes){r.data + start, r.pos - start}, err))
 			return in_frame(s, err);
 	}
 	return true;
@@ -769,6 +904,7 @@ finish(struct stream *s)
 	}
 	batch_destroy(s->filling);
 	batch_destroy(s->spare);
+	open_transactions_clear(&s->open);
 	for (uint32_t i = 0; i < s->shape_capacity; i++)
 		free_shape(&s->shapes[i]);
 	free(s->shapes);
@@ -778,7 +914,11 @@ finish(struct stream *s)
 bool
 stream_run(const struct stream_setup *setup, struct error *err)
 {
-	struct stream s = {.setup = setup, .applied_lsn = setup->progress->applied_lsn};
+	struct stream s = {
+		.setup = setup,
+		.applied_lsn = setup->progress->applied_lsn,
+		.open = {.directory = setup->config->apply.spill_directory},
+	};
 
 	if (!change_decoder_init(&s.decoder))
 		arena_out_of_memory(CHANGE_MAX_COLUMNS * sizeof(struct value));
