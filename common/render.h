@@ -2,7 +2,7 @@
  * The text form of the change format: one line for each message, in the manner
  * of test_decoding, saying everything that the binary message says.
  *
- *	startup: version: 1 server: 150020 encoding: 'UTF8' database: 'shop' options: format='binary'
+ *	startup: version: 1 server: 150020 encoding: 'UTF8' database: 'shop' options: streaming='off'
  *	relation public.orders: number: 1 oid: 16390 identity: default values: binary columns:
  *		id[integer] (attnum: 1 type: pg_catalog.int4 23 base: 23 typmod: -1 kind: b width: 4 key primary not-null), …
  *		leaves: 16393, 16399						(all in one line)
