@@ -230,6 +230,27 @@ sub both_sql
 	$self->destination_sql($sql);
 }
 
+# Executes SQL in a session that then keeps its transaction open, locks and all,
+# until release() is called with what this returns.
+sub hold
+{
+	my ($conninfo, $sql) = @_;
+	my ($in, $out, $err) = ('', '', '');
+	my $run = IPC::Run::start([ 'psql', '-XAqt', '-v', 'ON_ERROR_STOP=1', '-d', $conninfo ],
+		'<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout($deadline_s * 2));
+	$in = "BEGIN;\n$sql;\n\\echo held\n";
+	$run->pump until $out =~ /held/ || !$run->pumpable;
+	croak "psql failed: $err\nin: $sql" unless $out =~ /held/;
+	return { run => $run, in => \$in };
+}
+
+sub release
+{
+	my ($held) = @_;
+	${ $held->{in} } .= "ROLLBACK;\n";
+	$held->{run}->finish;
+}
+
 # Writes the configuration file and returns its path.  The argument holds what
 # differs from the test's defaults, as nested hashes and lists:
 #
