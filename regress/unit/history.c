@@ -1,0 +1,744 @@
+#include "history.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- random numbers */
+
+/* splitmix64: good enough, and the same everywhere. */
+uint64_t
+history_draw(uint64_t *state)
+{
+	uint64_t z = (*state += UINT64_C(0x9E3779B97F4A7C15));
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+	return z ^ (z >> 31);
+}
+
+unsigned
+history_below(uint64_t *state, unsigned limit)
+{
+	return (unsigned) (history_draw(state) % limit);
+}
+
+bool
+history_chance(uint64_t *state, unsigned percent)
+{
+	return history_below(state, 100) < percent;
+}
+
+/* ---- what a history is about */
+
+static const char *const column_names[] = {"id",	   "pair \"2\"", "u",	  "big", "Huge, it is",
+										   "computed", "select",	 "extra", "more"};
+
+bool
+history_fail(struct history *h, const char *what, const char *why)
+{
+	if (!h->problem[0])
+		snprintf(h->problem, sizeof h->problem, "%s: %s", what, why);
+	return false;
+}
+
+/* ---- values */
+
+struct cell
+history_cell(struct history *h, const void *data, size_t len)
+{
+	return (struct cell){arena_copy(&h->arena, data, len), (uint32_t) len};
+}
+
+static struct cell
+number_cell(struct history *h, const struct world_table *t, uint32_t number)
+{
+	char digits[16];
+	uint32_t be = __builtin_bswap32(number);
+
+	if (!t->text)
+		return history_cell(h, &be, sizeof be);
+	return history_cell(h, digits, (size_t) snprintf(digits, sizeof digits, "%u", number));
+}
+
+static struct cell
+text_cell(struct history *h, uint64_t *random)
+{
+	static const char *const odd[] = {"",	  "\\",	   "\n",	"\t",	 "\\N",	   "\\.",
+									  "a,b",  "\"q\"", "{}",	"NULL",	 "a\r\nb", "\\\\n",
+									  "{\"a", "é",	   "x\\ty", "plain", "' OR 1"};
+	char number[16];
+
+	if (history_chance(random, 60)) {
+		const char *text = odd[history_below(random, sizeof(odd) / sizeof(*odd))];
+
+		return history_cell(h, text, strlen(text));
+	}
+	return history_cell(h, number,
+						(size_t) snprintf(number, sizeof number, "v%u", history_below(random, 1000)));
+}
+
+/* ---- building the tables */
+
+bool
+history_is_key(const struct world_table *t, unsigned column)
+{
+	return t->keyed && (column == ID || (t->composite && column == PAIR));
+}
+
+static const struct sketch_type number_domain = {.oid = 99901,
+												 .width = 4,
+												 .schema = "mo\"del",
+												 .name = "number",
+												 .formatted = "\"mo\"\"del\".number",
+												 .base_schema = "pg_catalog",
+												 .base_name = "int4"};
+/* It refuses NULLs, which staging holds. */
+static const struct sketch_type text_domain = {.oid = 99902,
+											   .schema = "mo\"del",
+											   .name = "long text",
+											   .formatted = "\"mo\"\"del\".\"long text\"",
+											   .base_schema = "pg_catalog",
+											   .base_name = "text"};
+
+static unsigned
+describe_columns(const struct world_table *t, struct sketch_column *columns)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < SOURCE_COLUMNS + t->unfed; i++) {
+		struct sketch_column *column = &columns[count++];
+
+		*column = (struct sketch_column){.name = column_names[i], .type = &sketch_text};
+		if (i == ID || i == UNIQUE)
+			column->type = &sketch_int4;
+		if (t->domains && i == ID)
+			column->type = &number_domain;
+		if (t->domains && i == BIG)
+			column->type = &text_domain;
+		if (history_is_key(t, i))
+			column->flags = SKETCH_KEY | SKETCH_DISTRIBUTES;
+		if (i == COMPUTED && t->computed)
+			column->flags = SKETCH_COMPUTED;
+		if (i >= UNFED_FIRST)
+			column->flags = SKETCH_TARGET_ONLY;
+	}
+	return count;
+}
+
+bool
+history_is_at_target(const struct world_table *t, unsigned column)
+{
+	return column != COMPUTED || !t->computed;
+}
+
+static struct minisql_table *
+make_table(struct history *h, struct minisql *db, const struct world_table *t, const char *name, bool all)
+{
+	struct minisql_table *table = minisql_create(db, name);
+
+	for (unsigned i = 0; i < SOURCE_COLUMNS + t->unfed; i++)
+		if (all || history_is_at_target(t, i))
+			minisql_add_column(db, table, column_names[i],
+							   i >= UNFED_FIRST ? history_cell(h, "default", 7) : (struct cell){0});
+	if (t->keyed)
+		table->unique[table->unique_count++] = 1u << ID | (t->composite ? 1u << PAIR : 0);
+	if (t->unique)
+		table->unique[table->unique_count++] = 1u << UNIQUE;
+	return table;
+}
+
+static void
+choose_kind(struct world_table *t, uint64_t *random, bool text)
+{
+	static const char identities[] = "ddddffnd";
+
+	t->identity = identities[history_below(random, sizeof identities - 1)];
+	t->keyed = t->identity == 'd' || (t->identity == 'f' && history_chance(random, 50));
+	t->inserts_only = t->identity == 'n';
+	if (t->identity == 'd' && history_chance(random, 5)) {
+		t->keyed = false;
+		t->inserts_only = true;
+	}
+	t->composite = history_chance(random, 40);
+	t->triggers = t->keyed && history_chance(random, 15);
+	t->unique = t->keyed && !t->triggers && history_chance(random, 40);
+	t->computed = history_chance(random, 20);
+	t->unfed = t->keyed && history_chance(random, 40) ? 1 + history_below(random, UNFED_MAX) : 0;
+	t->domains = history_chance(random, 30);
+	t->text = text;
+	t->operations = OPERATION_ALL;
+	/* Rows that stay behind would be in the way of another unique constraint. */
+	if (t->keyed && !t->unique && history_chance(random, 20))
+		t->operations = 1 + history_below(random, OPERATION_ALL);
+}
+
+static void
+make_world_table(struct history *h, struct world_table *t, uint64_t *random)
+{
+	struct sketch_column columns[SKETCH_COLUMNS];
+	char full[64];
+
+	snprintf(t->name, sizeof t->name, "t %u", t->number);
+	snprintf(full, sizeof full, "mo\"del.%s", t->name);
+	choose_kind(t, random, h->target.text);
+	sketch_init(&t->sketch, "mo\"del", t->name, t->identity, t->text, columns, describe_columns(t, columns));
+	t->sketch.table.operations = t->operations;
+	t->sketch.table.target.has_triggers = t->triggers;
+	t->sketch.table.target.has_secondary_unique = t->unique;
+	t->sketch.table.target.partitioned = history_chance(random, 10);
+	t->sketch.table.target.storage = (enum target_storage) history_below(random, 3);
+	t->source = make_table(h, &h->source, t, full, true);
+	t->reference = make_table(h, &h->source, t, full, false);
+	t->target = make_table(h, &h->target, t, full, false);
+	if (t->operations != OPERATION_ALL)
+		t->reference->unique_count = 0;
+	HISTORY_NOTE(h, "table %u: identity %c%s%s%s%s%s, %u unfed, operations %u, %s\n", t->number, t->identity,
+				 t->keyed ? " keyed" : "", t->composite ? " composite" : "", t->unique ? " unique" : "",
+				 t->computed ? " computed" : "", t->triggers ? " triggers" : "", t->unfed, t->operations,
+				 t->text ? "text" : "binary");
+}
+
+/* ---- the stream */
+
+static bool
+decode(struct history *h, struct change *change)
+{
+	struct reader r;
+
+	reader_init(&r, h->frame.data, h->frame.len);
+	if (h->frame.failed || !change_decode(&h->decoder, &r, change) || reader_left(&r) != 0)
+		return history_fail(h, "decoding", h->decoder.problem ? h->decoder.problem : "bytes are left");
+	return true;
+}
+
+/* The frame's memory is somebody else's as soon as the change is folded. */
+static void
+forget_frame(struct history *h)
+{
+	memset(h->frame.data, 0xAA, h->frame.len);
+	buffer_reset(&h->frame);
+}
+
+static bool
+start_stream(struct history *h)
+{
+	struct change_base base = {0};
+	struct change change;
+
+	change_put_startup(&h->frame, &base, 150000, "UTF8", "model", NULL, 0);
+	if (!decode(h, &change))
+		return false;
+	forget_frame(h);
+	return true;
+}
+
+/* Describes the relation (anew), which makes a new shape of it. */
+static bool
+describe(struct history *h, struct world_table *t)
+{
+	struct shape *shape = &h->shapes[h->shape_count];
+	struct change change;
+	struct error err = {0};
+
+	t->relation_number = h->shape_count + 1;
+	t->sketch.relation.number = t->relation_number;
+	change_put_relation(&h->frame, &t->sketch.relation);
+	if (!decode(h, &change))
+		return false;
+	forget_frame(h);
+	if (!shape_init(shape, h->shape_count + 1, change.relation, &t->sketch.table, t->triggers, &err))
+		return history_fail(h, "shape", err.message);
+	h->shape_count++;
+	t->shape = shape;
+	return true;
+}
+
+static void
+put_value(struct history *h, const struct world_table *t, unsigned column, struct cell cell)
+{
+	if (t->sketch.columns[column].width == 0)
+		buffer_put_varint(&h->frame, cell.len);
+	buffer_put(&h->frame, cell.data, cell.len);
+}
+
+static void
+put_row(struct history *h, const struct world_table *t, const struct cell *row, bool key_only,
+		const bool *unchanged)
+{
+	bool nulls[SOURCE_COLUMNS], missing[SOURCE_COLUMNS];
+	unsigned columns[SOURCE_COLUMNS], count = 0;
+
+	for (unsigned i = 0; i < SOURCE_COLUMNS; i++) {
+		if (key_only && !history_is_key(t, i))
+			continue;
+		nulls[count] = !row[i].data;
+		missing[count] = unchanged && unchanged[i];
+		columns[count++] = i;
+	}
+	change_put_row_head(&h->frame, count, nulls, unchanged ? missing : NULL);
+	for (unsigned i = 0; i < count; i++)
+		if (!nulls[i] && !missing[i])
+			put_value(h, t, columns[i], row[columns[i]]);
+}
+
+static bool
+fold(struct history *h, struct world_table *t, enum operation operation)
+{
+	struct change change;
+	struct error err = {0};
+
+	if ((t->operations & operation) &&
+		(!decode(h, &change) || (!net_change_add(batch_net(h->batch, t->shape), &change, &err) &&
+								 !history_fail(h, "folding", err.message))))
+		return false;
+	forget_frame(h);
+	return true;
+}
+
+/* ---- the source's operations; each puts its change into the stream, too */
+
+static void
+show(struct history *h, const struct world_table *t, const char *what, const struct cell *row,
+	 const bool *unchanged)
+{
+	HISTORY_NOTE(h, "  table %u: %s", t->number, what);
+	for (unsigned i = 0; h->log && row && i < SOURCE_COLUMNS; i++) {
+		HISTORY_NOTE(h, " %s=", column_names[i]);
+		if (unchanged && unchanged[i])
+			HISTORY_NOTE(h, "(unchanged) ");
+		for (unsigned k = 0; k < row[i].len; k++)
+			HISTORY_NOTE(h, row[i].data[k] >= 32 && row[i].data[k] < 127 ? "%c" : "<%02x>", row[i].data[k]);
+		if (!row[i].data)
+			HISTORY_NOTE(h, "NULL");
+	}
+	HISTORY_NOTE(h, "\n");
+}
+
+/* Of a table that the target lacks a column of. */
+unsigned
+history_target_place(const struct world_table *t, unsigned column)
+{
+	return column > COMPUTED && t->computed ? column - 1 : column;
+}
+
+static struct cell *
+copy_of_row(struct history *h, const struct cell *row)
+{
+	struct cell *copy = arena_alloc(&h->arena, MINISQL_COLUMNS * sizeof *copy);
+
+	memcpy(copy, row, MINISQL_COLUMNS * sizeof *copy);
+	return copy;
+}
+
+static void
+append(struct history *h, struct minisql_table *table, struct cell *row)
+{
+	if (table->row_count == table->row_capacity) {
+		struct cell **grown = arena_alloc(&h->arena, (table->row_capacity * 2 + 8) * sizeof *grown);
+
+		for (unsigned i = 0; i < table->row_count; i++)
+			grown[i] = table->rows[i];
+		table->rows = grown;
+		table->row_capacity = table->row_capacity * 2 + 8;
+	}
+	table->rows[table->row_count++] = row;
+}
+
+/* The reference's row that stands for a row of the source: by key, or by all. */
+static struct cell *
+find_in_reference(const struct world_table *t, const struct cell *row, unsigned *at)
+{
+	for (unsigned i = 0; i < t->reference->row_count; i++) {
+		bool same = true;
+
+		for (unsigned c = 0; c < SOURCE_COLUMNS; c++)
+			if (history_is_at_target(t, c) && (!t->keyed || history_is_key(t, c)))
+				same &= minisql_same(t->reference->rows[i][history_target_place(t, c)], row[c]);
+		if (!same)
+			continue;
+		*at = i;
+		return t->reference->rows[i];
+	}
+	return NULL;
+}
+
+static void
+remove_from_reference(struct world_table *t, const struct cell *row)
+{
+	unsigned at;
+
+	if (find_in_reference(t, row, &at))
+		t->reference->rows[at] = t->reference->rows[--t->reference->row_count];
+}
+
+static void
+set_fed(const struct world_table *t, struct cell *to, const struct cell *row)
+{
+	for (unsigned c = 0; c < SOURCE_COLUMNS; c++)
+		if (history_is_at_target(t, c))
+			to[history_target_place(t, c)] = row[c];
+}
+
+static bool
+same_key(const struct world_table *t, const struct cell *a, const struct cell *b)
+{
+	for (unsigned i = 0; i < SOURCE_COLUMNS; i++)
+		if (history_is_key(t, i) && !minisql_same(a[i], b[i]))
+			return false;
+	return true;
+}
+
+static void
+apply_insert(struct history *h, struct world_table *t, const struct cell *row)
+{
+	struct cell *made;
+
+	if (!(t->operations & OPERATION_INSERT))
+		return;
+	/* Where an operation is left out its row may still be there: the newer one stays. */
+	if (t->operations != OPERATION_ALL)
+		remove_from_reference(t, row);
+	made = copy_of_row(h, t->reference->defaults);
+	set_fed(t, made, row);
+	append(h, t->reference, made);
+}
+
+static void
+apply_update(struct world_table *t, const struct cell *old, const struct cell *row)
+{
+	unsigned at;
+	struct cell *found;
+
+	if (!(t->operations & OPERATION_UPDATE))
+		return;
+	if (t->operations != OPERATION_ALL && !same_key(t, old, row))
+		remove_from_reference(t, row);
+	found = find_in_reference(t, old, &at);
+	if (found)
+		set_fed(t, found, row);
+}
+
+static bool
+insert(struct history *h, struct world_table *t, struct cell *row)
+{
+	show(h, t, "insert", row, NULL);
+	append(h, t->source, row);
+	apply_insert(h, t, row);
+	change_put_insert(&h->frame, t->relation_number);
+	put_row(h, t, row, false, NULL);
+	return fold(h, t, OPERATION_INSERT);
+}
+
+static bool
+remove_row(struct history *h, struct world_table *t, unsigned at)
+{
+	struct cell *row = t->source->rows[at];
+	bool full = t->identity == 'f';
+
+	show(h, t, "delete", row, NULL);
+	t->source->rows[at] = t->source->rows[--t->source->row_count];
+	if (t->operations & OPERATION_DELETE)
+		remove_from_reference(t, row);
+	change_put_delete(&h->frame, t->relation_number, full ? CHANGE_OLD_FULL : CHANGE_OLD_KEY);
+	put_row(h, t, row, !full, NULL);
+	return fold(h, t, OPERATION_DELETE);
+}
+
+/* Where inserts are left out and a row that went stays, its values may stand
+ * for those of a newer one that was not followed. */
+static bool
+may_mistake_rows(const struct world_table *t)
+{
+	return t->operations != OPERATION_ALL && !(t->operations & OPERATION_INSERT);
+}
+
+/* Long values that did not change do not travel, unless the old row is there to take them from. */
+static bool
+choose_unchanged(const struct world_table *t, const struct cell *old, const struct cell *row,
+				 uint64_t *random, bool *unchanged)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < SOURCE_COLUMNS; i++) {
+		bool toastable = (i == BIG || i == HUGE || i == COMPUTED) && !may_mistake_rows(t);
+
+		unchanged[i] = toastable && t->identity != 'f' && row[i].data && minisql_same(old[i], row[i]) &&
+					   history_chance(random, 60);
+		any |= unchanged[i];
+	}
+	return any;
+}
+
+static bool
+update(struct history *h, struct world_table *t, unsigned at, struct cell *row, uint64_t *random)
+{
+	struct cell *old = t->source->rows[at];
+	bool unchanged[SOURCE_COLUMNS];
+	bool any = choose_unchanged(t, old, row, random, unchanged);
+	enum change_old kind = t->identity == 'f' ? CHANGE_OLD_FULL : CHANGE_OLD_KEY;
+
+	/* The server sends an old key also where it did not change but is long. */
+	if (kind == CHANGE_OLD_KEY && same_key(t, old, row) && history_chance(random, 90))
+		kind = CHANGE_OLD_SAME;
+	show(h, t, "update from", old, NULL);
+	show(h, t, "         to", row, any ? unchanged : NULL);
+	t->source->rows[at] = row;
+	apply_update(t, old, row);
+	change_put_update(&h->frame, t->relation_number, kind);
+	if (kind != CHANGE_OLD_SAME)
+		put_row(h, t, old, kind == CHANGE_OLD_KEY, NULL);
+	put_row(h, t, row, false, any ? unchanged : NULL);
+	return fold(h, t, OPERATION_UPDATE);
+}
+
+/* ---- random operations */
+
+static bool
+is_taken(const struct world_table *t, const struct cell *row, const struct cell *but)
+{
+	for (unsigned i = 0; t->keyed && i < t->source->row_count; i++)
+		if (t->source->rows[i] != but && same_key(t, t->source->rows[i], row))
+			return true;
+	return false;
+}
+
+static struct cell
+unused_unique(struct history *h, const struct world_table *t, uint64_t *random, const struct cell *but)
+{
+	struct cell cell = number_cell(h, t, history_below(random, 8));
+
+	if (history_chance(random, 20))
+		return (struct cell){0};
+	for (unsigned i = 0; t->unique && i < t->source->row_count; i++)
+		if (t->source->rows[i] != but && minisql_same(t->source->rows[i][UNIQUE], cell))
+			return (struct cell){0};
+	return cell;
+}
+
+static void
+draw_key(struct history *h, const struct world_table *t, struct cell *row, uint64_t *random)
+{
+	/* What fires triggers is updated in place, where a key that somebody else had may be in the way. */
+	row[ID] = number_cell(h, t, t->triggers ? ++h->fresh : history_below(random, 8));
+	row[PAIR] = history_below(random, 2) ? history_cell(h, "a\\b", 3) : history_cell(h, "", 0);
+}
+
+static void
+draw_rest(struct history *h, const struct world_table *t, struct cell *row, unsigned percent,
+		  uint64_t *random, const struct cell *but)
+{
+	if (history_chance(random, percent))
+		row[UNIQUE] = unused_unique(h, t, random, but);
+	if (!t->composite && history_chance(random, percent))
+		row[PAIR] = history_chance(random, 20) ? (struct cell){0} : text_cell(h, random);
+	if (history_chance(random, percent))
+		row[BIG] = text_cell(h, random);
+	if (history_chance(random, percent))
+		row[HUGE] = history_chance(random, 20) ? (struct cell){0} : text_cell(h, random);
+	if (history_chance(random, percent))
+		row[COMPUTED] = text_cell(h, random);
+	if (history_chance(random, percent))
+		row[NOTE] = history_chance(random, 20) ? (struct cell){0} : text_cell(h, random);
+}
+
+/* One that may be inserted; NULL when the one that came up may not. */
+static struct cell *
+random_row(struct history *h, const struct world_table *t, uint64_t *random)
+{
+	struct cell *row = copy_of_row(h, t->source->defaults);
+
+	if (!t->keyed && t->source->row_count > 0 && history_chance(random, 50))
+		return copy_of_row(h, t->source->rows[history_below(random, t->source->row_count)]);
+	draw_key(h, t, row, random);
+	draw_rest(h, t, row, 100, random, NULL);
+	return is_taken(t, row, NULL) ? NULL : row;
+}
+
+static bool
+random_insert(struct history *h, struct world_table *t, uint64_t *random)
+{
+	struct cell *row = random_row(h, t, random);
+
+	return !row || insert(h, t, row);
+}
+
+static bool
+random_update(struct history *h, struct world_table *t, unsigned at, uint64_t *random, unsigned key_percent)
+{
+	struct cell *old = t->source->rows[at];
+	struct cell *row = copy_of_row(h, old);
+
+	if (history_chance(random, key_percent))
+		draw_key(h, t, row, random);
+	if (!t->composite && t->keyed)
+		row[PAIR] = old[PAIR];
+	draw_rest(h, t, row, 30, random, old);
+	return is_taken(t, row, old) || update(h, t, at, row, random);
+}
+
+/* a → elsewhere, b → a's, a → b's: of the key, or of the unique column. */
+static bool
+random_swap(struct history *h, struct world_table *t, unsigned at, uint64_t *random)
+{
+	unsigned other = history_below(random, t->source->row_count);
+	struct cell *a = copy_of_row(h, t->source->rows[at]);
+	struct cell *b = copy_of_row(h, t->source->rows[other]);
+	struct cell *away = copy_of_row(h, a);
+	unsigned column = t->unique && history_chance(random, 50) ? UNIQUE : ID;
+	struct cell kept = a[column];
+
+	if (at == other || t->triggers || minisql_same(a[column], b[column]))
+		return true;
+	away[column] = column == UNIQUE ? (struct cell){0} : number_cell(h, t, 100);
+	a[column] = b[column];
+	b[column] = kept;
+	if (is_taken(t, a, t->source->rows[other]) || is_taken(t, b, t->source->rows[at]))
+		return true;
+	return update(h, t, at, away, random) && update(h, t, other, b, random) && update(h, t, at, a, random);
+}
+
+/* a leaves its key, b takes it. */
+static bool
+random_chain(struct history *h, struct world_table *t, unsigned at, uint64_t *random)
+{
+	unsigned other = history_below(random, t->source->row_count);
+	struct cell *first = copy_of_row(h, t->source->rows[at]);
+	struct cell *second = copy_of_row(h, t->source->rows[other]);
+
+	if (at == other || t->triggers)
+		return true;
+	second[ID] = first[ID];
+	if (t->composite)
+		second[PAIR] = first[PAIR];
+	draw_key(h, t, first, random);
+	if (!t->composite)
+		first[PAIR] = t->source->rows[at][PAIR];
+	return is_taken(t, first, NULL) ||
+		   (update(h, t, at, first, random) && update(h, t, other, second, random));
+}
+
+static bool
+random_replace(struct history *h, struct world_table *t, unsigned at, uint64_t *random)
+{
+	struct cell *row = copy_of_row(h, t->source->rows[at]);
+
+	if (!remove_row(h, t, at))
+		return false;
+	draw_rest(h, t, row, 60, random, NULL);
+	return insert(h, t, row);
+}
+
+static bool
+truncate(struct history *h, struct world_table *t)
+{
+	show(h, t, "truncate", NULL, NULL);
+	t->source->row_count = 0;
+	if (!(t->operations & OPERATION_TRUNCATE))
+		return true;
+	t->reference->row_count = 0;
+	batch_truncate(h->batch, t->shape, false);
+	return true;
+}
+
+static bool
+redescribe(struct history *h, struct world_table *t)
+{
+	HISTORY_NOTE(h, "  table %u: described anew\n", t->number);
+	return h->shape_count == HISTORY_SHAPES || describe(h, t);
+}
+
+static bool
+operate(struct history *h, struct world_table *t, uint64_t *random)
+{
+	unsigned what = history_below(random, 100);
+	unsigned at;
+
+	if (what < 2)
+		return truncate(h, t);
+	if (what < 4)
+		return redescribe(h, t);
+	if (what < 30 || t->source->row_count == 0 || t->inserts_only)
+		return random_insert(h, t, random);
+	at = history_below(random, t->source->row_count);
+	if (what < 60)
+		return random_update(h, t, at, random, 15);
+	if (what < 72)
+		return random_update(h, t, at, random, 100);
+	if (what < 77)
+		return random_swap(h, t, at, random);
+	if (what < 82)
+		return random_chain(h, t, at, random);
+	if (what < 87)
+		return random_replace(h, t, at, random);
+	return remove_row(h, t, at);
+}
+
+bool
+history_step(struct history *h, uint64_t *random)
+{
+	struct world_table *t = &h->tables[history_below(random, h->table_count)];
+
+	return operate(h, t, random);
+}
+
+/* ---- beginning and end */
+
+/* What the initial copy brought. */
+static void
+copy_initially(struct history *h, struct world_table *t, uint64_t *random)
+{
+	for (unsigned i = history_below(random, 8); i > 0; i--) {
+		struct cell *row = random_row(h, t, random), *made;
+
+		if (!row)
+			continue;
+		append(h, t->source, row);
+		made = copy_of_row(h, t->target->defaults);
+		set_fed(t, made, row);
+		append(h, t->reference, made);
+		append(h, t->target, copy_of_row(h, made));
+		show(h, t, "copied", row, NULL);
+	}
+}
+
+bool
+history_start(struct history *h)
+{
+	static const struct dialect *const dialects[] = {&dialect_postgresql, &dialect_greenplum6,
+													 &dialect_greenplum7};
+	uint64_t random = h->seed;
+	unsigned choice;
+
+	arena_init(&h->arena, 65536);
+	h->source.arena = h->target.arena = &h->arena;
+	h->batch = batch_create();
+	buffer_init(&h->frame, HISTORY_FRAME_LIMIT, NULL, NULL);
+	if (!change_decoder_init(&h->decoder))
+		return history_fail(h, "decoder", "no memory");
+	choice = history_below(&random, 3);
+	if (!h->dialect)
+		h->dialect = dialects[choice];
+	h->source.text = h->target.text = history_chance(&random, 50);
+	h->table_count = 1 + history_below(&random, HISTORY_TABLES);
+	if (!start_stream(h))
+		return false;
+	for (unsigned i = 0; i < h->table_count; i++) {
+		h->tables[i].number = i;
+		make_world_table(h, &h->tables[i], &random);
+		copy_initially(h, &h->tables[i], &random);
+		if (!describe(h, &h->tables[i]))
+			return false;
+	}
+	return true;
+}
+
+void
+history_finish(struct history *h)
+{
+	batch_destroy(h->batch);
+	for (unsigned i = 0; i < h->shape_count; i++)
+		shape_fini(&h->shapes[i]);
+	change_decoder_fini(&h->decoder);
+	buffer_fini(&h->frame);
+	arena_fini(&h->arena);
+}
