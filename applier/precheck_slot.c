@@ -35,7 +35,8 @@ report_reader(struct precheck_context *c, struct error *err)
 {
 	static const char sql[] =
 		"SELECT a.application_name, coalesce(host(a.client_addr), 'the same host'),"
-		" a.application_name = 'sluice' AND coalesce(r.reply_time < now() - interval '12 s', true)"
+		" a.application_name IN ('sluice', current_setting('application_name')) AND coalesce(r.reply_time < "
+		"now() - interval '12 s', true)"
 		" FROM pg_stat_activity a LEFT JOIN pg_stat_replication r ON r.pid = a.pid WHERE a.pid = $1";
 	const char *name = c->config->source.slot;
 	struct result *res;

@@ -1,0 +1,126 @@
+#!/usr/bin/perl
+# Slot, progress row and source must belong together: whatever was done to one
+# of them behind the program's back, run refuses at every start, and says what.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use SluiceTest;
+use Test::More;
+
+my $t = SluiceTest->new;
+
+$t->source_sql(q{
+	CREATE TABLE a (id int PRIMARY KEY, v text);
+	CREATE TABLE b (id int PRIMARY KEY, v text);
+	INSERT INTO a SELECT i, 'row ' || i FROM generate_series(1, 100) i;
+});
+my $config = { initial_copy => { existing => 'clear' } };
+$t->configure($config);
+$t->run_ok('run', '--until', 'current');
+
+sub refuses
+{
+	my ($pattern, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $before = $t->destination_sql('SELECT applied_lsn, epoch FROM sluice.progress');
+	$t->fails_like([ 'check' ], 3, $pattern, "check: $name");
+	$t->fails_like([ 'run' ], 3, $pattern, "run: $name");
+	$t->fails_like([ 'run' ], 3, $pattern, "run, again: $name");
+	is($t->destination_sql('SELECT applied_lsn, epoch FROM sluice.progress'), $before, "$name: nothing is changed");
+}
+
+# drop makes a fresh start possible.
+sub starts_afresh
+{
+	my ($name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$t->run_ok('drop');
+	$t->run_ok('run', '--until', 'current');
+	$t->all_equal_ok(qw(public.a public.b));
+}
+
+subtest 'a look at the slot does no harm' => sub {
+	$t->source_sql(q{INSERT INTO a VALUES (101, 'seen')});
+	like($t->source_sql(q{SELECT data FROM pg_logical_slot_peek_changes('sluice_test', NULL, NULL, 'format', 'text')}),
+		qr/seen/, 'the change is seen');
+	$t->run_ok('run', '--until', 'current');
+	$t->equal_ok('public.a');
+};
+
+subtest 'the slot was moved' => sub {
+	$t->source_sql(q{INSERT INTO a VALUES (102, 'lost')});
+	$t->source_sql(q{SELECT pg_replication_slot_advance('sluice_test', pg_current_wal_lsn())});
+	refuses(qr/slot: sluice_test: it was moved .* lost; "sluice drop"/, 'moved');
+	starts_afresh();
+};
+
+subtest 'the slot was dropped' => sub {
+	$t->source_sql(q{SELECT pg_drop_replication_slot('sluice_test')});
+	refuses(qr/slot: sluice_test: it is gone: the changes after .* are lost/, 'dropped');
+	$t->source_sql(q{INSERT INTO a VALUES (103, 'lost')});
+	$t->source_sql(q{SELECT pg_create_logical_replication_slot('sluice_test', 'sluice')});
+	refuses(qr/slot: sluice_test: it was moved or made anew by others/, 'made anew');
+	starts_afresh();
+};
+
+subtest 'the progress row was deleted' => sub {
+	$t->destination_sql(q{DELETE FROM sluice.progress});
+	refuses(qr/slot: sluice_test: it exists, but the destination has no progress of task "test"/, 'no row');
+	starts_afresh();
+};
+
+subtest 'another source' => sub {
+	my $saved = $t->destination_sql(q{SELECT source_system FROM sluice.progress});
+	$t->destination_sql(q{UPDATE sluice.progress SET source_system = '1'});
+	refuses(qr/this is another source: its system identifier is $saved, the task's is 1/, 'another system');
+	$t->destination_sql(qq{UPDATE sluice.progress SET source_system = '$saved', source_database = 'other'});
+	refuses(qr/this is another database: "shop", the task's is "other"/, 'another database');
+	$t->destination_sql(q{UPDATE sluice.progress SET source_database = 'shop', source_timeline = 7});
+	refuses(qr/from timeline 7 to 1/, 'another timeline');
+	$t->destination_sql(q{UPDATE sluice.progress SET source_timeline = 1});
+	my $lsn = $t->destination_sql(q{SELECT applied_lsn FROM sluice.progress});
+	$t->destination_sql(q{UPDATE sluice.progress SET applied_lsn = 'FF/0'});
+	refuses(qr{the destination is at FF/0, ahead of the source}, 'ahead of the source');
+	$t->destination_sql(qq{UPDATE sluice.progress SET applied_lsn = '$lsn'});
+	$t->run_ok('run', '--until', 'current');
+};
+
+subtest 'another slot in the configuration' => sub {
+	$t->configure({ %$config, source => { slot => 'other' } });
+	refuses(qr/slot: other: the task's slot is "sluice_test"/, 'another name');
+	$t->configure($config);
+};
+
+subtest 'the slot is in use' => sub {
+	$t->start;
+	$t->poll_ok(sub { $t->source_sql(q{SELECT active FROM pg_replication_slots}) eq 't' }, 'the daemon streams');
+	like($t->run_ok('check')->{stdout}, qr/^ok .*the task's daemon reads it/m, 'check while the daemon runs');
+	is($t->stop, 0, 'stopped');
+
+	my $reader = IPC::Run::start([ 'pg_recvlogical', '-d', $t->source_conninfo, '--slot', 'sluice_test', '--start',
+		'-f', "$t->{directory}/capture" ], '>', \my $out, '2>', \my $err);
+	$t->poll_ok(sub { $t->source_sql(q{SELECT active FROM pg_replication_slots}) eq 't' }, 'somebody else reads it');
+	$t->fails_like([ 'run' ], 3, qr/slot: sluice_test: it is in use by process \d+ of the source/, 'run: in use');
+	$reader->signal('INT');
+	$reader->finish;
+	$t->poll_ok(sub { $t->source_sql(q{SELECT active FROM pg_replication_slots}) eq 'f' }, 'nobody reads it any more');
+	# It may have confirmed what it received.
+	starts_afresh();
+};
+
+subtest 'tables that are not the same any more' => sub {
+	$t->source_sql(q{DROP TABLE b; CREATE TABLE b (id int PRIMARY KEY, v text); INSERT INTO b VALUES (1, 'new')});
+	my $result = $t->fails_like([ 'check' ], 3, qr/table public\.b was dropped and made anew/, 'made anew');
+	$t->destination_sql(q{DELETE FROM sluice.tables WHERE source_name = 'b'});
+	$t->run_ok('run', '--until', 'current');
+	$t->all_equal_ok(qw(public.a public.b));
+
+	$t->configure({ %$config, tables => { include => ['public.a'] } });
+	$t->fails_like([ 'check' ], 3, qr/table public\.b belongs to task "test" but is not among the selected/, 'left out');
+	$t->destination_sql(q{DELETE FROM sluice.tables WHERE source_name = 'b'});
+	$t->run_ok('run', '--until', 'current');
+};
+
+done_testing();
