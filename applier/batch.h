@@ -24,7 +24,8 @@ struct batch {
 	int64_t commit_time; /* of the same, microseconds since 2000; 0: unknown */
 	int64_t transactions;
 	int64_t changes;
-	int64_t started_ms; /* when its first change came */
+	size_t sealed_bytes; /* its size when it was closed */
+	int64_t started_ms;	 /* when its first change came */
 };
 
 struct batch *batch_create(void);

@@ -1,0 +1,431 @@
+#include "fold.h"
+
+#include <stdlib.h>
+
+#include "log.h"
+#include "lsn.h"
+#include "open_transactions.h"
+#include "target.h"
+
+struct fold {
+	struct fold_setup setup;
+	struct change_decoder decoder;
+	struct shape **shapes; /* by the relation's number */
+	uint32_t shape_capacity;
+	unsigned shape_count; /* ever made */
+
+	/* the transaction being folded */
+	bool in_transaction;
+	bool skipping; /* it was applied before */
+	uint64_t commit_lsn;
+	int64_t commit_time;
+
+	/* transactions that are still open at the source */
+	struct open_transactions open;
+	struct open_transaction *streamed; /* the one whose block is being received */
+};
+
+struct fold *
+fold_create(const struct fold_setup *setup)
+{
+	struct fold *f = calloc(1, sizeof *f);
+
+	if (!f || !change_decoder_init(&f->decoder))
+		arena_out_of_memory(sizeof *f);
+	f->setup = *setup;
+	f->open.directory = setup->config->apply.spill_directory;
+	return f;
+}
+
+size_t
+fold_memory(const struct fold *f)
+{
+	return open_transactions_memory(&f->open);
+}
+
+/* ---- shapes */
+
+/* What a pump of the loop ended with; the failure itself is told to the pipeline's owner. */
+static bool
+interrupted(struct error *err)
+{
+	return error_set(err, ERROR_STOPPED, "stopped before the transaction was applied");
+}
+
+static struct shape **
+shape_place(struct fold *f, uint32_t relation_number)
+{
+	if (relation_number >= f->shape_capacity) {
+		uint32_t capacity = (relation_number + 1) * 2;
+		struct shape **grown = realloc(f->shapes, capacity * sizeof(*grown));
+
+		if (!grown)
+			arena_out_of_memory(capacity * sizeof(*grown));
+		memset(grown + f->shape_capacity, 0, (capacity - f->shape_capacity) * sizeof(*grown));
+		f->shapes = grown;
+		f->shape_capacity = capacity;
+	}
+	return &f->shapes[relation_number];
+}
+
+static void
+free_shape(struct shape **place)
+{
+	if (!*place)
+		return;
+	shape_fini(*place);
+	free(*place);
+	*place = NULL;
+}
+
+static void
+forget_shapes(struct fold *f, const struct table *table)
+{
+	for (uint32_t i = 0; i < f->shape_capacity; i++)
+		if (f->shapes[i] && f->shapes[i]->table == table)
+			free_shape(&f->shapes[i]);
+}
+
+static bool
+knows_table(const struct fold *f, const struct table *table)
+{
+	for (uint32_t i = 0; i < f->shape_capacity; i++)
+		if (f->shapes[i] && f->shapes[i]->table == table)
+			return true;
+	return false;
+}
+
+/* A new version of a table that was seen before: what came under the old one
+ * is applied first, then the target is looked at anew. */
+static bool
+renew_table(struct fold *f, struct table *table, struct error *err)
+{
+	if (!pipeline_drain(f->setup.pipeline))
+		return interrupted(err);
+	forget_shapes(f, table);
+	log_info("%s.%s has changed its definition", table->source.schema, table->source.name);
+	return target_read_table(f->setup.control, f->setup.dialect, table, err);
+}
+
+static struct table *
+table_of(const struct fold *f, const struct change_relation *relation, struct error *err)
+{
+	struct table *table = catalog_find(f->setup.catalog, relation->schema, relation->name);
+
+	if (table && table->source.oid == relation->oid)
+		return table;
+	error_set(err, ERROR_RETRY, "%s.%s is new among the tables: starting over with it", relation->schema,
+			  relation->name);
+	return NULL;
+}
+
+static bool
+shape_of(struct fold *f, const struct change_relation *relation, const struct shape **shape,
+		 struct error *err)
+{
+	struct shape **place = shape_place(f, relation->number);
+	struct table *table;
+
+	if (*place) {
+		*shape = *place;
+		return true;
+	}
+	table = table_of(f, relation, err);
+	if (!table || (knows_table(f, table) && !renew_table(f, table, err)))
+		return false;
+	*place = calloc(1, sizeof **place);
+	if (!*place)
+		arena_out_of_memory(sizeof **place);
+	if (!shape_init(*place, ++f->shape_count, relation, table, f->setup.triggers_fire, err)) {
+		free_shape(place);
+		return false;
+	}
+	*shape = *place;
+	return true;
+}
+
+/* ---- folding */
+
+static enum operation
+operation_of(enum change_kind kind)
+{
+	switch (kind) {
+	case CHANGE_INSERT:
+		return OPERATION_INSERT;
+	case CHANGE_UPDATE:
+		return OPERATION_UPDATE;
+	case CHANGE_DELETE:
+		return OPERATION_DELETE;
+	default:
+		return OPERATION_TRUNCATE;
+	}
+}
+
+/* The table of a relation, NULL when it is not (or not any more) one of ours. */
+static const struct table *
+known_table(const struct fold *f, const struct change_relation *relation)
+{
+	const struct table *table;
+
+	if (relation->number < f->shape_capacity && f->shapes[relation->number])
+		return f->shapes[relation->number]->table;
+	table = catalog_find(f->setup.catalog, relation->schema, relation->name);
+	return table && table->source.oid == relation->oid ? table : NULL;
+}
+
+/* Whether the change is for its table at all: the copy may hold it already,
+ * and an operation may be left out. */
+static bool
+concerns_table(const struct fold *f, const struct change_relation *relation, enum change_kind kind)
+{
+	const struct table *table = known_table(f, relation);
+
+	return !table || (f->commit_lsn >= table->snapshot_lsn && (table->operations & operation_of(kind)));
+}
+
+static bool
+fold_row(struct fold *f, const struct change *change, struct error *err)
+{
+	const struct shape *shape;
+	struct batch *batch;
+
+	if (!concerns_table(f, change->relation, change->kind))
+		return true;
+	if (!shape_of(f, change->relation, &shape, err))
+		return false;
+	batch = pipeline_filling(f->setup.pipeline);
+	batch->changes++;
+	return net_change_add(batch_net(batch, shape), change, err);
+}
+
+static bool
+leaf_error(const struct change_relation *relation, struct bytes leaf, struct error *err)
+{
+	error_set(err, ERROR_DATA,
+			  "%.*s, a partition of %s.%s, was truncated by itself, which cannot be followed", (int) leaf.len,
+			  (const char *) leaf.data, relation->schema, relation->name);
+	return error_hint(err, "Copy the table anew, or leave truncate out of its operations.");
+}
+
+static bool
+fold_truncate(struct fold *f, const struct change *change, struct error *err)
+{
+	const struct change_relation *relation;
+	struct bytes leaf;
+	size_t at = 0;
+
+	while (change_next_truncated(&f->decoder, change, &at, &relation, &leaf)) {
+		const struct shape *shape;
+		struct batch *batch;
+
+		if (!concerns_table(f, relation, CHANGE_TRUNCATE))
+			continue;
+		if (leaf.len > 0)
+			return leaf_error(relation, leaf, err);
+		if (!shape_of(f, relation, &shape, err))
+			return false;
+		batch = pipeline_filling(f->setup.pipeline);
+		batch_truncate(batch, shape, change->flags & TRUNCATE_RESTART);
+		batch->changes++;
+	}
+	return true;
+}
+
+static void
+begin(struct fold *f, const struct change *change)
+{
+	f->in_transaction = true;
+	f->commit_lsn = change->commit_lsn;
+	f->commit_time = change->commit_time;
+	/* A transaction is behind what was applied exactly when its commit record begins before that. */
+	f->skipping = change->commit_lsn < f->setup.applied_lsn;
+	pipeline_set_inside(f->setup.pipeline, !f->skipping);
+}
+
+static void
+commit(struct fold *f, const struct change *change)
+{
+	struct batch *batch;
+
+	f->in_transaction = false;
+	pipeline_set_inside(f->setup.pipeline, false);
+	if (f->skipping)
+		return;
+	batch = pipeline_filling(f->setup.pipeline);
+	batch->end_lsn = change->end_lsn;
+	batch->commit_time = f->commit_time;
+	batch->transactions++;
+}
+
+static bool
+fold_change(struct fold *f, const struct change *change, struct error *err)
+{
+	switch (change->kind) {
+	case CHANGE_INSERT:
+	case CHANGE_UPDATE:
+	case CHANGE_DELETE:
+		return fold_row(f, change, err);
+	case CHANGE_TRUNCATE:
+		return fold_truncate(f, change, err);
+	default:
+		return true;
+	}
+}
+
+/* ---- transactions that came before their commit */
+
+static bool
+replay_chunk(struct fold *f, struct open_transaction *txn, struct bytes chunk, struct error *err)
+{
+	struct reader r;
+
+	reader_init(&r, chunk.data, chunk.len);
+	while (reader_left(&r) > 0) {
+		struct change change;
+
+		if (!change_decode(&f->decoder, &r, &change))
+			return error_set(err, ERROR_BUG, "a spilled message is malformed: %s", f->decoder.problem);
+		if (change.kind == CHANGE_SUBTRANSACTION)
+			open_transaction_owner(txn, change.xid);
+		else if (!open_transaction_skips(txn) && !fold_change(f, &change, err))
+			return false;
+	}
+	return true;
+}
+
+static bool
+replay(struct fold *f, struct open_transaction *txn, struct error *err)
+{
+	for (;;) {
+		struct bytes chunk;
+
+		if (!spill_read(txn->spill, &chunk, err))
+			return false;
+		if (chunk.len == 0)
+			return true;
+		if (!replay_chunk(f, txn, chunk, err))
+			return false;
+		if (!pipeline_wait_for_room(f->setup.pipeline))
+			return interrupted(err);
+	}
+}
+
+static bool
+commit_streamed(struct fold *f, const struct change *change, struct error *err)
+{
+	struct open_transaction *txn = open_transactions_take(&f->open, change->xid);
+	bool ok;
+
+	begin(f, change);
+	ok = !txn || f->skipping || replay(f, txn, err);
+	open_transaction_destroy(txn);
+	if (ok)
+		commit(f, change);
+	return ok;
+}
+
+static void
+abort_streamed(struct fold *f, const struct change *change)
+{
+	if (change->xid == change->subxid)
+		open_transaction_destroy(open_transactions_take(&f->open, change->xid));
+	else
+		open_transaction_abort_sub(open_transactions_find(&f->open, change->xid), change->subxid);
+}
+
+static bool
+start_block(struct fold *f, uint32_t xid, struct error *err)
+{
+	f->streamed = open_transactions_find(&f->open, xid);
+	return open_transaction_own(f->streamed, xid, err);
+}
+
+/* ---- messages */
+
+/* A row change, or what else stands in a transaction. */
+static bool
+take_change(struct fold *f, const struct change *change, struct bytes raw, struct error *err)
+{
+	if (f->streamed)
+		return open_transaction_add(f->streamed, raw, err);
+	return f->skipping || fold_change(f, change, err);
+}
+
+/* `raw` is the message as it stands in the frame. */
+static bool
+fold(struct fold *f, const struct change *change, struct bytes raw, struct error *err)
+{
+	switch (change->kind) {
+	case CHANGE_STARTUP:
+	case CHANGE_RELATION:
+	case CHANGE_MESSAGE:
+		return true;
+	case CHANGE_BEGIN:
+		begin(f, change);
+		return true;
+	case CHANGE_COMMIT:
+		commit(f, change);
+		return true;
+	case CHANGE_INSERT:
+	case CHANGE_UPDATE:
+	case CHANGE_DELETE:
+	case CHANGE_TRUNCATE:
+		return take_change(f, change, raw, err);
+	case CHANGE_STREAM_START:
+		return start_block(f, change->xid, err);
+	case CHANGE_SUBTRANSACTION:
+		return !f->streamed || open_transaction_own(f->streamed, change->xid, err);
+	case CHANGE_STREAM_STOP:
+		f->streamed = NULL;
+		return true;
+	case CHANGE_STREAM_COMMIT:
+		return commit_streamed(f, change, err);
+	case CHANGE_STREAM_ABORT:
+		abort_streamed(f, change);
+		return true;
+	}
+	return true;
+}
+
+static bool
+in_transaction_error(struct fold *f, struct error *err)
+{
+	char lsn[LSN_TEXT_BYTES];
+
+	if (f->in_transaction && err->class == ERROR_DATA)
+		error_context(err, "in the transaction that committed at %s", lsn_format(f->commit_lsn, lsn));
+	return false;
+}
+
+bool
+fold_frame(struct fold *f, struct bytes bytes, struct error *err)
+{
+	struct reader r;
+	struct frame frame;
+
+	reader_init(&r, bytes.data, bytes.len);
+	if (change_frame_read(&r, &frame) != FRAME_READ || (frame.flags & FRAME_LZ4))
+		return error_set(err, ERROR_BUG, "the plugin sent a malformed frame of %zu bytes", bytes.len);
+	reader_init(&r, frame.body.data, frame.body.len);
+	while (reader_left(&r) > 0) {
+		struct change change;
+		size_t start = r.pos;
+
+		if (!change_decode(&f->decoder, &r, &change))
+			return error_set(err, ERROR_BUG, "the plugin sent a malformed message: %s", f->decoder.problem);
+		if (!fold(f, &change, (struct bytes){r.data + start, r.pos - start}, err))
+			return in_transaction_error(f, err);
+	}
+	return true;
+}
+
+void
+fold_destroy(struct fold *f)
+{
+	open_transactions_clear(&f->open);
+	for (uint32_t i = 0; i < f->shape_capacity; i++)
+		free_shape(&f->shapes[i]);
+	free(f->shapes);
+	change_decoder_fini(&f->decoder);
+	free(f);
+}

@@ -1,0 +1,233 @@
+#include "pipeline.h"
+
+#include <stdlib.h>
+
+#include "apply.h"
+
+struct pipeline {
+	struct pipeline_setup setup;
+	struct apply *apply;
+	struct batch *filling;
+	struct batch *first_sealed;
+	struct batch *last_sealed;
+	struct batch *spare;
+	size_t sealed_bytes; /* of the sealed ones and the one being applied */
+	size_t held_elsewhere;
+	bool inside; /* `filling` stands inside a transaction */
+	bool stopped;
+	bool failed;
+};
+
+static void
+recycle(struct pipeline *p, struct batch *batch)
+{
+	batch_reset(batch);
+	if (p->spare)
+		batch_destroy(batch);
+	else
+		p->spare = batch;
+}
+
+static void
+on_applied(void *arg, struct batch *batch, const struct error *err)
+{
+	struct pipeline *p = arg;
+
+	p->sealed_bytes -= batch->sealed_bytes;
+	if (err) {
+		p->failed = true;
+		p->setup.failed(p->setup.arg, err);
+	} else {
+		p->setup.applied(p->setup.arg, batch->final ? batch->end_lsn : 0, batch);
+	}
+	recycle(p, batch);
+}
+
+struct pipeline *
+pipeline_create(const struct pipeline_setup *setup)
+{
+	struct pipeline *p = calloc(1, sizeof *p);
+
+	if (!p)
+		arena_out_of_memory(sizeof *p);
+	p->setup = *setup;
+	p->apply =
+		apply_create(setup->destination, setup->dialect, setup->config->task, setup->epoch, on_applied, p);
+	return p;
+}
+
+void
+pipeline_destroy(struct pipeline *p)
+{
+	apply_destroy(p->apply);
+	while (p->first_sealed) {
+		struct batch *next = p->first_sealed->next;
+
+		batch_destroy(p->first_sealed);
+		p->first_sealed = next;
+	}
+	batch_destroy(p->filling);
+	batch_destroy(p->spare);
+	free(p);
+}
+
+struct batch *
+pipeline_filling(struct pipeline *p)
+{
+	if (p->filling)
+		return p->filling;
+	p->filling = p->spare ? p->spare : batch_create();
+	p->spare = NULL;
+	p->filling->started_ms = loop_now_ms(p->setup.loop);
+	return p->filling;
+}
+
+void
+pipeline_set_inside(struct pipeline *p, bool inside)
+{
+	p->inside = inside;
+}
+
+void
+pipeline_set_held_elsewhere(struct pipeline *p, size_t bytes)
+{
+	p->held_elsewhere = bytes;
+}
+
+static bool
+has_content(const struct pipeline *p)
+{
+	return p->filling && !batch_is_empty(p->filling);
+}
+
+/* Closes the batch being filled: whole transactions, or a round of one. */
+static void
+seal(struct pipeline *p)
+{
+	struct batch *batch = p->filling;
+
+	batch->final = !p->inside;
+	batch->next = NULL;
+	batch->sealed_bytes = batch_bytes(batch);
+	p->sealed_bytes += batch->sealed_bytes;
+	p->filling = NULL;
+	if (p->last_sealed)
+		p->last_sealed->next = batch;
+	else
+		p->first_sealed = batch;
+	p->last_sealed = batch;
+}
+
+/* A full batch is closed anywhere, an old one at the end of a transaction. */
+static bool
+is_due(const struct pipeline *p)
+{
+	const struct config *config = p->setup.config;
+
+	if (!has_content(p))
+		return false;
+	if (batch_bytes(p->filling) >= (size_t) config->apply.max_bytes)
+		return true;
+	return !p->inside && loop_now_ms(p->setup.loop) - p->filling->started_ms >= config->apply.max_delay_ms;
+}
+
+static struct batch *
+take_sealed(struct pipeline *p)
+{
+	struct batch *batch = p->first_sealed;
+
+	if (!batch)
+		return NULL;
+	p->first_sealed = batch->next;
+	if (!p->first_sealed)
+		p->last_sealed = NULL;
+	return batch;
+}
+
+void
+pipeline_push(struct pipeline *p)
+{
+	struct batch *batch;
+
+	if (p->stopped || p->failed)
+		return;
+	if (is_due(p))
+		seal(p);
+	if (!apply_is_idle(p->apply))
+		return;
+	if (!p->first_sealed && has_content(p) && !p->inside)
+		seal(p);
+	batch = take_sealed(p);
+	if (batch)
+		apply_start(p->apply, batch);
+}
+
+void
+pipeline_stop(struct pipeline *p)
+{
+	p->stopped = true;
+}
+
+bool
+pipeline_has_room(const struct pipeline *p)
+{
+	const struct config *config = p->setup.config;
+	size_t held = p->held_elsewhere + p->sealed_bytes + (p->filling ? batch_bytes(p->filling) : 0);
+
+	/* With nothing on its way more room will not come. */
+	return held + (size_t) config->apply.max_bytes <= (size_t) config->apply.memory_bytes ||
+		   (apply_is_idle(p->apply) && !p->first_sealed);
+}
+
+static bool
+is_over(const struct pipeline *p)
+{
+	return p->failed || p->stopped || loop_stop_requested(p->setup.loop);
+}
+
+static bool
+has_room_now(void *arg)
+{
+	struct pipeline *p = arg;
+
+	pipeline_push(p);
+	return is_over(p) || pipeline_has_room(p);
+}
+
+bool
+pipeline_wait_for_room(struct pipeline *p)
+{
+	loop_run_until(p->setup.loop, has_room_now, p);
+	return !is_over(p);
+}
+
+static bool
+is_drained(void *arg)
+{
+	struct pipeline *p = arg;
+
+	pipeline_push(p);
+	return is_over(p) || (apply_is_idle(p->apply) && !p->first_sealed && !has_content(p));
+}
+
+bool
+pipeline_drain(struct pipeline *p)
+{
+	if (has_content(p))
+		seal(p);
+	loop_run_until(p->setup.loop, is_drained, p);
+	return !is_over(p);
+}
+
+bool
+pipeline_is_idle(const struct pipeline *p)
+{
+	return apply_is_idle(p->apply);
+}
+
+bool
+pipeline_is_empty(const struct pipeline *p)
+{
+	return apply_is_idle(p->apply) && !apply_in_transaction(p->apply) && !p->first_sealed &&
+		   !has_content(p) && !p->inside;
+}
