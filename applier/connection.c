@@ -11,6 +11,8 @@
 #define COPY_CHUNK_LIMIT ((size_t) 1 << 30)
 /* A COPY that always has more to say lets the loop turn after this much. */
 #define BYTES_PER_TURN (1024 * 1024)
+/* What a server has for an answer when the program is to end. */
+#define STOP_GRACE_MS 3000
 
 enum request_kind { REQUEST_QUERY, REQUEST_PREPARED, REQUEST_COPY_IN, REQUEST_COPY_OUT };
 
@@ -224,6 +226,10 @@ connection_open(struct loop *loop, const char *name, const char *conninfo, enum 
 	struct opening o = {.keywords = keywords, .values = values};
 	struct connection *conn;
 
+	if (loop_stop_requested(loop)) {
+		error_set(err, ERROR_STOPPED, "stopped before connecting to the %s", name);
+		return NULL;
+	}
 	loop_run_blocking(loop, open_blocking, &o);
 	if (PQstatus(o.pg) != CONNECTION_OK) {
 		open_error(o.pg, name, err);
@@ -286,6 +292,14 @@ connection_close(struct connection *conn)
 	buffer_fini(&conn->chunk);
 	free(conn->target);
 	free(conn);
+}
+
+void
+connection_abandon(struct connection *conn)
+{
+	conn->lost = true;
+	loop_socket_watch(conn->socket, 0);
+	drop_queue(conn);
 }
 
 bool
@@ -760,10 +774,13 @@ connection_cancel(struct connection *conn)
 /* ---- sequential use */
 
 struct execution {
+	struct connection *conn;
 	bool over;
 	PGresult *result;
 	struct error *err;
 	bool failed;
+	struct loop_timer *deadline; /* from the moment when a stop was requested */
+	bool overdue;
 };
 
 static void
@@ -779,20 +796,37 @@ on_executed(void *arg, const struct result *res, const struct error *err)
 		e->result = PQcopyResult((const PGresult *) res, PG_COPYRES_TUPLES);
 }
 
+static void
+on_overdue(void *arg)
+{
+	((struct execution *) arg)->overdue = true;
+}
+
 static bool
 execution_is_over(void *arg)
 {
-	return ((struct execution *) arg)->over;
+	struct execution *e = arg;
+
+	if (!e->over && !e->deadline && loop_stop_requested(e->conn->loop)) {
+		e->deadline = loop_timer_create(e->conn->loop, on_overdue, e);
+		loop_timer_arm(e->deadline, STOP_GRACE_MS);
+	}
+	return e->over || e->overdue;
 }
 
 bool
 connection_execute(struct connection *conn, const char *sql, const struct param *params, unsigned param_count,
 				   struct result **res, struct error *err)
 {
-	struct execution e = {.err = err};
+	struct execution e = {.conn = conn, .err = err};
 
 	connection_query(conn, sql, params, param_count, on_executed, &e);
 	loop_run_until(conn->loop, execution_is_over, &e);
+	loop_timer_destroy(e.deadline);
+	if (!e.over) {
+		connection_abandon(conn);
+		return error_set(err, ERROR_STOPPED, "stopped while the %s had not answered", conn->name);
+	}
 	if (e.failed)
 		return false;
 	if (res)

@@ -38,6 +38,8 @@ struct connection *connection_open(struct loop *loop, const char *name, const ch
 								   enum connection_kind kind, const char *application, struct error *err);
 /* Ends the session without waiting for anything; NULL is allowed. */
 void connection_close(struct connection *conn);
+/* Drops what is queued or under way without a call; whatever is asked later fails as on a lost connection. */
+void connection_abandon(struct connection *conn);
 /* False when `conninfo` cannot be parsed; says why without repeating it. */
 MUST_CHECK bool connection_check_conninfo(const char *conninfo, struct error *err);
 
@@ -103,7 +105,9 @@ void connection_cancel(struct connection *conn);
 
 /*
  * Queues, pumps until it is done, and hands over the result, which the caller
- * frees.  `res` may be NULL where only success matters.
+ * frees.  `res` may be NULL where only success matters.  Once a stop was
+ * requested the server has a few seconds to answer; then the connection is
+ * abandoned, and the error is ERROR_STOPPED.
  */
 MUST_CHECK bool connection_execute(struct connection *conn, const char *sql, const struct param *params,
 								   unsigned param_count, struct result **res, struct error *err);
