@@ -18,6 +18,8 @@
 #define TICK_MS 1000
 #define PLAIN_REPORT_TICKS 10
 #define STATE_TICKS 2
+/* What the last word on the progress may take when all is over. */
+#define STATE_GRACE_MS 3000
 
 struct copy;
 
@@ -200,7 +202,7 @@ put_copy_in(struct buffer *sql, const struct table *table, const struct fed_colu
 /* ---- one table after another */
 
 static void
-on_committed(void *arg, const struct result *res, const struct error *err)
+on_analyzed(void *arg, const struct result *res, const struct error *err)
 {
 	struct job *job = arg;
 	struct copy *copy = job->copy;
@@ -227,11 +229,40 @@ on_step(void *arg, const struct result *res, const struct error *err)
 
 /* Without statistics the destination's planner would guess at the merges. */
 static void
-put_analyze(struct buffer *sql, const struct table *table)
+on_committed(void *arg, const struct result *res, const struct error *err)
 {
-	buffer_printf(sql, "ANALYZE ");
-	sql_qualified(sql, table->target_schema, table->target_name);
-	buffer_put_u8(sql, '\0');
+	struct job *job = arg;
+	struct buffer sql;
+
+	(void) res;
+	if (err) {
+		fail(job, err);
+		return;
+	}
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	buffer_printf(&sql, "ANALYZE ");
+	sql_qualified(&sql, job->table->target_schema, job->table->target_name);
+	buffer_put_u8(&sql, '\0');
+	connection_query(job->destination, (const char *) sql.data, NULL, 0, on_analyzed, job);
+	buffer_fini(&sql);
+}
+
+/* Whoever finds the table copied already must not add his rows to it. */
+static void
+on_state_advanced(void *arg, const struct result *res, const struct error *err)
+{
+	struct job *job = arg;
+	struct error own;
+
+	if (!err && result_affected(res) != 1) {
+		error_set(&own, ERROR_RETRY, "the table was copied by another session meanwhile");
+		err = &own;
+	}
+	if (err) {
+		fail(job, err);
+		return;
+	}
+	connection_query(job->destination, "COMMIT", NULL, 0, on_committed, job);
 }
 
 static void
@@ -249,13 +280,9 @@ on_destination_done(void *arg, const struct result *res, const struct error *err
 	job->table->snapshot_lsn = setup->snapshot_lsn;
 	job->table->state = setup->snapshot_lsn > setup->applied_lsn ? TABLE_CATCHING_UP : TABLE_STREAMING;
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	progress_put_table_update(&sql, setup->config->task, job->table);
+	progress_put_table_copied(&sql, setup->config->task, job->table);
 	buffer_put_u8(&sql, '\0');
-	connection_query(job->destination, (const char *) sql.data, NULL, 0, on_step, job);
-	connection_query(job->destination, "COMMIT", NULL, 0, on_step, job);
-	buffer_reset(&sql);
-	put_analyze(&sql, job->table);
-	connection_query(job->destination, (const char *) sql.data, NULL, 0, on_committed, job);
+	connection_query(job->destination, (const char *) sql.data, NULL, 0, on_state_advanced, job);
 	buffer_fini(&sql);
 }
 
@@ -437,8 +464,13 @@ use_snapshot(struct connection *source, const char *snapshot, struct error *err)
 	buffer_printf(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT ");
 	sql_literal(&sql, snapshot);
 	buffer_put_u8(&sql, '\0');
-	ok = connection_execute(source, source_session_settings, NULL, 0, NULL, err) &&
-		 connection_execute(source, (const char *) sql.data, NULL, 0, NULL, err);
+	ok = connection_execute(source, source_session_settings, NULL, 0, NULL, err);
+	if (ok && !connection_execute(source, (const char *) sql.data, NULL, 0, NULL, err)) {
+		/* It ended with the session that exported it, as in a restart of the source. */
+		if (err->class == ERROR_DATA)
+			err->class = ERROR_RETRY;
+		ok = false;
+	}
 	buffer_fini(&sql);
 	return ok;
 }
@@ -501,10 +533,31 @@ run_jobs(struct copy *copy)
 		fprintf(stderr, "\r\033[K");
 }
 
+static void
+on_state_overdue(void *arg)
+{
+	struct copy *copy = arg;
+
+	if (copy->state_in_flight)
+		connection_abandon(copy->setup->control);
+	copy->state_in_flight = false;
+}
+
 static bool
 state_is_written(void *arg)
 {
 	return !((struct copy *) arg)->state_in_flight;
+}
+
+/* Its callback refers to `copy`. */
+static void
+end_state_writing(struct copy *copy)
+{
+	struct loop_timer *deadline = loop_timer_create(copy->setup->loop, on_state_overdue, copy);
+
+	loop_timer_arm(deadline, STATE_GRACE_MS);
+	loop_run_until(copy->setup->loop, state_is_written, copy);
+	loop_timer_destroy(deadline);
 }
 
 static bool
@@ -531,8 +584,7 @@ finish(struct copy *copy)
 		connection_close(copy->jobs[i].destination);
 		buffer_fini(&copy->jobs[i].pipe);
 	}
-	/* Its callback refers to `copy`. */
-	loop_run_until(copy->setup->loop, state_is_written, copy);
+	end_state_writing(copy);
 	free(copy->jobs);
 	free(copy->queue);
 }

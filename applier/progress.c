@@ -365,6 +365,16 @@ progress_set_phase(struct connection *destination, const char *task, const char 
 }
 
 bool
+progress_remove_tables(struct connection *destination, const char *task, struct error *err)
+{
+	struct param param = param_text(task);
+
+	return connection_execute(destination, "DELETE FROM sluice.tables WHERE task = $1", &param, 1, NULL,
+							  err) ||
+		   error_context(err, "writing sluice.tables");
+}
+
+bool
 progress_remove(struct connection *destination, const char *task, struct error *err)
 {
 	struct installed installed;
@@ -428,13 +438,20 @@ put_update(struct buffer *sql, const char *task, const struct table *table)
 	put_optional_literal(sql, table->error);
 	buffer_printf(sql, " WHERE ");
 	put_key(sql, task, table);
-	buffer_put_u8(sql, ';');
+}
+
+void
+progress_put_table_copied(struct buffer *sql, const char *task, const struct table *table)
+{
+	put_update(sql, task, table);
+	buffer_printf(sql, " AND state IN ('waiting', 'copying')");
 }
 
 void
 progress_put_rows_copied(struct buffer *sql, const char *task, const struct table *table, int64_t rows)
 {
-	buffer_printf(sql, "UPDATE sluice.tables SET state = 'copying', rows_copied = %lld WHERE ", (long long) rows);
+	buffer_printf(sql, "UPDATE sluice.tables SET state = 'copying', rows_copied = %lld WHERE ",
+				  (long long) rows);
 	put_key(sql, task, table);
 	buffer_printf(sql, " AND state IN ('waiting', 'copying');");
 }
@@ -463,11 +480,11 @@ put_values(struct buffer *sql, const char *task, const struct table *table)
 	buffer_printf(sql, "::text");
 }
 
-void
-progress_put_table_update(struct buffer *sql, const char *task, const struct table *table)
+static void
+put_table(struct buffer *sql, const char *task, const struct table *table)
 {
 	put_update(sql, task, table);
-	buffer_printf(sql, "\n%sSELECT ", insert_head);
+	buffer_printf(sql, ";\n%sSELECT ", insert_head);
 	put_values(sql, task, table);
 	buffer_printf(sql, " WHERE NOT EXISTS (SELECT 1 FROM sluice.tables WHERE ");
 	put_key(sql, task, table);
@@ -481,7 +498,7 @@ progress_write_table(struct connection *destination, const char *task, const str
 	struct buffer sql;
 
 	sql_init(&sql);
-	progress_put_table_update(&sql, task, table);
+	put_table(&sql, task, table);
 	return execute_and_free(destination, &sql, NULL, err) || error_context(err, "writing sluice.tables");
 }
 

@@ -65,8 +65,9 @@ MUST_CHECK bool progress_read_tables(struct connection *destination, const char 
 /* Inserts or updates the table's row: an INSERT … WHERE NOT EXISTS and an UPDATE (no ON CONFLICT on Greenplum 6). */
 MUST_CHECK bool progress_write_table(struct connection *destination, const char *task,
 									 const struct table *table, struct error *err);
-/* The same as a statement for the copy's own transaction: written to `sql`. */
-void progress_put_table_update(struct buffer *sql, const char *task, const struct table *table);
+/* The statement that ends a table's copy, in the copy's own transaction.  It must touch one row; none: another
+ * copy of the table has committed meanwhile, such as that of a lost session whose COMMIT was still on its way. */
+void progress_put_table_copied(struct buffer *sql, const char *task, const struct table *table);
 
 /* A statement for `status` alone: the rows copied so far, while the copy runs; it never undoes what the copy's own
  * transaction has written. */
@@ -107,6 +108,9 @@ void progress_report_free(struct progress_report *report);
 /* The server's process that holds the task's lock; 0: nobody. */
 MUST_CHECK bool progress_lock_holder(struct connection *destination, const char *task, int64_t *pid,
 									 struct error *err);
+
+/* Forgets the task's tables, as at a fresh start. */
+MUST_CHECK bool progress_remove_tables(struct connection *destination, const char *task, struct error *err);
 
 /* Removes the task's rows. */
 MUST_CHECK bool progress_remove(struct connection *destination, const char *task, struct error *err);
