@@ -16,6 +16,8 @@
 
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 30000
+/* A session that lived for so long was no part of the trouble before it. */
+#define HEALTHY_MS 60000
 
 struct session {
 	struct loop *loop;
@@ -24,6 +26,10 @@ struct session {
 	uint64_t until_lsn; /* 0: until stopped, or not known yet */
 	bool applied_some;	/* since the last lost connection */
 	bool announced;		/* the first attempt has come as far as the stream */
+	/* the servers' processes of the attempt before; 0: none */
+	int former_destination;
+	int former_replication;
+	int64_t connected_ms; /* when the attempt had reached both servers; 0: not yet */
 
 	/* one attempt's */
 	struct connection *source;
@@ -56,12 +62,74 @@ open_destination(struct session *s, struct connection **conn, struct error *err)
 }
 
 static bool
+terminate(struct connection *conn, int pid, struct error *err)
+{
+	char sql[64];
+
+	snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(%d)", pid);
+	return connection_execute(conn, sql, NULL, 0, NULL, err);
+}
+
+/*
+ * Sessions of ours may live on at their servers when the network between went
+ * away, with the task's lock and the slot, until the servers find out.
+ */
+static bool
+end_former_destination(struct session *s, struct error *err)
+{
+	int64_t holder;
+
+	if (!s->former_destination)
+		return true;
+	if (!progress_lock_holder(s->control, s->config->task, &holder, err))
+		return false;
+	return holder != s->former_destination || terminate(s->control, (int) holder, err);
+}
+
+static bool
+end_former_replication(struct session *s, struct error *err)
+{
+	struct source_slot slot;
+
+	if (!s->former_replication)
+		return true;
+	if (!source_read_slot(s->source, s->config->source.slot, &slot, err))
+		return false;
+	return !slot.active || slot.active_pid != s->former_replication ||
+		   terminate(s->source, s->former_replication, err);
+}
+
+static bool
+open_replication(struct session *s, struct error *err)
+{
+	s->replication = open_source(s, CONNECTION_REPLICATION, err);
+	if (s->replication)
+		s->former_replication = connection_backend_pid(s->replication);
+	return s->replication != NULL;
+}
+
+/* The session that holds the task's lock, and with it the right to apply. */
+static bool
+open_locked_destination(struct session *s, struct error *err)
+{
+	if (!open_destination(s, &s->destination, err) || !end_former_destination(s, err) ||
+		!progress_lock(s->destination, s->loop, s->config->task, err))
+		return false;
+	s->former_destination = connection_backend_pid(s->destination);
+	return true;
+}
+
+static bool
 open_all(struct session *s, struct error *err)
 {
 	s->source = open_source(s, CONNECTION_SQL, err);
 	if (!s->source || !connection_execute(s->source, source_session_settings, NULL, 0, NULL, err))
 		return false;
-	return open_destination(s, &s->destination, err) && open_destination(s, &s->control, err);
+	if (!open_destination(s, &s->control, err) || !open_locked_destination(s, err) ||
+		!end_former_replication(s, err))
+		return false;
+	s->connected_ms = loop_now_ms(s->loop);
+	return true;
 }
 
 static void
@@ -130,10 +198,10 @@ create_slot(struct session *s, const char *slot, bool temporary, uint64_t *lsn, 
 {
 	struct buffer sql;
 	struct result *res;
+	struct error ignored;
 	bool ok;
 
-	s->replication = open_source(s, CONNECTION_REPLICATION, err);
-	if (!s->replication)
+	if (!open_replication(s, err))
 		return false;
 	log_info("making slot %s; this waits for transactions that are open at the source", slot);
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
@@ -143,8 +211,12 @@ create_slot(struct session *s, const char *slot, bool temporary, uint64_t *lsn, 
 	buffer_put_u8(&sql, '\0');
 	ok = connection_execute(s->replication, (const char *) sql.data, NULL, 0, &res, err);
 	buffer_fini(&sql);
-	if (!ok)
+	if (!ok) {
+		/* Where it waits for others the server does not see that we leave. */
+		if (err->class == ERROR_STOPPED && !terminate(s->source, s->former_replication, &ignored))
+			log_debug("the slot may be made yet: %s", ignored.message);
 		return error_context(err, "making slot %s", slot);
+	}
 	ok = lsn_parse(result_text(res, 0, 1), lsn) || error_set(err, ERROR_BUG, "the new slot has no LSN");
 	snprintf(snapshot, snapshot_bytes, "%s", result_text(res, 0, 2));
 	result_free(res);
@@ -182,7 +254,8 @@ begin_task(struct session *s, char *snapshot, size_t snapshot_bytes, struct erro
 	if (s->progress.exists && !drop_unused_slot(s, err))
 		return false;
 	take_identity(s);
-	if (!progress_write(s->control, s->config->task, &s->progress, err) ||
+	if (!progress_remove_tables(s->control, s->config->task, err) ||
+		!progress_write(s->control, s->config->task, &s->progress, err) ||
 		!create_slot(s, s->config->source.slot, false, &s->progress.slot_lsn, snapshot, snapshot_bytes, err))
 		return false;
 	s->progress.applied_lsn = s->progress.slot_lsn;
@@ -308,6 +381,31 @@ highest_snapshot(const struct session *s)
 	return lsn;
 }
 
+/* An initial copy takes its time, and what others do to the slot meanwhile
+ * would be a gap without an error: the server starts where the slot stands. */
+static bool
+check_slot_again(struct session *s, struct error *err)
+{
+	const char *name = s->config->source.slot;
+	char applied[LSN_TEXT_BYTES], confirmed[LSN_TEXT_BYTES];
+	struct source_slot slot;
+
+	if (!source_read_slot(s->source, name, &slot, err))
+		return false;
+	if (slot.exists && slot.confirmed_flush_lsn <= s->progress.applied_lsn)
+		return true;
+	if (!slot.exists)
+		error_set(err, ERROR_DATA, "slot \"%s\" is gone: the changes after %s are lost", name,
+				  lsn_format(s->progress.applied_lsn, applied));
+	else
+		error_set(err, ERROR_DATA,
+				  "slot \"%s\" was moved or made anew by others: it is at %s, the destination at %s, and the"
+				  " changes in between are lost",
+				  name, lsn_format(slot.confirmed_flush_lsn, confirmed),
+				  lsn_format(s->progress.applied_lsn, applied));
+	return error_hint(err, "\"sluice drop\" makes a fresh start possible, with new copies.");
+}
+
 static bool
 stream_to(struct session *s, uint64_t until, struct error *err)
 {
@@ -326,8 +424,7 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 	};
 	bool ok;
 
-	s->replication = open_source(s, CONNECTION_REPLICATION, err);
-	if (!s->replication)
+	if (!check_slot_again(s, err) || !open_replication(s, err))
 		return false;
 	setup.source = s->replication;
 	ok = stream_run(&setup, err);
@@ -346,9 +443,7 @@ catch_up(struct session *s, struct error *err)
 
 	if (level == 0)
 		return true;
-	if (level > s->progress.applied_lsn &&
-		(!stream_to(s, level, err) || !open_destination(s, &s->destination, err) ||
-		 !progress_lock(s->destination, s->loop, s->config->task, err)))
+	if (level > s->progress.applied_lsn && (!stream_to(s, level, err) || !open_locked_destination(s, err)))
 		return false;
 	if (loop_stop_requested(s->loop))
 		return true;
@@ -384,8 +479,7 @@ set_until(struct session *s)
 static bool
 attempt(struct session *s, struct error *err)
 {
-	if (!open_all(s, err) || !progress_lock(s->destination, s->loop, s->config->task, err) ||
-		!read_state(s, err))
+	if (!open_all(s, err) || !read_state(s, err))
 		return false;
 	s->known = s->progress.exists;
 	set_until(s);
@@ -452,31 +546,55 @@ give_up(struct error *err, int64_t duration_ms)
 	return false;
 }
 
+/* How long nothing has worked, and how often it was tried. */
+struct trouble {
+	int64_t since_ms;
+	int failures;
+};
+
+static void
+count_failure(struct trouble *trouble, const struct session *s)
+{
+	int64_t now = loop_now_ms(s->loop);
+	bool worked = s->applied_some || (s->connected_ms && now - s->connected_ms >= HEALTHY_MS);
+
+	if (trouble->failures == 0 || worked)
+		*trouble = (struct trouble){.since_ms = now};
+	trouble->failures++;
+}
+
+static int64_t
+pause_before_retry(const struct trouble *trouble, const struct session *s)
+{
+	int64_t left = trouble->since_ms + s->config->retry_duration_ms - loop_now_ms(s->loop);
+	int64_t pause = pause_after(trouble->failures);
+
+	return pause < left ? pause : left;
+}
+
 bool
 session_run(struct loop *loop, const struct config *config, struct until until, struct error *err)
 {
 	struct session s = {.loop = loop, .config = config, .until = until};
-	int64_t trouble_since_ms = 0;
-	int failures = 0;
+	struct trouble trouble = {0};
 
 	for (;;) {
 		char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+		int64_t pause_ms;
 
 		s.applied_some = false;
+		s.connected_ms = 0;
 		if (attempt_and_record(&s, err))
 			return true;
 		if (err->class != ERROR_RETRY)
 			return false;
-		if (failures == 0 || s.applied_some) {
-			trouble_since_ms = loop_now_ms(loop);
-			failures = 0;
-		}
-		failures++;
-		if (loop_now_ms(loop) - trouble_since_ms >= config->retry_duration_ms)
+		count_failure(&trouble, &s);
+		pause_ms = pause_before_retry(&trouble, &s);
+		if (pause_ms <= 0)
 			return give_up(err, config->retry_duration_ms);
 		error_sentence(err, sentence, sizeof sentence);
-		log_warning("%s; trying again in %.1f s", sentence, (double) pause_after(failures) / 1000);
-		if (!loop_sleep(loop, pause_after(failures)))
+		log_warning("%s; trying again in %.1f s", sentence, (double) pause_ms / 1000);
+		if (!loop_sleep(loop, pause_ms))
 			return true;
 	}
 }

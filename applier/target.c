@@ -86,6 +86,17 @@ switch_triggers_off(struct connection *destination, bool *off, struct error *err
 	return true;
 }
 
+/*
+ * A session whose client vanished with its network, or was killed in the
+ * middle of a long statement, keeps its locks until the server finds out.
+ * (Not every system can look at the socket while a statement runs.)
+ */
+static const char liveness_settings[] =
+	"SELECT set_config(s.name, v.value, false) FROM pg_settings s JOIN (VALUES ('tcp_keepalives_idle', '30'),"
+	" ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '60000'),"
+	" ('client_connection_check_interval', '2000')) v (name, value) ON v.name = s.name"
+	" WHERE s.name <> 'client_connection_check_interval' OR version() LIKE '%linux%'";
+
 bool
 target_open_session(struct connection *destination, const char *configured, const struct dialect **dialect,
 					bool *triggers_off, struct error *err)
@@ -98,7 +109,8 @@ target_open_session(struct connection *destination, const char *configured, cons
 	*dialect = choose_dialect(version, configured, err);
 	if (!*dialect)
 		return false;
-	if (!connection_execute(destination, (*dialect)->session_settings, NULL, 0, NULL, err))
+	if (!connection_execute(destination, (*dialect)->session_settings, NULL, 0, NULL, err) ||
+		!connection_execute(destination, liveness_settings, NULL, 0, NULL, err))
 		return error_context(err, "setting up the session at the destination");
 	return !(*dialect)->has_replication_role || switch_triggers_off(destination, triggers_off, err);
 }
