@@ -475,7 +475,7 @@ fail_lost(struct connection *conn)
 	if (!conn->head)
 		return;
 	/* A FATAL message that came first says more than "the connection closed". */
-	if (conn->head->err.class == ERROR_NONE || conn->head->err.class != ERROR_RETRY)
+	if (conn->head->err.class == ERROR_NONE)
 		lost_error(conn, &conn->head->err);
 	finish(conn);
 }

@@ -174,7 +174,7 @@ put_number(struct copy_walk *walk, struct buffer *out, int64_t number)
 {
 	bool text = walk->net->shape->text;
 	char digits[24];
-	uint64_t be = __builtin_bswap64((uint64_t) number);
+	uint64_t be = buffer_be64((uint64_t) number);
 
 	if (text)
 		copy_put_field(out, true, false, digits,

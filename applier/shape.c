@@ -15,15 +15,15 @@ allocate(size_t count, size_t bytes)
 	return p;
 }
 
-static bool
+static void
 missing_column(const struct shape *shape, const struct change_column *column, struct error *err)
 {
 	const struct table *table = shape->table;
 
 	error_set(err, ERROR_DATA, "column \"%s\" of %s.%s has no counterpart in the target %s.%s", column->name,
 			  shape->relation->schema, shape->relation->name, table->target_schema, table->target_name);
-	return error_hint(
-		err, "Bring the target in line (ALTER TABLE … ADD COLUMN or RENAME COLUMN), then start again.");
+	error_hint(err,
+			   "Bring the target in line (ALTER TABLE … ADD COLUMN or RENAME COLUMN), then start again.");
 }
 
 static bool
@@ -36,8 +36,10 @@ map_columns(struct shape *shape, struct error *err)
 		const struct target_column *target =
 			target_find_column(&shape->table->target, relation->columns[i].name);
 
-		if (!target)
-			return missing_column(shape, &relation->columns[i], err);
+		if (!target) {
+			missing_column(shape, &relation->columns[i], err);
+			return false;
+		}
 		/* The destination computes it from the same columns. */
 		if (target->generated)
 			continue;
