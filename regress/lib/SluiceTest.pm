@@ -37,10 +37,12 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our ($top, $build, $bindir);
+my $user; # of a user's own destination that does not name one
 
 BEGIN
 {
 	my $pg_config = $ENV{PG_CONFIG} || 'pg_config';
+	$user = $ENV{PGUSER} || getpwuid $<;
 	$top = abs_path(dirname(__FILE__) . '/../..');
 	$build = $ENV{SLUICE_BUILD} || "$top/build";
 	chomp($bindir = `$pg_config --bindir`);
@@ -113,9 +115,10 @@ sub _start_cluster
 	my ($self, $name, $options) = @_;
 	my $cluster = PostgreSQL::Test::Cluster->new($name);
 	my $database = $options->{database} // 'shop';
+	$ENV{PGUSER} = 'postgres'; # whoever runs the tests
 	$cluster->init(
 		allows_streaming => 'logical',
-		extra => [ '-E', $options->{encoding} // 'UTF8', '--locale', $options->{locale} // 'C.UTF-8' ]);
+		extra => [ '-U', 'postgres', '-E', $options->{encoding} // 'UTF8', '--locale', $options->{locale} // 'C.UTF-8' ]);
 	$cluster->append_conf('postgresql.conf', _server_settings($cluster));
 	$cluster->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'") if $options->{tcp};
 	$cluster->append_conf('postgresql.conf', $options->{conf}) if $options->{conf};
@@ -123,7 +126,7 @@ sub _start_cluster
 	$cluster->safe_psql('postgres', qq(CREATE DATABASE "$database"));
 	return {
 		cluster => $cluster,
-		conninfo => $cluster->connstr($database),
+		conninfo => $cluster->connstr($database) . ' user=postgres',
 		version => $cluster->safe_psql('postgres', 'SHOW server_version_num'),
 	};
 }
@@ -164,6 +167,8 @@ sub _start_destination
 		$self->{destination} = $self->_start_cluster('destination', $options);
 		return;
 	}
+	die "DESTINATION is to be written as key=value pairs\n" unless $server =~ /^\s*\w+\s*=/;
+	$server .= " user=$user" unless $server =~ /\buser\s*=/;
 	my $database = sprintf 'sluice_test_%d_%d', $$, ++$made;
 	psql($server, "CREATE DATABASE $database");
 	push @databases, [ $server, $database ];
@@ -335,24 +340,54 @@ sub sluice
 sub command
 {
 	my ($command, $options) = @_;
-	my ($in, $out, $err) = ($options->{stdin} // '', '', '');
-	my $limit = IPC::Run::timer($options->{timeout} // $deadline_s);
-	my $status;
+	my $folder = PostgreSQL::Test::Utils::tempdir('command');
+	my ($in, $out, $err) = map { "$folder/$_" } qw(in out err);
+	open my $file, '>', $in or die "cannot write $in: $!";
+	print $file $options->{stdin} // '';
+	close $file or die "cannot write $in: $!";
 	print "# running: @$command\n";
-	my $run = IPC::Run::start($command, '<', \$in, '>', \$out, '2>', \$err, $limit);
-	while ($run->pumpable && !$limit->is_expired) { $run->pump_nb; sleep 0.01; }
-	if ($limit->is_expired)
+	my $pid = _spawn($command, $in, $out, $err);
+	my $until = time + ($options->{timeout} // $deadline_s);
+	my $pause = 0.005;
+	my $status = -1;
+	while (waitpid($pid, WNOHANG) == 0)
 	{
-		$run->kill_kill(grace => 5);
-		$status = -1;
+		if (time > $until) { kill 'KILL', $pid; waitpid $pid, 0; $until = 0; last; }
+		sleep $pause;
+		$pause *= 1.2 if $pause < 0.1;
 	}
-	else
+	$status = _status($?) if $until;
+	@running = grep { $_ != $pid } @running;
+	my $result = { status => $status, stdout => _slurp($out), stderr => _slurp($err) };
+	print "# exit status $status\n", map { substr($_, 0, 20000) } @$result{qw(stdout stderr)};
+	return $result;
+}
+
+# Files, not pipes: a program that prints much is not to wait for its test.
+sub _spawn
+{
+	my ($command, $in, $out, $err) = @_;
+	defined(my $pid = fork) or die "cannot fork: $!";
+	if (!$pid)
 	{
-		$run->finish;
-		$status = $? & 127 ? 1000 + ($? & 127) : $? >> 8;
+		open STDIN, '<', $in or POSIX::_exit(126);
+		open STDOUT, '>>', $out or POSIX::_exit(126);
+		open STDERR, '>>', $err or POSIX::_exit(126);
+		$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE);
+		exec @$command or POSIX::_exit(127);
 	}
-	print "# exit status $status\n$out$err";
-	return { status => $status, stdout => $out, stderr => $err };
+	push @running, $pid;
+	return $pid;
+}
+
+sub _status { my ($status) = @_; return $status & 127 ? 1000 + ($status & 127) : $status >> 8; }
+
+sub _slurp
+{
+	my ($path) = @_;
+	open my $file, '<', $path or return '';
+	local $/;
+	return scalar <$file> // '';
 }
 
 # Runs a verb and asserts that it exits with 0.
@@ -388,16 +423,7 @@ sub start
 	my $log = "$self->{directory}/run-" . ++$self->{runs} . '.log';
 	my @command = ($self->program, 'run', '-c', $self->{config}, @arguments);
 	print "# starting: @command\n";
-	defined(my $pid = fork) or die "cannot fork: $!";
-	if (!$pid)
-	{
-		open STDIN, '<', '/dev/null';
-		open STDOUT, '>', $log or POSIX::_exit(126);
-		open STDERR, '>&', \*STDOUT;
-		$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE);
-		exec @command or POSIX::_exit(127);
-	}
-	push @running, $pid;
+	my $pid = _spawn(\@command, '/dev/null', $log, $log);
 	$self->{pid} = $pid;
 	$self->{log} = $log;
 	return $pid;
@@ -407,10 +433,7 @@ sub start
 sub log
 {
 	my ($self) = @_;
-	return '' unless $self->{log};
-	open my $file, '<', $self->{log} or return '';
-	local $/;
-	return scalar <$file> // '';
+	return $self->{log} ? _slurp($self->{log}) : '';
 }
 
 # Whether the program in the background still runs.
@@ -428,7 +451,7 @@ sub _ended
 	my ($self, $status) = @_;
 	@running = grep { $_ != $self->{pid} } @running;
 	delete $self->{pid};
-	$self->{status} = $status & 127 ? 1000 + ($status & 127) : $status >> 8;
+	$self->{status} = _status($status);
 	print "# the program ended with status $self->{status}\n" . $self->log;
 }
 
