@@ -161,7 +161,7 @@ update_moves(const struct shape *shape)
 	for (unsigned i = 0; i < shape->fed_count; i++) {
 		const struct target_column *target = shape->fed[i].target;
 
-		if (!is_key(shape, i) && (target->distribution_position > 0 || target->identity_always))
+		if (target && !is_key(shape, i) && (target->distribution_position > 0 || target->identity_always))
 			return true;
 	}
 	return false;
