@@ -1,8 +1,10 @@
 #include "precheck.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "precheck_item.h"
 
@@ -58,7 +60,7 @@ precheck_print(const struct precheck *precheck, bool only_problems)
 
 		if (only_problems && item->outcome == CHECK_OK)
 			continue;
-		printf("%-7s  %-14s  %s%s%s\n", outcome_name(item->outcome), item->name, item->subject,
+		printf("%-7s  %-15s  %s%s%s\n", outcome_name(item->outcome), item->name, item->subject,
 			   item->subject[0] ? ": " : "", item->message);
 	}
 	fflush(stdout);
@@ -113,11 +115,27 @@ precheck_is_fresh(const struct precheck_context *c)
 bool
 precheck_will_copy(const struct precheck_context *c, const struct table *table)
 {
-	return c->config->initial_copy.mode == COPY_MODE_FULL &&
-		   (table->state == TABLE_WAITING || table->state == TABLE_COPYING);
+	bool copied = table->state != TABLE_WAITING && table->state != TABLE_COPYING;
+
+	return c->config->initial_copy.mode == COPY_MODE_FULL && (precheck_is_fresh(c) || !copied);
 }
 
 /* ---- the parts */
+
+/* Needed only for transactions larger than memory, so that many a task does without. */
+static void
+check_spill_directory(struct precheck_context *c)
+{
+	const char *directory = c->config->apply.spill_directory;
+
+	if (access(directory, W_OK | X_OK) == 0)
+		precheck_add(c, CHECK_OK, "spill directory", NULL, "%s", directory);
+	else
+		precheck_add(c, CHECK_WARNING, "spill directory", NULL,
+					 "%s cannot be written (%s): a transaction larger than apply.memory would stop the run;"
+					 " make it, or set apply.spill_directory",
+					 directory, strerror(errno));
+}
 
 /* Where each table stands; a table that is not the one that was copied is a failure. */
 static bool
@@ -144,6 +162,7 @@ run_parts(struct precheck_context *c, struct error *err)
 		!precheck_slot(c, err) || !precheck_destination(c, err) || !precheck_selection(c, err) ||
 		!read_states(c, err))
 		return false;
+	check_spill_directory(c);
 	for (unsigned i = 0; i < c->catalog->count; i++)
 		precheck_table(c, &c->catalog->tables[i]);
 	return precheck_rights(c, err) && precheck_contents(c, err);
