@@ -6,7 +6,8 @@
  * Row security would hide rows from an UPDATE or DELETE without a word: off
  * makes it an error.  An asynchronous commit could be lost after the source
  * was told that it is durable.  Statements are many and short: compiling one
- * takes longer than it saves.
+ * takes longer than it saves.  The text of whole rows is better hashed than
+ * sorted; but before PostgreSQL 14 nothing but a sort joins by ctid.
  */
 static const char session_settings[] = SQL_VALUE_SETTINGS
 	"SET client_min_messages = warning;"
@@ -16,7 +17,9 @@ static const char session_settings[] = SQL_VALUE_SETTINGS
 	"SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',"
 	" 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout');"
 	"SELECT set_config(name, 'on', false) FROM pg_settings WHERE name = 'synchronous_commit' AND setting = "
-	"'off'";
+	"'off';"
+	"SELECT set_config('enable_mergejoin', 'off', false) WHERE current_setting('server_version_num')::int >= "
+	"140000";
 
 static bool
 allows_unique(const struct table *table, const unsigned *columns, unsigned column_count)

@@ -456,38 +456,44 @@ put_row_image(struct builder *b, const char *alias, bool staged)
 	put(b, ")::text");
 }
 
+/* What names a row of the target: column and name in the subquery. */
+static void
+put_row_addresses(struct builder *b, const char *separator, const char *format)
+{
+	static const char *const addresses[][2] = {{"ctid", "c"}, {"tableoid", "o"}, {"gp_segment_id", "g"}};
+	const bool wanted[] = {true, b->shape->table->target.partitioned, b->dialect->has_segments};
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (!wanted[i])
+			continue;
+		put(b, separator);
+		buffer_printf(&b->sql, "t.%s %s%s", addresses[i][0], format, addresses[i][1]);
+	}
+}
+
 /*
  * Exactly n of the equal rows, found by a plan that hashes: NULLs are equal in
  * the text of a row, types without = have one, and the empty string differs
- * from NULL.
+ * from NULL.  The window keeps the planner from joining the target's two
+ * appearances first, each row with itself.
  */
 static void
 put_counted_delete(struct builder *b)
 {
-	const char *segment = b->dialect->has_segments ? ", t.gp_segment_id AS g" : "";
-
 	put(b, "DELETE FROM ");
 	put_target(b);
-	buffer_printf(&b->sql, " AS t USING (SELECT r.* FROM (SELECT t.tableoid AS o, t.ctid AS c%s, ", segment);
-	put_row_image(b, "t", false);
-	put(b, " AS image, row_number() OVER (PARTITION BY ");
-	put_row_image(b, "t", false);
-	put(b, ") AS number FROM ");
-	put_target(b);
-	put(b, " AS t WHERE ");
-	put_row_image(b, "t", false);
-	put(b, " IN (SELECT ");
-	put_row_image(b, "s", true);
+	put(b, " AS t USING (SELECT d.n, row_number() OVER (PARTITION BY d.image) AS number");
+	put_row_addresses(b, ", ", "AS ");
 	put(b, " FROM ");
-	put_staging_name(b, "counts");
-	put(b, " AS s)) AS r JOIN (SELECT ");
+	put_target(b);
+	put(b, " AS t JOIN (SELECT ");
 	put_row_image(b, "s", true);
-	put(b, " AS image, sum(s.n) AS n FROM ");
+	put(b, " AS image, sum(s.n)::int8 AS n FROM ");
 	put_staging_name(b, "counts");
-	put(b, " AS s GROUP BY 1) AS d ON r.image = d.image WHERE r.number <= d.n) AS x"
-		   " WHERE t.ctid = x.c AND t.tableoid = x.o");
-	if (b->dialect->has_segments)
-		put(b, " AND t.gp_segment_id = x.g");
+	put(b, " AS s GROUP BY 1) AS d ON d.image = ");
+	put_row_image(b, "t", false);
+	put(b, ") AS x WHERE x.number <= x.n");
+	put_row_addresses(b, " AND ", "= x.");
 }
 
 static void

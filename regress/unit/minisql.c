@@ -783,13 +783,7 @@ delete_counted(struct parser *p, struct minisql_table *target, int64_t *affected
 	unsigned n;
 
 	next(&from);
-	if (!read_table(&from, &staged) || !read_image(p, "t", target, &t))
-		return false;
-	p->at = strstr(p->at, "row(s.");
-	if (!p->at)
-		return problem(p->db, "a counted DELETE without the staged image");
-	next(p);
-	if (!read_image(p, "s", staged, &s))
+	if (!read_table(&from, &staged) || !read_image(p, "s", staged, &s) || !read_image(p, "t", target, &t))
 		return false;
 	n = (unsigned) find_column(staged, "n");
 	for (unsigned i = 0; i < staged->row_count; i++) {

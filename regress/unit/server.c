@@ -309,7 +309,12 @@ server_fill(struct server *server, struct history *h, const struct world_table *
 bool
 server_create(struct server *server, struct history *h)
 {
-	if (!execute(server, "DISCARD TEMP", NULL) ||
+	/* A session keeps a file open for each table that it ever saw. */
+	PQreset(server->conn);
+	if (PQstatus(server->conn) != CONNECTION_OK)
+		return failed(server, "reconnecting", PQerrorMessage(server->conn));
+	PQsetClientEncoding(server->conn, "UTF8");
+	if (!execute(server, server->dialect->session_settings, NULL) ||
 		!execute(server, "DROP SCHEMA IF EXISTS \"mo\"\"del\" CASCADE", NULL) ||
 		!execute(server, "CREATE SCHEMA \"mo\"\"del\"", NULL) ||
 		!execute(server, "CREATE DOMAIN \"mo\"\"del\".number AS integer", NULL) ||
