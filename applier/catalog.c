@@ -244,13 +244,14 @@ is_string(const char *schema, const char *name)
 	return strcmp(schema, "pg_catalog") == 0 && (strcmp(name, "text") == 0 || strcmp(name, "varchar") == 0);
 }
 
-/* Their binary form is refused by every server's own receive function when they are empty. */
+/* Empty values that receive functions refuse: of vectors every server's, of
+ * tsquery those of PostgreSQL 9.4. */
 static bool
-is_vector(const char *name)
+has_unreadable_binary(const char *type)
 {
-	if (*name == '_')
-		name++;
-	return strcmp(name, "int2vector") == 0 || strcmp(name, "oidvector") == 0;
+	if (*type == '_')
+		type++;
+	return strcmp(type, "int2vector") == 0 || strcmp(type, "oidvector") == 0 || strcmp(type, "tsquery") == 0;
 }
 
 /* Whether the target's column reads the binary form of the source's as the
@@ -264,7 +265,7 @@ same_binary_form(const struct source_column *source, const struct target_column 
 		return true;
 	if (source->base_typtype == 'e')
 		return target->base_typtype == 'e';
-	return source->builtin && !is_vector(source->base_name) &&
+	return source->builtin && !has_unreadable_binary(source->base_name) &&
 		   strcmp(source->base_schema, target->base_schema) == 0 &&
 		   strcmp(source->base_name, target->base_name) == 0;
 }
