@@ -84,7 +84,7 @@ sub new
 	my ($class, %options) = @_;
 	my $self = bless {
 		task => $options{task} // 'test',
-		directory => PostgreSQL::Test::Utils::tempdir('sluice'),
+		directory => abs_path(PostgreSQL::Test::Utils::tempdir('sluice')),
 		runs => 0,
 	}, $class;
 	$self->{source} = $self->_start_cluster('source', $options{source} // {});
