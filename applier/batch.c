@@ -79,12 +79,18 @@ make_room(struct batch *batch, unsigned shape_number)
 	}
 }
 
+static bool
+has_shape(const struct batch *batch, const struct shape *shape)
+{
+	return shape->number < batch->by_shape_count && batch->by_shape[shape->number];
+}
+
 struct net_change *
 batch_net(struct batch *batch, const struct shape *shape)
 {
 	struct net_change *net;
 
-	if (shape->number < batch->by_shape_count && batch->by_shape[shape->number])
+	if (has_shape(batch, shape))
 		return batch->by_shape[shape->number];
 	make_room(batch, shape->number);
 	net = malloc(sizeof *net);
@@ -96,15 +102,24 @@ batch_net(struct batch *batch, const struct shape *shape)
 	return net;
 }
 
+bool
+batch_has_other_shape(const struct batch *batch, const struct shape *shape)
+{
+	if (has_shape(batch, shape))
+		return false;
+	for (unsigned i = 0; i < batch->net_count; i++)
+		if (batch->nets[i]->shape->table == shape->table)
+			return true;
+	return false;
+}
+
 void
 batch_truncate(struct batch *batch, const struct shape *shape, bool restart_identity)
 {
-	struct net_change *own = batch_net(batch, shape);
+	struct net_change *net = batch_net(batch, shape);
 
-	for (unsigned i = 0; i < batch->net_count; i++)
-		if (batch->nets[i]->shape->table == shape->table)
-			net_change_truncate(batch->nets[i]);
-	own->restart_identity |= restart_identity;
+	net_change_truncate(net);
+	net->restart_identity |= restart_identity;
 }
 
 bool

@@ -36,8 +36,11 @@ void batch_reset(struct batch *batch);
 /* The net change of the shape's table, made at its first use. */
 struct net_change *batch_net(struct batch *batch, const struct shape *shape);
 
-/* Empties the table in the batch's order of things: what was gathered for it, whatever the shape,
- * is void, and the target is truncated before the rest. */
+/* Whether the batch has changes of the shape's table under another shape, and none under this one. */
+bool batch_has_other_shape(const struct batch *batch, const struct shape *shape);
+
+/* Empties the table: what was gathered for it is void, and the target is
+ * truncated before the rest. */
 void batch_truncate(struct batch *batch, const struct shape *shape, bool restart_identity);
 
 bool batch_is_empty(const struct batch *batch);

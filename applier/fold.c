@@ -86,16 +86,34 @@ forget_shapes(struct fold *f, const struct table *table)
 			free_shape(&f->shapes[i]);
 }
 
-static bool
-knows_table(const struct fold *f, const struct table *table)
+/* A live shape of the table, or NULL. */
+static const struct shape *
+find_shape(const struct fold *f, const struct table *table)
 {
 	for (uint32_t i = 0; i < f->shape_capacity; i++)
 		if (f->shapes[i] && f->shapes[i]->table == table)
-			return true;
-	return false;
+			return f->shapes[i];
+	return NULL;
 }
 
-/* A new version of a table that was seen before: what came under the old one
+/* Whether two descriptions of a table say the same of its columns.  Those of a
+ * partitioned table's leaves may differ in their identity alone, and alternate. */
+static bool
+same_columns(const struct change_relation *a, const struct change_relation *b)
+{
+	if (a->column_count != b->column_count)
+		return false;
+	for (unsigned i = 0; i < a->column_count; i++) {
+		const struct change_column *x = &a->columns[i], *y = &b->columns[i];
+
+		if (x->attnum != y->attnum || x->type != y->type || x->typmod != y->typmod ||
+			strcmp(x->name, y->name) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* A table whose columns changed: what came under the old description
  * is applied first, then the target is looked at anew. */
 static bool
 renew_table(struct fold *f, struct table *table, struct error *err)
@@ -124,6 +142,7 @@ shape_of(struct fold *f, const struct change_relation *relation, const struct sh
 		 struct error *err)
 {
 	struct shape **place = shape_place(f, relation->number);
+	const struct shape *earlier;
 	struct table *table;
 
 	if (*place) {
@@ -131,7 +150,10 @@ shape_of(struct fold *f, const struct change_relation *relation, const struct sh
 		return true;
 	}
 	table = table_of(f, relation, err);
-	if (!table || (knows_table(f, table) && !renew_table(f, table, err)))
+	if (!table)
+		return false;
+	earlier = find_shape(f, table);
+	if (earlier && !same_columns(earlier->relation, relation) && !renew_table(f, table, err))
 		return false;
 	*place = calloc(1, sizeof **place);
 	if (!*place)
@@ -183,6 +205,19 @@ concerns_table(const struct fold *f, const struct change_relation *relation, enu
 	return !table || (f->commit_lsn >= table->snapshot_lsn && (table->operations & operation_of(kind)));
 }
 
+/* The batch for a change of that shape.  Two shapes of one table do not share
+ * a batch, in which the order between their changes would be lost. */
+static struct batch *
+batch_for(struct fold *f, const struct shape *shape)
+{
+	struct batch *batch = pipeline_filling(f->setup.pipeline);
+
+	if (!batch_has_other_shape(batch, shape))
+		return batch;
+	pipeline_close(f->setup.pipeline);
+	return pipeline_filling(f->setup.pipeline);
+}
+
 static bool
 fold_row(struct fold *f, const struct change *change, struct error *err)
 {
@@ -193,7 +228,7 @@ fold_row(struct fold *f, const struct change *change, struct error *err)
 		return true;
 	if (!shape_of(f, change->relation, &shape, err))
 		return false;
-	batch = pipeline_filling(f->setup.pipeline);
+	batch = batch_for(f, shape);
 	batch->changes++;
 	return net_change_add(batch_net(batch, shape), change, err);
 }
@@ -224,7 +259,7 @@ fold_truncate(struct fold *f, const struct change *change, struct error *err)
 			return leaf_error(relation, leaf, err);
 		if (!shape_of(f, relation, &shape, err))
 			return false;
-		batch = pipeline_filling(f->setup.pipeline);
+		batch = batch_for(f, shape);
 		batch_truncate(batch, shape, change->flags & TRUNCATE_RESTART);
 		batch->changes++;
 	}

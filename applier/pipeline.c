@@ -118,6 +118,13 @@ seal(struct pipeline *p)
 	p->last_sealed = batch;
 }
 
+void
+pipeline_close(struct pipeline *p)
+{
+	if (has_content(p))
+		seal(p);
+}
+
 /* A full batch is closed anywhere, an old one at the end of a transaction. */
 static bool
 is_due(const struct pipeline *p)
@@ -213,8 +220,7 @@ is_drained(void *arg)
 bool
 pipeline_drain(struct pipeline *p)
 {
-	if (has_content(p))
-		seal(p);
+	pipeline_close(p);
 	loop_run_until(p->setup.loop, is_drained, p);
 	return !is_over(p);
 }

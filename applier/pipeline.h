@@ -35,6 +35,8 @@ void pipeline_destroy(struct pipeline *pipeline);
 
 /* The batch that takes the next change. */
 struct batch *pipeline_filling(struct pipeline *pipeline);
+/* Closes it: what follows goes into another one. */
+void pipeline_close(struct pipeline *pipeline);
 /* Says whether the batch being filled stands inside a transaction. */
 void pipeline_set_inside(struct pipeline *pipeline, bool inside);
 
