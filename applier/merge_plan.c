@@ -643,6 +643,9 @@ put_column_list(struct builder *b, bool with_unfed)
 {
 	bool first = true;
 
+	/* A table without columns has no list of them. */
+	if (b->shape->fed_count == 0)
+		return;
 	put(b, " (");
 	for (unsigned i = 0; i < b->shape->fed_count; i++) {
 		put_separator(b, ", ", &first);

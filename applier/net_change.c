@@ -216,12 +216,24 @@ may_be_stale(const struct net_change *net)
 	return !shape_follows_all(net->shape);
 }
 
+/* A row that another one would replace without having gone: what the source
+ * checks at the end of a transaction only, or not at all, is no key. */
+static bool
+is_free(const struct net_change *net, uint32_t index, struct error *err)
+{
+	if (!net->rows[index].row.data || may_be_stale(net))
+		return true;
+	return change_error(net, err, "two rows have the same key",
+						"Choose a key for the table that is unique at every moment.");
+}
+
 static bool
 add_insert(struct net_change *net, const struct change *change, struct error *err)
 {
 	uint32_t index;
 
-	if (!entry_of_values(net, change->new.values, may_be_stale(net), &index, err))
+	if (!entry_of_values(net, change->new.values, may_be_stale(net), &index, err) ||
+		!is_free(net, index, err))
 		return false;
 	set_row(net, index, &change->new, (struct bytes){0});
 	net->rows[index].origin = ORIGIN_NONE;
@@ -255,7 +267,7 @@ add_key_change(struct net_change *net, const struct change *change, struct error
 	origin = net->rows[from].origin;
 	clear_row(&net->rows[from]);
 	net->rows[from].origin = ORIGIN_NONE;
-	if (!entry_of_values(net, change->new.values, may_be_stale(net), &to, err))
+	if (!entry_of_values(net, change->new.values, may_be_stale(net), &to, err) || !is_free(net, to, err))
 		return false;
 	set_row(net, to, &change->new, earlier);
 	net->rows[to].origin = origin;

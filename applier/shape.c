@@ -181,6 +181,9 @@ shape_init(struct shape *shape, unsigned number, const struct change_relation *r
 	if (!map_columns(shape, err))
 		return false;
 	find_unfed(shape);
+	if (shape->fed_count == 0 && shape->unfed_count > 0)
+		return error_set(err, ERROR_DATA, "%s.%s has no column to synchronise with the target %s.%s",
+						 relation->schema, relation->name, table->target_schema, table->target_name);
 	if (!choose_match(shape, err))
 		return false;
 	shape->update_moves = update_moves(shape);

@@ -281,16 +281,23 @@ put_row(struct history *h, const struct world_table *t, const struct cell *row, 
 			put_value(h, t, columns[i], row[columns[i]]);
 }
 
+/* A batch knows one description of a table; another one waits until the changes under it are applied. */
+static bool
+make_way(struct history *h, const struct world_table *t)
+{
+	return !batch_has_other_shape(h->batch, t->shape) || h->apply(h);
+}
+
 static bool
 fold(struct history *h, struct world_table *t, enum operation operation)
 {
 	struct change change;
 	struct error err = {0};
 
-	if ((t->operations & operation) &&
-		(!decode(h, &change) || (!net_change_add(batch_net(h->batch, t->shape), &change, &err) &&
-								 !history_fail(h, "folding", err.message))))
+	if ((t->operations & operation) && (!make_way(h, t) || !decode(h, &change)))
 		return false;
+	if ((t->operations & operation) && !net_change_add(batch_net(h->batch, t->shape), &change, &err))
+		return history_fail(h, "folding", err.message);
 	forget_frame(h);
 	return true;
 }
@@ -635,6 +642,8 @@ truncate(struct history *h, struct world_table *t)
 	t->source->row_count = 0;
 	if (!(t->operations & OPERATION_TRUNCATE))
 		return true;
+	if (!make_way(h, t))
+		return false;
 	t->reference->row_count = 0;
 	batch_truncate(h->batch, t->shape, false);
 	return true;

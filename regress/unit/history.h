@@ -54,9 +54,10 @@ struct server;
 
 struct history {
 	uint64_t seed;
-	struct server *server; /* NULL: in memory alone */
-	const bool *enabled;   /* by step */
-	FILE *log;			   /* NULL: silent */
+	struct server *server;			  /* NULL: in memory alone */
+	bool (*apply)(struct history *h); /* what the batch holds, as a round of a larger transaction */
+	const bool *enabled;			  /* by step */
+	FILE *log;						  /* NULL: silent */
 	struct arena arena;
 	struct minisql source;
 	struct minisql target;

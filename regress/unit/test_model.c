@@ -257,6 +257,7 @@ run_history(uint64_t seed, struct server *server, const bool *enabled, FILE *log
 	if (!h)
 		abort();
 	h->seed = seed;
+	h->apply = apply;
 	h->fresh = 1000;
 	h->server = server;
 	h->dialect = server ? server_dialect(server) : NULL;
