@@ -8,7 +8,7 @@
 
 #include "net_change.h"
 
-/* "(FORMAT binary)" or "", to be put behind COPY … FROM STDIN; Greenplum 6 takes it too. */
+/* What stands behind COPY … FROM STDIN, in the old grammar, which every dialect takes. */
 const char *copy_format_clause(bool text);
 
 void copy_put_start(struct buffer *out, bool text);

@@ -1,0 +1,290 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sketch.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static const struct sketch_column columns[] = {
+	{"id", &sketch_int4, SKETCH_KEY},
+	{"line", &sketch_int4, SKETCH_KEY},
+	{"note", &sketch_text, 0},
+	{"computed", &sketch_text, SKETCH_COMPUTED},
+	{"extra", &sketch_text, SKETCH_TARGET_ONLY},
+};
+
+static void
+init(struct sketch *sketch, char identity)
+{
+	sketch_init(sketch, "public", "orders", identity, true, columns, COUNT(columns));
+}
+
+static void
+make(struct sketch *sketch, struct shape *shape)
+{
+	struct error err;
+
+	assert_true(shape_init(shape, 1, &sketch->relation, &sketch->table, true, &err));
+}
+
+static void
+refuses(struct sketch *sketch, const char *why)
+{
+	struct shape shape;
+	struct error err;
+
+	assert_false(shape_init(&shape, 1, &sketch->relation, &sketch->table, true, &err));
+	assert_int_equal(err.class, ERROR_DATA);
+	if (!strstr(err.message, why))
+		fail_msg("\"%s\" does not say \"%s\"", err.message, why);
+	shape_fini(&shape);
+}
+
+/* Names of the key's columns, joined by commas. */
+static void
+check_key(const struct shape *shape, const char *expected)
+{
+	char text[256] = "";
+
+	for (unsigned i = 0; i < shape->key_count; i++) {
+		strcat(text, i ? "," : "");
+		strcat(text, shape->fed[shape->key[i]].target->name);
+	}
+	assert_string_equal(text, expected);
+}
+
+static void
+test_columns_are_found_by_name(void **state)
+{
+	struct sketch sketch;
+	struct shape shape;
+
+	(void) state;
+	init(&sketch, 'd');
+	make(&sketch, &shape);
+	assert_int_equal(shape.fed_count, 3);
+	for (unsigned i = 0; i < shape.fed_count; i++) {
+		assert_int_equal(shape.fed[i].source, i);
+		assert_string_equal(shape.fed[i].target->name, columns[i].name);
+	}
+	assert_int_equal(shape.unfed_count, 1);
+	assert_string_equal(shape.unfed[0]->name, "extra");
+	shape_fini(&shape);
+}
+
+static void
+test_missing_column(void **state)
+{
+	struct sketch sketch;
+
+	(void) state;
+	init(&sketch, 'd');
+	sketch.columns[2].name = "Note";
+	refuses(&sketch, "column \"Note\" of public.orders has no counterpart");
+}
+
+static void
+test_key_of_the_identity(void **state)
+{
+	struct sketch sketch;
+	struct shape shape;
+
+	(void) state;
+	init(&sketch, 'd');
+	/* The index that the relation names, whatever the table's primary key is. */
+	sketch.columns[0].flags = 0;
+	make(&sketch, &shape);
+	assert_int_equal(shape.match, MATCH_KEY);
+	check_key(&shape, "line");
+	shape_fini(&shape);
+}
+
+static void
+test_key_of_the_table_under_full(void **state)
+{
+	struct sketch sketch;
+	struct shape shape;
+
+	(void) state;
+	init(&sketch, 'f');
+	make(&sketch, &shape);
+	assert_int_equal(shape.match, MATCH_KEY);
+	check_key(&shape, "id,line");
+	shape_fini(&shape);
+	/* The order is the index's. */
+	sketch.source[0].primary_position = 2;
+	sketch.source[1].primary_position = 1;
+	make(&sketch, &shape);
+	check_key(&shape, "line,id");
+	shape_fini(&shape);
+}
+
+static void
+test_configured_key_under_full(void **state)
+{
+	static char *names[] = {(char *) "note"};
+	const struct table_override override = {.key = {.items = names, .count = 1}};
+	struct sketch sketch;
+	struct shape shape;
+
+	(void) state;
+	init(&sketch, 'f');
+	sketch.table.override = &override;
+	make(&sketch, &shape);
+	check_key(&shape, "note");
+	shape_fini(&shape);
+}
+
+static void
+test_without_a_key(void **state)
+{
+	struct sketch sketch;
+	struct shape shape;
+
+	(void) state;
+	init(&sketch, 'f');
+	sketch.source[0].primary_position = sketch.source[1].primary_position = 0;
+	make(&sketch, &shape);
+	assert_int_equal(shape.match, MATCH_ROW);
+	shape_fini(&shape);
+	init(&sketch, 'n');
+	make(&sketch, &shape);
+	assert_int_equal(shape.match, MATCH_NOTHING);
+	shape_fini(&shape);
+}
+
+static void
+test_key_that_the_target_computes(void **state)
+{
+	struct sketch sketch;
+
+	(void) state;
+	init(&sketch, 'd');
+	sketch.columns[3].flags = COLUMN_KEY;
+	refuses(&sketch, "key column \"computed\" of public.orders is not among the columns");
+}
+
+/* A stream that lies must not write beyond the key's places. */
+static void
+test_too_many_key_columns(void **state)
+{
+	static struct change_column many[TABLE_MAX_KEY + 1];
+	struct sketch sketch;
+
+	(void) state;
+	init(&sketch, 'd');
+	for (unsigned i = 0; i < COUNT(many); i++) {
+		many[i] = sketch.columns[0];
+		many[i].flags = COLUMN_KEY;
+	}
+	sketch.relation.columns = many;
+	sketch.relation.column_count = COUNT(many);
+	refuses(&sketch, "more than 32 columns");
+}
+
+static void
+test_triggers_count_where_they_fire(void **state)
+{
+	struct sketch sketch;
+	struct shape shape;
+	struct error err;
+
+	(void) state;
+	init(&sketch, 'd');
+	make(&sketch, &shape);
+	assert_false(shape.triggers);
+	shape_fini(&shape);
+	sketch.table.target.has_triggers = true;
+	make(&sketch, &shape);
+	assert_true(shape.triggers);
+	shape_fini(&shape);
+	assert_true(shape_init(&shape, 1, &sketch.relation, &sketch.table, false, &err));
+	assert_false(shape.triggers);
+	shape_fini(&shape);
+}
+
+static void
+test_what_an_update_may_move(void **state)
+{
+	struct sketch sketch;
+	struct shape shape;
+
+	(void) state;
+	init(&sketch, 'd');
+	/* The target has the columns in the opposite order. */
+	sketch.target[4].distribution_position = 1;
+	make(&sketch, &shape);
+	assert_false(shape.update_moves);
+	shape_fini(&shape);
+	sketch.target[2].distribution_position = 2;
+	make(&sketch, &shape);
+	assert_true(shape.update_moves);
+	shape_fini(&shape);
+	init(&sketch, 'd');
+	sketch.table.target.partitioned = true;
+	make(&sketch, &shape);
+	assert_true(shape.update_moves);
+	shape_fini(&shape);
+}
+
+static void
+test_values_must_have_the_target_s_form(void **state)
+{
+	struct sketch sketch;
+	struct shape shape;
+
+	(void) state;
+	init(&sketch, 'd');
+	make(&sketch, &shape);
+	assert_true(shape.text);
+	shape_fini(&shape);
+	sketch.relation.flags = 0;
+	refuses(&sketch, "changed to types that the target public.orders has not");
+	sketch.table.as_text = false;
+	make(&sketch, &shape);
+	assert_false(shape.text);
+	shape_fini(&shape);
+}
+
+static void
+test_nothing_in_common(void **state)
+{
+	struct sketch sketch;
+	struct shape shape;
+
+	(void) state;
+	init(&sketch, 'f');
+	sketch.relation.column_count = 0;
+	sketch.source[0].primary_position = sketch.source[1].primary_position = 0;
+	refuses(&sketch, "no column to synchronise");
+	sketch.table.target.column_count = 0;
+	make(&sketch, &shape);
+	assert_int_equal(shape.match, MATCH_ROW);
+	shape_fini(&shape);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_columns_are_found_by_name),
+		cmocka_unit_test(test_missing_column),
+		cmocka_unit_test(test_key_of_the_identity),
+		cmocka_unit_test(test_key_of_the_table_under_full),
+		cmocka_unit_test(test_configured_key_under_full),
+		cmocka_unit_test(test_without_a_key),
+		cmocka_unit_test(test_key_that_the_target_computes),
+		cmocka_unit_test(test_too_many_key_columns),
+		cmocka_unit_test(test_triggers_count_where_they_fire),
+		cmocka_unit_test(test_what_an_update_may_move),
+		cmocka_unit_test(test_values_must_have_the_target_s_form),
+		cmocka_unit_test(test_nothing_in_common),
+	};
+
+	return cmocka_run_group_tests_name("shape", tests, NULL, NULL);
+}
