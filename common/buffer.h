@@ -46,6 +46,14 @@ void buffer_fini(struct buffer *b);
 /* Empties the buffer, keeps its memory, forgives an earlier failure. */
 void buffer_reset(struct buffer *b);
 
+/* Forgets what was written behind `len`, and an earlier failure. */
+static inline void
+buffer_truncate(struct buffer *b, size_t len)
+{
+	b->len = len;
+	b->failed = false;
+}
+
 /* The slow path of buffer_reserve(). */
 bool buffer_grow(struct buffer *b, size_t more);
 

@@ -7,6 +7,8 @@
 #include "postgres.h"
 
 #include "access/attmap.h"
+#include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
 #include "replication/logical.h"
@@ -49,6 +51,22 @@ compat_update_progress(LogicalDecodingContext *ctx, bool skipped_transaction)
 	OutputPluginUpdateProgress(ctx);
 #endif
 }
+
+/* Changes of transactions in progress are there from 14 on. */
+#define COMPAT_STREAMING (PG_VERSION_NUM >= 140000)
+
+#if COMPAT_STREAMING
+/* The (sub)transaction whose change is being decoded, while it is in progress. */
+#define compat_change_owner(top) (TransactionIdIsValid(CheckXidAlive) ? CheckXidAlive : (top)->xid)
+
+/* Whether the client has heard of a streamed transaction is noted in the
+ * transaction itself: the pointer is no more than a flag. */
+#define compat_set_known(txn) ((txn)->output_plugin_private = (txn))
+#define compat_is_known(txn) ((txn)->output_plugin_private != NULL)
+#else
+#define compat_change_owner(top) ((top)->xid)
+#define compat_set_known(txn) ((void) (txn))
+#endif
 
 /* From 16 on the server itself reports progress in the middle of a transaction. */
 #define COMPAT_PLUGIN_KEEPS_ALIVE (PG_VERSION_NUM < 160000)

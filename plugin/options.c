@@ -6,6 +6,8 @@
 #include "utils/memutils.h"
 #include "utils/varlena.h"
 
+#include "compat.h"
+
 /* Reads a value into the options; what is wrong with it is an ereport. */
 typedef void (*option_parser)(struct options *options, const char *name, const char *value);
 
@@ -143,11 +145,14 @@ parse_operations(struct options *options, const char *name, const char *value)
 static void
 parse_streaming(struct options *options, const char *name, const char *value)
 {
-	(void) options;
-	if (strcmp(value, "on") == 0)
-		refuse_unsupported(name, value, "streaming", "off");
-	if (strcmp(value, "off") != 0)
+	options->streaming = strcmp(value, "on") == 0;
+	if (!options->streaming && strcmp(value, "off") != 0)
 		refuse_value(name, value, "\"on\" and \"off\"");
+	if (options->streaming && !COMPAT_STREAMING)
+		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("changes of transactions in progress are sent by PostgreSQL 14 and later"),
+				errdetail("Option \"%s\" of output plugin \"sluice\" is \"%s\".", name, value),
+				errhint("Leave it out, or set it to \"off\"."));
 }
 
 static void

@@ -24,6 +24,7 @@ enum operation {
 
 struct options {
 	bool text;					/* format=text */
+	bool streaming;				/* changes of transactions in progress */
 	unsigned operations;		/* of enum operation */
 	struct pattern_list tables; /* empty: all */
 	struct pattern_list exclude_tables;

@@ -105,7 +105,7 @@ relation_cache_init(struct relation_cache *cache, const struct options *options,
 {
 	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof *callback);
 
-	*cache = (struct relation_cache){.options = options, .context = context};
+	*cache = (struct relation_cache){.options = options, .context = context, .generation = 1};
 	cache->entries = create_table("sluice relations", sizeof(Oid), sizeof(struct relation_entry), context);
 	cache->types = create_table("sluice types", sizeof(uint32), sizeof(uint32), context);
 	callback->func = forget;
@@ -118,13 +118,14 @@ relation_cache_init(struct relation_cache *cache, const struct options *options,
 static struct relation_entry *
 get_entry(struct relation_cache *cache, Oid relid)
 {
-	bool found;
-	struct relation_entry *entry = hash_search(cache->entries, &relid, HASH_ENTER, &found);
+	struct relation_entry *entry = hash_search(cache->entries, &relid, HASH_FIND, NULL);
+	bool partitioned;
 
-	if (!found) {
-		*entry = (struct relation_entry){.relid = relid};
-		entry->partitioned = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
-	}
+	if (entry)
+		return entry;
+	partitioned = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
+	entry = hash_search(cache->entries, &relid, HASH_ENTER, NULL);
+	*entry = (struct relation_entry){.relid = relid, .partitioned = partitioned};
 	return entry;
 }
 
@@ -193,22 +194,25 @@ compare_oids(const void *a, const void *b)
 static void
 refresh_leaves(struct relation_cache *cache, struct relation_entry *root)
 {
+	uint64_t generation = cache->generation;
 	List *all;
 	ListCell *cell;
 
-	if (root->leaves && root->leaves_generation == cache->generation)
+	if (root->leaves && root->leaves_generation == generation)
 		return;
-	root->leaves_generation = cache->generation;
 	all = find_all_inheritors(root->relid, NoLock, NULL);
 	if (root->leaves)
 		pfree(root->leaves);
+	root->leaves = NULL;
 	root->leaves = MemoryContextAlloc(cache->context, list_length(all) * sizeof *root->leaves);
+	root->leaves_generation = 0;
 	root->leaf_count = 0;
 	foreach (cell, all)
 		/* Tables in between get an entry, so that invalidation finds them. */
 		if (!get_entry(cache, lfirst_oid(cell))->partitioned)
 			root->leaves[root->leaf_count++] = lfirst_oid(cell);
 	qsort(root->leaves, root->leaf_count, sizeof *root->leaves, compare_oids);
+	root->leaves_generation = generation;
 }
 
 static void
@@ -249,7 +253,8 @@ find_current(const struct relation_cache *cache, const struct relation_entry *ta
 static struct description *
 describe(struct relation_cache *cache, struct relation_entry *entry, Relation target, Relation changed)
 {
-	MemoryContext context = AllocSetContextCreate(cache->context, "sluice description", ALLOCSET_SMALL_SIZES);
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "sluice description", ALLOCSET_SMALL_SIZES);
 	struct description *description = MemoryContextAllocZero(context, sizeof *description);
 
 	description->context = context;
@@ -272,7 +277,7 @@ note_types(struct relation_cache *cache, const struct change_relation *relation)
 	}
 }
 
-/* Takes a reference to the equal one that there is, or numbers the new one. */
+/* The equal one that there is already, or the new one with the next number. */
 static struct description *
 adopt(struct relation_cache *cache, struct relation_entry *target, struct description *fresh)
 {
@@ -284,14 +289,14 @@ adopt(struct relation_cache *cache, struct relation_entry *target, struct descri
 	if (known) {
 		MemoryContextDelete(fresh->context);
 	} else {
+		note_types(cache, &fresh->relation);
+		MemoryContextSetParent(fresh->context, cache->context);
 		known = fresh;
 		known->relation.number = ++cache->last_number;
 		known->owner = target;
 		known->next = target->descriptions;
 		target->descriptions = known;
-		note_types(cache, &known->relation);
 	}
-	known->users++;
 	known->generation = cache->generation;
 	return known;
 }
@@ -321,53 +326,71 @@ qualified_name(Relation relation, MemoryContext context)
 							   quote_qualified_identifier(schema, RelationGetRelationName(relation)));
 }
 
-/* Fills in how the changes of a selected relation are sent. */
+/* Finds out how the changes of a selected relation are sent. */
 static void
-attach(struct relation_cache *cache, struct relation_entry *entry, Relation target, Relation relation)
+attach(struct relation_cache *cache, struct relation_entry *fresh, Relation target, Relation relation)
 {
 	struct relation_entry *target_entry = get_entry(cache, RelationGetRelid(target));
-	struct description *known = entry->partitioned ? find_current(cache, target_entry) : NULL;
+	struct description *known = fresh->partitioned ? find_current(cache, target_entry) : NULL;
 
-	if (known)
-		known->users++;
-	else
+	if (!known)
 		known = adopt(cache, target_entry, describe(cache, target_entry, target, relation));
-	entry->description = known;
-	entry->context = AllocSetContextCreate(cache->context, "sluice relation", ALLOCSET_SMALL_SIZES);
-	entry->columns = describe_sources(&entry->description->relation, target, relation, entry->context);
+	fresh->description = known;
+	fresh->context = AllocSetContextCreate(CurrentMemoryContext, "sluice relation", ALLOCSET_SMALL_SIZES);
+	fresh->columns = describe_sources(&known->relation, target, relation, fresh->context);
 	if (target != relation)
-		entry->leaf_name = qualified_name(relation, entry->context);
+		fresh->leaf_name = qualified_name(relation, fresh->context);
 }
 
+/* Replaces what the entry says by what was found; nothing here can fail. */
 static void
-build(struct relation_cache *cache, struct relation_entry *entry, Relation relation)
+take_over(struct relation_cache *cache, struct relation_entry *entry, const struct relation_entry *fresh)
 {
 	struct description *old_description = entry->description;
 	MemoryContext old_context = entry->context;
-	Oid target_oid;
 
-	/* First of all: what invalidates the entry from here on counts. */
-	entry->valid = true;
-	entry->generation = cache->generation;
-	target_oid = find_target(cache, relation);
-	entry->target = target_oid;
-	entry->description = NULL;
-	entry->columns = NULL;
-	entry->leaf_name = NULL;
-	entry->context = NULL;
-	if (target_oid == RelationGetRelid(relation)) {
-		attach(cache, entry, relation, relation);
-	} else if (OidIsValid(target_oid)) {
-		Relation target = RelationIdGetRelation(target_oid);
-
-		if (!RelationIsValid(target))
-			elog(ERROR, "could not open relation with OID %u", target_oid);
-		attach(cache, entry, target, relation);
-		RelationClose(target);
-	}
+	entry->target = fresh->target;
+	entry->description = fresh->description;
+	entry->columns = fresh->columns;
+	entry->leaf_name = fresh->leaf_name;
+	entry->context = fresh->context;
+	if (entry->description)
+		entry->description->users++;
+	if (entry->context)
+		MemoryContextSetParent(entry->context, cache->context);
 	release(old_description);
 	if (old_context)
 		MemoryContextDelete(old_context);
+}
+
+/*
+ * Looking at the catalogs may end in an error that decoding survives, when a
+ * transaction in progress turns out to be rolled back.  Until all is known the
+ * entry keeps what it had, and is current again only in the end; what was made
+ * till then goes with the caller's memory context.
+ */
+static void
+build(struct relation_cache *cache, struct relation_entry *entry, Relation relation)
+{
+	struct relation_entry fresh = {.partitioned = entry->partitioned};
+	uint64_t generation = cache->generation;
+
+	/* First of all: what invalidates the entry from here on counts. */
+	entry->generation = 0;
+	entry->valid = true;
+	fresh.target = find_target(cache, relation);
+	if (fresh.target == RelationGetRelid(relation)) {
+		attach(cache, &fresh, relation, relation);
+	} else if (OidIsValid(fresh.target)) {
+		Relation target = RelationIdGetRelation(fresh.target);
+
+		if (!RelationIsValid(target))
+			elog(ERROR, "could not open relation with OID %u", fresh.target);
+		attach(cache, &fresh, target, relation);
+		RelationClose(target);
+	}
+	take_over(cache, entry, &fresh);
+	entry->generation = generation;
 }
 
 /* ---- tables that are gone */

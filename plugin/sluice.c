@@ -2,6 +2,12 @@
  * The output plugin's callbacks: what the server calls, in the order of a
  * transaction.  BEGIN is written with the first change that is selected, so
  * that a transaction without one costs the client nothing.
+ *
+ * Where the client asks for streaming, changes of a transaction in progress
+ * come in blocks, through the same callbacks as any.  A block's start, too, is
+ * written with the first change.  The server may end a block by an error of its
+ * own, when it finds that the transaction was rolled back meanwhile: what such
+ * a callback has not finished is taken back at the block's stop.
  */
 #include "postgres.h"
 
@@ -33,7 +39,9 @@ struct plugin {
 	struct writer writer;
 	struct relation_cache cache;
 	MemoryContext change_context; /* reset after each change */
-	bool begun;					  /* the transaction's BEGIN is written */
+	bool in_block;				  /* the changes are of a transaction in progress */
+	bool begun;					  /* the transaction's BEGIN, or the block's start, is written */
+	TransactionId owner;		  /* of the changes that follow in the block */
 	bool text_pinned;			  /* settings_pin_text() was called in it */
 	unsigned passed_over;
 	struct row old;
@@ -54,10 +62,22 @@ on_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_ini
 	plugin->change_context = AllocSetContextCreate(ctx->context, "sluice change", ALLOCSET_DEFAULT_SIZES);
 	output->output_type = plugin->options.text ? OUTPUT_PLUGIN_TEXTUAL_OUTPUT : OUTPUT_PLUGIN_BINARY_OUTPUT;
 	output->receive_rewrites = false;
+#if COMPAT_STREAMING
+	ctx->streaming &= plugin->options.streaming;
+#endif
 	ctx->output_plugin_private = plugin;
 }
 
 /* ---- transactions */
+
+/* Nothing is written yet; settings last as long as the server's own transaction. */
+static void
+begin(struct plugin *plugin, bool in_block)
+{
+	plugin->in_block = in_block;
+	plugin->begun = false;
+	plugin->text_pinned = false;
+}
 
 static void
 on_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
@@ -65,21 +85,42 @@ on_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	struct plugin *plugin = ctx->output_plugin_private;
 
 	(void) txn;
-	plugin->begun = false;
-	plugin->text_pinned = false;
+	begin(plugin, false);
 }
 
-/* The buffer, within a transaction that the client knows of. */
+static void
+put_block_start(struct plugin *plugin, struct buffer *b, ReorderBufferTXN *txn)
+{
+	change_put_stream_start(b, txn->xid);
+	plugin->owner = txn->xid;
+	compat_set_known(txn);
+}
+
+static void
+put_beginning(struct plugin *plugin, struct buffer *b, ReorderBufferTXN *txn)
+{
+	settings_pin_encoding();
+	if (plugin->in_block)
+		put_block_start(plugin, b, txn);
+	else
+		change_put_begin(b, &plugin->writer.base, txn->xid, txn->final_lsn, compat_commit_time(txn));
+	plugin->begun = true;
+}
+
+/* The buffer, for a change of `owner`: the transaction, which the client knows
+ * of from here on, or one of its subtransactions. */
 static struct buffer *
-begin_change(struct plugin *plugin, ReorderBufferTXN *txn)
+begin_change(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner)
 {
 	struct buffer *b = writer_begin(&plugin->writer);
 
-	if (!plugin->begun) {
-		settings_pin_encoding();
-		change_put_begin(b, &plugin->writer.base, txn->xid, txn->final_lsn, compat_commit_time(txn));
-		plugin->begun = true;
+	if (!plugin->begun)
+		put_beginning(plugin, b, txn);
+	if (plugin->in_block && plugin->owner != owner) {
+		change_put_subtransaction(b, owner);
+		plugin->owner = owner;
 	}
+	writer_mark(&plugin->writer);
 	return b;
 }
 
@@ -98,6 +139,62 @@ on_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_
 	plugin->begun = false;
 }
 
+/* ---- transactions in progress */
+
+#if COMPAT_STREAMING
+
+static void
+on_stream_start(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
+{
+	(void) txn;
+	begin(ctx->output_plugin_private, true);
+}
+
+static void
+on_stream_stop(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
+{
+	struct plugin *plugin = ctx->output_plugin_private;
+
+	(void) txn;
+	MemoryContextReset(plugin->change_context);
+	writer_take_back(&plugin->writer);
+	plugin->in_block = false;
+	if (!plugin->begun)
+		return;
+	change_put_stream_stop(writer_begin(&plugin->writer));
+	writer_flush(&plugin->writer);
+	plugin->begun = false;
+}
+
+static void
+on_stream_abort(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr abort_lsn)
+{
+	struct plugin *plugin = ctx->output_plugin_private;
+	ReorderBufferTXN *top = txn->toptxn ? txn->toptxn : txn;
+
+	(void) abort_lsn;
+	if (!compat_is_known(top))
+		return;
+	change_put_stream_abort(writer_begin(&plugin->writer), top->xid, txn->xid);
+	writer_flush(&plugin->writer);
+}
+
+static void
+on_stream_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
+{
+	struct plugin *plugin = ctx->output_plugin_private;
+
+	plugin->passed_over = 0;
+	compat_update_progress(ctx, !compat_is_known(txn));
+	if (!compat_is_known(txn))
+		return;
+	change_put_stream_commit(writer_begin(&plugin->writer), &plugin->writer.base, txn->xid, commit_lsn,
+							 txn->end_lsn, compat_commit_time(txn));
+	writer_flush(&plugin->writer);
+}
+
+#endif
+
 /* Called for each change that is not sent. */
 static void
 pass_over(struct plugin *plugin)
@@ -113,9 +210,11 @@ pass_over(struct plugin *plugin)
 static void
 put_description(struct plugin *plugin, struct buffer *b, struct description *description)
 {
-	if (!description->sent)
+	if (!description->sent) {
 		change_put_relation(b, &description->relation);
-	description->sent = true;
+		writer_mark(&plugin->writer);
+		description->sent = true;
+	}
 	if ((description->relation.flags & RELATION_TEXT) && !plugin->text_pinned) {
 		settings_pin_text();
 		plugin->text_pinned = true;
@@ -198,7 +297,7 @@ send_row_change(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation,
 		pass_over(plugin);
 		return;
 	}
-	b = begin_change(plugin, txn);
+	b = begin_change(plugin, txn, change->txn->xid);
 	put_description(plugin, b, entry->description);
 	put_row_change(plugin, b, entry, RelationGetDescr(relation), change);
 	writer_end(&plugin->writer, entry->description->relation.schema, entry->description->relation.name);
@@ -277,7 +376,7 @@ send_truncate(struct plugin *plugin, ReorderBufferTXN *txn, int count, Relation 
 		pass_over(plugin);
 		return;
 	}
-	b = begin_change(plugin, txn);
+	b = begin_change(plugin, txn, change->txn->xid);
 	for (int i = 0; i < kept; i++)
 		put_description(plugin, b, truncated[i].description);
 	change_put_truncate(b, flags, (unsigned) kept);
@@ -311,8 +410,9 @@ on_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, b
 {
 	struct plugin *plugin = ctx->output_plugin_private;
 	MemoryContext before = MemoryContextSwitchTo(plugin->change_context);
-	struct buffer *b = transactional ? begin_change(plugin, txn) : writer_begin(&plugin->writer);
+	struct buffer *b;
 
+	b = transactional ? begin_change(plugin, txn, compat_change_owner(txn)) : writer_begin(&plugin->writer);
 	change_put_message(b, transactional ? MESSAGE_TRANSACTIONAL : 0, lsn, prefix, content, bytes);
 	/* Outside a transaction nothing follows that would take it along. */
 	if (transactional)
@@ -332,4 +432,13 @@ _PG_output_plugin_init(OutputPluginCallbacks *cb)
 	cb->truncate_cb = on_truncate;
 	cb->commit_cb = on_commit;
 	cb->message_cb = on_message;
+#if COMPAT_STREAMING
+	cb->stream_start_cb = on_stream_start;
+	cb->stream_stop_cb = on_stream_stop;
+	cb->stream_abort_cb = on_stream_abort;
+	cb->stream_commit_cb = on_stream_commit;
+	cb->stream_change_cb = on_change;
+	cb->stream_truncate_cb = on_truncate;
+	cb->stream_message_cb = on_message;
+#endif
 }

@@ -101,6 +101,7 @@ writer_begin(struct writer *w)
 		(void) change_frame_start(&w->buffer);
 	if (!w->started)
 		put_startup(w);
+	writer_mark(w);
 	return &w->buffer;
 }
 
@@ -152,6 +153,7 @@ print_all(struct writer *w)
 	while (reader_left(&r) > 0)
 		print_message(w, &r);
 	empty(w, &w->buffer);
+	writer_mark(w);
 }
 
 static void
@@ -160,6 +162,7 @@ write_frame(struct writer *w, uint8_t flags)
 	change_frame_end(&w->buffer, 0, flags);
 	write_out(w, &w->buffer, true);
 	empty(w, &w->buffer);
+	writer_mark(w);
 }
 
 void
@@ -171,6 +174,14 @@ writer_end(struct writer *w, const char *schema, const char *table)
 		print_all(w);
 	else if (w->buffer.len >= FRAME_FULL_BYTES)
 		write_frame(w, FRAME_OPEN);
+	else
+		writer_mark(w);
+}
+
+void
+writer_take_back(struct writer *w)
+{
+	buffer_truncate(&w->buffer, w->whole);
 }
 
 void

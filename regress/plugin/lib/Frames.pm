@@ -119,6 +119,11 @@ sub read_messages
 		elsif ($m{kind} eq 'B') { $m{xid} = varint(); signed(); signed(); }
 		elsif ($m{kind} eq 'C') { varint(); }
 		elsif ($m{kind} eq 'M') { @m{qw(flags lsn prefix content)} = (u8(), take(8), string(), string()); }
+		elsif ($m{kind} eq 'T') { $m{flags} = u8(); for (1 .. varint()) { varint(); string(); } }
+		elsif ($m{kind} =~ /[sx]/) { $m{xid} = varint(); }
+		elsif ($m{kind} eq 'e') { }
+		elsif ($m{kind} eq 'c') { $m{xid} = varint(); signed(); varint(); signed(); }
+		elsif ($m{kind} eq 'a') { @m{qw(xid subxid)} = (varint(), varint()); }
 		elsif ($m{kind} =~ /[IUD]/)
 		{
 			$m{relation} = $relations->{ varint() } or die "a relation that was not described\n";
