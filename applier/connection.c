@@ -214,7 +214,7 @@ connection_open(struct loop *loop, const char *name, const char *conninfo, enum 
 		"keepalives_interval",
 		"keepalives_count",
 		"tcp_user_timeout",
-		"fallback_application_name",
+		"application_name",
 		"dbname",
 		"client_encoding",
 		kind == CONNECTION_REPLICATION ? "replication" : NULL,

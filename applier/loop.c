@@ -168,6 +168,9 @@ on_timer(uv_timer_t *handle)
 {
 	struct loop_timer *timer = handle->data;
 
+	/* Timers are looked at before the sockets are waited for: what a callback
+	 * changes must end this turn, or nobody looks at it until a socket stirs. */
+	uv_stop(handle->loop);
 	timer->callback(timer->arg);
 }
 
