@@ -252,7 +252,7 @@ sub hold
 sub release
 {
 	my ($held) = @_;
-	${ $held->{in} } .= "ROLLBACK;\n";
+	${ $held->{in} } .= "ROLLBACK;\n\\q\n";
 	$held->{run}->finish;
 }
 
