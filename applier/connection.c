@@ -679,6 +679,8 @@ watch(struct connection *conn)
 
 	if (flushed > 0)
 		events |= LOOP_WRITABLE;
+	else if (req && req->state == REQUEST_COPYING_IN && !conn->waiting)
+		loop_timer_arm(conn->kick, 0); /* it has drained since the step gave up */
 	loop_socket_watch(conn->socket, events);
 }
 

@@ -207,15 +207,18 @@ concerns_table(const struct fold *f, const struct change_relation *relation, enu
 
 /* The batch for a change of that shape.  Two shapes of one table do not share
  * a batch, in which the order between their changes would be lost. */
-static struct batch *
-batch_for(struct fold *f, const struct shape *shape)
+static bool
+batch_for(struct fold *f, const struct shape *shape, struct batch **batch, struct error *err)
 {
-	struct batch *batch = pipeline_filling(f->setup.pipeline);
+	struct pipeline *pipeline = f->setup.pipeline;
 
-	if (!batch_has_other_shape(batch, shape))
-		return batch;
-	pipeline_close(f->setup.pipeline);
-	return pipeline_filling(f->setup.pipeline);
+	if (batch_has_other_shape(pipeline_filling(pipeline), shape)) {
+		pipeline_close(pipeline);
+		if (!pipeline_wait_for_room(pipeline))
+			return interrupted(err);
+	}
+	*batch = pipeline_filling(pipeline);
+	return true;
 }
 
 static bool
@@ -228,7 +231,8 @@ fold_row(struct fold *f, const struct change *change, struct error *err)
 		return true;
 	if (!shape_of(f, change->relation, &shape, err))
 		return false;
-	batch = batch_for(f, shape);
+	if (!batch_for(f, shape, &batch, err))
+		return false;
 	batch->changes++;
 	return net_change_add(batch_net(batch, shape), change, err);
 }
@@ -259,7 +263,8 @@ fold_truncate(struct fold *f, const struct change *change, struct error *err)
 			return leaf_error(relation, leaf, err);
 		if (!shape_of(f, relation, &shape, err))
 			return false;
-		batch = batch_for(f, shape);
+		if (!batch_for(f, shape, &batch, err))
+			return false;
 		batch_truncate(batch, shape, change->flags & TRUNCATE_RESTART);
 		batch->changes++;
 	}
