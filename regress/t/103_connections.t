@@ -1,0 +1,213 @@
+#!/usr/bin/perl
+# Connections that end, or end for one side only, servers that refuse or say
+# nothing, signals in every phase, and two daemons of one task.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use SluiceTest;
+use Proxy;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+SluiceTest::needs_own_destination('its connections are tampered with');
+
+my $t = SluiceTest->new;
+my $source = Proxy->new($t->source_conninfo);
+my $destination = Proxy->new($t->destination_conninfo);
+$t->source_sql(q{
+	CREATE TABLE keyed (id int PRIMARY KEY, v text);
+	CREATE TABLE bag (a int, b text);
+	ALTER TABLE bag REPLICA IDENTITY FULL;
+	INSERT INTO keyed SELECT i, 'v' || i FROM generate_series(1, 1000) i;
+	INSERT INTO bag SELECT i % 3, NULLIF('b' || i % 2, 'b0') FROM generate_series(1, 1000) i;
+});
+my @tables = qw(public.keyed public.bag);
+
+sub configure
+{
+	my (%changes) = @_;
+	$t->configure({
+		source => { conninfo => $source->conninfo . ' connect_timeout=2' },
+		destination => { conninfo => $destination->conninfo . ' connect_timeout=2' },
+		%changes });
+}
+
+my $round = 0;
+sub change
+{
+	my $r = ++$round;
+	$t->source_sql("
+		BEGIN;
+		INSERT INTO keyed VALUES (10000 + $r, 'new');
+		UPDATE keyed SET v = v || '+' WHERE id % 50 = $r % 50;
+		INSERT INTO bag SELECT $r % 5, NULL FROM generate_series(1, 3);
+		DELETE FROM bag WHERE ctid IN (SELECT ctid FROM bag WHERE b IS NULL LIMIT 2);
+		COMMIT;
+	");
+}
+
+# Ends it by SIGTERM, which must not take long and succeeds.
+sub stops_ok
+{
+	my ($name, $seconds) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $began = time;
+	is($t->stop($seconds), 0, "SIGTERM $name");
+	note(sprintf 'it took %.1f s', time - $began);
+}
+
+sub says_ok
+{
+	my ($pattern, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$t->poll_ok(sub { $t->log =~ $pattern }, $name // "it says $pattern");
+}
+
+# ---- signals before there is anything
+
+configure();
+$source->welcome('stall');
+$t->start;
+sleep 0.5;
+stops_ok('while a server does not answer to the first word', 15);
+$source->welcome('pass');
+
+my $open = SluiceTest::hold($t->source_conninfo, 'INSERT INTO keyed VALUES (-1)');
+$t->start;
+says_ok(qr/making slot/);
+sleep 0.5;
+stops_ok('while the slot waits for an open transaction', 15);
+ok(SluiceTest::poll(sub {
+	$t->source_sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender'") == 0
+}), 'the walsender does not go on alone');
+is($t->source_sql('SELECT count(*) FROM pg_replication_slots'), 0, 'and leaves no slot');
+SluiceTest::release($open);
+
+# ---- the initial copy
+
+my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE bag IN EXCLUSIVE MODE');
+$t->start;
+says_ok(qr/copied public\.keyed/);
+stops_ok('while a copy waits for a lock', 15);
+
+# The connections end while one table is copied and the other is not.
+$t->start;
+says_ok(qr/copying 1 tables/);
+$destination->cut;
+says_ok(qr/trying again/);
+says_ok(qr/trying again.*copying 1 tables/s, 'the copy of the rest begins again');
+SluiceTest::release($lock);
+says_ok(qr/streaming from/);
+$t->wait_applied_ok;
+$t->all_equal_ok(@tables);
+
+# ---- the stream
+
+change();
+$t->wait_applied_ok;
+stops_ok('while nothing is going on', 15);
+
+$t->start;
+says_ok(qr/streaming from/);
+for (1 .. 12)
+{
+	change();
+	my $where = rand() < 0.5 ? $t->source_conninfo : $t->destination_conninfo;
+	SluiceTest::psql($where, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE application_name LIKE 'sluice%' ORDER BY random() LIMIT 1");
+	change();
+	sleep rand 0.8;
+}
+$t->wait_applied_ok('it goes on after its sessions were ended');
+$t->all_equal_ok(@tables);
+
+# Only the program's side learns that the connection is gone: the sessions that
+# stay behind hold the task's lock and the slot.
+for my $proxy ($destination, $source)
+{
+	$proxy->half;
+	change();
+	$t->wait_applied_ok('it goes on after a connection ended on one side only');
+}
+$source->half;
+$destination->half;
+change();
+$t->wait_applied_ok('and after all of them did');
+$t->all_equal_ok(@tables);
+
+# What was committed, but not said to be, is not applied again: bag would show.
+for my $action (qw(cut half))
+{
+	$destination->rule(match => '^QCOMMIT', when => 'after', action => $action);
+	change();
+	$t->wait_applied_ok("the answer to a COMMIT is lost ($action)");
+	ok($destination->fired, 'it was');
+}
+$t->all_equal_ok(@tables);
+
+# ---- two daemons
+
+my $epoch = $t->destination_sql('SELECT epoch FROM sluice.progress');
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/another sluice daemon runs task "test".*process \d+/,
+	'a second daemon');
+is($t->destination_sql('SELECT epoch FROM sluice.progress'), $epoch, 'the first is not disturbed');
+change();
+$t->wait_applied_ok;
+
+# A daemon that was away while another took its place must not write any more.
+$t->signal('STOP');
+for my $conninfo ($t->source_conninfo, $t->destination_conninfo)
+{
+	SluiceTest::psql($conninfo,
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sluice%'");
+}
+change();
+$t->run_ok('run', '--until', 'current');
+change();
+$t->signal('CONT');
+$t->wait_applied_ok('it finds its way back while nobody else runs');
+$t->all_equal_ok(@tables);
+
+# The same for one whose session lives on: the epoch tells.
+$t->destination_sql('UPDATE sluice.progress SET epoch = epoch + 1');
+my $rows = $t->destination_sql('SELECT count(*) FROM keyed');
+change();
+is($t->wait_for_end, 1, 'a daemon that another has replaced ends');
+like($t->log, qr/another daemon of task test has taken over[^\n]*\n\z/, 'and says why');
+is($t->destination_sql('SELECT count(*) FROM keyed'), $rows, 'without having applied anything');
+$t->run_ok('run', '--until', 'current');
+$t->all_equal_ok(@tables);
+
+# ---- a batch that cannot be finished, and a second signal
+
+$t->start;
+says_ok(qr/streaming from/);
+$lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE keyed IN EXCLUSIVE MODE');
+change();
+$t->poll_ok(sub { $t->destination_sql("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0 }, 'the batch waits');
+$t->signal('TERM');
+says_ok(qr/stopping/);
+ok($t->running, 'a first signal waits for the batch in hand');
+$t->signal('TERM');
+is($t->wait_for_end(5), 0, 'a second one does not');
+SluiceTest::release($lock);
+$t->run_ok('run', '--until', 'current');
+$t->all_equal_ok(@tables);
+
+# ---- giving up
+
+configure(retry => { duration => '2s' });
+$t->start;
+says_ok(qr/streaming from/);
+$destination->welcome('refuse');
+$destination->cut;
+change();
+is($t->wait_for_end, 1, 'it gives up after retry.duration');
+like($t->log, qr/gave up after trying for 2 s: cannot connect to the destination: [^\n]*\n\z/, 'and says why');
+$destination->welcome('pass');
+$t->run_ok('run', '--until', 'current');
+$t->all_equal_ok(@tables);
+
+done_testing();
