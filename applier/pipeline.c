@@ -4,6 +4,8 @@
 
 #include "apply.h"
 
+#define ROUNDS_OF_A_FULL_BATCH 8
+
 struct pipeline {
 	struct pipeline_setup setup;
 	struct apply *apply;
@@ -138,6 +140,16 @@ is_due(const struct pipeline *p)
 	return !p->inside && loop_now_ms(p->setup.loop) - p->filling->started_ms >= config->apply.max_delay_ms;
 }
 
+/* An idle destination takes whole transactions whatever their size, and a
+ * round of a large one when it has some substance. */
+static bool
+is_worth_starting(const struct pipeline *p)
+{
+	size_t round = (size_t) p->setup.config->apply.max_bytes / ROUNDS_OF_A_FULL_BATCH;
+
+	return has_content(p) && (!p->inside || batch_bytes(p->filling) >= round);
+}
+
 static struct batch *
 take_sealed(struct pipeline *p)
 {
@@ -162,7 +174,7 @@ pipeline_push(struct pipeline *p)
 		seal(p);
 	if (!apply_is_idle(p->apply))
 		return;
-	if (!p->first_sealed && has_content(p) && !p->inside)
+	if (!p->first_sealed && is_worth_starting(p))
 		seal(p);
 	batch = take_sealed(p);
 	if (batch)
