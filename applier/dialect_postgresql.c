@@ -6,7 +6,9 @@
  * Row security would hide rows from an UPDATE or DELETE without a word: off
  * makes it an error.  An asynchronous commit could be lost after the source
  * was told that it is durable.  Statements are many and short: compiling one
- * takes longer than it saves.  The text of whole rows is better hashed than
+ * takes longer than it saves.  A merge finds rows by their key in pages that
+ * are mostly in memory; at the default cost of a random page the planner
+ * would rather read the whole target for some thousand keys.  The text of whole rows is better hashed than
  * sorted; but before PostgreSQL 14 nothing but a sort joins by ctid.
  */
 static const char session_settings[] = SQL_VALUE_SETTINGS
@@ -18,6 +20,8 @@ static const char session_settings[] = SQL_VALUE_SETTINGS
 	" 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout');"
 	"SELECT set_config(name, 'on', false) FROM pg_settings WHERE name = 'synchronous_commit' AND setting = "
 	"'off';"
+	"SELECT set_config(name, '1.1', false) FROM pg_settings WHERE name = 'random_page_cost' AND source <> "
+	"'client';"
 	"SELECT set_config('enable_mergejoin', 'off', false) WHERE current_setting('server_version_num')::int >= "
 	"140000";
 
