@@ -1,5 +1,6 @@
 #include "decode.h"
 
+#include "common/frame.h"
 #include "common/render.h"
 
 #include <errno.h>
@@ -10,14 +11,15 @@
 
 #define READ_BYTES ((size_t) 1 << 18)
 /* A message of the server has less than 1 GB; its text can be several times that. */
-#define MAX_FRAME_BYTES ((size_t) 1 << 30)
+#define MAX_FRAME_BYTES FRAME_BODY_MAX
 #define MAX_LINE_BYTES ((size_t) 1 << 33)
 
 struct capture {
 	int fd;
 	struct buffer input; /* what was read and not printed yet, from `done` on */
 	size_t done;
-	uint64_t offset; /* in the capture, of input.data[0] */
+	uint64_t offset;		/* in the capture, of input.data[0] */
+	struct buffer unpacked; /* a frame's body, where it was compressed */
 	struct buffer line;
 	struct change_decoder decoder;
 };
@@ -41,25 +43,37 @@ write_line(struct capture *c, const struct change *change, struct error *err)
 	return true;
 }
 
+static bool
+message_error(const struct capture *c, const struct frame *frame, uint64_t start, size_t at,
+			  struct error *err)
+{
+	if (frame->flags & FRAME_LZ4)
+		return error_set(err, ERROR_DATA,
+						 "a message in the compressed frame whose body begins at byte %" PRIu64
+						 " of the capture cannot be decoded: %s",
+						 start, c->decoder.problem);
+	return error_set(err, ERROR_DATA, "the message at byte %" PRIu64 " of the capture cannot be decoded: %s",
+					 start + at, c->decoder.problem);
+}
+
 /* `start` is the frame body's position in the capture. */
 static bool
 print_frame(struct capture *c, const struct frame *frame, uint64_t start, struct error *err)
 {
 	struct reader r;
 	struct change change;
+	struct bytes body;
 
-	if (frame->flags & FRAME_LZ4)
+	if (!frame_body(frame, &c->unpacked, &body))
 		return error_set(err, ERROR_DATA,
-						 "the frame at byte %" PRIu64 " is compressed, which this version does not read",
-						 start);
-	reader_init(&r, frame->body.data, frame->body.len);
+						 "the compressed frame whose body begins at byte %" PRIu64 " of the capture %s",
+						 start, c->unpacked.failed ? "is too large for this machine's memory" : "is damaged");
+	reader_init(&r, body.data, body.len);
 	while (reader_left(&r) > 0) {
-		uint64_t at = start + r.pos;
+		size_t at = r.pos;
 
 		if (!change_decode(&c->decoder, &r, &change))
-			return error_set(err, ERROR_DATA,
-							 "the message at byte %" PRIu64 " of the capture cannot be decoded: %s", at,
-							 c->decoder.problem);
+			return message_error(c, frame, start, at, err);
 		if (!write_line(c, &change, err))
 			return false;
 	}
@@ -148,6 +162,7 @@ open_capture(struct capture *c, const char *path, struct error *err)
 			return error_set(err, ERROR_DATA, "could not open \"%s\": %s", path, strerror(errno));
 	}
 	buffer_init(&c->input, MAX_FRAME_BYTES + READ_BYTES, NULL, NULL);
+	buffer_init(&c->unpacked, FRAME_BODY_MAX, NULL, NULL);
 	buffer_init(&c->line, MAX_LINE_BYTES, NULL, NULL);
 	if (change_decoder_init(&c->decoder))
 		return true;
@@ -168,6 +183,7 @@ decode_run(const char *path, struct error *err)
 	/* The lines before the damaged place are the user's, whatever follows. */
 	(void) fflush(stdout);
 	change_decoder_fini(&c.decoder);
+	buffer_fini(&c.unpacked);
 	buffer_fini(&c.line);
 	buffer_fini(&c.input);
 	if (path)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "frame.h"
 #include "log.h"
 #include "lsn.h"
 #include "open_transactions.h"
@@ -10,7 +11,8 @@
 struct fold {
 	struct fold_setup setup;
 	struct change_decoder decoder;
-	struct shape **shapes; /* by the relation's number */
+	struct buffer unpacked; /* a frame's body, where it came compressed */
+	struct shape **shapes;	/* by the relation's number */
 	uint32_t shape_capacity;
 	unsigned shape_count; /* ever made */
 
@@ -33,6 +35,7 @@ fold_create(const struct fold_setup *setup)
 	if (!f || !change_decoder_init(&f->decoder))
 		arena_out_of_memory(sizeof *f);
 	f->setup = *setup;
+	buffer_init(&f->unpacked, FRAME_BODY_MAX, NULL, NULL);
 	f->open.directory = setup->config->apply.spill_directory;
 	return f;
 }
@@ -442,11 +445,12 @@ fold_frame(struct fold *f, struct bytes bytes, struct error *err)
 {
 	struct reader r;
 	struct frame frame;
+	struct bytes body;
 
 	reader_init(&r, bytes.data, bytes.len);
-	if (change_frame_read(&r, &frame) != FRAME_READ || (frame.flags & FRAME_LZ4))
+	if (change_frame_read(&r, &frame) != FRAME_READ || !frame_body(&frame, &f->unpacked, &body))
 		return error_set(err, ERROR_BUG, "the plugin sent a malformed frame of %zu bytes", bytes.len);
-	reader_init(&r, frame.body.data, frame.body.len);
+	reader_init(&r, body.data, body.len);
 	while (reader_left(&r) > 0) {
 		struct change change;
 		size_t start = r.pos;
@@ -466,6 +470,7 @@ fold_destroy(struct fold *f)
 	for (uint32_t i = 0; i < f->shape_capacity; i++)
 		free_shape(&f->shapes[i]);
 	free(f->shapes);
+	buffer_fini(&f->unpacked);
 	change_decoder_fini(&f->decoder);
 	free(f);
 }

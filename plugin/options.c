@@ -20,14 +20,6 @@ refuse_value(const char *name, const char *value, const char *allowed)
 }
 
 static void
-refuse_unsupported(const char *name, const char *value, const char *what, const char *instead)
-{
-	ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("%s is not supported yet", what),
-			errdetail("Option \"%s\" of output plugin \"sluice\" is \"%s\".", name, value),
-			errhint("Leave it out, or set it to \"%s\".", instead));
-}
-
-static void
 parse_format(struct options *options, const char *name, const char *value)
 {
 	if (strcmp(value, "binary") == 0)
@@ -158,10 +150,8 @@ parse_streaming(struct options *options, const char *name, const char *value)
 static void
 parse_compression(struct options *options, const char *name, const char *value)
 {
-	(void) options;
-	if (strcmp(value, "lz4") == 0)
-		refuse_unsupported(name, value, "compression", "none");
-	if (strcmp(value, "none") != 0)
+	options->lz4 = strcmp(value, "lz4") == 0;
+	if (!options->lz4 && strcmp(value, "none") != 0)
 		refuse_value(name, value, "\"none\" and \"lz4\"");
 }
 

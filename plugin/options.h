@@ -24,6 +24,7 @@ enum operation {
 
 struct options {
 	bool text;					/* format=text */
+	bool lz4;					/* compression=lz4 */
 	bool streaming;				/* changes of transactions in progress */
 	unsigned operations;		/* of enum operation */
 	struct pattern_list tables; /* empty: all */

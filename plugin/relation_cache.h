@@ -36,7 +36,7 @@ struct relation_entry {
 	Oid relid; /* the hash key */
 	bool valid;
 	bool partitioned;
-	uint64_t generation; /* of the cache, as of which it is current; 0: not built */
+	uint64_t generation;			 /* of the cache, as of which it is current; 0: not built */
 	Oid target;						 /* the table it is reported as, or InvalidOid: not sent */
 	struct description *description; /* NULL where the target is InvalidOid */
 	struct column_source *columns;	 /* description->relation.column_count of them */

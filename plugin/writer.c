@@ -7,6 +7,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "common/frame.h"
 #include "common/render.h"
 
 #define FRAME_FULL_BYTES (64 * 1024)
@@ -79,6 +80,7 @@ writer_init(struct writer *w, LogicalDecodingContext *ctx, const struct options 
 	w->database = database_name(context);
 	MemoryContextSwitchTo(context); /* the end of a transaction has left it */
 	buffer_init(&w->buffer, BUFFER_LIMIT_BYTES, resize_in_context, context);
+	buffer_init(&w->packed, BUFFER_LIMIT_BYTES, resize_in_context, context);
 	if (options->text)
 		init_text(w);
 	MemoryContextSwitchTo(before);
@@ -160,8 +162,12 @@ static void
 write_frame(struct writer *w, uint8_t flags)
 {
 	change_frame_end(&w->buffer, 0, flags);
-	write_out(w, &w->buffer, true);
+	if (w->options->lz4 && frame_compress(&w->buffer, &w->packed))
+		write_out(w, &w->packed, true);
+	else
+		write_out(w, &w->buffer, true);
 	empty(w, &w->buffer);
+	empty(w, &w->packed);
 	writer_mark(w);
 }
 

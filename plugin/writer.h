@@ -32,6 +32,7 @@ struct writer {
 	bool started;				   /* the startup message is out */
 	struct change_decoder decoder; /* text only */
 	struct buffer line;			   /* text only */
+	struct buffer packed;		   /* a compressed frame */
 };
 
 /* The writer's memory belongs to `context` and goes at its reset. */

@@ -2,9 +2,11 @@
  * Decodes and renders whatever it is given.  The first byte says what that is:
  *
  *	'S'  frames
+ *	'P'  a frame's body to be compressed
  *	'V'  values: u8 kind of type, u32 type, string value, and so on
  *	else messages, without a frame
  */
+#include "common/frame.h"
 #include "common/render.h"
 #include "common/value_text.h"
 
@@ -86,13 +88,45 @@ decode_messages(struct change_decoder *d, struct buffer *line, const uint8_t *da
 static void
 decode_frames(struct change_decoder *d, struct buffer *line, const uint8_t *data, size_t len)
 {
+	struct buffer unpacked;
 	struct frame frame;
+	struct bytes body;
 	struct reader r;
 
+	buffer_init(&unpacked, LINE_BYTES, NULL, NULL);
 	reader_init(&r, data, len);
-	while (change_frame_read(&r, &frame) == FRAME_READ)
-		if (!(frame.flags & FRAME_LZ4) && !decode_messages(d, line, frame.body.data, frame.body.len))
-			return;
+	while (change_frame_read(&r, &frame) == FRAME_READ && frame_body(&frame, &unpacked, &body))
+		if (!decode_messages(d, line, body.data, body.len))
+			break;
+	buffer_fini(&unpacked);
+}
+
+/* What was compressed is read as it was. */
+static void
+check_compression(const uint8_t *data, size_t len)
+{
+	struct buffer plain, packed, unpacked;
+	struct frame frame;
+	struct bytes body;
+	struct reader r;
+
+	buffer_init(&plain, LINE_BYTES, NULL, NULL);
+	buffer_init(&packed, LINE_BYTES, NULL, NULL);
+	buffer_init(&unpacked, LINE_BYTES, NULL, NULL);
+	(void) change_frame_start(&plain);
+	buffer_put(&plain, data, len);
+	change_frame_end(&plain, 0, len % 2 ? FRAME_OPEN : 0);
+	if (frame_compress(&plain, &packed)) {
+		expect(packed.len < plain.len);
+		reader_init(&r, packed.data, packed.len);
+		expect(change_frame_read(&r, &frame) == FRAME_READ && reader_left(&r) == 0);
+		expect(frame.flags == (FRAME_LZ4 | (len % 2 ? FRAME_OPEN : 0)));
+		expect(frame_body(&frame, &unpacked, &body));
+		expect(body.len == len && memcmp(body.data, data, len) == 0);
+	}
+	buffer_fini(&plain);
+	buffer_fini(&packed);
+	buffer_fini(&unpacked);
 }
 
 static void
@@ -123,6 +157,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	buffer_init(&line, LINE_BYTES, NULL, NULL);
 	if (data[0] == FRAME_MAGIC)
 		decode_frames(&decoder, &line, data, len);
+	else if (data[0] == 'P')
+		check_compression(data + 1, len - 1);
 	else if (data[0] == 'V')
 		render_values(&line, data + 1, len - 1);
 	else

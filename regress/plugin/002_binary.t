@@ -67,6 +67,39 @@ my @messages = messages(frames('frames'));
 is(length $messages[3]{new}{v}, 5000000, 'a row larger than a frame');
 is($messages[4]{new}{v}, 'small', 'the row after it');
 
+# ---- compression
+
+$t->source_sql(q{
+	INSERT INTO numbers SELECT i, repeat('x', 50) FROM generate_series(20001, 24000) i;
+	INSERT INTO numbers VALUES (7);
+	INSERT INTO numbers SELECT 30000 + i, string_agg(md5((i * j)::text), '') FROM generate_series(1, 300) i, generate_series(1, 50) j GROUP BY i;
+	INSERT INTO numbers VALUES (8, repeat('z', 3000000));
+});
+sub peek
+{
+	my ($options) = @_;
+	my $hex = $t->source_sql("SELECT encode(data, 'hex') FROM pg_logical_slot_peek_binary_changes('frames', NULL, NULL$options)");
+	return map { split_frames(pack 'H*', $_) } split /\n/, $hex;
+}
+my @plain = peek('');
+my @packed = peek(", 'compression', 'lz4'");
+is(scalar @packed, scalar @plain, 'as many frames with compression as without');
+# The startup message names the option, and so shifts what a frame holds.
+my ($all_plain, $all_packed) = map { join('', map { $_->{body} } @$_) =~ s/compression.(none|lz4)//r } \@plain, \@packed;
+ok($all_plain eq $all_packed, 'which hold the same');
+is((grep { !($_->{flags} & FRAME_LZ4) && $_->{body} =~ /x{50}/ } @packed) + 0, 0, 'frames of repetitive rows are compressed');
+my ($small) = grep { length $_->{body} < 256 } @packed;
+is($small->{flags} & FRAME_LZ4, 0, 'a small one is not');
+ok((grep { $_->{sent} > 6 + length $_->{body} } @packed) == 0, 'none is larger than it was');
+my ($sent, $raw) = (0, 0);
+for my $frame (grep { $_->{body} =~ /x{50}/ } @packed)
+{
+	$sent += $frame->{sent};
+	$raw += length $frame->{body};
+}
+cmp_ok($sent, '<', $raw / 5, 'repetitive rows take less than a fifth');
+frames('frames');
+
 # ---- values
 
 my %zoo = (

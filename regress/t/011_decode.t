@@ -111,9 +111,28 @@ $result = decode(frame($begin));
 is($result->{status}, 1, 'a capture without its beginning');
 like(complaint($result), qr/byte 6\b.*startup/, 'says so');
 
-$result = decode(frame($startup) . pack('aCNNa*', 'S', 1, 2, 2, $commit));
-is($result->{status}, 1, 'a compressed frame');
-like(complaint($result), qr/compressed/, 'says so');
+# ---- compressed frames, of blocks that are all literals
+
+sub compressed
+{
+	my ($body, $claimed) = @_;
+	my $block = chr(length($body) < 15 ? length($body) << 4 : 0xf0) . (length($body) < 15 ? '' : chr(length($body) - 15)) . $body;
+	return pack 'aCNNa*', 'S', 1, length $block, $claimed // length $body, $block;
+}
+
+$result = decode(compressed($startup) . "\n" . compressed($begin) . frame($commit));
+is($result->{status}, 0, 'compressed frames');
+is($result->{stdout}, $all_lines, 'are read as any');
+
+my $before = frame($startup);
+$result = decode($before . compressed($commit, 3));
+is($result->{status}, 1, 'a compressed frame of another length');
+is($result->{stdout}, "$startup_line\n", 'comes after what is whole');
+like(complaint($result), qr/body begins at byte ${\ (10 + length $before)}\b.*damaged/, 'says where');
+
+$result = decode($before . compressed($commit . 'Z'));
+is($result->{status}, 1, 'an unknown message in a compressed frame');
+like(complaint($result), qr/body begins at byte ${\ (10 + length $before)}\b.*unknown kind/, 'says where');
 
 $result = SluiceTest::command([ $program, 'decode', "$directory/missing" ]);
 is($result->{status}, 1, 'a missing file');

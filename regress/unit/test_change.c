@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/change.h"
+#include "common/frame.h"
 #include "sample.h"
 
 #define BUFFER_BYTES (1 << 20)
@@ -805,6 +806,137 @@ test_a_full_buffer_makes_no_frame(void **state)
 	buffer_fini(&b);
 }
 
+/* ---- compressed frames */
+
+/* Puts a frame of `len` bytes, of which `cycle` are different. */
+static void
+put_frame(struct buffer *b, size_t len, size_t cycle, uint8_t flags)
+{
+	size_t start = change_frame_start(b);
+	uint32_t random = 1;
+
+	for (size_t i = 0; i < len; i++) {
+		random = i % cycle == 0 ? 1 : random * 1664525u + 1013904223u;
+		buffer_put_u8(b, (uint8_t) (random >> 24));
+	}
+	change_frame_end(b, start, flags);
+	assert_false(b->failed);
+}
+
+static void
+check_compressed(size_t len, size_t cycle, bool expected)
+{
+	struct buffer plain, packed, scratch;
+	struct reader r;
+	struct frame frame;
+	struct bytes body;
+	uint8_t *data;
+
+	buffer_init(&plain, BUFFER_BYTES, NULL, NULL);
+	buffer_init(&packed, BUFFER_BYTES, NULL, NULL);
+	buffer_init(&scratch, BUFFER_BYTES, NULL, NULL);
+	put_frame(&plain, len, cycle, FRAME_OPEN);
+	assert_int_equal(frame_compress(&plain, &packed), expected);
+	if (expected) {
+		assert_true(packed.len < plain.len);
+		data = copy(packed.data, packed.len);
+		reader_init(&r, data, packed.len);
+		assert_int_equal(change_frame_read(&r, &frame), FRAME_READ);
+		assert_int_equal(reader_left(&r), 0);
+		assert_int_equal(frame.flags, FRAME_LZ4 | FRAME_OPEN);
+		assert_int_equal(frame.raw_len, len);
+		assert_true(frame_body(&frame, &scratch, &body));
+		assert_int_equal(body.len, len);
+		assert_memory_equal(body.data, plain.data + FRAME_HEADER_BYTES, len);
+		free(data);
+	}
+	buffer_fini(&plain);
+	buffer_fini(&packed);
+	buffer_fini(&scratch);
+}
+
+static void
+test_compressed_frames(void **state)
+{
+	(void) state;
+	check_compressed(0, 1, false);
+	check_compressed(FRAME_COMPRESS_MIN - 1, 1, false);
+	check_compressed(FRAME_COMPRESS_MIN, 1, true);
+	check_compressed(FRAME_COMPRESS_MIN + 1, 7, true);
+	check_compressed(70000, 100, true);
+	check_compressed(800000, 1, true);
+	check_compressed(300, 300, false);
+}
+
+/* A body of 16 letters a: one literal, a copy of 10, and 5 literals, which every block ends with. */
+#define PACKED_A "16 61 0100 50 6161616161"
+
+/* What frame_body() makes of a frame in hexadecimal digits; the text that comes out, or NULL. */
+static void
+check_body(const char *hex, size_t limit, const char *expected, bool for_size)
+{
+	struct buffer b, scratch;
+	struct reader r;
+	struct frame frame;
+	struct bytes body;
+	uint8_t *data;
+
+	buffer_init(&b, 100, NULL, NULL);
+	buffer_init(&scratch, limit, NULL, NULL);
+	sample_put_hex(&b, hex);
+	data = copy(b.data, b.len);
+	reader_init(&r, data, b.len);
+	assert_int_equal(change_frame_read(&r, &frame), FRAME_READ);
+	assert_int_equal(frame_body(&frame, &scratch, &body), expected != NULL);
+	if (expected)
+		assert_text(body, expected);
+	assert_int_equal(scratch.failed, for_size);
+	free(data);
+	buffer_fini(&b);
+	buffer_fini(&scratch);
+}
+
+static void
+test_bodies(void **state)
+{
+	(void) state;
+	check_body("53 00 00000003 616263", 100, "abc", false);
+	check_body("53 00 00000000", 100, "", false);
+	check_body("53 01 0000000a 00000010" PACKED_A, 100, "aaaaaaaaaaaaaaaa", false);
+	check_body("53 03 0000000a 00000010" PACKED_A, 100, "aaaaaaaaaaaaaaaa", false);
+	/* more or less than announced */
+	check_body("53 01 0000000a 0000000f" PACKED_A, 100, NULL, false);
+	check_body("53 01 0000000a 00000011" PACKED_A, 100, NULL, false);
+	check_body("53 01 0000000a 00000000" PACKED_A, 100, NULL, false);
+	/* cut, and no block at all */
+	check_body("53 01 00000009 00000010 16 61 0100 50 61616161", 100, NULL, false);
+	check_body("53 01 00000000 00000010", 100, NULL, false);
+	/* a copy of what is not there */
+	check_body("53 01 0000000a 00000010 16 61 0200 50 6161616161", 100, NULL, false);
+	/* so much cannot come of so little; nothing is allocated for it */
+	check_body("53 01 0000000a 40000000" PACKED_A, SIZE_MAX, NULL, false);
+	check_body("53 01 0000000a 40000001" PACKED_A, SIZE_MAX, NULL, false);
+	check_body("53 01 0000000a ffffffff" PACKED_A, SIZE_MAX, NULL, false);
+	/* more than the reader has room for */
+	check_body("53 01 0000000a 00000010" PACKED_A, 15, NULL, true);
+}
+
+static void
+test_a_buffer_too_small_compresses_nothing(void **state)
+{
+	struct buffer plain, packed;
+
+	(void) state;
+	buffer_init(&plain, BUFFER_BYTES, NULL, NULL);
+	buffer_init(&packed, 100, NULL, NULL);
+	put_frame(&plain, 1000, 1, 0);
+	assert_false(frame_compress(&plain, &packed));
+	plain.failed = true;
+	assert_false(frame_compress(&plain, &packed));
+	buffer_fini(&plain);
+	buffer_fini(&packed);
+}
+
 #define with_fixture(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -829,6 +961,9 @@ main(void)
 		with_fixture(test_frames),
 		with_fixture(test_incomplete_and_malformed_frames),
 		with_fixture(test_a_full_buffer_makes_no_frame),
+		cmocka_unit_test(test_compressed_frames),
+		cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_a_buffer_too_small_compresses_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

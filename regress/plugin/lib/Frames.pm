@@ -7,7 +7,7 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
-our @EXPORT = qw(split_frames read_messages FRAME_OPEN);
+our @EXPORT = qw(split_frames read_messages FRAME_OPEN FRAME_LZ4);
 
 use constant { FRAME_LZ4 => 1, FRAME_OPEN => 2, ROW_NULLS => 1, ROW_UNCHANGED => 2, COLUMN_KEY => 1 };
 
@@ -43,7 +43,38 @@ sub signed
 
 sub string { return take(varint()); }
 
-# Bytes as a list of { flags, body }; dies where they are not whole frames.
+# A block of lz4: literals and copies of what came before, in turns.
+sub unpack_lz4
+{
+	my ($block) = @_;
+	my ($at, $out) = (0, '');
+	my $more = sub {
+		my ($length) = @_;
+		return $length if $length < 15;
+		my $byte;
+		do { $byte = ord substr $block, $at++, 1; $length += $byte; } while $byte == 255;
+		return $length;
+	};
+	while (1)
+	{
+		my $token = ord substr $block, $at++, 1;
+		my $literals = $more->($token >> 4);
+		$out .= substr $block, $at, $literals;
+		$at += $literals;
+		return $out if $at == length $block;
+		die "a compressed body ends too early\n" if $at + 2 > length $block;
+		my $distance = unpack 'v', substr $block, $at, 2;
+		$at += 2;
+		my $copied = 4 + $more->($token & 15);
+		die "a compressed body is malformed\n" if $distance == 0 || $distance > length $out;
+		my $pattern = substr $out, -$distance;
+		$pattern x= 1 + int $copied / $distance;
+		$out .= substr $pattern, 0, $copied;
+	}
+}
+
+# Bytes as a list of { flags, body, sent }; dies where they are not whole frames.
+# A body is as it was before compression, `sent` the bytes that came.
 sub split_frames
 {
 	my ($bytes) = @_;
@@ -52,8 +83,15 @@ sub split_frames
 	{
 		my ($magic, $flags, $length) = unpack 'a C N', $bytes;
 		die "no frame at this place\n" unless $magic eq 'S' && length $bytes >= 6 + $length;
-		push @frames, { flags => $flags, body => substr $bytes, 6, $length };
-		$bytes = substr $bytes, 6 + $length;
+		my $head = $flags & FRAME_LZ4 ? 10 : 6;
+		my $body = substr $bytes, $head, $length;
+		if ($flags & FRAME_LZ4)
+		{
+			$body = unpack_lz4($body);
+			die "a compressed body has not the length it claims\n" unless length $body == unpack 'x6 N', $bytes;
+		}
+		push @frames, { flags => $flags, body => $body, sent => $head + $length };
+		$bytes = substr $bytes, $head + $length;
 	}
 	return @frames;
 }
