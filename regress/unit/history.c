@@ -37,7 +37,7 @@ bool
 history_fail(struct history *h, const char *what, const char *why)
 {
 	if (!h->problem[0])
-		snprintf(h->problem, sizeof h->problem, "%s: %s", what, why);
+		snprintf(h->problem, sizeof h->problem, "%.900s: %.1000s", what, why);
 	return false;
 }
 

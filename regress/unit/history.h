@@ -74,7 +74,7 @@ struct history {
 	uint32_t fresh; /* the last key that nobody had before */
 	uint64_t stamp; /* for the values of columns that are not fed */
 	int64_t statements;
-	char problem[1024];
+	char problem[2048];
 };
 
 /* Makes the tables of the history's seed and describes them in its stream. */

@@ -248,7 +248,7 @@ start_server(struct history *h)
 
 /* False when the history fails; then `why` says how. */
 static bool
-run_history(uint64_t seed, struct server *server, const bool *enabled, FILE *log, char why[1024],
+run_history(uint64_t seed, struct server *server, const bool *enabled, FILE *log, char why[2048],
 			int64_t *statements)
 {
 	struct history *h = calloc(1, sizeof *h);
@@ -264,7 +264,7 @@ run_history(uint64_t seed, struct server *server, const bool *enabled, FILE *log
 	h->enabled = enabled;
 	h->log = log;
 	ok = history_start(h) && start_server(h) && run_steps(h);
-	snprintf(why, 1024, "%s", h->problem);
+	snprintf(why, 2048, "%s", h->problem);
 	*statements += h->statements;
 	if (!ok && h->server && h->in_transaction)
 		(void) server_commit(h->server);
@@ -277,7 +277,7 @@ run_history(uint64_t seed, struct server *server, const bool *enabled, FILE *log
 static void
 shorten(uint64_t seed, struct server *server, bool *enabled)
 {
-	char why[1024];
+	char why[2048];
 	int64_t statements = 0;
 
 	for (unsigned size = MAX_STEPS / 2; size > 0; size /= 2) {
@@ -297,7 +297,7 @@ static void
 report(uint64_t seed, struct server *server)
 {
 	bool enabled[MAX_STEPS];
-	char why[1024];
+	char why[2048];
 	int64_t statements = 0;
 
 	memset(enabled, true, sizeof enabled);
@@ -317,7 +317,7 @@ test_histories(void **state)
 	uint64_t first = only ? strtoull(only, NULL, 10) : 1;
 	uint64_t last = first - 1 + (count ? strtoull(count, NULL, 10) : only ? 1 : USUAL_COUNT);
 	int64_t statements = 0;
-	char why[1024];
+	char why[2048];
 
 	(void) state;
 	if (conninfo) {

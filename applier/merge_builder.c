@@ -1,0 +1,125 @@
+#include "merge_builder.h"
+
+/* ---- steps */
+
+struct merge_step *
+merge_builder_step(struct merge_builder *b, enum merge_step_kind kind)
+{
+	struct merge_step *step = arena_alloc_zero(b->arena, sizeof *step);
+
+	step->kind = kind;
+	step->expected_rows = -1;
+	buffer_put_u8(&b->sql, '\0');
+	b->too_long |= b->sql.failed;
+	step->sql = b->sql.failed ? "" : arena_strdup(b->arena, (const char *) b->sql.data);
+	buffer_reset(&b->sql);
+	if (b->plan->last)
+		b->plan->last->next = step;
+	else
+		b->plan->first = step;
+	b->plan->last = step;
+	return step;
+}
+
+struct merge_step *
+merge_builder_copy(struct merge_builder *b, enum copy_content content)
+{
+	struct merge_step *step;
+
+	buffer_printf(&b->sql, " FROM STDIN%s", copy_format_clause(b->shape->text));
+	step = merge_builder_step(b, MERGE_COPY);
+	copy_walk_init(&step->walk, b->net, content, b->actions, b->groups_of, b->arena);
+	return step;
+}
+
+/* ---- names */
+
+void
+merge_builder_target(struct merge_builder *b)
+{
+	sql_qualified(&b->sql, b->shape->table->target_schema, b->shape->table->target_name);
+}
+
+void
+merge_builder_staging(struct merge_builder *b, const char *what)
+{
+	buffer_printf(&b->sql, "pg_temp.sluice_%s_%u", what, b->shape->number);
+}
+
+const struct target_column *
+merge_builder_key(const struct shape *shape, unsigned i)
+{
+	return shape->fed[shape->key[i]].target;
+}
+
+void
+merge_builder_column(struct merge_builder *b, const char *alias, const struct target_column *column)
+{
+	buffer_printf(&b->sql, "%s.", alias);
+	sql_identifier(&b->sql, column->name);
+}
+
+/* Names are looked up in pg_catalog alone; an extension's type has its own = beside it. */
+static void
+put_equals(struct merge_builder *b, const struct target_column *column)
+{
+	if (column->base_typtype != 'b' || column->base_name[0] == '_' ||
+		strcmp(column->base_schema, "pg_catalog") == 0) {
+		put(b, " = ");
+		return;
+	}
+	put(b, " OPERATOR(");
+	sql_identifier(&b->sql, column->base_schema);
+	put(b, ".=) ");
+}
+
+void
+merge_builder_match(struct merge_builder *b, const char *alias)
+{
+	bool first = true;
+
+	for (unsigned i = 0; i < b->shape->key_count; i++) {
+		put_separator(b, " AND ", &first);
+		merge_builder_column(b, "t", merge_builder_key(b->shape, i));
+		put_equals(b, merge_builder_key(b->shape, i));
+		buffer_printf(&b->sql, "%s.k%u", alias, i + 1);
+	}
+}
+
+void
+merge_builder_column_list(struct merge_builder *b, bool with_unfed)
+{
+	bool first = true;
+
+	/* A table without columns has no list of them. */
+	if (b->shape->fed_count == 0)
+		return;
+	put(b, " (");
+	for (unsigned i = 0; i < b->shape->fed_count; i++) {
+		put_separator(b, ", ", &first);
+		sql_identifier(&b->sql, b->shape->fed[i].target->name);
+	}
+	for (unsigned i = 0; with_unfed && i < b->shape->unfed_count; i++) {
+		put_separator(b, ", ", &first);
+		sql_identifier(&b->sql, b->shape->unfed[i]->name);
+	}
+	put(b, ")");
+}
+
+/* ---- types */
+
+bool
+merge_builder_is_domain(const struct target_column *column)
+{
+	return strcmp(column->base_name, column->type_name) != 0 ||
+		   strcmp(column->base_schema, column->type_schema) != 0;
+}
+
+void
+merge_builder_type(struct merge_builder *b, const struct target_column *column)
+{
+	if (merge_builder_is_domain(column))
+		sql_qualified(&b->sql, column->base_schema, column->base_name);
+	else
+		put(b, column->formatted);
+}
