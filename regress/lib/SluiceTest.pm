@@ -76,7 +76,7 @@ my @databases;	# [conninfo of the server, name] to drop at the end
 
 # Makes and starts the clusters.  Options:
 #
-#	source => { conf => "...", encoding => 'UTF8', database => 'shop', tcp => 1 }
+#	source => { conf => "...", encoding => 'UTF8', database => 'shop', tcp => 1, name => '...' }
 #	destination => { the same } | 0 for none
 #	task => name of the task
 sub new
@@ -113,7 +113,7 @@ sub sanitized { return $build =~ /-asan$/; }
 sub _start_cluster
 {
 	my ($self, $name, $options) = @_;
-	my $cluster = PostgreSQL::Test::Cluster->new($name);
+	my $cluster = PostgreSQL::Test::Cluster->new($options->{name} // $name);
 	my $database = $options->{database} // 'shop';
 	$ENV{PGUSER} = 'postgres'; # whoever runs the tests
 	$cluster->init(
