@@ -67,28 +67,6 @@ static void advance(struct connection *conn);
 
 /* ---- errors */
 
-/* SQLSTATEs for which another try, or another session, may succeed. */
-static bool
-is_transient(const char *sqlstate)
-{
-	static const char *const transient[] = {
-		"08",	 /* connection exceptions */
-		"40",	 /* serialization failure, deadlock */
-		"53300", /* too many connections */
-		"55006", /* object in use: the slot is still active */
-		"57P01", /* admin shutdown */
-		"57P02", /* crash shutdown */
-		"57P03", /* cannot connect now */
-		"57P05", /* idle session timeout */
-		"58M01", /* Greenplum: a segment went down */
-	};
-
-	for (size_t i = 0; i < sizeof transient / sizeof *transient; i++)
-		if (strncmp(sqlstate, transient[i], strlen(transient[i])) == 0)
-			return true;
-	return false;
-}
-
 static void
 trim(char *text)
 {
@@ -113,22 +91,8 @@ lost_error(const struct connection *conn, struct error *err)
 static bool
 result_error(const struct connection *conn, const PGresult *res, struct error *err)
 {
-	const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-	const char *primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-	const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
-	const char *hint = PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
-	const char *context = PQresultErrorField(res, PG_DIAG_CONTEXT);
-
-	if (!sqlstate || !primary)
-		return lost_error(conn, err);
-	error_set(err, is_transient(sqlstate) ? ERROR_RETRY : ERROR_DATA, "%s: %s%s%s%s%s", conn->name, primary,
-			  detail ? " (" : "", detail ? detail : "", detail ? ")" : "", "");
-	snprintf(err->sqlstate, sizeof err->sqlstate, "%s", sqlstate);
-	/* Only COPY's context names the row at fault; other contexts are stack traces. */
-	if (context && strncmp(context, "COPY ", 5) == 0)
-		error_context(err, "%.300s", context);
-	if (hint)
-		error_hint(err, "%s", hint);
+	if (!result_failure(res, conn->name, err))
+		lost_error(conn, err);
 	return false;
 }
 
@@ -836,48 +800,4 @@ connection_execute(struct connection *conn, const char *sql, const struct param 
 	else
 		PQclear(e.result);
 	return true;
-}
-
-/* ---- results.  A struct result is a PGresult that nobody above may touch. */
-
-unsigned
-result_rows(const struct result *res)
-{
-	return (unsigned) PQntuples((const PGresult *) res);
-}
-
-const char *
-result_text(const struct result *res, unsigned row, unsigned column)
-{
-	return PQgetvalue((const PGresult *) res, (int) row, (int) column);
-}
-
-bool
-result_is_null(const struct result *res, unsigned row, unsigned column)
-{
-	return PQgetisnull((const PGresult *) res, (int) row, (int) column);
-}
-
-int64_t
-result_int(const struct result *res, unsigned row, unsigned column)
-{
-	return strtoll(result_text(res, row, column), NULL, 10);
-}
-
-bool
-result_bool(const struct result *res, unsigned row, unsigned column)
-{
-	return result_text(res, row, column)[0] == 't';
-}
-
-int64_t
-result_affected(const struct result *res)
-{
-	return strtoll(PQcmdTuples((PGresult *) (uintptr_t) res), NULL, 10);
-}
-
-void
-result_free(struct result *res)
-{
-	PQclear((PGresult *) res);
 }

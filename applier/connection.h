@@ -20,9 +20,9 @@
 #include "buffer.h"
 #include "error.h"
 #include "loop.h"
+#include "result.h"
 
 struct connection;
-struct result;
 
 enum connection_kind {
 	CONNECTION_SQL,
@@ -111,17 +111,5 @@ void connection_cancel(struct connection *conn);
  */
 MUST_CHECK bool connection_execute(struct connection *conn, const char *sql, const struct param *params,
 								   unsigned param_count, struct result **res, struct error *err);
-
-/* ---- results: rows of text */
-
-unsigned result_rows(const struct result *res);
-/* Never NULL; "" for a NULL. */
-const char *result_text(const struct result *res, unsigned row, unsigned column);
-bool result_is_null(const struct result *res, unsigned row, unsigned column);
-int64_t result_int(const struct result *res, unsigned row, unsigned column);
-bool result_bool(const struct result *res, unsigned row, unsigned column);
-/* Rows that an INSERT, UPDATE, DELETE or COPY touched. */
-int64_t result_affected(const struct result *res);
-void result_free(struct result *res);
 
 #endif
