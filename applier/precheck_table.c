@@ -286,11 +286,13 @@ check_unfed_columns(struct precheck_context *c, const struct table *table)
 }
 
 static void
-check_writable(struct precheck_context *c, const struct table *table, const struct target_column *column)
+check_writable(struct precheck_context *c, const struct table *table, const struct source_column *from,
+			   const struct target_column *column)
 {
 	const char *name = precheck_target_name(c, table);
 
-	if (column->generated)
+	/* Generated on both sides it is left to the destination. */
+	if (column->generated && !from->generated)
 		precheck_add(c, CHECK_FAILED, "columns", name,
 					 "the column \"%s\" is generated and cannot be fed: make it a plain column",
 					 column->name);
@@ -349,7 +351,7 @@ check_existing_target(struct precheck_context *c, const struct table *table)
 
 		if (!to)
 			continue;
-		check_writable(c, table, to);
+		check_writable(c, table, from, to);
 		check_type(c, table, from, to);
 		check_nullable(c, table, from, to);
 	}
