@@ -383,6 +383,17 @@ start_block(struct fold *f, uint32_t xid, struct error *err)
 	return open_transaction_own(f->streamed, xid, err);
 }
 
+/* What is open must leave most of the memory to batches. */
+static bool
+stop_block(struct fold *f, struct error *err)
+{
+	struct open_transaction *txn = f->streamed;
+
+	f->streamed = NULL;
+	return !txn ||
+		   open_transactions_rest(&f->open, txn, (size_t) f->setup.config->apply.memory_bytes / 8, err);
+}
+
 /* ---- messages */
 
 /* A row change, or what else stands in a transaction. */
@@ -419,8 +430,7 @@ fold(struct fold *f, const struct change *change, struct bytes raw, struct error
 	case CHANGE_SUBTRANSACTION:
 		return !f->streamed || open_transaction_own(f->streamed, change->xid, err);
 	case CHANGE_STREAM_STOP:
-		f->streamed = NULL;
-		return true;
+		return stop_block(f, err);
 	case CHANGE_STREAM_COMMIT:
 		return commit_streamed(f, change, err);
 	case CHANGE_STREAM_ABORT:

@@ -79,7 +79,9 @@ loop_create(void)
 	must(uv_loop_init(&loop->uv), "uv_loop_init");
 	watch_signal(loop, &loop->sigint, SIGINT);
 	watch_signal(loop, &loop->sigterm, SIGTERM);
+	/* Writing that fails is told by its error. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	return loop;
 }
 

@@ -58,6 +58,13 @@ open_transactions_memory(const struct open_transactions *all)
 }
 
 bool
+open_transactions_rest(const struct open_transactions *all, struct open_transaction *txn, size_t limit,
+					   struct error *err)
+{
+	return open_transactions_memory(all) <= limit || spill_release(txn->spill, err);
+}
+
+bool
 open_transaction_own(struct open_transaction *txn, uint32_t xid, struct error *err)
 {
 	uint8_t space[16];

@@ -37,6 +37,11 @@ struct open_transaction *open_transactions_take(struct open_transactions *all, u
 void open_transactions_clear(struct open_transactions *all);
 size_t open_transactions_memory(const struct open_transactions *all);
 
+/* A block of it has ended: where all of them together hold more than `limit`
+ * bytes of memory, its part goes to its file. */
+MUST_CHECK bool open_transactions_rest(const struct open_transactions *all, struct open_transaction *txn,
+									   size_t limit, struct error *err);
+
 /* What comes from now on belongs to that (sub)transaction. */
 MUST_CHECK bool open_transaction_own(struct open_transaction *txn, uint32_t xid, struct error *err);
 /* One message, as it stands in the frame. */

@@ -1,6 +1,7 @@
 #include "precheck.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,19 +123,34 @@ precheck_will_copy(const struct precheck_context *c, const struct table *table)
 
 /* ---- the parts */
 
-/* Needed only for transactions larger than memory, so that many a task does without. */
+/* Whether a run can make a directory that is not there. */
+static bool
+can_be_made(struct precheck_context *c, const char *directory)
+{
+	return access(directory, F_OK) != 0 &&
+		   access(dirname(arena_strdup(&c->memory, directory)), W_OK | X_OK) == 0;
+}
+
+/* A task does without it, only later: large transactions then come at their commit. */
 static void
 check_spill_directory(struct precheck_context *c)
 {
 	const char *directory = c->config->apply.spill_directory;
+	int reason;
 
-	if (access(directory, W_OK | X_OK) == 0)
+	if (access(directory, W_OK | X_OK) == 0) {
 		precheck_add(c, CHECK_OK, "spill directory", NULL, "%s", directory);
+		return;
+	}
+	reason = errno;
+	if (can_be_made(c, directory))
+		precheck_add(c, CHECK_OK, "spill directory", NULL, "%s, which run will make", directory);
 	else
-		precheck_add(c, CHECK_WARNING, "spill directory", NULL,
-					 "%s cannot be written (%s): a transaction larger than apply.memory would stop the run;"
-					 " make it, or set apply.spill_directory",
-					 directory, strerror(errno));
+		precheck_add(
+			c, CHECK_WARNING, "spill directory", NULL,
+			"%s cannot be written (%s): large transactions would be received at their commit, not while"
+			" they are open; make it, or set apply.spill_directory",
+			directory, strerror(reason));
 }
 
 /* Where each table stands; a table that is not the one that was copied is a failure. */

@@ -5,12 +5,15 @@
 #include <lz4.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arena.h"
 
 #define CHUNK_BYTES ((size_t) 256 << 10)
 #define CHUNK_LIMIT ((size_t) LZ4_MAX_INPUT_SIZE)
+/* Buffers that one huge piece has blown up are not kept. */
+#define KEEP_BYTES (4 * CHUNK_BYTES)
 
 struct chunk_head {
 	uint32_t raw_bytes;
@@ -27,6 +30,20 @@ struct spill {
 	uint64_t bytes;
 };
 
+static void
+init_buffers(struct spill *spill)
+{
+	buffer_init(&spill->chunk, CHUNK_LIMIT, NULL, NULL);
+	buffer_init(&spill->squeezed, SIZE_MAX / 2, NULL, NULL);
+}
+
+static void
+free_buffers(struct spill *spill)
+{
+	buffer_fini(&spill->chunk);
+	buffer_fini(&spill->squeezed);
+}
+
 struct spill *
 spill_create(const char *directory)
 {
@@ -36,8 +53,7 @@ spill_create(const char *directory)
 		arena_out_of_memory(sizeof *spill);
 	spill->directory = directory;
 	spill->fd = -1;
-	buffer_init(&spill->chunk, CHUNK_LIMIT, NULL, NULL);
-	buffer_init(&spill->squeezed, SIZE_MAX / 2, NULL, NULL);
+	init_buffers(spill);
 	return spill;
 }
 
@@ -48,21 +64,40 @@ spill_destroy(struct spill *spill)
 		return;
 	if (spill->fd >= 0)
 		close(spill->fd);
-	buffer_fini(&spill->chunk);
-	buffer_fini(&spill->squeezed);
+	free_buffers(spill);
 	free(spill);
+}
+
+/* What is wrong with a spill directory, from errno. */
+static bool
+directory_error(const char *directory, const char *what, struct error *err)
+{
+	int reason = errno;
+	bool full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
+	bool too_many = reason == EMFILE || reason == ENFILE;
+	const char *hint = "Let apply.spill_directory name a folder that this user can write to.";
+
+	if (full)
+		hint = "Make room there; the task goes on by itself.";
+	if (too_many)
+		hint = "Raise the limit of open files: each large transaction that is open at the source needs one.";
+	error_set(err, full ? ERROR_RETRY : ERROR_DATA, "cannot %s a spill file in %s: %s", what, directory,
+			  strerror(reason));
+	return error_hint(err, "%s", hint);
 }
 
 static bool
 file_error(const struct spill *spill, const char *what, struct error *err)
 {
-	int reason = errno;
-	bool full = reason == ENOSPC || reason == EDQUOT;
+	return directory_error(spill->directory, what, err);
+}
 
-	error_set(err, full ? ERROR_RETRY : ERROR_DATA, "cannot %s a spill file in %s: %s", what,
-			  spill->directory, strerror(reason));
-	return error_hint(err, full ? "Make room there; the task goes on by itself."
-								: "Let apply.spill_directory name a folder that this user can write to.");
+bool
+spill_prepare(const char *directory, struct error *err)
+{
+	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+		return directory_error(directory, "make", err);
+	return access(directory, W_OK | X_OK) == 0 || directory_error(directory, "make", err);
 }
 
 static bool
@@ -145,6 +180,20 @@ write_chunk(struct spill *spill, struct error *err)
 		!write_all(spill, spill->squeezed.data, head.stored_bytes, err))
 		return false;
 	buffer_reset(&spill->chunk);
+	if (spill_memory(spill) > KEEP_BYTES) {
+		free_buffers(spill);
+		init_buffers(spill);
+	}
+	return true;
+}
+
+bool
+spill_release(struct spill *spill, struct error *err)
+{
+	if (spill->chunk.len > 0 && !write_chunk(spill, err))
+		return false;
+	free_buffers(spill);
+	init_buffers(spill);
 	return true;
 }
 

@@ -16,6 +16,10 @@
 
 struct spill;
 
+/* Makes the directory where it is missing, for this user alone; false when no
+ * file can be made in it. */
+MUST_CHECK bool spill_prepare(const char *directory, struct error *err);
+
 /* Opens nothing before the first chunk is full.  `directory` must outlive it. */
 struct spill *spill_create(const char *directory);
 void spill_destroy(struct spill *spill);
@@ -28,6 +32,9 @@ MUST_CHECK bool spill_append(struct spill *spill, const void *data, size_t len, 
  * The view is valid until the next call.  After the first read nothing can be appended.
  */
 MUST_CHECK bool spill_read(struct spill *spill, struct bytes *chunk, struct error *err);
+
+/* Moves what is still in memory to the file, and gives the memory back; more can be appended. */
+MUST_CHECK bool spill_release(struct spill *spill, struct error *err);
 
 /* Bytes appended so far, before compression. */
 uint64_t spill_bytes(const struct spill *spill);

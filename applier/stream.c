@@ -9,6 +9,7 @@
 #include "lsn.h"
 #include "pipeline.h"
 #include "replication.h"
+#include "spill.h"
 #include "sql.h"
 
 #define OPTION_LIMIT ((size_t) 256 << 20)
@@ -324,13 +325,28 @@ put_text_tables(struct buffer *out, const struct catalog *catalog)
 	buffer_put_u8(out, '\0');
 }
 
+/* Large transactions may come while they are open where the source can send
+ * them so and there is a place for them; otherwise they come at their commit. */
+static bool
+can_spill(const struct stream_setup *setup)
+{
+	struct error err;
+
+	if (connection_server_version(setup->source) < 140000)
+		return false;
+	if (spill_prepare(setup->config->apply.spill_directory, &err))
+		return true;
+	log_warning("%s: large transactions are received at their commit, not while they are open", err.message);
+	return false;
+}
+
 static void
 start(struct stream *s)
 {
 	const struct stream_setup *setup = s->setup;
 	struct replication_handler handler = {s, on_data, on_keepalive, on_ended};
 	struct buffer tables, exclude, operations, text;
-	const char *options[12];
+	const char *options[14];
 	unsigned pairs = 0;
 
 	buffer_init(&tables, OPTION_LIMIT, NULL, NULL);
@@ -341,6 +357,10 @@ start(struct stream *s)
 	put_patterns(&exclude, &setup->config->tables.exclude);
 	put_operations(&operations, setup);
 	put_text_tables(&text, setup->catalog);
+	if (can_spill(setup)) {
+		options[2 * pairs] = "streaming";
+		options[2 * pairs++ + 1] = "on";
+	}
 	options[2 * pairs] = "protocol";
 	options[2 * pairs++ + 1] = "1";
 	options[2 * pairs] = "tables";
