@@ -50,12 +50,15 @@ my %keys = (
 	small => [ 'small', [ '1' ], [ '2', '3' ] ],
 	pair => [ 'pair', [ "ROW(1, 'a')", "ROW(NULL, '')" ], [ "ROW(2, 'x')", "ROW(2, 'y')" ] ],
 	citext => [ 'citext', [ "'MiXed'", "''" ], [ "'abc'", "'ABC'" ] ],
+	ltree => [ 'ltree', [ "'Top'", "''" ], [ "'a.b'", "'a.B'" ] ],
+	hstore => [ 'hstore', [ "'a=>1'", "''" ], [ "'b=>2'", "'b=>NULL'" ] ],
+	cube => [ 'cube', [ "'(1,2)'" ], [ "'(1),(2)'", "'(1),(3)'" ] ],
 	large => [ 'text', [ "repeat('y', 50000)" ], [ "repeat('x', 100000)", "repeat('x', 100001)" ] ],
 );
 $keys{collated} = [ 'text COLLATE blind', [ "'MiXed'" ], [ "'abc'", "'ABC'" ], [ "'x'", "'y'" ] ] if $has_icu;
 
 for my $sql ("CREATE TYPE mood AS ENUM ('sad', 'ok', 'so \"so\"')", 'CREATE DOMAIN small AS int', 'CREATE TYPE pair AS (a int, b text)',
-	'CREATE EXTENSION citext')
+	map { ("CREATE EXTENSION $_") } qw(citext ltree hstore cube))
 {
 	$t->source_sql($sql);
 	my ($failed, undef, $message) = SluiceTest::psql_try($t->destination_conninfo, $sql);
