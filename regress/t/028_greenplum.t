@@ -1,0 +1,84 @@
+#!/usr/bin/perl
+# What only Greenplum has: distribution, append-optimized tables, partitions of
+# its own kind.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use SluiceTest;
+use Test::More;
+
+plan skip_all => 'needs a Greenplum destination' unless SluiceTest::destination_is_external();
+my $t = SluiceTest->new;
+plan skip_all => 'the destination is not Greenplum' unless $t->destination_is_greenplum;
+my $six = $t->destination_sql('SELECT version()') =~ /Greenplum Database 6/;
+my $long = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 500) i)";
+
+my @kinds = qw(heap ao_row ao_column elsewhere random partitioned premade);
+$t->source_sql(join ";\n", map { "CREATE TABLE $_ (id int, part int, v text, toasted text, n numeric, PRIMARY KEY (id, part)); ALTER TABLE $_ ALTER toasted SET STORAGE EXTERNAL;
+	INSERT INTO $_ SELECT i, i % 10, 'v' || i, CASE WHEN i % 10 = 0 THEN long END, i / 3.0 FROM generate_series(1, 1000) i, $long l (long);
+	CREATE TABLE ${_}_keyless (a int, b text); ALTER TABLE ${_}_keyless REPLICA IDENTITY FULL;
+	INSERT INTO ${_}_keyless SELECT i % 7, CASE WHEN i % 3 = 0 THEN 'b' END FROM generate_series(1, 500) i" } @kinds);
+my @tables = map { ("public.$_", "public.${_}_keyless") } @kinds;
+
+# Targets that sluice does not make.
+my $ao = $six ? 'WITH (appendonly = true, orientation = column, compresstype = zlib)' : 'USING ao_column';
+for my $table ([ 'partitioned', 'id int, part int, v text, toasted text, n numeric', 'id', 'part' ],
+	[ 'partitioned_keyless', 'a int, b text', 'a', 'a' ])
+{
+	my ($name, $columns, $by, $part) = @$table;
+	$t->destination_sql("CREATE TABLE $name ($columns) DISTRIBUTED BY ($by) PARTITION BY RANGE ($part) (START (0) END (5) EVERY (1), DEFAULT PARTITION rest)");
+}
+$t->destination_sql("CREATE TABLE premade (n numeric, v text, id int, part int, toasted text, mine text DEFAULT 'm') $ao DISTRIBUTED BY (v)");
+$t->destination_sql("CREATE TABLE premade_keyless (b text, a int) $ao DISTRIBUTED BY (b)");
+
+$t->configure({ tables => { overrides => [
+	(map { my $storage = $_; map { { source => "public.$_", storage => $storage } } $storage, "${storage}_keyless" } qw(heap ao_row ao_column)),
+	{ source => 'public.elsewhere', distributed_by => ['part'] },
+	{ source => 'public.elsewhere_keyless', distributed_by => ['a'] },
+] } });
+$t->run_ok('run', '--until', 'current')->{status} == 0 or die 'the initial copy failed';
+$t->all_equal_ok(@tables);
+
+sub described
+{
+	my ($table) = @_;
+	my $storage = $six ? 'c.relstorage' : '(SELECT amname FROM pg_am m WHERE m.oid = c.relam)';
+	return $t->destination_sql("SELECT $storage || ' ' || coalesce((SELECT string_agg(a.attname, ',' ORDER BY o) FROM
+			(SELECT unnest(distkey::int2[]) AS k, generate_series(1, array_length(distkey::int2[], 1)) AS o FROM gp_distribution_policy p WHERE p.localoid = c.oid) d
+			JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.k), 'randomly')
+		|| CASE WHEN EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary) THEN ' key' ELSE '' END
+		FROM pg_class c WHERE c.oid = 'public.$table'::regclass");
+}
+my %heap = $six ? (heap => 'h', row => 'a', column => 'c') : (heap => 'heap', row => 'ao_row', column => 'ao_column');
+is(described('heap'), "$heap{heap} id,part key", 'heap, distributed by its key');
+is(described('heap_keyless'), "$heap{heap} randomly", 'without a key, randomly');
+is(described('ao_row'), "$heap{row} id,part", 'append-optimized rows');
+is(described('ao_column'), "$heap{column} id,part", 'and columns');
+is(described('elsewhere'), "$heap{heap} part key", 'distributed as configured');
+is(described('elsewhere_keyless'), "$heap{heap} a", 'and without a key');
+
+$t->start;
+
+sub change
+{
+	my ($name, $sql) = @_;
+	$t->source_sql(join ";\n", 'BEGIN', (map { $sql =~ s{\bT(?=\b|_)}{$_}gr } @kinds), 'COMMIT');
+	$t->wait_applied_ok($name);
+	$t->all_equal_ok(@tables);
+}
+change('few changes', q{
+	UPDATE T SET v = 'new' WHERE id % 100 = 0; DELETE FROM T WHERE id % 100 = 1; INSERT INTO T SELECT i, i % 10, 'inserted' FROM generate_series(2001, 2020) i;
+	UPDATE T SET id = id + 5000 WHERE id BETWEEN 11 AND 15; UPDATE T SET part = 3 WHERE id BETWEEN 21 AND 30; UPDATE T SET n = 0 WHERE id % 20 = 0;
+	DELETE FROM T_keyless WHERE ctid IN (SELECT ctid FROM T_keyless WHERE a = 1 LIMIT 10); UPDATE T_keyless SET b = 'c' WHERE a = 2; INSERT INTO T_keyless VALUES (NULL, NULL), (NULL, NULL)
+});
+change('many changes', q{
+	UPDATE T SET v = v || '!', n = n + 1; DELETE FROM T WHERE id % 5 = 2; UPDATE T SET id = id + 10000 WHERE id % 5 = 3; UPDATE T SET part = 9 - part WHERE id % 7 = 0 AND part <> 9 - part;
+	UPDATE T_keyless SET a = a + 1 WHERE a < 4; DELETE FROM T_keyless WHERE b IS NULL
+});
+change('truncate', q{TRUNCATE T, T_keyless; INSERT INTO T SELECT i, 0, 'after' FROM generate_series(1, 5) i; INSERT INTO T_keyless VALUES (1, 'after')});
+is($t->stop, 0, 'it stops');
+is($t->destination_sql("SELECT count(*) FROM premade WHERE mine = 'm'"), 5, 'a column of the target alone has its default');
+
+done_testing();
