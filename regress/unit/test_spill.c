@@ -3,7 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -111,6 +113,65 @@ a_folder_that_is_not_there_is_named(void **state)
 	spill_destroy(spill);
 }
 
+/* What is released in between comes back all the same, and holds no memory. */
+static void
+released_pieces_come_back_in_order(void **state)
+{
+	struct spill *spill = spill_create(folder());
+	struct error err;
+	uint8_t piece[PIECE_BYTES];
+
+	(void) state;
+	assert_true(spill_release(spill, &err));
+	for (unsigned i = 0; i < 1000; i++) {
+		memset(piece, (int) (i % 251), sizeof piece);
+		assert_true(spill_append(spill, piece, sizeof piece, &err));
+		if (i % 300 == 7) {
+			assert_true(spill_release(spill, &err));
+			assert_int_equal(spill_memory(spill), 0);
+		}
+	}
+	expect_pieces(spill, 1000);
+	spill_destroy(spill);
+}
+
+static void
+a_huge_piece_leaves_no_memory_behind(void **state)
+{
+	size_t len = (size_t) 20 << 20;
+	uint8_t *piece = calloc(1, len);
+	struct spill *spill = spill_create(folder());
+	struct error err;
+
+	(void) state;
+	assert_true(spill_append(spill, piece, len, &err));
+	append_pieces(spill, 1);
+	assert_true(spill_memory(spill) < ((size_t) 2 << 20));
+	spill_destroy(spill);
+	free(piece);
+}
+
+static void
+a_directory_is_made_where_it_can_be(void **state)
+{
+	char made[4200], below[4300];
+	struct error err;
+
+	(void) state;
+	snprintf(made, sizeof made, "%s/sluice-test-XXXXXX", folder());
+	assert_non_null(mkdtemp(made));
+	assert_true(spill_prepare(made, &err));
+	snprintf(below, sizeof below, "%s/below", made);
+	assert_true(spill_prepare(below, &err));
+	assert_true(spill_prepare(below, &err));
+	assert_int_equal(rmdir(below), 0);
+	assert_int_equal(rmdir(made), 0);
+	assert_false(spill_prepare(below, &err));
+	assert_int_equal(err.class, ERROR_DATA);
+	assert_non_null(strstr(err.message, below));
+	assert_non_null(strstr(err.hint, "apply.spill_directory"));
+}
+
 static void
 put_insert(struct open_transaction *txn, uint32_t xid, uint8_t marker)
 {
@@ -175,6 +236,29 @@ aborted_subtransactions_are_left_out(void **state)
 }
 
 static void
+open_transactions_are_bounded(void **state)
+{
+	struct open_transactions all = {.directory = folder()};
+	size_t limit = (size_t) 1 << 20;
+	struct error err;
+
+	(void) state;
+	for (uint32_t xid = 1; xid <= 100; xid++) {
+		struct open_transaction *txn = open_transactions_find(&all, xid);
+
+		append_pieces(txn->spill, 100);
+		assert_true(open_transactions_rest(&all, txn, limit, &err));
+		assert_true(open_transactions_memory(&all) <= limit);
+	}
+	for (uint32_t xid = 1; xid <= 100; xid++) {
+		struct open_transaction *txn = open_transactions_take(&all, xid);
+
+		expect_pieces(txn->spill, 100);
+		open_transaction_destroy(txn);
+	}
+}
+
+static void
 transactions_do_not_mix(void **state)
 {
 	struct open_transactions all = {.directory = folder()};
@@ -197,6 +281,10 @@ main(void)
 		cmocka_unit_test(pieces_come_back_in_order),
 		cmocka_unit_test(a_large_piece_is_one_chunk),
 		cmocka_unit_test(a_folder_that_is_not_there_is_named),
+		cmocka_unit_test(released_pieces_come_back_in_order),
+		cmocka_unit_test(a_huge_piece_leaves_no_memory_behind),
+		cmocka_unit_test(a_directory_is_made_where_it_can_be),
+		cmocka_unit_test(open_transactions_are_bounded),
 		cmocka_unit_test(aborted_subtransactions_are_left_out),
 		cmocka_unit_test(transactions_do_not_mix),
 	};
