@@ -6,7 +6,7 @@
 
 /* So many sets of missing columns get a statement of their own, for each action;
  * the rows with yet other sets share one that looks at every row's own set. */
-#define EXACT_GROUPS 4
+#define EXACT_GROUPS 2
 #define SQL_LIMIT ((size_t) 64 << 20)
 
 void
