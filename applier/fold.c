@@ -198,14 +198,16 @@ known_table(const struct fold *f, const struct change_relation *relation)
 	return table && table->source.oid == relation->oid ? table : NULL;
 }
 
-/* Whether the change is for its table at all: the copy may hold it already,
- * and an operation may be left out. */
+/* Whether the change is for its table at all: the copy may hold it already, an
+ * operation may be left out, and a table that came and went since is nobody's. */
 static bool
 concerns_table(const struct fold *f, const struct change_relation *relation, enum change_kind kind)
 {
 	const struct table *table = known_table(f, relation);
 
-	return !table || (f->commit_lsn >= table->snapshot_lsn && (table->operations & operation_of(kind)));
+	if (!table)
+		return f->commit_lsn >= f->setup.catalog_lsn;
+	return f->commit_lsn >= table->snapshot_lsn && (table->operations & operation_of(kind));
 }
 
 /* The batch for a change of that shape.  Two shapes of one table do not share

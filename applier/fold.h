@@ -25,6 +25,7 @@ struct fold_setup {
 	struct pipeline *pipeline;
 	bool triggers_fire;
 	uint64_t applied_lsn; /* transactions whose commit record begins before are left out */
+	uint64_t catalog_lsn; /* the catalog is not older: who committed before and is not in it is gone */
 };
 
 struct fold *fold_create(const struct fold_setup *setup);

@@ -418,6 +418,7 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 		.control = s->control,
 		.progress = &s->progress,
 		.triggers_fire = !s->triggers_off,
+		.catalog_lsn = s->identity.current_lsn,
 		.until = until,
 		.applied = on_applied,
 		.arg = s,

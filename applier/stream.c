@@ -404,6 +404,7 @@ create(struct stream *s)
 		.control = setup->control,
 		.triggers_fire = setup->triggers_fire,
 		.applied_lsn = setup->progress->applied_lsn,
+		.catalog_lsn = setup->catalog_lsn,
 	};
 
 	s->kick = loop_timer_create(setup->loop, on_kick, s);

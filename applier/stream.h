@@ -27,8 +27,9 @@ struct stream_setup {
 	struct connection *destination; /* for batches alone */
 	struct connection *control;		/* to the destination, for everything else */
 	const struct progress *progress;
-	bool triggers_fire; /* at the destination, in spite of us */
-	uint64_t until;		/* ends once everything up to here is durable; 0: never */
+	bool triggers_fire;	  /* at the destination, in spite of us */
+	uint64_t catalog_lsn; /* where the source was before the catalog was read */
+	uint64_t until;		  /* ends once everything up to here is durable; 0: never */
 	/* Called with every position that became durable. */
 	void (*applied)(void *arg, uint64_t lsn);
 	void *arg;
