@@ -480,7 +480,9 @@ set_until(struct session *s)
 static bool
 attempt(struct session *s, struct error *err)
 {
-	if (!open_all(s, err) || !read_state(s, err))
+	bool first = s->until.kind == UNTIL_CURRENT && s->until_lsn == 0;
+
+	if (!open_all(s, err) || (first && !source_await_flush(s->source, err)) || !read_state(s, err))
 		return false;
 	s->known = s->progress.exists;
 	set_until(s);

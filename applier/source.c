@@ -29,6 +29,18 @@ static const char identify_sql[] =
 	" CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END"
 	" FROM pg_control_system() s";
 
+/* The WAL writer takes up to three rounds for an asynchronous commit. */
+bool
+source_await_flush(struct connection *source, struct error *err)
+{
+	static const char sql[] =
+		"SELECT CASE WHEN pg_is_in_recovery() THEN NULL"
+		" WHEN pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()"
+		" THEN pg_sleep(3 * extract(epoch FROM current_setting('wal_writer_delay')::interval)) END";
+
+	return connection_execute(source, sql, NULL, 0, NULL, err);
+}
+
 bool
 source_identify(struct connection *source, struct source_identity *identity, struct error *err)
 {

@@ -35,6 +35,8 @@ struct source_slot {
  * bytea_output, TimeZone, lc_monetary); run first on every connection that copies. */
 extern const char source_session_settings[];
 
+/* Waits until asynchronous commits that readers of the source may have seen are behind current_lsn. */
+MUST_CHECK bool source_await_flush(struct connection *source, struct error *err);
 MUST_CHECK bool source_identify(struct connection *source, struct source_identity *identity,
 								struct error *err);
 MUST_CHECK bool source_read_slot(struct connection *source, const char *slot, struct source_slot *out,
