@@ -148,6 +148,15 @@ catalog_find(const struct catalog *catalog, const char *schema, const char *name
 	return NULL;
 }
 
+struct table *
+catalog_find_oid(const struct catalog *catalog, uint32_t oid)
+{
+	for (unsigned i = 0; i < catalog->count; i++)
+		if (catalog->tables[i].source.oid == oid)
+			return &catalog->tables[i];
+	return NULL;
+}
+
 const struct target_column *
 target_find_column(const struct target_table *target, const char *name)
 {

@@ -122,6 +122,8 @@ MUST_CHECK bool table_state_parse(const char *name, enum table_state *state);
 
 /* The table with this source name, or NULL.  Binary search. */
 struct table *catalog_find(const struct catalog *catalog, const char *schema, const char *name);
+/* The table with this pg_class.oid at the source, or NULL.  Looks at every one. */
+struct table *catalog_find_oid(const struct catalog *catalog, uint32_t oid);
 /* The target's column of that name, or NULL. */
 const struct target_column *target_find_column(const struct target_table *target, const char *name);
 const struct source_column *source_find_column(const struct source_table *source, const char *name);

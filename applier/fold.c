@@ -6,6 +6,7 @@
 #include "log.h"
 #include "lsn.h"
 #include "open_transactions.h"
+#include "source.h"
 #include "target.h"
 
 struct fold {
@@ -13,12 +14,14 @@ struct fold {
 	struct change_decoder decoder;
 	struct buffer unpacked; /* a frame's body, where it came compressed */
 	struct shape **shapes;	/* by the relation's number */
+	bool *ignored;			/* likewise: relations that belong to no table of ours */
 	uint32_t shape_capacity;
 	unsigned shape_count; /* ever made */
 
 	/* the transaction being folded */
 	bool in_transaction;
 	bool skipping; /* it was applied before */
+	uint32_t xid;
 	uint64_t commit_lsn;
 	int64_t commit_time;
 
@@ -55,17 +58,25 @@ interrupted(struct error *err)
 	return error_set(err, ERROR_STOPPED, "stopped before the transaction was applied");
 }
 
+static void *
+grow_zeroed(void *array, size_t from, size_t to, size_t bytes)
+{
+	char *grown = realloc(array, to * bytes);
+
+	if (!grown)
+		arena_out_of_memory(to * bytes);
+	memset(grown + from * bytes, 0, (to - from) * bytes);
+	return grown;
+}
+
 static struct shape **
 shape_place(struct fold *f, uint32_t relation_number)
 {
 	if (relation_number >= f->shape_capacity) {
 		uint32_t capacity = (relation_number + 1) * 2;
-		struct shape **grown = realloc(f->shapes, capacity * sizeof(*grown));
 
-		if (!grown)
-			arena_out_of_memory(capacity * sizeof(*grown));
-		memset(grown + f->shape_capacity, 0, (capacity - f->shape_capacity) * sizeof(*grown));
-		f->shapes = grown;
+		f->shapes = grow_zeroed(f->shapes, f->shape_capacity, capacity, sizeof(*f->shapes));
+		f->ignored = grow_zeroed(f->ignored, f->shape_capacity, capacity, sizeof *f->ignored);
 		f->shape_capacity = capacity;
 	}
 	return &f->shapes[relation_number];
@@ -128,18 +139,6 @@ renew_table(struct fold *f, struct table *table, struct error *err)
 	return target_read_table(f->setup.control, f->setup.dialect, table, err);
 }
 
-static struct table *
-table_of(const struct fold *f, const struct change_relation *relation, struct error *err)
-{
-	struct table *table = catalog_find(f->setup.catalog, relation->schema, relation->name);
-
-	if (table && table->source.oid == relation->oid)
-		return table;
-	error_set(err, ERROR_RETRY, "%s.%s is new among the tables: starting over with it", relation->schema,
-			  relation->name);
-	return NULL;
-}
-
 static bool
 shape_of(struct fold *f, const struct change_relation *relation, const struct shape **shape,
 		 struct error *err)
@@ -152,9 +151,7 @@ shape_of(struct fold *f, const struct change_relation *relation, const struct sh
 		*shape = *place;
 		return true;
 	}
-	table = table_of(f, relation, err);
-	if (!table)
-		return false;
+	table = catalog_find_oid(f->setup.catalog, relation->oid);
 	earlier = find_shape(f, table);
 	if (earlier && !same_columns(earlier->relation, relation) && !renew_table(f, table, err))
 		return false;
@@ -186,6 +183,8 @@ operation_of(enum change_kind kind)
 	}
 }
 
+/* ---- whose changes these are */
+
 /* The table of a relation, NULL when it is not (or not any more) one of ours. */
 static const struct table *
 known_table(const struct fold *f, const struct change_relation *relation)
@@ -198,16 +197,80 @@ known_table(const struct fold *f, const struct change_relation *relation)
 	return table && table->source.oid == relation->oid ? table : NULL;
 }
 
-/* Whether the change is for its table at all: the copy may hold it already, an
- * operation may be left out, and a table that came and went since is nobody's. */
 static bool
-concerns_table(const struct fold *f, const struct change_relation *relation, enum change_kind kind)
+met_before(const struct strangers *strangers, uint32_t oid)
+{
+	for (unsigned i = 0; i < strangers->count; i++)
+		if (strangers->oids[i] == oid)
+			return true;
+	return false;
+}
+
+static void
+remember(struct strangers *strangers, uint32_t oid)
+{
+	strangers->oids = realloc(strangers->oids, (strangers->count + 1) * sizeof *strangers->oids);
+	if (!strangers->oids)
+		arena_out_of_memory((strangers->count + 1) * sizeof *strangers->oids);
+	strangers->oids[strangers->count++] = oid;
+}
+
+static bool
+start_over(const struct change_relation *relation, const char *what, struct error *err)
+{
+	return error_set(err, ERROR_RETRY, "%s.%s %s: starting over with it", relation->schema, relation->name,
+					 what);
+}
+
+static void
+ignore(struct fold *f, const struct change_relation *relation)
+{
+	log_warning("%s.%s appears in the stream and is gone from the source, or not selected any more: ignored",
+				relation->schema, relation->name);
+	(void) shape_place(f, relation->number);
+	f->ignored[relation->number] = true;
+}
+
+/*
+ * A relation that the catalog, which is younger than the stream, does not know
+ * by that name: a new table, one that was renamed, or one that is gone again.
+ * Returns true when its change is to be left out.
+ */
+static bool
+leave_out_stranger(struct fold *f, const struct change_relation *relation, struct error *err)
+{
+	const struct table *table = catalog_find_oid(f->setup.catalog, relation->oid);
+	bool exists, visible;
+
+	if (relation->number < f->shape_capacity && f->ignored[relation->number])
+		return true;
+	/* It was copied under its new name, after this change. */
+	if (table && f->commit_lsn < table->snapshot_lsn)
+		return true;
+	if (table)
+		return start_over(relation, "is the new name of a table", err);
+	if (!source_find_table(f->setup.source, relation->oid, f->xid, &exists, &visible, err))
+		return false;
+	if (!visible)
+		return start_over(relation, "is not visible at the source yet", err);
+	if (exists && !met_before(f->setup.strangers, relation->oid)) {
+		remember(f->setup.strangers, relation->oid);
+		return start_over(relation, "is new among the tables", err);
+	}
+	ignore(f, relation);
+	return true;
+}
+
+/* Whether the change is for its table at all: the copy may hold it already,
+ * an operation may be left out, the table may be gone. */
+static bool
+concerns_table(struct fold *f, const struct change_relation *relation, enum change_kind kind, bool *concerns,
+			   struct error *err)
 {
 	const struct table *table = known_table(f, relation);
 
-	if (!table)
-		return f->commit_lsn >= f->setup.catalog_lsn;
-	return f->commit_lsn >= table->snapshot_lsn && (table->operations & operation_of(kind));
+	*concerns = table && f->commit_lsn >= table->snapshot_lsn && (table->operations & operation_of(kind));
+	return table || leave_out_stranger(f, relation, err);
 }
 
 /* The batch for a change of that shape.  Two shapes of one table do not share
@@ -231,8 +294,11 @@ fold_row(struct fold *f, const struct change *change, struct error *err)
 {
 	const struct shape *shape;
 	struct batch *batch;
+	bool concerns;
 
-	if (!concerns_table(f, change->relation, change->kind))
+	if (!concerns_table(f, change->relation, change->kind, &concerns, err))
+		return false;
+	if (!concerns)
 		return true;
 	if (!shape_of(f, change->relation, &shape, err))
 		return false;
@@ -261,8 +327,11 @@ fold_truncate(struct fold *f, const struct change *change, struct error *err)
 	while (change_next_truncated(&f->decoder, change, &at, &relation, &leaf)) {
 		const struct shape *shape;
 		struct batch *batch;
+		bool concerns;
 
-		if (!concerns_table(f, relation, CHANGE_TRUNCATE))
+		if (!concerns_table(f, relation, CHANGE_TRUNCATE, &concerns, err))
+			return false;
+		if (!concerns)
 			continue;
 		if (leaf.len > 0)
 			return leaf_error(relation, leaf, err);
@@ -280,6 +349,7 @@ static void
 begin(struct fold *f, const struct change *change)
 {
 	f->in_transaction = true;
+	f->xid = change->xid;
 	f->commit_lsn = change->commit_lsn;
 	f->commit_time = change->commit_time;
 	/* A transaction is behind what was applied exactly when its commit record begins before that. */
@@ -482,6 +552,7 @@ fold_destroy(struct fold *f)
 	for (uint32_t i = 0; i < f->shape_capacity; i++)
 		free_shape(&f->shapes[i]);
 	free(f->shapes);
+	free(f->ignored);
 	buffer_fini(&f->unpacked);
 	change_decoder_fini(&f->decoder);
 	free(f);

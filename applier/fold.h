@@ -17,11 +17,23 @@
 
 struct fold;
 
+/*
+ * Tables that the stream mentioned and the catalog did not have, for which the
+ * session has started over once: one that is still not there belongs to
+ * nobody.  Outlives the sessions.
+ */
+struct strangers {
+	uint32_t *oids;
+	unsigned count;
+};
+
 struct fold_setup {
 	const struct config *config;
 	struct catalog *catalog;
 	const struct dialect *dialect;
 	struct connection *control; /* to the destination, for looks at changed targets */
+	struct connection *source;	/* for looks at tables that are not in the catalog */
+	struct strangers *strangers;
 	struct pipeline *pipeline;
 	bool triggers_fire;
 	uint64_t applied_lsn; /* transactions whose commit record begins before are left out */

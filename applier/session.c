@@ -31,6 +31,8 @@ struct session {
 	int former_replication;
 	int64_t connected_ms; /* when the attempt had reached both servers; 0: not yet */
 
+	struct strangers strangers;
+
 	/* one attempt's */
 	struct connection *source;
 	struct connection *destination; /* batches, and the task's lock */
@@ -416,6 +418,8 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 		.dialect = s->dialect,
 		.destination = s->destination,
 		.control = s->control,
+		.source_sql = s->source,
+		.strangers = &s->strangers,
 		.progress = &s->progress,
 		.triggers_fire = !s->triggers_off,
 		.catalog_lsn = s->identity.current_lsn,
@@ -575,29 +579,38 @@ pause_before_retry(const struct trouble *trouble, const struct session *s)
 	return pause < left ? pause : left;
 }
 
-bool
-session_run(struct loop *loop, const struct config *config, struct until until, struct error *err)
+static bool
+run_until_done(struct session *s, struct error *err)
 {
-	struct session s = {.loop = loop, .config = config, .until = until};
 	struct trouble trouble = {0};
 
 	for (;;) {
 		char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
 		int64_t pause_ms;
 
-		s.applied_some = false;
-		s.connected_ms = 0;
-		if (attempt_and_record(&s, err))
+		s->applied_some = false;
+		s->connected_ms = 0;
+		if (attempt_and_record(s, err))
 			return true;
 		if (err->class != ERROR_RETRY)
 			return false;
-		count_failure(&trouble, &s);
-		pause_ms = pause_before_retry(&trouble, &s);
+		count_failure(&trouble, s);
+		pause_ms = pause_before_retry(&trouble, s);
 		if (pause_ms <= 0)
-			return give_up(err, config->retry_duration_ms);
+			return give_up(err, s->config->retry_duration_ms);
 		error_sentence(err, sentence, sizeof sentence);
 		log_warning("%s; trying again in %.1f s", sentence, (double) pause_ms / 1000);
-		if (!loop_sleep(loop, pause_ms))
+		if (!loop_sleep(s->loop, pause_ms))
 			return true;
 	}
+}
+
+bool
+session_run(struct loop *loop, const struct config *config, struct until until, struct error *err)
+{
+	struct session s = {.loop = loop, .config = config, .until = until};
+	bool ok = run_until_done(&s, err);
+
+	free(s.strangers.oids);
+	return ok;
 }

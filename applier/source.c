@@ -109,6 +109,31 @@ source_read_slot(struct connection *source, const char *slot, struct source_slot
 }
 
 bool
+source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *exists, bool *visible,
+				  struct error *err)
+{
+	/* The stream's xid has 32 bits; the snapshot's tell the epoch. */
+	static const char sql[] =
+		"WITH s AS (SELECT txid_current_snapshot() AS snapshot),"
+		" x AS (SELECT snapshot, txid_snapshot_xmax(snapshot) AS xmax,"
+		" (txid_snapshot_xmax(snapshot) >> 32 << 32) + $2::bigint AS xid FROM s)"
+		" SELECT EXISTS (SELECT 1 FROM pg_class WHERE oid = $1::oid),"
+		" txid_visible_in_snapshot(CASE WHEN xid > xmax THEN xid - 4294967296 ELSE xid END, snapshot) FROM x";
+	char oid_text[16], xid_text[16];
+	const struct param params[] = {param_text(oid_text), param_text(xid_text)};
+	struct result *res;
+
+	snprintf(oid_text, sizeof oid_text, "%u", oid);
+	snprintf(xid_text, sizeof xid_text, "%u", xid);
+	if (!connection_execute(source, sql, params, 2, &res, err))
+		return false;
+	*exists = result_bool(res, 0, 0);
+	*visible = result_bool(res, 0, 1);
+	result_free(res);
+	return true;
+}
+
+bool
 source_drop_slot(struct connection *source, const char *slot, struct error *err)
 {
 	struct param param = param_text(slot);

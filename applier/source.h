@@ -41,6 +41,13 @@ MUST_CHECK bool source_identify(struct connection *source, struct source_identit
 								struct error *err);
 MUST_CHECK bool source_read_slot(struct connection *source, const char *slot, struct source_slot *out,
 								 struct error *err);
+/*
+ * Looks for a table that the stream has mentioned in transaction `xid`:
+ * whether it exists now, and whether that transaction's work can be seen yet
+ * (a commit reaches the stream before it becomes visible).
+ */
+MUST_CHECK bool source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *exists,
+								  bool *visible, struct error *err);
 MUST_CHECK bool source_drop_slot(struct connection *source, const char *slot, struct error *err);
 /* Under source_session_settings, for the types' names.  Every selected table with its columns, mapping and operations (target empty), ordered; few
  * queries whatever the number of tables.  A literal include that matches nothing is an ERROR_PRECONDITION

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fold.h"
 #include "log.h"
 #include "lsn.h"
 #include "pipeline.h"
@@ -402,6 +401,8 @@ create(struct stream *s)
 		.catalog = setup->catalog,
 		.dialect = setup->dialect,
 		.control = setup->control,
+		.source = setup->source_sql,
+		.strangers = setup->strangers,
 		.triggers_fire = setup->triggers_fire,
 		.applied_lsn = setup->progress->applied_lsn,
 		.catalog_lsn = setup->catalog_lsn,

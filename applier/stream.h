@@ -16,6 +16,7 @@
 #include "config.h"
 #include "connection.h"
 #include "dialect.h"
+#include "fold.h"
 #include "progress.h"
 
 struct stream_setup {
@@ -26,6 +27,8 @@ struct stream_setup {
 	struct connection *source;		/* a replication connection */
 	struct connection *destination; /* for batches alone */
 	struct connection *control;		/* to the destination, for everything else */
+	struct connection *source_sql;	/* an ordinary one */
+	struct strangers *strangers;
 	const struct progress *progress;
 	bool triggers_fire;	  /* at the destination, in spite of us */
 	uint64_t catalog_lsn; /* where the source was before the catalog was read */
