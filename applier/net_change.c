@@ -137,11 +137,15 @@ net_change_unchanged(const struct net_change *net, const struct net_row *row)
 	return row->row.data + 1 + (flags & ROW_NULLS ? bitmap_bytes : 0);
 }
 
+/* Into the place of the row's earlier state where that is large enough: a row
+ * that is updated over and over does not fill the arena. */
 static struct bytes
-keep_row(struct net_change *net, struct bytes raw)
+keep_row(struct net_change *net, struct bytes place, struct bytes raw)
 {
-	/* A row of no columns still is one: it has its flags byte. */
-	return (struct bytes){arena_copy(net->arena, raw.data, raw.len), raw.len};
+	if (!place.data || place.len < raw.len)
+		return (struct bytes){arena_copy(net->arena, raw.data, raw.len), raw.len};
+	memcpy((uint8_t *) place.data, raw.data, raw.len);
+	return (struct bytes){place.data, raw.len};
 }
 
 static void
@@ -182,7 +186,7 @@ merge_rows(struct net_change *net, struct bytes earlier, const struct value *new
 	put_values(&net->scratch, relation, net->values);
 	if (net->scratch.failed)
 		arena_out_of_memory(net->scratch.len);
-	return keep_row(net, (struct bytes){net->scratch.data, net->scratch.len});
+	return keep_row(net, earlier, (struct bytes){net->scratch.data, net->scratch.len});
 }
 
 static void
@@ -194,7 +198,7 @@ set_row(struct net_change *net, uint32_t index, const struct change_row *row, st
 		entry->row = merge_rows(net, earlier, row->values);
 		entry->partial = lacks_values(net->shape, net->values);
 	} else {
-		entry->row = keep_row(net, row->raw);
+		entry->row = keep_row(net, earlier, row->raw);
 		entry->partial = has_unchanged(&row->raw) && lacks_values(net->shape, row->values);
 	}
 }
@@ -346,7 +350,7 @@ static void
 append_row(struct net_change *net, const struct change *change)
 {
 	uint32_t number = net_change_count(net);
-	struct net_row fresh = {.origin = ORIGIN_NONE, .row = keep_row(net, change->new.raw)};
+	struct net_row fresh = {.origin = ORIGIN_NONE, .row = keep_row(net, (struct bytes){0}, change->new.raw)};
 	bool found;
 
 	entry_of(net, &number, sizeof number, &fresh, &found);

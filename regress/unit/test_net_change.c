@@ -506,6 +506,26 @@ test_many_rows_and_their_memory(void **state)
 	feed_close(&f);
 }
 
+static void
+test_a_row_updated_over_and_over_takes_its_place(void **state)
+{
+	struct feed f;
+	size_t bytes;
+
+	(void) state;
+	feed_init(&f, 'd', false, keyed, COUNT(keyed));
+	assert_true(feed_open(&f, false));
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "long note", "body")));
+	bytes = arena_bytes(&f.arena);
+	for (int i = 0; i < 10000; i++) {
+		assert_true(
+			feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", i % 2 ? "some note" : "long body", UNCHANGED)));
+		assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "other one", "body")));
+	}
+	assert_true(arena_bytes(&f.arena) <= 2 * bytes);
+	feed_close(&f);
+}
+
 int
 main(void)
 {
@@ -534,6 +554,7 @@ main(void)
 		cmocka_unit_test(test_a_key_of_two_rows_is_refused),
 		cmocka_unit_test(test_key_parts_do_not_run_together),
 		cmocka_unit_test(test_many_rows_and_their_memory),
+		cmocka_unit_test(test_a_row_updated_over_and_over_takes_its_place),
 	};
 
 	return cmocka_run_group_tests_name("net_change", tests, NULL, NULL);
