@@ -157,6 +157,7 @@ check_spill_directory(struct precheck_context *c)
 static bool
 read_states(struct precheck_context *c, struct error *err)
 {
+	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
 	struct error problem;
 
 	if (!c->progress->exists || progress_read_tables(c->destination, c->config->task, c->catalog, &problem))
@@ -165,7 +166,9 @@ read_states(struct precheck_context *c, struct error *err)
 		*err = problem;
 		return false;
 	}
-	precheck_add(c, CHECK_FAILED, "state", NULL, "%s; %s", problem.message, problem.hint);
+	error_sentence(&problem, sentence, sizeof sentence);
+	precheck_add(c, CHECK_FAILED, "state", NULL, "%s", sentence);
+	c->states_unknown = true;
 	return true;
 }
 
@@ -181,7 +184,8 @@ run_parts(struct precheck_context *c, struct error *err)
 	check_spill_directory(c);
 	for (unsigned i = 0; i < c->catalog->count; i++)
 		precheck_table(c, &c->catalog->tables[i]);
-	return precheck_rights(c, err) && precheck_contents(c, err);
+	/* A target whose state is not known must not be called full of strange rows. */
+	return precheck_rights(c, err) && (c->states_unknown || precheck_contents(c, err));
 }
 
 bool

@@ -31,7 +31,7 @@ struct session {
 	int former_replication;
 	int64_t connected_ms; /* when the attempt had reached both servers; 0: not yet */
 
-	struct strangers strangers;
+	struct fold_memories memories;
 
 	/* one attempt's */
 	struct connection *source;
@@ -151,11 +151,19 @@ close_all(struct session *s)
 static bool
 read_state(struct session *s, struct error *err)
 {
-	return source_identify(s->source, &s->identity, err) &&
-		   progress_read(s->control, s->config->task, &s->progress, err) &&
-		   source_read_catalog(s->source, s->config, &s->catalog, err) &&
+	if (!source_identify(s->source, &s->identity, err) ||
+		!progress_read(s->control, s->config->task, &s->progress, err))
+		return false;
+	s->known = s->progress.exists;
+	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
 		   (!s->progress.exists || progress_read_tables(s->control, s->config->task, &s->catalog, err));
+}
+
+static void
+log_item(enum log_level level, const struct check_item *item)
+{
+	log_write(level, "%s: %s%s%s", item->name, item->subject, item->subject[0] ? ": " : "", item->message);
 }
 
 static bool
@@ -171,9 +179,9 @@ precheck(struct session *s, struct error *err)
 		const struct check_item *item = &precheck.items[i];
 
 		if (item->outcome == CHECK_FAILED)
-			log_error("%s: %s: %s", item->name, item->subject, item->message);
+			log_item(LOG_ERROR, item);
 		else if (item->outcome == CHECK_WARNING && !s->announced)
-			log_warning("%s: %s: %s", item->name, item->subject, item->message);
+			log_item(LOG_WARNING, item);
 	}
 	if (precheck.failures > 0)
 		ok = precheck_error(&precheck, err);
@@ -419,7 +427,7 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 		.destination = s->destination,
 		.control = s->control,
 		.source_sql = s->source,
-		.strangers = &s->strangers,
+		.memories = &s->memories,
 		.progress = &s->progress,
 		.triggers_fire = !s->triggers_off,
 		.catalog_lsn = s->identity.current_lsn,
@@ -488,7 +496,6 @@ attempt(struct session *s, struct error *err)
 
 	if (!open_all(s, err) || (first && !source_await_flush(s->source, err)) || !read_state(s, err))
 		return false;
-	s->known = s->progress.exists;
 	set_until(s);
 	if (!precheck(s, err))
 		return false;
@@ -611,6 +618,7 @@ session_run(struct loop *loop, const struct config *config, struct until until, 
 	struct session s = {.loop = loop, .config = config, .until = until};
 	bool ok = run_until_done(&s, err);
 
-	free(s.strangers.oids);
+	free(s.memories.strangers.oids);
+	free(s.memories.as_text.oids);
 	return ok;
 }
