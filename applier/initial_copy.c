@@ -247,22 +247,37 @@ on_committed(void *arg, const struct result *res, const struct error *err)
 	buffer_fini(&sql);
 }
 
-/* Whoever finds the table copied already must not add his rows to it. */
+/* Whoever finds the table copied already, as by a session that was lost when
+ * its COMMIT was on the way, must not add his rows to it. */
+static void
+fail_copied(struct job *job)
+{
+	struct error err;
+
+	error_set(&err, ERROR_RETRY, "the table was copied by another session meanwhile");
+	fail(job, &err);
+}
+
+static void
+on_claimed(void *arg, const struct result *res, const struct error *err)
+{
+	if (err)
+		fail(arg, err);
+	else if (result_int(res, 0, 0) != 1)
+		fail_copied(arg);
+}
+
 static void
 on_state_advanced(void *arg, const struct result *res, const struct error *err)
 {
 	struct job *job = arg;
-	struct error own;
 
-	if (!err && result_affected(res) != 1) {
-		error_set(&own, ERROR_RETRY, "the table was copied by another session meanwhile");
-		err = &own;
-	}
-	if (err) {
+	if (err)
 		fail(job, err);
-		return;
-	}
-	connection_query(job->destination, "COMMIT", NULL, 0, on_committed, job);
+	else if (result_affected(res) != 1)
+		fail_copied(job);
+	else
+		connection_query(job->destination, "COMMIT", NULL, 0, on_committed, job);
 }
 
 static void
@@ -283,6 +298,18 @@ on_destination_done(void *arg, const struct result *res, const struct error *err
 	progress_put_table_copied(&sql, setup->config->task, job->table);
 	buffer_put_u8(&sql, '\0');
 	connection_query(job->destination, (const char *) sql.data, NULL, 0, on_state_advanced, job);
+	buffer_fini(&sql);
+}
+
+static void
+claim_table(struct job *job)
+{
+	struct buffer sql;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	progress_put_table_claim(&sql, job->copy->setup->config->task, job->table);
+	buffer_put_u8(&sql, '\0');
+	connection_query(job->destination, (const char *) sql.data, NULL, 0, on_claimed, job);
 	buffer_fini(&sql);
 }
 
@@ -310,6 +337,7 @@ start_copy(struct job *job)
 		arena_out_of_memory(job->table->source.column_count * sizeof *fed);
 	count = fed_columns(job->table, fed);
 	connection_query(job->destination, "BEGIN", NULL, 0, on_step, job);
+	claim_table(job);
 	if (job->copy->setup->config->initial_copy.existing == COPY_EXISTING_CLEAR)
 		clear_target(job);
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);

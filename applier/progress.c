@@ -15,6 +15,8 @@
 
 /* The first key of our advisory locks, "slui"; the second is the task's hash. */
 #define LOCK_CLASS 0x736c7569
+/* "sluj": a table being copied; the second key is the task's hash and the table's OID. */
+#define LOCK_CLASS_COPY 0x736c756a
 
 static const char *
 text(const struct buffer *sql)
@@ -438,6 +440,16 @@ put_update(struct buffer *sql, const char *task, const struct table *table)
 	put_optional_literal(sql, table->error);
 	buffer_printf(sql, " WHERE ");
 	put_key(sql, task, table);
+}
+
+void
+progress_put_table_claim(struct buffer *sql, const char *task, const struct table *table)
+{
+	buffer_printf(sql, "SELECT pg_advisory_xact_lock(%d, %d);", LOCK_CLASS_COPY,
+				  (int32_t) ((uint32_t) lock_key(task) ^ table->source.oid));
+	buffer_printf(sql, "SELECT count(*) FROM sluice.tables WHERE ");
+	put_key(sql, task, table);
+	buffer_printf(sql, " AND state IN ('waiting', 'copying')");
 }
 
 void

@@ -65,6 +65,9 @@ MUST_CHECK bool progress_read_tables(struct connection *destination, const char 
 /* Inserts or updates the table's row: an INSERT … WHERE NOT EXISTS and an UPDATE (no ON CONFLICT on Greenplum 6). */
 MUST_CHECK bool progress_write_table(struct connection *destination, const char *task,
 									 const struct table *table, struct error *err);
+/* Statements that begin a table's copy, in its own transaction: they wait for the end of any other copy of the table,
+ * and return the number of rows that say it is still to be copied: 1, or 0 when the other one was committed. */
+void progress_put_table_claim(struct buffer *sql, const char *task, const struct table *table);
 /* The statement that ends a table's copy, in the copy's own transaction.  It must touch one row; none: another
  * copy of the table has committed meanwhile, such as that of a lost session whose COMMIT was still on its way. */
 void progress_put_table_copied(struct buffer *sql, const char *task, const struct table *table);

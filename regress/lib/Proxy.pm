@@ -14,6 +14,7 @@
 #	cut			both sides are closed
 #	half		the program's side is closed, the server's stays open
 #	stall		both stay open, and nothing is passed on any more
+#	late		as half; the message (of a "before") reaches the server by deliver()
 package Proxy;
 
 use strict;
@@ -86,6 +87,9 @@ sub fired { return $_[0]->state->{fired}; }
 sub cut { return $_[0]->_ask(do => 'all', action => 'cut'); }
 sub half { return $_[0]->_ask(do => 'all', action => 'half'); }
 sub stall { return $_[0]->_ask(do => 'all', action => 'stall'); }
+
+# Hands over what is late, and waits until the server has answered it.
+sub deliver { return $_[0]->_ask(do => 'deliver'); }
 
 # New connections: "pass" them on, "refuse" or "stall" them.
 sub welcome { my ($self, $how) = @_; return $self->_ask(do => 'welcome', how => $how); }
@@ -178,6 +182,7 @@ sub _obey
 		@$self{qw(count matched fired)} = (0, 0, undef);
 	}
 	elsif ($command->{do} eq 'all') { $self->_act($_, $command->{action}) for values %{ $self->{links} }; }
+	elsif ($command->{do} eq 'deliver') { $self->_deliver($_) for grep { $_->{late} } values %{ $self->{links} }; }
 	elsif ($command->{do} eq 'welcome') { $self->{welcome} = $command->{how}; }
 	print $control JSON::PP::encode_json({
 		count => $self->{count},
@@ -192,13 +197,21 @@ sub _act
 	my ($self, $link, $action) = @_;
 	kill 'KILL', $link->{pid} if $action eq 'kill';
 	if ($action eq 'stall') { $link->{stalled} = 1; }
-	elsif ($action eq 'half')
+	elsif ($action eq 'half' || $action eq 'late')
 	{
 		close $link->{client} if $link->{client};
 		delete $link->{client};
 		$link->{abandoned} = 1;
 	}
 	else { $self->_drop($link); }
+}
+
+sub _deliver
+{
+	my ($self, $link) = @_;
+	syswrite $link->{server}, delete $link->{late};
+	IO::Select->new($link->{server})->can_read(10);
+	$self->_drop($link);
 }
 
 sub _drop
@@ -263,7 +276,11 @@ sub _take_messages
 			next;
 		}
 		my $action = $self->_judge($message);
-		if ($action && $self->{rule}{when} eq 'before') { return $self->_act($link, $action); }
+		if ($action && $self->{rule}{when} eq 'before')
+		{
+			$link->{late} = $message if $action eq 'late';
+			return $self->_act($link, $action);
+		}
 		$link->{to_server} .= $message;
 		next unless $action;
 		# These are answered; others are on their way once they are written.

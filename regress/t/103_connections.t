@@ -91,10 +91,31 @@ my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE bag IN EXCLUSI
 $t->start;
 says_ok(qr/copied public\.keyed/);
 stops_ok('while a copy waits for a lock', 15);
+SluiceTest::release($lock);
+
+# A copy whose COMMIT is on its way for longer than its connection lasts: the next
+# attempt waits for its end and does not copy on top of it.
+for my $table ('bag', 'keyed')
+{
+	$t->run_ok('drop');
+	$t->destination_sql('TRUNCATE keyed, bag');
+	configure(tables => { include => ["public.$table"] });
+	$destination->rule(match => '^QCOMMIT', when => 'before', action => 'late');
+	$t->start('--until', 'current');
+	says_ok(qr/copying.*trying again.*copying/s, 'a COMMIT is late, and another attempt begins');
+	sleep 0.5;
+	$destination->deliver;
+	is($t->wait_for_end, 0, 'it ends well');
+	$t->equal_ok("public.$table");
+}
+configure();
+$t->run_ok('drop');
+$t->destination_sql('TRUNCATE keyed, bag');
+$lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE bag IN EXCLUSIVE MODE');
 
 # The connections end while one table is copied and the other is not.
 $t->start;
-says_ok(qr/copying 1 tables/);
+says_ok(qr/copied public\.keyed/);
 $destination->cut;
 says_ok(qr/trying again/);
 says_ok(qr/trying again.*copying 1 tables/s, 'the copy of the rest begins again');
@@ -145,6 +166,15 @@ for my $action (qw(cut half))
 	$t->wait_applied_ok("the answer to a COMMIT is lost ($action)");
 	ok($destination->fired, 'it was');
 }
+$t->all_equal_ok(@tables);
+
+# One that is late is not waited for: its session is ended.
+$destination->rule(match => '^QCOMMIT', when => 'before', action => 'late');
+change();
+$t->wait_applied_ok('a COMMIT is late');
+$destination->deliver;
+change();
+$t->wait_applied_ok;
 $t->all_equal_ok(@tables);
 
 # ---- two daemons
