@@ -108,13 +108,47 @@ key_from_identity(struct shape *shape, struct error *err)
 	return true;
 }
 
+static const struct change_column *
+find_described(const struct shape *shape, const char *name)
+{
+	for (unsigned i = 0; i < shape->relation->column_count; i++)
+		if (strcmp(shape->relation->columns[i].name, name) == 0)
+			return &shape->relation->columns[i];
+	return NULL;
+}
+
+/*
+ * Whether the table had that key when it was described: the catalog is of
+ * another time, and rows that are merged by what is no key get lost.
+ */
+static bool
+had_key(const struct shape *shape, const unsigned *key, unsigned count)
+{
+	unsigned primary = 0;
+
+	for (unsigned i = 0; i < shape->relation->column_count; i++)
+		primary += (shape->relation->columns[i].flags & COLUMN_PRIMARY) != 0;
+	for (unsigned i = 0; i < count; i++) {
+		const struct source_column *known = &shape->table->source.columns[key[i]];
+		const struct change_column *column = find_described(shape, known->name);
+		unsigned flag = known->primary_position ? COLUMN_PRIMARY : COLUMN_NOT_NULL;
+
+		if (!column || !(column->flags & flag) || (known->primary_position && primary != count))
+			return false;
+	}
+	return true;
+}
+
 /* With the whole old row at hand any key does. */
 static bool
 key_from_table(struct shape *shape, struct error *err)
 {
+	const struct table_override *override = shape->table->override;
 	unsigned key[TABLE_MAX_KEY];
 	unsigned count = table_match_key(shape->table, key);
 
+	if (!(override && override->key.count > 0) && !had_key(shape, key, count))
+		return true;
 	for (unsigned i = 0; i < count; i++) {
 		const char *name = shape->table->source.columns[key[i]].name;
 

@@ -124,6 +124,39 @@ test_key_of_the_table_under_full(void **state)
 	shape_fini(&shape);
 }
 
+/* The catalog is of another time than the description. */
+static void
+test_key_that_was_none_when_described(void **state)
+{
+	struct sketch sketch;
+	struct shape shape;
+
+	(void) state;
+	init(&sketch, 'f');
+	sketch.columns[1].flags = COLUMN_NOT_NULL;
+	make(&sketch, &shape);
+	assert_int_equal(shape.match, MATCH_ROW);
+	shape_fini(&shape);
+	/* What was the whole primary key is a part of it. */
+	init(&sketch, 'f');
+	sketch.columns[2].flags = COLUMN_PRIMARY | COLUMN_NOT_NULL;
+	make(&sketch, &shape);
+	assert_int_equal(shape.match, MATCH_ROW);
+	shape_fini(&shape);
+	/* A unique index over a column that may be NULL is no key. */
+	init(&sketch, 'f');
+	sketch.source[0].primary_position = sketch.source[1].primary_position = 0;
+	sketch.source[2].unique_position = 1;
+	make(&sketch, &shape);
+	assert_int_equal(shape.match, MATCH_ROW);
+	shape_fini(&shape);
+	sketch.columns[2].flags = COLUMN_NOT_NULL;
+	make(&sketch, &shape);
+	assert_int_equal(shape.match, MATCH_KEY);
+	check_key(&shape, "note");
+	shape_fini(&shape);
+}
+
 static void
 test_configured_key_under_full(void **state)
 {
@@ -276,6 +309,7 @@ main(void)
 		cmocka_unit_test(test_missing_column),
 		cmocka_unit_test(test_key_of_the_identity),
 		cmocka_unit_test(test_key_of_the_table_under_full),
+		cmocka_unit_test(test_key_that_was_none_when_described),
 		cmocka_unit_test(test_configured_key_under_full),
 		cmocka_unit_test(test_without_a_key),
 		cmocka_unit_test(test_key_that_the_target_computes),
