@@ -268,7 +268,8 @@ for my $round (1 .. 4)
 	forget('s') if $round % 2;
 }
 note join ', ', map { "$_: $total{$_}" } sort keys %total;
-cmp_ok($total{$_}, '>', 0, "there were $_") for qw(commits aborts subaborts);
+# From 18 on the server looks first whether a transaction was rolled back by now.
+cmp_ok($total{$_}, '>', 0, "there were $_") for qw(commits subaborts), $t->source->{_pg_version} < 18 ? 'aborts' : ();
 cmp_ok($total{most_open}, '>', 5, 'several were open at a time');
 $_->quit for @session;
 
@@ -336,13 +337,16 @@ if (!$client)
 	  '-o', 'format=text', '-F', '0', '-f', $live or POSIX::_exit(127);
 }
 @session = map { $t->source->background_psql('shop', on_error_die => 1) } 1 .. 2;
-for my $round (1 .. 15)
+for my $round (1 .. 12)
 {
 	my $from = 1_000_000 + $round * 10_000;
-	$session[0]->query_safe("BEGIN; ALTER TABLE own_0 ADD COLUMN r$round int;
-		INSERT INTO own_0 (id, v, m) SELECT i, repeat('r', 600), 'sad' FROM generate_series($from, $from + 300) i");
+	my $xid = $session[0]->query_safe("BEGIN; ALTER TABLE own_0 ADD COLUMN r$round int;
+		INSERT INTO own_0 (id, v, m) SELECT i, repeat('r', 600), 'sad' FROM generate_series($from, $from + 300) i;
+		SELECT txid_current()");
 	$session[1]->query_safe("BEGIN; ALTER TYPE mood ADD VALUE 'mood $round';
 		INSERT INTO own_1 (id, v) SELECT i, repeat('r', 600) FROM generate_series($from, $from + 300) i") if $round % 3;
+	# Now and then what is rolled back was sent for certain.
+	SluiceTest::poll(sub { read_file($live) =~ /^stream start: $xid$/m }) if $round % 5 == 1;
 	$session[0]->query_safe("INSERT INTO own_0 (id, v, m) SELECT i, repeat('r', 600), 'sad' FROM generate_series($from + 400, $from + 600) i;"
 		. ($round % 4 ? 'ROLLBACK' : 'COMMIT'));
 	$session[1]->query_safe($round % 2 ? 'ROLLBACK' : 'COMMIT') if $round % 3;
