@@ -21,6 +21,7 @@ struct fold {
 	/* the transaction being folded */
 	bool in_transaction;
 	bool skipping; /* it was applied before */
+	bool touched;  /* some of it is in a batch */
 	uint32_t xid;
 	uint64_t commit_lsn;
 	int64_t commit_time;
@@ -41,6 +42,26 @@ fold_create(const struct fold_setup *setup)
 	buffer_init(&f->unpacked, FRAME_BODY_MAX, NULL, NULL);
 	f->open.directory = setup->config->apply.spill_directory;
 	return f;
+}
+
+/* ---- what outlives a session */
+
+bool
+table_memory_has(const struct table_memory *memory, uint32_t oid)
+{
+	for (unsigned i = 0; i < memory->count; i++)
+		if (memory->oids[i] == oid)
+			return true;
+	return false;
+}
+
+static void
+remember(struct table_memory *memory, uint32_t oid)
+{
+	memory->oids = realloc(memory->oids, (memory->count + 1) * sizeof *memory->oids);
+	if (!memory->oids)
+		arena_out_of_memory((memory->count + 1) * sizeof *memory->oids);
+	memory->oids[memory->count++] = oid;
 }
 
 size_t
@@ -127,16 +148,48 @@ same_columns(const struct change_relation *a, const struct change_relation *b)
 	return true;
 }
 
+/*
+ * Applies all that was folded.  Before the first change of a transaction that
+ * makes everything earlier durable, so that nothing older is in the way of who
+ * mends the target.
+ */
+static bool
+drain(struct fold *f)
+{
+	bool drained;
+
+	pipeline_set_inside(f->setup.pipeline, f->touched);
+	drained = pipeline_drain(f->setup.pipeline);
+	pipeline_set_inside(f->setup.pipeline, true);
+	return drained;
+}
+
 /* A table whose columns changed: what came under the old description
  * is applied first, then the target is looked at anew. */
 static bool
 renew_table(struct fold *f, struct table *table, struct error *err)
 {
-	if (!pipeline_drain(f->setup.pipeline))
+	if (!drain(f))
 		return interrupted(err);
 	forget_shapes(f, table);
 	log_info("%s.%s has changed its definition", table->source.schema, table->source.name);
 	return target_read_table(f->setup.control, f->setup.dialect, table, err);
+}
+
+/* Whether the catalog, by which the form of the values was chosen, describes these columns. */
+static bool
+check_columns(struct fold *f, const struct shape *shape, struct error *err)
+{
+	switch (shape_check_columns(shape, f->commit_lsn < f->setup.catalog_lsn, err)) {
+	case SHAPE_FITS:
+		return true;
+	case SHAPE_WANTS_TEXT:
+		remember(&f->setup.memories->as_text, shape->relation->oid);
+		break;
+	case SHAPE_CHANGED:
+		break;
+	}
+	return false;
 }
 
 static bool
@@ -158,7 +211,8 @@ shape_of(struct fold *f, const struct change_relation *relation, const struct sh
 	*place = calloc(1, sizeof **place);
 	if (!*place)
 		arena_out_of_memory(sizeof **place);
-	if (!shape_init(*place, ++f->shape_count, relation, table, f->setup.triggers_fire, err)) {
+	if (!shape_init(*place, ++f->shape_count, relation, table, f->setup.triggers_fire, err) ||
+		!check_columns(f, *place, err)) {
 		free_shape(place);
 		return false;
 	}
@@ -195,24 +249,6 @@ known_table(const struct fold *f, const struct change_relation *relation)
 		return f->shapes[relation->number]->table;
 	table = catalog_find(f->setup.catalog, relation->schema, relation->name);
 	return table && table->source.oid == relation->oid ? table : NULL;
-}
-
-static bool
-met_before(const struct strangers *strangers, uint32_t oid)
-{
-	for (unsigned i = 0; i < strangers->count; i++)
-		if (strangers->oids[i] == oid)
-			return true;
-	return false;
-}
-
-static void
-remember(struct strangers *strangers, uint32_t oid)
-{
-	strangers->oids = realloc(strangers->oids, (strangers->count + 1) * sizeof *strangers->oids);
-	if (!strangers->oids)
-		arena_out_of_memory((strangers->count + 1) * sizeof *strangers->oids);
-	strangers->oids[strangers->count++] = oid;
 }
 
 static bool
@@ -253,8 +289,8 @@ leave_out_stranger(struct fold *f, const struct change_relation *relation, struc
 		return false;
 	if (!visible)
 		return start_over(relation, "is not visible at the source yet", err);
-	if (exists && !met_before(f->setup.strangers, relation->oid)) {
-		remember(f->setup.strangers, relation->oid);
+	if (exists && !table_memory_has(&f->setup.memories->strangers, relation->oid)) {
+		remember(&f->setup.memories->strangers, relation->oid);
 		return start_over(relation, "is new among the tables", err);
 	}
 	ignore(f, relation);
@@ -286,6 +322,7 @@ batch_for(struct fold *f, const struct shape *shape, struct batch **batch, struc
 			return interrupted(err);
 	}
 	*batch = pipeline_filling(pipeline);
+	f->touched = true;
 	return true;
 }
 
@@ -349,6 +386,7 @@ static void
 begin(struct fold *f, const struct change *change)
 {
 	f->in_transaction = true;
+	f->touched = false;
 	f->xid = change->xid;
 	f->commit_lsn = change->commit_lsn;
 	f->commit_time = change->commit_time;

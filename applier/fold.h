@@ -17,15 +17,21 @@
 
 struct fold;
 
-/*
- * Tables that the stream mentioned and the catalog did not have, for which the
- * session has started over once: one that is still not there belongs to
- * nobody.  Outlives the sessions.
- */
-struct strangers {
+/* Tables that a session learns something about for those that follow it, by pg_class.oid. */
+struct table_memory {
 	uint32_t *oids;
 	unsigned count;
 };
+
+struct fold_memories {
+	/* Mentioned by the stream and not in the catalog, so that the session started
+	 * over: one that is still not there belongs to nobody. */
+	struct table_memory strangers;
+	/* Changes are left whose columns are not those of the catalog: values have to come as text. */
+	struct table_memory as_text;
+};
+
+MUST_CHECK bool table_memory_has(const struct table_memory *memory, uint32_t oid);
 
 struct fold_setup {
 	const struct config *config;
@@ -33,7 +39,7 @@ struct fold_setup {
 	const struct dialect *dialect;
 	struct connection *control; /* to the destination, for looks at changed targets */
 	struct connection *source;	/* for looks at tables that are not in the catalog */
-	struct strangers *strangers;
+	struct fold_memories *memories;
 	struct pipeline *pipeline;
 	bool triggers_fire;
 	uint64_t applied_lsn; /* transactions whose commit record begins before are left out */

@@ -416,6 +416,15 @@ check_slot_again(struct session *s, struct error *err)
 	return error_hint(err, "\"sluice drop\" makes a fresh start possible, with new copies.");
 }
 
+/* Tables of whose older changes an earlier session found that they need it. */
+static void
+choose_text(struct session *s)
+{
+	for (unsigned i = 0; i < s->catalog.count; i++)
+		if (table_memory_has(&s->memories.as_text, s->catalog.tables[i].source.oid))
+			s->catalog.tables[i].as_text = true;
+}
+
 static bool
 stream_to(struct session *s, uint64_t until, struct error *err)
 {
@@ -439,6 +448,7 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 
 	if (!check_slot_again(s, err) || !open_replication(s, err))
 		return false;
+	choose_text(s);
 	setup.source = s->replication;
 	ok = stream_run(&setup, err);
 	/* Their callbacks refer to the stream, which is gone. */

@@ -402,7 +402,7 @@ create(struct stream *s)
 		.dialect = setup->dialect,
 		.control = setup->control,
 		.source = setup->source_sql,
-		.strangers = setup->strangers,
+		.memories = setup->memories,
 		.triggers_fire = setup->triggers_fire,
 		.applied_lsn = setup->progress->applied_lsn,
 		.catalog_lsn = setup->catalog_lsn,

@@ -28,7 +28,7 @@ struct stream_setup {
 	struct connection *destination; /* for batches alone */
 	struct connection *control;		/* to the destination, for everything else */
 	struct connection *source_sql;	/* an ordinary one */
-	struct strangers *strangers;
+	struct fold_memories *memories;
 	const struct progress *progress;
 	bool triggers_fire;	  /* at the destination, in spite of us */
 	uint64_t catalog_lsn; /* where the source was before the catalog was read */
