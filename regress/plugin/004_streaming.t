@@ -285,7 +285,7 @@ sub receive
 	return $file;
 }
 
-$t->source_sql("SELECT pg_create_logical_replication_slot('$_', 'sluice')") for qw(text binary);
+$t->source_sql("SELECT pg_create_logical_replication_slot('$_', 'sluice')") for qw(text binary packed);
 $t->source_sql(q{
 	BEGIN; INSERT INTO t SELECT i, repeat('x', 500) FROM generate_series(50001, 51000) i;
 	SAVEPOINT a; INSERT INTO t SELECT i, repeat('y', 5000) FROM generate_series(51001, 51100) i; ROLLBACK TO a;
@@ -298,6 +298,10 @@ my $binary = receive('binary', $end, 'format=binary', 'streaming=on');
 my $decoded = SluiceTest::command([ $t->program, 'decode', $binary ]);
 is($decoded->{status}, 0, 'sluice decode reads it') or diag($decoded->{stderr});
 ok($decoded->{stdout} eq read_file(receive('text', $end, 'format=text', 'streaming=on')), 'and prints what the text form is');
+my $packed = receive('packed', $end, 'streaming=on', 'compression=lz4');
+cmp_ok(-s $packed, '<', (-s $binary) / 2, 'compressed it is smaller');
+my $unpacked = SluiceTest::command([ $t->program, 'decode', $packed ]);
+ok($unpacked->{stdout} =~ s/compression='lz4'/compression='none'/r eq $decoded->{stdout}, 'and says the same');
 
 my %relations;
 my $inside = 0;

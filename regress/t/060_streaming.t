@@ -96,7 +96,7 @@ is($t->destination_sql('SELECT count(*) FROM a WHERE id > 1000000'), 0, 'nobody 
 $session[3]->query_safe('ROLLBACK TO s; ' . rows_of(3, 4) . ' COMMIT');
 $session[2]->query_safe('DELETE FROM bag WHERE k = 2; ROLLBACK TO s2');
 $t->wait_applied_ok('the first that commits');
-is($t->destination_sql("SELECT string_agg(DISTINCT left(v, 1), '') FROM a WHERE id > 1000000"), '3', 'is there, and no other');
+is($t->destination_sql("SELECT DISTINCT left(v, 1) FROM a WHERE id > 1000000"), '3', 'is there, and no other');
 $session[1]->query_safe('ROLLBACK');
 $session[2]->query_safe('INSERT INTO bag VALUES (2, NULL); COMMIT');
 $t->source_sql("UPDATE a SET v = 'small' WHERE id = 5");
@@ -195,7 +195,7 @@ is(streamed(), $before, 'nothing was sent while it was open');
 
 # ---- memory
 
-my $rows = $ENV{SLUICE_TEST_ROWS} // (SluiceTest::sanitized() ? 100_000 : 2_000_000);
+my $rows = $ENV{SLUICE_TEST_ROWS} // (SluiceTest::sanitized() || SluiceTest::destination_is_external() ? 200_000 : 2_000_000);
 $t->source_sql('TRUNCATE a; TRUNCATE b; CREATE TABLE wide (id int PRIMARY KEY, v text, w text)');
 $t->configure({ apply => { memory => '64MB' } });
 $t->start;
