@@ -425,6 +425,17 @@ choose_text(struct session *s)
 			s->catalog.tables[i].as_text = true;
 }
 
+/* The plugin sends strings as they are stored; the destination converts them. */
+static bool
+match_encoding(struct session *s, struct error *err)
+{
+	struct param param = param_text(s->identity.encoding);
+
+	return connection_execute(s->destination, "SELECT set_config('client_encoding', $1, false)", &param, 1,
+							  NULL, err) ||
+		   error_context(err, "the source's encoding is %s", s->identity.encoding);
+}
+
 static bool
 stream_to(struct session *s, uint64_t until, struct error *err)
 {
@@ -446,7 +457,7 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 	};
 	bool ok;
 
-	if (!check_slot_again(s, err) || !open_replication(s, err))
+	if (!match_encoding(s, err) || !check_slot_again(s, err) || !open_replication(s, err))
 		return false;
 	choose_text(s);
 	setup.source = s->replication;

@@ -26,7 +26,8 @@ static const char identify_sql[] =
 	" CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())"
 	"  ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint END,"
 	" current_database(),"
-	" CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END"
+	" CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END,"
+	" current_setting('server_encoding')"
 	" FROM pg_control_system() s";
 
 /* The WAL writer takes up to three rounds for an asynchronous commit. */
@@ -53,6 +54,7 @@ source_identify(struct connection *source, struct source_identity *identity, str
 	snprintf(identity->system, sizeof(identity->system), "%s", result_text(res, 0, 0));
 	identity->timeline = result_int(res, 0, 1);
 	snprintf(identity->database, sizeof(identity->database), "%s", result_text(res, 0, 2));
+	snprintf(identity->encoding, sizeof(identity->encoding), "%s", result_text(res, 0, 4));
 	ok = lsn_parse(result_text(res, 0, 3), &identity->current_lsn);
 	result_free(res);
 	return ok || error_set(err, ERROR_DATA, "the source does not say at which LSN it is");

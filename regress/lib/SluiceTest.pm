@@ -594,7 +594,7 @@ sub _checksum_of
 	my ($row, $before) = @_;
 	$before //= '';
 	return "SELECT ${before}count(*) || ' rows, checksum ' ||"
-	  . " coalesce(sum(('x' || substr(md5($row), 1, 15))::bit(60)::bigint), 0)";
+	  . " coalesce(sum(('x' || substr(md5(convert_to($row, 'UTF8')), 1, 15))::bit(60)::bigint), 0)";
 }
 
 # The expression of a row's text.  Floating point values and what holds some
