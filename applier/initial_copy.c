@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "copy_rows.h"
+#include "copy_statements.h"
 #include "log.h"
 #include "progress.h"
 #include "source.h"
@@ -45,8 +45,9 @@ struct copy {
 	unsigned queue_count;
 	unsigned next;
 	unsigned copied;
-	int64_t rows;  /* of the tables that are done */
-	int64_t bytes; /* through all pipes */
+	unsigned postponed; /* not what the snapshot shows any more */
+	int64_t rows;		/* of the tables that are done */
+	int64_t bytes;		/* through all pipes */
 	int64_t started_ms;
 	struct loop_timer *tick;
 	unsigned ticks;
@@ -120,83 +121,6 @@ on_destination_wants(void *arg, struct buffer *out)
 		connection_resume(job->source);
 	}
 	return COPY_MORE;
-}
-
-/* ---- the statements for one table */
-
-struct fed_column {
-	const struct source_column *source;
-	const struct target_column *target;
-};
-
-/* The columns that travel; returns how many. */
-static unsigned
-fed_columns(const struct table *table, struct fed_column *fed)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < table->source.column_count; i++) {
-		const struct source_column *source = &table->source.columns[i];
-		const struct target_column *target = target_find_column(&table->target, source->name);
-
-		if (target && !target->generated)
-			fed[count++] = (struct fed_column){source, target};
-	}
-	return count;
-}
-
-static bool
-needs_select(const struct table *table)
-{
-	if (table->source.partitioned)
-		return true;
-	for (unsigned i = 0; i < table->source.column_count; i++)
-		if (table->source.columns[i].generated)
-			return true;
-	return false;
-}
-
-static void
-put_source_columns(struct buffer *sql, const struct fed_column *fed, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		if (i)
-			buffer_put_u8(sql, ',');
-		sql_identifier(sql, fed[i].source->name);
-	}
-}
-
-/* COPY of the table itself is a little faster, but takes no partitioned table
- * and no generated column. */
-static void
-put_copy_out(struct buffer *sql, const struct table *table, const struct fed_column *fed, unsigned count)
-{
-	bool select = needs_select(table);
-
-	buffer_printf(sql, select ? "COPY (SELECT " : "COPY ");
-	if (select)
-		put_source_columns(sql, fed, count);
-	if (select)
-		buffer_printf(sql, table->source.partitioned ? " FROM " : " FROM ONLY ");
-	sql_qualified(sql, table->source.schema, table->source.name);
-	buffer_printf(sql, select ? ")" : " (");
-	if (!select)
-		put_source_columns(sql, fed, count);
-	buffer_printf(sql, "%s TO STDOUT%s", select ? "" : ")", copy_format_clause(table->as_text));
-	buffer_put_u8(sql, '\0');
-}
-
-static void
-put_copy_in(struct buffer *sql, const struct table *table, const struct fed_column *fed, unsigned count)
-{
-	buffer_printf(sql, "COPY ");
-	sql_qualified(sql, table->target_schema, table->target_name);
-	for (unsigned i = 0; i < count; i++) {
-		buffer_printf(sql, i ? ", " : " (");
-		sql_identifier(sql, fed[i].target->name);
-	}
-	buffer_printf(sql, ") FROM STDIN%s", copy_format_clause(table->as_text));
-	buffer_put_u8(sql, '\0');
 }
 
 /* ---- one table after another */
@@ -329,26 +253,68 @@ clear_target(struct job *job)
 static void
 start_copy(struct job *job)
 {
-	struct fed_column *fed = calloc(job->table->source.column_count + 1, sizeof *fed);
-	unsigned count;
 	struct buffer sql;
 
-	if (!fed)
-		arena_out_of_memory(job->table->source.column_count * sizeof *fed);
-	count = fed_columns(job->table, fed);
 	connection_query(job->destination, "BEGIN", NULL, 0, on_step, job);
 	claim_table(job);
 	if (job->copy->setup->config->initial_copy.existing == COPY_EXISTING_CLEAR)
 		clear_target(job);
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	put_copy_in(&sql, job->table, fed, count);
+	copy_put_in(&sql, job->table);
 	connection_copy_in(job->destination, (const char *) sql.data, on_destination_wants, job,
 					   on_destination_done, job);
 	buffer_reset(&sql);
-	put_copy_out(&sql, job->table, fed, count);
+	copy_put_out(&sql, job->table);
 	connection_copy_out(job->source, (const char *) sql.data, on_source_data, job, on_source_done, job);
 	buffer_fini(&sql);
-	free(fed);
+}
+
+/* ---- whether the table still is what the snapshot shows */
+
+static void
+postpone(struct job *job)
+{
+	const struct source_table *source = &job->table->source;
+
+	log_info("%s.%s was rewritten, made anew or dropped at the source since the snapshot: left for the next",
+			 source->schema, source->name);
+	job->table->state = TABLE_WAITING;
+	job->copy->postponed++;
+	start_next(job);
+}
+
+static bool
+is_undefined(const struct error *err)
+{
+	return strcmp(err->sqlstate, "42P01") == 0 || strcmp(err->sqlstate, "3F000") == 0;
+}
+
+static void
+on_looked(void *arg, const struct result *res, const struct error *err)
+{
+	struct job *job = arg;
+
+	if (err && !is_undefined(err)) {
+		fail(job, err);
+	} else if (err) {
+		connection_query(job->source, "ROLLBACK TO SAVEPOINT look", NULL, 0, on_step, job);
+		postpone(job);
+	} else if (!result_bool(res, 0, 0)) {
+		postpone(job);
+	} else {
+		start_copy(job);
+	}
+}
+
+static void
+look_at_source(struct job *job)
+{
+	struct buffer sql;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	copy_put_look(&sql, job->table);
+	connection_query(job->source, (const char *) sql.data, NULL, 0, on_looked, job);
+	buffer_fini(&sql);
 }
 
 static void
@@ -365,7 +331,7 @@ start_next(struct job *job)
 	job->source_paused = false;
 	job->rows = 0;
 	job->started_ms = loop_now_ms(copy->setup->loop);
-	start_copy(job);
+	look_at_source(job);
 }
 
 /* ---- showing progress */
@@ -544,7 +510,7 @@ is_over(void *arg)
 
 	if (copy->failed || loop_stop_requested(copy->setup->loop))
 		return true;
-	return copy->copied == copy->queue_count && !copy->state_in_flight;
+	return copy->copied + copy->postponed == copy->queue_count && !copy->state_in_flight;
 }
 
 static void
@@ -597,10 +563,12 @@ outcome(struct copy *copy, struct error *err)
 		*err = copy->err;
 		return false;
 	}
-	if (copy->copied < copy->queue_count)
+	if (copy->copied + copy->postponed < copy->queue_count)
 		return error_set(err, ERROR_STOPPED, "stopped during the initial copy");
 	log_info("copied %u tables: %" PRId64 " rows, %.0f MB in %.1f s", copy->copied, copy->rows,
 			 (double) copy->bytes / 1048576, seconds);
+	if (copy->postponed > 0)
+		return error_set(err, ERROR_RETRY, "%u tables need another snapshot", copy->postponed);
 	return true;
 }
 

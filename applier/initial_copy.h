@@ -28,7 +28,8 @@ struct initial_copy_setup {
 };
 
 /* Copies the tables in state waiting or copying.  ERROR_STOPPED when a stop
- * was requested before all were copied. */
+ * was requested before all were copied; ERROR_RETRY also when all are that the
+ * snapshot still shows as they are, and others need a new one. */
 MUST_CHECK bool initial_copy_run(const struct initial_copy_setup *setup, struct error *err);
 
 #endif

@@ -532,10 +532,17 @@ add_some_tables(struct connection *destination, const char *task, const struct t
 	return execute_and_free(destination, &sql, NULL, err) || error_context(err, "writing sluice.tables");
 }
 
+/* What waits is written anew: such tables may have come, gone and been replaced meanwhile. */
 bool
 progress_add_tables(struct connection *destination, const char *task, const struct catalog *catalog,
 					struct error *err)
 {
+	static const char forget[] =
+		"DELETE FROM sluice.tables WHERE task = $1 AND state IN ('waiting', 'copying')";
+	struct param param = param_text(task);
+
+	if (!connection_execute(destination, forget, &param, 1, NULL, err))
+		return error_context(err, "writing sluice.tables");
 	for (unsigned i = 0; i < catalog->count; i += TABLES_PER_STATEMENT) {
 		unsigned left = catalog->count - i;
 
@@ -573,7 +580,13 @@ take_table(const struct result *res, unsigned row, const char *task, const struc
 {
 	const char *schema = result_text(res, row, 0), *name = result_text(res, row, 1);
 	struct table *table = catalog_find(catalog, schema, name);
+	enum table_state state;
 
+	/* Nothing was copied of it: whatever it is now, it is as good as new. */
+	if ((!table || result_int(res, row, 2) != table->source.oid) &&
+		table_state_parse(result_text(res, row, 3), &state) &&
+		(state == TABLE_WAITING || state == TABLE_COPYING))
+		return true;
 	if (!table)
 		return fail_gone(task, schema, name, err);
 	if (result_int(res, row, 2) != table->source.oid)

@@ -76,7 +76,7 @@ void progress_put_table_copied(struct buffer *sql, const char *task, const struc
  * transaction has written. */
 void progress_put_rows_copied(struct buffer *sql, const char *task, const struct table *table, int64_t rows);
 
-/* The same for all tables of the catalog that have no row yet, in few statements. */
+/* The same for all tables of the catalog that have no row yet or one that waits for a copy, in few statements. */
 MUST_CHECK bool progress_add_tables(struct connection *destination, const char *task,
 									const struct catalog *catalog, struct error *err);
 
