@@ -70,7 +70,7 @@ my %values = (
 	oidvector => [ "'1 2 4294967295'" ],
 	aclitem => [ q{('=r/' || quote_ident(current_user))::aclitem} ],
 	jsonpath => [ q{'$.a[*] ? (@ > 1)'} ],
-	regclass => [ "'pg_class'", "'0'" ],
+	regclass => [ "'pg_class'", "'0'", "'information_schema.tables'", "'zoo.bool'" ],
 	regtype => [ "'integer'", "'text[]'" ],
 	regproc => [ "'sin'" ],
 	regprocedure => [ "'sin(double precision)'" ],

@@ -81,4 +81,9 @@ change('truncate', q{TRUNCATE T, T_keyless; INSERT INTO T SELECT i, 0, 'after' F
 is($t->stop, 0, 'it stops');
 is($t->destination_sql("SELECT count(*) FROM premade WHERE mine = 'm'"), 5, 'a column of the target alone has its default');
 
+# ---- a value that it cannot store
+
+$t->source_sql("INSERT INTO heap VALUES (100, 0, 'fine', NULL, 1); INSERT INTO ao_row VALUES (101, 0, 'not fine', NULL, 'Infinity')");
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.ao_row.*column n/, 'an infinite numeric stops the run by table and column');
+
 done_testing();
