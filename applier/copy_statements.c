@@ -98,6 +98,37 @@ copy_put_in(struct buffer *sql, const struct table *table)
 	free(fed);
 }
 
+/* The columns as the catalog has them, to be compared with what the snapshot shows. */
+static void
+put_known_columns(struct buffer *sql, const struct source_table *source)
+{
+	buffer_printf(sql, "ARRAY[");
+	for (unsigned i = 0; i < source->column_count; i++) {
+		const struct source_column *column = &source->columns[i];
+		struct buffer text;
+
+		buffer_init(&text, SIZE_MAX / 2, NULL, NULL);
+		buffer_printf(&text, "%d %u %s", column->attnum, column->type, column->name);
+		buffer_put_u8(&text, '\0');
+		buffer_printf(sql, i ? ", " : "");
+		sql_literal(sql, (const char *) text.data);
+		buffer_fini(&text);
+	}
+	buffer_printf(sql, "]::text[]");
+}
+
+/* Column names and types may have changed between the look at the catalog and the snapshot. */
+static void
+put_column_comparison(struct buffer *sql, const struct source_table *source)
+{
+	buffer_printf(sql,
+				  " AND ARRAY(SELECT a.attnum || ' ' || a.atttypid || ' ' || a.attname FROM pg_attribute a"
+				  " WHERE a.attrelid = %u AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'"
+				  " ORDER BY a.attnum) = ",
+				  source->oid);
+	put_known_columns(sql, source);
+}
+
 void
 copy_put_look(struct buffer *sql, const struct table *table)
 {
@@ -116,6 +147,7 @@ copy_put_look(struct buffer *sql, const struct table *table)
 				  " OR pg_relation_filenode(c.oid) IS NULL) FROM pg_class c WHERE c.oid = %u"
 				  " OR c.oid IN (SELECT relid FROM pg_partition_tree(%u)))",
 				  table->source.oid, table->source.oid, table->source.oid);
+	put_column_comparison(sql, &table->source);
 	buffer_put_u8(sql, '\0');
 	buffer_fini(&name);
 }

@@ -276,7 +276,8 @@ postpone(struct job *job)
 {
 	const struct source_table *source = &job->table->source;
 
-	log_info("%s.%s was rewritten, made anew or dropped at the source since the snapshot: left for the next",
+	log_info("%s.%s was altered, rewritten, made anew or dropped at the source meanwhile: left for another "
+			 "snapshot",
 			 source->schema, source->name);
 	job->table->state = TABLE_WAITING;
 	job->copy->postponed++;
