@@ -285,6 +285,32 @@ check_unfed_columns(struct precheck_context *c, const struct table *table)
 	names_fini(&unfed);
 }
 
+/* Without a key an update is a delete and an insert, which cannot bring along
+ * what the target alone knows of the row. */
+static void
+check_kept_columns(struct precheck_context *c, const struct table *table)
+{
+	unsigned key[TABLE_MAX_KEY];
+	struct names kept;
+
+	if (!(table->operations & OPERATION_UPDATE) || table_match_key(table, key) > 0)
+		return;
+	names_init(&kept);
+	for (unsigned i = 0; i < table->target.column_count; i++) {
+		const struct target_column *column = &table->target.columns[i];
+
+		if (!column->generated && !source_find_column(&table->source, column->name))
+			names_add(&kept, column->name, "");
+	}
+	if (kept.count)
+		precheck_add(
+			c, CHECK_FAILED, "columns", precheck_target_name(c, table),
+			"an update would lose the values of %s, since %s has no key: give it one, or leave updates out"
+			" of its operations",
+			names_text(&kept), precheck_table_name(c, table));
+	names_fini(&kept);
+}
+
 static void
 check_writable(struct precheck_context *c, const struct table *table, const struct source_column *from,
 			   const struct target_column *column)
@@ -345,6 +371,7 @@ check_existing_target(struct precheck_context *c, const struct table *table)
 	}
 	check_missing_columns(c, table);
 	check_unfed_columns(c, table);
+	check_kept_columns(c, table);
 	for (unsigned i = 0; i < table->source.column_count; i++) {
 		const struct source_column *from = &table->source.columns[i];
 		const struct target_column *to = target_find_column(&table->target, from->name);

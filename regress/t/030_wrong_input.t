@@ -17,6 +17,7 @@ $t->source_sql(q{
 	INSERT INTO fine SELECT i, 'row ' || i FROM generate_series(1, 10) i;
 });
 my $fine = { tables => { include => ['public.fine'] } };
+my $bare;
 
 # What a refused command must leave alone: slots; the destination's schemas,
 # tables and rows.
@@ -174,7 +175,7 @@ subtest 'identity and key' => sub {
 		CREATE TABLE nothing (id int PRIMARY KEY);
 		ALTER TABLE nothing REPLICA IDENTITY NOTHING;
 	});
-	my $bare = { tables => { include => ['public.bare'] } };
+	$bare = { tables => { include => ['public.bare'] } };
 	check_fails($bare, qr/public\.bare: it has no replica identity .*ALTER TABLE public\.bare REPLICA IDENTITY FULL/,
 		'a table without identity');
 	check_fails({ tables => { include => ['public.nothing'] } }, qr/public\.nothing: it has no replica identity/,
@@ -234,6 +235,11 @@ subtest 'targets' => sub {
 	$t->destination_sql('DROP TABLE fine; CREATE VIEW fine AS SELECT 1 AS id');
 	check_fails($fine, qr/it is not a table that can be written/, 'a view as a target');
 	$t->destination_sql('DROP VIEW fine');
+
+	$t->destination_sql('CREATE TABLE bare (a int, b text, more int)');
+	check_fails($bare, qr/an update would lose the values of more, since public\.bare has no key/,
+		'a column of the target alone, in a table without a key');
+	$t->destination_sql('DROP TABLE bare');
 
 	$t->source_sql(q{CREATE TYPE mood AS ENUM ('well'); CREATE TABLE moody (id int PRIMARY KEY, m mood)});
 	my $moody = { tables => { include => ['public.moody'] } };
