@@ -8,6 +8,7 @@
 #include "lsn.h"
 #include "pipeline.h"
 #include "replication.h"
+#include "source.h"
 #include "spill.h"
 #include "sql.h"
 
@@ -18,6 +19,7 @@
 #define LARGE_TRANSACTION_BYTES ((size_t) 4 << 20)
 /* How much is folded before the loop gets a turn. */
 #define FOLD_BYTES_PER_TURN ((size_t) 2 << 20)
+#define WARN_AGAIN_MS 60000
 #define REPORT_MS 10000
 
 /* A frame as it came, on its way to be folded. */
@@ -46,6 +48,7 @@ struct stream {
 	uint64_t applied_lsn;	/* durable at the destination */
 	uint64_t keepalive_lsn; /* the source has sent everything up to here */
 	bool heartbeat_due;
+	bool slot_look_due; /* for what WAL it retains */
 	bool stopping;
 	int64_t stop_deadline_ms;
 	bool failed;
@@ -54,6 +57,7 @@ struct stream {
 	int64_t transactions; /* since the last report */
 	int64_t changes;
 	int64_t reported_ms;
+	int64_t warned_ms;
 };
 
 static void
@@ -131,6 +135,7 @@ on_heartbeat(void *arg)
 	struct stream *s = arg;
 
 	s->heartbeat_due = true;
+	s->slot_look_due = true;
 	replication_ask(s->replication);
 	loop_timer_arm(s->heartbeat, s->setup->config->wal.heartbeat_ms);
 }
@@ -264,6 +269,32 @@ stopped(struct stream *s)
 	return pipeline_is_idle(s->pipeline) || now >= s->stop_deadline_ms;
 }
 
+/* Warns when the slot holds back more WAL than is thought well: something is
+ * slow here, or a transaction at the source stays open. */
+static void
+look_at_slot(struct stream *s)
+{
+	const struct config *config = s->setup->config;
+	int64_t now = loop_now_ms(s->setup->loop);
+	struct source_slot slot;
+	struct error err;
+
+	if (!s->slot_look_due)
+		return;
+	s->slot_look_due = false;
+	if (!source_read_slot(s->setup->source_sql, config->source.slot, &slot, &err)) {
+		fail(s, &err);
+		return;
+	}
+	if (slot.retained_bytes <= config->wal.warn_bytes || (s->warned_ms && now - s->warned_ms < WARN_AGAIN_MS))
+		return;
+	s->warned_ms = now;
+	log_warning("slot %s holds back %" PRId64
+				" MB of WAL at the source, more than wal.warn: the destination is behind, or a"
+				" transaction at the source stays open",
+				config->source.slot, slot.retained_bytes >> 20);
+}
+
 static bool
 turn(void *arg)
 {
@@ -278,6 +309,7 @@ turn(void *arg)
 	fold_more(s);
 	follow_keepalives(s);
 	pipeline_push(s->pipeline);
+	look_at_slot(s);
 	report(s);
 	return s->failed;
 }

@@ -53,4 +53,14 @@ is($t->stop, 0, 'SIGTERM ends it');
 $t->run_ok('run', '--until', 'current');
 $t->equal_ok('public.keyed');
 
+# A transaction that stays open holds back WAL, and the log says so.
+$t->configure({ wal => { heartbeat => '200ms', warn => '1MB' } });
+my $open = SluiceTest::hold($t->source_conninfo, 'INSERT INTO keyed VALUES (12)');
+$t->start;
+$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
+SluiceTest::psql($other, "INSERT INTO noise SELECT repeat('x', 1000) FROM generate_series(1, 5000)");
+$t->poll_ok(sub { $t->log =~ /slot sluice_test holds back \d+ MB of WAL/ }, 'retained WAL is warned of');
+SluiceTest::release($open);
+is($t->stop, 0, 'SIGTERM ends it');
+
 done_testing();
