@@ -102,8 +102,8 @@ for my $table ('bag', 'keyed')
 	configure(tables => { include => ["public.$table"] });
 	$destination->rule(match => '^QCOMMIT', when => 'before', action => 'late');
 	$t->start('--until', 'current');
-	says_ok(qr/copying.*trying again.*copying/s, 'a COMMIT is late, and another attempt begins');
-	sleep 0.5;
+	says_ok(qr/copying.*trying again.*making slot/s, 'a COMMIT is late, and another attempt begins');
+	sleep 1;
 	$destination->deliver;
 	is($t->wait_for_end, 0, 'it ends well');
 	$t->equal_ok("public.$table");
