@@ -92,6 +92,8 @@ is($t->stop, 0, 'it stops');
 $t->all_equal_ok(@tables);
 is(target('SELECT string_agg(DISTINCT what, \', \' ORDER BY what) FROM audit'),
 	'DELETE 6 , INSERT 60, UPDATE 1 1, UPDATE 5 105, UPDATE 7 7', 'triggers see what happened at the source');
+$t->source_sql('BEGIN; UPDATE watched SET id = -10 WHERE id = 10; UPDATE watched SET id = 10 WHERE id = 11; UPDATE watched SET id = 11 WHERE id = -10; COMMIT');
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.watched: .*duplicate key/, 'keys that swap cannot be followed where triggers fire');
 $t->run_ok('drop');
 
 done_testing();
