@@ -37,7 +37,7 @@ target(q{
 	CREATE TABLE shuffled (c date, id int PRIMARY KEY, b numeric, a text);
 	CREATE TABLE wider (id bigint PRIMARY KEY, n int, v text, c varchar(20), d numeric, j text, e text, f float8, ts timestamptz);
 	CREATE TABLE extra (mine text DEFAULT 'mine', id int PRIMARY KEY, loaded int DEFAULT 7, a text, u int, toasted text, nothing text);
-	CREATE TABLE extra_keyless (a int, mine text DEFAULT 'mine', b text);
+	CREATE TABLE extra_keyless (b text, a int);
 	CREATE TABLE dw.other (id int PRIMARY KEY, a text);
 	CREATE TABLE by_other_key (id int, code text PRIMARY KEY, v text);
 	-- A name that is longer than it was, and a column that was dropped.
