@@ -104,6 +104,8 @@ for my $transaction (@large)
 	}, 'a large transaction is applied');
 }
 peak();
+# A program that has only just been started does not catch signals yet.
+$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
 is($t->stop, 0, 'SIGTERM ends it');
 note("$looks looks, $between of them with the large rows there; $in_rounds kills inside of a large transaction;"
 	. " the program took up to $peak_kb kB");
