@@ -595,6 +595,9 @@ count_failure(struct trouble *trouble, const struct session *s)
 
 	if (trouble->failures == 0 || worked)
 		*trouble = (struct trouble){.since_ms = now};
+	/* Servers that can be reached need no longer and longer pauses. */
+	else if (s->connected_ms)
+		trouble->failures = 1;
 	trouble->failures++;
 }
 
