@@ -47,21 +47,27 @@ sub phase
 }
 
 $traffic->start;
-$t->start;
+
+# A lock on one target, which ends with its server, keeps the copy from its end.
+sub lock_target { return SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE bag IN EXCLUSIVE MODE'); }
 
 my %seen;
-
-# A lock on one target keeps the copy from its end, unless it is the destination that is restarted.
+my $begun = 0;
+$t->destination_sql('CREATE TABLE bag (a int, b text, c numeric)');
+my $lock = lock_target();
+$t->start;
 for my $server (qw(source destination source destination))
 {
-	$t->poll_ok(sub { !(SluiceTest::psql_try($t->destination_conninfo, 'SELECT FROM bag LIMIT 1'))[0] },
-		'the targets are made');
-	my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE bag IN EXCLUSIVE MODE');
-	sleep 0.2 + rand 0.5;
+	SluiceTest::poll(sub {
+		my $times = () = $t->log =~ /copying \d+ tables/g;
+		!$t->running || ($times > $begun && ($begun = $times));
+	});
+	sleep rand 0.5;
 	$seen{phase()}++;
 	restart($server);
-	eval { SluiceTest::release($lock) };
+	$lock = lock_target() if $server eq 'destination';
 }
+SluiceTest::release($lock);
 
 # As soon as it has applied something again, the next blow falls; some hit both.
 my $both = int(($restarts - 2) / 2);
