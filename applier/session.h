@@ -17,6 +17,7 @@ struct until {
 
 /* Returns when `until` is reached or a stop was requested (true), or when the
  * work cannot go on (false). */
-MUST_CHECK bool session_run(struct loop *loop, const struct config *config, struct until until, struct error *err);
+MUST_CHECK bool session_run(struct loop *loop, const struct config *config, struct until until,
+							struct error *err);
 
 #endif
