@@ -632,6 +632,16 @@ step_head(struct connection *conn)
 	return STEP_WAIT;
 }
 
+/* Takes note, outside of what may call back.  libpq closes a socket that it
+ * found to be dead, also while it writes: it would never stir again. */
+static void
+note_loss(struct connection *conn)
+{
+	conn->lost = true;
+	loop_socket_watch(conn->socket, 0);
+	loop_timer_arm(conn->kick, 0);
+}
+
 /* Reading stops while a consumer is paused, so that libpq hoards nothing. */
 static void
 watch(struct connection *conn)
@@ -641,6 +651,10 @@ watch(struct connection *conn)
 	unsigned events = copying_out && conn->waiting ? 0 : LOOP_READABLE;
 	int flushed = PQflush(conn->pg);
 
+	if (flushed < 0 || PQstatus(conn->pg) == CONNECTION_BAD) {
+		note_loss(conn);
+		return;
+	}
 	if (flushed > 0)
 		events |= LOOP_WRITABLE;
 	else if (req && req->state == REQUEST_COPYING_IN && !conn->waiting)
@@ -708,8 +722,9 @@ connection_send(struct connection *conn, const void *data, size_t len)
 	if (conn->lost || !conn->head || conn->head->state != REQUEST_COPYING_BOTH)
 		return;
 	if (PQputCopyData(conn->pg, data, (int) len) < 0 || PQflush(conn->pg) < 0)
-		conn->lost = true;
-	loop_timer_arm(conn->kick, 0);
+		note_loss(conn);
+	else
+		loop_timer_arm(conn->kick, 0);
 }
 
 struct cancelling {
