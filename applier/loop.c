@@ -255,7 +255,10 @@ on_socket(uv_poll_t *handle, int status, int events)
 	unsigned ready =
 		(events & UV_READABLE ? LOOP_READABLE : 0u) | (events & UV_WRITABLE ? LOOP_WRITABLE : 0u);
 
-	/* The owner finds out what is wrong when it reads or writes. */
+	/* The owner finds out what is wrong when it reads or writes.  If it finds
+	 * more to read first, it watches again, which libuv has ended by itself. */
+	if (status < 0)
+		socket->watched = 0;
 	socket->callback(socket->arg, status < 0 ? LOOP_READABLE | LOOP_WRITABLE : ready);
 }
 
