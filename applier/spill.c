@@ -107,6 +107,11 @@ open_file(struct spill *spill, struct error *err)
 
 	if (spill->fd >= 0)
 		return true;
+	/* A file that never has a name leaves nothing behind, whatever ends the process. */
+	spill->fd = open(spill->directory, O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	if (spill->fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+		return spill->fd >= 0 || file_error(spill, "make", err);
+	/* Some file systems cannot make one. */
 	snprintf(path, sizeof path, "%s/sluice-XXXXXX", spill->directory);
 	spill->fd = mkostemp(path, O_CLOEXEC);
 	if (spill->fd < 0)
