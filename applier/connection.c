@@ -301,12 +301,6 @@ connection_target(const struct connection *conn)
 	return conn->target;
 }
 
-bool
-connection_is_idle(const struct connection *conn)
-{
-	return !conn->head;
-}
-
 /* ---- the queue */
 
 static void
@@ -725,31 +719,6 @@ connection_send(struct connection *conn, const void *data, size_t len)
 		note_loss(conn);
 	else
 		loop_timer_arm(conn->kick, 0);
-}
-
-struct cancelling {
-	PGcancel *cancel;
-};
-
-static void
-cancel_blocking(void *arg)
-{
-	struct cancelling *c = arg;
-	char problem[256];
-
-	if (!PQcancel(c->cancel, problem, sizeof problem))
-		log_debug("cancel: %s", problem);
-}
-
-void
-connection_cancel(struct connection *conn)
-{
-	struct cancelling c = {.cancel = PQgetCancel(conn->pg)};
-
-	if (!c.cancel)
-		return;
-	loop_run_blocking(conn->loop, cancel_blocking, &c);
-	PQfreeCancel(c.cancel);
 }
 
 /* ---- sequential use */

@@ -49,7 +49,6 @@ int connection_server_version(const struct connection *conn);
 int connection_backend_pid(const struct connection *conn);
 /* What identifies the database for a person: "host:port/dbname". */
 const char *connection_target(const struct connection *conn);
-bool connection_is_idle(const struct connection *conn);
 
 /* ---- requests */
 
@@ -100,8 +99,6 @@ void connection_copy_out(struct connection *conn, const char *sql, copy_consumer
 void connection_resume(struct connection *conn);
 /* One message to the walsender.  A failure reaches the request's callback. */
 void connection_send(struct connection *conn, const void *data, size_t len);
-/* Asks the server to cancel what it does for this session; the request fails. */
-void connection_cancel(struct connection *conn);
 
 /*
  * Queues, pumps until it is done, and hands over the result, which the caller
