@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "definition.h"
+
 static const char *const state_names[] = {
 	[TABLE_WAITING] = "waiting",	 [TABLE_COPYING] = "copying", [TABLE_CATCHING_UP] = "catching_up",
 	[TABLE_STREAMING] = "streaming", [TABLE_HELD] = "held",
@@ -91,6 +93,7 @@ target_table_free(struct target_table *target)
 void
 catalog_free(struct catalog *catalog)
 {
+	definitions_destroy(catalog);
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 

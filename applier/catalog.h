@@ -13,6 +13,9 @@
 
 #include "config.h"
 
+struct definition;
+struct definitions;
+
 struct source_column {
 	int attnum;
 	char *name;
@@ -52,6 +55,7 @@ struct source_table {
 	int64_t bytes;				   /* with TOAST, of all partitions */
 	struct source_column *columns; /* live ones, by attnum */
 	unsigned column_count;
+	struct definition *definition; /* of a table to be made, see definition.h; otherwise NULL */
 };
 
 struct target_column {
@@ -115,6 +119,7 @@ struct table {
 struct catalog {
 	struct table *tables; /* ordered by schema and name */
 	unsigned count;
+	struct definitions *definitions; /* of the tables to be made; owned */
 };
 
 const char *table_state_name(enum table_state state);

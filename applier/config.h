@@ -27,6 +27,8 @@ enum operation {
 enum copy_mode { COPY_MODE_FULL, COPY_MODE_NONE };
 enum copy_existing { COPY_EXISTING_ERROR, COPY_EXISTING_CLEAR, COPY_EXISTING_APPEND };
 enum schema_changes { SCHEMA_CHANGES_FOLLOW, SCHEMA_CHANGES_STOP, SCHEMA_CHANGES_IGNORE };
+enum schema_indexes { SCHEMA_INDEXES_NONE, SCHEMA_INDEXES_UNIQUE, SCHEMA_INDEXES_ALL };
+enum schema_partitions { SCHEMA_PARTITIONS_FLATTEN, SCHEMA_PARTITIONS_KEEP };
 enum table_storage {
 	TABLE_STORAGE_DEFAULT,
 	TABLE_STORAGE_HEAP,
@@ -85,6 +87,8 @@ struct config {
 	} initial_copy;
 	struct {
 		bool create;
+		enum schema_indexes indexes;
+		enum schema_partitions partitions;
 		enum schema_changes changes;
 	} schema;
 	struct {

@@ -13,6 +13,8 @@
 _Static_assert(COPY_MODE_NONE == 1, "full none");
 _Static_assert(COPY_EXISTING_APPEND == 2, "error clear append");
 _Static_assert(SCHEMA_CHANGES_IGNORE == 2, "follow stop ignore");
+_Static_assert(SCHEMA_INDEXES_ALL == 2, "none unique all");
+_Static_assert(SCHEMA_PARTITIONS_KEEP == 1, "flatten keep");
 _Static_assert(TABLE_STORAGE_AO_COLUMN == 3, "default heap ao_row ao_column");
 _Static_assert(OPERATION_TRUNCATE == 1 << 3, "insert update delete truncate");
 _Static_assert(LOG_ERROR == 3 && LOG_JSON == 1, "debug info warning error; text json");
@@ -66,6 +68,9 @@ const struct config_option config_schema[] = {
 
 	SECTION("schema"),
 	{"schema.create", CONFIG_BOOLEAN, IN_CONFIG(schema.create), .preset = "true", .words = "false true"},
+	{"schema.indexes", CONFIG_WORD, IN_CONFIG(schema.indexes), .preset = "unique", .words = "none unique all"},
+	{"schema.partitions", CONFIG_WORD, IN_CONFIG(schema.partitions), .preset = "flatten",
+		.words = "flatten keep", .refused = "keep"},
 	{"schema.changes", CONFIG_WORD, IN_CONFIG(schema.changes), .preset = "stop",
 		.words = "follow stop ignore", .refused = "follow ignore"},
 

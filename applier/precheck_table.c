@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ddl.h"
+#include "ddl_column.h"
 #include "precheck_item.h"
 #include "precheck_type.h"
 #include "quote.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "after_copy.h"
 #include "lsn.h"
 #include "quote.h"
 #include "sql.h"
@@ -151,15 +152,17 @@ struct installed {
 	bool schema;
 	bool progress;
 	bool tables;
+	bool unfinished;
 };
 
 static bool
 read_installed(struct connection *destination, struct installed *installed, struct error *err)
 {
 	static const char sql[] = "SELECT count(*) > 0, coalesce(bool_or(c.relname = 'progress'), false),"
-							  " coalesce(bool_or(c.relname = 'tables'), false)"
+							  " coalesce(bool_or(c.relname = 'tables'), false),"
+							  " coalesce(bool_or(c.relname = 'unfinished'), false)"
 							  " FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid"
-							  " AND c.relname IN ('progress', 'tables')"
+							  " AND c.relname IN ('progress', 'tables', 'unfinished')"
 							  " WHERE n.nspname = 'sluice'";
 	struct result *res;
 
@@ -168,16 +171,20 @@ read_installed(struct connection *destination, struct installed *installed, stru
 	installed->schema = result_bool(res, 0, 0);
 	installed->progress = result_bool(res, 0, 1);
 	installed->tables = result_bool(res, 0, 2);
+	installed->unfinished = result_bool(res, 0, 3);
 	result_free(res);
 	return true;
 }
 
 /* A task's rows lie on one segment, so that writing them takes part in no two-phase commit of its own. */
 static void
-put_create_table(struct buffer *sql, const struct dialect *dialect, const char *name, const char *columns)
+put_create_table(struct buffer *sql, const struct dialect *dialect, const char *name, const char *columns,
+				 const char *key)
 {
-	buffer_printf(sql, "CREATE TABLE sluice.%s (%s)%s;\n", name, columns,
-				  dialect->has_segments ? " DISTRIBUTED BY (task)" : "");
+	buffer_printf(sql, "CREATE TABLE sluice.%s (%s)", name, columns);
+	if (dialect->has_segments)
+		buffer_printf(sql, " DISTRIBUTED BY (%s)", key);
+	buffer_printf(sql, ";\n");
 }
 
 static void
@@ -186,9 +193,11 @@ put_missing(struct buffer *sql, const struct dialect *dialect, const struct inst
 	if (!installed->schema)
 		buffer_printf(sql, "CREATE SCHEMA sluice;\n");
 	if (!installed->progress)
-		put_create_table(sql, dialect, "progress", progress_columns);
+		put_create_table(sql, dialect, "progress", progress_columns, "task");
 	if (!installed->tables)
-		put_create_table(sql, dialect, "tables", tables_columns);
+		put_create_table(sql, dialect, "tables", tables_columns, "task");
+	if (!installed->unfinished)
+		put_create_table(sql, dialect, "unfinished", after_copy_columns, "target");
 }
 
 bool
@@ -231,7 +240,7 @@ progress_install(struct connection *destination, const struct dialect *dialect, 
 	for (int attempt = 1;; attempt++) {
 		if (!read_installed(destination, &installed, err))
 			return false;
-		if (installed.schema && installed.progress && installed.tables)
+		if (installed.schema && installed.progress && installed.tables && installed.unfinished)
 			return true;
 		if (install_missing(destination, dialect, &installed, err))
 			return true;

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "after_copy.h"
 #include "initial_copy.h"
 #include "log.h"
 #include "lsn.h"
 #include "precheck.h"
 #include "progress.h"
 #include "source.h"
+#include "source_definition.h"
 #include "sql.h"
 #include "stream.h"
 #include "target.h"
@@ -157,6 +159,8 @@ read_state(struct session *s, struct error *err)
 	s->known = s->progress.exists;
 	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
+		   (!s->config->schema.create ||
+			definition_read(s->source, s->control, s->config, &s->catalog, err)) &&
 		   (!s->progress.exists || progress_read_tables(s->control, s->config->task, &s->catalog, err));
 }
 
@@ -350,7 +354,7 @@ copy_if_needed(struct session *s, struct error *err)
 	/* Its snapshot has served; the stream gets a connection of its own. */
 	connection_close(s->replication);
 	s->replication = NULL;
-	return ok;
+	return ok && after_copy_run(s->loop, s->control, s->dialect, &s->catalog, err);
 }
 
 /* ---- the stream */
@@ -522,6 +526,7 @@ attempt(struct session *s, struct error *err)
 		return false;
 	if (!progress_install(s->control, s->dialect, err))
 		return false;
+	definition_warn(s->dialect, &s->catalog);
 	if (s->config->schema.create && !target_create_missing(s->control, s->dialect, &s->catalog, err))
 		return false;
 	if (!copy_if_needed(s, err))

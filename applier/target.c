@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "after_copy.h"
 #include "ddl.h"
+#include "ddl_type.h"
 #include "describe.h"
 #include "keymap.h"
 #include "sql.h"
@@ -533,7 +535,7 @@ execute_buffer(struct connection *destination, struct buffer *sql, struct error 
 	return sql->len == 0 || connection_execute(destination, statement(sql), NULL, 0, NULL, err);
 }
 
-/* Asks which schemas there are, then makes the others. */
+/* Asks which schemas there are, then makes the others, and the types. */
 static bool
 create_schemas(struct connection *destination, const struct catalog *catalog, struct error *err)
 {
@@ -550,7 +552,9 @@ create_schemas(struct connection *destination, const struct catalog *catalog, st
 	result_free(res);
 	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
 	ddl_put_create_schemas(&sql, catalog, &existing);
-	ok = execute_buffer(destination, &sql, err) || error_context(err, "creating the schemas of the targets");
+	ddl_put_create_types(&sql, catalog);
+	ok = execute_buffer(destination, &sql, err) ||
+		 error_context(err, "creating the schemas and types of the targets");
 	buffer_fini(&sql);
 	for (unsigned i = 0; i < existing.count; i++)
 		free(existing.items[i]);
@@ -567,6 +571,7 @@ create_table(struct connection *destination, const struct dialect *dialect, cons
 
 	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
 	ddl_put_create_table(&sql, dialect, table);
+	after_copy_put_remember(&sql, dialect, table);
 	ok = execute_buffer(destination, &sql, err) ||
 		 error_context(err, "creating %s.%s", table->target_schema, table->target_name);
 	buffer_fini(&sql);

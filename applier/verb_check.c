@@ -1,5 +1,6 @@
 #include "precheck.h"
 #include "progress.h"
+#include "source_definition.h"
 #include "verbs.h"
 
 static bool
@@ -27,7 +28,10 @@ verb_check(struct loop *loop, const struct config *config, const struct command 
 
 	(void) command;
 	passed = verb_open_source(&ends, loop, config, err) && verb_open_destination(&ends, loop, config, err) &&
-			 verb_read_catalog(&ends, config, err) && check(&ends, config, err);
+			 verb_read_catalog(&ends, config, err) &&
+			 (!config->schema.create ||
+			  definition_read(ends.source, ends.destination, config, &ends.catalog, err)) &&
+			 check(&ends, config, err);
 	verb_ends_close(&ends);
 	return passed;
 }

@@ -2,6 +2,7 @@
 
 #include "ddl.h"
 #include "progress.h"
+#include "source_definition.h"
 #include "verbs.h"
 
 static bool
@@ -43,7 +44,9 @@ verb_schema(struct loop *loop, const struct config *config, const struct command
 	arena_init(&memory, 4096);
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
 	done = verb_open_source(&ends, loop, config, err) && verb_open_destination(&ends, loop, config, err) &&
-		   verb_read_catalog(&ends, config, err) && put_statements(&sql, &ends, &memory, err);
+		   verb_read_catalog(&ends, config, err) &&
+		   definition_read(ends.source, ends.destination, config, &ends.catalog, err) &&
+		   put_statements(&sql, &ends, &memory, err);
 	if (done && sql.len > 0)
 		fwrite(sql.data, 1, sql.len, stdout);
 	buffer_fini(&sql);

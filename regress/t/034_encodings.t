@@ -34,7 +34,7 @@ sub follow
 	$t->run_ok('run', '--until', 'current');
 	$t->all_equal_ok(@tables);
 	$t->run_ok('drop');
-	$t->destination_sql('DROP TABLE plain, as_text, keyed, unkeyed');
+	$t->destination_sql('DROP TABLE plain, as_text, keyed, unkeyed; DROP TYPE mood');
 
 	$t->source_sql("CREATE TABLE named (id int PRIMARY KEY, \"$values[0]\" int)");
 	$t->configure({ tables => { include => ['public.named'] } });

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "applier/ddl.h"
+#include "applier/ddl_column.h"
 #include "applier/sql.h"
 
 /* A string constant for a struct that elsewhere owns its strings. */

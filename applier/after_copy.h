@@ -1,0 +1,27 @@
+/*
+ * Indexes and constraints of created tables that are built when the rows are
+ * there.  Their statements stand in sluice.unfinished from the transaction that
+ * makes the table until the one that carries them out, so that no crash loses them.
+ */
+#ifndef SLUICE_AFTER_COPY_H
+#define SLUICE_AFTER_COPY_H
+
+#include "catalog.h"
+#include "connection.h"
+#include "dialect.h"
+
+/* The columns of sluice.unfinished: the target's OID, an order, and a statement. */
+extern const char after_copy_columns[];
+
+/* Statements that write down what is left to do for a table made in the same transaction. */
+void after_copy_put_remember(struct buffer *sql, const struct dialect *dialect, const struct table *table);
+
+/*
+ * Carries out what is left to do for tables that have been copied, one
+ * statement after another, and reads those targets again.  What the destination refuses is logged and
+ * forgotten: an index is no data.
+ */
+MUST_CHECK bool after_copy_run(struct loop *loop, struct connection *destination,
+							   const struct dialect *dialect, struct catalog *catalog, struct error *err);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * What a table that sluice makes is made from beyond its columns and keys:
+ * defaults, comments, secondary indexes, partitions, and the types that its columns need.
+ *
+ * Read for tables that are missing at the destination, and for those alone.  All of it lies in
+ * one arena, which the catalog owns.
+ */
+#ifndef SLUICE_DEFINITION_H
+#define SLUICE_DEFINITION_H
+
+#include "catalog.h"
+
+struct column_definition {
+	const char *default_sql;	 /* SQL as it stands; NULL: none */
+	const char *default_refused; /* why the target does without it; NULL: it has it */
+	const char *comment;		 /* NULL: none */
+};
+
+struct index_definition {
+	const char *name;
+	const char *constraint;			 /* "UNIQUE (a, b) …" of a constraint, otherwise NULL */
+	const char *tail;				 /* "USING btree (a, b) …", what follows the table's name */
+	const char *refused;			 /* why there will be none; NULL: the destination is asked for it */
+	unsigned columns[TABLE_MAX_KEY]; /* positions in source.columns */
+	unsigned column_count;
+	bool unique;
+	bool plain; /* over columns alone, all of them listed, and over every row */
+};
+
+struct partition_definition {
+	uint32_t oid;
+	uint32_t parent;
+	const char *schema;
+	const char *name;
+	const char *bound; /* "FOR VALUES …" or "DEFAULT" */
+	const char *key;   /* "RANGE (at)" where it is partitioned itself, otherwise NULL */
+};
+
+/* Of one table. */
+struct definition {
+	struct arena *memory;			   /* that all of it lies in */
+	struct column_definition *columns; /* as source.columns */
+	const char *comment;
+	struct index_definition *indexes;
+	unsigned index_count;
+	const char *partition_key;				 /* "RANGE (at)"; NULL: the target is one table */
+	struct partition_definition *partitions; /* each after its parent */
+	unsigned partition_count;
+};
+
+/* An enum, composite type, domain or range of a user. */
+struct type_definition {
+	uint32_t oid;
+	uint32_t array_oid;
+	const char *schema;
+	const char *name;
+	char kind;		  /* pg_type.typtype: e c d r */
+	const char *body; /* what follows CREATE TYPE name or CREATE DOMAIN name */
+	const char *comment;
+	bool exists;		 /* at the destination */
+	const char *refused; /* why the destination does not take it; NULL: it does */
+};
+
+struct definitions {
+	struct arena memory;
+	struct type_definition *types; /* each after those that it is made of */
+	unsigned type_count;
+};
+
+/* An empty one for the catalog, in place of what it had. */
+struct definitions *definitions_create(struct catalog *catalog);
+void definitions_destroy(struct catalog *catalog);
+
+/* Whether `table` is made, and so has its definition read. */
+static inline bool
+definition_wanted(const struct table *table)
+{
+	return !table->target.exists;
+}
+
+/* Types that will be made count as there: their columns keep them. */
+void definitions_mark_types(struct catalog *catalog);
+
+#endif

@@ -1,0 +1,147 @@
+#!/usr/bin/perl
+# What created tables are made of beyond columns and keys: defaults, comments,
+# unique constraints and indexes, types of users.  And that `schema` prints it.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use SluiceTest;
+use Test::More;
+
+my $t = SluiceTest->new;
+my $greenplum = $t->destination_is_greenplum;
+
+sub target { return $t->destination_sql($_[0]); }
+
+sub default_of
+{
+	my ($column) = @_;
+	return target("SELECT coalesce(pg_get_expr(adbin, adrelid), 'none') FROM pg_attribute a LEFT JOIN pg_attrdef d ON adrelid = attrelid AND adnum = attnum
+		WHERE attrelid = 'full_of.it'::regclass AND attname = '$column'");
+}
+
+sub indexes_of
+{
+	my ($table) = @_;
+	return target("SELECT coalesce(string_agg(relname, ' ' ORDER BY relname), '') FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE indrelid = '$table'::regclass");
+}
+
+sub constraints_of
+{
+	my ($table) = @_;
+	return target("SELECT coalesce(string_agg(conname, ' ' ORDER BY conname), '') FROM pg_constraint WHERE conrelid = '$table'::regclass AND contype IN ('p', 'u')");
+}
+
+$t->source_sql(q{
+	CREATE SCHEMA types; CREATE SCHEMA full_of;
+	CREATE TYPE types.mood AS ENUM ('sad', 'it''s ok', 'back\\slash');
+	CREATE DOMAIN types.price AS numeric(10,2) DEFAULT 1.5 NOT NULL CONSTRAINT positive CHECK (VALUE >= 0);
+	CREATE DOMAIN types.feeling AS types.mood;
+	CREATE TYPE types.item AS (name text, price types.price, "how it is" types.mood[]);
+	CREATE TYPE types.halves AS RANGE (SUBTYPE = float8);
+	CREATE FUNCTION types.own() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 5';
+	CREATE DOMAIN types.odd AS int CHECK (VALUE <> types.own());
+	COMMENT ON TYPE types.mood IS 'how it''s';
+	CREATE TABLE full_of.it (
+		id serial PRIMARY KEY,
+		number int DEFAULT 7,
+		word text NOT NULL DEFAULT E'it''s \\\\',
+		at timestamptz DEFAULT now(),
+		day date DEFAULT CURRENT_DATE + 1,
+		made int DEFAULT types.own(),
+		mood types.mood DEFAULT 'sad',
+		moods types.mood[] DEFAULT '{}',
+		feeling types.feeling,
+		price types.price,
+		item types.item,
+		halves types.halves,
+		odd types.odd,
+		twice int GENERATED ALWAYS AS (number * 2) STORED,
+		"Odd name" varchar(10),
+		UNIQUE (word, id), UNIQUE (number));
+	CREATE INDEX by_day ON full_of.it (day DESC, lower(word)) WHERE number > 0;
+	CREATE INDEX "by own" ON full_of.it ((number + types.own()));
+	CREATE UNIQUE INDEX once ON full_of.it (id, "Odd name");
+	COMMENT ON TABLE full_of.it IS 'all of it''s';
+	COMMENT ON COLUMN full_of.it."Odd name" IS 'odd \\ name';
+	CREATE TABLE full_of.row_typed (id int PRIMARY KEY, it full_of.it);
+	INSERT INTO full_of.it (word, mood, moods, feeling, item, halves, odd, number)
+		SELECT 'w' || i, 'sad', ARRAY['sad','back\\slash']::types.mood[], 'it''s ok', '(n,2,{sad})', '[1,2)', 1, i FROM generate_series(1, 100) i;
+	INSERT INTO full_of.row_typed SELECT i, it FROM generate_series(1, 3) i, full_of.it WHERE id = 1;
+});
+my @tables = qw(full_of.it full_of.row_typed);
+
+# ---- printed
+
+$t->configure({ tables => { include => ['full_of.*'] }, schema => { indexes => 'all' } });
+my $printed = $t->run_ok('schema')->{stdout};
+like($printed, qr/^-- column id: without its default nextval\(.*\): sequences are not replicated$/m, 'schema says which default is left out');
+like($printed, qr/^-- column made: without its default types\.own\(\): .*(does not exist|function)/m, 'and what the destination refuses');
+like($printed, qr/^-- without the type types\.odd: /m, 'a type, too');
+like($printed, qr/^-- column odd: types\.odd becomes integer$/m, 'which its base type stands for');
+like($printed, qr/CREATE TYPE "types"\."mood".*CREATE DOMAIN "types"\."price".*CREATE TYPE "types"\."item"/s, 'types in their order');
+like($printed, qr/-- when the rows have been copied.*"by_day"/s, 'indexes come last');
+is(target("SELECT count(*) FROM pg_namespace WHERE nspname IN ('types', 'full_of')"), 0, 'and nothing is made');
+like($t->run_ok('check')->{stdout}, qr/types +full_of\.it.*odd \(types\.odd becomes integer\)/, 'check knows what will be replaced');
+unlike($t->run_ok('check')->{stdout}, qr/mood \(/, 'and what will not');
+
+# ---- made
+
+my $run = $t->run_ok('run', '--until', 'current');
+$run->{status} == 0 or die 'the initial copy failed';
+like($run->{stderr}, qr/full_of\.it: the column made is made without its default/, 'the log says what is left out');
+like($run->{stderr}, qr/warning the destination refuses "CREATE INDEX .by own.* and goes without it: /, 'and which index was refused');
+is($t->run_ok('schema')->{stdout}, '', 'nothing is left to do');
+is(target('SELECT count(*) FROM sluice.unfinished'), 0, 'and nothing written down');
+$t->all_equal_ok(@tables);
+is(target(q{SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'full_of.it'::regclass AND attname = 'moods'}), 'types.mood[]', 'an array of an enum');
+is(default_of($_->[0]), $_->[1], "the default of $_->[0]")
+  for [ id => 'none' ], [ number => 7 ], [ made => 'none' ], [ mood => q{'sad'::types.mood} ], [ twice => 'none' ], [ at => 'now()' ];
+is(target(q{SELECT obj_description('full_of.it'::regclass, 'pg_class') || '|' || col_description('full_of.it'::regclass, (SELECT attnum FROM pg_attribute
+	WHERE attrelid = 'full_of.it'::regclass AND attname = 'Odd name'))}), q{all of it's|odd \\ name}, 'comments');
+is(target("SELECT obj_description('types.mood'::regtype, 'pg_type')"), q{how it's}, 'of a type, too');
+is(indexes_of('full_of.it'), $greenplum ? 'by_day it_pkey it_word_id_key once' : 'by_day it_number_key it_pkey it_word_id_key once', 'indexes');
+is(constraints_of('full_of.it'), $greenplum ? 'it_pkey it_word_id_key' : 'it_number_key it_pkey it_word_id_key', 'constraints');
+
+$t->start;
+$t->source_sql(q{
+	UPDATE full_of.it SET mood = 'back\\slash', moods = moods || 'sad'::types.mood WHERE id > 50; UPDATE full_of.it SET number = -number;
+	UPDATE full_of.it SET word = 'w' || (101 - id); DELETE FROM full_of.it WHERE id < 10; INSERT INTO full_of.it (odd, number) VALUES (2, NULL), (3, 1000);
+});
+$t->wait_applied_ok('changes');
+$t->all_equal_ok(@tables);
+
+# ---- a new table with a new type, while the stream runs
+
+$t->source_sql(q{CREATE TYPE types.later AS ENUM ('a', 'b');
+	CREATE TABLE full_of.later (id int PRIMARY KEY, v types.later DEFAULT 'b', w text UNIQUE);
+	INSERT INTO full_of.later VALUES (1, 'a', 'x')});
+$t->poll_ok(sub { my ($failed, $count) = SluiceTest::psql_try($t->destination_conninfo, 'SELECT count(*) FROM full_of.later'); !$failed && $count == 1 }, 'a table with a type of its own comes');
+$t->wait_applied_ok('and is followed');
+$t->all_equal_ok(@tables, 'full_of.later');
+is($t->stop, 0, 'it stops');
+$t->run_ok('drop');
+
+# ---- by choice
+
+for my $choice ([ none => 'it_pkey' ], [ unique => $greenplum ? 'it_pkey it_word_id_key once' : 'it_number_key it_pkey it_word_id_key once' ])
+{
+	my ($indexes, $names) = @$choice;
+	target('DROP SCHEMA full_of CASCADE');
+	$t->configure({ tables => { include => ['full_of.it'] }, schema => { indexes => $indexes } });
+	$t->run_ok('run', '--until', 'current');
+	is(indexes_of('full_of.it'), $names, "indexes: $indexes");
+	$t->run_ok('drop');
+}
+
+# ---- two tables of one name end in one schema
+
+$t->source_sql(q{CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.t (id int PRIMARY KEY, v int); CREATE TABLE b.t (LIKE a.t INCLUDING ALL);
+	CREATE INDEX by_v ON a.t (v); CREATE INDEX by_v ON b.t (v)});
+$t->configure({ tables => { include => [ 'a.t', 'b.t' ], overrides => [ map { { source => "$_.t", target => "c.$_" } } qw(a b) ] }, schema => { indexes => 'all' } });
+unlike($t->run_ok('run', '--until', 'current')->{stderr}, qr/refuses/, 'their indexes do not collide');
+is(indexes_of("c.$_"), "${_}_pkey ${_}_v_idx", "of c.$_") for qw(a b);
+$t->run_ok('drop');
+
+done_testing();
