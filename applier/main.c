@@ -21,6 +21,7 @@ enum option_bit {
 	OPTION_WATCH = 1 << 3,
 	OPTION_FORCE = 1 << 4,
 	OPTION_HELP = 1 << 5,
+	OPTION_CREATE = 1 << 6,
 };
 
 struct option_spec {
@@ -39,6 +40,7 @@ static const struct option_spec options[] = {
 	{OPTION_JSON, "json", 0, NULL, "one JSON object on one line"},
 	{OPTION_WATCH, "watch", 0, NULL, "show it again every two seconds, until interrupted"},
 	{OPTION_FORCE, "force", 0, NULL, "go on when the source cannot be reached"},
+	{OPTION_CREATE, "create", 0, NULL, "make sequences that are missing, and the columns' defaults"},
 	{OPTION_HELP, "help", 'h', NULL, "show this help"},
 };
 /* clang-format on */
@@ -66,13 +68,19 @@ static const struct verb verbs[] = {
 	 "Prints one line a check: ok, warning or failed, and why. Changes nothing. Exit status 3 when a check\n"
 	 "failed, otherwise 0."},
 	{"schema", "-c FILE", OPTION_CONFIG, verb_schema, "print the destination DDL that run would execute",
-	 "Prints CREATE SCHEMA and CREATE TABLE for what is missing at the destination. Changes nothing."},
+	 "Prints what is to be made at the destination: schemas, types, tables, indexes. Changes nothing."},
 	{"run", "-c FILE [--until current|LSN]", OPTION_CONFIG | OPTION_UNTIL, verb_run,
 	 "copy what is not copied yet, then follow the source",
 	 "Runs in the foreground until it is told to stop; logs to standard error. SIGTERM or SIGINT finishes\n"
 	 "the batch in hand and exits 0; a second one exits at once. Nothing is lost either way."},
 	{"status", "-c FILE [--json] [--watch]", OPTION_CONFIG | OPTION_JSON | OPTION_WATCH, verb_status,
 	 "show phase, lag and every table", "Works whether or not the daemon runs."},
+	{"sequences", "-c FILE [--create]", OPTION_CONFIG | OPTION_CREATE, verb_sequences,
+	 "set the destination's sequences to where the source's stand",
+	 "For a cut-over: sequences are not replicated. Of those that columns of synchronised tables own or "
+	 "have\n"
+	 "in their defaults, sets the destination's to the position of the source's, and prints a line for "
+	 "each."},
 	{"decode", "[FILE]", 0, NULL, "print captured plugin output as text",
 	 "Reads what pg_recvlogical wrote with format=binary, from the file or from standard input, and prints\n"
 	 "one line a message."},
@@ -96,7 +104,7 @@ print_help(FILE *out)
 		out,
 		"sluice keeps a Greenplum or PostgreSQL database in step with a PostgreSQL database.\n\nUsage:\n");
 	for (size_t i = 0; i < countof(verbs); i++)
-		fprintf(out, "  sluice %-6s %-29s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+		fprintf(out, "  sluice %-9s %-29s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
 	fprintf(out, "  sluice --help | --version\n  sluice VERB --help\n\n%s", exit_statuses);
 }
 
@@ -164,6 +172,9 @@ take_option(enum option_bit bit, const char *argument, struct command *command, 
 		return true;
 	case OPTION_FORCE:
 		command->force = true;
+		return true;
+	case OPTION_CREATE:
+		command->create = true;
 		return true;
 	case OPTION_HELP:
 		break;

@@ -21,6 +21,7 @@ struct command {
 	bool json;
 	bool watch;
 	bool force;
+	bool create;
 };
 
 MUST_CHECK bool verb_check(struct loop *loop, const struct config *config, const struct command *command,
@@ -29,6 +30,8 @@ MUST_CHECK bool verb_schema(struct loop *loop, const struct config *config, cons
 							struct error *err);
 MUST_CHECK bool verb_status(struct loop *loop, const struct config *config, const struct command *command,
 							struct error *err);
+MUST_CHECK bool verb_sequences(struct loop *loop, const struct config *config, const struct command *command,
+							   struct error *err);
 MUST_CHECK bool verb_drop(struct loop *loop, const struct config *config, const struct command *command,
 						  struct error *err);
 
