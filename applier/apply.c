@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "lsn.h"
+#include "mapping.h"
 #include "merge_plan.h"
 #include "progress.h"
 #include "sql.h"
@@ -98,6 +99,7 @@ add_context(const struct apply *apply, struct error *err)
 	if (apply->phase == APPLY_MERGING && apply->net > 0) {
 		const struct table *table = apply->batch->nets[apply->net - 1]->shape->table;
 
+		mapping_explain_collision(table, err);
 		error_context(err, "merging into %s.%s", table->target_schema, table->target_name);
 	}
 	if (apply->batch->end_lsn)
@@ -141,8 +143,13 @@ has_expected_rows(struct apply *apply, const struct result *res, struct error *e
 						 step->walk.rows);
 	if (step->expected_rows < 0 || step->expected_rows == rows)
 		return true;
-	error_set(err, ERROR_DATA, "%" PRId64 " of %" PRId64 " %s", step->expected_rows - rows,
-			  step->expected_rows, step->mismatch);
+	if (step->expected_rows == 0)
+		error_set(err, ERROR_DATA, "%" PRId64 " %s", rows, step->mismatch);
+	else
+		error_set(err, ERROR_DATA, "%" PRId64 " of %" PRId64 " %s", step->expected_rows - rows,
+				  step->expected_rows, step->mismatch);
+	if (step->remedy)
+		return error_hint(err, "%s", step->remedy);
 	return error_hint(err, "Something else wrote to the target; compare both sides and copy the table anew.");
 }
 

@@ -36,7 +36,8 @@ void batch_reset(struct batch *batch);
 /* The net change of the shape's table, made at its first use. */
 struct net_change *batch_net(struct batch *batch, const struct shape *shape);
 
-/* Whether the batch has changes of the shape's table under another shape, and none under this one. */
+/* Whether the batch has changes of the shape's table under another shape, or of another source of its target, and
+ * none under this one. */
 bool batch_has_other_shape(const struct batch *batch, const struct shape *shape);
 
 /* Empties the table: what was gathered for it is void, and the target is

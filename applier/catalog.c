@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "definition.h"
+#include "mapping.h"
 
 static const char *const state_names[] = {
 	[TABLE_WAITING] = "waiting",	 [TABLE_COPYING] = "copying", [TABLE_CATCHING_UP] = "catching_up",
@@ -101,6 +102,7 @@ catalog_free(struct catalog *catalog)
 		target_table_free(&table->target);
 		free(table->target_schema);
 		free(table->target_name);
+		free(table->shared_with);
 		free(table->error);
 	}
 	free(catalog->tables);
@@ -287,8 +289,10 @@ table_needs_text(const struct table *table)
 {
 	for (unsigned i = 0; i < table->source.column_count; i++) {
 		const struct source_column *source = &table->source.columns[i];
-		const struct target_column *target = target_find_column(&table->target, source->name);
+		const struct target_column *target = mapping_find_target(table, source->name);
 
+		if (!mapping_selects(table, source->name))
+			continue;
 		if (target ? !same_binary_form(source, target) : !source->builtin && source->base_typtype != 'e')
 			return true;
 	}

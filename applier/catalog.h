@@ -86,6 +86,7 @@ struct target_table {
 	bool partitioned;
 	enum target_storage storage;
 	bool has_secondary_unique; /* a unique or exclusion index beyond the one on the match key */
+	bool has_match_unique;	   /* a unique index, or the primary key, is one over the match key */
 	bool has_triggers;		   /* user triggers or foreign keys, either direction */
 	struct target_column *columns;
 	unsigned column_count;
@@ -108,6 +109,7 @@ struct table {
 	struct target_table target;
 	const struct table_override *override; /* NULL: none */
 	unsigned operations;				   /* enum operation bits */
+	char *shared_with; /* names of all the tables that feed this target, itself among them; NULL: it alone */
 	bool as_text;						   /* values must travel as text: a type is not portable or differs */
 
 	enum table_state state;

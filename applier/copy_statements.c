@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "copy_rows.h"
+#include "mapping.h"
 #include "sql.h"
 
 struct fed_column {
@@ -29,7 +30,7 @@ fed_columns(const struct table *table, struct fed_column *fed)
 
 	for (unsigned i = 0; i < table->source.column_count; i++) {
 		const struct source_column *source = &table->source.columns[i];
-		const struct target_column *target = target_find_column(&table->target, source->name);
+		const struct target_column *target = mapping_find_target(table, source->name);
 
 		if (target && !target->generated)
 			fed[count++] = (struct fed_column){source, target};
@@ -40,7 +41,7 @@ fed_columns(const struct table *table, struct fed_column *fed)
 static bool
 needs_select(const struct table *table)
 {
-	if (table->source.partitioned)
+	if (table->source.partitioned || mapping_where(table))
 		return true;
 	for (unsigned i = 0; i < table->source.column_count; i++)
 		if (table->source.columns[i].generated)
@@ -58,8 +59,8 @@ put_source_columns(struct buffer *sql, const struct fed_column *fed, unsigned co
 	}
 }
 
-/* COPY of the table itself is a little faster, but takes no partitioned table
- * and no generated column. */
+/* COPY of the table itself is a little faster, but takes no partitioned table,
+ * no generated column and no condition. */
 void
 copy_put_out(struct buffer *sql, const struct table *table)
 {
@@ -73,6 +74,9 @@ copy_put_out(struct buffer *sql, const struct table *table)
 	if (select)
 		buffer_printf(sql, table->source.partitioned ? " FROM " : " FROM ONLY ");
 	sql_qualified(sql, table->source.schema, table->source.name);
+	/* A condition may end with a comment. */
+	if (mapping_where(table))
+		buffer_printf(sql, " WHERE (%s\n)", mapping_where(table));
 	buffer_printf(sql, select ? ")" : " (");
 	if (!select)
 		put_source_columns(sql, fed, count);

@@ -6,6 +6,7 @@
 #include "ddl_column.h"
 #include "ddl_index.h"
 #include "ddl_type.h"
+#include "mapping.h"
 #include "sql.h"
 
 /* ---- one table */
@@ -17,11 +18,20 @@ column_definition(const struct source_table *source, unsigned column)
 }
 
 static void
-put_columns(struct buffer *sql, const struct source_table *source)
+put_columns(struct buffer *sql, const struct table *table)
 {
+	const struct source_table *source = &table->source;
+	const char *separator = "";
+
 	for (unsigned i = 0; i < source->column_count; i++) {
-		buffer_printf(sql, "%s\n\t", i ? "," : "");
-		ddl_put_column(sql, &source->columns[i], column_definition(source, i));
+		const char *name = source->columns[i].name;
+
+		if (!mapping_selects(table, name))
+			continue;
+		buffer_printf(sql, "%s\n\t", separator);
+		separator = ",";
+		ddl_put_column(sql, mapping_target_name(table, name), &source->columns[i],
+					   column_definition(source, i));
 	}
 }
 
@@ -48,9 +58,12 @@ put_comments(struct buffer *sql, const struct table *table)
 		return;
 	if (definition->comment)
 		put_comment(sql, table, NULL, definition->comment);
-	for (unsigned i = 0; i < table->source.column_count; i++)
-		if (definition->columns[i].comment)
-			put_comment(sql, table, table->source.columns[i].name, definition->columns[i].comment);
+	for (unsigned i = 0; i < table->source.column_count; i++) {
+		const char *name = table->source.columns[i].name;
+
+		if (definition->columns[i].comment && mapping_selects(table, name))
+			put_comment(sql, table, mapping_target_name(table, name), definition->columns[i].comment);
+	}
 }
 
 void
@@ -61,16 +74,17 @@ ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const st
 	unsigned primary_count = ddl_primary_key(dialect, table, primary);
 
 	for (unsigned i = 0; i < source->column_count; i++)
-		ddl_put_column_remarks(sql, &source->columns[i], column_definition(source, i));
+		if (mapping_selects(table, source->columns[i].name))
+			ddl_put_column_remarks(sql, &source->columns[i], column_definition(source, i));
 	if (ddl_lacks_primary_key(dialect, table))
 		buffer_printf(sql, "-- without its primary key: storage or distribution does not allow it\n");
 	buffer_printf(sql, "CREATE TABLE ");
 	sql_qualified(sql, table->target_schema, table->target_name);
 	buffer_printf(sql, " (");
-	put_columns(sql, source);
+	put_columns(sql, table);
 	if (primary_count > 0) {
 		buffer_printf(sql, ",\n\tPRIMARY KEY ");
-		ddl_put_key(sql, source, primary, primary_count);
+		ddl_put_key(sql, table, primary, primary_count);
 	}
 	buffer_printf(sql, "\n)");
 	dialect->put_table_options(sql, table);
@@ -148,7 +162,7 @@ put_all_after_copy(struct buffer *sql, const struct dialect *dialect, const stru
 	buffer_printf(sql, "-- when the rows have been copied\n");
 	heading = sql->len;
 	for (unsigned i = 0; i < catalog->count; i++)
-		if (!catalog->tables[i].target.exists)
+		if (!catalog->tables[i].target.exists && mapping_is_first(catalog, i))
 			ddl_put_after_copy(sql, dialect, &catalog->tables[i]);
 	if (sql->len == heading)
 		buffer_truncate(sql, began);
@@ -162,7 +176,7 @@ ddl_put_create(struct buffer *sql, const struct dialect *dialect, const struct c
 	ddl_put_create_types(sql, catalog);
 	ddl_put_type_remarks(sql, catalog);
 	for (unsigned i = 0; i < catalog->count; i++) {
-		if (catalog->tables[i].target.exists)
+		if (catalog->tables[i].target.exists || !mapping_is_first(catalog, i))
 			continue;
 		put_blank_line(sql);
 		ddl_put_create_table(sql, dialect, &catalog->tables[i]);

@@ -35,10 +35,10 @@ ddl_put_column_type(struct buffer *sql, const struct source_column *column)
 /* ---- columns */
 
 void
-ddl_put_column(struct buffer *sql, const struct source_column *column,
+ddl_put_column(struct buffer *sql, const char *name, const struct source_column *column,
 			   const struct column_definition *definition)
 {
-	sql_identifier(sql, column->name);
+	sql_identifier(sql, name);
 	buffer_put_u8(sql, ' ');
 	ddl_put_column_type(sql, column);
 	if (column->not_null)

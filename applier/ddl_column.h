@@ -14,8 +14,8 @@
  */
 bool ddl_put_column_type(struct buffer *sql, const struct source_column *column);
 
-/* name type [NOT NULL] [DEFAULT …]; `definition` may be NULL: no default. */
-void ddl_put_column(struct buffer *sql, const struct source_column *column,
+/* name type [NOT NULL] [DEFAULT …]; `name` is the target's; `definition` may be NULL: no default. */
+void ddl_put_column(struct buffer *sql, const char *name, const struct source_column *column,
 					const struct column_definition *definition);
 
 /* Comment lines for what of the column will not be as at the source. */

@@ -3,13 +3,16 @@
 #include <string.h>
 
 #include "ddl_column.h"
+#include "mapping.h"
 #include "sql.h"
 
 /* ---- keys */
 
+/* Where the target is to have all of it. */
 static unsigned
-primary_key(const struct source_table *source, unsigned key[TABLE_MAX_KEY])
+primary_key(const struct table *table, unsigned key[TABLE_MAX_KEY])
 {
+	const struct source_table *source = &table->source;
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < source->column_count; i++) {
@@ -17,6 +20,8 @@ primary_key(const struct source_table *source, unsigned key[TABLE_MAX_KEY])
 
 		if (at < 1 || at > TABLE_MAX_KEY)
 			continue;
+		if (!mapping_selects(table, source->columns[i].name))
+			return 0;
 		key[at - 1] = i;
 		count++;
 	}
@@ -26,7 +31,7 @@ primary_key(const struct source_table *source, unsigned key[TABLE_MAX_KEY])
 unsigned
 ddl_primary_key(const struct dialect *dialect, const struct table *table, unsigned key[TABLE_MAX_KEY])
 {
-	unsigned count = primary_key(&table->source, key);
+	unsigned count = primary_key(table, key);
 
 	return count > 0 && dialect->allows_unique(table, key, count) ? count : 0;
 }
@@ -36,7 +41,7 @@ ddl_lacks_primary_key(const struct dialect *dialect, const struct table *table)
 {
 	unsigned key[TABLE_MAX_KEY];
 
-	return primary_key(&table->source, key) > 0 && ddl_primary_key(dialect, table, key) == 0;
+	return primary_key(table, key) > 0 && ddl_primary_key(dialect, table, key) == 0;
 }
 
 static bool
@@ -61,13 +66,13 @@ same_columns(const unsigned *a, unsigned a_count, const unsigned *b, unsigned b_
 }
 
 void
-ddl_put_key(struct buffer *sql, const struct source_table *source, const unsigned *key, unsigned count)
+ddl_put_key(struct buffer *sql, const struct table *table, const unsigned *key, unsigned count)
 {
 	buffer_put_u8(sql, '(');
 	for (unsigned i = 0; i < count; i++) {
 		if (i)
 			buffer_printf(sql, ", ");
-		sql_identifier(sql, source->columns[key[i]].name);
+		sql_identifier(sql, mapping_target_name(table, table->source.columns[key[i]].name));
 	}
 	buffer_put_u8(sql, ')');
 }
@@ -88,7 +93,7 @@ ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, const str
 	buffer_printf(sql, "CREATE %sINDEX ON ", dialect->allows_unique(table, match, count) ? "UNIQUE " : "");
 	sql_qualified(sql, table->target_schema, table->target_name);
 	buffer_put_u8(sql, ' ');
-	ddl_put_key(sql, &table->source, match, count);
+	ddl_put_key(sql, table, match, count);
 	buffer_printf(sql, ";\n");
 }
 
@@ -139,6 +144,21 @@ put_create_index(struct buffer *sql, const struct table *table, const struct ind
 	buffer_printf(sql, " %s;\n", index->tail);
 }
 
+/* Its definition names columns of the source, and others than those listed where it is not plain. */
+static bool
+keeps_columns(const struct table *table, const struct index_definition *index)
+{
+	if (!index->plain && !mapping_keeps_columns(table))
+		return false;
+	for (unsigned i = 0; i < index->column_count; i++) {
+		const char *name = table->source.columns[index->columns[i]].name;
+
+		if (!mapping_selects(table, name) || strcmp(mapping_target_name(table, name), name) != 0)
+			return false;
+	}
+	return true;
+}
+
 bool
 ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
 			  const struct index_definition *index, const char **remark)
@@ -146,6 +166,10 @@ ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct ta
 	*remark = index->refused;
 	if (index->refused || is_match_index(table, index))
 		return false;
+	if (!keeps_columns(table, index)) {
+		*remark = "columns of the table are left out or renamed";
+		return false;
+	}
 	if (index->unique && !dialect->allows_unique(table, index->columns, index->column_count)) {
 		*remark = "storage or distribution does not allow it";
 		return false;

@@ -17,7 +17,7 @@ unsigned ddl_primary_key(const struct dialect *dialect, const struct table *tabl
 bool ddl_lacks_primary_key(const struct dialect *dialect, const struct table *table);
 
 /* ("a", "b") */
-void ddl_put_key(struct buffer *sql, const struct source_table *source, const unsigned *key, unsigned count);
+void ddl_put_key(struct buffer *sql, const struct table *table, const unsigned *key, unsigned count);
 
 /* CREATE INDEX on the match key, where that is not the primary key. */
 void ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, const struct table *table);

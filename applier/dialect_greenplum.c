@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "mapping.h"
 #include "sql.h"
 
 enum table_storage
@@ -109,7 +110,7 @@ dialect_greenplum_put_distribution(struct buffer *sql, const struct table *table
 	unsigned count = distribution_key(table, key);
 
 	for (unsigned i = 0; i < count; i++)
-		names[i] = table->source.columns[key[i]].name;
+		names[i] = mapping_target_name(table, table->source.columns[key[i]].name);
 	put_distribution(sql, names, count);
 }
 

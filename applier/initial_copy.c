@@ -7,6 +7,7 @@
 
 #include "copy_statements.h"
 #include "log.h"
+#include "mapping.h"
 #include "progress.h"
 #include "source.h"
 #include "sql.h"
@@ -68,8 +69,10 @@ fail(struct job *job, const struct error *err)
 		return;
 	copy->failed = true;
 	copy->err = *err;
-	if (job->table)
-		error_context(&copy->err, "copying %s.%s", job->table->source.schema, job->table->source.name);
+	if (!job->table)
+		return;
+	mapping_explain_collision(job->table, &copy->err);
+	error_context(&copy->err, "copying %s.%s", job->table->source.schema, job->table->source.name);
 }
 
 /* ---- the pipe */

@@ -106,6 +106,22 @@ merge_builder_column_list(struct merge_builder *b, bool with_unfed)
 	put(b, ")");
 }
 
+static bool
+has_identity_always(const struct shape *shape)
+{
+	for (unsigned i = 0; i < shape->table->target.column_count; i++)
+		if (shape->table->target.columns[i].identity_always)
+			return true;
+	return false;
+}
+
+void
+merge_builder_overriding(struct merge_builder *b)
+{
+	if (has_identity_always(b->shape))
+		put(b, " OVERRIDING SYSTEM VALUE");
+}
+
 /* ---- types */
 
 bool

@@ -6,6 +6,7 @@
  *	merge_staging   makes and empties the staging tables
  *	merge_delete    deletes keys, or so many of equal rows
  *	merge_update    updates in place, or fetches what is missing and inserts anew
+ *	merge_upsert    rows of which it is not known whether the target holds them
  */
 #ifndef SLUICE_MERGE_BUILDER_H
 #define SLUICE_MERGE_BUILDER_H
@@ -17,6 +18,7 @@
 struct merge_group {
 	enum net_action action;
 	bool moved;			/* the row stands under another key in the target */
+	bool partial;		/* the rows lack values that only the target has */
 	bool mixed;			/* the rows lack different columns */
 	uint8_t *unchanged; /* bitmap over the relation's columns: missing in some row, or NULL */
 	int64_t rows;
@@ -62,6 +64,8 @@ void merge_builder_staging(struct merge_builder *b, const char *what);
 void merge_builder_column(struct merge_builder *b, const char *alias, const struct target_column *column);
 /* The fed columns, and those without a source; nothing for a table without columns. */
 void merge_builder_column_list(struct merge_builder *b, bool with_unfed);
+/* What INSERT says before its values where it has to write an identity column. */
+void merge_builder_overriding(struct merge_builder *b);
 /* The target's column of a part of the key. */
 const struct target_column *merge_builder_key(const struct shape *shape, unsigned i);
 /* t.key = alias.k1 AND … */
@@ -95,5 +99,16 @@ void merge_update_fill(struct merge_builder *b, unsigned group);
 void merge_update_patch(struct merge_builder *b, unsigned group);
 /* The rows that were filled. */
 void merge_update_insert(struct merge_builder *b);
+
+/* Whether staging says of each row that the target holds it. */
+static inline bool
+merge_looks_for_rows(const struct merge_builder *b)
+{
+	return b->shape->upserts || !shape_follows_inserts(b->shape);
+}
+
+/* Of rows that the target may not hold: finds out which it does, then inserts the others. */
+void merge_upsert_look(struct merge_builder *b);
+void merge_upsert_insert(struct merge_builder *b);
 
 #endif

@@ -55,13 +55,15 @@ find_group(struct merge_builder *b, uint32_t index)
 	struct merge_group wanted = {
 		.action = b->actions[index] & NET_FILL ? NET_FILL : NET_PATCH,
 		.moved = entry->origin != index,
+		.partial = entry->partial,
 	};
 	unsigned alike = 0;
 
 	for (unsigned i = 0; i < b->group_count; i++) {
 		struct merge_group *group = &b->groups[i];
 
-		if (group->action != wanted.action || group->moved != wanted.moved)
+		if (group->action != wanted.action || group->moved != wanted.moved ||
+			group->partial != wanted.partial)
 			continue;
 		if (!group->mixed && same_bitmap(b, group->unchanged, unchanged))
 			return i;
@@ -137,12 +139,16 @@ plan(struct merge_builder *b)
 {
 	if (b->staged > 0) {
 		merge_update_stage(b);
+		if (b->shape->upserts)
+			merge_upsert_look(b);
 		for_each_group(b, NET_FILL, merge_update_fill);
 	}
 	plan_deletes(b);
 	for_each_group(b, NET_PATCH, merge_update_patch);
 	if (has_group(b, NET_FILL))
 		merge_update_insert(b);
+	if (b->staged > 0 && b->shape->upserts && shape_follows_inserts(b->shape))
+		merge_upsert_insert(b);
 	if (b->inserts > 0) {
 		put(b, "COPY ");
 		merge_builder_target(b);

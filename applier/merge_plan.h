@@ -45,7 +45,8 @@ struct merge_step {
 	unsigned param_count;
 	struct copy_walk walk; /* MERGE_COPY */
 	int64_t expected_rows; /* -1: whatever comes */
-	const char *mismatch;  /* what another number of rows means */
+	const char *mismatch;  /* what another number of rows means, and what to do */
+	const char *remedy;	   /* NULL: the usual one */
 };
 
 struct merge_plan {

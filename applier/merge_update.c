@@ -56,8 +56,8 @@ put_patch_list(struct merge_builder *b, const struct merge_group *group)
 static void
 expect_group(struct merge_builder *b, struct merge_step *step, const struct merge_group *group)
 {
-	/* Without inserts the target need not have the row. */
-	if (!shape_follows_inserts(b->shape))
+	/* The target need not have the row. */
+	if (merge_looks_for_rows(b))
 		return;
 	step->expected_rows = group->rows;
 	step->mismatch = "rows to update are not in the target";
@@ -107,7 +107,7 @@ merge_update_fill(struct merge_builder *b, unsigned number)
 		buffer_printf(&b->sql, "x%u = ", i + 1);
 		merge_builder_column(b, "t", b->shape->unfed[i]);
 	}
-	if (!shape_follows_inserts(b->shape)) {
+	if (merge_looks_for_rows(b)) {
 		put_separator(b, ", ", &first);
 		put(b, "found = true");
 	}
@@ -118,15 +118,6 @@ merge_update_fill(struct merge_builder *b, unsigned number)
 	expect_group(b, merge_builder_step(b, MERGE_STATEMENT), group);
 }
 
-static bool
-has_identity_always(const struct shape *shape)
-{
-	for (unsigned i = 0; i < shape->table->target.column_count; i++)
-		if (shape->table->target.columns[i].identity_always)
-			return true;
-	return false;
-}
-
 void
 merge_update_insert(struct merge_builder *b)
 {
@@ -135,7 +126,8 @@ merge_update_insert(struct merge_builder *b)
 	put(b, "INSERT INTO ");
 	merge_builder_target(b);
 	merge_builder_column_list(b, true);
-	put(b, has_identity_always(b->shape) ? " OVERRIDING SYSTEM VALUE SELECT " : " SELECT ");
+	merge_builder_overriding(b);
+	put(b, " SELECT ");
 	for (unsigned i = 0; i < b->shape->fed_count; i++) {
 		put_separator(b, ", ", &first);
 		buffer_printf(&b->sql, "s.c%u", i + 1);
@@ -152,7 +144,7 @@ merge_update_insert(struct merge_builder *b)
 		put_separator(b, ", ", &first);
 		buffer_printf(&b->sql, "%u", i);
 	}
-	put(b, shape_follows_inserts(b->shape) ? ")" : ") AND s.found");
+	put(b, merge_looks_for_rows(b) ? ") AND s.found" : ")");
 	merge_builder_step(b, MERGE_STATEMENT);
 }
 

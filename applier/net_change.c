@@ -213,11 +213,12 @@ clear_row(struct net_row *entry)
 /* ---- tables with a key */
 
 /* Where an operation is left out, the target may hold a row under a key that
- * is new to the source. */
+ * is new to the source.  Where it has several sources, such a row may be
+ * another's: that is an error, and not to be replaced. */
 static bool
 may_be_stale(const struct net_change *net)
 {
-	return !shape_follows_all(net->shape);
+	return !shape_follows_all(net->shape) && !net->shape->table->shared_with;
 }
 
 /* A row that another one would replace without having gone: what the source
@@ -231,6 +232,18 @@ is_free(const struct net_change *net, uint32_t index, struct error *err)
 						"Choose a key for the table that is unique at every moment.");
 }
 
+/* A row that came to match a condition: nobody has what it did not bring along. */
+static bool
+has_values(const struct net_change *net, uint32_t index, struct error *err)
+{
+	if (!net->rows[index].partial || net->rows[index].origin != ORIGIN_NONE)
+		return true;
+	return change_error(net, err,
+						"a row came to match the table's condition, and the log lacks its large values that"
+						" did not change",
+						"Run ALTER TABLE … REPLICA IDENTITY FULL for it on the source, and copy the table anew.");
+}
+
 static bool
 add_insert(struct net_change *net, const struct change *change, struct error *err)
 {
@@ -241,7 +254,7 @@ add_insert(struct net_change *net, const struct change *change, struct error *er
 		return false;
 	set_row(net, index, &change->new, (struct bytes){0});
 	net->rows[index].origin = ORIGIN_NONE;
-	return true;
+	return has_values(net, index, err);
 }
 
 static bool
@@ -275,7 +288,7 @@ add_key_change(struct net_change *net, const struct change *change, struct error
 		return false;
 	set_row(net, to, &change->new, earlier);
 	net->rows[to].origin = origin;
-	return true;
+	return has_values(net, to, err);
 }
 
 static bool
@@ -288,7 +301,7 @@ add_update(struct net_change *net, const struct change *change, struct error *er
 	if (!entry_of_values(net, change->new.values, true, &index, err))
 		return false;
 	set_row(net, index, &change->new, net->rows[index].row);
-	return true;
+	return has_values(net, index, err);
 }
 
 static bool
@@ -305,17 +318,40 @@ add_delete(struct net_change *net, const struct change *change, struct error *er
 
 /* ---- tables without one */
 
+/* Rows that differ only where the target has no column are equal. */
+static struct bytes
+without_left_out(struct net_change *net, const struct change_row *row)
+{
+	const struct shape *shape = net->shape;
+	unsigned fed = 0;
+
+	if (!shape->subset)
+		return row->raw;
+	for (unsigned i = 0; i < shape->relation->column_count; i++) {
+		bool travels = fed < shape->fed_count && shape->fed[fed].source == i;
+
+		net->values[i] = travels ? row->values[i] : (struct value){.kind = VALUE_NULL};
+		fed += travels;
+	}
+	buffer_reset(&net->scratch);
+	put_values(&net->scratch, shape->relation, net->values);
+	if (net->scratch.failed)
+		arena_out_of_memory(net->scratch.len);
+	return (struct bytes){net->scratch.data, net->scratch.len};
+}
+
 static bool
 count_row(struct net_change *net, const struct change_row *row, int delta, struct error *err)
 {
 	static const struct net_row fresh = {.origin = ORIGIN_NONE};
+	struct bytes image = without_left_out(net, row);
 	uint32_t index;
 	bool found;
 
-	if (has_unchanged(&row->raw))
+	if (has_unchanged(&image))
 		return change_error(net, err, "a change came without the whole row",
 							"Run ALTER TABLE … REPLICA IDENTITY FULL for it on the source.");
-	index = entry_of(net, row->raw.data, row->raw.len, &fresh, &found);
+	index = entry_of(net, image.data, image.len, &fresh, &found);
 	if (!found) {
 		const struct keymap_key *key = keymap_key(&net->map, index);
 

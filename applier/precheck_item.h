@@ -44,6 +44,10 @@ MUST_CHECK bool precheck_destination(struct precheck_context *c, struct error *e
 MUST_CHECK bool precheck_selection(struct precheck_context *c, struct error *err);
 /* What one table's two descriptions tell without a server. */
 void precheck_table(struct precheck_context *c, const struct table *table);
+/* Its override against its columns. */
+void precheck_mapping(struct precheck_context *c, const struct table *table);
+/* Targets that several tables feed. */
+void precheck_shared(struct precheck_context *c);
 /* Rights and contents of all tables, in few queries. */
 MUST_CHECK bool precheck_rights(struct precheck_context *c, struct error *err);
 MUST_CHECK bool precheck_contents(struct precheck_context *c, struct error *err);

@@ -152,9 +152,13 @@ check_filled(struct precheck_context *c, const struct table *table)
 	if (c->config->initial_copy.existing == COPY_EXISTING_CLEAR)
 		precheck_add(c, CHECK_WARNING, "contents", name,
 					 "it holds rows, which are removed before the copy (initial_copy.existing: clear)");
+	else if (c->config->initial_copy.existing == COPY_EXISTING_APPEND)
+		precheck_add(c, CHECK_OK, "contents", name,
+					 "it holds rows, to which the copy adds (initial_copy.existing: append)");
 	else
 		precheck_add(c, CHECK_FAILED, "contents", name,
-					 "it is not empty and not copied yet: empty it, or set initial_copy.existing to clear");
+					 "it is not empty and not copied yet: empty it, or set initial_copy.existing to clear or"
+					 " append");
 }
 
 /* A query that returns the numbers of the tables that hold rows. */

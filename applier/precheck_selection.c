@@ -1,6 +1,6 @@
 /*
  * What the configuration selects against what is there: patterns that match
- * nothing, overrides without a table, targets with two sources.
+ * nothing, overrides without a table, tables that are their own target.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -137,31 +137,6 @@ check_overrides(struct precheck_context *c)
 
 /* ---- targets */
 
-static int
-compare_targets(const void *a, const void *b)
-{
-	const struct table *x = *(const struct table *const *) a, *y = *(const struct table *const *) b;
-	int order = strcmp(x->target_schema, y->target_schema);
-
-	return order ? order : strcmp(x->target_name, y->target_name);
-}
-
-static void
-check_shared_targets(struct precheck_context *c)
-{
-	unsigned count = c->catalog->count;
-	const struct table **sorted = arena_alloc(&c->memory, count * sizeof(struct table *));
-
-	for (unsigned i = 0; i < count; i++)
-		sorted[i] = &c->catalog->tables[i];
-	qsort(sorted, count, sizeof *sorted, compare_targets);
-	for (unsigned i = 1; i < count; i++)
-		if (compare_targets(&sorted[i - 1], &sorted[i]) == 0)
-			precheck_add(c, CHECK_FAILED, "target", precheck_target_name(c, sorted[i]),
-						 "it has two sources, %s and %s: give one another target in tables.overrides",
-						 precheck_table_name(c, sorted[i - 1]), precheck_table_name(c, sorted[i]));
-}
-
 /* The running server itself; the system identifier alone is that of its clones, too. */
 static bool
 read_instance(struct precheck_context *c, struct connection *conn, char **instance, struct error *err)
@@ -225,6 +200,6 @@ precheck_selection(struct precheck_context *c, struct error *err)
 		precheck_add(c, CHECK_OK, "selection", NULL, "%u table%s", c->catalog->count,
 					 c->catalog->count == 1 ? "" : "s");
 	check_overrides(c);
-	check_shared_targets(c);
+	precheck_shared(c);
 	return check_patterns(c, err) && check_loop(c, err);
 }

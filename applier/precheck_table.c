@@ -7,52 +7,13 @@
 #include <string.h>
 
 #include "ddl_column.h"
+#include "mapping.h"
 #include "precheck_item.h"
+#include "precheck_names.h"
 #include "precheck_type.h"
-#include "quote.h"
 
 /* Above this, matching whole rows costs more than people expect. */
 #define LARGE_TABLE_ROWS 1000000
-
-/* A comma-separated list of names in the making. */
-struct names {
-	struct buffer text;
-	unsigned count;
-};
-
-static void
-names_init(struct names *names)
-{
-	buffer_init(&names->text, 800, NULL, NULL);
-	names->count = 0;
-}
-
-static void
-names_add(struct names *names, const char *name, const char *after)
-{
-	buffer_printf(&names->text, names->count++ ? ", " : "");
-	quote_identifier(&names->text, name);
-	buffer_printf(&names->text, "%s", after);
-}
-
-/* The text; a list too long to show ends where it was cut. */
-static const char *
-names_text(struct names *names)
-{
-	if (names->text.failed || !buffer_reserve(&names->text, 1)) {
-		names->text.failed = false;
-		if (names->text.len == names->text.limit)
-			names->text.len--;
-	}
-	buffer_put_u8(&names->text, '\0');
-	return (const char *) names->text.data;
-}
-
-static void
-names_fini(struct names *names)
-{
-	buffer_fini(&names->text);
-}
 
 /* ---- identity and key */
 
@@ -167,28 +128,28 @@ static void
 check_new_types(struct precheck_context *c, const struct table *table)
 {
 	struct buffer type;
-	struct names lost;
+	struct precheck_names lost;
 
 	buffer_init(&type, SIZE_MAX / 2, NULL, NULL);
-	names_init(&lost);
+	precheck_names_init(&lost);
 	for (unsigned i = 0; i < table->source.column_count; i++) {
 		const struct source_column *column = &table->source.columns[i];
 		char change[200];
 
 		buffer_reset(&type);
-		if (!ddl_put_column_type(&type, column))
+		if (!mapping_selects(table, column->name) || !ddl_put_column_type(&type, column))
 			continue;
 		snprintf(change, sizeof change, " (%s becomes %.*s)", column->formatted, (int) type.len,
 				 (const char *) type.data);
-		names_add(&lost, column->name, change);
+		precheck_names_add(&lost, column->name, change);
 	}
 	if (lost.count)
 		precheck_add(
 			c, CHECK_WARNING, "types", precheck_table_name(c, table),
 			"the destination lacks types, others take their place: %s; create a type there first where"
 			" it is to stay",
-			names_text(&lost));
-	names_fini(&lost);
+			precheck_names_text(&lost));
+	precheck_names_fini(&lost);
 	buffer_fini(&type);
 }
 
@@ -204,7 +165,11 @@ check_distribution(struct precheck_context *c, const struct table *table)
 
 		if (!column)
 			precheck_add(c, CHECK_FAILED, "distribution", name,
-						 "the column \"%s\" of distributed_by does not exist", by->items[i]);
+						 "the column \"%s\" of distributed_by does not exist: it takes names of the source",
+						 by->items[i]);
+		else if (!mapping_selects(table, by->items[i]))
+			precheck_add(c, CHECK_FAILED, "distribution", name,
+						 "the column \"%s\" of distributed_by is not among its columns", by->items[i]);
 		else if (keyed && column->primary_position == 0 && table->override->storage <= TABLE_STORAGE_HEAP)
 			precheck_add(c, CHECK_FAILED, "distribution", name,
 						 "the column \"%s\" of distributed_by is not part of the primary key, which must"
@@ -245,44 +210,46 @@ check_new_target(struct precheck_context *c, const struct table *table)
 static void
 check_missing_columns(struct precheck_context *c, const struct table *table)
 {
-	struct names missing;
+	struct precheck_names missing;
 
-	names_init(&missing);
+	precheck_names_init(&missing);
 	for (unsigned i = 0; i < table->source.column_count; i++) {
 		const struct source_column *column = &table->source.columns[i];
 
-		if (!target_find_column(&table->target, column->name)) {
+		if (mapping_selects(table, column->name) && !mapping_find_target(table, column->name)) {
 			char type[200];
 
 			snprintf(type, sizeof type, " %s", column->formatted);
-			names_add(&missing, column->name, type);
+			precheck_names_add(&missing, mapping_target_name(table, column->name), type);
 		}
 	}
 	if (missing.count)
 		precheck_add(c, CHECK_FAILED, "columns", precheck_target_name(c, table),
-					 "it lacks columns of %s: add %s", precheck_table_name(c, table), names_text(&missing));
-	names_fini(&missing);
+					 "it lacks columns of %s: add %s; or leave them out by tables.overrides[].columns: then"
+					 " their data is not synchronised",
+					 precheck_table_name(c, table), precheck_names_text(&missing));
+	precheck_names_fini(&missing);
 }
 
 static void
 check_unfed_columns(struct precheck_context *c, const struct table *table)
 {
-	struct names unfed;
+	struct precheck_names unfed;
 
-	names_init(&unfed);
+	precheck_names_init(&unfed);
 	for (unsigned i = 0; i < table->target.column_count; i++) {
 		const struct target_column *column = &table->target.columns[i];
 
 		if (column->not_null && !column->has_default && !column->generated && !column->identity_always &&
-			!source_find_column(&table->source, column->name))
-			names_add(&unfed, column->name, "");
+			!mapping_find_source(table, column->name))
+			precheck_names_add(&unfed, column->name, "");
 	}
 	if (unfed.count)
 		precheck_add(c, CHECK_FAILED, "columns", precheck_target_name(c, table),
 					 "the source does not feed %s, which must not be null and has no default: give a default,"
 					 " or drop the NOT NULL",
-					 names_text(&unfed));
-	names_fini(&unfed);
+					 precheck_names_text(&unfed));
+	precheck_names_fini(&unfed);
 }
 
 /* Without a key an update is a delete and an insert, which cannot bring along
@@ -291,24 +258,24 @@ static void
 check_kept_columns(struct precheck_context *c, const struct table *table)
 {
 	unsigned key[TABLE_MAX_KEY];
-	struct names kept;
+	struct precheck_names kept;
 
 	if (!(table->operations & OPERATION_UPDATE) || table_match_key(table, key) > 0)
 		return;
-	names_init(&kept);
+	precheck_names_init(&kept);
 	for (unsigned i = 0; i < table->target.column_count; i++) {
 		const struct target_column *column = &table->target.columns[i];
 
-		if (!column->generated && !source_find_column(&table->source, column->name))
-			names_add(&kept, column->name, "");
+		if (!column->generated && !mapping_find_source(table, column->name))
+			precheck_names_add(&kept, column->name, "");
 	}
 	if (kept.count)
 		precheck_add(
 			c, CHECK_FAILED, "columns", precheck_target_name(c, table),
 			"an update would lose the values of %s, since %s has no key: give it one, or leave updates out"
 			" of its operations",
-			names_text(&kept), precheck_table_name(c, table));
-	names_fini(&kept);
+			precheck_names_text(&kept), precheck_table_name(c, table));
+	precheck_names_fini(&kept);
 }
 
 static void
@@ -374,7 +341,7 @@ check_existing_target(struct precheck_context *c, const struct table *table)
 	check_kept_columns(c, table);
 	for (unsigned i = 0; i < table->source.column_count; i++) {
 		const struct source_column *from = &table->source.columns[i];
-		const struct target_column *to = target_find_column(&table->target, from->name);
+		const struct target_column *to = mapping_find_target(table, from->name);
 
 		if (!to)
 			continue;
@@ -417,25 +384,25 @@ check_names(struct precheck_context *c, const struct table *table)
 /* ---- the table as a whole */
 
 static void
-describe_key(const struct table *table, struct names *names)
+describe_key(const struct table *table, struct precheck_names *names)
 {
 	unsigned key[TABLE_MAX_KEY], count = table_match_key(table, key);
 
 	for (unsigned i = 0; i < count; i++)
-		names_add(names, table->source.columns[key[i]].name, "");
+		precheck_names_add(names, mapping_target_name(table, table->source.columns[key[i]].name), "");
 }
 
 static void
 report_fine(struct precheck_context *c, const struct table *table)
 {
-	struct names key;
+	struct precheck_names key;
 
-	names_init(&key);
+	precheck_names_init(&key);
 	describe_key(table, &key);
 	precheck_add(c, CHECK_OK, "table", precheck_table_name(c, table), "into %s%s, %s%s",
 				 precheck_target_name(c, table), table->target.exists ? "" : " (to be made)",
-				 key.count ? "key " : "no key", key.count ? names_text(&key) : "");
-	names_fini(&key);
+				 key.count ? "key " : "no key", key.count ? precheck_names_text(&key) : "");
+	precheck_names_fini(&key);
 }
 
 void
@@ -446,6 +413,7 @@ precheck_table(struct precheck_context *c, const struct table *table)
 	check_names(c, table);
 	check_identity(c, table);
 	check_key(c, table);
+	precheck_mapping(c, table);
 	if (table->target.exists)
 		check_existing_target(c, table);
 	else

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "mapping.h"
 
 /* pg_type.dat; a change between the two changes no value. */
 #define TYPE_TEXT 25
@@ -23,13 +24,14 @@ static void
 missing_column(const struct shape *shape, const struct change_column *column, struct error *err)
 {
 	const struct table *table = shape->table;
+	const char *name = mapping_target_name(table, column->name);
 
 	error_set(err, ERROR_DATA, "column \"%s\" of %s.%s has no counterpart in the target %s.%s", column->name,
 			  shape->relation->schema, shape->relation->name, table->target_schema, table->target_name);
 	error_hint(err,
 			   "Do to the target what was done to the source: ALTER TABLE %s.%s ADD COLUMN \"%s\" %s with the"
 			   " same default, or RENAME COLUMN; then start again.",
-			   table->target_schema, table->target_name, column->name, column->type_name);
+			   table->target_schema, table->target_name, name, column->type_name);
 }
 
 static bool
@@ -39,9 +41,13 @@ map_columns(struct shape *shape, struct error *err)
 
 	shape->fed = allocate(relation->column_count, sizeof *shape->fed);
 	for (unsigned i = 0; i < relation->column_count; i++) {
-		const struct target_column *target =
-			target_find_column(&shape->table->target, relation->columns[i].name);
+		const char *name = relation->columns[i].name;
+		const struct target_column *target = mapping_find_target(shape->table, name);
 
+		if (!mapping_selects(shape->table, name)) {
+			shape->subset = true;
+			continue;
+		}
 		if (!target) {
 			missing_column(shape, &relation->columns[i], err);
 			return false;
@@ -216,6 +222,8 @@ shape_init(struct shape *shape, unsigned number, const struct change_relation *r
 		.relation = relation,
 		.table = table,
 		.text = (relation->flags & RELATION_TEXT) != 0,
+		/* Of a whole old row the source says what became of it. */
+		.upserts = mapping_where(table) && relation->identity != 'f',
 		.triggers = triggers_fire && table->target.has_triggers,
 	};
 	if (!map_columns(shape, err))

@@ -7,6 +7,7 @@
 #include "common/lsn.h"
 #include "common/pattern.h"
 #include "describe.h"
+#include "mapping.h"
 #include "sql.h"
 
 /*
@@ -368,6 +369,7 @@ apply_config(struct catalog *catalog, const struct config *config, struct error 
 	for (unsigned i = 0; i < config->tables.override_count; i++)
 		if (!apply_override(catalog, &config->tables.overrides[i], err))
 			return false;
+	mapping_find_shared(catalog);
 	return true;
 }
 

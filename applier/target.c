@@ -9,6 +9,7 @@
 #include "ddl_type.h"
 #include "describe.h"
 #include "keymap.h"
+#include "mapping.h"
 #include "sql.h"
 
 #define STATEMENT_LIMIT ((size_t) 1 << 30)
@@ -349,7 +350,7 @@ is_match_key(const struct table *table, struct target_column *const *columns, un
 
 	for (unsigned i = 0; i < key_count; i++)
 		for (unsigned j = 0; j < count; j++)
-			found += strcmp(columns[j]->name, table->source.columns[key[i]].name) == 0;
+			found += mapping_find_target(table, table->source.columns[key[i]].name) == columns[j];
 	return key_count == count && found == count;
 }
 
@@ -375,7 +376,9 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 
 		for (unsigned i = 0; i < count && result_bool(res, row, 1); i++)
 			columns[i]->key_position = (int) i + 1;
-		if (!result_bool(res, row, 4) || !is_match_key(table, columns, count))
+		if (result_bool(res, row, 4) && is_match_key(table, columns, count))
+			table->target.has_match_unique = true;
+		else
 			table->target.has_secondary_unique = true;
 	}
 }
@@ -578,13 +581,26 @@ create_table(struct connection *destination, const struct dialect *dialect, cons
 	return ok;
 }
 
+/* Whether an earlier table of the catalog has the same target, which is made for that one. */
+static bool
+is_made_already(const struct catalog *catalog, unsigned number)
+{
+	const struct table *table = &catalog->tables[number];
+
+	for (unsigned i = 0; table->shared_with && i < number; i++)
+		if (strcmp(catalog->tables[i].target_schema, table->target_schema) == 0 &&
+			strcmp(catalog->tables[i].target_name, table->target_name) == 0)
+			return true;
+	return false;
+}
+
 /* Those from *next on that are missing, as many as one transaction should make. */
 static bool
 create_some(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
 			unsigned *next, struct error *err)
 {
 	for (unsigned created = 0; *next < catalog->count && created < CREATED_AT_ONCE; (*next)++) {
-		if (catalog->tables[*next].target.exists)
+		if (catalog->tables[*next].target.exists || is_made_already(catalog, *next))
 			continue;
 		if (!create_table(destination, dialect, &catalog->tables[*next], err))
 			return false;

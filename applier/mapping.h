@@ -1,0 +1,41 @@
+/*
+ * How a source table lands in its target by its override: which columns
+ * travel, under which names they arrive, which rows are wanted, and which
+ * tables feed the same target.
+ *
+ * Column names are the source's, as `key` and `distributed_by` are, unless a
+ * name says otherwise.  Nothing here asks a server.
+ */
+#ifndef SLUICE_MAPPING_H
+#define SLUICE_MAPPING_H
+
+#include "catalog.h"
+
+/* Whether the column travels: `columns` names it, or there is no such list. */
+bool mapping_selects(const struct table *table, const char *column);
+
+/* Whether `columns` leaves out some column that the table has. */
+bool mapping_is_subset(const struct table *table);
+
+/* Whether all columns travel, under their own names. */
+bool mapping_keeps_columns(const struct table *table);
+
+/* The name under which the column arrives, selected or not. */
+const char *mapping_target_name(const struct table *table, const char *column);
+
+/* The target's column that the source's feeds; NULL: it is left out, or the target lacks it. */
+const struct target_column *mapping_find_target(const struct table *table, const char *column);
+
+/* The source's column that feeds a column of the target; NULL: none does. */
+const struct source_column *mapping_find_source(const struct table *table, const char *target_column);
+
+/* The condition that selects the table's rows; NULL: all. */
+const char *mapping_where(const struct table *table);
+
+/* Finds tables that share a target and sets table->shared_with of each. */
+void mapping_find_shared(struct catalog *catalog);
+
+/* Where the error is a key that the target has already, says whose it may be. */
+void mapping_explain_collision(const struct table *table, struct error *err);
+
+#endif
