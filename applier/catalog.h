@@ -110,7 +110,7 @@ struct table {
 	const struct table_override *override; /* NULL: none */
 	unsigned operations;				   /* enum operation bits */
 	char *shared_with; /* names of all the tables that feed this target, itself among them; NULL: it alone */
-	bool as_text;						   /* values must travel as text: a type is not portable or differs */
+	bool as_text;	   /* values must travel as text: a type is not portable or differs */
 
 	enum table_state state;
 	uint64_t snapshot_lsn; /* changes of transactions that committed before are in the copy */

@@ -101,7 +101,10 @@ names_of(struct table *const *tables, unsigned count)
 
 	buffer_init(&names, SIZE_MAX / 2, NULL, NULL);
 	for (unsigned i = 0; i < count; i++)
-		buffer_printf(&names, "%s%s.%s", i == 0 ? "" : i + 1 == count ? " and " : ", ",
+		buffer_printf(&names, "%s%s.%s",
+					  i == 0		   ? ""
+					  : i + 1 == count ? " and "
+									   : ", ",
 					  tables[i]->source.schema, tables[i]->source.name);
 	buffer_put_u8(&names, '\0');
 	text = catalog_strdup((const char *) names.data);
@@ -135,6 +138,20 @@ mapping_find_shared(struct catalog *catalog)
 		first = i;
 	}
 	free(sorted);
+}
+
+bool
+mapping_is_first(const struct catalog *catalog, unsigned number)
+{
+	const struct table *table = &catalog->tables[number];
+
+	for (unsigned i = 0; table->shared_with && i < number; i++) {
+		const struct table *earlier = &catalog->tables[i];
+
+		if (compare_targets(&earlier, &table) == 0)
+			return false;
+	}
+	return true;
 }
 
 #define UNIQUE_VIOLATION "23505"

@@ -35,6 +35,9 @@ const char *mapping_where(const struct table *table);
 /* Finds tables that share a target and sets table->shared_with of each. */
 void mapping_find_shared(struct catalog *catalog);
 
+/* Of tables that share a target the first makes it. */
+bool mapping_is_first(const struct catalog *catalog, unsigned number);
+
 /* Where the error is a key that the target has already, says whose it may be. */
 void mapping_explain_collision(const struct table *table, struct error *err);
 

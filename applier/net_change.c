@@ -238,10 +238,11 @@ has_values(const struct net_change *net, uint32_t index, struct error *err)
 {
 	if (!net->rows[index].partial || net->rows[index].origin != ORIGIN_NONE)
 		return true;
-	return change_error(net, err,
-						"a row came to match the table's condition, and the log lacks its large values that"
-						" did not change",
-						"Run ALTER TABLE … REPLICA IDENTITY FULL for it on the source, and copy the table anew.");
+	return change_error(
+		net, err,
+		"a row came to match the table's condition, and the log lacks its large values that"
+		" did not change",
+		"Run ALTER TABLE … REPLICA IDENTITY FULL for it on the source, and copy the table anew.");
 }
 
 static bool

@@ -44,9 +44,9 @@ check_renames(struct precheck_context *c, const struct table *table)
 
 		check_name(c, table, "rename", from);
 		if (!mapping_selects(table, from))
-			precheck_add(c, CHECK_FAILED, "columns", precheck_table_name(c, table),
-						 "\"%s\" is renamed, but is not among its columns: add it there, or remove the rename",
-						 from);
+			precheck_add(
+				c, CHECK_FAILED, "columns", precheck_table_name(c, table),
+				"\"%s\" is renamed, but is not among its columns: add it there, or remove the rename", from);
 		for (unsigned j = 0; j < i; j++)
 			if (strcmp(override->rename[j].from, from) == 0)
 				precheck_add(c, CHECK_FAILED, "columns", precheck_table_name(c, table),
@@ -67,10 +67,11 @@ check_collisions(struct precheck_context *c, const struct table *table)
 		const struct source_column *other = mapping_find_source(table, lands);
 
 		if (mapping_selects(table, name) && other != &source->columns[i])
-			precheck_add(c, CHECK_FAILED, "columns", precheck_table_name(c, table),
-						 "\"%s\" and \"%s\" are both mapped to the column \"%s\" of %s: rename one of them, or"
-						 " leave it out",
-						 other->name, name, lands, precheck_target_name(c, table));
+			precheck_add(
+				c, CHECK_FAILED, "columns", precheck_table_name(c, table),
+				"\"%s\" and \"%s\" are both mapped to the column \"%s\" of %s: rename one of them, or"
+				" leave it out",
+				other->name, name, lands, precheck_target_name(c, table));
 	}
 }
 
@@ -130,9 +131,10 @@ report_unfed(struct precheck_context *c, const struct table *table)
 			precheck_names_add(&names, column->name, "");
 	}
 	if (names.count)
-		precheck_add(c, CHECK_OK, "columns", precheck_target_name(c, table),
-					 "at the destination alone, their data is not synchronised (new rows get the defaults): %s",
-					 precheck_names_text(&names));
+		precheck_add(
+			c, CHECK_OK, "columns", precheck_target_name(c, table),
+			"at the destination alone, their data is not synchronised (new rows get the defaults): %s",
+			precheck_names_text(&names));
 	precheck_names_fini(&names);
 }
 

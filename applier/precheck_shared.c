@@ -97,8 +97,8 @@ static void
 check_collisions_show(struct precheck_context *c, const struct table *table)
 {
 	unsigned key[TABLE_MAX_KEY], count = table_match_key(table, key);
-	bool unique = table->target.exists ? table->target.has_match_unique
-									   : c->dialect->allows_unique(table, key, count);
+	bool unique =
+		table->target.exists ? table->target.has_match_unique : c->dialect->allows_unique(table, key, count);
 
 	if (count > 0 && !unique)
 		precheck_add(c, CHECK_WARNING, "key", precheck_target_name(c, table),

@@ -31,14 +31,14 @@ struct shape {
 	bool text;				  /* values are text, not COPY BINARY fields */
 	struct shape_column *fed; /* in the source's order */
 	unsigned fed_count;
-	bool subset; /* there are columns that the target is not to have */
+	bool subset;						/* there are columns that the target is not to have */
 	const struct target_column **unfed; /* writable target columns without a source */
 	unsigned unfed_count;
 	enum shape_match match;
 	unsigned key[TABLE_MAX_KEY]; /* positions in `fed` */
 	unsigned key_count;
-	bool upserts;	   /* an update may be of a row that the target does not hold: it came to match a condition */
-	bool triggers;	   /* the target has triggers or foreign keys that fire */
+	bool upserts;  /* an update may be of a row that the target does not hold: it came to match a condition */
+	bool triggers; /* the target has triggers or foreign keys that fire */
 	bool update_moves; /* an UPDATE of it could move a row to another partition or segment, or be refused */
 };
 

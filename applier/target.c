@@ -581,26 +581,13 @@ create_table(struct connection *destination, const struct dialect *dialect, cons
 	return ok;
 }
 
-/* Whether an earlier table of the catalog has the same target, which is made for that one. */
-static bool
-is_made_already(const struct catalog *catalog, unsigned number)
-{
-	const struct table *table = &catalog->tables[number];
-
-	for (unsigned i = 0; table->shared_with && i < number; i++)
-		if (strcmp(catalog->tables[i].target_schema, table->target_schema) == 0 &&
-			strcmp(catalog->tables[i].target_name, table->target_name) == 0)
-			return true;
-	return false;
-}
-
 /* Those from *next on that are missing, as many as one transaction should make. */
 static bool
 create_some(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
 			unsigned *next, struct error *err)
 {
 	for (unsigned created = 0; *next < catalog->count && created < CREATED_AT_ONCE; (*next)++) {
-		if (catalog->tables[*next].target.exists || is_made_already(catalog, *next))
+		if (catalog->tables[*next].target.exists || !mapping_is_first(catalog, *next))
 			continue;
 		if (!create_table(destination, dialect, &catalog->tables[*next], err))
 			return false;

@@ -391,8 +391,6 @@ test_not_supported_yet(void **state)
 		{"destination: {dialect: adbpg7}\n",
 		 "c.yaml:1:24: \"destination.dialect\" as \"adbpg7\" is not supported yet, "
 		 "it must be auto, postgresql, greenplum6 or greenplum7"},
-		{"initial_copy: {existing: append}\n", "c.yaml:1:26: \"initial_copy.existing\" as \"append\" is not "
-											   "supported yet, it must be error or clear"},
 		{"schema: {changes: follow}\n",
 		 "c.yaml:1:19: \"schema.changes\" as \"follow\" is not supported yet, it must be stop"},
 		{"http:\n  listen: 127.0.0.1:9432\n", "c.yaml:2:3: \"http.listen\" is not supported yet"},
