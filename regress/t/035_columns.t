@@ -123,31 +123,31 @@ $t->run_ok('check');
 # ---- operations of single tables
 
 $t->source_sql(q{
-	CREATE TABLE log (at int, line text);
+	CREATE TABLE lines (at int, line text);
 	CREATE TABLE archive (id int PRIMARY KEY, v text);
 	CREATE TABLE frozen (id int PRIMARY KEY, v text);
 	CREATE TABLE full_set (id int PRIMARY KEY, v text);
-	INSERT INTO log SELECT i, 'line' FROM generate_series(1, 10) i;
+	INSERT INTO lines SELECT i, 'line' FROM generate_series(1, 10) i;
 	INSERT INTO archive SELECT i, 'v' FROM generate_series(1, 10) i;
 	INSERT INTO frozen SELECT i, 'v' FROM generate_series(1, 10) i;
 	INSERT INTO full_set SELECT i, 'v' FROM generate_series(1, 10) i;
 });
-$t->configure({ tables => { include => [qw(public.log public.archive public.frozen public.full_set)], overrides => [
-	{ source => 'public.log', operations => ['insert'] },
+$t->configure({ tables => { include => [qw(public.lines public.archive public.frozen public.full_set)], overrides => [
+	{ source => 'public.lines', operations => ['insert'] },
 	{ source => 'public.archive', operations => [qw(insert update)] },
 	{ source => 'public.frozen', operations => ['delete'] },
 	{ source => 'public.full_set', operations => [qw(insert update delete truncate)] },
 ] }, operations => [qw(insert update delete)] });
 $t->run_ok('run', '--until', 'current');
-$t->all_equal_ok(qw(public.log public.archive public.frozen public.full_set));
+$t->all_equal_ok(qw(public.lines public.archive public.frozen public.full_set));
 $t->source_sql(q{
-	UPDATE log SET line = 'other' WHERE at = 1; DELETE FROM log WHERE at = 2; INSERT INTO log VALUES (11, 'new'); TRUNCATE log; INSERT INTO log VALUES (12, 'new');
+	UPDATE lines SET line = 'other' WHERE at = 1; DELETE FROM lines WHERE at = 2; INSERT INTO lines VALUES (11, 'new'); TRUNCATE lines; INSERT INTO lines VALUES (12, 'new');
 	UPDATE archive SET v = 'w' WHERE id < 3; DELETE FROM archive WHERE id > 5; INSERT INTO archive VALUES (6, 'again'), (11, 'new'); TRUNCATE archive;
 	UPDATE frozen SET v = 'w'; INSERT INTO frozen VALUES (11, 'new'); DELETE FROM frozen WHERE id < 3; TRUNCATE frozen;
 	TRUNCATE full_set; INSERT INTO full_set VALUES (1, 'left');
 });
 $t->run_ok('run', '--until', 'current');
-is($t->destination_sql("SELECT string_agg(at || ' ' || line, ',' ORDER BY at) FROM log"), join(',', (map { "$_ line" } 1 .. 10), '11 new', '12 new'), 'inserts alone, without any identity');
+is($t->destination_sql("SELECT string_agg(at || ' ' || line, ',' ORDER BY at) FROM lines"), join(',', (map { "$_ line" } 1 .. 10), '11 new', '12 new'), 'inserts alone, without any identity');
 is($t->destination_sql("SELECT string_agg(id || ' ' || v, ',' ORDER BY id) FROM archive"), '1 w,2 w,3 v,4 v,5 v,6 again,7 v,8 v,9 v,10 v,11 new', 'no deletes');
 is($t->destination_sql("SELECT string_agg(id || ' ' || v, ',' ORDER BY id) FROM frozen"), join(',', map { "$_ v" } 3 .. 10), 'deletes alone');
 $t->equal_ok('public.full_set');
