@@ -26,6 +26,8 @@ $t->source_sql(qq{
 	CREATE TYPE mood AS ENUM ('fine', 'bad');
 	CREATE TABLE made (id int PRIMARY KEY, customer text, total numeric(10,2), secret text, feeling mood, big text);
 	ALTER TABLE made ALTER big SET STORAGE EXTERNAL;
+	CREATE INDEX made_total ON made (total); CREATE INDEX made_customer ON made (customer); CREATE INDEX made_secret ON made (total) WHERE secret IS NULL;
+	COMMENT ON COLUMN made.customer IS 'who it is'; COMMENT ON COLUMN made.secret IS 'nobody knows';
 	CREATE TABLE there (id int PRIMARY KEY, a text, b text, c text);
 	CREATE TABLE keyless (a int, b text, noise float8);
 	ALTER TABLE keyless REPLICA IDENTITY FULL;
@@ -55,13 +57,17 @@ my $overrides = [
 	{ source => 'public.parted', columns => [qw(id region w)], rename => [ { from => 'region', to => 'area' } ] },
 ];
 $overrides->[0]{distributed_by} = ['id'] if $greenplum;
-$t->configure({ tables => { overrides => $overrides } });
+$t->configure({ tables => { overrides => $overrides }, schema => { indexes => 'all' } });
 
 my $check = $t->run_ok('check')->{stdout};
 like($check, qr/^ok +columns +public\.made: left out, their data is not synchronised: secret$/m, 'check says what stays behind');
 like($check, qr/^ok +columns +public\.there: at the destination alone, their data is not synchronised .*: mine$/m, 'on either side');
 my $schema = $t->run_ok('schema')->{stdout};
-like($schema, qr/CREATE TABLE "dw"\."orders" \(\s+"Order" integer NOT NULL,\s+"secret" text,\s+"total" numeric\(10,2\),\s+"feeling" text,\s+"large" text,\s+PRIMARY KEY \("Order"\)\s+\)/, 'schema writes the target\'s names');
+like($schema, qr/CREATE TABLE "dw"\."orders" \(\s+"Order" integer NOT NULL,\s+"secret" text,\s+"total" numeric\(10,2\),\s+"feeling" public\.mood,\s+"large" text,\s+PRIMARY KEY \("Order"\)\s+\)/, 'schema writes the target\'s names');
+like($schema, qr/COMMENT ON COLUMN "dw"\."orders"\."secret" IS E?'who it is'/, 'comments follow their columns');
+unlike($schema, qr/nobody knows/, 'or stay with them');
+like($schema, qr/CREATE INDEX ON "dw"\."orders" USING btree \(total\)/, 'an index over columns that keep their names');
+like($schema, qr/^-- without the index made_\Q$_\E: columns of the table are left out or renamed/m, "not made_$_") for qw(customer secret);
 like($schema, qr/DISTRIBUTED BY \("Order"\)/, 'the distribution key is named at the source') if $greenplum;
 
 $t->run_ok('run', '--until', 'current')->{status} == 0 or die 'the initial copy failed';
