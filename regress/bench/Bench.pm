@@ -1,86 +1,220 @@
-# What the sections of the benchmark share: loads for the source and tables of figures.
+# What the sections of the benchmark share: clusters, loads, measuring.
 package Bench;
 
 use strict;
 use warnings;
 
 use Exporter 'import';
+use File::Path qw(make_path);
 use POSIX ();
+use Results;
 use SluiceTest;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(sluice $scale $rows @loads %load make_source_tables print_table timed cpu_seconds $server_conf);
+our @EXPORT = qw($scale $rows $destination begin_section publish say_progress clusters sluice
+  make_bench_table make_pgbench_tables load pgbench chunks
+  tool run_tool wait_for_row awaited command_output cpu_seconds memory_kb reset_peak timed best median);
 
 our $scale = $ENV{SCALE} // 1;
 our $rows = int(500_000 * $scale);
-our $server_conf = "max_wal_size = '8GB'\nshared_buffers = '512MB'\n";
 
-my $ticks = POSIX::sysconf(&POSIX::_SC_CLK_TCK);
+# A user's own server is for the section about Greenplum and for the latency there; all
+# others make their servers themselves.
+our $destination = delete $ENV{DESTINATION};
+
+# What every server gets: no checkpoint and no vacuum in the middle of a
+# measurement, and processes that may be stopped for as long as it takes.
+my $settings = "
+	max_wal_size = '16GB'
+	checkpoint_timeout = '1d'
+	shared_buffers = '512MB'
+	autovacuum = off
+	wal_sender_timeout = 0
+	wal_receiver_timeout = 0
+	wal_retrieve_retry_interval = '100ms'
+	max_locks_per_transaction = 256
+";
+
+my $folder = ($ENV{SLUICE_BUILD} // $SluiceTest::build) . '/bench';
+my $results;
 
 # Standard output goes to a log here, as in every test; this is the real one.
 my $out = Test::More->builder->output;
 Test::More->builder->no_ending(1);
+$out->autoflush(1);
 
-sub _say_line { print {$out} "@_\n"; return; }
+sub say_progress { print {$out} "# @_\n"; return; }
+
+sub begin_section
+{
+	my ($name) = @_;
+	make_path($folder);
+	$results = Results->new($name, scale => $scale);
+	print {$out} "\n==== $name\n";
+	return $results;
+}
+
+sub publish { $results->publish($folder, $out); return; }
+
+# A source and a destination.  Options: source and destination, more settings for
+# either; destination => 0 for none.
+sub clusters
+{
+	my (%options) = @_;
+	my $conf = sub { { conf => $settings . ($_[0] // '') } };
+	return SluiceTest->new(
+		source => $conf->($options{source}),
+		destination => defined $options{destination} && !$options{destination} ? 0 : $conf->($options{destination}));
+}
 
 # Runs the program; a failure ends the benchmark.
 sub sluice
 {
 	my ($t, @arguments) = @_;
-	my $result = $t->sluice(@arguments);
+	my $result = $t->sluice(@arguments, { timeout => 1800 });
 	die "sluice @arguments: $result->{stderr}\n" if $result->{status} != 0;
+	return $result;
+}
+
+# ---- the loads
+
+sub make_bench_table
+{
+	my ($t, $name) = @_;
+	$name //= 'bench';
+	$t->source_sql("CREATE TABLE $name (id bigint PRIMARY KEY, customer int, amount numeric(12,2), note text, at timestamptz)");
 	return;
 }
 
-# Rows of a table, columns aligned; the first row is the head.
-sub print_table
+sub make_pgbench_tables
 {
-	my @table = @_;
-	my @width;
-	for my $row (@table) {
-		for my $i (0 .. $#$row) {
-			my $len = length $row->[$i];
-			$width[$i] = $len if !defined $width[$i] || $len > $width[$i];
-		}
-	}
-	for my $row (@table) {
-		_say_line(join '  ', map { $_ ? sprintf("%*s", $width[$_], $row->[$_]) : sprintf("%-*s", $width[0], $row->[0]) } 0 .. $#$row);
-	}
-	_say_line('');
-	return;
-}
-
-# ---- the loads: name => [changes, SQL or a pgbench call]
-
-my $pgbench_transactions = int(15_000 * $scale);
-our %load = (
-	insert => sub { $_[0]->source_sql("INSERT INTO bench SELECT i, i % 1000, i / 7.0, 'some text ' || i, now() FROM generate_series(1, $rows) i"); return $rows; },
-	update => sub { $_[0]->source_sql("UPDATE bench SET amount = amount + 1, note = 'other text ' || id"); return $rows; },
-	delete => sub { $_[0]->source_sql("DELETE FROM bench WHERE id % 2 = 0"); return int($rows / 2); },
-	pgbench => sub {
-		my ($t) = @_;
-		system("pgbench -n -c 4 -t @{[int($pgbench_transactions / 4)]} '" . $t->source_conninfo . "' > /dev/null 2>&1") == 0 or die "pgbench failed\n";
-		return 4 * $pgbench_transactions;
-	},
-);
-our @loads = qw(insert update delete pgbench);
-
-sub make_source_tables
-{
-	my ($t) = @_;
-	$t->source_sql('CREATE TABLE bench (id bigint PRIMARY KEY, customer int, amount numeric(12,2), note text, at timestamptz)');
-	system("pgbench -i -q -s 10 '" . $t->source_conninfo . "' > /dev/null 2>&1") == 0 or die "pgbench -i failed\n";
+	my ($t, $size) = @_;
+	command_output('pgbench', '-i', '-q', '-s', $size // 10, $t->source_conninfo);
 	$t->source_sql('ALTER TABLE pgbench_history REPLICA IDENTITY FULL');
 	return;
 }
 
+# Ranges of ids that cut 1 .. count into parts.
+sub chunks
+{
+	my ($count, $parts) = @_;
+	my @ends = map { int($count * $_ / $parts) } 0 .. $parts;
+	return map { [$ends[$_] + 1, $ends[$_ + 1]] } 0 .. $parts - 1;
+}
+
+# Changes a table made by make_bench_table, in so many transactions; returns the
+# number of changes.
+my %statement = (
+	insert => sub { my ($name, $from, $to) = @_; "INSERT INTO $name SELECT i, i % 1000, i / 7.0, 'some text ' || i, now() FROM generate_series($from, $to) i" },
+	update => sub { my ($name, $from, $to) = @_; "UPDATE $name SET amount = amount + 1, note = 'other text ' || id WHERE id BETWEEN $from AND $to" },
+	delete => sub { my ($name, $from, $to) = @_; "DELETE FROM $name WHERE id BETWEEN $from AND $to" },
+);
+sub load
+{
+	my ($t, $kind, $count, $transactions, $name) = @_;
+	$t->source_sql(join '', map { $statement{$kind}->($name // 'bench', @$_) . ";\n" } chunks($count, $transactions));
+	return $count;
+}
+
+# pgbench's transactions; returns the number of changes, four each.
+sub pgbench
+{
+	my ($t, $transactions) = @_;
+	my $each = int($transactions / 4) || 1;
+	local $ENV{PGOPTIONS} = '-c synchronous_commit=off';
+	command_output('pgbench', '-n', '-c', '4', '-t', $each, $t->source_conninfo);
+	return 16 * $each;
+}
+
+# ---- tools
+
+sub command_output
+{
+	my (@command) = @_;
+	my $result = SluiceTest::command(\@command, { timeout => 1800 });
+	die "@command[0 .. 1] failed: $result->{stderr}\n" if $result->{status} != 0;
+	return $result->{stdout};
+}
+
+# The path of one of the C programs beside this file, which it builds.
+sub tool
+{
+	my ($name) = @_;
+	my $path = "$folder/$name";
+	my $source = "$SluiceTest::top/regress/bench/$name.c";
+	return $path if -e $path && -M $path < -M $source;
+	my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
+	chomp(my ($include, $lib) = map { `$pg_config $_` } qw(--includedir --libdir));
+	command_output('cc', '-O2', '-g', '-D_GNU_SOURCE', "-I$include", '-o', $path, $source, "-L$lib", '-lpq');
+	return $path;
+}
+
+# Runs one of them; what it prints as "name value" lines, and the samples.
+sub run_tool
+{
+	my ($name, @arguments) = @_;
+	my %value;
+	for (split /\n/, command_output(tool($name), @arguments)) {
+		my ($key, $value) = split ' ';
+		if ($key eq 'sample') { push @{ $value{samples} }, $value; }
+		else { $value{$key} = $value; }
+	}
+	return \%value;
+}
+
+# Begins to wait for a row of the table "marker" to be visible in a database;
+# awaited() gives the time at which it was.
+sub wait_for_row
+{
+	my ($conninfo, $id, $seconds) = @_;
+	my $sql = "SELECT id FROM marker WHERE id = $id AND id > \$1";
+	open my $pipe, '-|', tool('watch'), $conninfo, 3, 1, $seconds // 900, $sql or die "watch: $!\n";
+	my $ready = <$pipe> // '';
+	die "watch failed\n" unless $ready =~ /ready/;
+	return $pipe;
+}
+
+sub awaited
+{
+	my ($pipe) = @_;
+	my $line = <$pipe>;
+	close $pipe;
+	die "the change did not arrive\n" unless defined $line;
+	return (split /\t/, $line)[0];
+}
+
+# ---- processes
+
+# The CPU time of processes, in seconds.
 sub cpu_seconds
 {
+	my $sum = 0;
+	for my $pid (@_) {
+		open my $file, '<', "/proc/$pid/schedstat" or next;
+		my ($ns) = split ' ', <$file> // '0';
+		$sum += $ns / 1e9;
+	}
+	return $sum;
+}
+
+# A line of /proc/PID/status: RssAnon is what is a process's own, VmHWM the peak
+# of what it has in memory.
+sub memory_kb
+{
+	my ($pid, $name) = @_;
+	open my $file, '<', "/proc/$pid/status" or return 0;
+	for (<$file>) { return $1 if /^$name:\s*(\d+) kB/; }
+	return 0;
+}
+
+sub reset_peak
+{
 	my ($pid) = @_;
-	open my $stat, '<', "/proc/$pid/stat" or return 0;
-	my @field = split ' ', (<$stat> =~ s/^.*\) //r);
-	return ($field[11] + $field[12]) / $ticks;
+	open my $file, '>', "/proc/$pid/clear_refs" or return;
+	print {$file} "5\n";
+	close $file;
+	return;
 }
 
 sub timed
@@ -90,5 +224,8 @@ sub timed
 	$what->();
 	return time - $start;
 }
+
+sub best { my ($best) = sort { $a <=> $b } @_; return $best; }
+sub median { my @sorted = sort { $a <=> $b } @_; return $sorted[$#sorted / 2]; }
 
 1;
