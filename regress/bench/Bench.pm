@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw($scale $rows $destination begin_section publish say_progress clusters sluice
-  make_bench_table make_pgbench_tables load pgbench chunks
+  make_bench_table make_pgbench_tables load pgbench chunks check_equal
   tool run_tool wait_for_row awaited command_output cpu_seconds memory_kb reset_peak timed best median);
 
 our $scale = $ENV{SCALE} // 1;
@@ -33,11 +33,11 @@ my $settings = "
 	wal_sender_timeout = 0
 	wal_receiver_timeout = 0
 	wal_retrieve_retry_interval = '100ms'
-	max_locks_per_transaction = 256
 ";
 
 my $folder = ($ENV{SLUICE_BUILD} // $SluiceTest::build) . '/bench';
 my $results;
+my $clusters = 0;
 
 # Standard output goes to a log here, as in every test; this is the real one.
 my $out = Test::More->builder->output;
@@ -62,10 +62,9 @@ sub publish { $results->publish($folder, $out); return; }
 sub clusters
 {
 	my (%options) = @_;
-	my $conf = sub { { conf => $settings . ($_[0] // '') } };
-	return SluiceTest->new(
-		source => $conf->($options{source}),
-		destination => defined $options{destination} && !$options{destination} ? 0 : $conf->($options{destination}));
+	my $without = exists $options{destination} && !$options{destination};
+	my ($source, $target) = map { { name => $_ . ++$clusters, conf => $settings . ($options{$_} || '') } } qw(source destination);
+	return SluiceTest->new(source => $source, destination => $without ? 0 : $target);
 }
 
 # Runs the program; a failure ends the benchmark.
@@ -89,9 +88,11 @@ sub make_bench_table
 
 sub make_pgbench_tables
 {
-	my ($t, $size) = @_;
+	my ($t, $size, $schema) = @_;
+	$schema //= 'public';
+	local $ENV{PGOPTIONS} = "-c search_path=$schema";
 	command_output('pgbench', '-i', '-q', '-s', $size // 10, $t->source_conninfo);
-	$t->source_sql('ALTER TABLE pgbench_history REPLICA IDENTITY FULL');
+	$t->source_sql("ALTER TABLE $schema.pgbench_history REPLICA IDENTITY FULL");
 	return;
 }
 
@@ -125,6 +126,17 @@ sub pgbench
 	local $ENV{PGOPTIONS} = '-c synchronous_commit=off';
 	command_output('pgbench', '-n', '-c', '4', '-t', $each, $t->source_conninfo);
 	return 16 * $each;
+}
+
+# What was measured is worth nothing where the two sides differ.
+sub check_equal
+{
+	my ($t, $name, %options) = @_;
+	my $sql = "SELECT count(*) || ' rows, checksum ' || coalesce(sum(('x' || substr(md5(t::text), 1, 8))::bit(32)::bigint), 0) FROM ";
+	my $here = $t->source_sql("$sql $name t");
+	my $there = SluiceTest::psql($options{conninfo} // $t->destination_conninfo, $sql . ($options{target} // $name) . ' t');
+	die "$name differs: source $here, destination $there\n" if $here ne $there;
+	return;
 }
 
 # ---- tools

@@ -10,7 +10,7 @@ use Bench;
 use SluiceTest;
 use Time::HiRes qw(sleep time);
 
-my $marker = 0;
+our $marker = 0;	# the last one that was made
 
 # What tells that all before it has arrived.
 sub mark

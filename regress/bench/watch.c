@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+static char output[64 << 20];
+
 static double
 now_seconds(void)
 {
@@ -78,6 +80,8 @@ main(int argc, char **argv)
 	if (PQstatus(pg) != CONNECTION_OK)
 		die("connecting", PQerrorMessage(pg));
 	PQclear(PQprepare(pg, "watch", argv[5], 0, NULL));
+	/* Whoever reads may do so only at the end, which must not hold it up. */
+	setvbuf(stdout, output, _IOFBF, sizeof output);
 	puts("ready");
 	fflush(stdout);
 	for (seen = now_seconds(); left > 0;) {
