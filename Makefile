@@ -108,12 +108,16 @@ flags:
 
 # Brings the C files into the shape that `make lint` asks for.
 format:
-	clang-format -i $(wildcard $(addprefix $(SRC)/,$(foreach d,common applier plugin regress/unit regress/fuzz,$(d)/*.c $(d)/*.h)))
+	clang-format -i $(wildcard $(addprefix $(SRC)/,$(foreach d,common applier plugin regress/unit regress/fuzz regress/bench,$(d)/*.c $(d)/*.h)))
 
 packages:
 	@$(SRC)/regress/packages
 
-demo check lint bench: packages
+demo check lint: packages
+	@+$(SRC)/regress/run $@
+
+bench:
+	@$(SRC)/regress/packages bench
 	@+$(SRC)/regress/run $@
 
 installcheck: packages

@@ -50,6 +50,7 @@ sub begin_section
 {
 	my ($name) = @_;
 	make_path($folder);
+	unlink "$folder/$name.tsv";
 	$results = Results->new($name, scale => $scale);
 	print {$out} "\n==== $name\n";
 	return $results;

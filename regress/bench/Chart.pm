@@ -4,7 +4,7 @@ package Chart;
 use strict;
 use warnings;
 
-my @colors = qw(#9aa0a6 #1a73e8 #e8710a #a142f4 #188038 #d93025);
+my @colors = map { "#$_" } qw(9aa0a6 1a73e8 e8710a a142f4 188038 d93025);
 my ($bar, $gap, $left, $plot, $right) = (16, 14, 190, 460, 110);
 
 sub escape
