@@ -267,6 +267,12 @@ connection_abandon(struct connection *conn)
 }
 
 bool
+connection_is_idle(const struct connection *conn)
+{
+	return !conn->head && !conn->lost;
+}
+
+bool
 connection_check_conninfo(const char *conninfo, struct error *err)
 {
 	char *problem = NULL;

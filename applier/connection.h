@@ -40,6 +40,8 @@ struct connection *connection_open(struct loop *loop, const char *name, const ch
 void connection_close(struct connection *conn);
 /* Drops what is queued or under way without a call; whatever is asked later fails as on a lost connection. */
 void connection_abandon(struct connection *conn);
+/* Nothing is queued or under way, and it is not known to be lost. */
+bool connection_is_idle(const struct connection *conn);
 /* False when `conninfo` cannot be parsed; says why without repeating it. */
 MUST_CHECK bool connection_check_conninfo(const char *conninfo, struct error *err);
 

@@ -60,7 +60,7 @@ struct verb {
 static bool
 verb_run(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
 {
-	return session_run(loop, config, command->until, err);
+	return session_run(loop, config, command->config_path, command->until, err);
 }
 
 static const struct verb verbs[] = {
@@ -81,6 +81,15 @@ static const struct verb verbs[] = {
 	 "have\n"
 	 "in their defaults, sets the destination's to the position of the source's, and prints a line for "
 	 "each."},
+	{"pause", "-c FILE", OPTION_CONFIG, verb_pause, "let the running daemon stand still",
+	 "It applies the transactions that it has begun, then nothing more until resume. Its connections\n"
+	 "stay, and the slot holds back WAL meanwhile. Returns once all is durable, and prints the position."},
+	{"resume", "-c FILE", OPTION_CONFIG, verb_resume, "let it go on", "Ends a pause."},
+	{"reload", "-c FILE", OPTION_CONFIG, verb_reload, "let it read its configuration again",
+	 "The new configuration is checked first: where it is wrong, or a check fails, the daemon says so\n"
+	 "and goes on with the one it has. Task, slot, both ends and apply.spill_directory need a new start."},
+	{"stop", "-c FILE", OPTION_CONFIG, verb_stop, "end it",
+	 "As SIGTERM does: the batch in hand is finished. Returns when the daemon has let go of the task."},
 	{"decode", "[FILE]", 0, NULL, "print captured plugin output as text",
 	 "Reads what pg_recvlogical wrote with format=binary, from the file or from standard input, and prints\n"
 	 "one line a message."},

@@ -133,6 +133,57 @@ progress_lock(struct connection *destination, struct loop *loop, const char *tas
 	return fail_locked(destination, task, err);
 }
 
+struct passing {
+	struct loop *loop;
+	bool over;
+	bool failed;
+	struct error err;
+};
+
+static void
+on_passed(void *arg, const struct result *res, const struct error *err)
+{
+	struct passing *p = arg;
+
+	(void) res;
+	p->over = true;
+	p->failed = err != NULL;
+	if (err)
+		p->err = *err;
+}
+
+static bool
+is_passed(void *arg)
+{
+	struct passing *p = arg;
+
+	return p->over || loop_stop_requested(p->loop);
+}
+
+/* The one who waits for it gets it when it is let go; others only try. */
+bool
+progress_pass_lock(struct connection *from, struct connection *to, struct loop *loop, const char *task,
+				   struct error *err)
+{
+	struct passing p = {.loop = loop};
+	char sql[96];
+
+	snprintf(sql, sizeof sql, "SELECT pg_advisory_lock(%d, %d)", LOCK_CLASS, lock_key(task));
+	connection_query(to, sql, NULL, 0, on_passed, &p);
+	snprintf(sql, sizeof sql, "SELECT pg_advisory_unlock(%d, %d)", LOCK_CLASS, lock_key(task));
+	if (!connection_execute(from, sql, NULL, 0, NULL, err)) {
+		connection_abandon(to);
+		return false;
+	}
+	loop_run_until(loop, is_passed, &p);
+	if (p.failed)
+		*err = p.err;
+	if (p.over)
+		return !p.failed;
+	connection_abandon(to);
+	return error_set(err, ERROR_STOPPED, "stopped while the task's lock was passed on");
+}
+
 /* ---- making the tables */
 
 static const char progress_columns[] =

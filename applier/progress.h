@@ -29,6 +29,10 @@ struct progress {
 MUST_CHECK bool progress_lock(struct connection *destination, struct loop *loop, const char *task,
 							  struct error *err);
 
+/* Passes the lock from one session of ours to another, between which nobody else can take it. */
+MUST_CHECK bool progress_pass_lock(struct connection *from, struct connection *to, struct loop *loop,
+								   const char *task, struct error *err);
+
 /* Makes schema and tables where they are missing. */
 MUST_CHECK bool progress_install(struct connection *destination, const struct dialect *dialect,
 								 struct error *err);

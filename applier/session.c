@@ -13,6 +13,7 @@
 #include "source.h"
 #include "source_definition.h"
 #include "sql.h"
+#include "steering.h"
 #include "stream.h"
 #include "target.h"
 
@@ -31,9 +32,12 @@ struct session {
 	/* the servers' processes of the attempt before; 0: none */
 	int former_destination;
 	int former_replication;
-	int64_t connected_ms; /* when the attempt had reached both servers; 0: not yet */
+	struct connection *predecessor; /* keeps the lock for the next attempt; NULL: there is none */
+	int64_t connected_ms;			/* when the attempt had reached both servers; 0: not yet */
 
 	struct fold_memories memories;
+	struct steering steering;
+	bool paused; /* written down as the phase */
 
 	/* one attempt's */
 	struct connection *source;
@@ -112,13 +116,34 @@ open_replication(struct session *s, struct error *err)
 	return s->replication != NULL;
 }
 
+static void
+forget_predecessor(struct session *s)
+{
+	connection_close(s->predecessor);
+	s->predecessor = NULL;
+}
+
+static bool
+take_lock_over(struct session *s, struct error *err)
+{
+	if (progress_pass_lock(s->predecessor, s->destination, s->loop, s->config->task, err))
+		return true;
+	forget_predecessor(s);
+	return false;
+}
+
 /* The session that holds the task's lock, and with it the right to apply. */
 static bool
 open_locked_destination(struct session *s, struct error *err)
 {
-	if (!open_destination(s, &s->destination, err) || !end_former_destination(s, err) ||
-		!progress_lock(s->destination, s->loop, s->config->task, err))
+	if (!open_destination(s, &s->destination, err))
 		return false;
+	if (s->predecessor && !take_lock_over(s, err))
+		return false;
+	if (!s->predecessor &&
+		(!end_former_destination(s, err) || !progress_lock(s->destination, s->loop, s->config->task, err)))
+		return false;
+	forget_predecessor(s);
 	s->former_destination = connection_backend_pid(s->destination);
 	return true;
 }
@@ -132,6 +157,7 @@ open_all(struct session *s, struct error *err)
 	if (!open_destination(s, &s->control, err) || !open_locked_destination(s, err) ||
 		!end_former_replication(s, err))
 		return false;
+	steering_open(&s->steering, s->config);
 	s->connected_ms = loop_now_ms(s->loop);
 	return true;
 }
@@ -171,9 +197,9 @@ log_item(enum log_level level, const struct check_item *item)
 }
 
 static bool
-precheck(struct session *s, struct error *err)
+precheck(struct session *s, bool streaming, struct error *err)
 {
-	struct precheck precheck = {0};
+	struct precheck precheck = {.from_outside = streaming};
 	bool ok =
 		precheck_run(&precheck, s->config, s->source, s->control, s->dialect, &s->catalog, &s->progress, err);
 
@@ -190,6 +216,24 @@ precheck(struct session *s, struct error *err)
 	if (precheck.failures > 0)
 		ok = precheck_error(&precheck, err);
 	precheck_free(&precheck);
+	return ok;
+}
+
+/* While the stream runs: whether the next attempt would come as far with another configuration. */
+static bool
+try_config(void *arg, const struct config *config, struct error *err)
+{
+	const struct session *s = arg;
+	struct session trial = {
+		.loop = s->loop,
+		.config = config,
+		.source = s->source,
+		.control = s->control,
+		.dialect = s->dialect,
+	};
+	bool ok = read_state(&trial, err) && precheck(&trial, true, err);
+
+	catalog_free(&trial.catalog);
 	return ok;
 }
 
@@ -326,7 +370,7 @@ static bool
 copy_late_tables(struct session *s, struct error *err)
 {
 	char slot[64], snapshot[128];
-	uint64_t lsn;
+	uint64_t lsn = 0;
 
 	if (s->config->initial_copy.mode == COPY_MODE_NONE)
 		return skip_copy(s, err);
@@ -366,6 +410,45 @@ on_applied(void *arg, uint64_t lsn)
 
 	(void) lsn;
 	s->applied_some = true;
+}
+
+/* Writes down for `status` whether the stream is paused. */
+static void
+show_pause(struct session *s, bool paused)
+{
+	struct error err;
+
+	if (s->paused == paused)
+		return;
+	s->paused = paused;
+	log_info(paused ? "paused" : "resumed");
+	if (!progress_set_phase(s->control, s->config->task, paused ? "paused" : "streaming", NULL, &err))
+		log_warning("the phase could not be written down: %s", err.message);
+}
+
+static void
+on_turn(void *arg)
+{
+	struct session *s = arg;
+
+	steering_turn(&s->steering, STEERING_STREAMING);
+	if (!s->steering.wishes.pause)
+		show_pause(s, false);
+}
+
+static void
+on_paused(void *arg, uint64_t lsn)
+{
+	struct session *s = arg;
+
+	show_pause(s, true);
+	steering_paused(&s->steering, lsn);
+}
+
+static bool
+is_leaving(const struct session *s)
+{
+	return loop_stop_requested(s->loop) || s->steering.wishes.leave;
 }
 
 /* Tables whose copy is older than what has been applied since are level with the others. */
@@ -456,6 +539,9 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 		.triggers_fire = !s->triggers_off,
 		.catalog_lsn = s->identity.current_lsn,
 		.until = until,
+		.wishes = &s->steering.wishes,
+		.turn = on_turn,
+		.paused = on_paused,
 		.applied = on_applied,
 		.arg = s,
 	};
@@ -468,7 +554,10 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 	ok = stream_run(&setup, err);
 	/* Their callbacks refer to the stream, which is gone. */
 	connection_close(s->replication);
-	connection_close(s->destination);
+	if (ok && s->steering.wishes.leave && connection_is_idle(s->destination))
+		s->predecessor = s->destination;
+	else
+		connection_close(s->destination);
 	s->replication = s->destination = NULL;
 	return ok;
 }
@@ -481,10 +570,14 @@ catch_up(struct session *s, struct error *err)
 
 	if (level == 0)
 		return true;
-	if (level > s->progress.applied_lsn && (!stream_to(s, level, err) || !open_locked_destination(s, err)))
-		return false;
-	if (loop_stop_requested(s->loop))
-		return true;
+	if (level > s->progress.applied_lsn) {
+		if (!stream_to(s, level, err))
+			return false;
+		if (is_leaving(s))
+			return true;
+		if (!open_locked_destination(s, err))
+			return false;
+	}
 	return progress_read(s->control, s->config->task, &s->progress, err) &&
 		   promote_tables(s, s->progress.applied_lsn, err);
 }
@@ -496,8 +589,9 @@ follow(struct session *s, struct error *err)
 
 	if (!progress_set_phase(s->control, s->config->task, "streaming", NULL, err) || !catch_up(s, err))
 		return false;
-	if (loop_stop_requested(s->loop))
+	if (is_leaving(s))
 		return true;
+	s->paused = false;
 	log_info("streaming from %s", lsn_format(s->progress.applied_lsn, lsn));
 	s->announced = true;
 	return stream_to(s, s->until_lsn, err);
@@ -522,7 +616,7 @@ attempt(struct session *s, struct error *err)
 	if (!open_all(s, err) || (first && !source_await_flush(s->source, err)) || !read_state(s, err))
 		return false;
 	set_until(s);
-	if (!precheck(s, err))
+	if (!precheck(s, false, err))
 		return false;
 	if (!progress_install(s->control, s->dialect, err))
 		return false;
@@ -556,9 +650,9 @@ attempt_and_record(struct session *s, struct error *err)
 
 	if (!ok && err->class == ERROR_STOPPED)
 		ok = true;
-	if (ok)
+	if (ok && !s->steering.wishes.leave)
 		record_outcome(s, "stopped", NULL);
-	else if (err->class != ERROR_RETRY)
+	else if (!ok && err->class != ERROR_RETRY)
 		record_outcome(s, "failed", err);
 	close_all(s);
 	return ok;
@@ -615,6 +709,39 @@ pause_before_retry(const struct trouble *trouble, const struct session *s)
 	return pause < left ? pause : left;
 }
 
+struct rest {
+	struct session *session;
+	bool over;
+};
+
+static void
+end_rest(void *arg)
+{
+	((struct rest *) arg)->over = true;
+}
+
+static bool
+rested(void *arg)
+{
+	struct rest *rest = arg;
+
+	steering_turn(&rest->session->steering, STEERING_CONNECTING);
+	return rest->over || loop_stop_requested(rest->session->loop);
+}
+
+/* False when a stop was requested meanwhile. */
+static bool
+rest_before_retry(struct session *s, int64_t ms)
+{
+	struct rest rest = {.session = s};
+	struct loop_timer *timer = loop_timer_create(s->loop, end_rest, &rest);
+
+	loop_timer_arm(timer, ms);
+	loop_run_until(s->loop, rested, &rest);
+	loop_timer_destroy(timer);
+	return !loop_stop_requested(s->loop);
+}
+
 static bool
 run_until_done(struct session *s, struct error *err)
 {
@@ -626,8 +753,13 @@ run_until_done(struct session *s, struct error *err)
 
 		s->applied_some = false;
 		s->connected_ms = 0;
-		if (attempt_and_record(s, err))
-			return true;
+		if (attempt_and_record(s, err)) {
+			if (!s->steering.wishes.leave || loop_stop_requested(s->loop))
+				return true;
+			steering_take_config(&s->steering);
+			s->config = s->steering.config;
+			continue;
+		}
 		if (err->class != ERROR_RETRY)
 			return false;
 		count_failure(&trouble, s);
@@ -636,17 +768,23 @@ run_until_done(struct session *s, struct error *err)
 			return give_up(err, s->config->retry_duration_ms);
 		error_sentence(err, sentence, sizeof sentence);
 		log_warning("%s; trying again in %.1f s", sentence, (double) pause_ms / 1000);
-		if (!loop_sleep(s->loop, pause_ms))
+		if (!rest_before_retry(s, pause_ms))
 			return true;
 	}
 }
 
 bool
-session_run(struct loop *loop, const struct config *config, struct until until, struct error *err)
+session_run(struct loop *loop, const struct config *config, const char *config_path, struct until until,
+			struct error *err)
 {
 	struct session s = {.loop = loop, .config = config, .until = until};
-	bool ok = run_until_done(&s, err);
+	bool ok;
 
+	s.steering = (struct steering){
+		.loop = loop, .config_path = config_path, .config = config, .try_config = try_config, .arg = &s};
+	ok = run_until_done(&s, err);
+	forget_predecessor(&s);
+	steering_close(&s.steering, ok ? NULL : err);
 	free(s.memories.strangers.oids);
 	free(s.memories.as_text.oids);
 	return ok;

@@ -15,9 +15,9 @@ struct until {
 	uint64_t lsn; /* UNTIL_LSN */
 };
 
-/* Returns when `until` is reached or a stop was requested (true), or when the
+/* `config_path` is read again when that is asked for.  Returns when `until` is reached or a stop was requested (true), or when the
  * work cannot go on (false). */
-MUST_CHECK bool session_run(struct loop *loop, const struct config *config, struct until until,
-							struct error *err);
+MUST_CHECK bool session_run(struct loop *loop, const struct config *config, const char *config_path,
+							struct until until, struct error *err);
 
 #endif

@@ -177,7 +177,8 @@ follow_keepalives(struct stream *s)
 {
 	bool last = s->setup->until && s->applied_lsn < s->setup->until && s->keepalive_lsn >= s->setup->until;
 
-	if (!nothing_in_flight(s) || s->keepalive_lsn <= s->applied_lsn || !(s->heartbeat_due || last))
+	if (!nothing_in_flight(s) || s->keepalive_lsn <= s->applied_lsn || !(s->heartbeat_due || last) ||
+		s->setup->wishes->pause)
 		return;
 	pipeline_filling(s->pipeline)->end_lsn = s->keepalive_lsn;
 	s->heartbeat_due = false;
@@ -206,6 +207,8 @@ static bool
 may_fold(struct stream *s)
 {
 	if (!s->first_frame || s->failed || loop_stop_requested(s->setup->loop))
+		return false;
+	if (s->setup->wishes->pause && !s->in_large)
 		return false;
 	pipeline_set_held_elsewhere(s->pipeline, s->frame_bytes + fold_memory(s->fold));
 	if (!pipeline_has_room(s->pipeline))
@@ -296,6 +299,19 @@ look_at_slot(struct stream *s)
 }
 
 static bool
+is_leaving(const struct stream *s)
+{
+	return s->stopping || loop_stop_requested(s->setup->loop) || s->setup->wishes->leave;
+}
+
+static void
+keep_pause(struct stream *s)
+{
+	if (s->setup->wishes->pause && !s->in_large && pipeline_is_empty(s->pipeline))
+		s->setup->paused(s->setup->arg, s->applied_lsn);
+}
+
+static bool
 turn(void *arg)
 {
 	struct stream *s = arg;
@@ -304,8 +320,10 @@ turn(void *arg)
 		return true;
 	if (s->setup->until && s->applied_lsn >= s->setup->until)
 		return true;
-	if (loop_stop_requested(s->setup->loop))
+	s->setup->turn(s->setup->arg);
+	if (is_leaving(s))
 		return stopped(s);
+	keep_pause(s);
 	fold_more(s);
 	follow_keepalives(s);
 	pipeline_push(s->pipeline);

@@ -19,6 +19,12 @@
 #include "fold.h"
 #include "progress.h"
 
+/* What others want of a stream that runs; it looks at it in each turn. */
+struct stream_wishes {
+	bool pause; /* after the transaction in hand everything stays as it is */
+	bool leave; /* ends as at a stop */
+};
+
 struct stream_setup {
 	struct loop *loop;
 	const struct config *config;
@@ -33,13 +39,18 @@ struct stream_setup {
 	bool triggers_fire;	  /* at the destination, in spite of us */
 	uint64_t catalog_lsn; /* where the source was before the catalog was read */
 	uint64_t until;		  /* ends once everything up to here is durable; 0: never */
+	const struct stream_wishes *wishes;
+	/* Called in each turn, at the top of the program: it may pump the loop, and change the wishes. */
+	void (*turn)(void *arg);
+	/* Called in each turn of a pause, likewise: all that was begun is durable, up to `lsn`. */
+	void (*paused)(void *arg, uint64_t lsn);
 	/* Called with every position that became durable. */
 	void (*applied)(void *arg, uint64_t lsn);
 	void *arg;
 };
 
 /*
- * Returns true when `until` is reached or a stop was requested; false with the
+ * Returns true when `until` is reached, a stop was requested or it was to leave; false with the
  * reason otherwise.  An ERROR_RETRY asks for a new session; its message may be
  * about a new table, which the new session will copy.
  */

@@ -35,6 +35,15 @@ MUST_CHECK bool verb_sequences(struct loop *loop, const struct config *config, c
 MUST_CHECK bool verb_drop(struct loop *loop, const struct config *config, const struct command *command,
 						  struct error *err);
 
+MUST_CHECK bool verb_pause(struct loop *loop, const struct config *config, const struct command *command,
+						   struct error *err);
+MUST_CHECK bool verb_resume(struct loop *loop, const struct config *config, const struct command *command,
+							struct error *err);
+MUST_CHECK bool verb_reload(struct loop *loop, const struct config *config, const struct command *command,
+							struct error *err);
+MUST_CHECK bool verb_stop(struct loop *loop, const struct config *config, const struct command *command,
+						  struct error *err);
+
 /* The connections of a short verb, and what it reads over them. */
 struct verb_ends {
 	struct connection *source;
