@@ -32,7 +32,7 @@ struct session {
 	/* the servers' processes of the attempt before; 0: none */
 	int former_destination;
 	int former_replication;
-	struct connection *predecessor; /* keeps the lock for the next attempt; NULL: there is none */
+	struct connection *predecessor; /* keeps the lock for the next stream; NULL: there is none */
 	int64_t connected_ms;			/* when the attempt had reached both servers; 0: not yet */
 
 	struct fold_memories memories;
@@ -554,7 +554,7 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 	ok = stream_run(&setup, err);
 	/* Their callbacks refer to the stream, which is gone. */
 	connection_close(s->replication);
-	if (ok && s->steering.wishes.leave && connection_is_idle(s->destination))
+	if (ok && connection_is_idle(s->destination))
 		s->predecessor = s->destination;
 	else
 		connection_close(s->destination);
