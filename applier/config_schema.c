@@ -70,7 +70,7 @@ const struct config_option config_schema[] = {
 	{"schema.create", CONFIG_BOOLEAN, IN_CONFIG(schema.create), .preset = "true", .words = "false true"},
 	{"schema.indexes", CONFIG_WORD, IN_CONFIG(schema.indexes), .preset = "unique", .words = "none unique all"},
 	{"schema.partitions", CONFIG_WORD, IN_CONFIG(schema.partitions), .preset = "flatten",
-		.words = "flatten keep", .refused = "keep"},
+		.words = "flatten keep"},
 	{"schema.changes", CONFIG_WORD, IN_CONFIG(schema.changes), .preset = "stop",
 		.words = "follow stop ignore", .refused = "follow ignore"},
 

@@ -5,6 +5,7 @@
 
 #include "ddl_column.h"
 #include "ddl_index.h"
+#include "ddl_partition.h"
 #include "ddl_type.h"
 #include "mapping.h"
 #include "sql.h"
@@ -72,7 +73,10 @@ ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const st
 	const struct source_table *source = &table->source;
 	unsigned primary[TABLE_MAX_KEY];
 	unsigned primary_count = ddl_primary_key(dialect, table, primary);
+	const char *flattened;
 
+	if (!ddl_keeps_partitions(dialect, table, &flattened) && flattened)
+		buffer_printf(sql, "-- as one table: %s\n", flattened);
 	for (unsigned i = 0; i < source->column_count; i++)
 		if (mapping_selects(table, source->columns[i].name))
 			ddl_put_column_remarks(sql, &source->columns[i], column_definition(source, i));
@@ -87,8 +91,11 @@ ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const st
 		ddl_put_key(sql, table, primary, primary_count);
 	}
 	buffer_printf(sql, "\n)");
+	ddl_put_partition_key(sql, dialect, table);
 	dialect->put_table_options(sql, table);
+	ddl_put_partition_list(sql, dialect, table);
 	buffer_printf(sql, ";\n");
+	ddl_put_partitions(sql, dialect, table);
 	ddl_put_match_index(sql, dialect, table);
 	put_comments(sql, table);
 }
@@ -110,16 +117,45 @@ compare_strings(const void *a, const void *b)
 	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
-/* Of the targets and of the types to be made, in no order; returns how many. */
+/* At most: one a table, one a type, one a partition. */
+static size_t
+most_schemas(const struct catalog *catalog)
+{
+	size_t most = catalog->count + (catalog->definitions ? catalog->definitions->type_count : 0);
+
+	for (unsigned i = 0; i < catalog->count; i++)
+		if (catalog->tables[i].source.definition)
+			most += catalog->tables[i].source.definition->partition_count;
+	return most;
+}
+
 static unsigned
-collect_schemas(const struct catalog *catalog, const char **schemas)
+collect_partition_schemas(const struct dialect *dialect, const struct table *table, const char **schemas)
+{
+	const struct definition *definition = table->source.definition;
+	const char *remark;
+	unsigned count = 0;
+
+	if (!dialect->has_declarative_partitions || !ddl_keeps_partitions(dialect, table, &remark))
+		return 0;
+	for (; count < definition->partition_count; count++)
+		schemas[count] = ddl_partition_schema(table, &definition->partitions[count]);
+	return count;
+}
+
+/* Of the targets, their partitions and the types to be made, sorted; returns how many. */
+static unsigned
+collect_schemas(const struct dialect *dialect, const struct catalog *catalog, const char **schemas)
 {
 	const struct definitions *definitions = catalog->definitions;
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < catalog->count; i++)
-		if (!catalog->tables[i].target.exists)
-			schemas[count++] = catalog->tables[i].target_schema;
+	for (unsigned i = 0; i < catalog->count; i++) {
+		if (catalog->tables[i].target.exists)
+			continue;
+		schemas[count++] = catalog->tables[i].target_schema;
+		count += collect_partition_schemas(dialect, &catalog->tables[i], schemas + count);
+	}
 	for (unsigned i = 0; definitions && i < definitions->type_count; i++)
 		if (!definitions->types[i].exists && !definitions->types[i].refused)
 			schemas[count++] = definitions->types[i].schema;
@@ -129,12 +165,11 @@ collect_schemas(const struct catalog *catalog, const char **schemas)
 }
 
 void
-ddl_put_create_schemas(struct buffer *sql, const struct catalog *catalog,
+ddl_put_create_schemas(struct buffer *sql, const struct dialect *dialect, const struct catalog *catalog,
 					   const struct string_list *existing_schemas)
 {
-	unsigned types = catalog->definitions ? catalog->definitions->type_count : 0;
-	const char **schemas = catalog_alloc(catalog->count + types, sizeof(*schemas));
-	unsigned count = collect_schemas(catalog, schemas);
+	const char **schemas = catalog_alloc(most_schemas(catalog), sizeof(*schemas));
+	unsigned count = collect_schemas(dialect, catalog, schemas);
 
 	for (unsigned i = 0; i < count; i++) {
 		if ((i > 0 && strcmp(schemas[i], schemas[i - 1]) == 0) || list_has(existing_schemas, schemas[i]))
@@ -172,7 +207,7 @@ void
 ddl_put_create(struct buffer *sql, const struct dialect *dialect, const struct catalog *catalog,
 			   const struct string_list *existing_schemas)
 {
-	ddl_put_create_schemas(sql, catalog, existing_schemas);
+	ddl_put_create_schemas(sql, dialect, catalog, existing_schemas);
 	ddl_put_create_types(sql, catalog);
 	ddl_put_type_remarks(sql, catalog);
 	for (unsigned i = 0; i < catalog->count; i++) {

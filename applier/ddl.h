@@ -19,8 +19,8 @@
 void ddl_put_create(struct buffer *sql, const struct dialect *dialect, const struct catalog *catalog,
 					const struct string_list *existing_schemas);
 
-/* The schemas of tables and types; the names in `existing_schemas` are in no order. */
-void ddl_put_create_schemas(struct buffer *sql, const struct catalog *catalog,
+/* The schemas of tables, partitions and types; the names in `existing_schemas` are in no order. */
+void ddl_put_create_schemas(struct buffer *sql, const struct dialect *dialect, const struct catalog *catalog,
 							const struct string_list *existing_schemas);
 
 /* One table: each statement ends with a semicolon and a new line; what is not as

@@ -21,7 +21,7 @@ struct index_definition {
 	const char *constraint;			 /* "UNIQUE (a, b) …" of a constraint, otherwise NULL */
 	const char *tail;				 /* "USING btree (a, b) …", what follows the table's name */
 	const char *refused;			 /* why there will be none; NULL: the destination is asked for it */
-	unsigned columns[TABLE_MAX_KEY]; /* positions in source.columns */
+	unsigned columns[TABLE_MAX_KEY]; /* positions in source.columns, without its expressions */
 	unsigned column_count;
 	bool unique;
 	bool plain; /* over columns alone, all of them listed, and over every row */
@@ -43,8 +43,12 @@ struct definition {
 	const char *comment;
 	struct index_definition *indexes;
 	unsigned index_count;
-	const char *partition_key;				 /* "RANGE (at)"; NULL: the target is one table */
-	struct partition_definition *partitions; /* each after its parent */
+	uint32_t oid;							   /* the table's */
+	const char *partition_key;				   /* "RANGE (at)"; NULL: the target is one table */
+	char partition_strategy;				   /* 'r', 'l', 'h' */
+	unsigned partition_columns[TABLE_MAX_KEY]; /* positions in source.columns */
+	unsigned partition_column_count;		   /* 0: there are expressions among them */
+	struct partition_definition *partitions;   /* each after its parent */
 	unsigned partition_count;
 };
 

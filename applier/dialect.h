@@ -37,6 +37,10 @@ struct dialect {
 	 * program finds out whether this user may. */
 	bool has_replication_role;
 
+	/* Partitions are tables, made by CREATE TABLE … PARTITION OF; otherwise the table's own
+	 * statement lists them. */
+	bool has_declarative_partitions;
+
 	/* Un-analyzed staging tables mislead the planner for append-optimized targets. */
 	bool analyze_staging;
 
@@ -48,7 +52,7 @@ struct dialect {
 
 	/*
 	 * Whether a created table can have a unique index (a primary key) over
-	 * these columns, given as positions in source.columns.
+	 * these columns, given as positions in source.columns; an index may have expressions beside them.
 	 */
 	bool (*allows_unique)(const struct table *table, const unsigned *columns, unsigned column_count);
 

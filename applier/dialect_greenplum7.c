@@ -29,6 +29,7 @@ const struct dialect dialect_greenplum7 = {
 	.session_settings = session_settings,
 	.has_segments = true,
 	.has_replication_role = true,
+	.has_declarative_partitions = true,
 	.analyze_staging = true,
 	.vacuum_progress = true,
 	.catalog =

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ddl_index.h"
+#include "ddl_partition.h"
 #include "describe.h"
 #include "log.h"
 #include "rehearse.h"
@@ -61,8 +62,29 @@ read_columns(struct table *table, const struct result *res, unsigned first, unsi
 /* ---- tables */
 
 static const char tables_sql[] = "SELECT c.oid, obj_description(c.oid, 'pg_class'),"
-								 " CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END"
-								 " FROM pg_class c WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
+								 " CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,"
+								 " p.partstrat, p.partattrs::text"
+								 " FROM pg_class c LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid"
+								 " WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
+
+/* Attnums, of which 0 is an expression: the positions of the columns among them; false: that is not all. */
+static bool
+read_positions(const struct source_table *source, const char *attnums, unsigned positions[TABLE_MAX_KEY],
+			   unsigned *count)
+{
+	bool all = true;
+	char *end;
+
+	*count = 0;
+	for (long attnum = strtol(attnums, &end, 10); end != attnums; attnum = strtol(attnums, &end, 10)) {
+		attnums = end;
+		if (*count < TABLE_MAX_KEY && find_position(source, attnum, &positions[*count]))
+			(*count)++;
+		else
+			all = false;
+	}
+	return all;
+}
 
 static void
 read_table(struct table *table, const struct result *res, unsigned first, unsigned end)
@@ -71,7 +93,12 @@ read_table(struct table *table, const struct result *res, unsigned first, unsign
 
 	(void) end;
 	definition->comment = keep(definition->memory, res, first, 1);
+	definition->oid = table->source.oid;
 	definition->partition_key = keep(definition->memory, res, first, 2);
+	definition->partition_strategy = result_text(res, first, 3)[0];
+	if (!read_positions(&table->source, result_text(res, first, 4), definition->partition_columns,
+						&definition->partition_column_count))
+		definition->partition_column_count = 0;
 }
 
 /* ---- indexes */
@@ -90,23 +117,6 @@ static const char indexes_sql[] =
 	" WHERE i.indrelid = ANY ($1::oid[]) AND i.indisvalid AND NOT i.indisprimary"
 	" ORDER BY i.indrelid, i.indexrelid";
 
-/* False: it has an expression, or a column that is not among the table's. */
-static bool
-read_index_columns(const struct source_table *source, const char *attnums, struct index_definition *index)
-{
-	char *end;
-
-	for (long attnum = strtol(attnums, &end, 10); end != attnums; attnum = strtol(attnums, &end, 10)) {
-		unsigned position;
-
-		attnums = end;
-		if (index->column_count == TABLE_MAX_KEY || !find_position(source, attnum, &position))
-			return false;
-		index->columns[index->column_count++] = position;
-	}
-	return true;
-}
-
 static void
 read_indexes(struct table *table, const struct result *res, unsigned first, unsigned end)
 {
@@ -121,7 +131,8 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 		index->constraint = keep(memory, res, row, 2);
 		index->tail = keep(memory, res, row, 3);
 		index->plain =
-			read_index_columns(&table->source, result_text(res, row, 4), index) && result_bool(res, row, 6);
+			read_positions(&table->source, result_text(res, row, 4), index->columns, &index->column_count) &&
+			result_bool(res, row, 6);
 		index->unique = result_bool(res, row, 5);
 		if (result_bool(res, row, 7))
 			index->refused = "exclusion constraints are left to the source";
@@ -300,6 +311,21 @@ make_room(struct catalog *catalog, struct describe *describe)
 	return count;
 }
 
+/* What the configuration wants of them. */
+static void
+choose(const struct config *config, struct catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct definition *definition = catalog->tables[i].source.definition;
+
+		if (!definition)
+			continue;
+		choose_indexes(definition, config->schema.indexes);
+		if (config->schema.partitions == SCHEMA_PARTITIONS_FLATTEN)
+			definition->partition_key = NULL;
+	}
+}
+
 static bool
 describe_tables(const struct describe *describe, struct connection *source, const struct config *config,
 				struct catalog *catalog, struct error *err)
@@ -310,9 +336,7 @@ describe_tables(const struct describe *describe, struct connection *source, cons
 		(config->schema.partitions == SCHEMA_PARTITIONS_KEEP &&
 		 !describe_run(describe, source, partitions_sql, read_partitions, err)))
 		return false;
-	for (unsigned i = 0; i < catalog->count; i++)
-		if (catalog->tables[i].source.definition)
-			choose_indexes(catalog->tables[i].source.definition, config->schema.indexes);
+	choose(config, catalog);
 	return read_types(source, catalog, err);
 }
 
@@ -340,7 +364,10 @@ warn_of_table(const struct dialect *dialect, const struct table *table)
 {
 	const struct source_table *source = &table->source;
 	const struct definition *definition = source->definition;
+	const char *flattened;
 
+	if (!ddl_keeps_partitions(dialect, table, &flattened) && flattened)
+		log_warning("%s.%s is made as one table: %s", table->target_schema, table->target_name, flattened);
 	for (unsigned i = 0; i < source->column_count; i++)
 		if (definition->columns[i].default_refused)
 			log_warning("%s.%s: the column %s is made without its default %s: %s", table->target_schema,

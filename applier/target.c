@@ -540,7 +540,8 @@ execute_buffer(struct connection *destination, struct buffer *sql, struct error 
 
 /* Asks which schemas there are, then makes the others, and the types. */
 static bool
-create_schemas(struct connection *destination, const struct catalog *catalog, struct error *err)
+create_schemas(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
+			   struct error *err)
 {
 	struct string_list existing = {0};
 	struct buffer sql;
@@ -554,7 +555,7 @@ create_schemas(struct connection *destination, const struct catalog *catalog, st
 		existing.items[existing.count] = catalog_strdup(result_text(res, existing.count, 0));
 	result_free(res);
 	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
-	ddl_put_create_schemas(&sql, catalog, &existing);
+	ddl_put_create_schemas(&sql, dialect, catalog, &existing);
 	ddl_put_create_types(&sql, catalog);
 	ok = execute_buffer(destination, &sql, err) ||
 		 error_context(err, "creating the schemas and types of the targets");
@@ -604,7 +605,7 @@ create_all(struct connection *destination, const struct dialect *dialect, const 
 	for (unsigned next = 0; next < catalog->count;) {
 		if (!connection_execute(destination, "BEGIN", NULL, 0, NULL, err))
 			return false;
-		if ((next == 0 && !create_schemas(destination, catalog, err)) ||
+		if ((next == 0 && !create_schemas(destination, dialect, catalog, err)) ||
 			!create_some(destination, dialect, catalog, &next, err)) {
 			struct error ignored;
 

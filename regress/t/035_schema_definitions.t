@@ -62,6 +62,7 @@ $t->source_sql(q{
 		UNIQUE (word, id), UNIQUE (number));
 	CREATE INDEX by_day ON full_of.it (day DESC, lower(word)) WHERE number > 0;
 	CREATE INDEX "by own" ON full_of.it ((number + types.own()));
+	CREATE UNIQUE INDEX lower_word ON full_of.it ((lower(word) || id));
 	CREATE UNIQUE INDEX once ON full_of.it (id, "Odd name");
 	COMMENT ON TABLE full_of.it IS 'all of it''s';
 	COMMENT ON COLUMN full_of.it."Odd name" IS 'odd \\ name';
@@ -101,7 +102,7 @@ is(default_of($_->[0]), $_->[1], "the default of $_->[0]")
 is(target(q{SELECT obj_description('full_of.it'::regclass, 'pg_class') || '|' || col_description('full_of.it'::regclass, (SELECT attnum FROM pg_attribute
 	WHERE attrelid = 'full_of.it'::regclass AND attname = 'Odd name'))}), q{all of it's|odd \\ name}, 'comments');
 is(target("SELECT obj_description('types.mood'::regtype, 'pg_type')"), q{how it's}, 'of a type, too');
-is(indexes_of('full_of.it'), $greenplum ? 'by_day it_pkey it_word_id_key once' : 'by_day it_number_key it_pkey it_word_id_key once', 'indexes');
+is(indexes_of('full_of.it'), $greenplum ? 'by_day it_pkey it_word_id_key once' : 'by_day it_number_key it_pkey it_word_id_key lower_word once', 'indexes');
 is(constraints_of('full_of.it'), $greenplum ? 'it_pkey it_word_id_key' : 'it_number_key it_pkey it_word_id_key', 'constraints');
 
 $t->start;
@@ -125,7 +126,7 @@ $t->run_ok('drop');
 
 # ---- by choice
 
-for my $choice ([ none => 'it_pkey' ], [ unique => $greenplum ? 'it_pkey it_word_id_key once' : 'it_number_key it_pkey it_word_id_key once' ])
+for my $choice ([ none => 'it_pkey' ], [ unique => $greenplum ? 'it_pkey it_word_id_key once' : 'it_number_key it_pkey it_word_id_key lower_word once' ])
 {
 	my ($indexes, $names) = @$choice;
 	target('DROP SCHEMA full_of CASCADE');
