@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mapping.h"
 #include "sql.h"
 
 #define NAME_MAX_BYTES 63 /* NAMEDATALEN - 1 */
@@ -32,12 +33,11 @@ bool
 ddl_keeps_partitions(const struct dialect *dialect, const struct table *table, const char **remark)
 {
 	const struct definition *definition = table->source.definition;
-	const struct table_override *override = table->override;
 
 	*remark = NULL;
 	if (!definition || !definition->partition_key)
 		return false;
-	if (override && (override->rename_count > 0 || override->columns.count > 0 || override->key.count > 0))
+	if (!mapping_keeps_columns(table) || (table->override && table->override->key.count > 0))
 		*remark = "its columns or its key are mapped";
 	else if (!dialect->has_declarative_partitions && !is_classic(definition))
 		*remark = "the destination knows ranges and lists over one column alone";

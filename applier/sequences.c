@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mapping.h"
 #include "progress.h"
 #include "sql.h"
 
@@ -168,7 +169,6 @@ bring_all(struct work *work, const struct catalog *catalog, const struct result 
 {
 	for (unsigned row = 0; row < result_rows(res); row++) {
 		struct sequence sequence = {
-			.column = result_text(res, row, 2),
 			.schema = result_text(res, row, 3),
 			.name = result_text(res, row, 4),
 			.value = result_text(res, row, 5),
@@ -179,6 +179,7 @@ bring_all(struct work *work, const struct catalog *catalog, const struct result 
 
 		if (!sequence.table || !sequence.table->target.exists)
 			continue;
+		sequence.column = mapping_target_name(sequence.table, result_text(res, row, 2));
 		/* Some servers would say that it was never used. */
 		if (!result_bool(res, row, 8))
 			return fail_unreadable(work, &sequence, err);

@@ -62,7 +62,7 @@ $t->source_sql(q{
 		UNIQUE (word, id), UNIQUE (number));
 	CREATE INDEX by_day ON full_of.it (day DESC, lower(word)) WHERE number > 0;
 	CREATE INDEX "by own" ON full_of.it ((number + types.own()));
-	CREATE UNIQUE INDEX lower_word ON full_of.it ((lower(word) || id));
+	CREATE UNIQUE INDEX lower_word ON full_of.it ((lower(word) || '/' || id));
 	CREATE UNIQUE INDEX once ON full_of.it (id, "Odd name");
 	COMMENT ON TABLE full_of.it IS 'all of it''s';
 	COMMENT ON COLUMN full_of.it."Odd name" IS 'odd \\ name';
