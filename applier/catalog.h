@@ -112,6 +112,8 @@ struct table {
 	char *shared_with; /* names of all the tables that feed this target, itself among them; NULL: it alone */
 	bool as_text;	   /* values must travel as text: a type is not portable or differs */
 
+	bool created; /* the target was made a moment ago, by this program */
+	bool begun;	  /* a copy in parts was interrupted: rows of ours are in the target */
 	enum table_state state;
 	uint64_t snapshot_lsn; /* changes of transactions that committed before are in the copy */
 	int64_t rows_copied;

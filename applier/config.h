@@ -84,6 +84,7 @@ struct config {
 		enum copy_mode mode;
 		enum copy_existing existing;
 		unsigned jobs;
+		int64_t part_bytes; /* larger tables are copied in parts */
 	} initial_copy;
 	struct {
 		bool create;

@@ -65,6 +65,7 @@ const struct config_option config_schema[] = {
 	{"initial_copy.existing", CONFIG_WORD, IN_CONFIG(initial_copy.existing), .preset = "error",
 		.words = "error clear append"},
 	{"initial_copy.jobs", CONFIG_INTEGER, IN_CONFIG(initial_copy.jobs), .preset = "4", .min = "1", .max = "64"},
+	{"initial_copy.part", CONFIG_SIZE, IN_CONFIG(initial_copy.part_bytes), .preset = "32MB", .min = "64kB", .max = "1048576GB"},
 
 	SECTION("schema"),
 	{"schema.create", CONFIG_BOOLEAN, IN_CONFIG(schema.create), .preset = "true", .words = "false true"},

@@ -1,5 +1,6 @@
 #include "copy_statements.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "arena.h"
@@ -59,28 +60,63 @@ put_source_columns(struct buffer *sql, const struct fed_column *fed, unsigned co
 	}
 }
 
+static void
+put_part(struct buffer *sql, const struct table *table, const struct copy_part *part)
+{
+	/* Under the name that a condition may use. */
+	buffer_printf(sql, " FROM ONLY ");
+	sql_qualified(sql, part->leaf->schema, part->leaf->name);
+	buffer_printf(sql, " AS ");
+	sql_identifier(sql, table->source.name);
+	buffer_printf(sql, " WHERE true");
+	if (part->first > 0)
+		buffer_printf(sql, " AND ctid >= '(%" PRIu32 ",0)'::tid", part->first);
+	if (part->end > 0)
+		buffer_printf(sql, " AND ctid < '(%" PRIu32 ",0)'::tid", part->end);
+}
+
+static void
+put_all(struct buffer *sql, const struct table *table)
+{
+	buffer_printf(sql, table->source.partitioned ? " FROM " : " FROM ONLY ");
+	sql_qualified(sql, table->source.schema, table->source.name);
+	buffer_printf(sql, " WHERE true");
+}
+
+static void
+put_select(struct buffer *sql, const struct table *table, const struct copy_part *part,
+		   const struct fed_column *fed, unsigned count)
+{
+	buffer_printf(sql, "(SELECT ");
+	put_source_columns(sql, fed, count);
+	if (part)
+		put_part(sql, table, part);
+	else
+		put_all(sql, table);
+	/* A condition may end with a comment. */
+	if (mapping_where(table))
+		buffer_printf(sql, " AND (%s\n)", mapping_where(table));
+	buffer_put_u8(sql, ')');
+}
+
 /* COPY of the table itself is a little faster, but takes no partitioned table,
  * no generated column and no condition. */
 void
-copy_put_out(struct buffer *sql, const struct table *table)
+copy_put_out(struct buffer *sql, const struct table *table, const struct copy_part *part)
 {
 	struct fed_column *fed = allocate_columns(table);
 	unsigned count = fed_columns(table, fed);
-	bool select = needs_select(table);
 
-	buffer_printf(sql, select ? "COPY (SELECT " : "COPY ");
-	if (select)
+	buffer_printf(sql, "COPY ");
+	if (part || needs_select(table)) {
+		put_select(sql, table, part, fed, count);
+	} else {
+		sql_qualified(sql, table->source.schema, table->source.name);
+		buffer_printf(sql, " (");
 		put_source_columns(sql, fed, count);
-	if (select)
-		buffer_printf(sql, table->source.partitioned ? " FROM " : " FROM ONLY ");
-	sql_qualified(sql, table->source.schema, table->source.name);
-	/* A condition may end with a comment. */
-	if (mapping_where(table))
-		buffer_printf(sql, " WHERE (%s\n)", mapping_where(table));
-	buffer_printf(sql, select ? ")" : " (");
-	if (!select)
-		put_source_columns(sql, fed, count);
-	buffer_printf(sql, "%s TO STDOUT%s", select ? "" : ")", copy_format_clause(table->as_text));
+		buffer_put_u8(sql, ')');
+	}
+	buffer_printf(sql, " TO STDOUT%s", copy_format_clause(table->as_text));
 	buffer_put_u8(sql, '\0');
 	free(fed);
 }
@@ -154,4 +190,41 @@ copy_put_look(struct buffer *sql, const struct table *table)
 	put_column_comparison(sql, &table->source);
 	buffer_put_u8(sql, '\0');
 	buffer_fini(&name);
+}
+
+/* Other table access methods may number their rows by other rules. */
+void
+copy_put_leaves(struct buffer *sql, const struct table *table, bool ranges)
+{
+	buffer_printf(sql,
+				  "SELECT n.nspname, c.relname, pg_table_size(c.oid), CASE WHEN %s AND m.amname = 'heap'"
+				  " THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE -1 END"
+				  " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+				  " LEFT JOIN pg_am m ON m.oid = c.relam WHERE c.relkind <> 'p' AND (c.oid = %u"
+				  " OR c.oid IN (SELECT relid FROM pg_partition_tree(%u))) ORDER BY c.oid",
+				  ranges ? "true" : "false", table->source.oid, table->source.oid);
+	buffer_put_u8(sql, '\0');
+}
+
+/* Made anew in a way that also holds where it is there already. */
+void
+copy_put_indexes(struct buffer *sql, const struct table *table)
+{
+	buffer_printf(
+		sql,
+		"SELECT CASE WHEN k.oid IS NULL THEN 'DROP INDEX ' || x.name"
+		" ELSE 'ALTER TABLE ' || t.name || ' DROP CONSTRAINT ' || quote_ident(k.conname) END,"
+		" CASE WHEN k.oid IS NULL THEN 'DROP INDEX IF EXISTS ' || x.name || '; '"
+		"  || pg_get_indexdef(i.indexrelid)"
+		" ELSE 'ALTER TABLE ' || t.name || ' DROP CONSTRAINT IF EXISTS ' || quote_ident(k.conname) ||"
+		"  '; ALTER TABLE ' || t.name || ' ADD CONSTRAINT ' || quote_ident(k.conname) || ' '"
+		"  || pg_get_constraintdef(k.oid) END"
+		" FROM pg_index i JOIN (SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name"
+		"  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) t ON t.oid = i.indrelid"
+		" JOIN (SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name"
+		"  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) x ON x.oid = i.indexrelid"
+		" LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')"
+		" WHERE i.indrelid = %u ORDER BY i.indisprimary DESC, i.indexrelid",
+		table->target.oid);
+	buffer_put_u8(sql, '\0');
 }

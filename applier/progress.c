@@ -196,7 +196,7 @@ static const char progress_columns[] =
 static const char tables_columns[] =
 	"task text, source_schema text, source_name text, source_oid bigint NOT NULL,"
 	" target_schema text NOT NULL, target_name text NOT NULL, state text NOT NULL,"
-	" snapshot_lsn pg_lsn NOT NULL, rows_copied bigint NOT NULL, error text,"
+	" snapshot_lsn pg_lsn NOT NULL, rows_copied bigint NOT NULL, error text, rebuild text,"
 	" PRIMARY KEY (task, source_schema, source_name)";
 
 struct installed {
@@ -436,13 +436,32 @@ progress_remove_tables(struct connection *destination, const char *task, struct 
 		   error_context(err, "writing sluice.tables");
 }
 
+/* A target whose copy was interrupted gets its indexes back; where it is gone there is nothing to be done. */
+static bool
+finish_targets(struct connection *destination, const char *task, struct error *err)
+{
+	static const char sql[] = "SELECT rebuild FROM sluice.tables WHERE task = $1 AND rebuild <> ''";
+	struct param param = param_text(task);
+	struct result *res;
+	bool ok = true;
+
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return false;
+	for (unsigned i = 0; ok && i < result_rows(res); i++)
+		ok = connection_execute(destination, result_text(res, i, 0), NULL, 0, NULL, err) ||
+			 strcmp(err->sqlstate, "42P01") == 0 || strcmp(err->sqlstate, "3F000") == 0;
+	result_free(res);
+	return ok || error_context(err, "building the indexes of a target whose copy was interrupted");
+}
+
 bool
 progress_remove(struct connection *destination, const char *task, struct error *err)
 {
 	struct installed installed;
 	struct buffer sql;
 
-	if (!read_installed(destination, &installed, err))
+	if (!read_installed(destination, &installed, err) ||
+		(installed.tables && !finish_targets(destination, task, err)))
 		return false;
 	sql_init(&sql);
 	if (installed.tables) {
@@ -488,7 +507,7 @@ put_key(struct buffer *sql, const char *task, const struct table *table)
 }
 
 static void
-put_update(struct buffer *sql, const char *task, const struct table *table)
+put_update(struct buffer *sql, const char *task, const struct table *table, const char *rebuild)
 {
 	buffer_printf(sql, "UPDATE sluice.tables SET source_oid = %u, target_schema = ", table->source.oid);
 	sql_literal(sql, table->target_schema);
@@ -498,24 +517,59 @@ put_update(struct buffer *sql, const char *task, const struct table *table)
 	put_literal_lsn(sql, table->snapshot_lsn);
 	buffer_printf(sql, ", rows_copied = %lld, error = ", (long long) table->rows_copied);
 	put_optional_literal(sql, table->error);
+	buffer_printf(sql, ", rebuild = ");
+	put_optional_literal(sql, rebuild);
 	buffer_printf(sql, " WHERE ");
 	put_key(sql, task, table);
+}
+
+/* Whoever copies a table alone holds it exclusively, whoever copies a part of one holds it with the others. */
+static void
+put_copy_lock(struct buffer *sql, const char *task, const struct table *table, const char *mode)
+{
+	buffer_printf(sql, "SELECT pg_advisory_xact_lock%s(%d, %d);", mode, LOCK_CLASS_COPY,
+				  (int32_t) ((uint32_t) lock_key(task) ^ table->source.oid));
 }
 
 void
 progress_put_table_claim(struct buffer *sql, const char *task, const struct table *table)
 {
-	buffer_printf(sql, "SELECT pg_advisory_xact_lock(%d, %d);", LOCK_CLASS_COPY,
-				  (int32_t) ((uint32_t) lock_key(task) ^ table->source.oid));
-	buffer_printf(sql, "SELECT count(*) FROM sluice.tables WHERE ");
+	struct buffer target;
+
+	put_copy_lock(sql, task, table, "");
+	sql_init(&target);
+	sql_qualified(&target, table->target_schema, table->target_name);
+	buffer_put_u8(&target, '\0');
+	buffer_printf(sql, "SELECT rebuild, has_table_privilege(");
+	sql_literal(sql, text(&target));
+	buffer_printf(sql, ", 'TRUNCATE') FROM sluice.tables WHERE ");
 	put_key(sql, task, table);
 	buffer_printf(sql, " AND state IN ('waiting', 'copying')");
+	buffer_fini(&target);
+}
+
+void
+progress_put_table_opened(struct buffer *sql, const char *task, const struct table *table,
+						  const char *rebuild)
+{
+	put_update(sql, task, table, rebuild);
+	buffer_printf(sql, " AND state IN ('waiting', 'copying')");
+}
+
+void
+progress_put_part_claim(struct buffer *sql, const char *task, const struct table *table, bool last)
+{
+	put_copy_lock(sql, task, table, last ? "" : "_shared");
+	buffer_printf(sql, "SELECT count(*) FROM sluice.tables WHERE ");
+	put_key(sql, task, table);
+	buffer_printf(sql, " AND state = 'copying' AND rebuild IS NOT NULL AND snapshot_lsn = ");
+	put_literal_lsn(sql, table->snapshot_lsn);
 }
 
 void
 progress_put_table_copied(struct buffer *sql, const char *task, const struct table *table)
 {
-	put_update(sql, task, table);
+	put_update(sql, task, table, NULL);
 	buffer_printf(sql, " AND state IN ('waiting', 'copying')");
 }
 
@@ -555,7 +609,7 @@ put_values(struct buffer *sql, const char *task, const struct table *table)
 static void
 put_table(struct buffer *sql, const char *task, const struct table *table)
 {
-	put_update(sql, task, table);
+	put_update(sql, task, table, NULL);
 	buffer_printf(sql, ";\n%sSELECT ", insert_head);
 	put_values(sql, task, table);
 	buffer_printf(sql, " WHERE NOT EXISTS (SELECT 1 FROM sluice.tables WHERE ");
@@ -592,17 +646,44 @@ add_some_tables(struct connection *destination, const char *task, const struct t
 	return execute_and_free(destination, &sql, NULL, err) || error_context(err, "writing sluice.tables");
 }
 
+/* Rows of ours are in the target of a table that was begun in parts: that must not be forgotten. */
+static bool
+forget_waiting(struct connection *destination, const char *task, const struct catalog *catalog,
+			   struct error *err)
+{
+	static const char sql[] =
+		"DELETE FROM sluice.tables t WHERE task = $1 AND state IN ('waiting', 'copying')"
+		" AND (rebuild IS NULL OR NOT EXISTS (SELECT 1 FROM unnest($2::text[], $3::text[]) w (s, n)"
+		"  WHERE w.s = t.source_schema AND w.n = t.source_name))";
+	struct buffer schemas, names;
+	bool ok;
+
+	sql_init(&schemas);
+	sql_init(&names);
+	for (unsigned i = 0; i < catalog->count; i++) {
+		if (!catalog->tables[i].begun)
+			continue;
+		sql_array_element(&schemas, catalog->tables[i].source.schema);
+		sql_array_element(&names, catalog->tables[i].source.name);
+	}
+	sql_array_end(&schemas);
+	sql_array_end(&names);
+	ok = connection_execute(
+		destination, sql,
+		(const struct param[]){param_text(task), param_text(text(&schemas)), param_text(text(&names))}, 3,
+		NULL, err);
+	buffer_fini(&schemas);
+	buffer_fini(&names);
+	return ok || error_context(err, "writing sluice.tables");
+}
+
 /* What waits is written anew: such tables may have come, gone and been replaced meanwhile. */
 bool
 progress_add_tables(struct connection *destination, const char *task, const struct catalog *catalog,
 					struct error *err)
 {
-	static const char forget[] =
-		"DELETE FROM sluice.tables WHERE task = $1 AND state IN ('waiting', 'copying')";
-	struct param param = param_text(task);
-
-	if (!connection_execute(destination, forget, &param, 1, NULL, err))
-		return error_context(err, "writing sluice.tables");
+	if (!forget_waiting(destination, task, catalog, err))
+		return false;
 	for (unsigned i = 0; i < catalog->count; i += TABLES_PER_STATEMENT) {
 		unsigned left = catalog->count - i;
 
@@ -633,7 +714,7 @@ fail_made_anew(const struct table *table, struct error *err)
 						   " then start again: it is copied anew.");
 }
 
-/* Columns: source schema, name, oid, state, snapshot_lsn, rows_copied, error. */
+/* Columns: source schema, name, oid, state, snapshot_lsn, rows_copied, error, whether its copy was begun in parts. */
 static bool
 take_table(const struct result *res, unsigned row, const char *task, const struct catalog *catalog,
 		   struct error *err)
@@ -642,7 +723,9 @@ take_table(const struct result *res, unsigned row, const char *task, const struc
 	struct table *table = catalog_find(catalog, schema, name);
 	enum table_state state;
 
-	/* Nothing was copied of it: whatever it is now, it is as good as new. */
+	if (table)
+		table->begun = result_bool(res, row, 7);
+	/* It was not copied as a whole: whatever it is now, it is as good as new. */
 	if ((!table || result_int(res, row, 2) != table->source.oid) &&
 		table_state_parse(result_text(res, row, 3), &state) &&
 		(state == TABLE_WAITING || state == TABLE_COPYING))
@@ -666,7 +749,8 @@ progress_read_tables(struct connection *destination, const char *task, struct ca
 					 struct error *err)
 {
 	static const char sql[] = "SELECT source_schema, source_name, source_oid, state, snapshot_lsn,"
-							  " rows_copied, error FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
+							  " rows_copied, error, rebuild IS NOT NULL FROM sluice.tables WHERE task = $1"
+							  " ORDER BY 1, 2";
 	struct param param = param_text(task);
 	struct installed installed;
 	struct result *res;

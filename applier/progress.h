@@ -69,9 +69,26 @@ MUST_CHECK bool progress_read_tables(struct connection *destination, const char 
 /* Inserts or updates the table's row: an INSERT … WHERE NOT EXISTS and an UPDATE (no ON CONFLICT on Greenplum 6). */
 MUST_CHECK bool progress_write_table(struct connection *destination, const char *task,
 									 const struct table *table, struct error *err);
-/* Statements that begin a table's copy, in its own transaction: they wait for the end of any other copy of the table,
- * and return the number of rows that say it is still to be copied: 1, or 0 when the other one was committed. */
+/*
+ * The copy of a table, in SQL.  Rows of it and what says so are always written in one transaction.
+ *
+ * As a whole: claim, rows, copied: one transaction.
+ *
+ * In parts, several transactions: claim, opened; then for each part part_claim, rows; then part_claim
+ * (last), copied.  While rebuild is not NULL, the target holds rows of parts, all of the snapshot that
+ * stands in the row, and nothing else: whoever begins the copy anew empties it first.  No two snapshots
+ * have the same LSN, so a daemon that was left behind cannot add a part to those of its successor.
+ */
+
+/* Begin a table's copy: wait for the end of any other copy of it, and return one row (rebuild, whether it may be
+ * truncated), or none when another copy was committed. */
 void progress_put_table_claim(struct buffer *sql, const char *task, const struct table *table);
+/* Opens a copy in parts; `rebuild` are the statements that end it ("" for none).  Must touch one row. */
+void progress_put_table_opened(struct buffer *sql, const char *task, const struct table *table,
+							   const char *rebuild);
+/* Begin the transaction of a part, or the last one, which follows when all parts are committed; return 1, or 0 when the
+ * copy is not this one any more. */
+void progress_put_part_claim(struct buffer *sql, const char *task, const struct table *table, bool last);
 /* The statement that ends a table's copy, in the copy's own transaction.  It must touch one row; none: another
  * copy of the table has committed meanwhile, such as that of a lost session whose COMMIT was still on its way. */
 void progress_put_table_copied(struct buffer *sql, const char *task, const struct table *table);
@@ -119,7 +136,7 @@ MUST_CHECK bool progress_lock_holder(struct connection *destination, const char 
 /* Forgets the task's tables, as at a fresh start. */
 MUST_CHECK bool progress_remove_tables(struct connection *destination, const char *task, struct error *err);
 
-/* Removes the task's rows. */
+/* Removes the task's rows; targets whose copy was interrupted get the indexes that were to come after it. */
 MUST_CHECK bool progress_remove(struct connection *destination, const char *task, struct error *err);
 
 #endif

@@ -625,8 +625,10 @@ target_create_missing(struct connection *destination, const struct dialect *dial
 {
 	bool missing = false;
 
-	for (unsigned i = 0; i < catalog->count; i++)
-		missing = missing || !catalog->tables[i].target.exists;
+	for (unsigned i = 0; i < catalog->count; i++) {
+		catalog->tables[i].created = !catalog->tables[i].target.exists;
+		missing = missing || catalog->tables[i].created;
+	}
 	if (!missing)
 		return true;
 	return create_all(destination, dialect, catalog, err) &&

@@ -17,7 +17,7 @@ use Test::More;
 SluiceTest::needs_own_destination('its connections are tampered with');
 
 my $wanted = $ENV{SLUICE_TEST_POINTS} // (SluiceTest::sanitized() ? 2 : 4);
-my @tables = qw(keyed bag emptied);
+my @tables = qw(keyed bag emptied large);
 
 my $t = SluiceTest->new;
 my %proxy = (
@@ -31,18 +31,21 @@ $t->source_sql(q{
 	INSERT INTO keyed SELECT i, 'v' || i FROM generate_series(1, 100) i;
 	INSERT INTO bag SELECT i % 3, NULLIF('b' || i % 2, 'b0') FROM generate_series(1, 100) i;
 	INSERT INTO emptied SELECT generate_series(1, 10);
+	CREATE TABLE large (id int PRIMARY KEY, v text);
+	INSERT INTO large SELECT i, repeat('v', 100) FROM generate_series(1, 1500) i;
 });
 $t->configure({
 	source => { conninfo => $proxy{source}->conninfo },
 	destination => { conninfo => $proxy{destination}->conninfo },
-	initial_copy => { jobs => 2 },
+	initial_copy => { jobs => 2, part => '64kB' }, # "large" is copied in parts
 });
 
 sub contents
 {
 	my ($conninfo) = @_;
 	return SluiceTest::psql($conninfo, join ' UNION ALL ', map {
-		"(SELECT '$_: ' || count(*) || ' rows ' || coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '') FROM $_ t)"
+		"(SELECT '$_: ' || count(*) || ' rows ' || coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '') ||"
+		. " (SELECT ' keys ' || count(*) FROM pg_index WHERE indrelid = '$_'::regclass AND indisvalid) FROM $_ t)"
 	} @tables);
 }
 

@@ -1,0 +1,679 @@
+#include "copy_job.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "copy_statements.h"
+#include "log.h"
+#include "mapping.h"
+#include "progress.h"
+#include "source.h"
+#include "sql.h"
+#include "target.h"
+
+#define PIPE_PAUSE_BYTES ((size_t) 1 << 20)
+#define PIPE_PIECE_BYTES ((size_t) 256 << 10)
+#define PIPE_LIMIT ((size_t) 2 << 30) /* a row is at most 1 GB */
+/* Where a table is smaller, its indexes are as quickly filled as built. */
+#define INDEXES_AFTER_BYTES ((int64_t) 8 << 20)
+/* Whose server reads a range of blocks alone. */
+#define RANGES_SINCE_VERSION 140000
+
+static void
+fail(struct copy_job *job, const struct error *err)
+{
+	struct copy *copy = job->copy;
+
+	if (copy->failed)
+		return;
+	copy->failed = true;
+	copy->err = *err;
+	if (!job->work)
+		return;
+	mapping_explain_collision(job->work->table, &copy->err);
+	error_context(&copy->err, "copying %s.%s", job->work->table->source.schema,
+				  job->work->table->source.name);
+}
+
+/* ---- the pipe */
+
+static bool
+on_source_data(void *arg, struct bytes message)
+{
+	struct copy_job *job = arg;
+
+	buffer_put(&job->pipe, message.data, message.len);
+	job->rows++;
+	job->copy->bytes += (int64_t) message.len;
+	connection_resume(job->destination);
+	job->source_paused = job->pipe.len - job->pipe_taken >= PIPE_PAUSE_BYTES;
+	return !job->source_paused;
+}
+
+static void
+on_source_done(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+
+	(void) res;
+	if (err)
+		fail(job, err);
+	job->source_done = true;
+	connection_resume(job->destination);
+}
+
+static enum copy_next
+on_destination_wants(void *arg, struct buffer *out)
+{
+	struct copy_job *job = arg;
+	size_t left = job->pipe.len - job->pipe_taken;
+	size_t piece = left < PIPE_PIECE_BYTES ? left : PIPE_PIECE_BYTES;
+
+	if (job->copy->failed || job->pipe.failed)
+		return COPY_ABORT;
+	if (left == 0)
+		return job->source_done ? COPY_END : COPY_WAIT;
+	buffer_put(out, job->pipe.data + job->pipe_taken, piece);
+	job->pipe_taken += piece;
+	if (job->pipe_taken == job->pipe.len) {
+		buffer_reset(&job->pipe);
+		job->pipe_taken = 0;
+	}
+	if (job->source_paused && job->pipe.len - job->pipe_taken < PIPE_PAUSE_BYTES) {
+		job->source_paused = false;
+		connection_resume(job->source);
+	}
+	return COPY_MORE;
+}
+
+/* ---- statements */
+
+static void
+sql_init(struct buffer *sql)
+{
+	buffer_init(sql, SIZE_MAX / 2, NULL, NULL);
+}
+
+/* Asks what the buffer holds, and frees it. */
+static void
+ask(struct copy_job *job, struct connection *conn, struct buffer *sql, connection_done done)
+{
+	if (sql->len == 0 || sql->data[sql->len - 1] != '\0')
+		buffer_put_u8(sql, '\0');
+	connection_query(conn, (const char *) sql->data, NULL, 0, done, job);
+	buffer_fini(sql);
+}
+
+static void
+on_step(void *arg, const struct result *res, const struct error *err)
+{
+	(void) res;
+	if (err)
+		fail(arg, err);
+}
+
+/* Whoever finds the table copied already, as by a session that was lost when
+ * its COMMIT was on the way, must not add his rows to it. */
+static void
+fail_copied(struct copy_job *job)
+{
+	struct error err;
+
+	error_set(&err, ERROR_RETRY, "the table was copied by another session meanwhile");
+	fail(job, &err);
+}
+
+/* ---- the end of a table */
+
+static void
+on_analyzed(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+	struct copy *copy = job->copy;
+	const struct table *table = job->work->table;
+	double seconds = (double) (loop_now_ms(copy->setup->loop) - job->work->started_ms) / 1000;
+	char parts[32] = "";
+
+	(void) res;
+	if (err) {
+		fail(job, err);
+		return;
+	}
+	copy->copied++;
+	if (job->work->parts.count > 0)
+		snprintf(parts, sizeof parts, " in %u parts", job->work->parts.count);
+	log_info("copied %s.%s: %" PRId64 " rows%s in %.1f s", table->source.schema, table->source.name,
+			 table->rows_copied, parts, seconds);
+	copy_job_next(job);
+}
+
+/* Without statistics the destination's planner would guess at the merges. */
+static void
+on_committed(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+	struct buffer sql;
+
+	(void) res;
+	if (err) {
+		fail(job, err);
+		return;
+	}
+	if (job->work->parts.count == 0)
+		job->copy->rows += job->work->table->rows_copied;
+	job->rows = 0;
+	sql_init(&sql);
+	buffer_printf(&sql, "ANALYZE ");
+	sql_qualified(&sql, job->work->table->target_schema, job->work->table->target_name);
+	ask(job, job->destination, &sql, on_analyzed);
+}
+
+static void
+on_state_advanced(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+
+	if (err)
+		fail(job, err);
+	else if (result_affected(res) != 1)
+		fail_copied(job);
+	else
+		connection_query(job->destination, "COMMIT", NULL, 0, on_committed, job);
+}
+
+/* All rows are there: what waited for them, and the state, in the transaction that is open. */
+static void
+end_table(struct copy_job *job, int64_t rows)
+{
+	const struct initial_copy_setup *setup = job->copy->setup;
+	struct copy_work *work = job->work;
+	struct table *table = work->table;
+	struct buffer sql;
+
+	if (work->rebuild && work->rebuild[0] != '\0')
+		connection_query(job->destination, work->rebuild, NULL, 0, on_step, job);
+	table->rows_copied = rows;
+	table->snapshot_lsn = setup->snapshot_lsn;
+	table->state = setup->snapshot_lsn > setup->applied_lsn ? TABLE_CATCHING_UP : TABLE_STREAMING;
+	sql_init(&sql);
+	progress_put_table_copied(&sql, setup->config->task, table);
+	ask(job, job->destination, &sql, on_state_advanced);
+}
+
+/* ---- rows */
+
+static void start_copy(struct copy_job *job, connection_done done);
+
+static void
+on_whole_copied(void *arg, const struct result *res, const struct error *err)
+{
+	if (err)
+		fail(arg, err);
+	else
+		end_table(arg, result_affected(res));
+}
+
+/* With nothing but what is queued behind it the part's rows are committed. */
+static void
+on_part_copied(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+
+	if (err)
+		fail(job, err);
+	else
+		job->rows = result_affected(res);
+}
+
+static void
+start_copy(struct copy_job *job, connection_done done)
+{
+	const struct table *table = job->work->table;
+	struct buffer sql;
+
+	job->source_done = false;
+	job->source_paused = false;
+	job->rows = 0;
+	sql_init(&sql);
+	copy_put_in(&sql, table);
+	connection_copy_in(job->destination, (const char *) sql.data, on_destination_wants, job, done, job);
+	buffer_reset(&sql);
+	copy_put_out(&sql, table, job->part);
+	connection_copy_out(job->source, (const char *) sql.data, on_source_data, job, on_source_done, job);
+	buffer_fini(&sql);
+}
+
+/* ---- parts */
+
+static void
+claim_part(struct copy_job *job, bool last, connection_done done)
+{
+	struct buffer sql;
+
+	sql_init(&sql);
+	buffer_printf(&sql, "BEGIN;");
+	progress_put_part_claim(&sql, job->copy->setup->config->task, job->work->table, last);
+	ask(job, job->destination, &sql, done);
+}
+
+static void
+on_last_claimed(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+
+	if (err)
+		fail(job, err);
+	else if (result_int(res, 0, 0) != 1)
+		fail_copied(job);
+	else
+		end_table(job, job->work->rows);
+}
+
+static void
+on_part_committed(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+	struct copy_work *work = job->work;
+
+	(void) res;
+	if (err) {
+		fail(job, err);
+		return;
+	}
+	work->rows += job->rows;
+	job->copy->rows += job->rows;
+	job->rows = 0;
+	job->part = NULL;
+	work->parts_done++;
+	if (work->parts_done == work->parts.count)
+		claim_part(job, true, on_last_claimed);
+	else
+		copy_job_next(job);
+}
+
+static void
+on_part_claimed(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+
+	if (err) {
+		fail(job, err);
+	} else if (result_int(res, 0, 0) != 1) {
+		fail_copied(job);
+	} else {
+		start_copy(job, on_part_copied);
+		connection_query(job->destination, "COMMIT", NULL, 0, on_part_committed, job);
+	}
+}
+
+/* Its parts are for everybody from now on. */
+static void
+on_opened(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+	struct copy *copy = job->copy;
+
+	(void) res;
+	if (err) {
+		fail(job, err);
+		return;
+	}
+	job->work->next_part = 0;
+	copy_job_next(job);
+	for (unsigned i = 0; i < copy->job_count; i++)
+		if (!copy->jobs[i].work)
+			copy_job_next(&copy->jobs[i]);
+}
+
+static void
+on_open_written(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+
+	if (err)
+		fail(job, err);
+	else if (result_affected(res) != 1)
+		fail_copied(job);
+	else
+		connection_query(job->destination, "COMMIT", NULL, 0, on_opened, job);
+}
+
+static void
+open_table(struct copy_job *job)
+{
+	const struct initial_copy_setup *setup = job->copy->setup;
+	struct copy_work *work = job->work;
+	struct buffer sql;
+
+	work->table->snapshot_lsn = setup->snapshot_lsn;
+	work->table->rows_copied = 0;
+	sql_init(&sql);
+	progress_put_table_opened(&sql, setup->config->task, work->table,
+							  work->rebuild ? work->rebuild : "");
+	ask(job, job->destination, &sql, on_open_written);
+}
+
+/* ---- the beginning of a table */
+
+static void
+start_rows(struct copy_job *job)
+{
+	if (job->work->parts.count > 0)
+		open_table(job);
+	else
+		start_copy(job, on_whole_copied);
+}
+
+/* Takes the indexes off, to be built when the rows are there. */
+static void
+on_indexes(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+	struct buffer off, on;
+
+	if (err) {
+		fail(job, err);
+		return;
+	}
+	sql_init(&off);
+	sql_init(&on);
+	for (unsigned row = 0; row < result_rows(res); row++) {
+		buffer_printf(&off, "%s;", result_text(res, row, 0));
+		buffer_printf(&on, "%s;", result_text(res, row, 1));
+	}
+	buffer_put_u8(&on, '\0');
+	free(job->work->rebuild);
+	job->work->rebuild = catalog_strdup((const char *) on.data);
+	buffer_fini(&on);
+	if (off.len > 0)
+		ask(job, job->destination, &off, on_step);
+	else
+		buffer_fini(&off);
+	start_rows(job);
+}
+
+static void
+clear_target(struct copy_job *job)
+{
+	struct buffer sql;
+
+	sql_init(&sql);
+	buffer_printf(&sql, "TRUNCATE ");
+	sql_qualified(&sql, job->work->table->target_schema, job->work->table->target_name);
+	ask(job, job->destination, &sql, on_step);
+}
+
+/* Of tables that others have made it is not known what hangs on their indexes. */
+static bool
+builds_indexes_after(const struct copy_work *work)
+{
+	const struct table *table = work->table;
+
+	return table->created && table->target.kind == 'r' && !table->target.partitioned &&
+		   (table->source.bytes >= INDEXES_AFTER_BYTES || work->parts.count > 0);
+}
+
+static bool
+appends(const struct copy_job *job)
+{
+	return job->copy->setup->config->initial_copy.existing == COPY_EXISTING_APPEND;
+}
+
+static void
+fail_begun(struct copy_job *job)
+{
+	struct error err;
+
+	error_set(&err, ERROR_DATA, "the target holds rows of a copy that was interrupted, among which no others"
+								" may be");
+	error_hint(&err, "Let it finish with initial_copy.existing: clear, which empties the target first.");
+	fail(job, &err);
+}
+
+/* `rebuild`: NULL, or rows of a copy that was begun in parts are there, and nothing else. */
+static void
+begin_rows(struct copy_job *job, const char *rebuild)
+{
+	struct copy_work *work = job->work;
+	struct buffer sql;
+
+	if (rebuild)
+		work->rebuild = catalog_strdup(rebuild);
+	if (rebuild || job->copy->setup->config->initial_copy.existing == COPY_EXISTING_CLEAR)
+		clear_target(job);
+	if (!builds_indexes_after(work) || appends(job)) {
+		start_rows(job);
+		return;
+	}
+	sql_init(&sql);
+	copy_put_indexes(&sql, work->table);
+	ask(job, job->destination, &sql, on_indexes);
+}
+
+static void
+on_claimed(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+
+	if (err) {
+		fail(job, err);
+	} else if (result_rows(res) != 1) {
+		fail_copied(job);
+	} else if (!result_is_null(res, 0, 0) && appends(job)) {
+		fail_begun(job);
+	} else {
+		/* Parts must be removed again after an interruption. */
+		if (!result_bool(res, 0, 1))
+			copy_parts_fini(&job->work->parts);
+		begin_rows(job, result_is_null(res, 0, 0) ? NULL : result_text(res, 0, 0));
+	}
+}
+
+static void
+begin_table(struct copy_job *job)
+{
+	struct buffer sql;
+
+	job->work->next_part = job->work->parts.count;
+	sql_init(&sql);
+	buffer_printf(&sql, "BEGIN;");
+	progress_put_table_claim(&sql, job->copy->setup->config->task, job->work->table);
+	ask(job, job->destination, &sql, on_claimed);
+}
+
+static void
+on_leaves(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+	struct copy_work *work = job->work;
+
+	if (err) {
+		fail(job, err);
+		return;
+	}
+	work->leaf_count = result_rows(res);
+	work->leaves = catalog_alloc(work->leaf_count, sizeof *work->leaves);
+	for (unsigned i = 0; i < work->leaf_count; i++)
+		work->leaves[i] = (struct copy_leaf){
+			.schema = catalog_strdup(result_text(res, i, 0)),
+			.name = catalog_strdup(result_text(res, i, 1)),
+			.bytes = result_int(res, i, 2),
+			.blocks = result_int(res, i, 3),
+		};
+	copy_parts_init(&work->parts, work->leaves, work->leaf_count, job->copy->part_bytes);
+	if (work->parts.count < 2)
+		copy_parts_fini(&work->parts);
+	begin_table(job);
+}
+
+static void
+ask_leaves(struct copy_job *job)
+{
+	bool ranges = connection_server_version(job->source) >= RANGES_SINCE_VERSION;
+	struct buffer sql;
+
+	sql_init(&sql);
+	copy_put_leaves(&sql, job->work->table, ranges);
+	ask(job, job->source, &sql, on_leaves);
+}
+
+/* The target must be one that may be emptied again: TRUNCATE refuses where foreign keys lead to it. */
+bool
+copy_work_is_divisible(const struct copy *copy, const struct table *table)
+{
+	const struct config *config = copy->setup->config;
+
+	return copy_is_divisible(table->source.bytes, copy->total_bytes, config->initial_copy.jobs,
+							 copy->part_bytes) &&
+		   config->initial_copy.existing != COPY_EXISTING_APPEND && !table->target.has_triggers &&
+		   (table->target.kind == 'r' || table->target.kind == 'p') &&
+		   !table->shared_with;
+}
+
+/* ---- whether the table still is what the snapshot shows */
+
+static void
+postpone(struct copy_job *job)
+{
+	const struct source_table *source = &job->work->table->source;
+
+	log_info("%s.%s was altered, rewritten, made anew or dropped at the source meanwhile: left for another "
+			 "snapshot",
+			 source->schema, source->name);
+	job->work->table->state = TABLE_WAITING;
+	job->copy->postponed++;
+	copy_job_next(job);
+}
+
+static bool
+is_undefined(const struct error *err)
+{
+	return strcmp(err->sqlstate, "42P01") == 0 || strcmp(err->sqlstate, "3F000") == 0;
+}
+
+static void
+on_looked(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+
+	if (err && !is_undefined(err)) {
+		fail(job, err);
+	} else if (err) {
+		connection_query(job->source, "ROLLBACK TO SAVEPOINT look", NULL, 0, on_step, job);
+		postpone(job);
+	} else if (!result_bool(res, 0, 0)) {
+		postpone(job);
+	} else if (copy_work_is_divisible(job->copy, job->work->table)) {
+		ask_leaves(job);
+	} else {
+		begin_table(job);
+	}
+}
+
+static void
+look_at_source(struct copy_job *job)
+{
+	struct buffer sql;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	copy_put_look(&sql, job->work->table);
+	connection_query(job->source, (const char *) sql.data, NULL, 0, on_looked, job);
+	buffer_fini(&sql);
+}
+
+/* ---- what to do next */
+
+static bool
+take_part(struct copy_job *job)
+{
+	struct copy *copy = job->copy;
+
+	for (unsigned i = 0; i < copy->next; i++) {
+		struct copy_work *work = &copy->queue[i];
+
+		if (work->next_part >= work->parts.count)
+			continue;
+		job->work = work;
+		job->part = &work->parts.parts[work->next_part++];
+		return true;
+	}
+	return false;
+}
+
+static bool
+take_table(struct copy_job *job)
+{
+	struct copy *copy = job->copy;
+
+	if (copy->next == copy->queue_count)
+		return false;
+	job->work = &copy->queue[copy->next++];
+	job->work->table->state = TABLE_COPYING;
+	job->work->started_ms = loop_now_ms(copy->setup->loop);
+	return true;
+}
+
+void
+copy_job_next(struct copy_job *job)
+{
+	job->work = NULL;
+	job->part = NULL;
+	job->rows = 0;
+	if (job->copy->failed)
+		return;
+	if (take_part(job))
+		claim_part(job, false, on_part_claimed);
+	else if (take_table(job))
+		look_at_source(job);
+}
+
+/* ---- beginning and ending */
+
+static bool
+use_snapshot(struct connection *source, const char *snapshot, struct error *err)
+{
+	struct buffer sql;
+	bool ok;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	buffer_printf(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT ");
+	sql_literal(&sql, snapshot);
+	buffer_put_u8(&sql, '\0');
+	ok = connection_execute(source, source_session_settings, NULL, 0, NULL, err);
+	if (ok && !connection_execute(source, (const char *) sql.data, NULL, 0, NULL, err)) {
+		/* It ended with the session that exported it, as in a restart of the source. */
+		if (err->class == ERROR_DATA)
+			err->class = ERROR_RETRY;
+		ok = false;
+	}
+	buffer_fini(&sql);
+	return ok;
+}
+
+bool
+copy_job_open(struct copy_job *job, struct copy *copy, struct error *err)
+{
+	const struct initial_copy_setup *setup = copy->setup;
+	const struct dialect *dialect;
+	bool triggers_off;
+
+	job->copy = copy;
+	buffer_init(&job->pipe, PIPE_LIMIT, NULL, NULL);
+	job->source = connection_open(setup->loop, "source", setup->config->source.conninfo, CONNECTION_SQL,
+								  "sluice copy", err);
+	if (!job->source || !use_snapshot(job->source, setup->snapshot, err))
+		return false;
+	job->destination = connection_open(setup->loop, "destination", setup->config->destination.conninfo,
+									   CONNECTION_SQL, "sluice copy", err);
+	return job->destination && target_open_session(job->destination, setup->config->destination.dialect,
+												   &dialect, &triggers_off, err);
+}
+
+void
+copy_job_close(struct copy_job *job)
+{
+	connection_close(job->source);
+	connection_close(job->destination);
+	buffer_fini(&job->pipe);
+}

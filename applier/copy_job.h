@@ -1,0 +1,78 @@
+/*
+ * One of the pipes of the initial copy: a pair of connections that copies one
+ * table, or one part of a table, after another.  Part of initial_copy.
+ *
+ *	whole table  look ─ claim ─ COPY ─ indexes, state ─ ANALYZE
+ *	in parts     look ─ claim, open ┬ claim part ─ COPY ┬ … ┬ last claim ─ indexes, state ─ ANALYZE
+ *	             by one job         └ by any job        ┘   └ by the job that ends the last part
+ *
+ * All is driven by the connections' callbacks; each transaction at the
+ * destination ends before the next begins.
+ */
+#ifndef SLUICE_COPY_JOB_H
+#define SLUICE_COPY_JOB_H
+
+#include "copy_parts.h"
+#include "initial_copy.h"
+
+/* A table that is to be copied, and how far it is. */
+struct copy_work {
+	struct table *table;
+	struct copy_leaf *leaves; /* of which the parts are made */
+	unsigned leaf_count;
+	struct copy_parts parts; /* none: it is copied as a whole */
+	unsigned next_part;		 /* parts.count until the copy is opened, too */
+	unsigned parts_done;
+	char *rebuild; /* statements that end it; NULL: none */
+	int64_t rows;	  /* of its committed parts */
+	int64_t started_ms;
+};
+
+struct copy;
+
+struct copy_job {
+	struct copy *copy;
+	struct connection *source;
+	struct connection *destination;
+	struct copy_work *work;		  /* NULL: nothing to do */
+	const struct copy_part *part; /* NULL: not in the middle of a part */
+	struct buffer pipe;
+	size_t pipe_taken; /* of pipe.data, already handed on */
+	bool source_paused;
+	bool source_done;
+	int64_t rows; /* through the pipe, of the table or the part */
+};
+
+/* What the jobs share. */
+struct copy {
+	const struct initial_copy_setup *setup;
+	struct copy_job *jobs;
+	unsigned job_count;
+	struct copy_work *queue; /* largest first */
+	unsigned queue_count;
+	unsigned next;
+	int64_t total_bytes; /* of the queue */
+	int64_t part_bytes;
+	unsigned copied;
+	unsigned postponed; /* not what the snapshot shows any more */
+	int64_t rows;		/* committed */
+	int64_t bytes;		/* through all pipes */
+	int64_t started_ms;
+	struct loop_timer *tick;
+	unsigned ticks;
+	bool state_in_flight;
+	bool terminal;
+	bool failed;
+	struct error err;
+};
+
+/* Connects, and takes the snapshot. */
+MUST_CHECK bool copy_job_open(struct copy_job *job, struct copy *copy, struct error *err);
+void copy_job_close(struct copy_job *job);
+/* Gives the job something to do, where there is something. */
+void copy_job_next(struct copy_job *job);
+
+/* Whether the table is to be copied in parts, as far as its size and its target tell. */
+bool copy_work_is_divisible(const struct copy *copy, const struct table *table);
+
+#endif
