@@ -349,8 +349,7 @@ open_table(struct copy_job *job)
 	work->table->snapshot_lsn = setup->snapshot_lsn;
 	work->table->rows_copied = 0;
 	sql_init(&sql);
-	progress_put_table_opened(&sql, setup->config->task, work->table,
-							  work->rebuild ? work->rebuild : "");
+	progress_put_table_opened(&sql, setup->config->task, work->table, work->rebuild ? work->rebuild : "");
 	ask(job, job->destination, &sql, on_open_written);
 }
 
@@ -425,8 +424,9 @@ fail_begun(struct copy_job *job)
 {
 	struct error err;
 
-	error_set(&err, ERROR_DATA, "the target holds rows of a copy that was interrupted, among which no others"
-								" may be");
+	error_set(&err, ERROR_DATA,
+			  "the target holds rows of a copy that was interrupted, among which no others"
+			  " may be");
 	error_hint(&err, "Let it finish with initial_copy.existing: clear, which empties the target first.");
 	fail(job, &err);
 }
@@ -527,8 +527,7 @@ copy_work_is_divisible(const struct copy *copy, const struct table *table)
 	return copy_is_divisible(table->source.bytes, copy->total_bytes, config->initial_copy.jobs,
 							 copy->part_bytes) &&
 		   config->initial_copy.existing != COPY_EXISTING_APPEND && !table->target.has_triggers &&
-		   (table->target.kind == 'r' || table->target.kind == 'p') &&
-		   !table->shared_with;
+		   (table->target.kind == 'r' || table->target.kind == 'p') && !table->shared_with;
 }
 
 /* ---- whether the table still is what the snapshot shows */

@@ -24,7 +24,7 @@ struct copy_work {
 	unsigned next_part;		 /* parts.count until the copy is opened, too */
 	unsigned parts_done;
 	char *rebuild; /* statements that end it; NULL: none */
-	int64_t rows;	  /* of its committed parts */
+	int64_t rows;  /* of its committed parts */
 	int64_t started_ms;
 };
 

@@ -198,7 +198,8 @@ precheck_contents(struct precheck_context *c, struct error *err)
 		const struct table *table = &c->catalog->tables[i];
 
 		/* Of an interrupted copy the rows are ours; they are removed before the next one. */
-		if (precheck_will_copy(c, table) && !table->begun && (table->target.kind == 'r' || table->target.kind == 'p'))
+		if (precheck_will_copy(c, table) && !table->begun &&
+			(table->target.kind == 'r' || table->target.kind == 'p'))
 			numbers[count++] = i;
 		if (count == TABLES_PER_QUERY || (count > 0 && i + 1 == c->catalog->count)) {
 			if (!ask_filled(c, numbers, count, err))

@@ -362,8 +362,9 @@ skip_copy(struct session *s, struct error *err)
 		if (table->begun)
 			return error_set(err, ERROR_DATA, "the copy of %s.%s was begun and is not finished",
 							 table->source.schema, table->source.name) ||
-				   error_hint(err, "Let it finish with initial_copy.mode: full; or \"sluice drop\" and a target"
-								   " that is made ready by hand.");
+				   error_hint(err,
+							  "Let it finish with initial_copy.mode: full; or \"sluice drop\" and a target"
+							  " that is made ready by hand.");
 		table->state = TABLE_STREAMING;
 		table->snapshot_lsn = s->progress.applied_lsn;
 	}
