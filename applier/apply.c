@@ -42,6 +42,9 @@ struct apply {
 	struct merge_step *step;  /* being executed */
 	struct staging *stagings; /* by shape number */
 	unsigned staging_count;
+	unsigned *touched; /* numbers of the shapes that this transaction has merged, for their stagings */
+	unsigned touched_count;
+	unsigned touched_capacity;
 	bool truncated_restarting; /* TRUNCATE … RESTART IDENTITY has its turn */
 	int64_t commits;
 };
@@ -72,6 +75,7 @@ apply_destroy(struct apply *apply)
 		return;
 	batch_destroy(apply->batch);
 	free(apply->stagings);
+	free(apply->touched);
 	free(apply->task);
 	free(apply);
 }
@@ -229,6 +233,18 @@ truncate(struct apply *apply, bool restart)
 
 /* ---- merging */
 
+static void
+note_touched(struct apply *apply, unsigned number)
+{
+	if (apply->touched_count == apply->touched_capacity) {
+		apply->touched_capacity = apply->touched_capacity ? 2 * apply->touched_capacity : 64;
+		apply->touched = realloc(apply->touched, apply->touched_capacity * sizeof *apply->touched);
+		if (!apply->touched)
+			arena_out_of_memory(apply->touched_capacity * sizeof *apply->touched);
+	}
+	apply->touched[apply->touched_count++] = number;
+}
+
 static struct staging *
 staging_of(struct apply *apply, const struct shape *shape)
 {
@@ -242,6 +258,7 @@ staging_of(struct apply *apply, const struct shape *shape)
 		apply->stagings = grown;
 		apply->staging_count = count;
 	}
+	note_touched(apply, shape->number);
 	return &apply->stagings[shape->number];
 }
 
@@ -334,8 +351,9 @@ committed(struct apply *apply)
 {
 	apply->in_transaction = false;
 	apply->commits++;
-	for (unsigned i = 0; i < apply->staging_count; i++)
-		staging_committed(&apply->stagings[i]);
+	for (unsigned i = 0; i < apply->touched_count; i++)
+		staging_committed(&apply->stagings[apply->touched[i]]);
+	apply->touched_count = 0;
 }
 
 /* ---- the order of things */

@@ -1,6 +1,7 @@
 #include "arena.h"
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +15,14 @@
 #define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void) (address), (void) (bytes))
 #endif
 
+/* Chunks double from here up to the arena's own size. */
+#define FIRST_CHUNK_BYTES ((size_t) 4096)
+
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t size; /* of the payload */
 	size_t used;
+	bool alone; /* made for one large allocation */
 	alignas(max_align_t) unsigned char payload[];
 };
 
@@ -25,6 +30,7 @@ void
 arena_init(struct arena *arena, size_t chunk_bytes)
 {
 	*arena = (struct arena){.chunk_bytes = chunk_bytes < 64 ? 64 : chunk_bytes};
+	arena->next_bytes = arena->chunk_bytes < FIRST_CHUNK_BYTES ? arena->chunk_bytes : FIRST_CHUNK_BYTES;
 }
 
 static void
@@ -54,7 +60,8 @@ arena_reset(struct arena *arena)
 		struct arena_chunk *chunk = arena->chunks;
 
 		arena->chunks = chunk->next;
-		if (!kept && chunk->size == arena->chunk_bytes)
+		/* Ordinary ones are never larger than that, and the largest came last. */
+		if (!kept && chunk->size <= arena->chunk_bytes && !chunk->alone)
 			kept = chunk;
 		else
 			chunk_free(arena, chunk);
@@ -80,9 +87,18 @@ chunk_create(struct arena *arena, size_t size)
 	chunk->next = NULL;
 	chunk->size = size;
 	chunk->used = 0;
+	chunk->alone = false;
 	ASAN_POISON_MEMORY_REGION(chunk->payload, size);
 	arena->held_bytes += sizeof(*chunk) + size;
 	return chunk;
+}
+
+static void
+grow_next(struct arena *arena)
+{
+	size_t doubled = 2 * arena->next_bytes;
+
+	arena->next_bytes = doubled < arena->chunk_bytes ? doubled : arena->chunk_bytes;
 }
 
 /* The chunk that takes the bytes: a new current one, or one of their own
@@ -92,10 +108,14 @@ chunk_for(struct arena *arena, size_t bytes)
 {
 	struct arena_chunk *chunk;
 
-	if (bytes <= arena->chunk_bytes / 4) {
-		chunk = chunk_create(arena, arena->chunk_bytes);
+	while (bytes > arena->next_bytes / 4 && arena->next_bytes < arena->chunk_bytes)
+		grow_next(arena);
+	if (bytes <= arena->next_bytes / 4) {
+		chunk = chunk_create(arena, arena->next_bytes);
+		grow_next(arena);
 	} else {
 		chunk = chunk_create(arena, bytes);
+		chunk->alone = true;
 		if (arena->chunks) {
 			chunk->next = arena->chunks->next;
 			arena->chunks->next = chunk;

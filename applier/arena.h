@@ -7,7 +7,8 @@
  *	chunk: | header | used ................. |      full, or one large allocation
  *
  * What an arena hands out lives until arena_reset() or arena_fini() and never
- * moves.  An allocation larger than a quarter of a chunk gets a chunk of its
+ * moves.  The first chunks are smaller, so that little that is kept takes little.
+ * An allocation larger than a quarter of a chunk gets a chunk of its
  * own, so that it does not waste the rest of the current one.  Out of memory
  * ends the process with a message: a restart is safe, a half-done batch is not.
  *
@@ -22,7 +23,8 @@ struct arena_chunk;
 
 struct arena {
 	struct arena_chunk *chunks; /* the current one first; NULL before the first use */
-	size_t chunk_bytes;			/* payload of an ordinary chunk */
+	size_t chunk_bytes;			/* payload of an ordinary chunk, once the arena has grown */
+	size_t next_bytes;			/* of the next one */
 	size_t held_bytes;
 };
 
@@ -30,7 +32,7 @@ struct arena {
 void arena_init(struct arena *arena, size_t chunk_bytes);
 void arena_fini(struct arena *arena);
 
-/* Frees everything that was handed out; keeps one ordinary chunk for reuse. */
+/* Frees everything that was handed out; keeps the largest ordinary chunk for reuse. */
 void arena_reset(struct arena *arena);
 
 /* Never NULL, not even for 0 bytes.  The memory is not initialised. */

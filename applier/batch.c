@@ -25,6 +25,7 @@ free_nets(struct batch *batch)
 		free(batch->nets[i]);
 	}
 	batch->net_count = 0;
+	batch->nets_bytes = 0;
 }
 
 void
@@ -102,6 +103,27 @@ batch_net(struct batch *batch, const struct shape *shape)
 	return net;
 }
 
+/* The sum is kept, since it is asked for after each frame and there may be thousands of nets. */
+static void
+count_bytes(struct batch *batch, struct net_change *net)
+{
+	size_t bytes = net_change_bytes(net);
+
+	batch->nets_bytes += bytes - net->counted_bytes;
+	net->counted_bytes = bytes;
+}
+
+bool
+batch_add(struct batch *batch, const struct shape *shape, const struct change *change, struct error *err)
+{
+	struct net_change *net = batch_net(batch, shape);
+	bool added = net_change_add(net, change, err);
+
+	batch->changes++;
+	count_bytes(batch, net);
+	return added;
+}
+
 /* A key may pass from one source of a target to the other. */
 static bool
 share_a_target(const struct shape *a, const struct shape *b)
@@ -141,9 +163,5 @@ batch_is_empty(const struct batch *batch)
 size_t
 batch_bytes(const struct batch *batch)
 {
-	size_t bytes = arena_bytes(&batch->arena);
-
-	for (unsigned i = 0; i < batch->net_count; i++)
-		bytes += net_change_bytes(batch->nets[i]);
-	return bytes;
+	return arena_bytes(&batch->arena) + batch->nets_bytes;
 }

@@ -19,6 +19,7 @@ struct batch {
 	unsigned net_capacity;
 	struct net_change **by_shape; /* by shape number; NULL: untouched */
 	unsigned by_shape_count;
+	size_t nets_bytes;	 /* what the nets hold beside the arena, as far as it was counted */
 	bool final;			 /* ends at a commit */
 	uint64_t end_lsn;	 /* of its last whole transaction; 0: none yet */
 	int64_t commit_time; /* of the same, microseconds since 2000; 0: unknown */
@@ -35,6 +36,10 @@ void batch_reset(struct batch *batch);
 
 /* The net change of the shape's table, made at its first use. */
 struct net_change *batch_net(struct batch *batch, const struct shape *shape);
+
+/* An insert, update or delete of the shape's relation; see net_change_add(). */
+MUST_CHECK bool batch_add(struct batch *batch, const struct shape *shape, const struct change *change,
+						  struct error *err);
 
 /* Whether the batch has changes of the shape's table under another shape, or of another source of its target, and
  * none under this one. */

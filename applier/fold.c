@@ -122,11 +122,21 @@ forget_shapes(struct fold *f, const struct table *table)
 }
 
 /* A live shape of the table, or NULL. */
-static const struct shape *
+static struct shape *
 find_shape(const struct fold *f, const struct table *table)
 {
 	for (uint32_t i = 0; i < f->shape_capacity; i++)
 		if (f->shapes[i] && f->shapes[i]->table == table)
+			return f->shapes[i];
+	return NULL;
+}
+
+/* Another live shape of the same table. */
+static struct shape *
+find_sibling(const struct fold *f, const struct shape *shape)
+{
+	for (uint32_t i = 0; i < f->shape_capacity; i++)
+		if (f->shapes[i] && f->shapes[i] != shape && f->shapes[i]->table == shape->table)
 			return f->shapes[i];
 	return NULL;
 }
@@ -197,7 +207,7 @@ shape_of(struct fold *f, const struct change_relation *relation, const struct sh
 		 struct error *err)
 {
 	struct shape **place = shape_place(f, relation->number);
-	const struct shape *earlier;
+	struct shape *earlier;
 	struct table *table;
 
 	if (*place) {
@@ -216,6 +226,9 @@ shape_of(struct fold *f, const struct change_relation *relation, const struct sh
 		free_shape(place);
 		return false;
 	}
+	earlier = find_sibling(f, *place);
+	if (earlier)
+		earlier->has_siblings = (*place)->has_siblings = true;
 	*shape = *place;
 	return true;
 }
@@ -316,7 +329,7 @@ batch_for(struct fold *f, const struct shape *shape, struct batch **batch, struc
 {
 	struct pipeline *pipeline = f->setup.pipeline;
 
-	if (batch_has_other_shape(pipeline_filling(pipeline), shape)) {
+	if (shape->has_siblings && batch_has_other_shape(pipeline_filling(pipeline), shape)) {
 		pipeline_close(pipeline);
 		if (!pipeline_wait_for_room(pipeline))
 			return interrupted(err);
@@ -341,8 +354,7 @@ fold_row(struct fold *f, const struct change *change, struct error *err)
 		return false;
 	if (!batch_for(f, shape, &batch, err))
 		return false;
-	batch->changes++;
-	return net_change_add(batch_net(batch, shape), change, err);
+	return batch_add(batch, shape, change, err);
 }
 
 static bool

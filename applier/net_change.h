@@ -40,6 +40,7 @@ struct net_change {
 	int64_t changes;	  /* that went in */
 	struct value *values; /* scratch, one for each source column */
 	struct buffer scratch;
+	size_t counted_bytes; /* of net_change_bytes(), for the batch */
 };
 
 void net_change_init(struct net_change *net, const struct shape *shape, struct arena *arena);

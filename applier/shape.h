@@ -28,6 +28,7 @@ struct shape {
 	unsigned number; /* unique within the session, for names of staging tables */
 	const struct change_relation *relation;
 	const struct table *table;
+	bool has_siblings;		  /* the table has other shapes, which changes of this one may meet in a batch */
 	bool text;				  /* values are text, not COPY BINARY fields */
 	struct shape_column *fed; /* in the source's order */
 	unsigned fed_count;

@@ -118,6 +118,29 @@ test_reset_keeps_one_chunk(void **state)
 	assert_int_equal(arena_bytes(*state), one_chunk);
 }
 
+/* A batch of one small transaction is not to count as a quarter of a megabyte. */
+static void
+test_little_takes_little(void **state)
+{
+	struct arena arena;
+	size_t filled = 0;
+
+	(void) state;
+	arena_init(&arena, 256 * CHUNK);
+	arena_alloc(&arena, 16);
+	assert_true(arena_bytes(&arena) < 8 * CHUNK);
+	while (filled < 4096 * CHUNK) {
+		memset(arena_alloc(&arena, 512), 'x', 512);
+		filled += 512;
+		assert_true(arena_bytes(&arena) < 8 * CHUNK + 2 * filled);
+	}
+	/* The kept one is of full size. */
+	arena_reset(&arena);
+	assert_true(arena_bytes(&arena) >= 256 * CHUNK);
+	assert_true(arena_bytes(&arena) < 257 * CHUNK);
+	arena_fini(&arena);
+}
+
 static void
 test_copies(void **state)
 {
@@ -167,6 +190,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_large_allocation_keeps_the_current_chunk_open, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_allocation_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset_keeps_one_chunk, setup, teardown),
+		cmocka_unit_test(test_little_takes_little),
 		cmocka_unit_test_setup_teardown(test_copies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_out_of_memory_aborts_with_a_message, setup, teardown),
 	};
