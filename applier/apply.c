@@ -15,16 +15,33 @@
 #define COMMITS_BETWEEN_VACUUMS 5000
 #define SECONDS_1970_TO_2000 946684800
 
-/* What the destination is doing for the batch in hand. */
+/*
+ * What is asked of the destination next for the batch in hand.  Up to the
+ * position everything is asked without waiting for the answers; they are
+ * waited for before the COMMIT.
+ */
 enum apply_phase {
 	APPLY_IDLE,
 	APPLY_BEGINNING,
 	APPLY_TRUNCATING,
+	APPLY_TRUNCATING_RESTARTING, /* TRUNCATE … RESTART IDENTITY */
 	APPLY_MERGING,
 	APPLY_ADVANCING, /* writing the new position */
+	APPLY_WRITTEN,	 /* all of that was asked */
 	APPLY_COMMITTING,
 	APPLY_VACUUMING,
 	APPLY_FAILED,
+};
+
+/* So many requests wait for their answers at most; below half of it more are made. */
+#define IN_FLIGHT_MAX 256
+
+/* Asked of the destination, and not answered yet.  Lives in the batch's arena. */
+struct task {
+	struct apply *apply;
+	enum apply_phase phase;
+	const struct table *table; /* merging */
+	struct merge_step *step;   /* likewise */
 };
 
 struct apply {
@@ -39,17 +56,17 @@ struct apply {
 	struct batch *batch;
 	unsigned net; /* the next one to plan */
 	struct merge_plan plan;
-	struct merge_step *step;  /* being executed */
+	struct merge_step *step; /* asked last */
+	unsigned in_flight;
 	struct staging *stagings; /* by shape number */
 	unsigned staging_count;
 	unsigned *touched; /* numbers of the shapes that this transaction has merged, for their stagings */
 	unsigned touched_count;
 	unsigned touched_capacity;
-	bool truncated_restarting; /* TRUNCATE … RESTART IDENTITY has its turn */
 	int64_t commits;
 };
 
-static void next(struct apply *apply);
+static void go_on(struct apply *apply);
 
 struct apply *
 apply_create(struct connection *destination, const struct dialect *dialect, const char *task, int64_t epoch,
@@ -65,6 +82,7 @@ apply_create(struct connection *destination, const struct dialect *dialect, cons
 	snprintf(apply->epoch, sizeof apply->epoch, "%" PRId64, epoch);
 	apply->done = done;
 	apply->arg = arg;
+	connection_allow_pipelining(destination);
 	return apply;
 }
 
@@ -96,13 +114,11 @@ apply_in_transaction(const struct apply *apply)
 
 /* What was being done, for the message. */
 static void
-add_context(const struct apply *apply, struct error *err)
+add_context(const struct apply *apply, const struct table *table, struct error *err)
 {
 	char lsn[LSN_TEXT_BYTES];
 
-	if (apply->phase == APPLY_MERGING && apply->net > 0) {
-		const struct table *table = apply->batch->nets[apply->net - 1]->shape->table;
-
+	if (table) {
 		mapping_explain_collision(table, err);
 		error_context(err, "merging into %s.%s", table->target_schema, table->target_name);
 	}
@@ -113,12 +129,14 @@ add_context(const struct apply *apply, struct error *err)
 }
 
 static void
-fail(struct apply *apply, const struct error *cause)
+fail(struct apply *apply, const struct table *table, const struct error *cause)
 {
 	struct error err = *cause;
 	struct batch *batch = apply->batch;
 
-	add_context(apply, &err);
+	add_context(apply, table, &err);
+	/* What was asked already refers to the batch. */
+	connection_abandon(apply->conn);
 	apply->phase = APPLY_FAILED;
 	apply->batch = NULL;
 	apply->done(apply->arg, batch, &err);
@@ -137,9 +155,8 @@ finish(struct apply *apply)
 /* ---- requests */
 
 static bool
-has_expected_rows(struct apply *apply, const struct result *res, struct error *err)
+has_expected_rows(const struct merge_step *step, const struct result *res, struct error *err)
 {
-	const struct merge_step *step = apply->step;
 	int64_t rows = result_affected(res);
 
 	if (step->kind == MERGE_COPY && rows != step->walk.rows)
@@ -158,40 +175,54 @@ has_expected_rows(struct apply *apply, const struct result *res, struct error *e
 }
 
 static bool
-check_result(struct apply *apply, const struct result *res, struct error *err)
+check_result(const struct task *task, const struct result *res, struct error *err)
 {
-	if (apply->phase == APPLY_MERGING)
-		return has_expected_rows(apply, res, err);
-	if (apply->phase != APPLY_ADVANCING || result_affected(res) == 1)
+	if (task->phase == APPLY_MERGING)
+		return has_expected_rows(task->step, res, err);
+	if (task->phase != APPLY_ADVANCING || result_affected(res) == 1)
 		return true;
-	error_set(err, ERROR_DATA, "another daemon of task %s has taken over", apply->task);
+	error_set(err, ERROR_DATA, "another daemon of task %s has taken over", task->apply->task);
 	return error_hint(err, "Stop one of the two.");
 }
 
 static void
 on_done(void *arg, const struct result *res, const struct error *err)
 {
-	struct apply *apply = arg;
+	struct task *task = arg;
+	struct apply *apply = task->apply;
 	struct error own;
 
+	apply->in_flight--;
 	if (err) {
 		/* A copy that we gave up: the reason is ours, not what the server says of it. */
-		if (apply->phase == APPLY_MERGING && apply->step->kind == MERGE_COPY && apply->step->walk.broken) {
+		if (task->step && task->step->kind == MERGE_COPY && task->step->walk.broken) {
 			error_set(&own, ERROR_BUG, "a row to be copied lacks a value");
 			err = &own;
 		}
-		fail(apply, err);
-	} else if (!check_result(apply, res, &own)) {
-		fail(apply, &own);
-	} else {
-		next(apply);
+		fail(apply, task->table, err);
+	} else if (!check_result(task, res, &own)) {
+		fail(apply, task->table, &own);
+	} else if (apply->in_flight <= IN_FLIGHT_MAX / 2) {
+		go_on(apply);
 	}
+}
+
+/* What is about to be asked, for its answer. */
+static struct task *
+new_task(struct apply *apply)
+{
+	struct task *task = arena_alloc_zero(&apply->batch->arena, sizeof *task);
+
+	task->apply = apply;
+	task->phase = apply->phase;
+	apply->in_flight++;
+	return task;
 }
 
 static void
 query(struct apply *apply, const char *sql)
 {
-	connection_query(apply->conn, sql, NULL, 0, on_done, apply);
+	connection_query(apply->conn, sql, NULL, 0, on_done, new_task(apply));
 }
 
 /* ---- TRUNCATE */
@@ -217,18 +248,15 @@ put_truncate(struct apply *apply, struct buffer *sql, bool restart)
 	return any;
 }
 
-static bool
+static void
 truncate(struct apply *apply, bool restart)
 {
 	struct buffer sql;
-	bool any;
 
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	any = put_truncate(apply, &sql, restart);
-	if (any)
+	if (put_truncate(apply, &sql, restart))
 		query(apply, (const char *) sql.data);
 	buffer_fini(&sql);
-	return any;
 }
 
 /* ---- merging */
@@ -276,40 +304,45 @@ produce_rows(void *arg, struct buffer *out)
 static void
 execute(struct apply *apply, struct merge_step *step)
 {
-	apply->step = step;
+	struct task *task = new_task(apply);
+
+	apply->step = task->step = step;
+	task->table = apply->batch->nets[apply->net - 1]->shape->table;
 	switch (step->kind) {
 	case MERGE_STATEMENT:
-		query(apply, step->sql);
+		connection_query(apply->conn, step->sql, NULL, 0, on_done, task);
 		break;
 	case MERGE_PREPARED:
 		connection_query_prepared(apply->conn, step->name, step->sql, step->params, step->param_count,
-								  on_done, apply);
+								  on_done, task);
 		break;
 	case MERGE_COPY:
-		connection_copy_in(apply->conn, step->sql, produce_rows, step, on_done, apply);
+		connection_copy_in(apply->conn, step->sql, produce_rows, step, on_done, task);
 		break;
 	}
 }
 
-/* Goes to the next step, of this plan or of the next table's; false: none is left. */
+/* Asks for the next step, of this plan or of the next table's; after the last one the next phase begins. */
 static bool
-merge(struct apply *apply, struct error *err, bool *failed)
+merge(struct apply *apply)
 {
 	struct merge_step *step = apply->step ? apply->step->next : NULL;
+	struct error err;
 
 	while (!step && apply->net < apply->batch->net_count) {
 		const struct net_change *net = apply->batch->nets[apply->net++];
 
 		if (!merge_plan_build(&apply->plan, net, apply->dialect, staging_of(apply, net->shape),
-							  &apply->batch->arena, err)) {
-			*failed = true;
+							  &apply->batch->arena, &err)) {
+			fail(apply, net->shape->table, &err);
 			return false;
 		}
 		step = apply->plan.first;
 	}
-	if (!step)
-		return false;
-	execute(apply, step);
+	if (step)
+		execute(apply, step);
+	else
+		apply->phase = apply->batch->final ? APPLY_ADVANCING : APPLY_WRITTEN;
 	return true;
 }
 
@@ -343,7 +376,7 @@ write_position(struct apply *apply)
 	};
 
 	connection_query_prepared(apply->conn, "sluice_progress", progress_advance_sql(), params, 4, on_done,
-							  apply);
+							  new_task(apply));
 }
 
 static void
@@ -358,54 +391,46 @@ committed(struct apply *apply)
 
 /* ---- the order of things */
 
-static void
-begin_merging(struct apply *apply)
+/* Asks for what comes next; false when that depends on the answers. */
+static bool
+ask(struct apply *apply)
 {
-	apply->phase = APPLY_MERGING;
-	apply->net = 0;
-	apply->step = NULL;
-}
-
-/* Does what comes after what is done. */
-static void
-next(struct apply *apply)
-{
-	struct error err;
-	bool failed = false;
-
-	if (apply->phase == APPLY_BEGINNING) {
+	switch (apply->phase) {
+	case APPLY_BEGINNING:
+		if (!apply->in_transaction)
+			query(apply, "BEGIN");
 		apply->in_transaction = true;
 		apply->phase = APPLY_TRUNCATING;
-		apply->truncated_restarting = false;
-		if (truncate(apply, false))
-			return;
-	}
-	if (apply->phase == APPLY_TRUNCATING) {
-		if (!apply->truncated_restarting) {
-			apply->truncated_restarting = true;
-			if (truncate(apply, true))
-				return;
-		}
-		begin_merging(apply);
-	}
-	if (apply->phase == APPLY_MERGING) {
-		if (merge(apply, &err, &failed))
-			return;
-		if (failed) {
-			fail(apply, &err);
-			return;
-		}
-		if (!apply->batch->final) {
-			finish(apply);
-			return;
-		}
-		apply->phase = APPLY_ADVANCING;
+		return true;
+	case APPLY_TRUNCATING:
+		truncate(apply, false);
+		apply->phase = APPLY_TRUNCATING_RESTARTING;
+		return true;
+	case APPLY_TRUNCATING_RESTARTING:
+		truncate(apply, true);
+		apply->phase = APPLY_MERGING;
+		apply->net = 0;
+		apply->step = NULL;
+		return true;
+	case APPLY_MERGING:
+		return merge(apply);
+	case APPLY_ADVANCING:
 		write_position(apply);
-		return;
+		apply->phase = APPLY_WRITTEN;
+		return true;
+	default:
+		return false;
 	}
-	if (apply->phase == APPLY_ADVANCING) {
+}
+
+/* Does what comes after what is answered. */
+static void
+end_phase(struct apply *apply)
+{
+	if (apply->phase == APPLY_WRITTEN && apply->batch->final) {
 		apply->phase = APPLY_COMMITTING;
 		query(apply, "COMMIT");
+		connection_end_transaction(apply->conn);
 		return;
 	}
 	if (apply->phase == APPLY_COMMITTING) {
@@ -413,10 +438,20 @@ next(struct apply *apply)
 		if (apply->dialect->vacuum_progress && apply->commits % COMMITS_BETWEEN_VACUUMS == 0) {
 			apply->phase = APPLY_VACUUMING;
 			query(apply, "VACUUM sluice.progress");
+			connection_end_transaction(apply->conn);
 			return;
 		}
 	}
 	finish(apply);
+}
+
+static void
+go_on(struct apply *apply)
+{
+	while (apply->in_flight < IN_FLIGHT_MAX && ask(apply))
+		;
+	if (apply->in_flight == 0 && apply->phase != APPLY_FAILED)
+		end_phase(apply);
 }
 
 void
@@ -424,8 +459,5 @@ apply_start(struct apply *apply, struct batch *batch)
 {
 	apply->batch = batch;
 	apply->phase = APPLY_BEGINNING;
-	if (apply->in_transaction)
-		next(apply);
-	else
-		query(apply, "BEGIN");
+	go_on(apply);
 }

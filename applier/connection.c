@@ -1,6 +1,5 @@
-#include "connection.h"
+#include "connection_parts.h"
 
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,55 +12,6 @@
 #define BYTES_PER_TURN (1024 * 1024)
 /* What a server has for an answer when the program is to end. */
 #define STOP_GRACE_MS 3000
-
-enum request_kind { REQUEST_QUERY, REQUEST_PREPARED, REQUEST_COPY_IN, REQUEST_COPY_OUT };
-
-/* Where the request at the head of the queue stands. */
-enum request_state {
-	REQUEST_QUEUED,
-	REQUEST_PREPARING, /* its statement is being prepared */
-	REQUEST_RUNNING,
-	REQUEST_COPYING_IN,
-	REQUEST_COPYING_OUT,
-	REQUEST_COPYING_BOTH,
-};
-
-struct request {
-	struct request *next;
-	enum request_kind kind;
-	enum request_state state;
-	char *sql;
-	char *statement; /* REQUEST_PREPARED: its name */
-	char **values;
-	int *lengths;
-	int *formats;
-	unsigned param_count;
-	copy_producer producer;
-	copy_consumer consumer;
-	void *copy_arg;
-	connection_done done;
-	void *arg;
-	PGresult *result;
-	struct error err;
-	bool aborted; /* the producer gave up */
-};
-
-struct connection {
-	struct loop *loop;
-	PGconn *pg;
-	struct loop_socket *socket;
-	const char *name;
-	char *target;
-	enum connection_kind kind;
-	struct request *head;
-	struct request *tail;
-	char **prepared; /* names of the statements this session knows */
-	unsigned prepared_count;
-	struct buffer chunk;
-	bool waiting; /* the copy at the head waits for connection_resume() */
-	bool lost;
-	struct loop_timer *kick; /* advances the queue from a turn of the loop's own */
-};
 
 static void advance(struct connection *conn);
 
@@ -207,6 +157,7 @@ connection_open(struct loop *loop, const char *name, const char *conninfo, enum 
 	conn->kind = kind;
 	conn->target = describe_target(o.pg);
 	buffer_init(&conn->chunk, COPY_CHUNK_LIMIT, NULL, NULL);
+	prepared_init(&conn->prepared);
 	PQsetnonblocking(conn->pg, 1);
 	PQsetNoticeReceiver(conn->pg, on_notice, conn);
 	conn->kick = loop_timer_create(loop, on_kick, conn);
@@ -216,29 +167,17 @@ connection_open(struct loop *loop, const char *name, const char *conninfo, enum 
 }
 
 static void
-request_free(struct request *req)
-{
-	for (unsigned i = 0; i < req->param_count; i++)
-		free(req->values[i]);
-	free(req->values);
-	free(req->lengths);
-	free(req->formats);
-	free(req->sql);
-	free(req->statement);
-	PQclear(req->result);
-	free(req);
-}
-
-static void
 drop_queue(struct connection *conn)
 {
 	while (conn->head) {
 		struct request *next = conn->head->next;
 
+		if (conn->head->state == REQUEST_PREPARING)
+			prepared_forget(&conn->prepared, conn->head->statement);
 		request_free(conn->head);
 		conn->head = next;
 	}
-	conn->tail = NULL;
+	conn->tail = conn->unsent = NULL;
 }
 
 void
@@ -250,9 +189,7 @@ connection_close(struct connection *conn)
 	loop_socket_destroy(conn->socket);
 	loop_timer_destroy(conn->kick);
 	PQfinish(conn->pg);
-	for (unsigned i = 0; i < conn->prepared_count; i++)
-		free(conn->prepared[i]);
-	free(conn->prepared);
+	prepared_fini(&conn->prepared);
 	buffer_fini(&conn->chunk);
 	free(conn->target);
 	free(conn);
@@ -289,6 +226,19 @@ connection_check_conninfo(const char *conninfo, struct error *err)
 	return false;
 }
 
+void
+connection_allow_pipelining(struct connection *conn)
+{
+	conn->pipelining = true;
+}
+
+void
+connection_end_transaction(struct connection *conn)
+{
+	if (conn->tail)
+		conn->tail->ends_pipeline = true;
+}
+
 int
 connection_server_version(const struct connection *conn)
 {
@@ -317,42 +267,11 @@ enqueue(struct connection *conn, struct request *req)
 	else
 		conn->head = req;
 	conn->tail = req;
+	if (!conn->unsent && conn->pipe != PIPELINE_OFF)
+		conn->unsent = req;
 	/* Never from here: the caller may be one of our callbacks. */
-	if (conn->head == req)
+	if (conn->head == req || conn->pipe == PIPELINE_OPEN)
 		loop_timer_arm(conn->kick, 0);
-}
-
-static struct request *
-request_create(enum request_kind kind, const char *sql, connection_done done, void *arg)
-{
-	struct request *req = calloc(1, sizeof *req);
-
-	req->kind = kind;
-	req->sql = strdup(sql);
-	req->done = done;
-	req->arg = arg;
-	return req;
-}
-
-static void
-copy_params(struct request *req, const struct param *params, unsigned count)
-{
-	req->param_count = count;
-	if (count == 0)
-		return;
-	req->values = calloc(count, sizeof *req->values);
-	req->lengths = calloc(count, sizeof *req->lengths);
-	req->formats = calloc(count, sizeof *req->formats);
-	for (unsigned i = 0; i < count; i++) {
-		size_t len = params[i].binary ? params[i].len : params[i].data ? strlen(params[i].data) + 1 : 0;
-
-		req->formats[i] = params[i].binary;
-		req->lengths[i] = (int) len;
-		if (!params[i].data)
-			continue;
-		req->values[i] = malloc(len + 1);
-		memcpy(req->values[i], params[i].data, len);
-	}
 }
 
 void
@@ -361,7 +280,7 @@ connection_query(struct connection *conn, const char *sql, const struct param *p
 {
 	struct request *req = request_create(REQUEST_QUERY, sql, done, arg);
 
-	copy_params(req, params, param_count);
+	request_set_params(req, params, param_count);
 	enqueue(conn, req);
 }
 
@@ -372,7 +291,7 @@ connection_query_prepared(struct connection *conn, const char *name, const char 
 	struct request *req = request_create(REQUEST_PREPARED, sql, done, arg);
 
 	req->statement = strdup(name);
-	copy_params(req, params, param_count);
+	request_set_params(req, params, param_count);
 	enqueue(conn, req);
 }
 
@@ -398,21 +317,8 @@ connection_copy_out(struct connection *conn, const char *sql, copy_consumer cons
 	enqueue(conn, req);
 }
 
-static void
-forget_statement(struct connection *conn, const char *name)
-{
-	for (unsigned i = 0; i < conn->prepared_count; i++) {
-		if (strcmp(conn->prepared[i], name) != 0)
-			continue;
-		free(conn->prepared[i]);
-		conn->prepared[i] = conn->prepared[--conn->prepared_count];
-		return;
-	}
-}
-
-/* Takes the head off the queue and tells its owner. */
-static void
-finish(struct connection *conn)
+void
+connection_finish_head(struct connection *conn)
 {
 	struct request *req = conn->head;
 	bool failed = req->err.class != ERROR_NONE;
@@ -424,7 +330,7 @@ finish(struct connection *conn)
 	if (failed) {
 		drop_queue(conn);
 		if (req->state == REQUEST_PREPARING)
-			forget_statement(conn, req->statement);
+			prepared_forget(&conn->prepared, req->statement);
 	}
 	if (req->done)
 		req->done(req->arg, failed ? NULL : (const struct result *) req->result, failed ? &req->err : NULL);
@@ -441,23 +347,13 @@ fail_lost(struct connection *conn)
 	/* A FATAL message that came first says more than "the connection closed". */
 	if (conn->head->err.class == ERROR_NONE)
 		lost_error(conn, &conn->head->err);
-	finish(conn);
-}
-
-static bool
-is_prepared(const struct connection *conn, const char *name)
-{
-	for (unsigned i = 0; i < conn->prepared_count; i++)
-		if (strcmp(conn->prepared[i], name) == 0)
-			return true;
-	return false;
+	connection_finish_head(conn);
 }
 
 static bool
 send_prepare(struct connection *conn, struct request *req)
 {
-	conn->prepared = realloc(conn->prepared, (conn->prepared_count + 1) * sizeof *conn->prepared);
-	conn->prepared[conn->prepared_count++] = strdup(req->statement);
+	prepared_add(&conn->prepared, req->statement);
 	req->state = REQUEST_PREPARING;
 	return PQsendPrepare(conn->pg, req->statement, req->sql, 0, NULL);
 }
@@ -470,7 +366,7 @@ send_head(struct connection *conn)
 	int count = (int) req->param_count;
 	const char *const *values = (const char *const *) req->values;
 
-	if (req->kind == REQUEST_PREPARED && !is_prepared(conn, req->statement))
+	if (req->kind == REQUEST_PREPARED && !prepared_has(&conn->prepared, req->statement))
 		return send_prepare(conn, req);
 	req->state = REQUEST_RUNNING;
 	if (req->kind == REQUEST_PREPARED)
@@ -482,10 +378,8 @@ send_head(struct connection *conn)
 
 /* ---- progress of the head request */
 
-enum step { STEP_AGAIN, STEP_WAIT, STEP_LOST };
-
-static enum step
-take_result(struct connection *conn, struct request *req, PGresult *res)
+enum step
+connection_take_result(struct connection *conn, struct request *req, PGresult *res)
 {
 	switch (PQresultStatus(res)) {
 	case PGRES_COPY_IN:
@@ -531,13 +425,13 @@ step_running(struct connection *conn, struct request *req)
 		return STEP_WAIT;
 	res = PQgetResult(conn->pg);
 	if (res)
-		return take_result(conn, req, res);
+		return connection_take_result(conn, req, res);
 	if (PQstatus(conn->pg) == CONNECTION_BAD)
 		return STEP_LOST;
 	if (req->state == REQUEST_PREPARING && req->err.class == ERROR_NONE)
 		return send_head(conn) ? STEP_AGAIN : STEP_LOST;
 	check_copy_kind(req);
-	finish(conn);
+	connection_finish_head(conn);
 	return STEP_AGAIN;
 }
 
@@ -616,6 +510,8 @@ step_head(struct connection *conn)
 {
 	struct request *req = conn->head;
 
+	if (conn->pipe != PIPELINE_OFF || pipeline_is_wanted(conn))
+		return pipeline_step(conn);
 	switch (req->state) {
 	case REQUEST_QUEUED:
 		return send_head(conn) ? STEP_AGAIN : STEP_LOST;
@@ -665,7 +561,7 @@ watch(struct connection *conn)
 static void
 advance(struct connection *conn)
 {
-	while (conn->head && !conn->lost) {
+	while ((conn->head || conn->pipe != PIPELINE_OFF) && !conn->lost) {
 		enum step step = step_head(conn);
 
 		if (step == STEP_WAIT)

@@ -52,6 +52,16 @@ int connection_backend_pid(const struct connection *conn);
 /* What identifies the database for a person: "host:port/dbname". */
 const char *connection_target(const struct connection *conn);
 
+/*
+ * From here on requests are sent without waiting for the answers of those
+ * before them (a COPY excepted), in one round trip.  Only for statements of a
+ * transaction that the caller begins and ends: outside of one, those sent
+ * together are one transaction.
+ */
+void connection_allow_pipelining(struct connection *conn);
+/* Says of the request queued last that it ends a transaction: the next ones wait for its answer. */
+void connection_end_transaction(struct connection *conn);
+
 /* ---- requests */
 
 /* A parameter ($1, $2 …): text, or the type's binary form.  data == NULL is NULL. */

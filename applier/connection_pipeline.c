@@ -1,0 +1,145 @@
+#include "connection_parts.h"
+
+/*
+ * Inside a pipeline each command's answer ends with a NULL of PQgetResult(),
+ * and the pipeline's end is answered by a result of its own.  The server
+ * passes over all that follows a failed command up to that end, so the
+ * requests behind a failed one are not carried out although they were sent.
+ */
+
+static bool
+can_be_pipelined(const struct request *req)
+{
+	return req->kind == REQUEST_QUERY || req->kind == REQUEST_PREPARED;
+}
+
+bool
+pipeline_is_wanted(const struct connection *conn)
+{
+	const struct request *head = conn->head;
+
+	return conn->pipelining && !head->ends_pipeline && head->state == REQUEST_QUEUED && head->next &&
+		   can_be_pipelined(head) && can_be_pipelined(head->next);
+}
+
+static bool
+send_execute(struct connection *conn, struct request *req)
+{
+	int count = (int) req->param_count;
+	const char *const *values = (const char *const *) req->values;
+
+	conn->commands++;
+	if (req->kind == REQUEST_PREPARED)
+		return PQsendQueryPrepared(conn->pg, req->statement, count, values, req->lengths, req->formats, 0);
+	return PQsendQueryParams(conn->pg, req->sql, count, NULL, values, req->lengths, req->formats, 0);
+}
+
+static bool
+send_request(struct connection *conn, struct request *req)
+{
+	if (req->kind == REQUEST_PREPARED && !prepared_has(&conn->prepared, req->statement)) {
+		prepared_add(&conn->prepared, req->statement);
+		req->state = REQUEST_PREPARING;
+		conn->commands++;
+		if (!PQsendPrepare(conn->pg, req->statement, req->sql, 0, NULL))
+			return false;
+	} else {
+		req->state = REQUEST_RUNNING;
+	}
+	return send_execute(conn, req);
+}
+
+static bool
+end(struct connection *conn, enum pipeline_state state)
+{
+	conn->pipe = state;
+	return PQpipelineSync(conn->pg);
+}
+
+/* Sends what waits; the server is to answer although this may not be all. */
+static bool
+send_waiting(struct connection *conn)
+{
+	bool sent = false;
+
+	while (conn->unsent && can_be_pipelined(conn->unsent)) {
+		struct request *req = conn->unsent;
+
+		conn->unsent = req->next;
+		if (!send_request(conn, req))
+			return false;
+		if (req->ends_pipeline)
+			return end(conn, PIPELINE_SYNCING);
+		sent = true;
+	}
+	return !sent || PQsendFlushRequest(conn->pg);
+}
+
+/* The answer to a command is complete. */
+static enum step
+end_command(struct connection *conn)
+{
+	struct request *head = conn->head;
+
+	conn->commands--;
+	if (conn->pipe == PIPELINE_FAILED)
+		return STEP_AGAIN;
+	if (head->state == REQUEST_PREPARING && head->err.class == ERROR_NONE) {
+		head->state = REQUEST_RUNNING;
+		return STEP_AGAIN;
+	}
+	if (head->err.class != ERROR_NONE) {
+		bool ending = conn->pipe == PIPELINE_SYNCING;
+
+		connection_finish_head(conn);
+		if (ending)
+			conn->pipe = PIPELINE_FAILED;
+		return ending || end(conn, PIPELINE_FAILED) ? STEP_AGAIN : STEP_LOST;
+	}
+	connection_finish_head(conn);
+	return STEP_AGAIN;
+}
+
+static enum step
+take_result(struct connection *conn, PGresult *res)
+{
+	if (PQresultStatus(res) == PGRES_PIPELINE_SYNC) {
+		PQclear(res);
+		conn->pipe = PIPELINE_OFF;
+		return PQexitPipelineMode(conn->pg) ? STEP_AGAIN : STEP_LOST;
+	}
+	if (conn->pipe != PIPELINE_FAILED)
+		return connection_take_result(conn, conn->head, res);
+	PQclear(res);
+	return STEP_AGAIN;
+}
+
+static bool
+enter(struct connection *conn)
+{
+	conn->pipe = PIPELINE_OPEN;
+	conn->unsent = conn->head;
+	conn->commands = 0;
+	return PQenterPipelineMode(conn->pg);
+}
+
+enum step
+pipeline_step(struct connection *conn)
+{
+	PGresult *res;
+
+	if (conn->pipe == PIPELINE_OFF && !enter(conn))
+		return STEP_LOST;
+	if (conn->pipe == PIPELINE_OPEN) {
+		if (!send_waiting(conn) || (conn->commands == 0 && !end(conn, PIPELINE_SYNCING)))
+			return STEP_LOST;
+	}
+	if (PQisBusy(conn->pg))
+		return STEP_WAIT;
+	res = PQgetResult(conn->pg);
+	if (res)
+		return take_result(conn, res);
+	if (PQstatus(conn->pg) == CONNECTION_BAD || conn->commands == 0)
+		return STEP_LOST;
+	return end_command(conn);
+}

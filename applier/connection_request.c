@@ -1,0 +1,110 @@
+#include "connection_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct request *
+request_create(enum request_kind kind, const char *sql, connection_done done, void *arg)
+{
+	struct request *req = calloc(1, sizeof *req);
+
+	req->kind = kind;
+	req->sql = strdup(sql);
+	req->done = done;
+	req->arg = arg;
+	return req;
+}
+
+void
+request_set_params(struct request *req, const struct param *params, unsigned count)
+{
+	req->param_count = count;
+	if (count == 0)
+		return;
+	req->values = calloc(count, sizeof *req->values);
+	req->lengths = calloc(count, sizeof *req->lengths);
+	req->formats = calloc(count, sizeof *req->formats);
+	for (unsigned i = 0; i < count; i++) {
+		size_t len = params[i].binary ? params[i].len : params[i].data ? strlen(params[i].data) + 1 : 0;
+
+		req->formats[i] = params[i].binary;
+		req->lengths[i] = (int) len;
+		if (!params[i].data)
+			continue;
+		req->values[i] = malloc(len + 1);
+		memcpy(req->values[i], params[i].data, len);
+	}
+}
+
+void
+request_free(struct request *req)
+{
+	for (unsigned i = 0; i < req->param_count; i++)
+		free(req->values[i]);
+	free(req->values);
+	free(req->lengths);
+	free(req->formats);
+	free(req->sql);
+	free(req->statement);
+	PQclear(req->result);
+	free(req);
+}
+
+/* ---- statements that the session knows */
+
+#define NAMES_CHUNK_BYTES 4096
+
+void
+prepared_init(struct prepared *prepared)
+{
+	*prepared = (struct prepared){0};
+	arena_init(&prepared->memory, NAMES_CHUNK_BYTES);
+	keymap_init(&prepared->names);
+}
+
+void
+prepared_fini(struct prepared *prepared)
+{
+	keymap_fini(&prepared->names);
+	arena_fini(&prepared->memory);
+	free(prepared->gone);
+}
+
+static uint32_t
+find(const struct prepared *prepared, const char *name)
+{
+	return keymap_find(&prepared->names, name, (uint32_t) strlen(name));
+}
+
+bool
+prepared_has(const struct prepared *prepared, const char *name)
+{
+	uint32_t number = find(prepared, name);
+
+	return number != KEYMAP_NONE && !prepared->gone[number];
+}
+
+void
+prepared_add(struct prepared *prepared, const char *name)
+{
+	bool found;
+	uint32_t number =
+		keymap_insert(&prepared->names, &prepared->memory, name, (uint32_t) strlen(name), &found);
+
+	if (number >= prepared->capacity) {
+		prepared->capacity = 2 * number + 16;
+		prepared->gone = realloc(prepared->gone, prepared->capacity * sizeof *prepared->gone);
+		if (!prepared->gone)
+			arena_out_of_memory(prepared->capacity * sizeof *prepared->gone);
+	}
+	prepared->gone[number] = false;
+}
+
+void
+prepared_forget(struct prepared *prepared, const char *name)
+{
+	uint32_t number = find(prepared, name);
+
+	if (number != KEYMAP_NONE)
+		prepared->gone[number] = true;
+}
