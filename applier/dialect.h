@@ -47,6 +47,11 @@ struct dialect {
 	/* Nobody vacuums the progress row but us. */
 	bool vacuum_progress;
 
+	/* Up to this many rows of a table are inserted or deleted by statements of
+	 * their own: that takes the server less time than a COPY or an array of keys,
+	 * and needs no round trip. */
+	int few_rows;
+
 	/* How the destination's system catalogs say what target.c asks them. */
 	struct dialect_catalog catalog;
 

@@ -27,6 +27,7 @@ const struct dialect dialect_greenplum6 = {
 	.name = "greenplum6",
 	.session_settings = session_settings,
 	.has_segments = true,
+	.few_rows = 2,
 	.analyze_staging = true,
 	.vacuum_progress = true,
 	.catalog =

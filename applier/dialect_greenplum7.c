@@ -28,6 +28,7 @@ const struct dialect dialect_greenplum7 = {
 	.name = "greenplum7",
 	.session_settings = session_settings,
 	.has_segments = true,
+	.few_rows = 2,
 	.has_replication_role = true,
 	.has_declarative_partitions = true,
 	.analyze_staging = true,

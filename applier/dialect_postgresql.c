@@ -54,6 +54,7 @@ const struct dialect dialect_postgresql = {
 	.session_settings = session_settings,
 	.has_replication_role = true,
 	.has_declarative_partitions = true,
+	.few_rows = 4,
 	.catalog =
 		{
 			.kind = "c.relkind",

@@ -82,7 +82,12 @@ merge_builder_match(struct merge_builder *b, const char *alias)
 		put_separator(b, " AND ", &first);
 		merge_builder_column(b, "t", merge_builder_key(b->shape, i));
 		put_equals(b, merge_builder_key(b->shape, i));
-		buffer_printf(&b->sql, "%s.k%u", alias, i + 1);
+		if (alias) {
+			buffer_printf(&b->sql, "%s.k%u", alias, i + 1);
+		} else {
+			buffer_printf(&b->sql, "$%u::", i + 1);
+			merge_builder_type(b, merge_builder_key(b->shape, i));
+		}
 	}
 }
 

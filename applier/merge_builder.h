@@ -4,6 +4,7 @@
  *
  *	merge_plan      decides what is to be done, and in which order
  *	merge_staging   makes and empties the staging tables
+ *	merge_single    inserts and deletes one by one, where there are few
  *	merge_delete    deletes keys, or so many of equal rows
  *	merge_update    updates in place, or fetches what is missing and inserts anew
  *	merge_upsert    rows of which it is not known whether the target holds them
@@ -40,6 +41,7 @@ struct merge_builder {
 	int64_t staged;
 	struct buffer sql;
 	bool too_long; /* a statement was */
+	bool broken;   /* a row to be inserted lacks a value */
 };
 
 /* Appends to the statement in the making. */
@@ -68,7 +70,7 @@ void merge_builder_column_list(struct merge_builder *b, bool with_unfed);
 void merge_builder_overriding(struct merge_builder *b);
 /* The target's column of a part of the key. */
 const struct target_column *merge_builder_key(const struct shape *shape, unsigned i);
-/* t.key = alias.k1 AND … */
+/* t.key = alias.k1 AND …; without an alias t.key = $1::type AND … */
 void merge_builder_match(struct merge_builder *b, const char *alias);
 
 bool merge_builder_is_domain(const struct target_column *column);
@@ -87,6 +89,13 @@ void merge_staging_rows(struct merge_builder *b);
 void merge_staging_counts(struct merge_builder *b);
 /* Where the planner needs to know what was copied into it. */
 void merge_staging_analyze(struct merge_builder *b, const char *what);
+
+/* A statement with parameters for each key to delete, and for each row to insert;
+ * whether that costs less than one statement for all of them. */
+bool merge_single_suits_deletes(const struct merge_builder *b);
+bool merge_single_suits_inserts(const struct merge_builder *b);
+void merge_single_deletes(struct merge_builder *b);
+void merge_single_inserts(struct merge_builder *b);
 
 void merge_delete_keys(struct merge_builder *b);
 /* Without a key. */

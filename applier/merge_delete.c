@@ -142,7 +142,9 @@ delete_by_staging(struct merge_builder *b)
 void
 merge_delete_keys(struct merge_builder *b)
 {
-	if (b->deletes <= MERGE_FEW_KEYS && can_be_array(b))
+	if (merge_single_suits_deletes(b))
+		merge_single_deletes(b);
+	else if (b->deletes <= MERGE_FEW_KEYS && can_be_array(b))
 		delete_by_arrays(b);
 	else
 		delete_by_staging(b);

@@ -149,7 +149,9 @@ plan(struct merge_builder *b)
 		merge_update_insert(b);
 	if (b->staged > 0 && b->shape->upserts && shape_follows_inserts(b->shape))
 		merge_upsert_insert(b);
-	if (b->inserts > 0) {
+	if (b->inserts > 0 && merge_single_suits_inserts(b)) {
+		merge_single_inserts(b);
+	} else if (b->inserts > 0) {
 		put(b, "COPY ");
 		merge_builder_target(b);
 		merge_builder_column_list(b, false);
@@ -176,6 +178,8 @@ merge_plan_build(struct merge_plan *out, const struct net_change *net, const str
 	plan(&b);
 	buffer_fini(&b.sql);
 	free(b.groups);
+	if (b.broken)
+		return error_set(err, ERROR_BUG, "a row to be inserted lacks a value");
 	return !b.too_long || error_set(err, ERROR_DATA, "a statement for %s.%s would be too long",
 									net->shape->table->target_schema, net->shape->table->target_name);
 }

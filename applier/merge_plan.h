@@ -1,11 +1,12 @@
 /*
  * The statements that bring a net change into its target, in order.
  *
- *	keys that go      DELETE by arrays of keys when they are few, else by a
- *	                  staging table
+ *	keys that go      DELETE one by one when they are very few, by arrays of
+ *	                  keys when they are few, else by a staging table
  *	rows with values  staged; UPDATE in place, or their missing values are
  *	missing           fetched before the delete and they are inserted anew
- *	rows              COPY into the target
+ *	rows              INSERT one by one when they are very few, else COPY into
+ *	                  the target
  *
  * No statement needs ON CONFLICT or MERGE.  Staging tables are temporary, made
  * once a session for each shape, and empty at the start of a transaction.

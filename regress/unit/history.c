@@ -726,7 +726,11 @@ history_start(struct history *h)
 		return history_fail(h, "decoder", "no memory");
 	choice = history_below(&random, 3);
 	if (!h->dialect)
-		h->dialect = dialects[choice];
+		h->own_dialect = *dialects[choice];
+	else
+		h->own_dialect = *h->dialect;
+	h->own_dialect.few_rows = (int) history_below(&random, 4);
+	h->dialect = &h->own_dialect;
 	h->source.text = h->target.text = history_chance(&random, 50);
 	h->table_count = 1 + history_below(&random, HISTORY_TABLES);
 	if (!start_stream(h))

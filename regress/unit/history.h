@@ -64,6 +64,7 @@ struct history {
 	struct world_table tables[HISTORY_TABLES];
 	unsigned table_count;
 	const struct dialect *dialect; /* NULL at first: the seed chooses one */
+	struct dialect own_dialect;	   /* that one, with a number of few rows of the seed's choice */
 	struct batch *batch;
 	struct shape shapes[HISTORY_SHAPES];
 	struct staging stagings[HISTORY_SHAPES];

@@ -713,6 +713,23 @@ read_unnest(struct parser *p, const struct param *params, struct minisql_table *
 	return true;
 }
 
+/* $1 … as the cells of a row; an array's parameters are read elsewhere. */
+static bool
+read_param(struct parser *p, const struct param *params, unsigned number, struct cell *cell)
+{
+	const struct param *param = &params[number - 1];
+
+	if (p->kind != TOKEN_PARAM || (unsigned) strtol(p->text, NULL, 10) != number)
+		return problem(p->db, "expected $%u", number);
+	if (param->data && param->binary == p->db->text)
+		return problem(p->db, "$%u has the wrong format", number);
+	next(p);
+	*cell = (struct cell){0};
+	if (param->data)
+		*cell = keep(p->db, param->data, param->binary ? param->len : strlen(param->data));
+	return true;
+}
+
 /* ---- DELETE */
 
 static void
@@ -802,12 +819,58 @@ delete_counted(struct parser *p, struct minisql_table *target, int64_t *affected
 	return true;
 }
 
+/* A type, up to what follows it in a condition. */
+static void
+skip_cast(struct parser *p)
+{
+	unsigned depth = 0;
+
+	while (p->kind != TOKEN_END && (depth > 0 || !at(p, "AND"))) {
+		depth += at(p, "(");
+		depth -= at(p, ")");
+		next(p);
+	}
+}
+
+/* WHERE t.a = $1::type AND … */
+static bool
+delete_one(struct parser *p, struct minisql_table *target, const struct param *params, int64_t *affected)
+{
+	struct cell values[MINISQL_COLUMNS];
+	unsigned columns[MINISQL_COLUMNS], count = 0;
+
+	do {
+		if (!read_alias_column(p, "t", target, &columns[count]) || !expect(p, "=") ||
+			!read_param(p, params, count + 1, &values[count]))
+			return false;
+		skip_cast(p);
+		count++;
+	} while (accept(p, "AND"));
+	for (unsigned row = 0; row < target->row_count;) {
+		bool same = true;
+
+		for (unsigned i = 0; i < count; i++)
+			same = same && values[i].data && target->rows[row][columns[i]].data &&
+				   minisql_same(values[i], target->rows[row][columns[i]]);
+		if (same)
+			delete_row(target, row);
+		else
+			row++;
+		*affected += same;
+	}
+	return at_end(p);
+}
+
 static bool
 run_delete(struct parser *p, const struct param *params, int64_t *affected)
 {
 	struct minisql_table *target, *source;
 
-	if (!expect(p, "FROM") || !read_table(p, &target) || !expect(p, "AS t USING"))
+	if (!expect(p, "FROM") || !read_table(p, &target) || !expect(p, "AS t"))
+		return false;
+	if (accept(p, "WHERE"))
+		return delete_one(p, target, params, affected);
+	if (!expect(p, "USING"))
 		return false;
 	if (accept(p, "unnest")) {
 		struct minisql_table rows = {.name = "unnest"};
@@ -951,10 +1014,31 @@ run_update(struct parser *p, int64_t *affected)
 	return true;
 }
 
-/* ---- INSERT … SELECT */
+/* ---- INSERT … VALUES, INSERT … SELECT */
 
 static bool
-run_insert(struct parser *p, int64_t *affected)
+insert_one(struct parser *p, const struct param *params, int64_t *affected)
+{
+	struct minisql_table *target;
+	struct columns to;
+	struct cell *row;
+
+	if (!expect(p, "INTO") || !read_table(p, &target) || !read_column_list(p, target, &to))
+		return false;
+	if (accept(p, "OVERRIDING") && !expect(p, "SYSTEM VALUE"))
+		return false;
+	if (!expect(p, "VALUES ("))
+		return false;
+	row = new_row(p->db, target);
+	for (unsigned i = 0; i < to.count; i++)
+		if (!read_param(p, params, i + 1, &row[to.at[i]]) || !expect(p, i + 1 < to.count ? "," : ")"))
+			return false;
+	*affected = 1;
+	return at_end(p) && insert_row(p->db, target, row);
+}
+
+static bool
+run_insert(struct parser *p, const struct param *params, int64_t *affected)
 {
 	struct minisql_table *target, *source;
 	struct columns to;
@@ -963,6 +1047,8 @@ run_insert(struct parser *p, int64_t *affected)
 	struct parser behind = {.db = p->db};
 	const char *found = strstr(p->at, " FROM ");
 
+	if (strstr(p->at, " VALUES ("))
+		return insert_one(p, params, affected);
 	if (!found || !expect(p, "INTO") || !read_table(p, &target) || !read_column_list(p, target, &to))
 		return problem(p->db, "an INSERT without FROM");
 	if (accept(p, "OVERRIDING") && !expect(p, "SYSTEM VALUE"))
@@ -1015,6 +1101,6 @@ minisql_execute(struct minisql *db, const char *sql, const struct param *params,
 	if (accept(&p, "UPDATE"))
 		return run_update(&p, affected);
 	if (accept(&p, "INSERT"))
-		return run_insert(&p, affected);
+		return run_insert(&p, params, affected);
 	return problem(db, "an unknown statement: %.60s", sql);
 }

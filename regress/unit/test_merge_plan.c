@@ -61,8 +61,28 @@ check_plan_with(struct feed *f, const struct dialect *dialect, struct staging *s
 	buffer_fini(&out);
 }
 
+/* The dialect with the statements for more than a handful of rows, so that a test need not have so many. */
+static struct dialect
+in_bulk(const struct dialect *dialect)
+{
+	struct dialect copy = *dialect;
+
+	copy.few_rows = 0;
+	return copy;
+}
+
 static void
 check_plan(struct feed *f, const struct dialect *dialect, const char *expected)
+{
+	struct dialect bulk = in_bulk(dialect);
+	struct staging staging = {0};
+
+	check_plan_with(f, &bulk, &staging, expected);
+	feed_close(f);
+}
+
+static void
+check_small_plan(struct feed *f, const struct dialect *dialect, const char *expected)
 {
 	struct staging staging = {0};
 
@@ -130,6 +150,88 @@ test_few_keys(void **state)
 	check_plan(&f, &dialect_postgresql,
 			   "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
 			   " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n" COPY_ORDERS " WITH BINARY\n");
+}
+
+#define DELETE_ORDER                                                                                         \
+	"sluice_delete_one_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t WHERE t.\"id\" = $1::integer\n"
+#define INSERT_ORDER                                                                                         \
+	"sluice_insert_one_1, 3 parameters: INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\")"            \
+	" VALUES ($1, $2, $3) -> 1\n"
+
+static void
+delete_some(struct feed *f, int count)
+{
+	char id[16];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(id, sizeof id, "%d", i);
+		assert_true(feed_delete(f, CHANGE_OLD_KEY, ROW(id, NULL, NULL)));
+	}
+}
+
+/* Deletes come first, here as everywhere. */
+static void
+test_one_by_one(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	open_orders(&f, false);
+	assert_true(feed_insert(&f, ROW("1", "a", "b")));
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("2", "a", "b")));
+	check_small_plan(&f, &dialect_postgresql, DELETE_ORDER INSERT_ORDER INSERT_ORDER);
+	open_orders(&f, true);
+	delete_some(&f, dialect_greenplum6.few_rows + 1);
+	check_small_plan(&f, &dialect_greenplum6,
+					 "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+					 " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n");
+}
+
+/* Without an index each would read the whole target. */
+static void
+test_one_by_one_needs_an_index(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	open_orders(&f, true);
+	f.sketch.target[0].key_position = 0;
+	delete_some(&f, 2);
+	check_small_plan(&f, &dialect_postgresql,
+					 "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+					 " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n");
+	open_orders(&f, true);
+	f.sketch.target[0].key_position = 0;
+	delete_some(&f, 1);
+	check_small_plan(&f, &dialect_postgresql, DELETE_ORDER);
+}
+
+static void
+check_inserted(bool text, const void *id, size_t id_bytes)
+{
+	struct staging staging = {0};
+	struct merge_plan plan;
+	struct feed f;
+
+	open_orders(&f, text);
+	assert_true(feed_insert(&f, ROW("7", NULL, "body")));
+	assert_true(merge_plan_build(&plan, &f.net, &dialect_postgresql, &staging, &f.arena, &f.err));
+	assert_int_equal(plan.first->param_count, 3);
+	assert_int_equal(plan.first->params[0].binary, !text);
+	assert_memory_equal(plan.first->params[0].data, id, id_bytes);
+	assert_null(plan.first->params[1].data);
+	/* A text ends where its string ends. */
+	assert_memory_equal(plan.first->params[2].data, "body", text ? 5 : 4);
+	assert_true(text || plan.first->params[2].len == 4);
+	feed_close(&f);
+}
+
+static void
+test_parameters_of_one(void **state)
+{
+	(void) state;
+	check_inserted(true, "7", 2);
+	check_inserted(false, "\0\0\0\7", 4);
 }
 
 static void
@@ -323,10 +425,11 @@ test_the_equality_of_an_extension(void **state)
 static struct param
 only_param(struct feed *f)
 {
+	struct dialect bulk = in_bulk(&dialect_postgresql);
 	struct staging staging = {0};
 	struct merge_plan plan;
 
-	assert_true(merge_plan_build(&plan, &f->net, &dialect_postgresql, &staging, &f->arena, &f->err));
+	assert_true(merge_plan_build(&plan, &f->net, &bulk, &staging, &f->arena, &f->err));
 	assert_int_equal(plan.first->kind, MERGE_PREPARED);
 	return plan.first->params[0];
 }
@@ -627,6 +730,9 @@ main(void)
 		cmocka_unit_test(test_nothing_to_do),
 		cmocka_unit_test(test_inserts_alone),
 		cmocka_unit_test(test_few_keys),
+		cmocka_unit_test(test_one_by_one),
+		cmocka_unit_test(test_one_by_one_needs_an_index),
+		cmocka_unit_test(test_parameters_of_one),
 		cmocka_unit_test(test_many_keys),
 		cmocka_unit_test(test_many_keys_on_greenplum),
 		cmocka_unit_test(test_distribution_outside_the_key),
