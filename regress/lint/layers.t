@@ -7,7 +7,7 @@ use warnings;
 use Test::More;
 
 # The only code that sees the libraries for I/O.
-my %library_users = map { $_ => 1 } qw(loop connection result replication);
+my %library_users = map { $_ => 1 } qw(loop connection connection_parts result replication);
 my $libraries = qr/^(uv\.h|uv\/.*|libpq-fe\.h|libpq\/.*)$/;
 
 # common/ stands on the C library alone, but for the compression of frames.

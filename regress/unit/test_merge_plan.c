@@ -153,9 +153,10 @@ test_few_keys(void **state)
 }
 
 #define DELETE_ORDER                                                                                         \
-	"sluice_delete_one_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t WHERE t.\"id\" = $1::integer\n"
+	"sluice_delete_one_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t WHERE t.\"id\" = "            \
+	"$1::integer\n"
 #define INSERT_ORDER                                                                                         \
-	"sluice_insert_one_1, 3 parameters: INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\")"            \
+	"sluice_insert_one_1, 3 parameters: INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\")"      \
 	" VALUES ($1, $2, $3) -> 1\n"
 
 static void
