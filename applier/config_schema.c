@@ -27,7 +27,7 @@ const struct config_option config_schema[] = {
 	{"source.conninfo", CONFIG_SECRET, .required = true, IN_CONFIG(source.conninfo)},
 	{"source.slot", CONFIG_SLOT, IN_CONFIG(source.slot)},
 	{"source.failover", CONFIG_BOOLEAN, IN_CONFIG(source.failover), .preset = "false",
-		.words = "false true", .refused = "true"},
+		.words = "false true"},
 
 	SECTION("destination"),
 	{"destination.conninfo", CONFIG_SECRET, .required = true, IN_CONFIG(destination.conninfo)},

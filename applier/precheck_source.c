@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failover.h"
 #include "precheck_item.h"
 
 #define VERSION_MIN 130000
@@ -59,6 +60,20 @@ check_version(struct precheck_context *c, const struct result *settings)
 					 "PostgreSQL %s is newer than what this program was tried with (13 to 18)", words);
 	else
 		precheck_add(c, CHECK_OK, "version", "source", "PostgreSQL %s", words);
+}
+
+static void
+check_failover(struct precheck_context *c)
+{
+	int version = connection_server_version(c->source);
+
+	if (!c->config->source.failover)
+		return;
+	if (version < FAILOVER_VERSION_MIN)
+		precheck_add(c, CHECK_FAILED, "failover", "source",
+					 "source.failover needs PostgreSQL 17, this is %d: leave it out", version / 10000);
+	else
+		precheck_add(c, CHECK_OK, "failover", "source", "the slot is one for failover");
 }
 
 static bool
@@ -312,6 +327,7 @@ precheck_source(struct precheck_context *c, struct error *err)
 	if (!read_settings(c, &settings, err))
 		return false;
 	check_version(c, settings);
+	check_failover(c);
 	logical = check_wal_level(c, settings);
 	check_timeouts(c, settings);
 	check_encoding(c, settings);

@@ -392,13 +392,15 @@ bool
 progress_take_over(struct connection *destination, const char *task, struct progress *progress,
 				   struct error *err)
 {
-	static const char sql[] =
-		"UPDATE sluice.progress SET epoch = epoch + 1, updated_at = now() WHERE task = $1 RETURNING epoch";
-	struct param param = param_text(task);
+	static const char sql[] = "UPDATE sluice.progress SET epoch = epoch + 1, source_timeline = $2,"
+							  " updated_at = now() WHERE task = $1 RETURNING epoch";
+	char timeline[24];
+	const struct param params[] = {param_text(task), param_text(timeline)};
 	struct result *res;
 	bool found;
 
-	if (!connection_execute(destination, sql, &param, 1, &res, err))
+	snprintf(timeline, sizeof timeline, "%lld", (long long) progress->source_timeline);
+	if (!connection_execute(destination, sql, params, 2, &res, err))
 		return error_context(err, "taking over sluice.progress");
 	found = result_rows(res) == 1;
 	if (found)

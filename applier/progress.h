@@ -45,7 +45,7 @@ MUST_CHECK bool progress_read(struct connection *destination, const char *task, 
 /* Inserts the row of a new task, or updates slot, LSNs and source of an existing one. */
 MUST_CHECK bool progress_write(struct connection *destination, const char *task,
 							   const struct progress *progress, struct error *err);
-/* Raises the epoch, so that no earlier daemon can write any more. */
+/* Raises the epoch, so that no earlier daemon can write any more, and writes down the source's timeline. */
 MUST_CHECK bool progress_take_over(struct connection *destination, const char *task,
 								   struct progress *progress, struct error *err);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "after_copy.h"
+#include "failover.h"
 #include "initial_copy.h"
 #include "log.h"
 #include "lsn.h"
@@ -180,7 +181,8 @@ static bool
 read_state(struct session *s, struct error *err)
 {
 	if (!source_identify(s->source, &s->identity, err) ||
-		!progress_read(s->control, s->config->task, &s->progress, err))
+		!progress_read(s->control, s->config->task, &s->progress, err) ||
+		!failover_follow(s->loop, s->config, s->source, &s->progress, err))
 		return false;
 	s->known = s->progress.exists;
 	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
@@ -265,7 +267,9 @@ create_slot(struct session *s, const char *slot, bool temporary, uint64_t *lsn, 
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
 	buffer_printf(&sql, "CREATE_REPLICATION_SLOT ");
 	sql_identifier(&sql, slot);
-	buffer_printf(&sql, "%s LOGICAL sluice EXPORT_SNAPSHOT", temporary ? " TEMPORARY" : "");
+	buffer_printf(&sql, "%s LOGICAL sluice %s", temporary ? " TEMPORARY" : "",
+				  s->config->source.failover && !temporary ? "(SNAPSHOT 'export', FAILOVER)"
+														   : "EXPORT_SNAPSHOT");
 	buffer_put_u8(&sql, '\0');
 	ok = connection_execute(s->replication, (const char *) sql.data, NULL, 0, &res, err);
 	buffer_fini(&sql);
@@ -553,7 +557,8 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 	};
 	bool ok;
 
-	if (!match_encoding(s, err) || !check_slot_again(s, err) || !open_replication(s, err))
+	if (!match_encoding(s, err) || !check_slot_again(s, err) || !open_replication(s, err) ||
+		!failover_mark_slot(s->replication, s->config, err))
 		return false;
 	choose_text(s);
 	setup.source = s->replication;

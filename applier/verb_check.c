@@ -1,16 +1,18 @@
+#include "failover.h"
 #include "precheck.h"
 #include "progress.h"
 #include "source_definition.h"
 #include "verbs.h"
 
 static bool
-check(struct verb_ends *ends, const struct config *config, struct error *err)
+check(struct verb_ends *ends, struct loop *loop, const struct config *config, struct error *err)
 {
 	struct precheck precheck = {.from_outside = true};
 	struct progress progress;
 	bool passed;
 
 	if (!progress_read(ends->destination, config->task, &progress, err) ||
+		!failover_follow(loop, config, ends->source, &progress, err) ||
 		!precheck_run(&precheck, config, ends->source, ends->destination, ends->dialect, &ends->catalog,
 					  &progress, err))
 		return false;
@@ -31,7 +33,7 @@ verb_check(struct loop *loop, const struct config *config, const struct command 
 			 verb_read_catalog(&ends, config, err) &&
 			 (!config->schema.create ||
 			  definition_read(ends.source, ends.destination, config, &ends.catalog, err)) &&
-			 check(&ends, config, err);
+			 check(&ends, loop, config, err);
 	verb_ends_close(&ends);
 	return passed;
 }

@@ -117,7 +117,7 @@ test_everything_given(void **state)
 		 "source:\n"
 		 "  conninfo: \"host=pg1\"\n"
 		 "  slot: my_slot\n"
-		 "  failover: false\n"
+		 "  failover: true\n"
 		 "destination:\n"
 		 "  conninfo: host=gp1\n"
 		 "  dialect: greenplum6\n"
@@ -386,8 +386,6 @@ static void
 test_not_supported_yet(void **state)
 {
 	static const struct refused cases[] = {
-		{"source: {failover: true}\n",
-		 "c.yaml:1:20: \"source.failover\" as \"true\" is not supported yet, it must be false"},
 		{"destination: {dialect: adbpg7}\n",
 		 "c.yaml:1:24: \"destination.dialect\" as \"adbpg7\" is not supported yet, "
 		 "it must be auto, postgresql, greenplum6 or greenplum7"},
