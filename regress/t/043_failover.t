@@ -35,35 +35,51 @@ $t->run_ok('run', '--until', 'current');
 is($t->source_sql($slot), 't', 'made with it, it has it from the beginning');
 
 # A standby that keeps a copy of the slot.
-my $primary = $t->source;
-$primary->safe_psql('postgres', q{SELECT pg_create_physical_replication_slot('standby')});
-$primary->backup('backup');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($primary, 'backup', has_streaming => 1);
-my $conninfo = $primary->connstr('postgres') . ' user=postgres';
-$standby->append_conf('postgresql.conf', "sync_replication_slots = on\nhot_standby_feedback = on\nprimary_slot_name = 'standby'\nprimary_conninfo = '" . $conninfo =~ s/'/''/gr . "'");
-$standby->start;
-
-sub move_on
+sub standby_of
 {
-	my ($id) = @_;
-	$t->source_sql("UPDATE t SET v = 'v$id'; INSERT INTO t VALUES ($id)");
+	my ($primary, $name) = @_;
+	$primary->safe_psql('postgres', qq{SELECT pg_create_physical_replication_slot('$name')});
+	$primary->backup($name);
+	my $standby = PostgreSQL::Test::Cluster->new($name);
+	$standby->init_from_backup($primary, $name, has_streaming => 1);
+	my $conninfo = ($primary->connstr('postgres') . ' user=postgres') =~ s/'/''/gr;
+	$standby->append_conf('postgresql.conf', "sync_replication_slots = on\nhot_standby_feedback = on\nprimary_slot_name = '$name'\nprimary_conninfo = '$conninfo'");
+	$standby->start;
+	$t->source_sql("UPDATE t SET v = '$name'; INSERT INTO t SELECT max(id) + 1 FROM t");
 	$t->run_ok('run', '--until', 'current');
 	$t->poll_ok(sub { $standby->safe_psql('postgres', "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'sluice_test' AND synced AND NOT temporary") == 1 },
-		'the standby has the slot');
+		"$name has the slot");
+	return $standby;
 }
-move_on(101);
-$t->source_sql("INSERT INTO t VALUES (102)");
-$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
-$primary->stop;
-$standby->promote;
-$t->{source}{conninfo} = $standby->connstr('shop') . ' user=postgres';
-$t->configure({ source => { failover => JSON::PP::true } });
+
+sub switch_over
+{
+	my ($primary, $standby) = @_;
+	$primary->stop;
+	$standby->promote;
+	$t->{source}{conninfo} = $standby->connstr('shop') . ' user=postgres';
+	$t->configure({ source => { failover => JSON::PP::true } });
+}
+
+my $first = standby_of($t->source, 'first');
+$t->source_sql('INSERT INTO t SELECT max(id) + 1 FROM t');
+$t->source->wait_for_catchup($first, 'replay', $t->source->lsn('insert'));
+switch_over($t->source, $first);
 $t->run_ok('check');
 $t->run_ok('run', '--until', 'current');
 $t->equal_ok('public.t');
-$t->source_sql("DELETE FROM t WHERE id < 50");
+$t->source_sql('DELETE FROM t WHERE id < 50');
 $t->run_ok('run', '--until', 'current');
 $t->equal_ok('public.t');
+
+# One that has not heard of what was applied.
+my $second = standby_of($first, 'second');
+$second->append_conf('postgresql.conf', "primary_conninfo = ''");
+$second->reload;
+$t->poll_ok(sub { $second->safe_psql('postgres', 'SELECT count(*) FROM pg_stat_wal_receiver') == 0 }, 'it is cut off');
+$t->source_sql('INSERT INTO t SELECT max(id) + 1 FROM t');
+$t->run_ok('run', '--until', 'current');
+switch_over($first, $second);
+$t->fails_like([ 'run', '--until', 'current' ], 3, qr/from timeline 2 to 3 .* what was applied may not be in its history/, 'a standby that is behind the destination');
 
 done_testing();
