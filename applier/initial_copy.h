@@ -8,6 +8,11 @@
  * A table's rows and its state in sluice.tables are written in one
  * transaction, so a copied table stays copied whatever happens, and one that
  * was interrupted has left nothing behind.
+ *
+ * A table that is much larger than the rest is copied in parts, by all pipes, a
+ * transaction each (progress.h); one that was interrupted is emptied before it
+ * is copied anew.  Tables that this program has just made get their keys when
+ * the rows are there.
  */
 #ifndef SLUICE_INITIAL_COPY_H
 #define SLUICE_INITIAL_COPY_H
