@@ -50,7 +50,7 @@ const struct config_option config_schema[] = {
 	{"tables.overrides[].rename[].from", CONFIG_COLUMN, .required = true, IN_RENAME(from)},
 	{"tables.overrides[].rename[].to", CONFIG_COLUMN, .required = true, IN_RENAME(to)},
 	{"tables.overrides[].key", CONFIG_COLUMNS, IN_OVERRIDE(key), .min = "1"},
-	{"tables.overrides[].where", CONFIG_TEXT, IN_OVERRIDE(where), .refused = "*"},
+	{"tables.overrides[].where", CONFIG_TEXT, IN_OVERRIDE(where)},
 	{"tables.overrides[].operations", CONFIG_WORDS, IN_OVERRIDE(operations), .min = "1",
 		.words = "insert update delete truncate"},
 	{"tables.overrides[].distributed_by", CONFIG_COLUMNS, IN_OVERRIDE(distributed_by), .min = "1"},

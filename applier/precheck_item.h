@@ -46,6 +46,8 @@ MUST_CHECK bool precheck_selection(struct precheck_context *c, struct error *err
 void precheck_table(struct precheck_context *c, const struct table *table);
 /* Its override against its columns. */
 void precheck_mapping(struct precheck_context *c, const struct table *table);
+/* Conditions on rows, tried at the source. */
+MUST_CHECK bool precheck_where(struct precheck_context *c, struct error *err);
 /* Targets that several tables feed. */
 void precheck_shared(struct precheck_context *c);
 /* Rights and contents of all tables, in few queries. */

@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "lsn.h"
+#include "mapping.h"
 #include "pipeline.h"
 #include "replication.h"
 #include "source.h"
@@ -374,6 +375,24 @@ put_text_tables(struct buffer *out, const struct catalog *catalog)
 	buffer_put_u8(out, '\0');
 }
 
+/* The conditions on rows, by table. */
+static void
+put_filters(struct buffer *out, const struct catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *table = &catalog->tables[i];
+
+		if (!mapping_where(table))
+			continue;
+		if (out->len > 0)
+			buffer_put_u8(out, ',');
+		sql_qualified(out, table->source.schema, table->source.name);
+		buffer_put_u8(out, '=');
+		sql_replication_literal(out, mapping_where(table));
+	}
+	buffer_put_u8(out, '\0');
+}
+
 /* Large transactions may come while they are open where the source can send
  * them so and there is a place for them; otherwise they come at their commit. */
 static bool
@@ -394,18 +413,20 @@ start(struct stream *s)
 {
 	const struct stream_setup *setup = s->setup;
 	struct replication_handler handler = {s, on_data, on_keepalive, on_ended};
-	struct buffer tables, exclude, operations, text;
-	const char *options[14];
+	struct buffer tables, exclude, operations, text, filters;
+	const char *options[20];
 	unsigned pairs = 0;
 
 	buffer_init(&tables, OPTION_LIMIT, NULL, NULL);
 	buffer_init(&exclude, OPTION_LIMIT, NULL, NULL);
 	buffer_init(&operations, OPTION_LIMIT, NULL, NULL);
 	buffer_init(&text, OPTION_LIMIT, NULL, NULL);
+	buffer_init(&filters, OPTION_LIMIT, NULL, NULL);
 	put_patterns(&tables, &setup->config->tables.include);
 	put_patterns(&exclude, &setup->config->tables.exclude);
 	put_operations(&operations, setup);
 	put_text_tables(&text, setup->catalog);
+	put_filters(&filters, setup->catalog);
 	if (can_spill(setup)) {
 		options[2 * pairs] = "streaming";
 		options[2 * pairs++ + 1] = "on";
@@ -424,12 +445,17 @@ start(struct stream *s)
 		options[2 * pairs] = "text_tables";
 		options[2 * pairs++ + 1] = (const char *) text.data;
 	}
+	if (filters.len > 1) {
+		options[2 * pairs] = "filters";
+		options[2 * pairs++ + 1] = (const char *) filters.data;
+	}
 	s->replication = replication_start(setup->loop, setup->source, setup->config->source.slot, s->applied_lsn,
 									   options, pairs, &handler);
 	buffer_fini(&tables);
 	buffer_fini(&exclude);
 	buffer_fini(&operations);
 	buffer_fini(&text);
+	buffer_fini(&filters);
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
+#include "parser/parser.h"
 #include "replication/logical.h"
 #include "replication/output_plugin.h"
 #include "replication/reorderbuffer.h"
@@ -26,6 +27,16 @@
 #define PG_DEPENDENCIESOID PGDEPENDENCIESOID
 #define PG_MCV_LISTOID PGMCVLISTOID
 #endif
+
+static inline List *
+compat_raw_parser(const char *text)
+{
+#if PG_VERSION_NUM >= 140000
+	return raw_parser(text, RAW_PARSE_DEFAULT);
+#else
+	return raw_parser(text);
+#endif
+}
 
 /* A change's tuple or NULL; until 16 it came in a wrapper. */
 #if PG_VERSION_NUM >= 170000

@@ -96,6 +96,95 @@ parse_text_tables(struct options *options, const char *name, const char *value)
 	parse_patterns(&options->text_tables, name, value);
 }
 
+/* table='condition' of a list, every quote within the condition doubled; moves on to what follows. */
+struct filter_reader {
+	const char *option;
+	const char *value;
+	const char *at;
+};
+
+static void
+refuse_filters(const struct filter_reader *r, const char *problem)
+{
+	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			errmsg("invalid value \"%s\" for option \"%s\" of output plugin \"sluice\"", r->value, r->option),
+			errdetail("In the list of filters, %s.", problem),
+			errhint("Filters are like public.orders='region = ''EU''', separated by commas."));
+}
+
+static void
+skip_blanks(struct filter_reader *r)
+{
+	while (*r->at == ' ' || *r->at == '\t' || *r->at == '\n')
+		r->at++;
+}
+
+/* Up to the sign that is not within a quoted name. */
+static char *
+read_filter_table(struct filter_reader *r)
+{
+	const char *start = r->at;
+	bool quoted = false;
+	char *name;
+
+	for (; *r->at && (quoted || *r->at != '='); r->at++)
+		quoted ^= *r->at == '"';
+	if (*r->at != '=')
+		refuse_filters(r, "a table's name is not followed by =");
+	name = pnstrdup(start, r->at++ - start);
+	for (size_t len = strlen(name); len > 0 && name[len - 1] == ' '; len--)
+		name[len - 1] = '\0';
+	return name;
+}
+
+static char *
+read_condition(struct filter_reader *r)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	skip_blanks(r);
+	if (*r->at++ != '\'')
+		refuse_filters(r, "a condition is not in single quotes");
+	for (;; r->at++) {
+		if (*r->at == '\0')
+			refuse_filters(r, "a condition's quotes are not closed");
+		if (*r->at == '\'' && *++r->at != '\'')
+			return text.data;
+		appendStringInfoChar(&text, *r->at);
+	}
+}
+
+static void
+read_filter(struct options *options, struct filter_reader *r)
+{
+	struct option_filter *filter = palloc0(sizeof *filter);
+	char *table = read_filter_table(r);
+	const char *problem = pattern_parse(table, &filter->table);
+
+	if (problem)
+		refuse_filters(r, problem);
+	/* Before anything can fail, so that its pattern is released with it. */
+	options->filters = lappend(options->filters, filter);
+	if (!pattern_is_literal(&filter->table))
+		refuse_filters(r, "a table's name has wildcards");
+	filter->condition = read_condition(r);
+}
+
+static void
+parse_filters(struct options *options, const char *name, const char *value)
+{
+	struct filter_reader r = {name, value, value};
+
+	do {
+		skip_blanks(&r);
+		read_filter(options, &r);
+		skip_blanks(&r);
+	} while (*r.at == ',' && r.at++);
+	if (*r.at)
+		refuse_filters(&r, "something follows a condition");
+}
+
 static const struct {
 	const char *name;
 	enum operation operation;
@@ -166,6 +255,7 @@ static const struct {
 	{"tables", parse_tables, NULL, true},
 	{"exclude_tables", parse_exclude_tables, NULL, true},
 	{"text_tables", parse_text_tables, NULL, true},
+	{"filters", parse_filters, NULL, true},
 	{"operations", parse_operations, "insert,update,delete,truncate", true},
 	{"streaming", parse_streaming, "off", true},
 	{"compression", parse_compression, "none", true},
@@ -216,10 +306,13 @@ static void
 release_patterns(void *arg)
 {
 	struct options *options = arg;
+	ListCell *cell;
 
 	pattern_list_free(&options->tables);
 	pattern_list_free(&options->exclude_tables);
 	pattern_list_free(&options->text_tables);
+	foreach (cell, options->filters)
+		pattern_free(&((struct option_filter *) lfirst(cell))->table);
 }
 
 /* Patterns live on the heap, as common/ knows no memory contexts. */
@@ -267,6 +360,20 @@ options_select(const struct options *options, const char *schema, const char *re
 	if (options->tables.count > 0 && !pattern_list_matches(&options->tables, schema, relation))
 		return false;
 	return !pattern_list_matches(&options->exclude_tables, schema, relation);
+}
+
+const char *
+options_filter(const struct options *options, const char *schema, const char *relation)
+{
+	ListCell *cell;
+
+	foreach (cell, options->filters) {
+		const struct option_filter *filter = lfirst(cell);
+
+		if (pattern_matches(&filter->table, schema, relation))
+			return filter->condition;
+	}
+	return NULL;
 }
 
 bool

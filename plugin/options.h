@@ -20,7 +20,13 @@ enum operation {
 	OPERATION_ALL = 0x0f,
 };
 
-#define OPTIONS_MAX 8
+/* A condition on the rows of one table. */
+struct option_filter {
+	struct pattern table; /* a literal one */
+	char *condition;
+};
+
+#define OPTIONS_MAX 9
 
 struct options {
 	bool text;					/* format=text */
@@ -30,6 +36,7 @@ struct options {
 	struct pattern_list tables; /* empty: all */
 	struct pattern_list exclude_tables;
 	struct pattern_list text_tables;
+	List *filters; /* of struct option_filter */
 	/* What the startup message says: the values in effect, but for format and
 	 * protocol, which its reader knows. */
 	struct change_option effective[OPTIONS_MAX];
@@ -44,6 +51,9 @@ void options_parse(struct options *options, List *given, MemoryContext context);
 
 /* Whether an ordinary table or a partitioned root is selected. */
 bool options_select(const struct options *options, const char *schema, const char *table);
+
+/* The condition on the table's rows; NULL: all are sent. */
+const char *options_filter(const struct options *options, const char *schema, const char *table);
 
 /* Whether a partition is a table of its own: no wildcard is meant to catch one. */
 bool options_select_partition(const struct options *options, const char *schema, const char *table);

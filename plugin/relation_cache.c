@@ -12,6 +12,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "filter.h"
 
 /*
  * Whom invalidation concerns.  Callbacks cannot be unregistered, so they stay
@@ -292,7 +293,6 @@ adopt(struct relation_cache *cache, struct relation_entry *target, struct descri
 		note_types(cache, &fresh->relation);
 		MemoryContextSetParent(fresh->context, cache->context);
 		known = fresh;
-		known->relation.number = ++cache->last_number;
 		known->owner = target;
 		known->next = target->descriptions;
 		target->descriptions = known;
@@ -326,6 +326,18 @@ qualified_name(Relation relation, MemoryContext context)
 							   quote_qualified_identifier(schema, RelationGetRelationName(relation)));
 }
 
+static struct filter *
+find_filter(const struct relation_cache *cache, const struct relation_entry *fresh, TupleDesc changed)
+{
+	const struct change_relation *described = &fresh->description->relation;
+	const char *condition = options_filter(cache->options, described->schema, described->name);
+
+	/* No row is stored in a partitioned table itself. */
+	if (!condition || fresh->partitioned)
+		return NULL;
+	return filter_create(condition, described, fresh->columns, changed, fresh->context);
+}
+
 /* Finds out how the changes of a selected relation are sent. */
 static void
 attach(struct relation_cache *cache, struct relation_entry *fresh, Relation target, Relation relation)
@@ -338,6 +350,7 @@ attach(struct relation_cache *cache, struct relation_entry *fresh, Relation targ
 	fresh->description = known;
 	fresh->context = AllocSetContextCreate(CurrentMemoryContext, "sluice relation", ALLOCSET_SMALL_SIZES);
 	fresh->columns = describe_sources(&known->relation, target, relation, fresh->context);
+	fresh->filter = find_filter(cache, fresh, RelationGetDescr(relation));
 	if (target != relation)
 		fresh->leaf_name = qualified_name(relation, fresh->context);
 }
@@ -352,6 +365,7 @@ take_over(struct relation_cache *cache, struct relation_entry *entry, const stru
 	entry->target = fresh->target;
 	entry->description = fresh->description;
 	entry->columns = fresh->columns;
+	entry->filter = fresh->filter;
 	entry->leaf_name = fresh->leaf_name;
 	entry->context = fresh->context;
 	if (entry->description)
@@ -402,6 +416,7 @@ discard(struct relation_cache *cache, struct relation_entry *entry)
 {
 	release(entry->description);
 	entry->description = NULL;
+	entry->filter = NULL;
 	entry->target = InvalidOid;
 	if (entry->context)
 		MemoryContextDelete(entry->context);

@@ -6,7 +6,8 @@
  * description is what the client is told; the leaves of a partitioned table
  * share their root's, as long as their identities are alike.  Invalidation
  * only marks: the next look-up builds the entry anew and compares; a
- * description that has not changed keeps its number, any other gets the next.
+ * description that has not changed keeps its number, any other gets the next,
+ * once it is sent: a filter may keep all of its rows back.
  */
 #ifndef SLUICE_RELATION_CACHE_H
 #define SLUICE_RELATION_CACHE_H
@@ -39,6 +40,7 @@ struct relation_entry {
 	uint64_t generation;			 /* of the cache, as of which it is current; 0: not built */
 	Oid target;						 /* the table it is reported as, or InvalidOid: not sent */
 	struct description *description; /* NULL where the target is InvalidOid */
+	struct filter *filter;			 /* of the described table's rows, NULL: all are sent */
 	struct column_source *columns;	 /* description->relation.column_count of them */
 	char *leaf_name;				 /* schema and name, quoted, of a partition reported as another table */
 	MemoryContext context;			 /* of columns and leaf_name */
@@ -58,8 +60,8 @@ struct relation_cache {
 	HTAB *types;				   /* hash values of the types that descriptions name */
 	struct relation_entry *latest; /* the last look-up's */
 	uint64_t generation;		   /* entries of an earlier one are out of date */
-	uint32_t last_number;
-	unsigned outdated; /* entries marked since the last clearing out */
+	uint32_t last_number;		   /* that a description was sent under */
+	unsigned outdated;			   /* entries marked since the last clearing out */
 };
 
 /* The cache's memory belongs to `context` and goes at its reset. */

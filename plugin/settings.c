@@ -23,7 +23,7 @@ settings_pin_text(void)
 		const char *name;
 		const char *value;
 	} pinned[] = {
-		{"DateStyle", "ISO, YMD"},
+		{"DateStyle", "ISO, MDY"},
 		{"IntervalStyle", "postgres"},
 		{"TimeZone", "UTC"},
 		{"extra_float_digits", "1"}, /* the shortest digits that read back as the same number */

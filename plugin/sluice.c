@@ -19,6 +19,7 @@
 #include "common/change.h"
 
 #include "compat.h"
+#include "filter.h"
 #include "options.h"
 #include "relation_cache.h"
 #include "row.h"
@@ -211,6 +212,7 @@ static void
 put_description(struct plugin *plugin, struct buffer *b, struct description *description)
 {
 	if (!description->sent) {
+		description->relation.number = ++plugin->cache.last_number;
 		change_put_relation(b, &description->relation);
 		writer_mark(&plugin->writer);
 		description->sent = true;
@@ -239,40 +241,57 @@ put_old(struct plugin *plugin, struct buffer *b, const struct relation_entry *en
 		row_put(b, entry, &plugin->old, kind == CHANGE_OLD_KEY);
 }
 
+/* Into plugin->old and plugin->new. */
 static void
-put_row_change(struct plugin *plugin, struct buffer *b, const struct relation_entry *entry, TupleDesc desc,
-			   ReorderBufferChange *change)
+take_apart(struct plugin *plugin, HeapTuple old, HeapTuple new, TupleDesc desc)
 {
-	HeapTuple old = compat_tuple(change->data.tp.oldtuple);
-	HeapTuple new = compat_tuple(change->data.tp.newtuple);
-	uint32_t number = entry->description->relation.number;
-	enum change_old kind;
-
 	if (old)
 		row_deform(&plugin->old, old, desc);
 	if (new)
 		row_deform(&plugin->new, new, desc);
 	if (old && new)
 		row_fill(&plugin->new, &plugin->old, desc);
-	switch (change->action) {
-	case REORDER_BUFFER_CHANGE_INSERT:
+}
+
+/* A delete; `update`: of a row that an update left, whose key is the new row's where it did not change. */
+static void
+put_delete(struct plugin *plugin, struct buffer *b, const struct relation_entry *entry, bool has_old,
+		   bool update)
+{
+	uint32_t number = entry->description->relation.number;
+	enum change_old kind = old_kind(entry, has_old, update);
+
+	if (kind == CHANGE_OLD_SAME) {
+		change_put_delete(b, number, CHANGE_OLD_KEY);
+		row_put(b, entry, &plugin->new, true);
+		return;
+	}
+	change_put_delete(b, number, kind);
+	put_old(plugin, b, entry, kind);
+}
+
+static void
+put_row_change(struct plugin *plugin, struct buffer *b, const struct relation_entry *entry, unsigned outcome,
+			   bool has_old, bool has_new)
+{
+	uint32_t number = entry->description->relation.number;
+	enum change_old kind;
+
+	if (outcome == OPERATION_DELETE) {
+		put_delete(plugin, b, entry, has_old, has_new);
+		return;
+	}
+	if (outcome == OPERATION_INSERT) {
 		change_put_insert(b, number);
-		break;
-	case REORDER_BUFFER_CHANGE_UPDATE:
-		kind = old_kind(entry, old, true);
+	} else {
+		kind = old_kind(entry, has_old, true);
 		change_put_update(b, number, kind);
 		put_old(plugin, b, entry, kind);
-		break;
-	default:
-		kind = old_kind(entry, old, false);
-		change_put_delete(b, number, kind);
-		put_old(plugin, b, entry, kind);
-		return;
 	}
 	row_put(b, entry, &plugin->new, false);
 }
 
-static unsigned
+static enum operation
 operation_of(const ReorderBufferChange *change)
 {
 	switch (change->action) {
@@ -287,19 +306,40 @@ operation_of(const ReorderBufferChange *change)
 	}
 }
 
+/* What the client is to hear of, 0: nothing. */
+static unsigned
+outcome_of(const struct plugin *plugin, const struct relation_entry *entry, enum operation operation,
+		   bool has_old, bool has_new)
+{
+	unsigned outcome = operation;
+
+	if (entry->filter)
+		outcome = filter_outcome(entry->filter, operation, has_old ? &plugin->old : NULL,
+								 entry->description->relation.identity == REPLICA_IDENTITY_FULL,
+								 has_new ? &plugin->new : NULL);
+	return outcome & plugin->options.operations;
+}
+
 static void
 send_row_change(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation, ReorderBufferChange *change)
 {
 	struct relation_entry *entry = relation_cache_find(&plugin->cache, relation);
+	HeapTuple old = compat_tuple(change->data.tp.oldtuple);
+	HeapTuple new = compat_tuple(change->data.tp.newtuple);
+	unsigned outcome = 0;
 	struct buffer *b;
 
-	if (!entry->description) {
+	if (entry->description) {
+		take_apart(plugin, old, new, RelationGetDescr(relation));
+		outcome = outcome_of(plugin, entry, operation_of(change), old, new);
+	}
+	if (!outcome) {
 		pass_over(plugin);
 		return;
 	}
 	b = begin_change(plugin, txn, change->txn->xid);
 	put_description(plugin, b, entry->description);
-	put_row_change(plugin, b, entry, RelationGetDescr(relation), change);
+	put_row_change(plugin, b, entry, outcome, old, new);
 	writer_end(&plugin->writer, entry->description->relation.schema, entry->description->relation.name);
 }
 
@@ -309,7 +349,8 @@ on_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation relation,
 	struct plugin *plugin = ctx->output_plugin_private;
 	MemoryContext before;
 
-	if (!(plugin->options.operations & operation_of(change))) {
+	/* With a condition a change may amount to another one. */
+	if (!plugin->options.filters && !(plugin->options.operations & operation_of(change))) {
 		pass_over(plugin);
 		return;
 	}

@@ -392,8 +392,6 @@ test_not_supported_yet(void **state)
 		{"schema: {changes: follow}\n",
 		 "c.yaml:1:19: \"schema.changes\" as \"follow\" is not supported yet, it must be stop"},
 		{"http:\n  listen: 127.0.0.1:9432\n", "c.yaml:2:3: \"http.listen\" is not supported yet"},
-		{OVERRIDES "    - source: a.b\n      where: a = 1\n",
-		 "c.yaml:8:7: \"tables.overrides[].where\" is not supported yet"},
 	};
 
 	(void) state;

@@ -1,0 +1,268 @@
+#include "filter.h"
+
+#include "executor/executor.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "parser/parser.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "settings.h"
+
+struct filter {
+	ExprState *state;
+	ExprContext *context;
+	TupleTableSlot *slot;
+	int *attributes; /* of the changed relation, that the condition looks at; from 0 */
+	int attribute_count;
+	bool key_tells; /* all of them are part of the replica identity */
+	char *table;	/* for messages */
+};
+
+/* What the names in a condition are looked up in. */
+struct scope {
+	const struct change_relation *described;
+	const struct column_source *sources;
+	TupleDesc changed;
+};
+
+/* ---- reading a condition */
+
+/* column, or table.column; anything else is left to the parser, which finds nothing. */
+static const char *
+column_name(const ColumnRef *reference, const struct scope *scope)
+{
+	int count = list_length(reference->fields);
+
+	if (count > 2 || !IsA(llast(reference->fields), String))
+		return NULL;
+	if (count == 2 && strcmp(strVal(linitial(reference->fields)), scope->described->name) != 0)
+		return NULL;
+	return strVal(llast(reference->fields));
+}
+
+static Node *
+resolve_column(ParseState *pstate, ColumnRef *reference)
+{
+	const struct scope *scope = pstate->p_ref_hook_state;
+	const char *name = column_name(reference, scope);
+
+	for (unsigned i = 0; name && i < scope->described->column_count; i++) {
+		Form_pg_attribute att;
+
+		if (strcmp(scope->described->columns[i].name, name) != 0)
+			continue;
+		att = TupleDescAttr(scope->changed, scope->sources[i].attribute);
+		return (Node *) makeVar(1, att->attnum, att->atttypid, att->atttypmod, att->attcollation, 0);
+	}
+	return NULL;
+}
+
+/* The expression between SELECT and the end, not a query with more to it. */
+static Node *
+parse_expression(const char *format, const char *condition)
+{
+	List *statements = compat_raw_parser(psprintf(format, condition));
+	SelectStmt *select = NULL;
+
+	if (list_length(statements) == 1)
+		select = (SelectStmt *) linitial_node(RawStmt, statements)->stmt;
+	if (!select || !IsA(select, SelectStmt) || list_length(select->targetList) != 1 || select->fromClause ||
+		select->whereClause || select->groupClause || select->havingClause || select->windowClause ||
+		select->sortClause || select->limitOffset || select->limitCount || select->lockingClause ||
+		select->intoClause || select->withClause || select->distinctClause || select->op != SETOP_NONE)
+		ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR), errmsg("it is not one expression"));
+	return linitial_node(ResTarget, select->targetList)->val;
+}
+
+/* With and without parentheses, none of which may be its own to close; it may end with a comment. */
+static Node *
+parse(const char *condition)
+{
+	(void) parse_expression("SELECT %s\n", condition);
+	return parse_expression("SELECT (%s\n)", condition);
+}
+
+static bool
+is_of_users(Oid function, void *context)
+{
+	(void) context;
+	return function >= FirstNormalObjectId;
+}
+
+/* Functions of users may look at anything, and may be gone or different when the change is decoded. */
+static bool
+calls_users_code(Node *node, void *context)
+{
+	if (!node)
+		return false;
+	if (IsA(node, CoerceToDomain) || check_functions_in_node(node, is_of_users, context))
+		return true;
+	return expression_tree_walker(node, calls_users_code, context);
+}
+
+static Expr *
+analyze(const char *condition, const struct scope *scope)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	Node *expr;
+
+	pstate->p_pre_columnref_hook = resolve_column;
+	pstate->p_ref_hook_state = (void *) scope;
+	/* Refuses subqueries, aggregates and the like. */
+	expr = transformExpr(pstate, parse(condition), EXPR_KIND_INDEX_PREDICATE);
+	expr = coerce_to_boolean(pstate, expr, "WHERE");
+	assign_expr_collations(pstate, expr);
+	free_parsestate(pstate);
+	if (calls_users_code(expr, NULL))
+		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("it calls functions that are not built in"));
+	if (contain_mutable_functions(expr))
+		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				errmsg("it calls functions that are not immutable"));
+	return expression_planner((Expr *) expr);
+}
+
+/* Which columns it looks at, and whether an old key is enough for it. */
+static void
+note_attributes(struct filter *filter, Expr *expr, const struct scope *scope)
+{
+	Bitmapset *used = NULL;
+
+	pull_varattnos((Node *) expr, 1, &used);
+	filter->attributes = palloc(Max(bms_num_members(used), 1) * sizeof *filter->attributes);
+	filter->key_tells = true;
+	for (unsigned i = 0; i < scope->described->column_count; i++) {
+		int attribute = scope->sources[i].attribute;
+
+		if (!bms_is_member(attribute + 1 - FirstLowInvalidHeapAttributeNumber, used))
+			continue;
+		filter->attributes[filter->attribute_count++] = attribute;
+		filter->key_tells = filter->key_tells && scope->sources[i].key;
+	}
+}
+
+static void
+build(struct filter *filter, const char *condition, const struct scope *scope)
+{
+	Expr *expr = analyze(condition, scope);
+
+	note_attributes(filter, expr, scope);
+	filter->state = ExecInitExpr(expr, NULL);
+	filter->context = CreateStandaloneExprContext();
+	filter->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(scope->changed), &TTSOpsVirtual);
+	filter->context->ecxt_scantuple = filter->slot;
+	memset(filter->slot->tts_isnull, true, scope->changed->natts * sizeof(bool));
+}
+
+/* The server's message says what is wrong, but not with what. */
+static void
+fail(const char *table, const char *condition, MemoryContext context)
+{
+	ErrorData *cause;
+
+	MemoryContextSwitchTo(context);
+	cause = CopyErrorData();
+	/* That of a transaction which was rolled back is the server's own affair. */
+	if (cause->sqlerrcode == ERRCODE_TRANSACTION_ROLLBACK)
+		PG_RE_THROW();
+	FlushErrorState();
+	ereport(ERROR, errcode(cause->sqlerrcode),
+			errmsg("the condition of %s cannot be used: %s", table, cause->message),
+			errdetail("It is \"%s\".", condition),
+			errhint("Correct tables.overrides[].where, or the option \"filters\"."));
+}
+
+struct filter *
+filter_create(const char *condition, const struct change_relation *described,
+			  const struct column_source *sources, TupleDesc changed, MemoryContext context)
+{
+	struct scope scope = {described, sources, changed};
+	MemoryContext before = MemoryContextSwitchTo(context);
+	struct filter *filter = palloc0(sizeof *filter);
+
+	filter->table = psprintf("%s.%s", described->schema, described->name);
+	/* Constants are read as in the sessions that copy the table. */
+	settings_pin_text();
+	PG_TRY();
+	{
+		build(filter, condition, &scope);
+	}
+	PG_CATCH();
+	{
+		fail(filter->table, condition, context);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(before);
+	return filter;
+}
+
+/* ---- asking it */
+
+static void
+check_known(const struct filter *filter, const struct row *row, int attribute)
+{
+	if (!row->any_unchanged || !row->unchanged[attribute])
+		return;
+	ereport(
+		ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		errmsg(
+			"the condition of %s needs the column \"%s\", whose value did not change and is not in the log",
+			filter->table, NameStr(TupleDescAttr(filter->slot->tts_tupleDescriptor, attribute)->attname)),
+		errhint("Run ALTER TABLE … REPLICA IDENTITY FULL for it, and copy it anew."));
+}
+
+/* Unknown counts as false. */
+static bool
+matches(struct filter *filter, const struct row *row)
+{
+	TupleTableSlot *slot = ExecClearTuple(filter->slot);
+	Datum result;
+	bool is_null;
+
+	for (int i = 0; i < filter->attribute_count; i++) {
+		int attribute = filter->attributes[i];
+
+		check_known(filter, row, attribute);
+		slot->tts_values[attribute] = row->values[attribute];
+		slot->tts_isnull[attribute] = row->nulls[attribute];
+	}
+	ExecStoreVirtualTuple(slot);
+	result = ExecEvalExprSwitchContext(filter->state, filter->context, &is_null);
+	ResetExprContext(filter->context);
+	return !is_null && DatumGetBool(result);
+}
+
+static unsigned
+update_outcome(struct filter *filter, const struct row *old, bool tells, const struct row *new)
+{
+	bool after = matches(filter, new);
+	bool before;
+
+	if (!tells)
+		return after ? OPERATION_UPDATE : OPERATION_DELETE;
+	before = old ? matches(filter, old) : after;
+	if (after)
+		return before ? OPERATION_UPDATE : OPERATION_INSERT;
+	return before ? OPERATION_DELETE : 0;
+}
+
+unsigned
+filter_outcome(struct filter *filter, enum operation operation, const struct row *old, bool full,
+			   const struct row *new)
+{
+	bool tells = filter->key_tells || (full && old);
+
+	switch (operation) {
+	case OPERATION_INSERT:
+		return matches(filter, new) ? OPERATION_INSERT : 0;
+	case OPERATION_UPDATE:
+		return update_outcome(filter, old, tells, new);
+	default:
+		return old && tells && !matches(filter, old) ? 0 : OPERATION_DELETE;
+	}
+}
