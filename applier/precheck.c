@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "forget.h"
 #include "precheck_item.h"
 
 /* ---- the list */
@@ -153,6 +154,22 @@ check_spill_directory(struct precheck_context *c)
 			directory, strerror(reason));
 }
 
+static bool
+report_forgotten(struct precheck_context *c, struct error *err)
+{
+	struct forgotten *found;
+	unsigned count;
+
+	if (!forget_find(c->destination, c->config->task, c->catalog, &c->memory, &found, &count, err))
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		precheck_add(
+			c, CHECK_WARNING, "state", progress_table_name(&c->memory, found[i].schema, found[i].name),
+			"it was dropped at the source, or is not selected any more: run will forget it, and leave"
+			" its target as it is");
+	return true;
+}
+
 /* Where each table stands; a table that is not the one that was copied is a failure. */
 static bool
 read_states(struct precheck_context *c, struct error *err)
@@ -160,8 +177,10 @@ read_states(struct precheck_context *c, struct error *err)
 	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
 	struct error problem;
 
-	if (!c->progress->exists || progress_read_tables(c->destination, c->config->task, c->catalog, &problem))
+	if (!c->progress->exists)
 		return true;
+	if (progress_read_tables(c->destination, c->config->task, c->catalog, &problem))
+		return report_forgotten(c, err);
 	if (problem.class != ERROR_DATA || problem.sqlstate[0] != '\0') {
 		*err = problem;
 		return false;

@@ -697,14 +697,12 @@ progress_add_tables(struct connection *destination, const char *task, const stru
 }
 
 static bool
-fail_gone(const char *task, const char *schema, const char *name, struct error *err)
+fail_renamed(const struct table *table, const char *schema, const char *name, struct error *err)
 {
-	error_set(err, ERROR_DATA,
-			  "table %s.%s belongs to task \"%s\" but is not among the selected tables:"
-			  " dropped or renamed at the source, or left out of the configuration",
-			  schema, name, task);
-	return error_hint(err, "Select it again; or, to let it go, delete its row from sluice.tables at the"
-						   " destination; its rows in the target stay.");
+	error_set(err, ERROR_DATA, "table %s.%s was renamed at the source since it was copied: it is %s.%s now",
+			  schema, name, table->source.schema, table->source.name);
+	return error_hint(err, "Delete its row from sluice.tables at the destination, then start again: it is"
+						   " copied anew, as a table of its new name.");
 }
 
 static bool
@@ -718,8 +716,7 @@ fail_made_anew(const struct table *table, struct error *err)
 
 /* Columns: source schema, name, oid, state, snapshot_lsn, rows_copied, error, whether its copy was begun in parts. */
 static bool
-take_table(const struct result *res, unsigned row, const char *task, const struct catalog *catalog,
-		   struct error *err)
+take_table(const struct result *res, unsigned row, const struct catalog *catalog, struct error *err)
 {
 	const char *schema = result_text(res, row, 0), *name = result_text(res, row, 1);
 	struct table *table = catalog_find(catalog, schema, name);
@@ -732,8 +729,10 @@ take_table(const struct result *res, unsigned row, const char *task, const struc
 		table_state_parse(result_text(res, row, 3), &state) &&
 		(state == TABLE_WAITING || state == TABLE_COPYING))
 		return true;
-	if (!table)
-		return fail_gone(task, schema, name, err);
+	if (!table) {
+		table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2));
+		return !table || fail_renamed(table, schema, name, err);
+	}
 	if (result_int(res, row, 2) != table->source.oid)
 		return fail_made_anew(table, err);
 	if (!table_state_parse(result_text(res, row, 3), &table->state) ||
@@ -765,7 +764,7 @@ progress_read_tables(struct connection *destination, const char *task, struct ca
 	if (!connection_execute(destination, sql, &param, 1, &res, err))
 		return false;
 	for (unsigned i = 0; taken && i < result_rows(res); i++)
-		taken = take_table(res, i, task, catalog, err);
+		taken = take_table(res, i, catalog, err);
 	result_free(res);
 	return taken;
 }

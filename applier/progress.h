@@ -62,8 +62,8 @@ MUST_CHECK bool progress_set_phase(struct connection *destination, const char *t
 
 /* Fills state, snapshot_lsn, rows_copied, error of each table that has a row
  * (missing rows leave TABLE_WAITING); an ERROR_DATA when a row's source OID is
- * not the table's any more (dropped and made anew, or renamed), or when a row's
- * table is gone from the source. */
+ * not the table's any more (dropped and made anew), or another table's (renamed).
+ * Rows without any table are passed over: forget.h. */
 MUST_CHECK bool progress_read_tables(struct connection *destination, const char *task,
 									 struct catalog *catalog, struct error *err);
 /* Inserts or updates the table's row: an INSERT … WHERE NOT EXISTS and an UPDATE (no ON CONFLICT on Greenplum 6). */

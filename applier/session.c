@@ -6,6 +6,7 @@
 
 #include "after_copy.h"
 #include "failover.h"
+#include "forget.h"
 #include "initial_copy.h"
 #include "log.h"
 #include "lsn.h"
@@ -629,7 +630,8 @@ attempt(struct session *s, struct error *err)
 	set_until(s);
 	if (!precheck(s, false, err))
 		return false;
-	if (!progress_install(s->control, s->dialect, err))
+	if (!progress_install(s->control, s->dialect, err) ||
+		(s->progress.exists && !forget_tables(s->source, s->control, s->config->task, &s->catalog, err)))
 		return false;
 	definition_warn(s->dialect, &s->catalog);
 	if (s->config->schema.create && !target_create_missing(s->control, s->dialect, &s->catalog, err))

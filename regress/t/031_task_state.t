@@ -117,10 +117,40 @@ subtest 'tables that are not the same any more' => sub {
 	$t->run_ok('run', '--until', 'current');
 	$t->all_equal_ok(qw(public.a public.b));
 
-	$t->configure({ %$config, tables => { include => ['public.a'] } });
-	$t->fails_like([ 'check' ], 3, qr/table public\.b belongs to task "test" but is not among the selected/, 'left out');
-	$t->destination_sql(q{DELETE FROM sluice.tables WHERE source_name = 'b'});
+	$t->source_sql(q{ALTER TABLE b RENAME TO c});
+	$t->fails_like([ 'check' ], 3, qr/table public\.b was renamed at the source since it was copied: it is public\.c now/, 'renamed');
+	$t->source_sql(q{ALTER TABLE c RENAME TO b});
+	$t->run_ok('check');
+};
+
+subtest 'tables that are not among them any more' => sub {
+	my $rows = q{SELECT string_agg(source_name, ',' ORDER BY source_name) FROM sluice.tables};
+	$t->source_sql(q{CREATE TABLE gone (id int PRIMARY KEY); INSERT INTO gone VALUES (1)});
 	$t->run_ok('run', '--until', 'current');
+	is($t->destination_sql($rows), 'a,b,gone', 'three tables');
+
+	# What was left out need not be followed either.
+	$t->source_sql(q{ALTER TABLE b REPLICA IDENTITY NOTHING; UPDATE b SET v = 'not followed'; INSERT INTO a VALUES (201, 'followed')});
+	$t->fails_like([ 'run', '--until', 'current' ], 3, qr/public\.b: it has no replica identity/, 'one that cannot be followed');
+	$t->configure({ %$config, tables => { include => ['public.*'], exclude => ['public.b'] } });
+	like($t->run_ok('check')->{stdout}, qr/^warning +state +public\.b: .* run will forget it/m, 'check says what run will do');
+	is($t->destination_sql($rows), 'a,b,gone', 'and does not do it');
+	like($t->run_ok('run', '--until', 'current')->{stderr}, qr/info +public\.b is not among the selected tables any more: forgotten, its target stays as it is/, 'run says what it does');
+	is($t->destination_sql($rows), 'a,gone', 'it is forgotten');
+	is($t->destination_sql(q{SELECT string_agg(v, ',') FROM b}), 'new', 'its target stays');
+	$t->equal_ok('public.a');
+
+	$t->source_sql(q{INSERT INTO gone VALUES (2); DROP TABLE gone; INSERT INTO a VALUES (202, 'followed')});
+	like($t->run_ok('run', '--until', 'current')->{stderr}, qr/warning +public\.gone was dropped at the source: forgotten, its target stays as it is/, 'one that was dropped');
+	is($t->destination_sql($rows), 'a', 'it is forgotten, too');
+	$t->equal_ok('public.a');
+
+	# Selected again it is a new one.
+	$t->source_sql(q{ALTER TABLE b REPLICA IDENTITY DEFAULT});
+	$t->configure($config);
+	$t->run_ok('run', '--until', 'current');
+	is($t->destination_sql($rows), 'a,b', 'selected again');
+	$t->all_equal_ok(qw(public.a public.b));
 };
 
 done_testing();
