@@ -117,6 +117,8 @@ error_exit_status(const struct error *err)
 		return 2;
 	case ERROR_PRECONDITION:
 		return 3;
+	case ERROR_DIFFERENT:
+		return 4;
 	case ERROR_RETRY:
 	case ERROR_DATA:
 	case ERROR_BUG:

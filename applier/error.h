@@ -27,6 +27,7 @@ enum error_class {
 	ERROR_DATA,			/* the data or a server's state: exit status 1 */
 	ERROR_BUG,			/* something this program believed impossible */
 	ERROR_STOPPED,		/* the user asked to stop: exit status 0 */
+	ERROR_DIFFERENT,	/* compare found a difference: exit status 4 */
 };
 
 #define ERROR_MESSAGE_MAX 2048

@@ -22,6 +22,8 @@ enum option_bit {
 	OPTION_FORCE = 1 << 4,
 	OPTION_HELP = 1 << 5,
 	OPTION_CREATE = 1 << 6,
+	OPTION_LIMIT = 1 << 7,
+	ARGUMENTS_TABLES = 1 << 16, /* no option: the verb takes names of tables */
 };
 
 struct option_spec {
@@ -39,6 +41,7 @@ static const struct option_spec options[] = {
 		"                          current (the source's position at the start) or an LSN"},
 	{OPTION_JSON, "json", 0, NULL, "one JSON object on one line"},
 	{OPTION_WATCH, "watch", 0, NULL, "show it again every two seconds, until interrupted"},
+	{OPTION_LIMIT, "limit", 0, "N", "show at most so many differing rows a table (100)"},
 	{OPTION_FORCE, "force", 0, NULL, "go on when the source cannot be reached"},
 	{OPTION_CREATE, "create", 0, NULL, "make sequences that are missing, and the columns' defaults"},
 	{OPTION_HELP, "help", 'h', NULL, "show this help"},
@@ -90,6 +93,12 @@ static const struct verb verbs[] = {
 	 "and goes on with the one it has. Task, slot, both ends and apply.spill_directory need a new start."},
 	{"stop", "-c FILE", OPTION_CONFIG, verb_stop, "end it",
 	 "As SIGTERM does: the batch in hand is finished. Returns when the daemon has let go of the task."},
+	{"compare", "-c FILE [TABLE...]", OPTION_CONFIG | OPTION_JSON | OPTION_LIMIT | ARGUMENTS_TABLES,
+	 verb_compare, "compare source and destination data at one common point",
+	 "Reads all rows of both sides as of one position, while everything goes on, and prints a line a table\n"
+	 "and the rows that differ: missing (at the destination), extra (there alone), changed. TABLE is a\n"
+	 "name or a pattern as in the configuration; none means all. Writes nothing. Exit status 4 when\n"
+	 "something differs, 1 when a table could not be compared."},
 	{"decode", "[FILE]", 0, NULL, "print captured plugin output as text",
 	 "Reads what pg_recvlogical wrote with format=binary, from the file or from standard input, and prints\n"
 	 "one line a message."},
@@ -102,7 +111,7 @@ static const struct verb verbs[] = {
 #define countof(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char exit_statuses[] = "Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration, "
-									"3 a precheck failed.\n";
+									"3 a precheck failed,\n4 compare found a difference.\n";
 
 /* ---- help */
 
@@ -165,6 +174,18 @@ parse_until(const char *text, struct until *until, struct error *err)
 }
 
 static bool
+parse_limit(const char *text, unsigned *limit, struct error *err)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	*limit = (unsigned) value;
+	if (*text >= '0' && *text <= '9' && *end == '\0' && value >= 1 && value <= 1000000)
+		return true;
+	return error_set(err, ERROR_CONFIG, "--limit takes a number from 1 to 1000000, not \"%s\"", text);
+}
+
+static bool
 take_option(enum option_bit bit, const char *argument, struct command *command, struct error *err)
 {
 	switch (bit) {
@@ -185,7 +206,10 @@ take_option(enum option_bit bit, const char *argument, struct command *command, 
 	case OPTION_CREATE:
 		command->create = true;
 		return true;
+	case OPTION_LIMIT:
+		return parse_limit(argument, &command->limit, err);
 	case OPTION_HELP:
+	case ARGUMENTS_TABLES:
 		break;
 	}
 	return true;
@@ -227,6 +251,8 @@ check_usage(const struct verb *verb, struct command *command, char **rest, struc
 {
 	if (!verb->run && *rest)
 		command->file = *rest++;
+	for (command->tables.items = rest; verb->options & ARGUMENTS_TABLES && *rest; rest++)
+		command->tables.count++;
 	if (*rest)
 		error_set(err, ERROR_CONFIG, "%s does not take the argument \"%s\"", verb->name, *rest);
 	else if (verb->options & OPTION_CONFIG && !command->config_path)

@@ -16,7 +16,9 @@
 /* What the command line says; what it does not mention is zero. */
 struct command {
 	const char *config_path;
-	const char *file; /* decode: NULL is standard input */
+	const char *file;		   /* decode: NULL is standard input */
+	struct string_list tables; /* none given: all */
+	unsigned limit;			   /* compare: 0 is the default */
 	struct until until;
 	bool json;
 	bool watch;
@@ -32,6 +34,8 @@ MUST_CHECK bool verb_status(struct loop *loop, const struct config *config, cons
 							struct error *err);
 MUST_CHECK bool verb_sequences(struct loop *loop, const struct config *config, const struct command *command,
 							   struct error *err);
+MUST_CHECK bool verb_compare(struct loop *loop, const struct config *config, const struct command *command,
+							 struct error *err);
 MUST_CHECK bool verb_drop(struct loop *loop, const struct config *config, const struct command *command,
 						  struct error *err);
 

@@ -1,0 +1,247 @@
+#include "compare_scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEAVE_SQL "ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look"
+
+static const char changed[] = "it was altered or truncated meanwhile";
+
+struct job;
+
+struct side {
+	struct job *job;
+	struct connection *conn;
+	enum compare_from from;
+	bool busy;
+};
+
+/* A table at a time, both sides at once. */
+struct job {
+	struct scan *scan;
+	struct side sides[2];
+	struct compare_table *table; /* NULL: none left */
+};
+
+struct scan {
+	struct loop *loop;
+	struct job *jobs;
+	unsigned job_count;
+	struct compare_table **queue;
+	unsigned queue_count;
+	unsigned next;
+	bool failed;
+	struct error err;
+};
+
+static void start_next(struct job *job);
+
+static void
+fail(struct job *job, const struct error *err)
+{
+	struct scan *scan = job->scan;
+
+	if (scan->failed)
+		return;
+	scan->failed = true;
+	scan->err = *err;
+	error_context(&scan->err, "comparing %s.%s", job->table->table->source.schema,
+				  job->table->table->source.name);
+}
+
+static void
+on_left(void *arg, const struct result *res, const struct error *err)
+{
+	struct side *side = arg;
+	struct job *job = side->job;
+
+	(void) res;
+	side->busy = false;
+	if (err)
+		fail(job, err);
+	else if (!job->sides[0].busy && !job->sides[1].busy)
+		start_next(job);
+}
+
+static void
+leave(struct side *side)
+{
+	connection_query(side->conn, LEAVE_SQL, NULL, 0, on_left, side);
+}
+
+/* Tables and columns that are gone: the same as altered ones. */
+static bool
+is_undefined(const struct error *err)
+{
+	return strcmp(err->sqlstate, "42P01") == 0 || strcmp(err->sqlstate, "3F000") == 0 ||
+		   strcmp(err->sqlstate, "42703") == 0;
+}
+
+static void
+give_up(struct side *side, const struct error *err)
+{
+	if (err && !is_undefined(err)) {
+		fail(side->job, err);
+		return;
+	}
+	side->job->table->changed = true;
+	side->job->table->reason = (char *) (uintptr_t) changed;
+	leave(side);
+}
+
+static void
+on_sums(void *arg, const struct result *res, const struct error *err)
+{
+	struct side *side = arg;
+	struct compare_table *table = side->job->table;
+	struct compare_bucket *buckets =
+		side->from == COMPARE_TARGET ? table->target_buckets : table->source_buckets;
+
+	if (err) {
+		give_up(side, err);
+		return;
+	}
+	for (unsigned i = 0; i < result_rows(res); i++)
+		buckets[result_int(res, i, 0)] = (struct compare_bucket){
+			.rows = result_int(res, i, 1),
+			.sum = compare_parse_sum(result_text(res, i, 2)),
+		};
+	leave(side);
+}
+
+static void
+on_set(void *arg, const struct result *res, const struct error *err)
+{
+	(void) res;
+	if (err)
+		fail(((struct side *) arg)->job, err);
+}
+
+static void
+on_looked(void *arg, const struct result *res, const struct error *err)
+{
+	struct side *side = arg;
+	const struct compare_plan *plan = &side->job->table->plan;
+	struct buffer sql;
+
+	if (err || !result_bool(res, 0, 0)) {
+		give_up(side, err);
+		return;
+	}
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	compare_put_settings(&sql, plan);
+	connection_query(side->conn, (const char *) sql.data, NULL, 0, on_set, side);
+	buffer_reset(&sql);
+	compare_put_sums(&sql, plan, side->from);
+	connection_query(side->conn, (const char *) sql.data, NULL, 0, on_sums, side);
+	buffer_fini(&sql);
+}
+
+static void
+start_next(struct job *job)
+{
+	struct scan *scan = job->scan;
+
+	job->table = NULL;
+	if (scan->failed || scan->next == scan->queue_count)
+		return;
+	job->table = scan->queue[scan->next++];
+	for (unsigned i = 0; i < 2; i++) {
+		struct side *side = &job->sides[i];
+		struct buffer sql;
+
+		side->busy = true;
+		buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+		compare_put_look(&sql, &job->table->plan, side->from);
+		connection_query(side->conn, (const char *) sql.data, NULL, 0, on_looked, side);
+		buffer_fini(&sql);
+	}
+}
+
+static bool
+is_over(void *arg)
+{
+	const struct scan *scan = arg;
+
+	if (scan->failed || loop_stop_requested(scan->loop))
+		return true;
+	for (unsigned i = 0; i < scan->job_count; i++)
+		if (scan->jobs[i].table)
+			return false;
+	return true;
+}
+
+bool
+compare_scan_run(struct compare_point *point, struct compare_table **tables, unsigned count,
+				 struct error *err)
+{
+	struct scan scan = {
+		.loop = point->loop,
+		.jobs = catalog_alloc(point->end_count, sizeof *scan.jobs),
+		.job_count = point->end_count,
+		.queue = tables,
+		.queue_count = count,
+	};
+
+	for (unsigned i = 0; i < point->end_count; i++) {
+		struct job *job = &scan.jobs[i];
+
+		job->scan = &scan;
+		job->sides[0] = (struct side){job, point->ends[i].source, COMPARE_SOURCE, false};
+		job->sides[1] = (struct side){job, point->ends[i].target, COMPARE_TARGET, false};
+		start_next(job);
+	}
+	loop_run_until(point->loop, is_over, &scan);
+	/* Callbacks of what is still under way refer to the scan. */
+	for (unsigned i = 0; i < point->end_count; i++) {
+		if (!scan.jobs[i].table)
+			continue;
+		connection_abandon(point->ends[i].source);
+		connection_abandon(point->ends[i].target);
+	}
+	free(scan.jobs);
+	if (scan.failed) {
+		*err = scan.err;
+		return false;
+	}
+	return !loop_stop_requested(point->loop) || error_set(err, ERROR_STOPPED, "stopped");
+}
+
+/* ---- one table, in sequence */
+
+static bool
+look(struct connection *conn, const struct compare_plan *plan, enum compare_from from, bool *same,
+	 struct error *err)
+{
+	struct result *res;
+	struct buffer sql;
+	bool ok;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	compare_put_look(&sql, plan, from);
+	ok = connection_execute(conn, (const char *) sql.data, NULL, 0, &res, err);
+	buffer_fini(&sql);
+	if (!ok) {
+		*same = false;
+		return is_undefined(err);
+	}
+	*same &= result_bool(res, 0, 0);
+	result_free(res);
+	return true;
+}
+
+bool
+compare_scan_enter(const struct compare_ends *ends, const struct compare_plan *plan, bool *same,
+				   struct error *err)
+{
+	*same = true;
+	return look(ends->source, plan, COMPARE_SOURCE, same, err) &&
+		   look(ends->target, plan, COMPARE_TARGET, same, err);
+}
+
+bool
+compare_scan_leave(const struct compare_ends *ends, struct error *err)
+{
+	return connection_execute(ends->source, LEAVE_SQL, NULL, 0, NULL, err) &&
+		   connection_execute(ends->target, LEAVE_SQL, NULL, 0, NULL, err);
+}

@@ -1,0 +1,132 @@
+#!/usr/bin/perl
+# sluice compare: equal sides are found equal while traffic runs, and every kind
+# of difference is found.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use JSON::PP;
+use SluiceTest;
+use Test::More;
+use Traffic;
+
+my $t = SluiceTest->new;
+my $traffic = Traffic->new($t, rows => 3000, rate => 100);
+
+# Types whose text depends on the server's version, and values that are easily
+# taken for each other.
+$t->source_sql(q{
+	CREATE TABLE kinds (id int PRIMARY KEY, r real, d float8, ds float8[], p point, n numeric, c char(5), b bytea,
+		t text, ts timestamptz, iv interval, j jsonb, bo bool, ip inet, x "char");
+	INSERT INTO kinds SELECT i, i / 7.0, i / 3.0, ARRAY[i / 9.0, 'NaN', NULL], point(i / 3.0, -i), i / 8.0, 'c' || i,
+		decode(md5(i::text), 'hex'), CASE i % 3 WHEN 0 THEN NULL WHEN 1 THEN '' ELSE 'ä' || i END,
+		timestamptz '2020-01-01' + i * interval '1 hour', i * interval '1 minute', jsonb_build_object('a', i),
+		i % 2 = 0, '10.0.0.1', 'x' FROM generate_series(1, 500) i;
+	CREATE TABLE twice (a int, b text);
+	ALTER TABLE twice REPLICA IDENTITY FULL;
+	INSERT INTO twice SELECT i % 5, CASE WHEN i % 2 = 0 THEN 'b' END FROM generate_series(1, 100) i;
+	CREATE TABLE toasted (id int PRIMARY KEY, n int, body text);
+	ALTER TABLE toasted ALTER body SET STORAGE EXTERNAL;
+	INSERT INTO toasted SELECT i, 0, repeat('x' || i, 2000) FROM generate_series(1, 50) i;
+});
+$t->configure;
+
+sub compare
+{
+	my ($status, $name, @arguments) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $result = $t->sluice('compare', @arguments, { timeout => 60 });
+	is($result->{status}, $status, "$name: exit status") or diag($result->{stdout}, $result->{stderr});
+	return $result->{stdout};
+}
+
+$t->fails_like(['compare'], 1, qr/^sluice: task "test" has copied nothing yet/, 'before the first run');
+$t->run_ok('run', '--until', 'current');
+
+# ---- without a daemon
+
+my $out = compare(0, 'level');
+like($out, qr/^equal +public\.kinds: 500 rows$/m, 'a line a table');
+like($out, qr/^\d+ equal, 0 different, 0 not compared; \d+ rows as of [0-9A-F]+\/[0-9A-F]+$/m, 'the sum');
+$t->source_sql(q{UPDATE kinds SET t = 'new' WHERE id = 3; INSERT INTO twice VALUES (1, 'z')});
+like(compare(1, 'behind'), qr/^not compared +public\.kinds: no daemon runs, and the source has changed 1 of its rows/m,
+	'what is still to come is no difference');
+compare(0, 'the others', 'public.toasted', 'public.pgbench_*');
+$t->run_ok('run', '--until', 'current');
+compare(0, 'level again');
+is($t->source_sql('SELECT count(*) FROM pg_replication_slots'), 1, 'no slot is left behind');
+
+# ---- while traffic runs, hot rows, key changes and TOASTed values included
+
+$t->start;
+$traffic->start;
+my $hot = "$t->{directory}/hot.sql";
+open my $file, '>', $hot or die;
+print $file q{
+	\set i random(1, 50)
+	BEGIN;
+	UPDATE toasted SET n = n + 1 WHERE id = :i;
+	UPDATE kinds SET d = d + 0.1, t = NULLIF(t, '') WHERE id = :i;
+	DELETE FROM twice WHERE ctid = (SELECT ctid FROM twice WHERE a = :i % 5 LIMIT 1);
+	INSERT INTO twice VALUES (:i % 5, CASE WHEN :i % 2 = 0 THEN 'b' END);
+	COMMIT;
+};
+close $file;
+my $pgbench = IPC::Run::start([ 'pgbench', '-n', '-c', 2, '-R', 200, '-T', 600, '-f', $hot, $t->source_conninfo ],
+	'>', \my $ignored, '2>', \my $complaints);
+for my $round (1 .. 4)
+{
+	like(compare(0, "under load, round $round"), qr/^\d+ equal, 0 different, 0 not compared/m, "round $round");
+}
+
+# A difference that lies among the hot rows is found, too.
+$t->destination_sql('UPDATE toasted SET body = body || 1 WHERE id <= 50');
+$out = compare(4, 'under load, changed', 'public.toasted');
+like($out, qr/^different +public\.toasted: 50 changed of 50 rows$/m, 'every row');
+$pgbench->kill_kill;
+$traffic->stop;
+$t->wait_applied_ok;
+$t->destination_sql('TRUNCATE toasted');
+like(compare(4, 'an empty target', 'public.toasted', '--limit', 3), qr/^different +public\.toasted: 50 missing of 50 rows\n(  missing  id='\d+'\n){3}  …\n/m, 'the limit');
+is($t->stop, 0, 'it stops');
+
+# ---- every kind of difference
+
+sub differs_like
+{
+	my ($sql, $table, $pattern, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$t->destination_sql($sql);
+	like(compare(4, $name, $table), $pattern, $name);
+}
+$t->source_sql('DELETE FROM kinds; DELETE FROM twice;
+	INSERT INTO kinds (id, d, t, c) VALUES (1, 0.1, NULL, NULL), (2, 0.2, NULL, NULL), (3, 1, NULL, NULL), (4, 1, NULL, NULL);
+	INSERT INTO twice VALUES (1, NULL), (1, NULL), (2, NULL)');
+$t->run_ok('run', '--until', 'current');
+compare(0, 'few rows', 'public.kinds', 'public.twice');
+differs_like('DELETE FROM kinds WHERE id = 4', 'public.kinds', qr/: 1 missing of 4 rows\n  missing  id='4'\n/, 'a missing row');
+differs_like("INSERT INTO kinds (id) VALUES (9)", 'public.kinds', qr/: 1 missing, 1 extra of 4 rows\n  missing  id='4'\n  extra    id='9'\n/, 'an extra row');
+differs_like("UPDATE kinds SET t = '' WHERE id = 1", 'public.kinds', qr/^  changed  id='1': t NULL → ''\n/m, 'NULL and the empty string');
+differs_like('UPDATE kinds SET d = 0.20000000000000004 WHERE id = 2', 'public.kinds', qr/^  changed  id='2': d '0\.2' → '0\.2000+(?:4|39)'\n/m,
+	'the last digit of a float');
+differs_like('INSERT INTO twice VALUES (1, NULL)', 'public.twice', qr/: 1 extra of 3 rows\n  extra    a='1', b=NULL\n/, 'one more of two equal rows');
+differs_like('DELETE FROM twice WHERE a = 1', 'public.twice', qr/: 2 missing of 3 rows\n  missing  a='1', b=NULL \(2 times\)\n/, 'none of two');
+
+my $json = decode_json(compare(4, 'JSON', 'public.kinds', '--json'));
+ok(!$json->{equal}, 'JSON: not equal');
+my ($table) = @{ $json->{tables} };
+is_deeply([ @$table{qw(source target result missing extra changed)} ], [ 'public.kinds', 'public.kinds', 'different', 1, 1, 2 ], 'JSON: the table');
+my ($changed) = grep { $_->{kind} eq 'changed' && $_->{values}[0]{source} eq '1' } @{ $table->{differences} };
+is_deeply($changed->{values}, [ { column => 'id', source => '1', target => '1', key => JSON::PP::true },
+	{ column => 't', source => undef, target => '', key => JSON::PP::false } ], 'JSON: a difference');
+
+# ---- what cannot be compared
+
+$t->fails_like([ 'compare', 'public.nothing' ], 2, qr/^sluice: no table of the task matches "public\.nothing"/, 'an unknown table');
+$t->fails_like([ 'compare', 'a.b.c' ], 2, qr/^sluice: "a\.b\.c": /, 'no table at all');
+$t->fails_like([ 'compare', '--limit', 'none' ], 2, qr/^sluice: --limit takes a number/, 'no number');
+$t->destination_sql('DROP TABLE emptied');
+like(compare(1, 'no target', 'public.emptied'), qr/^not compared +public\.emptied: its target does not exist$/m, 'and why');
+
+done_testing();
