@@ -146,7 +146,8 @@ judge_tables(struct round *round, struct error *err)
 			continue;
 		it->result = COMPARE_EQUAL;
 		if (!compare_judge(it, &round->point.ends[0], compare_window_net(&round->point.window, it->table),
-						   round->limit, &round->report->memory, err))
+						   round->point.config->initial_copy.existing == COPY_EXISTING_APPEND, round->limit,
+						   &round->report->memory, err))
 			return false;
 		if (it->changed) {
 			it->result = COMPARE_NOT_DONE;

@@ -71,9 +71,9 @@ MUST_CHECK bool compare_run(struct loop *loop, const struct config *config, cons
 void compare_report_free(struct compare_report *report);
 
 /* The second half, for one table whose buckets both sides have filled: lays the net change (NULL: none) over
- * the source's, and looks for the rows where they differ. */
+ * the source's, and looks for the rows where they differ. `append`: the target may have held rows before the task. */
 MUST_CHECK bool compare_judge(struct compare_table *it, const struct compare_ends *ends,
-							  const struct net_change *net, unsigned limit, struct arena *memory,
+							  const struct net_change *net, bool append, unsigned limit, struct arena *memory,
 							  struct error *err);
 
 #endif

@@ -35,7 +35,7 @@ static void
 set_missing(struct compare_images *images, struct compare_image *image, unsigned pair)
 {
 	if (!image->missing)
-		image->missing = arena_alloc_zero(images->memory, images->plan->pair_count * sizeof(bool));
+		image->missing = arena_alloc_zero(images->memory, images->plan->carried_count * sizeof(bool));
 	image->missing[pair] = true;
 }
 
@@ -49,12 +49,12 @@ add_image(struct compare_images *images, const struct net_change *net, const str
 	struct reader r;
 
 	*image = (struct compare_image){.origin = row->origin, .weight = weight};
-	image->values = arena_alloc_zero(images->memory, plan->pair_count * sizeof(*image->values));
+	image->values = arena_alloc_zero(images->memory, plan->carried_count * sizeof(*image->values));
 	reader_init(&r, row->row.data, row->row.len);
 	/* It was decoded once already, so it is well formed. */
 	if (!change_decode_row(relation, false, &r, values))
 		abort();
-	for (unsigned i = 0; i < plan->pair_count; i++) {
+	for (unsigned i = 0; i < plan->carried_count; i++) {
 		int at = position_of(relation, plan->pairs[i].source);
 
 		if (at < 0 || values[at].kind == VALUE_UNCHANGED)
@@ -138,9 +138,9 @@ compare_images_query(const struct compare_images *images, const uint32_t *which,
 	struct arrays arrays;
 	bool ok;
 
-	arrays_init(&arrays, images->plan->pair_count);
+	arrays_init(&arrays, images->plan->carried_count);
 	for (uint32_t i = 0; i < count; i++)
-		for (unsigned pair = 0; pair < images->plan->pair_count; pair++)
+		for (unsigned pair = 0; pair < images->plan->carried_count; pair++)
 			put_element(&arrays.buffers[pair], images->images[which[i]].values[pair]);
 	ok = arrays_execute(&arrays, source, sql, res, err);
 	arrays_fini(&arrays);
@@ -195,7 +195,7 @@ static void
 complete(const struct compare_images *images, struct compare_image *image, const struct result *res,
 		 unsigned row)
 {
-	for (unsigned pair = 0; pair < images->plan->pair_count; pair++) {
+	for (unsigned pair = 0; pair < images->plan->carried_count; pair++) {
 		if (!image->missing[pair])
 			continue;
 		image->values[pair] = result_is_null(res, row, pair + 1)

@@ -1,6 +1,6 @@
 /*
  * The net change of the time between the two positions as rows of text, one
- * value for each pair of a compare plan, and as the rows to lay over the source's.
+ * value for each carried column of a compare plan, and as the rows to lay over the source's.
  */
 #ifndef SLUICE_COMPARE_IMAGES_H
 #define SLUICE_COMPARE_IMAGES_H

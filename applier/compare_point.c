@@ -235,11 +235,42 @@ came_not(const struct compare_point *point, uint64_t applied, const char *why, s
 	return error_hint(err, "\"sluice status\" tells what it waits for.");
 }
 
+static bool
+is_paused(struct compare_point *point, bool *paused, struct error *err)
+{
+	struct param param = param_text(point->config->task);
+	struct result *res;
+
+	if (!connection_execute(point->target, "SELECT phase = 'paused' FROM sluice.progress WHERE task = $1",
+							&param, 1, &res, err))
+		return false;
+	*paused = result_rows(res) > 0 && result_bool(res, 0, 0);
+	result_free(res);
+	return true;
+}
+
+/* Whether waiting is in vain. */
+static bool
+may_move(struct compare_point *point, uint64_t applied, int64_t moved_ms, struct error *err)
+{
+	int64_t holder;
+	bool paused;
+
+	if (!progress_lock_holder(point->target, point->config->task, &holder, err) ||
+		!is_paused(point, &paused, err))
+		return false;
+	if (holder == 0)
+		return came_not(point, applied, "the daemon has ended", err);
+	if (paused)
+		return came_not(point, applied, "the daemon is paused", err);
+	return !is_overdue(point, moved_ms) || came_not(point, applied, "does not move", err);
+}
+
 /* Until the destination has come to the source's snapshot. */
 static bool
 await_destination(struct compare_point *point, struct error *err)
 {
-	int64_t moved_ms = loop_now_ms(point->loop), holder;
+	int64_t moved_ms = loop_now_ms(point->loop);
 	uint64_t last = 0;
 
 	for (;;) {
@@ -250,12 +281,8 @@ await_destination(struct compare_point *point, struct error *err)
 		if (point->progress.applied_lsn != last)
 			moved_ms = loop_now_ms(point->loop);
 		last = point->progress.applied_lsn;
-		if (!progress_lock_holder(point->target, point->config->task, &holder, err))
+		if (!may_move(point, last, moved_ms, err))
 			return false;
-		if (holder == 0)
-			return came_not(point, last, "the daemon has ended", err);
-		if (is_overdue(point, moved_ms))
-			return came_not(point, last, "does not move", err);
 		if (!loop_sleep(point->loop, POLL_MS))
 			return error_set(err, ERROR_STOPPED, "stopped");
 	}

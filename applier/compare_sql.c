@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mapping.h"
 #include "sql.h"
 
 /* Rows a bucket that are quick to fetch and compare one by one. */
@@ -59,6 +60,20 @@ choose_digits(const struct table *table)
 	return buckets <= 256 ? 2 : buckets <= 4096 ? 3 : 4;
 }
 
+static void
+carry_others(struct compare_plan *plan)
+{
+	const struct table *table = plan->table;
+
+	plan->carried_count = plan->pair_count;
+	for (unsigned i = 0; mapping_where(table) && i < table->source.column_count; i++) {
+		const struct source_column *source = &table->source.columns[i];
+
+		if (!mapping_find_target(table, source->name))
+			plan->pairs[plan->carried_count++] = (struct compare_pair){source, NULL};
+	}
+}
+
 void
 compare_plan_init(struct compare_plan *plan, const struct table *table, bool same_encoding,
 				  int destination_version)
@@ -71,7 +86,7 @@ compare_plan_init(struct compare_plan *plan, const struct table *table, bool sam
 	};
 	for (unsigned i = 0; i < table->source.column_count; i++) {
 		const struct source_column *source = &table->source.columns[i];
-		const struct target_column *target = target_find_column(&table->target, source->name);
+		const struct target_column *target = mapping_find_target(table, source->name);
 
 		if (!target)
 			continue;
@@ -79,6 +94,7 @@ compare_plan_init(struct compare_plan *plan, const struct table *table, bool sam
 		/* PostgreSQL 12 began to print the shortest digits that are exact. */
 		plan->round_floats |= destination_version < 120000 && may_nest_floats(source);
 	}
+	carry_others(plan);
 	find_key(plan);
 }
 
@@ -126,8 +142,8 @@ put_target_output(struct buffer *sql, const char *ref, const struct target_colum
 static void
 put_target_type(struct buffer *sql, const struct target_column *target)
 {
-	bool domain =
-		strcmp(target->type_schema, target->base_schema) || strcmp(target->type_name, target->base_name);
+	bool domain = strcmp(target->type_schema, target->base_schema) != 0 ||
+				  strcmp(target->type_name, target->base_name) != 0;
 
 	if (domain)
 		sql_qualified(sql, target->base_schema, target->base_name);
@@ -244,15 +260,15 @@ static void
 put_images(struct buffer *sql, const struct compare_plan *plan)
 {
 	buffer_printf(sql, "(SELECT u.number");
-	for (unsigned i = 0; i < plan->pair_count; i++) {
+	for (unsigned i = 0; i < plan->carried_count; i++) {
 		buffer_printf(sql, ", u.c%u::%s AS ", i + 1, plan->pairs[i].source->formatted);
 		sql_identifier(sql, plan->pairs[i].source->name);
 	}
 	buffer_printf(sql, " FROM unnest(");
-	for (unsigned i = 0; i < plan->pair_count; i++)
+	for (unsigned i = 0; i < plan->carried_count; i++)
 		buffer_printf(sql, "%s$%u::text[]", i ? ", " : "", i + 1);
 	buffer_printf(sql, ") WITH ORDINALITY AS u (");
-	for (unsigned i = 0; i < plan->pair_count; i++)
+	for (unsigned i = 0; i < plan->carried_count; i++)
 		buffer_printf(sql, "c%u, ", i + 1);
 	buffer_printf(sql, "number))");
 }
@@ -278,6 +294,16 @@ put_from(struct buffer *sql, const struct compare_plan *plan, enum compare_from 
 	buffer_printf(sql, " AS t");
 }
 
+/* A condition may end with a comment. */
+static void
+put_filter(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
+{
+	if (from != COMPARE_TARGET && mapping_where(plan->table))
+		buffer_printf(sql, " WHERE (%s\n)", mapping_where(plan->table));
+	else
+		buffer_printf(sql, " WHERE true");
+}
+
 /* Every row as k and r, the text of all its columns. */
 static void
 put_texts(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
@@ -292,6 +318,7 @@ put_texts(struct buffer *sql, const struct compare_plan *plan, enum compare_from
 	put_row(sql, plan, from, false);
 	buffer_printf(sql, " AS r");
 	put_from(sql, plan, from);
+	put_filter(sql, plan, from);
 }
 
 /* The bucket of a row of put_texts(). */
@@ -447,7 +474,7 @@ compare_put_keys(struct buffer *sql, const struct compare_plan *plan)
 {
 	put_selection(sql, plan);
 	put_texts(sql, plan, COMPARE_SOURCE);
-	buffer_printf(sql, " WHERE EXISTS (SELECT FROM ");
+	buffer_printf(sql, " AND EXISTS (SELECT FROM ");
 	put_sent_keys(sql, plan);
 	buffer_printf(sql, " WHERE ");
 	put_key_match(sql, plan);
@@ -459,7 +486,7 @@ void
 compare_put_values(struct buffer *sql, const struct compare_plan *plan)
 {
 	buffer_printf(sql, "SELECT u.number");
-	for (unsigned i = 0; i < plan->pair_count; i++) {
+	for (unsigned i = 0; i < plan->carried_count; i++) {
 		const struct source_column *column = plan->pairs[i].source;
 		struct buffer ref;
 
@@ -528,6 +555,7 @@ compare_put_details(struct buffer *sql, const struct compare_plan *plan, enum co
 	buffer_printf(sql, " AS r");
 	put_shown_values(sql, plan, from);
 	put_from(sql, plan, from);
+	put_filter(sql, plan, from);
 	buffer_printf(sql, ") AS texts");
 	if (from != COMPARE_IMAGES) {
 		buffer_printf(sql, " WHERE ");

@@ -19,14 +19,16 @@
 
 struct compare_pair {
 	const struct source_column *source;
-	const struct target_column *target;
+	const struct target_column *target; /* NULL: only the row filter needs it */
 };
 
 /* How one table is compared. */
 struct compare_plan {
 	const struct table *table;
-	struct compare_pair *pairs; /* every source column that has a counterpart */
-	unsigned pair_count;
+	struct compare_pair
+		*pairs;				/* every source column that has a counterpart; behind them those that have none */
+	unsigned pair_count;	/* those that are compared */
+	unsigned carried_count; /* those of images: all, where there is a row filter */
 	unsigned key[TABLE_MAX_KEY]; /* positions in `pairs`; the match key */
 	unsigned key_count;			 /* 0: the whole row */
 	unsigned bucket_digits;		 /* 16 ^ this many buckets */
@@ -48,7 +50,7 @@ compare_plan_buckets(const struct compare_plan *plan)
 enum compare_from {
 	COMPARE_SOURCE,
 	COMPARE_TARGET,
-	COMPARE_IMAGES, /* rows that are sent along, one text[] for each pair's source column: $1, $2 … */
+	COMPARE_IMAGES, /* rows that are sent along, one text[] for each carried column: $1, $2 … */
 };
 
 /*
@@ -65,7 +67,7 @@ void compare_put_sums(struct buffer *sql, const struct compare_plan *plan, enum 
 void compare_put_buckets(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
 /* At the source: 0, bucket, k, d of the rows with the keys $1::text[], $2::text[] …, one array for each key column. */
 void compare_put_keys(struct buffer *sql, const struct compare_plan *plan);
-/* At the source: number from 1 on, then every pair's value as text, of the rows with these keys, which are in order. */
+/* At the source: number from 1 on, then every carried column's value as text, of the rows with these keys, which are in order. */
 void compare_put_values(struct buffer *sql, const struct compare_plan *plan);
 /* Number from 1 on, bucket, k, d of each image; those that the row filter leaves out are missing. */
 void compare_put_images(struct buffer *sql, const struct compare_plan *plan);

@@ -18,6 +18,7 @@ struct judge {
 	struct connection *target;
 	struct compare_images images;
 	struct compare_rows over; /* to be laid over the source's rows */
+	bool append;			  /* targets may have held rows before */
 	unsigned limit;
 	struct arena *memory;
 	struct error *err;
@@ -33,17 +34,22 @@ bucket_differs(const struct compare_table *it, unsigned bucket)
 	return source->rows != target->rows || source->sum != target->sum;
 }
 
-/* Whose operations are left out may differ in that way. */
+/* What the task does not bring about may differ, and rows may be in the target that it has not fed. */
 static bool
-is_allowed(const struct compare_table *it, enum compare_kind kind)
+is_allowed(const struct judge *judge, enum compare_kind kind)
 {
-	static const unsigned operations[] = {
-		[COMPARE_MISSING] = OPERATION_INSERT,
-		[COMPARE_EXTRA] = OPERATION_DELETE,
-		[COMPARE_CHANGED] = OPERATION_UPDATE,
-	};
+	const struct table *table = judge->it->table;
 
-	return !(it->table->operations & operations[kind]);
+	switch (kind) {
+	case COMPARE_MISSING:
+		return !(table->operations & OPERATION_INSERT);
+	case COMPARE_CHANGED:
+		return !(table->operations & OPERATION_UPDATE);
+	case COMPARE_EXTRA:
+		break;
+	}
+	return judge->append || table->shared_with || !(table->operations & OPERATION_DELETE) ||
+		   !(table->operations & OPERATION_TRUNCATE);
 }
 
 static void
@@ -66,7 +72,7 @@ take(void *arg, const struct compare_difference *difference)
 	struct judge *judge = arg;
 	struct compare_table *it = judge->it;
 
-	if (is_allowed(it, difference->kind))
+	if (is_allowed(judge, difference->kind))
 		return true;
 	it->counts[difference->kind] += difference->times;
 	it->result = COMPARE_DIFFERENT;
@@ -407,11 +413,12 @@ judge_table(struct judge *judge, const struct compare_ends *ends, const struct n
 
 bool
 compare_judge(struct compare_table *it, const struct compare_ends *ends, const struct net_change *net,
-			  unsigned limit, struct arena *memory, struct error *err)
+			  bool append, unsigned limit, struct arena *memory, struct error *err)
 {
 	struct judge judge = {.it = it,
 						  .source = ends->source,
 						  .target = ends->target,
+						  .append = append,
 						  .limit = limit,
 						  .memory = memory,
 						  .err = err};

@@ -130,7 +130,9 @@ put_table(struct buffer *out, struct arena *memory, const struct compare_table *
 	buffer_printf(out, ": ");
 	switch (it->result) {
 	case COMPARE_EQUAL:
-		buffer_printf(out, "%" PRId64 " rows", it->target_rows);
+		buffer_printf(out, "%" PRId64 " rows", it->source_rows);
+		if (it->source_rows != it->target_rows)
+			buffer_printf(out, " (the target holds %" PRId64 ")", it->target_rows);
 		break;
 	case COMPARE_DIFFERENT:
 		put_counts(out, it);
@@ -221,6 +223,7 @@ static void
 put_json_table(struct buffer *out, struct arena *memory, const struct compare_table *it)
 {
 	const struct table *table = it->table;
+	char lsn[LSN_TEXT_BYTES];
 
 	buffer_printf(out, "{\"source\":");
 	json_string(out, progress_table_name(memory, table->source.schema, table->source.name));
@@ -228,6 +231,7 @@ put_json_table(struct buffer *out, struct arena *memory, const struct compare_ta
 	json_string(out, progress_table_name(memory, table->target_schema, table->target_name));
 	buffer_printf(out, ",\"result\":\"%s\",\"reason\":", result_names[it->result]);
 	json_string(out, it->reason);
+	buffer_printf(out, ",\"lsn\":\"%s\"", lsn_format(it->lsn, lsn));
 	buffer_printf(out, ",\"source_rows\":%" PRId64 ",\"target_rows\":%" PRId64, it->source_rows,
 				  it->target_rows);
 	for (unsigned kind = 0; kind < 3; kind++)

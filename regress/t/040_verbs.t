@@ -27,7 +27,7 @@ subtest 'usage' => sub {
 	says(['--help'], 0, qr/^Usage:.*^  sluice check +-c FILE.*^  sluice drop /ms, $nothing, 'help');
 	says(['--version'], 0, qr/\Asluice \d+\.\d+\.\d+\n\z/, $nothing, 'version');
 	says([ $_, '--help' ], 0, qr/\Asluice $_: .*^Usage: sluice $_ .*^Options:.*--help/ms, $nothing, "help of $_")
-	  for qw(check schema run status decode drop);
+	  for qw(check schema run status compare decode drop);
 	says([], 2, $nothing, qr/\Asluice: no verb given$hint/, 'no verb');
 	says(['tun'], 2, $nothing, qr/\Asluice: unknown verb "tun"$hint/, 'an unknown verb');
 	says(['--verbose'], 2, $nothing, qr/\Asluice: unknown option "--verbose"$hint/, 'an unknown option');
