@@ -59,6 +59,14 @@ sub set
 	return;
 }
 
+# A format for large whole numbers.
+sub commas
+{
+	my $digits = reverse sprintf '%.0f', $_[0];
+	$digits =~ s/(\d{3})(?=\d)/$1,/g;
+	return scalar reverse $digits;
+}
+
 sub value
 {
 	my ($self, $key, $row, $column) = @_;
