@@ -10,6 +10,7 @@
 #include "merge_plan.h"
 #include "progress.h"
 #include "sql.h"
+#include "stagings.h"
 
 #define COPY_PIECE_BYTES ((size_t) 64 * 1024)
 #define COMMITS_BETWEEN_VACUUMS 5000
@@ -26,6 +27,7 @@ enum apply_phase {
 	APPLY_TRUNCATING,
 	APPLY_TRUNCATING_RESTARTING, /* TRUNCATE … RESTART IDENTITY */
 	APPLY_MERGING,
+	APPLY_DROPPING,	 /* staging tables that are too many */
 	APPLY_ADVANCING, /* writing the new position */
 	APPLY_WRITTEN,	 /* all of that was asked */
 	APPLY_COMMITTING,
@@ -58,11 +60,7 @@ struct apply {
 	struct merge_plan plan;
 	struct merge_step *step; /* asked last */
 	unsigned in_flight;
-	struct staging *stagings; /* by shape number */
-	unsigned staging_count;
-	unsigned *touched; /* numbers of the shapes that this transaction has merged, for their stagings */
-	unsigned touched_count;
-	unsigned touched_capacity;
+	struct stagings stagings;
 	int64_t commits;
 };
 
@@ -82,6 +80,7 @@ apply_create(struct connection *destination, const struct dialect *dialect, cons
 	snprintf(apply->epoch, sizeof apply->epoch, "%" PRId64, epoch);
 	apply->done = done;
 	apply->arg = arg;
+	stagings_init(&apply->stagings);
 	connection_allow_pipelining(destination);
 	return apply;
 }
@@ -92,8 +91,7 @@ apply_destroy(struct apply *apply)
 	if (!apply)
 		return;
 	batch_destroy(apply->batch);
-	free(apply->stagings);
-	free(apply->touched);
+	stagings_fini(&apply->stagings);
 	free(apply->task);
 	free(apply);
 }
@@ -261,35 +259,6 @@ truncate(struct apply *apply, bool restart)
 
 /* ---- merging */
 
-static void
-note_touched(struct apply *apply, unsigned number)
-{
-	if (apply->touched_count == apply->touched_capacity) {
-		apply->touched_capacity = apply->touched_capacity ? 2 * apply->touched_capacity : 64;
-		apply->touched = realloc(apply->touched, apply->touched_capacity * sizeof *apply->touched);
-		if (!apply->touched)
-			arena_out_of_memory(apply->touched_capacity * sizeof *apply->touched);
-	}
-	apply->touched[apply->touched_count++] = number;
-}
-
-static struct staging *
-staging_of(struct apply *apply, const struct shape *shape)
-{
-	if (shape->number >= apply->staging_count) {
-		unsigned count = (shape->number + 1) * 2;
-		struct staging *grown = realloc(apply->stagings, count * sizeof *grown);
-
-		if (!grown)
-			arena_out_of_memory(count * sizeof *grown);
-		memset(grown + apply->staging_count, 0, (count - apply->staging_count) * sizeof *grown);
-		apply->stagings = grown;
-		apply->staging_count = count;
-	}
-	note_touched(apply, shape->number);
-	return &apply->stagings[shape->number];
-}
-
 static enum copy_next
 produce_rows(void *arg, struct buffer *out)
 {
@@ -332,8 +301,9 @@ merge(struct apply *apply)
 	while (!step && apply->net < apply->batch->net_count) {
 		const struct net_change *net = apply->batch->nets[apply->net++];
 
-		if (!merge_plan_build(&apply->plan, net, apply->dialect, staging_of(apply, net->shape),
-							  &apply->batch->arena, &err)) {
+		if (!merge_plan_build(&apply->plan, net, apply->dialect,
+							  stagings_of(&apply->stagings, net->shape->number), &apply->batch->arena,
+							  &err)) {
 			fail(apply, net->shape->table, &err);
 			return false;
 		}
@@ -342,8 +312,21 @@ merge(struct apply *apply)
 	if (step)
 		execute(apply, step);
 	else
-		apply->phase = apply->batch->final ? APPLY_ADVANCING : APPLY_WRITTEN;
+		apply->phase = apply->batch->final ? APPLY_DROPPING : APPLY_WRITTEN;
 	return true;
+}
+
+static void
+drop_stagings(struct apply *apply)
+{
+	struct buffer sql;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	if (stagings_put_drop(&apply->stagings, &sql)) {
+		buffer_put_u8(&sql, '\0');
+		query(apply, (const char *) sql.data);
+	}
+	buffer_fini(&sql);
 }
 
 /* ---- the position */
@@ -384,9 +367,7 @@ committed(struct apply *apply)
 {
 	apply->in_transaction = false;
 	apply->commits++;
-	for (unsigned i = 0; i < apply->touched_count; i++)
-		staging_committed(&apply->stagings[apply->touched[i]]);
-	apply->touched_count = 0;
+	stagings_committed(&apply->stagings);
 }
 
 /* ---- the order of things */
@@ -414,6 +395,10 @@ ask(struct apply *apply)
 		return true;
 	case APPLY_MERGING:
 		return merge(apply);
+	case APPLY_DROPPING:
+		drop_stagings(apply);
+		apply->phase = APPLY_ADVANCING;
+		return true;
 	case APPLY_ADVANCING:
 		write_position(apply);
 		apply->phase = APPLY_WRITTEN;

@@ -30,6 +30,7 @@ struct staging {
 	bool keys_used;
 	bool rows_used;
 	bool counts_used;
+	int64_t used_in; /* the last transaction that did, for stagings.c; 0: there are none */
 };
 
 /* To be called after each commit: ON COMMIT DELETE ROWS has emptied them. */
