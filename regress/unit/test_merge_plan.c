@@ -288,6 +288,38 @@ test_distribution_outside_the_key(void **state)
 			   " WHERE t.\"id\" = s.k1\n" COPY_ORDERS "\n");
 }
 
+/* ---- rows of which it is not known whether the target holds them */
+
+static void
+test_rows_that_the_target_may_lack(void **state)
+{
+	static const struct table_override override = {.where = "note = 'a'"};
+	struct feed f;
+
+	(void) state;
+	feed_init(&f, 'd', true, orders_with_extra, COUNT(orders_with_extra));
+	f.sketch.table.override = &override;
+	assert_true(feed_open(&f, false));
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a", "b")));
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("2", "a", UNCHANGED)));
+	assert_true(feed_delete(&f, CHANGE_OLD_KEY, ROW("3", NULL, NULL)));
+	check_plan(&f, &dialect_postgresql,
+			   "CREATE TEMP TABLE sluice_rows_1 (k1 integer, g int8, u bytea, c1 integer, c2 text, c3 text,"
+			   " x1 numeric(10,2), found boolean) ON COMMIT DELETE ROWS\n"
+			   "COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
+			   "UPDATE pg_temp.sluice_rows_1 AS s SET found = true FROM \"public\".\"orders\" AS t"
+			   " WHERE t.\"id\" = s.k1\n"
+			   "SELECT 1 FROM pg_temp.sluice_rows_1 AS s WHERE s.found IS NULL AND s.g IN (1) -> 0\n"
+			   "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+			   " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n"
+			   "UPDATE \"public\".\"orders\" AS t SET \"note\" = s.c2, \"body\" = s.c3"
+			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.g = 0 AND t.\"id\" = s.k1\n"
+			   "UPDATE \"public\".\"orders\" AS t SET \"note\" = s.c2"
+			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.g = 1 AND t.\"id\" = s.k1\n"
+			   "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3"
+			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.found IS NULL\n");
+}
+
 /* ---- staging tables in the course of a session */
 
 static void
@@ -737,6 +769,7 @@ main(void)
 		cmocka_unit_test(test_many_keys),
 		cmocka_unit_test(test_many_keys_on_greenplum),
 		cmocka_unit_test(test_distribution_outside_the_key),
+		cmocka_unit_test(test_rows_that_the_target_may_lack),
 		cmocka_unit_test(test_staging_is_made_once),
 		cmocka_unit_test(test_names_are_quoted),
 		cmocka_unit_test(test_domains_by_their_base),

@@ -352,6 +352,63 @@ test_left_out_operations_leave_rows_behind(void **state)
 }
 
 static void
+test_another_sources_row_is_not_replaced(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	feed_init(&f, 'd', true, keyed, COUNT(keyed));
+	f.sketch.table.operations = OPERATION_ALL & ~(unsigned) OPERATION_TRUNCATE;
+	f.sketch.table.shared_with = (char *) "two.orders and public.orders";
+	assert_true(feed_open(&f, false));
+	assert_true(feed_insert(&f, ROW("1", "a", "b")));
+	assert_true(feed_update(&f, CHANGE_OLD_KEY, ROW("2", NULL, NULL), ROW("3", "a", "b")));
+	check(&f, "181");
+}
+
+/* ---- rows that come to match a condition, and cease to */
+
+static const struct table_override with_condition = {.where = "note = 'a'"};
+
+static void
+open_with_condition(struct feed *f)
+{
+	feed_init(f, 'd', true, keyed, COUNT(keyed));
+	f->sketch.table.override = &with_condition;
+	assert_true(feed_open(f, false));
+}
+
+static void
+test_rows_come_and_go(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	open_with_condition(&f);
+	/* Was it there? */
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a", "b")));
+	assert_true(feed_delete(&f, CHANGE_OLD_KEY, ROW("2", NULL, NULL)));
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("2", "a", "b")));
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("3", "a", UNCHANGED)));
+	check(&f, "992");
+}
+
+static void
+test_values_that_nobody_has(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	open_with_condition(&f);
+	assert_true(feed_delete(&f, CHANGE_OLD_KEY, ROW("1", NULL, NULL)));
+	assert_false(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a", UNCHANGED)));
+	assert_non_null(strstr(f.err.message, "came to match the table's condition"));
+	assert_non_null(strstr(f.err.hint, "REPLICA IDENTITY FULL"));
+	assert_false(feed_insert(&f, ROW("2", "a", UNCHANGED)));
+	feed_close(&f);
+}
+
+static void
 test_what_the_target_computes_is_not_missed(void **state)
 {
 	static const struct sketch_column columns[] = {
@@ -394,6 +451,26 @@ test_rows_are_counted(void **state)
 	assert_int_equal(f.net.rows[1].count, -1);
 	assert_int_equal(f.net.rows[2].count, 0);
 	check(&f, "18081");
+}
+
+static void
+test_rows_that_differ_in_what_is_left_out(void **state)
+{
+	static char *subset[] = {"a"};
+	static const struct table_override override = {.columns = {subset, 1}};
+	struct feed f;
+
+	(void) state;
+	feed_init(&f, 'f', true, keyless, COUNT(keyless));
+	f.sketch.table.override = &override;
+	assert_true(feed_open(&f, false));
+	assert_true(feed_insert(&f, ROW("1", "x")));
+	assert_true(feed_insert(&f, ROW("1", "y")));
+	assert_true(feed_update(&f, CHANGE_OLD_FULL, ROW("2", "x"), ROW("2", "y")));
+	assert_true(feed_delete(&f, CHANGE_OLD_FULL, ROW("1", "z")));
+	assert_int_equal(net_change_count(&f.net), 2);
+	assert_int_equal(f.net.rows[0].count, 1);
+	check(&f, "10");
 }
 
 static void
@@ -546,8 +623,12 @@ main(void)
 		cmocka_unit_test(test_columns_of_the_target_are_kept),
 		cmocka_unit_test(test_without_inserts_nothing_appears),
 		cmocka_unit_test(test_left_out_operations_leave_rows_behind),
+		cmocka_unit_test(test_another_sources_row_is_not_replaced),
+		cmocka_unit_test(test_rows_come_and_go),
+		cmocka_unit_test(test_values_that_nobody_has),
 		cmocka_unit_test(test_what_the_target_computes_is_not_missed),
 		cmocka_unit_test(test_rows_are_counted),
+		cmocka_unit_test(test_rows_that_differ_in_what_is_left_out),
 		cmocka_unit_test(test_without_identity_rows_are_only_inserted),
 		cmocka_unit_test(test_without_identity_updates_are_refused),
 		cmocka_unit_test(test_incomplete_rows_are_refused),
