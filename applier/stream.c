@@ -9,6 +9,7 @@
 #include "mapping.h"
 #include "pipeline.h"
 #include "replication.h"
+#include "retention.h"
 #include "source.h"
 #include "spill.h"
 #include "sql.h"
@@ -280,8 +281,10 @@ look_at_slot(struct stream *s)
 {
 	const struct config *config = s->setup->config;
 	int64_t now = loop_now_ms(s->setup->loop);
+	struct oldest_transaction oldest;
 	struct source_slot slot;
 	struct error err;
+	char sentence[768];
 
 	if (!s->slot_look_due)
 		return;
@@ -290,13 +293,16 @@ look_at_slot(struct stream *s)
 		fail(s, &err);
 		return;
 	}
-	if (slot.retained_bytes <= config->wal.warn_bytes || (s->warned_ms && now - s->warned_ms < WARN_AGAIN_MS))
+	if (!retention_is_notable(&slot, config->wal.warn_bytes) ||
+		(s->warned_ms && now - s->warned_ms < WARN_AGAIN_MS))
 		return;
+	if (!retention_read_oldest(s->setup->source_sql, &oldest, &err)) {
+		fail(s, &err);
+		return;
+	}
 	s->warned_ms = now;
-	log_warning("slot %s holds back %" PRId64
-				" MB of WAL at the source, more than wal.warn: the destination is behind, or a"
-				" transaction at the source stays open",
-				config->source.slot, slot.retained_bytes >> 20);
+	retention_describe(&slot, &oldest, sentence, sizeof sentence);
+	log_warning("slot %s %s", config->source.slot, sentence);
 }
 
 static bool

@@ -60,6 +60,8 @@ $t->start;
 $t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
 SluiceTest::psql($other, "INSERT INTO noise SELECT repeat('x', 1000) FROM generate_series(1, 5000)");
 $t->poll_ok(sub { $t->log =~ /slot sluice_test holds back \d+ MB of WAL/ }, 'retained WAL is warned of');
+like($t->log, qr/holds back \d+ MB of WAL at the source \(wal_status \w+\), more than wal\.warn: .*; the oldest is that of process \d+ \(postgres, shop\), open for \d+ s$/m,
+	'and the transaction named');
 SluiceTest::release($open);
 is($t->stop, 0, 'SIGTERM ends it');
 
