@@ -204,7 +204,7 @@ run_parts(struct precheck_context *c, struct error *err)
 	for (unsigned i = 0; i < c->catalog->count; i++)
 		precheck_table(c, &c->catalog->tables[i]);
 	/* A target whose state is not known must not be called full of strange rows. */
-	return precheck_where(c, err) && precheck_rights(c, err) &&
+	return precheck_enums(c, err) && precheck_where(c, err) && precheck_rights(c, err) &&
 		   (c->states_unknown || precheck_contents(c, err));
 }
 

@@ -50,6 +50,8 @@ void precheck_mapping(struct precheck_context *c, const struct table *table);
 MUST_CHECK bool precheck_where(struct precheck_context *c, struct error *err);
 /* Targets that several tables feed. */
 void precheck_shared(struct precheck_context *c);
+/* Whether the destination's enums have the labels of the source's. */
+MUST_CHECK bool precheck_enums(struct precheck_context *c, struct error *err);
 /* Rights and contents of all tables, in few queries. */
 MUST_CHECK bool precheck_rights(struct precheck_context *c, struct error *err);
 MUST_CHECK bool precheck_contents(struct precheck_context *c, struct error *err);

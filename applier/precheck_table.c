@@ -310,6 +310,11 @@ check_type(struct precheck_context *c, const struct table *table, const struct s
 					 "the column \"%s\" is %s, at the source %s: a value that does not fit stops the run",
 					 to->name, to->formatted, from->formatted);
 		break;
+	case TYPE_REZONED:
+		precheck_add(c, CHECK_WARNING, "types", name,
+					 "the column \"%s\" is %s, at the source %s: its values are taken for such of UTC",
+					 to->name, to->formatted, from->formatted);
+		break;
 	case TYPE_CLASHES:
 		precheck_add(c, CHECK_FAILED, "types", name,
 					 "the column \"%s\" is %s, at the source %s, which does not convert: change it", to->name,

@@ -84,6 +84,15 @@ is_user_defined(const char *schema)
 	return strcmp(schema, "pg_catalog") != 0;
 }
 
+/* With a time zone on one side alone. */
+static bool
+is_rezoned(const char *from, const char *to)
+{
+	return (strcmp(from, "timestamp") == 0 && strcmp(to, "timestamptz") == 0) ||
+		   (strcmp(from, "timestamptz") == 0 && strcmp(to, "timestamp") == 0) ||
+		   (strcmp(from, "time") == 0 && strcmp(to, "timetz") == 0);
+}
+
 /* Both are bare type names, of columns or of arrays' elements. */
 static enum type_fit
 compare_names(const struct source_column *source, const struct target_column *target, const char *from,
@@ -94,6 +103,9 @@ compare_names(const struct source_column *source, const struct target_column *ta
 
 	if (strcmp(from, to) == 0)
 		return compare_modifiers(source->base_formatted, target->formatted);
+	if (is_rezoned(from, to))
+		return compare_modifiers(source->base_formatted, target->formatted) == TYPE_FITS ? TYPE_REZONED
+																						 : TYPE_NARROWS;
 	if (to_family == FAMILY_TEXT && to_rank > 0) {
 		if (from_family == FAMILY_TEXT)
 			return compare_modifiers(source->base_formatted, target->formatted);

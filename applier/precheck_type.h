@@ -10,6 +10,7 @@
 enum type_fit {
 	TYPE_FITS,	  /* every value does */
 	TYPE_NARROWS, /* some values may not, or not exactly */
+	TYPE_REZONED, /* every value does, as one of UTC */
 	TYPE_CLASHES, /* hardly any does */
 };
 

@@ -164,7 +164,7 @@ subtest 'the selection' => sub {
 		qr/public\.twin: tables\.overrides names it/, 'an override without its table');
 	check_fails({ tables => { include => [ 'public.fine', 'public.twin' ],
 		overrides => [ { source => 'public.twin', target => 'public.fine' } ] } },
-		qr/public\.fine: it has two sources/, 'two sources for one target');
+		qr/public\.fine: its target has several sources/, 'two sources for one target');
 	check_fails({ %$fine, destination => { conninfo => $t->source_conninfo } },
 		qr/public\.fine: .*its own target/, 'a table that is its own target');
 };
@@ -248,6 +248,14 @@ subtest 'targets' => sub {
 	check_fails($moody, qr/column "m" is integer, at the source public\.mood, which does not convert/,
 		'a type that the destination lacks, with a target that cannot take it');
 	$t->destination_sql(q{DROP TABLE moody});
+
+	$t->source_sql(q{CREATE TYPE "Size" AS ENUM ('s', 'm', 'it''s', 'l'); CREATE TABLE sized (id int PRIMARY KEY, s "Size"[], at timestamp)});
+	$t->destination_sql(q{CREATE TYPE "Size" AS ENUM ('s', 'l'); CREATE TABLE sized (id int PRIMARY KEY, s "Size"[], at timestamptz)});
+	my $sized = { tables => { include => ['public.sized'] } };
+	check_warns($sized, qr/public\.Size: the destination's enum lacks 'm', 'it''s': .* ALTER TYPE public\."Size" ADD VALUE/, 'an enum without a label');
+	check_warns($sized, qr/column "at" is timestamp with time zone, at the source timestamp without time zone: its values are taken for such of UTC/,
+		'a time zone that comes');
+	$t->destination_sql(q{DROP TABLE sized; DROP TYPE "Size"});
 };
 
 subtest 'rights' => sub {

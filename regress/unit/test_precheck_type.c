@@ -70,6 +70,10 @@ test_narrower_types_narrow(void **state)
 	assert_int_equal(fit("int8", "int4"), TYPE_NARROWS);
 	assert_int_equal(fit("numeric", "float8"), TYPE_NARROWS);
 	assert_int_equal(fit("timestamptz", "date"), TYPE_NARROWS);
+	assert_int_equal(fit("timestamp", "timestamptz"), TYPE_REZONED);
+	assert_int_equal(fit("timestamptz", "timestamp"), TYPE_REZONED);
+	assert_int_equal(fit("time", "timetz"), TYPE_REZONED);
+	assert_int_equal(fit("timetz", "time"), TYPE_NARROWS);
 	assert_int_equal(fit("text", "int4"), TYPE_NARROWS);
 	assert_int_equal(fit_in("mood", "public.mood", "public", "humour", "humour"), TYPE_NARROWS);
 }
