@@ -153,7 +153,7 @@ help:
 	@echo 'make check                 every test; installs the Debian packages that are missing'
 	@echo 'make lint                  the part of it that needs no server'
 	@echo 'make format                clang-format over every C file'
-	@echo 'make bench                 measure it beside its peers'
+	@echo 'make bench                 measure it beside its peers; SECTIONS=, SCALE=, DESTINATION='
 	@echo "make installcheck DESTINATION='conninfo'"
 	@echo '                           the end-to-end tests against a destination of yours'
 	@echo 'TESTS="regress/t/001_smoke.t ..."   with check: only these; JOBS=3 at once'

@@ -44,7 +44,8 @@ my $out = Test::More->builder->output;
 Test::More->builder->no_ending(1);
 $out->autoflush(1);
 
-sub say_progress { print {$out} "# @_\n"; return; }
+my $begun = time;
+sub say_progress { print {$out} sprintf("# %4.0f s  ", time - $begun), "@_\n"; return; }
 
 sub begin_section
 {
@@ -56,7 +57,12 @@ sub begin_section
 	return $results;
 }
 
-sub publish { $results->publish($folder, $out); return; }
+sub publish
+{
+	say_progress('done');
+	$results->publish($folder, $out);
+	return;
+}
 
 # A source and a destination.  Options: source and destination, more settings for
 # either; destination => 0 for none.
