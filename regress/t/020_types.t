@@ -152,11 +152,13 @@ my %of_extensions = (
 	citext => [ "'MiXed'", "''" ],
 	ltree => [ "'Top.Science'", "''" ],
 	cube => [ "'(1,2,3),(4,5,6)'" ],
+	geometry => [ "'SRID=4326;POINT(1 2)'", "'LINESTRING(0 0,1 1.5)'" ],
 );
+my %named = (geometry => 'postgis'); # extensions that are not called as their type
 
 # Made on both sides where the destination can, and then on the source alone.
-my @extensions = grep { $t->source_sql("SELECT count(*) FROM pg_available_extensions WHERE name = '$_'") } sort keys %of_extensions;
-for my $sql (@made, map { "CREATE EXTENSION $_" } @extensions)
+my @extensions = grep { $t->source_sql("SELECT count(*) FROM pg_available_extensions WHERE name = '" . ($named{$_} // $_) . "'") } sort keys %of_extensions;
+for my $sql (@made, map { 'CREATE EXTENSION ' . ($named{$_} // $_) } @extensions)
 {
 	$t->source_sql($sql);
 	my ($failed, undef, $message) = SluiceTest::psql_try($t->destination_conninfo, $sql);
