@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "descriptions.h"
 #include "frame.h"
 #include "log.h"
 #include "lsn.h"
@@ -9,9 +10,13 @@
 #include "source.h"
 #include "target.h"
 
+/* So many replaced descriptions are waited for, since a look at them waits for the destination. */
+#define REPLACED_KEPT 100
+
 struct fold {
 	struct fold_setup setup;
 	struct change_decoder decoder;
+	struct descriptions descriptions;
 	struct buffer unpacked; /* a frame's body, where it came compressed */
 	struct shape **shapes;	/* by the relation's number */
 	bool *ignored;			/* likewise: relations that belong to no table of ours */
@@ -39,6 +44,7 @@ fold_create(const struct fold_setup *setup)
 	if (!f || !change_decoder_init(&f->decoder))
 		arena_out_of_memory(sizeof *f);
 	f->setup = *setup;
+	descriptions_init(&f->descriptions);
 	buffer_init(&f->unpacked, FRAME_BODY_MAX, NULL, NULL);
 	f->open.directory = setup->config->apply.spill_directory;
 	return f;
@@ -528,16 +534,44 @@ take_change(struct fold *f, const struct change *change, struct bytes raw, struc
 	return f->skipping || fold_change(f, change, err);
 }
 
+/*
+ * Lets go of descriptions that newer ones have replaced, now and then between
+ * two transactions: what is on its way refers to them, and so may what waits
+ * for a commit.
+ */
+static bool
+forget_replaced(struct fold *f, struct error *err)
+{
+	struct descriptions *d = &f->descriptions;
+
+	if (d->replaced_count < REPLACED_KEPT || f->open.first)
+		return true;
+	f->touched = false;
+	if (!drain(f))
+		return interrupted(err);
+	for (unsigned i = 0; i < d->replaced_count; i++) {
+		if (d->replaced[i] < f->shape_capacity)
+			free_shape(&f->shapes[d->replaced[i]]);
+		change_decoder_forget(&f->decoder, d->replaced[i]);
+	}
+	d->replaced_count = 0;
+	return true;
+}
+
 /* `raw` is the message as it stands in the frame. */
 static bool
 fold(struct fold *f, const struct change *change, struct bytes raw, struct error *err)
 {
 	switch (change->kind) {
 	case CHANGE_STARTUP:
-	case CHANGE_RELATION:
 	case CHANGE_MESSAGE:
 		return true;
+	case CHANGE_RELATION:
+		descriptions_add(&f->descriptions, change->relation);
+		return true;
 	case CHANGE_BEGIN:
+		if (!forget_replaced(f, err))
+			return false;
 		begin(f, change);
 		return true;
 	case CHANGE_COMMIT:
@@ -605,6 +639,7 @@ fold_destroy(struct fold *f)
 	free(f->shapes);
 	free(f->ignored);
 	buffer_fini(&f->unpacked);
+	descriptions_fini(&f->descriptions);
 	change_decoder_fini(&f->decoder);
 	free(f);
 }

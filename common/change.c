@@ -652,6 +652,15 @@ change_decoder_init(struct change_decoder *d)
 }
 
 void
+change_decoder_forget(struct change_decoder *d, uint32_t number)
+{
+	if (!find_relation(d, number))
+		return;
+	relation_free(d->relations[d->relation_first + number - 1]);
+	d->relations[d->relation_first + number - 1] = NULL;
+}
+
+void
 change_decoder_fini(struct change_decoder *d)
 {
 	for (uint32_t i = 0; i < d->relation_count; i++)

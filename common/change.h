@@ -276,7 +276,7 @@ struct change {
 
 struct change_decoder {
 	struct change_base base;
-	struct change_relation **relations; /* every one ever described, in order */
+	struct change_relation **relations; /* every one ever described, in order; NULL: forgotten */
 	uint32_t relation_count;
 	uint32_t relation_cap;
 	uint32_t relation_first; /* relations[relation_first] has number 1 since the last startup */
@@ -306,9 +306,13 @@ enum frame_result change_frame_read(struct reader *r, struct frame *frame);
 /*
  * Decodes the message at the reader's position.  False when it is malformed:
  * then d->problem says why.  Views in `change` live as long as the frame, the
- * values arrays until the next call, relations until change_decoder_fini().
+ * values arrays until the next call, relations until they are forgotten or
+ * change_decoder_fini().
  */
 bool change_decode(struct change_decoder *d, struct reader *r, struct change *change);
+
+/* Frees the description with this number; a message that refers to it from now on is malformed. */
+void change_decoder_forget(struct change_decoder *d, uint32_t number);
 
 /*
  * Decodes one row (all columns, or the key's) into values[relation's columns].

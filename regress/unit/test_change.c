@@ -567,6 +567,25 @@ test_a_new_startup_numbers_anew(void **state)
 }
 
 static void
+test_a_forgotten_relation(void **state)
+{
+	struct fixture *f = *state;
+
+	put_startup(f);
+	put_small_relation(&f->buffer, 1);
+	put_small_relation(&f->buffer, 2);
+	sample_put_hex(&f->buffer, "49 02 00 00000001 49 01 00 00000001");
+	next(f, CHANGE_STARTUP);
+	next(f, CHANGE_RELATION);
+	next(f, CHANGE_RELATION);
+	change_decoder_forget(&f->decoder, 1);
+	change_decoder_forget(&f->decoder, 1);
+	change_decoder_forget(&f->decoder, 3);
+	next(f, CHANGE_INSERT);
+	assert_non_null(strstr(refuse(f), "not described"));
+}
+
+static void
 test_lsn_and_time_start_at_zero(void **state)
 {
 	struct fixture *f = *state;
@@ -954,6 +973,7 @@ main(void)
 		with_fixture(test_malformed_messages),
 		with_fixture(test_malformed_rows),
 		with_fixture(test_a_new_startup_numbers_anew),
+		with_fixture(test_a_forgotten_relation),
 		with_fixture(test_lsn_and_time_start_at_zero),
 		with_fixture(test_unknown_additions_are_skipped),
 		with_fixture(test_many_relations),

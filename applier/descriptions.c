@@ -1,0 +1,58 @@
+#include "descriptions.h"
+
+#include <stdlib.h>
+
+void
+descriptions_init(struct descriptions *d)
+{
+	*d = (struct descriptions){0};
+	arena_init(&d->memory, (size_t) 64 * 1024);
+	keymap_init(&d->oids);
+}
+
+void
+descriptions_fini(struct descriptions *d)
+{
+	keymap_fini(&d->oids);
+	arena_fini(&d->memory);
+	free(d->latest);
+	free(d->replaced);
+}
+
+static void *
+grow(void *numbers, uint32_t count)
+{
+	void *grown = realloc(numbers, count * sizeof(uint32_t));
+
+	if (!grown)
+		arena_out_of_memory(count * sizeof(uint32_t));
+	return grown;
+}
+
+static void
+add_replaced(struct descriptions *d, uint32_t number)
+{
+	if (d->replaced_count == d->replaced_capacity) {
+		d->replaced_capacity = d->replaced_capacity ? 2 * d->replaced_capacity : 64;
+		d->replaced = grow(d->replaced, d->replaced_capacity);
+	}
+	d->replaced[d->replaced_count++] = number;
+}
+
+void
+descriptions_add(struct descriptions *d, const struct change_relation *relation)
+{
+	uint32_t index;
+	bool found;
+
+	if (relation->flags & RELATION_PARTITIONED)
+		return;
+	index = keymap_insert(&d->oids, &d->memory, &relation->oid, sizeof relation->oid, &found);
+	if (index >= d->latest_capacity) {
+		d->latest_capacity = 2 * index + 64;
+		d->latest = grow(d->latest, d->latest_capacity);
+	}
+	if (found)
+		add_replaced(d, d->latest[index]);
+	d->latest[index] = relation->number;
+}

@@ -1,0 +1,61 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "applier/descriptions.h"
+
+static void
+add(struct descriptions *d, uint32_t number, uint32_t oid, uint8_t flags)
+{
+	const struct change_relation relation = {.number = number, .oid = oid, .flags = flags};
+
+	descriptions_add(d, &relation);
+}
+
+static void
+test_replaced_ones_are_known(void **state)
+{
+	struct descriptions d;
+
+	(void) state;
+	descriptions_init(&d);
+	for (uint32_t i = 1; i <= 1000; i++)
+		add(&d, i, 16384 + i, 0);
+	assert_int_equal(d.replaced_count, 0);
+	add(&d, 1001, 16384 + 7, 0);
+	add(&d, 1002, 16384 + 7, RELATION_TEXT);
+	add(&d, 1003, 16384 + 1000, 0);
+	assert_int_equal(d.replaced_count, 3);
+	assert_int_equal(d.replaced[0], 7);
+	assert_int_equal(d.replaced[1], 1001);
+	assert_int_equal(d.replaced[2], 1000);
+	descriptions_fini(&d);
+}
+
+/* The descriptions of a partitioned table's leaves alternate. */
+static void
+test_partitioned_tables_keep_theirs(void **state)
+{
+	struct descriptions d;
+
+	(void) state;
+	descriptions_init(&d);
+	add(&d, 1, 16384, RELATION_PARTITIONED);
+	add(&d, 2, 16384, RELATION_PARTITIONED);
+	assert_int_equal(d.replaced_count, 0);
+	descriptions_fini(&d);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_replaced_ones_are_known),
+		cmocka_unit_test(test_partitioned_tables_keep_theirs),
+	};
+
+	return cmocka_run_group_tests_name("descriptions", tests, NULL, NULL);
+}
