@@ -108,6 +108,15 @@ apply_in_transaction(const struct apply *apply)
 	return apply->in_transaction;
 }
 
+bool
+apply_open_transaction(struct apply *apply, struct error *err)
+{
+	if (!apply->in_transaction && !connection_execute(apply->conn, "BEGIN", NULL, 0, NULL, err))
+		return false;
+	apply->in_transaction = true;
+	return true;
+}
+
 /* ---- failing and finishing */
 
 /* What was being done, for the message. */

@@ -25,6 +25,8 @@ void apply_destroy(struct apply *apply);
 /* The batch must stay as it is until `done` is called. */
 void apply_start(struct apply *apply, struct batch *batch);
 bool apply_is_idle(const struct apply *apply);
+/* Opens the destination's transaction for what the caller does in it by himself; the next batch goes on in it. */
+MUST_CHECK bool apply_open_transaction(struct apply *apply, struct error *err);
 /* Whether the destination's transaction is open between two rounds. */
 bool apply_in_transaction(const struct apply *apply);
 

@@ -54,20 +54,24 @@ catalog_strdup(const char *text)
 }
 
 void
+source_column_free(struct source_column *column)
+{
+	free(column->name);
+	free(column->type_schema);
+	free(column->type_name);
+	free(column->formatted);
+	free(column->base_schema);
+	free(column->base_name);
+	free(column->base_formatted);
+}
+
+void
 source_table_free(struct source_table *source)
 {
-	for (unsigned i = 0; i < source->column_count; i++) {
-		struct source_column *column = &source->columns[i];
-
-		free(column->name);
-		free(column->type_schema);
-		free(column->type_name);
-		free(column->formatted);
-		free(column->base_schema);
-		free(column->base_name);
-		free(column->base_formatted);
-	}
+	for (unsigned i = 0; i < source->column_count; i++)
+		source_column_free(&source->columns[i]);
 	free(source->columns);
+	free(source->storage);
 	free(source->schema);
 	free(source->name);
 	*source = (struct source_table){0};
@@ -99,6 +103,9 @@ catalog_free(struct catalog *catalog)
 		struct table *table = &catalog->tables[i];
 
 		source_table_free(&table->source);
+		if (table->defined)
+			source_table_free(table->defined);
+		free(table->defined);
 		target_table_free(&table->target);
 		free(table->target_schema);
 		free(table->target_name);

@@ -38,6 +38,7 @@ struct source_column {
 	int primary_position;  /* 1 … in the primary key, 0 outside */
 	int identity_position; /* 1 … in the replica identity index, 0 outside */
 	int unique_position;   /* 1 … in the best unique index over NOT NULL columns, 0 outside */
+	uint32_t version;	   /* xmin of its row in pg_attribute: whoever alters the column writes it anew */
 
 	/* Set by target_read_catalog(): the destination has a type of this schema and name … */
 	bool exists_at_target;
@@ -53,6 +54,7 @@ struct source_table {
 	char identity; /* pg_class.relreplident: d n f i; of a partitioned table what its leaves have in common */
 	int64_t estimated_rows;		   /* 0: not known */
 	int64_t bytes;				   /* with TOAST, of all partitions */
+	char *storage;				   /* see table_definition.h; NULL: not known */
 	struct source_column *columns; /* live ones, by attnum */
 	unsigned column_count;
 	struct definition *definition; /* of a table to be made, see definition.h; otherwise NULL */
@@ -118,12 +120,22 @@ struct table {
 	uint64_t snapshot_lsn; /* changes of transactions that committed before are in the copy */
 	int64_t rows_copied;
 	char *error; /* why it is held */
+
+	/*
+	 * What the source's table was when the target was last brought in line with it, as sluice.tables has
+	 * it; NULL: there is no copy of it yet.  A table that has one and waits for a copy is copied anew: the
+	 * rows there are ours, and cleared first.  While a table follows, `source` describes it as of the position in
+	 * the stream, which may be behind what the source's catalog says now.
+	 */
+	struct source_table *defined;
+	bool partial; /* columns that the target lacks are left out (schema.changes: ignore) */
 };
 
 struct catalog {
 	struct table *tables; /* ordered by schema and name */
 	unsigned count;
 	struct definitions *definitions; /* of the tables to be made; owned */
+	bool states_read; /* the tables' rows in sluice.tables are taken into account */
 };
 
 const char *table_state_name(enum table_state state);
@@ -159,6 +171,7 @@ char *catalog_strdup(const char *text);
 /* Orders the tables for catalog_find(). */
 void catalog_sort(struct catalog *catalog);
 
+void source_column_free(struct source_column *column);
 void source_table_free(struct source_table *source);
 void target_table_free(struct target_table *target);
 void catalog_free(struct catalog *catalog);

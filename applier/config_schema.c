@@ -72,8 +72,8 @@ const struct config_option config_schema[] = {
 	{"schema.indexes", CONFIG_WORD, IN_CONFIG(schema.indexes), .preset = "unique", .words = "none unique all"},
 	{"schema.partitions", CONFIG_WORD, IN_CONFIG(schema.partitions), .preset = "flatten",
 		.words = "flatten keep"},
-	{"schema.changes", CONFIG_WORD, IN_CONFIG(schema.changes), .preset = "stop",
-		.words = "follow stop ignore", .refused = "follow ignore"},
+	{"schema.changes", CONFIG_WORD, IN_CONFIG(schema.changes), .preset = "follow",
+		.words = "follow stop ignore"},
 
 	SECTION("apply"),
 	{"apply.max_delay", CONFIG_DURATION, IN_CONFIG(apply.max_delay_ms), .preset = "1s", .min = "0", .max = "1h"},

@@ -440,7 +440,8 @@ begin_rows(struct copy_job *job, const char *rebuild)
 
 	if (rebuild)
 		work->rebuild = catalog_strdup(rebuild);
-	if (rebuild || job->copy->setup->config->initial_copy.existing == COPY_EXISTING_CLEAR)
+	if (rebuild || work->table->defined ||
+		job->copy->setup->config->initial_copy.existing == COPY_EXISTING_CLEAR)
 		clear_target(job);
 	if (!builds_indexes_after(work) || appends(job)) {
 		start_rows(job);

@@ -1,20 +1,29 @@
 #include "fold.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "descriptions.h"
+#include "table_definition.h"
 #include "frame.h"
 #include "log.h"
 #include "lsn.h"
 #include "open_transactions.h"
+#include "progress.h"
+#include "schema_follow.h"
+#include "schema_watch.h"
 #include "source.h"
 #include "target.h"
 
 /* So many replaced descriptions are waited for, since a look at them waits for the destination. */
 #define REPLACED_KEPT 100
 
+/* How often it is looked whether a commit has become visible, at intervals of 10 ms. */
+#define VISIBILITY_POLLS 500
+
 struct fold {
 	struct fold_setup setup;
+	struct table **by_oid; /* of the catalog */
 	struct change_decoder decoder;
 	struct descriptions descriptions;
 	struct buffer unpacked; /* a frame's body, where it came compressed */
@@ -36,6 +45,8 @@ struct fold {
 	struct open_transaction *streamed; /* the one whose block is being received */
 };
 
+static void index_tables(struct fold *f);
+
 struct fold *
 fold_create(const struct fold_setup *setup)
 {
@@ -45,6 +56,7 @@ fold_create(const struct fold_setup *setup)
 		arena_out_of_memory(sizeof *f);
 	f->setup = *setup;
 	descriptions_init(&f->descriptions);
+	index_tables(f);
 	buffer_init(&f->unpacked, FRAME_BODY_MAX, NULL, NULL);
 	f->open.directory = setup->config->apply.spill_directory;
 	return f;
@@ -74,6 +86,37 @@ size_t
 fold_memory(const struct fold *f)
 {
 	return open_transactions_memory(&f->open);
+}
+
+/* ---- tables */
+
+static int
+compare_oids(const void *a, const void *b)
+{
+	const struct table *const *x = a, *const *y = b;
+
+	return ((*x)->source.oid > (*y)->source.oid) - ((*x)->source.oid < (*y)->source.oid);
+}
+
+static void
+index_tables(struct fold *f)
+{
+	struct catalog *catalog = f->setup.catalog;
+
+	f->by_oid = catalog_alloc(catalog->count, sizeof *f->by_oid);
+	for (unsigned i = 0; i < catalog->count; i++)
+		f->by_oid[i] = &catalog->tables[i];
+	qsort(f->by_oid, catalog->count, sizeof *f->by_oid, compare_oids);
+}
+
+static struct table *
+table_by_oid(const struct fold *f, uint32_t oid)
+{
+	struct table wanted = {.source.oid = oid};
+	struct table *key = &wanted, **found;
+
+	found = bsearch(&key, f->by_oid, f->setup.catalog->count, sizeof *f->by_oid, compare_oids);
+	return found ? *found : NULL;
 }
 
 /* ---- shapes */
@@ -127,16 +170,6 @@ forget_shapes(struct fold *f, const struct table *table)
 			free_shape(&f->shapes[i]);
 }
 
-/* A live shape of the table, or NULL. */
-static struct shape *
-find_shape(const struct fold *f, const struct table *table)
-{
-	for (uint32_t i = 0; i < f->shape_capacity; i++)
-		if (f->shapes[i] && f->shapes[i]->table == table)
-			return f->shapes[i];
-	return NULL;
-}
-
 /* Another live shape of the same table. */
 static struct shape *
 find_sibling(const struct fold *f, const struct shape *shape)
@@ -145,23 +178,6 @@ find_sibling(const struct fold *f, const struct shape *shape)
 		if (f->shapes[i] && f->shapes[i] != shape && f->shapes[i]->table == shape->table)
 			return f->shapes[i];
 	return NULL;
-}
-
-/* Whether two descriptions of a table say the same of its columns.  Those of a
- * partitioned table's leaves may differ in their identity alone, and alternate. */
-static bool
-same_columns(const struct change_relation *a, const struct change_relation *b)
-{
-	if (a->column_count != b->column_count)
-		return false;
-	for (unsigned i = 0; i < a->column_count; i++) {
-		const struct change_column *x = &a->columns[i], *y = &b->columns[i];
-
-		if (x->attnum != y->attnum || x->type != y->type || x->typmod != y->typmod ||
-			strcmp(x->name, y->name) != 0)
-			return false;
-	}
-	return true;
 }
 
 /*
@@ -180,32 +196,71 @@ drain(struct fold *f)
 	return drained;
 }
 
-/* A table whose columns changed: what came under the old description
- * is applied first, then the target is looked at anew. */
+/* Commits reach the stream before others see what they changed. */
 static bool
-renew_table(struct fold *f, struct table *table, struct error *err)
+await_visibility(struct fold *f, struct table *table, struct error *err)
 {
+	bool exists, visible = false;
+
+	for (int i = 0; i < VISIBILITY_POLLS; i++) {
+		if (!source_find_table(f->setup.source, table->source.oid, f->xid, &exists, &visible, err))
+			return false;
+		if (visible)
+			return true;
+		if (!connection_execute(f->setup.source, "SELECT pg_sleep(0.01)", NULL, 0, NULL, err))
+			return false;
+	}
+	return error_set(err, ERROR_RETRY, "what changed in %s.%s is not visible at the source yet: starting over",
+					 table->source.schema, table->source.name);
+}
+
+/* A table whose definition changed: what came under the old one is applied
+ * first, then the target follows in the same transaction as what comes now. */
+static bool
+follow_definition(struct fold *f, struct table *table, const struct change_relation *relation,
+				  struct error *err)
+{
+	struct schema_follow follow = {
+		.config = f->setup.config,
+		.dialect = f->setup.dialect,
+		.source = f->setup.source,
+		.destination = pipeline_destination(f->setup.pipeline),
+		.notes = &f->setup.memories->notes,
+	};
+
 	if (!drain(f))
 		return interrupted(err);
 	forget_shapes(f, table);
-	log_info("%s.%s has changed its definition", table->source.schema, table->source.name);
-	return target_read_table(f->setup.control, f->setup.dialect, table, err);
+	if (!await_visibility(f, table, err) || !pipeline_open_transaction(f->setup.pipeline, err))
+		return false;
+	f->touched = true;
+	return schema_follow(&follow, table, relation, err);
 }
 
-/* Whether the catalog, by which the form of the values was chosen, describes these columns. */
+/* Values come in the form that was asked for when the stream began. */
 static bool
-check_columns(struct fold *f, const struct shape *shape, struct error *err)
+check_form(struct fold *f, const struct table *table, const struct change_relation *relation,
+		   struct error *err)
 {
-	switch (shape_check_columns(shape, f->commit_lsn < f->setup.catalog_lsn, err)) {
-	case SHAPE_FITS:
+	if (!table->as_text || (relation->flags & RELATION_TEXT))
 		return true;
-	case SHAPE_WANTS_TEXT:
-		remember(&f->setup.memories->as_text, shape->relation->oid);
-		break;
-	case SHAPE_CHANGED:
-		break;
-	}
-	return false;
+	if (!table_memory_has(&f->setup.memories->as_text, relation->oid))
+		remember(&f->setup.memories->as_text, relation->oid);
+	return error_set(err, ERROR_RETRY, "%s.%s has come to need its values as text: starting over",
+					 relation->schema, relation->name);
+}
+
+static bool
+init_shape(struct fold *f, struct shape *shape, const struct change_relation *relation, struct table *table,
+		   struct error *err)
+{
+	struct error why;
+
+	if (shape_init(shape, ++f->shape_count, relation, table, f->setup.triggers_fire, err))
+		return true;
+	why = *err;
+	return err->class == ERROR_DATA &&
+		   schema_notes_add(&f->setup.memories->notes, table, SCHEMA_HELD, why.message, err);
 }
 
 static bool
@@ -220,15 +275,17 @@ shape_of(struct fold *f, const struct change_relation *relation, const struct sh
 		*shape = *place;
 		return true;
 	}
-	table = catalog_find_oid(f->setup.catalog, relation->oid);
-	earlier = find_shape(f, table);
-	if (earlier && !same_columns(earlier->relation, relation) && !renew_table(f, table, err))
+	table = table_by_oid(f, relation->oid);
+	if (!table_definition_matches(&table->source, relation) && !follow_definition(f, table, relation, err))
+		return false;
+	if (!table->source.partitioned)
+		table->source.identity = relation->identity;
+	if (!check_form(f, table, relation, err))
 		return false;
 	*place = calloc(1, sizeof **place);
 	if (!*place)
 		arena_out_of_memory(sizeof **place);
-	if (!shape_init(*place, ++f->shape_count, relation, table, f->setup.triggers_fire, err) ||
-		!check_columns(f, *place, err)) {
+	if (!init_shape(f, *place, relation, table, err)) {
 		free_shape(place);
 		return false;
 	}
@@ -262,12 +319,9 @@ operation_of(enum change_kind kind)
 static const struct table *
 known_table(const struct fold *f, const struct change_relation *relation)
 {
-	const struct table *table;
-
 	if (relation->number < f->shape_capacity && f->shapes[relation->number])
 		return f->shapes[relation->number]->table;
-	table = catalog_find(f->setup.catalog, relation->schema, relation->name);
-	return table && table->source.oid == relation->oid ? table : NULL;
+	return table_by_oid(f, relation->oid);
 }
 
 static bool
@@ -287,23 +341,17 @@ ignore(struct fold *f, const struct change_relation *relation)
 }
 
 /*
- * A relation that the catalog, which is younger than the stream, does not know
- * by that name: a new table, one that was renamed, or one that is gone again.
+ * A relation that the catalog, which is younger than the stream, does not know:
+ * a new table, or one that is gone again.
  * Returns true when its change is to be left out.
  */
 static bool
 leave_out_stranger(struct fold *f, const struct change_relation *relation, struct error *err)
 {
-	const struct table *table = catalog_find_oid(f->setup.catalog, relation->oid);
 	bool exists, visible;
 
 	if (relation->number < f->shape_capacity && f->ignored[relation->number])
 		return true;
-	/* It was copied under its new name, after this change. */
-	if (table && f->commit_lsn < table->snapshot_lsn)
-		return true;
-	if (table)
-		return start_over(relation, "is the new name of a table", err);
 	if (!source_find_table(f->setup.source, relation->oid, f->xid, &exists, &visible, err))
 		return false;
 	if (!visible)
@@ -316,6 +364,14 @@ leave_out_stranger(struct fold *f, const struct change_relation *relation, struc
 	return true;
 }
 
+/* Whether the transaction's changes of the table are not in its copy, and it is not held. */
+static bool
+follows(const struct fold *f, const struct table *table)
+{
+	return f->commit_lsn >= table->snapshot_lsn &&
+		   (table->state == TABLE_STREAMING || table->state == TABLE_CATCHING_UP);
+}
+
 /* Whether the change is for its table at all: the copy may hold it already,
  * an operation may be left out, the table may be gone. */
 static bool
@@ -324,7 +380,7 @@ concerns_table(struct fold *f, const struct change_relation *relation, enum chan
 {
 	const struct table *table = known_table(f, relation);
 
-	*concerns = table && f->commit_lsn >= table->snapshot_lsn && (table->operations & operation_of(kind));
+	*concerns = table && follows(f, table) && (table->operations & operation_of(kind));
 	return table || leave_out_stranger(f, relation, err);
 }
 
@@ -364,13 +420,16 @@ fold_row(struct fold *f, const struct change *change, struct error *err)
 	return batch_add(batch, shape, change, err);
 }
 
+/* Which of the rows were the leaf's nobody tells. */
 static bool
-leaf_error(const struct change_relation *relation, struct bytes leaf, struct error *err)
+leaf_truncated(struct fold *f, const struct change_relation *relation, struct bytes leaf, struct error *err)
 {
-	error_set(err, ERROR_DATA,
-			  "%.*s, a partition of %s.%s, was truncated by itself, which cannot be followed", (int) leaf.len,
-			  (const char *) leaf.data, relation->schema, relation->name);
-	return error_hint(err, "Copy the table anew, or leave truncate out of its operations.");
+	char reason[300];
+
+	snprintf(reason, sizeof reason, "its partition %.*s was truncated by itself", (int) leaf.len,
+			 (const char *) leaf.data);
+	return schema_notes_add(&f->setup.memories->notes, table_by_oid(f, relation->oid), SCHEMA_COPIED_ANEW, reason,
+							err);
 }
 
 static bool
@@ -390,7 +449,7 @@ fold_truncate(struct fold *f, const struct change *change, struct error *err)
 		if (!concerns)
 			continue;
 		if (leaf.len > 0)
-			return leaf_error(relation, leaf, err);
+			return leaf_truncated(f, relation, leaf, err);
 		if (!shape_of(f, relation, &shape, err))
 			return false;
 		if (!batch_for(f, shape, &batch, err))
@@ -399,6 +458,109 @@ fold_truncate(struct fold *f, const struct change *change, struct error *err)
 		batch->changes++;
 	}
 	return true;
+}
+
+/* ---- definitions that changed */
+
+static bool
+tells_definitions(const struct change *change)
+{
+	static const char prefix[] = CHANGE_DEFINITIONS;
+
+	return (change->flags & MESSAGE_TRANSACTIONAL) && change->prefix.len == sizeof prefix - 1 &&
+		   memcmp(change->prefix.data, prefix, sizeof prefix - 1) == 0;
+}
+
+static bool
+is_gone(struct fold *f, struct table *table, struct error *err)
+{
+	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_GONE, "it was dropped at the source", err);
+}
+
+/* One table that the plugin tells of; `follows` where it is to be looked at. */
+static bool
+take_definition(struct fold *f, uint32_t oid, uint32_t number, bool gone, struct table **looked,
+				struct error *err)
+{
+	const struct change_relation *relation = number ? change_relation_of(&f->decoder, number) : NULL;
+	struct table *table = table_by_oid(f, relation ? relation->oid : oid);
+
+	*looked = NULL;
+	if (!table)
+		return !relation || leave_out_stranger(f, relation, err);
+	if (!follows(f, table))
+		return true;
+	if (gone)
+		return is_gone(f, table, err);
+	if (relation && !table_definition_matches(&table->source, relation) &&
+		!follow_definition(f, table, relation, err))
+		return false;
+	*looked = table;
+	return true;
+}
+
+/* Written down in the source's transaction, since the tables' rows may be locked by it. */
+static bool
+write_definitions(struct fold *f, struct table **tables, unsigned count, struct error *err)
+{
+	struct buffer sql;
+	bool ok;
+
+	if (!drain(f))
+		return interrupted(err);
+	if (!pipeline_open_transaction(f->setup.pipeline, err))
+		return false;
+	f->touched = true;
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	for (unsigned i = 0; i < count; i++)
+		if (follows(f, tables[i]))
+			progress_put_definition(&sql, f->setup.config->task, tables[i], &tables[i]->source);
+	buffer_put_u8(&sql, '\0');
+	ok = connection_execute(pipeline_destination(f->setup.pipeline), (const char *) sql.data, NULL, 0, NULL, err);
+	buffer_fini(&sql);
+	return ok || error_context(err, "writing sluice.tables");
+}
+
+static bool
+look(struct fold *f, struct table **tables, unsigned count, struct error *err)
+{
+	bool moved;
+
+	if (count == 0)
+		return true;
+	if (!await_visibility(f, tables[0], err) ||
+		!schema_watch(f->setup.source, tables, count, &f->setup.memories->notes, &moved, err))
+		return false;
+	return !moved || write_definitions(f, tables, count, err);
+}
+
+/* "OID=number OID=0 OID=?", see change.h. */
+static bool
+fold_definitions(struct fold *f, struct bytes content, struct error *err)
+{
+	struct table **tables = catalog_alloc(content.len / 2 + f->setup.catalog->count + 1, sizeof *tables);
+	char *text = catalog_alloc(content.len + 1, 1), *at = text;
+	unsigned count = 0;
+	bool ok = true;
+
+	memcpy(text, content.data, content.len);
+	if (*at == '*')
+		for (at++; count < f->setup.catalog->count; count++)
+			tables[count] = &f->setup.catalog->tables[count];
+	while (ok && *at) {
+		uint32_t oid = (uint32_t) strtoul(at, &at, 10);
+		bool gone = at[0] == '=' && at[1] == '0';
+		uint32_t number = *at == '=' ? (uint32_t) strtoul(at + 1, NULL, 10) : 0;
+
+		ok = take_definition(f, oid, number, gone, &tables[count], err);
+		count += ok && tables[count];
+		at += strcspn(at, " ");
+		at += *at == ' ';
+	}
+	ok = ok && look(f, tables, count, err);
+	free(tables);
+	free(text);
+	return ok;
 }
 
 static void
@@ -439,6 +601,8 @@ fold_change(struct fold *f, const struct change *change, struct error *err)
 		return fold_row(f, change, err);
 	case CHANGE_TRUNCATE:
 		return fold_truncate(f, change, err);
+	case CHANGE_MESSAGE:
+		return fold_definitions(f, change->content, err);
 	default:
 		return true;
 	}
@@ -564,11 +728,12 @@ fold(struct fold *f, const struct change *change, struct bytes raw, struct error
 {
 	switch (change->kind) {
 	case CHANGE_STARTUP:
-	case CHANGE_MESSAGE:
 		return true;
 	case CHANGE_RELATION:
 		descriptions_add(&f->descriptions, change->relation);
 		return true;
+	case CHANGE_MESSAGE:
+		return !tells_definitions(change) || take_change(f, change, raw, err);
 	case CHANGE_BEGIN:
 		if (!forget_replaced(f, err))
 			return false;
@@ -638,6 +803,7 @@ fold_destroy(struct fold *f)
 		free_shape(&f->shapes[i]);
 	free(f->shapes);
 	free(f->ignored);
+	free(f->by_oid);
 	buffer_fini(&f->unpacked);
 	descriptions_fini(&f->descriptions);
 	change_decoder_fini(&f->decoder);

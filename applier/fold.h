@@ -14,6 +14,7 @@
 #include "connection.h"
 #include "dialect.h"
 #include "pipeline.h"
+#include "schema_note.h"
 
 struct fold;
 
@@ -29,6 +30,8 @@ struct fold_memories {
 	struct table_memory strangers;
 	/* Changes are left whose columns are not those of the catalog: values have to come as text. */
 	struct table_memory as_text;
+	/* What becomes of tables whose definition changed. */
+	struct schema_notes notes;
 };
 
 MUST_CHECK bool table_memory_has(const struct table_memory *memory, uint32_t oid);
@@ -43,7 +46,6 @@ struct fold_setup {
 	struct pipeline *pipeline;
 	bool triggers_fire;
 	uint64_t applied_lsn; /* transactions whose commit record begins before are left out */
-	uint64_t catalog_lsn; /* the catalog is not older: who committed before and is not in it is gone */
 };
 
 struct fold *fold_create(const struct fold_setup *setup);

@@ -16,7 +16,9 @@ forget_find(struct connection *destination, const char *task, const struct catal
 		return error_context(err, "reading sluice.tables");
 	*found = arena_alloc(memory, (result_rows(res) + 1) * sizeof **found);
 	for (unsigned i = 0; i < result_rows(res); i++) {
-		if (catalog_find(catalog, result_text(res, i, 0), result_text(res, i, 1)))
+		/* A held table may have another name by now. */
+		if (catalog_find(catalog, result_text(res, i, 0), result_text(res, i, 1)) ||
+			catalog_find_oid(catalog, (uint32_t) result_int(res, i, 2)))
 			continue;
 		(*found)[(*count)++] = (struct forgotten){
 			.schema = arena_strdup(memory, result_text(res, i, 0)),

@@ -238,6 +238,18 @@ pipeline_drain(struct pipeline *p)
 }
 
 bool
+pipeline_open_transaction(struct pipeline *p, struct error *err)
+{
+	return apply_open_transaction(p->apply, err);
+}
+
+struct connection *
+pipeline_destination(const struct pipeline *p)
+{
+	return p->setup.destination;
+}
+
+bool
 pipeline_is_idle(const struct pipeline *p)
 {
 	return apply_is_idle(p->apply);

@@ -51,6 +51,11 @@ MUST_CHECK bool pipeline_wait_for_room(struct pipeline *pipeline);
 /* Until all is applied, though it may end inside a transaction. */
 MUST_CHECK bool pipeline_drain(struct pipeline *pipeline);
 
+/* After pipeline_drain(), inside a transaction of the source: opens that of the destination, so that what the
+ * caller does over its connection is part of it. */
+MUST_CHECK bool pipeline_open_transaction(struct pipeline *pipeline, struct error *err);
+struct connection *pipeline_destination(const struct pipeline *pipeline);
+
 /* Whether another full batch fits into `bytes` beside what is held. */
 bool pipeline_has_room(const struct pipeline *pipeline);
 /* What others hold of the memory limit, for pipeline_has_room(). */

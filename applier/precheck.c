@@ -9,6 +9,8 @@
 
 #include "forget.h"
 #include "precheck_item.h"
+#include "schema_watch.h"
+#include "target.h"
 
 /* ---- the list */
 
@@ -179,8 +181,11 @@ read_states(struct precheck_context *c, struct error *err)
 
 	if (!c->progress->exists)
 		return true;
-	if (progress_read_tables(c->destination, c->config->task, c->catalog, &problem))
+	if (c->catalog->states_read)
 		return report_forgotten(c, err);
+	if (progress_read_tables(c->destination, c->config->task, c->catalog, &problem))
+		return schema_settle(c->source, NULL, c->config, c->catalog, NULL, err) &&
+			   target_read_catalog(c->destination, c->dialect, c->catalog, err) && report_forgotten(c, err);
 	if (problem.class != ERROR_DATA || problem.sqlstate[0] != '\0') {
 		*err = problem;
 		return false;

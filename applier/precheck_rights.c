@@ -79,7 +79,8 @@ static void
 check_target_rights(struct precheck_context *c, const struct table *table, const struct result *res,
 					unsigned row)
 {
-	bool empties = c->config->initial_copy.existing == COPY_EXISTING_CLEAR && precheck_will_copy(c, table);
+	bool clears = c->config->initial_copy.existing == COPY_EXISTING_CLEAR || table->defined;
+	bool empties = clears && precheck_will_copy(c, table);
 	unsigned operations = table->operations;
 	const struct {
 		const char *right;
@@ -197,8 +198,8 @@ precheck_contents(struct precheck_context *c, struct error *err)
 	for (unsigned i = 0; i < c->catalog->count; i++) {
 		const struct table *table = &c->catalog->tables[i];
 
-		/* Of an interrupted copy the rows are ours; they are removed before the next one. */
-		if (precheck_will_copy(c, table) && !table->begun &&
+		/* Of an interrupted copy, or an earlier one, the rows are ours; they are removed before the next. */
+		if (precheck_will_copy(c, table) && !table->begun && !table->defined &&
 			(table->target.kind == 'r' || table->target.kind == 'p'))
 			numbers[count++] = i;
 		if (count == TABLES_PER_QUERY || (count > 0 && i + 1 == c->catalog->count)) {

@@ -333,6 +333,13 @@ check_nullable(struct precheck_context *c, const struct table *table, const stru
 					 to->name);
 }
 
+/* Then the target is brought in line first. */
+static bool
+is_copied_anew(const struct table *table)
+{
+	return table->defined && (table->state == TABLE_WAITING || table->state == TABLE_COPYING);
+}
+
 static void
 check_existing_target(struct precheck_context *c, const struct table *table)
 {
@@ -341,7 +348,8 @@ check_existing_target(struct precheck_context *c, const struct table *table)
 					 "something of that name exists, but it is not a table that can be written");
 		return;
 	}
-	check_missing_columns(c, table);
+	if (!table->partial && !is_copied_anew(table))
+		check_missing_columns(c, table);
 	check_unfed_columns(c, table);
 	check_kept_columns(c, table);
 	for (unsigned i = 0; i < table->source.column_count; i++) {
@@ -415,6 +423,10 @@ precheck_table(struct precheck_context *c, const struct table *table)
 {
 	unsigned before = c->precheck->warnings + c->precheck->failures;
 
+	if (table->state == TABLE_HELD) {
+		precheck_add(c, CHECK_WARNING, "held", precheck_table_name(c, table), "it is held: %s", table->error);
+		return;
+	}
 	check_names(c, table);
 	check_identity(c, table);
 	check_key(c, table);

@@ -8,6 +8,7 @@
 #include "lsn.h"
 #include "quote.h"
 #include "sql.h"
+#include "table_definition.h"
 
 #define LOCK_WAIT_MS 10000
 #define LOCK_POLL_MS 200
@@ -196,7 +197,7 @@ static const char progress_columns[] =
 static const char tables_columns[] =
 	"task text, source_schema text, source_name text, source_oid bigint NOT NULL,"
 	" target_schema text NOT NULL, target_name text NOT NULL, state text NOT NULL,"
-	" snapshot_lsn pg_lsn NOT NULL, rows_copied bigint NOT NULL, error text, rebuild text,"
+	" snapshot_lsn pg_lsn NOT NULL, rows_copied bigint NOT NULL, error text, rebuild text, definition text,"
 	" PRIMARY KEY (task, source_schema, source_name)";
 
 struct installed {
@@ -480,6 +481,12 @@ progress_remove(struct connection *destination, const char *task, struct error *
 
 /* ---- the rows of the tables */
 
+static bool
+follows(const struct table *table)
+{
+	return table->state == TABLE_STREAMING || table->state == TABLE_CATCHING_UP;
+}
+
 static void
 put_optional_literal(struct buffer *sql, const char *value)
 {
@@ -497,15 +504,65 @@ put_literal_lsn(struct buffer *sql, uint64_t lsn)
 	buffer_printf(sql, "'%s'::pg_lsn", lsn_format(lsn, number));
 }
 
+/* A table that does not follow has its row under the name at which it stopped doing so. */
 static void
 put_key(struct buffer *sql, const char *task, const struct table *table)
 {
+	const struct source_table *named = table->defined && !follows(table) ? table->defined : &table->source;
+
 	buffer_printf(sql, "task = ");
 	sql_literal(sql, task);
 	buffer_printf(sql, " AND source_schema = ");
-	sql_literal(sql, table->source.schema);
+	sql_literal(sql, named->schema);
 	buffer_printf(sql, " AND source_name = ");
+	sql_literal(sql, named->name);
+}
+
+void
+progress_put_state(struct buffer *sql, const char *task, const struct table *table)
+{
+	buffer_printf(sql, "UPDATE sluice.tables SET state = '%s', error = ", table_state_name(table->state));
+	put_optional_literal(sql, table->error);
+	buffer_printf(sql, " WHERE ");
+	put_key(sql, task, table);
+}
+
+/* The definition that the target stands at: what the table follows, or what it was when it last did. */
+static void
+put_definition(struct buffer *sql, const struct table *table)
+{
+	const struct source_table *defined = follows(table) ? &table->source : table->defined;
+	struct buffer definition;
+
+	buffer_init(&definition, SIZE_MAX / 2, NULL, NULL);
+	if (defined)
+		table_definition_put(&definition, defined);
+	buffer_put_u8(&definition, '\0');
+	put_optional_literal(sql, defined ? text(&definition) : NULL);
+	buffer_fini(&definition);
+}
+
+void
+progress_put_definition(struct buffer *sql, const char *task, const struct table *table,
+						const struct source_table *before)
+{
+	buffer_printf(sql, "UPDATE sluice.tables SET source_schema = ");
+	sql_literal(sql, table->source.schema);
+	buffer_printf(sql, ", source_name = ");
 	sql_literal(sql, table->source.name);
+	buffer_printf(sql, ", target_schema = ");
+	sql_literal(sql, table->target_schema);
+	buffer_printf(sql, ", target_name = ");
+	sql_literal(sql, table->target_name);
+	buffer_printf(sql, ", definition = ");
+	put_definition(sql, table);
+	buffer_printf(sql, " WHERE task = ");
+	sql_literal(sql, task);
+	buffer_printf(sql, " AND source_schema = ");
+	sql_literal(sql, before->schema);
+	buffer_printf(sql, " AND source_name = ");
+	sql_literal(sql, before->name);
+	buffer_printf(sql, ";\n");
 }
 
 static void
@@ -521,6 +578,8 @@ put_update(struct buffer *sql, const char *task, const struct table *table, cons
 	put_optional_literal(sql, table->error);
 	buffer_printf(sql, ", rebuild = ");
 	put_optional_literal(sql, rebuild);
+	buffer_printf(sql, ", definition = ");
+	put_definition(sql, table);
 	buffer_printf(sql, " WHERE ");
 	put_key(sql, task, table);
 }
@@ -585,7 +644,7 @@ progress_put_rows_copied(struct buffer *sql, const char *task, const struct tabl
 }
 
 static const char insert_head[] = "INSERT INTO sluice.tables (task, source_schema, source_name, source_oid,"
-								  " target_schema, target_name, state, snapshot_lsn, rows_copied, error)\n";
+								  " target_schema, target_name, state, snapshot_lsn, rows_copied, error, definition)\n";
 
 /* One row's values, each with its type where PostgreSQL would guess text from a literal. */
 static void
@@ -605,6 +664,8 @@ put_values(struct buffer *sql, const char *task, const struct table *table)
 	put_literal_lsn(sql, table->snapshot_lsn);
 	buffer_printf(sql, ", %lld::bigint, ", (long long) table->rows_copied);
 	put_optional_literal(sql, table->error);
+	buffer_printf(sql, "::text, ");
+	put_definition(sql, table);
 	buffer_printf(sql, "::text");
 }
 
@@ -643,7 +704,7 @@ add_some_tables(struct connection *destination, const char *task, const struct t
 		put_values(&sql, task, &tables[i]);
 		buffer_put_u8(&sql, ')');
 	}
-	buffer_printf(&sql, ") v (a, b, c, d, e, f, g, h, i, j) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
+	buffer_printf(&sql, ") v (a, b, c, d, e, f, g, h, i, j, k) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
 						" WHERE t.task = v.a AND t.source_schema = v.b AND t.source_name = v.c)");
 	return execute_and_free(destination, &sql, NULL, err) || error_context(err, "writing sluice.tables");
 }
@@ -714,7 +775,53 @@ fail_made_anew(const struct table *table, struct error *err)
 						   " then start again: it is copied anew.");
 }
 
-/* Columns: source schema, name, oid, state, snapshot_lsn, rows_copied, error, whether its copy was begun in parts. */
+/*
+ * The definition, with the names that belong to it.  A name that has changed
+ * since is the stream's to tell: until then table and target go by the old one.
+ */
+static bool
+take_definition(const struct result *res, unsigned row, struct table *table, struct error *err)
+{
+	struct source_table *defined = catalog_alloc(1, sizeof *defined);
+
+	if (!table_definition_parse(result_text(res, row, 7), defined)) {
+		free(defined);
+		return error_set(err, ERROR_BUG, "the definition of table %s.%s in sluice.tables cannot be read",
+						 table->source.schema, table->source.name);
+	}
+	defined->oid = table->source.oid;
+	defined->partitioned = table->source.partitioned;
+	defined->schema = catalog_strdup(result_text(res, row, 0));
+	defined->name = catalog_strdup(result_text(res, row, 1));
+	table->defined = defined;
+	if (strcmp(defined->schema, table->source.schema) == 0 && strcmp(defined->name, table->source.name) == 0)
+		return true;
+	free(table->target_schema);
+	free(table->target_name);
+	table->target_schema = catalog_strdup(result_text(res, row, 8));
+	table->target_name = catalog_strdup(result_text(res, row, 9));
+	return true;
+}
+
+/* Tables that were renamed go by the names that the stream still has for them. */
+static void
+settle_names(struct catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct table *table = &catalog->tables[i];
+
+		if (!table->defined || !follows(table))
+			continue;
+		free(table->source.schema);
+		free(table->source.name);
+		table->source.schema = catalog_strdup(table->defined->schema);
+		table->source.name = catalog_strdup(table->defined->name);
+	}
+	catalog_sort(catalog);
+}
+
+/* Columns: source schema, name, oid, state, snapshot_lsn, rows_copied, error, definition, target's names, whether its
+ * copy was begun in parts. */
 static bool
 take_table(const struct result *res, unsigned row, const struct catalog *catalog, struct error *err)
 {
@@ -722,8 +829,13 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 	struct table *table = catalog_find(catalog, schema, name);
 	enum table_state state;
 
+	/* Renamed since, or swapped with another. */
+	if ((!table || result_int(res, row, 2) != table->source.oid) && !result_is_null(res, row, 7) &&
+		catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2)))
+		table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2));
+
 	if (table)
-		table->begun = result_bool(res, row, 7);
+		table->begun = result_bool(res, row, 10);
 	/* It was not copied as a whole: whatever it is now, it is as good as new. */
 	if ((!table || result_int(res, row, 2) != table->source.oid) &&
 		table_state_parse(result_text(res, row, 3), &state) &&
@@ -742,7 +854,7 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 	table->rows_copied = result_int(res, row, 5);
 	free(table->error);
 	table->error = result_is_null(res, row, 6) ? NULL : strdup(result_text(res, row, 6));
-	return true;
+	return result_is_null(res, row, 7) || take_definition(res, row, table, err);
 }
 
 bool
@@ -750,8 +862,8 @@ progress_read_tables(struct connection *destination, const char *task, struct ca
 					 struct error *err)
 {
 	static const char sql[] = "SELECT source_schema, source_name, source_oid, state, snapshot_lsn,"
-							  " rows_copied, error, rebuild IS NOT NULL FROM sluice.tables WHERE task = $1"
-							  " ORDER BY 1, 2";
+							  " rows_copied, error, definition, target_schema, target_name, rebuild IS NOT NULL"
+							  " FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
 	struct param param = param_text(task);
 	struct installed installed;
 	struct result *res;
@@ -766,6 +878,9 @@ progress_read_tables(struct connection *destination, const char *task, struct ca
 	for (unsigned i = 0; taken && i < result_rows(res); i++)
 		taken = take_table(res, i, catalog, err);
 	result_free(res);
+	if (taken)
+		settle_names(catalog);
+	catalog->states_read = taken;
 	return taken;
 }
 

@@ -93,6 +93,14 @@ void progress_put_part_claim(struct buffer *sql, const char *task, const struct 
  * copy of the table has committed meanwhile, such as that of a lost session whose COMMIT was still on its way. */
 void progress_put_table_copied(struct buffer *sql, const char *task, const struct table *table);
 
+/* A statement that writes a table's new definition and names, in the transaction that brings the target in line;
+ * the row goes by the names before. */
+void progress_put_definition(struct buffer *sql, const char *task, const struct table *table,
+							 const struct source_table *before);
+
+/* A statement that writes state and error alone. */
+void progress_put_state(struct buffer *sql, const char *task, const struct table *table);
+
 /* A statement for `status` alone: the rows copied so far, while the copy runs; it never undoes what the copy's own
  * transaction has written. */
 void progress_put_rows_copied(struct buffer *sql, const char *task, const struct table *table, int64_t rows);

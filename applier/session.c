@@ -12,6 +12,7 @@
 #include "lsn.h"
 #include "precheck.h"
 #include "progress.h"
+#include "schema_watch.h"
 #include "source.h"
 #include "source_definition.h"
 #include "sql.h"
@@ -187,10 +188,11 @@ read_state(struct session *s, struct error *err)
 		return false;
 	s->known = s->progress.exists;
 	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
+		   (!s->progress.exists || progress_read_tables(s->control, s->config->task, &s->catalog, err)) &&
+		   schema_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
 		   (!s->config->schema.create ||
-			definition_read(s->source, s->control, s->config, &s->catalog, err)) &&
-		   (!s->progress.exists || progress_read_tables(s->control, s->config->task, &s->catalog, err));
+			definition_read(s->source, s->control, s->config, &s->catalog, err));
 }
 
 static void
@@ -548,7 +550,6 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 		.memories = &s->memories,
 		.progress = &s->progress,
 		.triggers_fire = !s->triggers_off,
-		.catalog_lsn = s->identity.current_lsn,
 		.until = until,
 		.wishes = &s->steering.wishes,
 		.turn = on_turn,
@@ -574,6 +575,16 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 	return ok;
 }
 
+/* The stream may have been ahead of what it wrote down: definitions are those that stand at the destination. */
+static bool
+read_again(struct session *s, struct error *err)
+{
+	catalog_free(&s->catalog);
+	if (!read_state(s, err) || !schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
+		return false;
+	return count_waiting(s) == 0 || error_set(err, ERROR_RETRY, "%u tables need another copy", count_waiting(s));
+}
+
 /* Copies that are ahead of the position: the stream first brings all tables level. */
 static bool
 catch_up(struct session *s, struct error *err)
@@ -590,8 +601,7 @@ catch_up(struct session *s, struct error *err)
 		if (!open_locked_destination(s, err))
 			return false;
 	}
-	return progress_read(s->control, s->config->task, &s->progress, err) &&
-		   promote_tables(s, s->progress.applied_lsn, err);
+	return read_again(s, err) && promote_tables(s, s->progress.applied_lsn, err);
 }
 
 static bool
@@ -628,6 +638,8 @@ attempt(struct session *s, struct error *err)
 	if (!open_all(s, err) || (first && !source_await_flush(s->source, err)) || !read_state(s, err))
 		return false;
 	set_until(s);
+	if (!schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
+		return false;
 	if (!precheck(s, false, err))
 		return false;
 	if (!progress_install(s->control, s->dialect, err) ||
@@ -638,7 +650,8 @@ attempt(struct session *s, struct error *err)
 		return false;
 	if (!copy_if_needed(s, err))
 		return false;
-	return progress_take_over(s->control, s->config->task, &s->progress, err) && follow(s, err);
+	return progress_take_over(s->control, s->config->task, &s->progress, err) && follow(s, err) &&
+		   (s->until.kind == UNTIL_STOPPED || loop_stop_requested(s->loop) || schema_none_held(&s->catalog, err));
 }
 
 /* Writes down for `status` how the attempt ended, where that is possible. */
@@ -800,5 +813,6 @@ session_run(struct loop *loop, const struct config *config, const char *config_p
 	steering_close(&s.steering, ok ? NULL : err);
 	free(s.memories.strangers.oids);
 	free(s.memories.as_text.oids);
+	schema_notes_clear(&s.memories.notes);
 	return ok;
 }

@@ -6,10 +6,6 @@
 #include "arena.h"
 #include "mapping.h"
 
-/* pg_type.dat; a change between the two changes no value. */
-#define TYPE_TEXT 25
-#define TYPE_VARCHAR 1043
-
 static void *
 allocate(size_t count, size_t bytes)
 {
@@ -48,6 +44,8 @@ map_columns(struct shape *shape, struct error *err)
 			shape->subset = true;
 			continue;
 		}
+		if (!target && shape->table->partial)
+			continue;
 		if (!target) {
 			missing_column(shape, &relation->columns[i], err);
 			return false;
@@ -241,64 +239,6 @@ shape_init(struct shape *shape, unsigned number, const struct change_relation *r
 		return error_hint(err, "Bring the target's column types in line, then start again.");
 	}
 	return true;
-}
-
-static bool
-is_string(uint32_t type)
-{
-	return type == TYPE_TEXT || type == TYPE_VARCHAR;
-}
-
-/* The first column that the catalog has otherwise; NULL: all are as it says. */
-static const struct change_column *
-find_strange(const struct shape *shape, const struct source_column **known)
-{
-	for (unsigned i = 0; i < shape->fed_count; i++) {
-		const struct change_column *column = &shape->relation->columns[shape->fed[i].source];
-
-		*known = source_find_column(&shape->table->source, column->name);
-		if (!*known || (*known)->attnum != column->attnum ||
-			((*known)->type != column->type && !(is_string(column->type) && is_string((*known)->type))))
-			return column;
-	}
-	return NULL;
-}
-
-static void
-strange_error(const struct shape *shape, const struct change_column *column,
-			  const struct source_column *known, struct error *err)
-{
-	const struct table *table = shape->table;
-
-	if (known->type == column->type)
-		error_set(err, ERROR_DATA, "column \"%s\" of %s.%s was dropped and made anew", column->name,
-				  table->source.schema, table->source.name);
-	else
-		error_set(err, ERROR_DATA, "column \"%s\" of %s.%s changed its type from %s to %s", column->name,
-				  table->source.schema, table->source.name, known->formatted, column->type_name);
-	error_hint(err, "Do the same to the target %s.%s, whose rows it concerns, then start again.",
-			   table->target_schema, table->target_name);
-}
-
-enum shape_fit
-shape_check_columns(const struct shape *shape, bool older, struct error *err)
-{
-	const struct table *table = shape->table;
-	const struct source_column *known;
-	const struct change_column *column = find_strange(shape, &known);
-
-	if (!column)
-		return SHAPE_FITS;
-	if (older && shape->text)
-		return SHAPE_FITS;
-	if (!older && known) {
-		strange_error(shape, column, known, err);
-		return SHAPE_CHANGED;
-	}
-	error_set(err, ERROR_RETRY,
-			  "column \"%s\" of %s.%s is not as it is now: starting over with the table as text",
-			  column->name, table->source.schema, table->source.name);
-	return SHAPE_WANTS_TEXT;
 }
 
 void

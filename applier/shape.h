@@ -51,19 +51,6 @@ MUST_CHECK bool shape_init(struct shape *shape, unsigned number, const struct ch
 						   const struct table *table, bool triggers_fire, struct error *err);
 void shape_fini(struct shape *shape);
 
-enum shape_fit {
-	SHAPE_FITS,
-	SHAPE_CHANGED,	  /* ERROR_DATA: columns were retyped or made anew */
-	SHAPE_WANTS_TEXT, /* ERROR_RETRY: what the target would take its binary values for is not known */
-};
-
-/*
- * Compares the columns with the catalog, by which it was decided that the
- * target takes their binary values.  `older` says that the description may be
- * of a time before the catalog was read: then as text they will do.
- */
-MUST_CHECK enum shape_fit shape_check_columns(const struct shape *shape, bool older, struct error *err);
-
 /* Whether the target is to hold just what the source holds: every operation is followed. */
 static inline bool
 shape_follows_all(const struct shape *shape)

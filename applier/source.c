@@ -6,6 +6,7 @@
 
 #include "common/lsn.h"
 #include "common/pattern.h"
+#include "table_definition.h"
 #include "describe.h"
 #include "mapping.h"
 #include "sql.h"
@@ -430,7 +431,7 @@ static const char columns_sql[] = DESCRIBE_DOMAIN_BASES
 	"   OR b.typelem IN (SELECT oid FROM portable)),"
 	"  a.atttypmod, a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid"
 	"   AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated),"
-	"  a.attgenerated = 's', a.attidentity"
+	"  a.attgenerated = 's', a.attidentity, a.xmin"
 	" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
 	" JOIN pg_namespace tn ON tn.oid = t.typnamespace"
 	" LEFT JOIN bases s ON s.domain = t.oid"
@@ -460,7 +461,72 @@ read_column(struct source_column *column, const struct result *res, unsigned row
 		.not_null = result_bool(res, row, 16),
 		.generated = result_bool(res, row, 17),
 		.identity = result_text(res, row, 18)[0],
+		.version = (uint32_t) result_int(res, row, 19),
 	};
+}
+
+/*
+ * The same of columns that no catalog has (any more): $2 and $3 are their types
+ * and modifiers.  A type that is gone has no row.
+ */
+static const char types_head[] =
+	"WITH RECURSIVE pg_attribute AS (SELECT 0::oid AS attrelid, i::smallint AS attnum, ''::name AS attname,"
+	" atttypid, atttypmod, false AS attnotnull, false AS attisdropped, ''::\"char\" AS attgenerated,"
+	" ''::\"char\" AS attidentity, 0 AS xmin, 0::oid AS attcollation, false AS atthasdef"
+	" FROM unnest($2::oid[], $3::int[]) WITH ORDINALITY u (atttypid, atttypmod, i)), ";
+
+static bool
+ask_types(struct connection *source, const struct source_column *columns, unsigned count, struct result **res,
+		  struct error *err)
+{
+	struct buffer sql, types, typmods;
+	struct param params[3] = {param_text("{0}")};
+	char number[16];
+	bool ok;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	buffer_init(&types, SIZE_MAX / 2, NULL, NULL);
+	buffer_init(&typmods, SIZE_MAX / 2, NULL, NULL);
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(number, sizeof number, "%u", columns[i].type);
+		sql_array_element(&types, number);
+		snprintf(number, sizeof number, "%d", columns[i].typmod);
+		sql_array_element(&typmods, number);
+	}
+	sql_array_end(&types);
+	sql_array_end(&typmods);
+	params[1] = param_text((const char *) types.data);
+	params[2] = param_text((const char *) typmods.data);
+	buffer_printf(&sql, "%s%s", types_head, columns_sql + strlen("WITH RECURSIVE "));
+	buffer_put_u8(&sql, '\0');
+	ok = connection_execute(source, (const char *) sql.data, params, 3, res, err);
+	buffer_fini(&sql);
+	buffer_fini(&types);
+	buffer_fini(&typmods);
+	return ok;
+}
+
+bool
+source_read_types(struct connection *source, struct source_column *columns, unsigned count, bool *all,
+				  struct error *err)
+{
+	struct result *res;
+
+	*all = true;
+	if (count == 0)
+		return true;
+	if (!ask_types(source, columns, count, &res, err))
+		return error_context(err, "asking the source for types");
+	*all = result_rows(res) == count;
+	for (unsigned i = 0; *all && i < count; i++) {
+		struct source_column found;
+
+		read_column(&found, res, i);
+		table_definition_copy_type(&columns[i], &found);
+		source_column_free(&found);
+	}
+	result_free(res);
+	return true;
 }
 
 static void
@@ -540,6 +606,22 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 	}
 }
 
+/* See table_definition.h.  A partition that was made as one has had its columns since its first moment. */
+static const char storage_sql[] =
+	"SELECT c.oid, CASE c.relkind WHEN 'r' THEN c.relfilenode::text ELSE"
+	" (SELECT string_agg(m.oid || ':' || m.relfilenode || CASE WHEN (SELECT min(a.xmin::text) = max(a.xmin::text)"
+	"   AND min(a.cmin::text) = max(a.cmin::text) FROM pg_attribute a WHERE a.attrelid = m.oid"
+	"   AND (a.attnum > 0 OR a.attnum = -6)) THEN '' ELSE '!' END, ',' ORDER BY m.oid)"
+	"  FROM pg_partition_tree(c.oid) p JOIN pg_class m ON m.oid = p.relid WHERE p.isleaf) END"
+	" FROM pg_class c WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
+
+static void
+read_storage(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	(void) end;
+	table->source.storage = catalog_strdup(result_text(res, first, 1));
+}
+
 static bool
 describe_tables(struct connection *source, struct catalog *catalog, struct error *err)
 {
@@ -552,9 +634,91 @@ describe_tables(struct connection *source, struct catalog *catalog, struct error
 	describe_sort(&describe);
 	ok = describe_run(&describe, source, sizes_sql, read_size, err) &&
 		 describe_run(&describe, source, columns_sql, read_columns, err) &&
-		 describe_run(&describe, source, indexes_sql, read_indexes, err);
+		 describe_run(&describe, source, indexes_sql, read_indexes, err) &&
+		 describe_run(&describe, source, storage_sql, read_storage, err);
 	describe_fini(&describe);
 	return ok;
+}
+
+/* ---- looks at single tables */
+
+static bool
+look_at_names(struct connection *source, const char *oids, struct catalog *seen, struct error *err)
+{
+	static const char sql[] = "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident FROM pg_class c"
+							  " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[])"
+							  " AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p' ORDER BY c.oid";
+	struct param param = param_text(oids);
+	struct result *res;
+
+	if (!connection_execute(source, sql, &param, 1, &res, err))
+		return false;
+	seen->tables = catalog_alloc(result_rows(res), sizeof *seen->tables);
+	for (; seen->count < result_rows(res); seen->count++)
+		seen->tables[seen->count].source = (struct source_table){
+			.oid = (uint32_t) result_int(res, seen->count, 0),
+			.schema = catalog_strdup(result_text(res, seen->count, 1)),
+			.name = catalog_strdup(result_text(res, seen->count, 2)),
+			.partitioned = result_text(res, seen->count, 3)[0] == 'p',
+			.identity = result_text(res, seen->count, 4)[0],
+		};
+	result_free(res);
+	return true;
+}
+
+bool
+source_look(struct connection *source, const uint32_t *oids, unsigned count, struct catalog *seen,
+			struct error *err)
+{
+	struct describe describe;
+	bool ok;
+
+	*seen = (struct catalog){0};
+	describe_init(&describe, count);
+	for (unsigned i = 0; i < count; i++)
+		describe_add(&describe, oids[i], NULL);
+	describe_sort(&describe);
+	ok = look_at_names(source, (const char *) describe.oids.data, seen, err);
+	describe.count = 0;
+	for (unsigned i = 0; i < seen->count; i++)
+		describe.tables[describe.count++] =
+			(struct describe_table){.oid = seen->tables[i].source.oid, .table = &seen->tables[i]};
+	ok = ok && describe_run(&describe, source, columns_sql, read_columns, err) &&
+		 describe_run(&describe, source, indexes_sql, read_indexes, err) &&
+		 describe_run(&describe, source, storage_sql, read_storage, err);
+	describe_fini(&describe);
+	if (!ok) {
+		catalog_free(seen);
+		return error_context(err, "looking at tables of the source");
+	}
+	return true;
+}
+
+bool
+source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *there, char **value,
+					struct error *err)
+{
+	/* A partitioned table has no rows of its own: its leaves tell. */
+	static const char sql[] =
+		"SELECT count(*) > 0, count(*) = count(v.value) AND min(v.value) = max(v.value), min(v.value)"
+		" FROM (SELECT CASE WHEN a.atthasmissing THEN"
+		"  (SELECT u FROM unnest(a.attmissingval::text::text[]) u) END AS value"
+		"  FROM pg_attribute r JOIN LATERAL (SELECT relid FROM pg_partition_tree($1::oid) WHERE isleaf"
+		"   UNION SELECT $1::oid WHERE NOT EXISTS (SELECT FROM pg_partition_tree($1::oid))) l ON true"
+		"  JOIN pg_attribute a ON a.attrelid = l.relid AND a.attname = r.attname AND a.attnum > 0"
+		"  WHERE r.attrelid = $1::oid AND r.attnum = $2::int AND NOT r.attisdropped) v";
+	char oid_text[16], attnum_text[16];
+	const struct param params[] = {param_text(oid_text), param_text(attnum_text)};
+	struct result *res;
+
+	snprintf(oid_text, sizeof oid_text, "%u", oid);
+	snprintf(attnum_text, sizeof attnum_text, "%d", attnum);
+	if (!connection_execute(source, sql, params, 2, &res, err))
+		return error_context(err, "asking the source for the value of a new column");
+	*there = result_bool(res, 0, 0);
+	*value = result_bool(res, 0, 1) ? catalog_strdup(result_text(res, 0, 2)) : NULL;
+	result_free(res);
+	return true;
 }
 
 bool

@@ -49,6 +49,21 @@ MUST_CHECK bool source_read_slot(struct connection *source, const char *slot, st
  */
 MUST_CHECK bool source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *exists,
 								  bool *visible, struct error *err);
+/*
+ * Looks at tables by OID as they are now: names, columns, keys and storage; those that are gone, or are
+ * no permanent tables any more, are missing.  Ordered by OID.
+ */
+MUST_CHECK bool source_look(struct connection *source, const uint32_t *oids, unsigned count,
+							struct catalog *seen, struct error *err);
+/* Fills in what is to be known of the columns' types; all = false when one is gone. */
+MUST_CHECK bool source_read_types(struct connection *source, struct source_column *columns, unsigned count,
+								  bool *all, struct error *err);
+/*
+ * The value that rows got in a column that was added to them without a rewrite; NULL where none is kept.
+ * there = false: there is no such column any more.
+ */
+MUST_CHECK bool source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *there,
+									char **value, struct error *err);
 MUST_CHECK bool source_drop_slot(struct connection *source, const char *slot, struct error *err);
 /* Under source_session_settings, for the types' names.  Every selected table with its columns, mapping and operations (target empty), ordered; few
  * queries whatever the number of tables.  A literal include that matches nothing is an ERROR_PRECONDITION

@@ -10,6 +10,7 @@
 #include "pipeline.h"
 #include "replication.h"
 #include "retention.h"
+#include "schema_watch.h"
 #include "source.h"
 #include "spill.h"
 #include "sql.h"
@@ -293,6 +294,11 @@ look_at_slot(struct stream *s)
 		fail(s, &err);
 		return;
 	}
+	if (!schema_look_at_held(s->setup->source_sql, s->setup->control, s->setup->dialect, config,
+							 s->setup->catalog, &err)) {
+		fail(s, &err);
+		return;
+	}
 	if (!retention_is_notable(&slot, config->wal.warn_bytes) ||
 		(s->warned_ms && now - s->warned_ms < WARN_AGAIN_MS))
 		return;
@@ -420,7 +426,7 @@ start(struct stream *s)
 	const struct stream_setup *setup = s->setup;
 	struct replication_handler handler = {s, on_data, on_keepalive, on_ended};
 	struct buffer tables, exclude, operations, text, filters;
-	const char *options[20];
+	const char *options[22];
 	unsigned pairs = 0;
 
 	buffer_init(&tables, OPTION_LIMIT, NULL, NULL);
@@ -439,6 +445,8 @@ start(struct stream *s)
 	}
 	options[2 * pairs] = "protocol";
 	options[2 * pairs++ + 1] = "1";
+	options[2 * pairs] = "definitions";
+	options[2 * pairs++ + 1] = "on";
 	options[2 * pairs] = "tables";
 	options[2 * pairs++ + 1] = (const char *) tables.data;
 	options[2 * pairs] = "operations";
@@ -487,7 +495,6 @@ create(struct stream *s)
 		.memories = setup->memories,
 		.triggers_fire = setup->triggers_fire,
 		.applied_lsn = setup->progress->applied_lsn,
-		.catalog_lsn = setup->catalog_lsn,
 	};
 
 	s->kick = loop_timer_create(setup->loop, on_kick, s);

@@ -37,7 +37,6 @@ struct stream_setup {
 	struct fold_memories *memories;
 	const struct progress *progress;
 	bool triggers_fire;	  /* at the destination, in spite of us */
-	uint64_t catalog_lsn; /* where the source was before the catalog was read */
 	uint64_t until;		  /* ends once everything up to here is durable; 0: never */
 	const struct stream_wishes *wishes;
 	/* Called in each turn, at the top of the program: it may pump the loop, and change the wishes. */

@@ -366,6 +366,12 @@ find_relation(const struct change_decoder *d, uint64_t number)
 	return d->relations[d->relation_first + number - 1];
 }
 
+const struct change_relation *
+change_relation_of(const struct change_decoder *d, uint32_t number)
+{
+	return find_relation(d, number);
+}
+
 static void
 get_relation_number(struct change_decoder *d, struct reader *r, struct change *change)
 {

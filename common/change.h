@@ -127,6 +127,11 @@ enum truncate_flags {
 	TRUNCATE_RESTART = 0x02,
 };
 
+/* Prefix of the messages by which the plugin tells, with the option "definitions", of tables whose definition a
+ * transaction changed: "OID=relation …"; the number is 0 for one that was dropped, ? where it is not known; a *
+ * in front: and others. */
+#define CHANGE_DEFINITIONS "sluice.definitions"
+
 enum message_flags {
 	MESSAGE_TRANSACTIONAL = 0x01,
 };
@@ -320,6 +325,9 @@ void change_decoder_forget(struct change_decoder *d, uint32_t number);
  */
 bool change_decode_row(const struct change_relation *rel, bool key_only, struct reader *r,
 					   struct value *values);
+
+/* The description of that number; NULL where there is none (yet). */
+const struct change_relation *change_relation_of(const struct change_decoder *d, uint32_t number);
 
 /* Steps through a truncate's relations; `at` starts at 0. */
 bool change_next_truncated(const struct change_decoder *d, const struct change *change, size_t *at,

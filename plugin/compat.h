@@ -63,6 +63,9 @@ compat_update_progress(LogicalDecodingContext *ctx, bool skipped_transaction)
 #endif
 }
 
+/* Some versions mark only the subtransaction that changed a catalog. */
+#define compat_changed_catalogs(txn) (rbtxn_has_catalog_changes(txn) || (txn)->ninvalidations > 0)
+
 /* Changes of transactions in progress are there from 14 on. */
 #define COMPAT_STREAMING (PG_VERSION_NUM >= 140000)
 

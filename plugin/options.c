@@ -237,6 +237,14 @@ parse_streaming(struct options *options, const char *name, const char *value)
 }
 
 static void
+parse_definitions(struct options *options, const char *name, const char *value)
+{
+	options->definitions = strcmp(value, "on") == 0;
+	if (!options->definitions && strcmp(value, "off") != 0)
+		refuse_value(name, value, "\"on\" and \"off\"");
+}
+
+static void
 parse_compression(struct options *options, const char *name, const char *value)
 {
 	options->lz4 = strcmp(value, "lz4") == 0;
@@ -259,6 +267,7 @@ static const struct {
 	{"operations", parse_operations, "insert,update,delete,truncate", true},
 	{"streaming", parse_streaming, "off", true},
 	{"compression", parse_compression, "none", true},
+	{"definitions", parse_definitions, NULL, true},
 };
 
 StaticAssertDecl(lengthof(option_table) <= OPTIONS_MAX, "OPTIONS_MAX is too small");

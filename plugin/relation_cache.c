@@ -28,6 +28,20 @@ invalidate_all(struct relation_cache *cache)
 	cache->generation++;
 }
 
+/* No memory is asked for here. */
+static void
+note_changed(struct relation_cache *cache, Oid relid)
+{
+	if (!cache->options->definitions || relid < FirstNormalObjectId)
+		return;
+	if (cache->changed_count > 0 && cache->changed[cache->changed_count - 1] == relid)
+		return;
+	if (cache->changed_count == RELATION_CACHE_CHANGED)
+		cache->changed_more = true;
+	else
+		cache->changed[cache->changed_count++] = relid;
+}
+
 static void
 on_relation_change(Datum arg, Oid relid)
 {
@@ -40,6 +54,7 @@ on_relation_change(Datum arg, Oid relid)
 		invalidate_all(current);
 		return;
 	}
+	note_changed(current, relid);
 	entry = hash_search(current->entries, &relid, HASH_FIND, NULL);
 	if (!entry)
 		return;
@@ -189,6 +204,27 @@ compare_oids(const void *a, const void *b)
 	Oid x = *(const Oid *) a, y = *(const Oid *) b;
 
 	return (x > y) - (x < y);
+}
+
+unsigned
+relation_cache_sort_changed(struct relation_cache *cache)
+{
+	unsigned kept = 0;
+
+	qsort(cache->changed, cache->changed_count, sizeof *cache->changed, compare_oids);
+	for (unsigned i = 0; i < cache->changed_count; i++)
+		if (kept == 0 || cache->changed[kept - 1] != cache->changed[i])
+			cache->changed[kept++] = cache->changed[i];
+	cache->changed_count = kept;
+	return kept;
+}
+
+bool
+relation_cache_knows(struct relation_cache *cache, Oid relid)
+{
+	const struct relation_entry *entry = hash_search(cache->entries, &relid, HASH_FIND, NULL);
+
+	return entry && (entry->description || entry->descriptions);
 }
 
 /* Lists the leaves below a partitioned table, once in a generation. */

@@ -53,6 +53,8 @@ struct relation_entry {
 	uint64_t leaves_generation;
 };
 
+#define RELATION_CACHE_CHANGED 1024
+
 struct relation_cache {
 	const struct options *options;
 	MemoryContext context;
@@ -62,10 +64,27 @@ struct relation_cache {
 	uint64_t generation;		   /* entries of an earlier one are out of date */
 	uint32_t last_number;		   /* that a description was sent under */
 	unsigned outdated;			   /* entries marked since the last clearing out */
+
+	/* Relations of which an invalidation told since the transaction began; with repetitions. */
+	Oid changed[RELATION_CACHE_CHANGED];
+	unsigned changed_count;
+	bool changed_more; /* more than there is room for */
 };
 
 /* The cache's memory belongs to `context` and goes at its reset. */
 void relation_cache_init(struct relation_cache *cache, const struct options *options, MemoryContext context);
+
+static inline void
+relation_cache_forget_changed(struct relation_cache *cache)
+{
+	cache->changed_count = 0;
+	cache->changed_more = false;
+}
+
+/* Sorts what has changed, each once, and returns how many there are. */
+unsigned relation_cache_sort_changed(struct relation_cache *cache);
+/* Whether the client was told of this relation. */
+bool relation_cache_knows(struct relation_cache *cache, Oid relid);
 
 /* The slow path of relation_cache_find(). */
 struct relation_entry *relation_cache_look_up(struct relation_cache *cache, Relation relation);

@@ -11,7 +11,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -78,6 +80,7 @@ begin(struct plugin *plugin, bool in_block)
 	plugin->in_block = in_block;
 	plugin->begun = false;
 	plugin->text_pinned = false;
+	relation_cache_forget_changed(&plugin->cache);
 }
 
 static void
@@ -125,12 +128,96 @@ begin_change(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner)
 	return b;
 }
 
+/* ---- definitions that changed */
+
+static void
+put_description(struct plugin *plugin, struct buffer *b, struct description *description)
+{
+	if (!description->sent) {
+		description->relation.number = ++plugin->cache.last_number;
+		change_put_relation(b, &description->relation);
+		writer_mark(&plugin->writer);
+		description->sent = true;
+	}
+	if ((description->relation.flags & RELATION_TEXT) && !plugin->text_pinned) {
+		settings_pin_text();
+		plugin->text_pinned = true;
+	}
+}
+
+/* What the client is told of: "OID=number of its relation", 0 where it is gone. */
+static void
+note_definition(struct plugin *plugin, ReorderBufferTXN *txn, StringInfo note, Oid relid)
+{
+	Relation relation = RelationIdGetRelation(relid);
+	struct description *description = NULL;
+
+	if (!RelationIsValid(relation)) {
+		if (relation_cache_knows(&plugin->cache, relid))
+			appendStringInfo(note, "%s%u=0", note->len ? " " : "", relid);
+		return;
+	}
+	if (relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT)
+		description = relation_cache_find(&plugin->cache, relation)->description;
+	if (description) {
+		put_description(plugin, begin_change(plugin, txn, txn->xid), description);
+		appendStringInfo(note, "%s%u=%u", note->len ? " " : "", relid, description->relation.number);
+	}
+	RelationClose(relation);
+}
+
+static void
+put_note(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner, const StringInfoData *note)
+{
+	struct buffer *b = begin_change(plugin, txn, owner);
+
+	change_put_message(b, MESSAGE_TRANSACTIONAL, txn->final_lsn, CHANGE_DEFINITIONS, note->data,
+					   (size_t) note->len);
+	writer_end(&plugin->writer, NULL, NULL);
+}
+
+/*
+ * A definition that changed is told of with the transaction that changed it,
+ * though no row may follow.  A server's own invalidation between two changes
+ * tells of the same.
+ */
+static void
+send_definitions(struct plugin *plugin, ReorderBufferTXN *txn)
+{
+	unsigned count = relation_cache_sort_changed(&plugin->cache);
+	Oid *relids = palloc(Max(count, 1) * sizeof *relids);
+	StringInfoData note;
+
+	memcpy(relids, plugin->cache.changed, count * sizeof *relids);
+	initStringInfo(&note);
+	if (plugin->cache.changed_more)
+		appendStringInfoString(&note, "*");
+	for (unsigned i = 0; i < count; i++)
+		note_definition(plugin, txn, &note, relids[i]);
+	if (note.len > 0)
+		put_note(plugin, txn, txn->xid, &note);
+}
+
+static void
+tell_definitions(struct plugin *plugin, ReorderBufferTXN *txn)
+{
+	MemoryContext before;
+
+	if (plugin->cache.changed_count == 0 || !compat_changed_catalogs(txn))
+		return;
+	before = MemoryContextSwitchTo(plugin->change_context);
+	send_definitions(plugin, txn);
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(plugin->change_context);
+}
+
 static void
 on_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
 {
 	struct plugin *plugin = ctx->output_plugin_private;
 
 	(void) commit_lsn;
+	tell_definitions(plugin, txn);
 	plugin->passed_over = 0;
 	compat_update_progress(ctx, !plugin->begun);
 	if (!plugin->begun)
@@ -151,6 +238,29 @@ on_stream_start(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	begin(ctx->output_plugin_private, true);
 }
 
+/* At the end of a block the catalogs cannot be looked at safely: only who changed is told. */
+static void
+tell_changed(struct plugin *plugin, ReorderBufferTXN *txn)
+{
+	unsigned count = relation_cache_sort_changed(&plugin->cache);
+	MemoryContext before;
+	StringInfoData note;
+
+	if (count == 0 || !compat_changed_catalogs(txn))
+		return;
+	before = MemoryContextSwitchTo(plugin->change_context);
+	initStringInfo(&note);
+	if (plugin->cache.changed_more)
+		appendStringInfoString(&note, "*");
+	for (unsigned i = 0; i < count; i++)
+		if (relation_cache_knows(&plugin->cache, plugin->cache.changed[i]))
+			appendStringInfo(&note, "%s%u=?", note.len ? " " : "", plugin->cache.changed[i]);
+	if (note.len > 0)
+		put_note(plugin, txn, txn->xid, &note);
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(plugin->change_context);
+}
+
 static void
 on_stream_stop(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 {
@@ -159,6 +269,7 @@ on_stream_stop(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	(void) txn;
 	MemoryContextReset(plugin->change_context);
 	writer_take_back(&plugin->writer);
+	tell_changed(plugin, txn);
 	plugin->in_block = false;
 	if (!plugin->begun)
 		return;
@@ -207,21 +318,6 @@ pass_over(struct plugin *plugin)
 }
 
 /* ---- rows */
-
-static void
-put_description(struct plugin *plugin, struct buffer *b, struct description *description)
-{
-	if (!description->sent) {
-		description->relation.number = ++plugin->cache.last_number;
-		change_put_relation(b, &description->relation);
-		writer_mark(&plugin->writer);
-		description->sent = true;
-	}
-	if ((description->relation.flags & RELATION_TEXT) && !plugin->text_pinned) {
-		settings_pin_text();
-		plugin->text_pinned = true;
-	}
-}
 
 /* What the change says of the row as it was. */
 static enum change_old

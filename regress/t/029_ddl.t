@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# Definitions that change at the source: the run stops before the first row
-# that the target cannot take, says what it needs, and goes on once it has it.
+# Definitions that change at the source: the target follows at the place in the
+# stream where it happened; what the stream does not show is copied anew.
 use strict;
 use warnings;
 
@@ -14,94 +14,109 @@ my $greenplum = $t->destination_is_greenplum;
 
 sub target { return $t->destination_sql($_[0]); }
 
-my @names = qw(added dropped renamed retyped narrowed swapped moved steady downtime);
+# Column names, types and NOT NULL, in the order of the names.
+sub columns_of
+{
+	my ($sql, $table) = @_;
+	return $sql->(qq{SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END, ', ' ORDER BY attname)
+		FROM pg_attribute WHERE attrelid = '$table'::regclass AND attnum > 0 AND NOT attisdropped});
+}
+
+sub same_columns_ok
+{
+	my ($table, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(columns_of(\&target, $table), columns_of(sub { $t->source_sql(@_) }, $table), "$name: the target's columns are the source's");
+}
+
+sub copies { my $log = $t->log; return scalar(() = $log =~ /copied public\.\w+: /g); }
+
+my @names = qw(added dropped renamed retyped nulls swapped moved rewritten steady downtime keyed);
 $t->source_sql(join ";\n", map { "CREATE TABLE $_ (id int PRIMARY KEY, a text, b int, at timestamp);
 	INSERT INTO $_ SELECT i, 'a' || i, i, '2024-01-01' FROM generate_series(1, 20) i" } @names);
-my @tables = map { "public.$_" } @names;
+$t->source_sql("ALTER TABLE moved ADD v varchar(10), ADD n numeric(5,2); UPDATE moved SET v = a, n = id");
+my %table = map { $_ => "public.$_" } @names;
 $t->configure;
 $t->run_ok('run', '--until', 'current')->{status} == 0 or die 'the initial copy failed';
-$t->all_equal_ok(@tables);
-
-# The source changes while the program runs; it stops with a message.  With
-# the target changed as well it goes on.
-sub stops
-{
-	my ($name, $before, $pattern, $remedy, $once) = @_;
-	my $steady = 'INSERT INTO steady SELECT max(id) + 1 FROM steady';
-	$t->start;
-	$t->wait_applied_ok("$name: running");
-	$t->source_sql("$steady; $before; $steady");
-	is($t->wait_for_end, 1, "$name: the run stops");
-	my ($last) = $t->log =~ /([^\n]*)\n\z/;
-	like($last, qr/^sluice: $pattern/, "$name: and says why");
-	my $status = $t->status;
-	is($status->{phase}, 'failed', "$name: status says so");
-	like($status->{last_error}, qr/$pattern/, "$name: with the reason");
-	isnt($t->sluice('run', '--until', 'current')->{status}, 0, "$name: the next start, too") unless $once;
-	target($remedy);
-	$t->run_ok('run', '--until', 'current');
-	$t->all_equal_ok(@tables);
-}
-
-# The source changes, and nothing stops.
-sub goes_on
-{
-	my ($name, $sql) = @_;
-	$t->start;
-	$t->wait_applied_ok("$name: running");
-	$t->source_sql($sql);
-	$t->wait_applied_ok("$name: goes on");
-	is($t->stop, 0, "$name: stops by itself alone");
-	$t->all_equal_ok(@tables);
-}
-
-stops('ADD COLUMN', q{
-	UPDATE added SET b = -b; ALTER TABLE added ADD COLUMN "more Data" numeric(5,1), ADD COLUMN c int DEFAULT 7;
-	INSERT INTO added VALUES (100, 'x', 1, NULL, 2.5, 3); UPDATE added SET c = 8 WHERE id = 2},
-	qr/.*"more Data" of public\.added .*public\.added.*ADD COLUMN/, 'ALTER TABLE added ADD COLUMN c int DEFAULT 7, ADD COLUMN "more Data" numeric(5,1)');
-stops('ADD COLUMN within a transaction', q{
-	BEGIN; INSERT INTO added (id, a) VALUES (200, 'before'); ALTER TABLE added ADD COLUMN d text; INSERT INTO added (id, d) VALUES (201, 'after'); UPDATE added SET d = 'both' WHERE id = 200; COMMIT},
-	qr/.*"d" of public\.added/, 'ALTER TABLE added ADD COLUMN d text');
-stops('RENAME COLUMN', q{
-	UPDATE renamed SET b = -b; ALTER TABLE renamed RENAME b TO "B b"; UPDATE renamed SET "B b" = 5 WHERE id = 1; DELETE FROM renamed WHERE id = 2},
-	qr/.*"B b" of public\.renamed/, 'ALTER TABLE renamed RENAME b TO "B b"');
-stops('RENAME of a key column', q{
-	ALTER TABLE renamed RENAME id TO key; UPDATE renamed SET key = 500 WHERE key = 5; DELETE FROM renamed WHERE key = 6},
-	qr/.*"key" of public\.renamed/, 'ALTER TABLE renamed RENAME id TO key');
-stops('a wider type', q{
-	UPDATE retyped SET b = -b; ALTER TABLE retyped ALTER b TYPE bigint; UPDATE retyped SET b = 5000000000 WHERE id = 1; INSERT INTO retyped VALUES (100, NULL, 1)},
-	qr/.*public\.retyped/, 'ALTER TABLE retyped ALTER b TYPE bigint');
-stops('another type of the same length', q{
-	SET timezone = 'UTC'; UPDATE retyped SET at = '2024-05-05'; ALTER TABLE retyped ALTER at TYPE bigint USING extract(epoch FROM at)::bigint; INSERT INTO retyped VALUES (101, NULL, 1, 5); UPDATE retyped SET at = 5 WHERE id < 30},
-	qr/.*public\.retyped/, 'ALTER TABLE retyped ALTER at TYPE bigint USING extract(epoch FROM at)::bigint');
-
-goes_on('DROP COLUMN', q{ALTER TABLE dropped DROP COLUMN b; UPDATE dropped SET a = 'x' WHERE id < 5; DELETE FROM dropped WHERE id = 7; INSERT INTO dropped VALUES (100, 'y')});
-is(target('SELECT count(*) FROM dropped WHERE id < 5 AND b = id'), 4, 'the target keeps what it had there');
-is(target('SELECT count(*) FROM dropped WHERE id = 100 AND b IS NULL'), 1, 'and has its default from then on');
-# Both sides look alike again: only the run that sees it happen can tell.
-stops('DROP and ADD of the same name', q{UPDATE swapped SET b = 5; ALTER TABLE swapped DROP COLUMN b; ALTER TABLE swapped ADD COLUMN b int; UPDATE swapped SET b = 1000 + id WHERE id > 5},
-	qr/.*"b" of public\.swapped was dropped and made anew/, 'ALTER TABLE swapped DROP COLUMN b; ALTER TABLE swapped ADD COLUMN b int', 1);
-goes_on('CREATE INDEX, NOT NULL, CHECK, DEFAULT, comments, statistics', q{
-	CREATE INDEX ON steady (a); ALTER TABLE steady ALTER a SET DEFAULT 'd', ADD CHECK (id > 0), ALTER b SET STATISTICS 10; COMMENT ON TABLE steady IS 'x'; INSERT INTO steady (id) VALUES (5000); ANALYZE steady});
-goes_on('other lengths', q{ALTER TABLE moved ALTER a TYPE varchar(100); UPDATE moved SET a = a || '!' WHERE id > 10; ALTER TABLE moved ALTER a TYPE text; UPDATE moved SET a = repeat(a, 100) WHERE id > 15});
-
-# While it is down, definitions change, and rows before and after.
-$t->source_sql(q{
-	UPDATE downtime SET b = -b; ALTER TABLE downtime ADD COLUMN c int; UPDATE downtime SET c = id; INSERT INTO downtime (id) VALUES (100);
-	UPDATE narrowed SET b = 7; ALTER TABLE narrowed ALTER b TYPE bigint; UPDATE narrowed SET b = 8 WHERE id < 10; ALTER TABLE narrowed ALTER b TYPE text; UPDATE narrowed SET b = 'nine' WHERE id < 5;
-	ALTER TABLE narrowed ALTER at TYPE text; UPDATE narrowed SET at = 'x' WHERE id = 1});
-target('ALTER TABLE narrowed ALTER b TYPE text, ALTER at TYPE text; ALTER TABLE downtime ADD COLUMN c int');
-$t->run_ok('run', '--until', 'current');
-$t->all_equal_ok(@tables);
-
-# A table with another name is another table.
+$t->all_equal_ok(values %table);
 $t->start;
-$t->wait_applied_ok;
-$t->source_sql(q{ALTER TABLE steady RENAME TO renamed_table; INSERT INTO renamed_table VALUES (9999)});
-isnt($t->wait_for_end, 0, 'a table that is renamed stops the run');
-like($t->log, qr/public\.steady/, 'by its name');
-target("ALTER TABLE steady RENAME TO renamed_table; UPDATE sluice.tables SET source_name = 'renamed_table', target_name = 'renamed_table' WHERE source_name = 'steady'");
+$t->wait_applied_ok('the program runs');
+
+# The source changes while the program runs; the target follows, without a copy.
+sub follows
+{
+	my ($name, $table, $sql, %options) = @_;
+	my $before = copies();
+	$t->source_sql("INSERT INTO steady SELECT max(id) + 1 FROM steady; $sql; INSERT INTO steady SELECT max(id) + 1 FROM steady");
+	$t->wait_applied_ok("$name: followed") or BAIL_OUT("$name is not followed");
+	if ($options{copied})
+	{
+		$t->poll_ok(sub { copies() > $before }, "$name: copied anew");
+		$t->wait_applied_ok("$name: goes on");
+	}
+	else
+	{
+		is(copies(), $before, "$name: without a copy");
+	}
+	same_columns_ok($table, $name);
+	$t->all_equal_ok($table, 'public.steady');
+}
+
+follows('ADD COLUMN', 'public.added', q{
+	UPDATE added SET b = -b; ALTER TABLE added ADD COLUMN "more Data" numeric(5,1), ADD COLUMN c int DEFAULT 7, ADD COLUMN d text NOT NULL DEFAULT 'it''s';
+	INSERT INTO added VALUES (100, 'x', 1, NULL, 2.5, 3); UPDATE added SET c = 8 WHERE id = 2});
+follows('ADD COLUMN without any row', 'public.added', q{ALTER TABLE added ADD COLUMN e timestamptz DEFAULT '2020-02-02 UTC', ADD f int[] DEFAULT '{1,2}'});
+follows('ADD COLUMN within a transaction', 'public.added', q{
+	BEGIN; INSERT INTO added (id, a) VALUES (200, 'before'); ALTER TABLE added ADD COLUMN g text; INSERT INTO added (id, g) VALUES (201, 'after'); UPDATE added SET g = 'both' WHERE id = 200;
+	ALTER TABLE added DROP COLUMN f; ALTER TABLE added ADD COLUMN h int DEFAULT 5; DELETE FROM added WHERE id = 4; COMMIT});
+follows('rolled back', 'public.added', q{
+	BEGIN; ALTER TABLE added ADD COLUMN i text; INSERT INTO added (id, i) VALUES (301, 'after'); ROLLBACK; UPDATE added SET a = 'z' WHERE id = 3;
+	BEGIN; SAVEPOINT s; ALTER TABLE added ADD COLUMN i text; INSERT INTO added (id, i) VALUES (301, 'after'); ROLLBACK TO s; INSERT INTO added (id) VALUES (302); COMMIT});
+follows('DROP COLUMN', 'public.dropped', q{ALTER TABLE dropped DROP COLUMN b; UPDATE dropped SET a = 'x' WHERE id < 5; DELETE FROM dropped WHERE id = 7; INSERT INTO dropped VALUES (100, 'y')});
+follows('DROP and ADD of the same name', 'public.dropped', q{UPDATE dropped SET at = now(); ALTER TABLE dropped DROP COLUMN at; ALTER TABLE dropped ADD COLUMN at timestamp; UPDATE dropped SET at = '2001-01-01' WHERE id > 5});
+follows('RENAME COLUMN', 'public.renamed', q{
+	UPDATE renamed SET b = -b; ALTER TABLE renamed RENAME b TO "B b"; UPDATE renamed SET "B b" = 5 WHERE id = 1; DELETE FROM renamed WHERE id = 2});
+follows('RENAME of a key column', 'public.renamed', q{
+	ALTER TABLE renamed RENAME id TO key; UPDATE renamed SET key = 500 WHERE key = 5; DELETE FROM renamed WHERE key = 6});
+follows('names that are swapped', 'public.swapped', q{
+	BEGIN; ALTER TABLE swapped RENAME a TO x; ALTER TABLE swapped RENAME b TO a; ALTER TABLE swapped RENAME x TO b; COMMIT; UPDATE swapped SET a = 77 WHERE id = 3; INSERT INTO swapped VALUES (50, 'text', 50)});
+follows('another length', 'public.moved', q{UPDATE moved SET v = v || '!' WHERE id > 10; ALTER TABLE moved ALTER v TYPE varchar(100); UPDATE moved SET v = repeat(v, 9) WHERE id > 10; ALTER TABLE moved ALTER v TYPE text; UPDATE moved SET v = repeat(v, 100) WHERE id > 15});
+follows('NOT NULL', 'public.nulls', q{ALTER TABLE nulls ALTER a SET NOT NULL; INSERT INTO nulls VALUES (30, 'x')});
+follows('NULL again', 'public.nulls', q{ALTER TABLE nulls ALTER a DROP NOT NULL; INSERT INTO nulls VALUES (31, NULL)});
+follows('what concerns no row', 'public.steady', q{
+	CREATE INDEX ON steady (a); ALTER TABLE steady ALTER a SET DEFAULT 'd', ADD CHECK (id > 0), ALTER b SET STATISTICS 10; COMMENT ON TABLE steady IS 'x'; INSERT INTO steady (id) VALUES (5000); ANALYZE steady; VACUUM FULL steady; TRUNCATE swapped});
+follows('several tables in one transaction', 'public.nulls', q{
+	BEGIN; INSERT INTO nulls VALUES (40, 'x'); ALTER TABLE moved ADD COLUMN c int; INSERT INTO moved VALUES (40, 'x', 1, NULL, 1); ALTER TABLE nulls ADD COLUMN c int DEFAULT 1; INSERT INTO nulls VALUES (41); INSERT INTO moved VALUES (41); COMMIT});
+
+# The key: rows are found by the new one from there on.
+follows('another primary key', 'public.keyed', q{
+	ALTER TABLE keyed DROP CONSTRAINT keyed_pkey, ALTER b SET NOT NULL, ADD PRIMARY KEY (id, b); INSERT INTO keyed VALUES (1, 'again', 100); UPDATE keyed SET a = 'x' WHERE b = 100; DELETE FROM keyed WHERE id = 2});
+follows('another identity', 'public.keyed', q{
+	ALTER TABLE keyed REPLICA IDENTITY FULL; UPDATE keyed SET a = 'y' WHERE b = 3; ALTER TABLE keyed DROP CONSTRAINT keyed_pkey; INSERT INTO keyed VALUES (3, 'y', 3); UPDATE keyed SET a = 'z' WHERE b = 3; DELETE FROM keyed WHERE id = 4});
+
+# What the server does not decode.
+follows('a wider type', 'public.retyped', q{
+	UPDATE retyped SET b = -b; ALTER TABLE retyped ALTER b TYPE bigint; UPDATE retyped SET b = 5000000000 WHERE id = 1; INSERT INTO retyped VALUES (100, NULL, 1)}, copied => 1);
+follows('another type with USING', 'public.retyped', q{
+	SET timezone = 'UTC'; UPDATE retyped SET at = '2024-05-05'; ALTER TABLE retyped ALTER at TYPE bigint USING extract(epoch FROM at)::bigint; INSERT INTO retyped VALUES (101, NULL, 1, 5)}, copied => 1);
+follows('the same type with USING', 'public.rewritten', q{ALTER TABLE rewritten ALTER b TYPE int USING b * 2}, copied => 1);
+follows('a volatile default', 'public.rewritten', q{ALTER TABLE rewritten ADD COLUMN r float8 DEFAULT random()}, copied => 1);
+follows('after it', 'public.rewritten', q{UPDATE rewritten SET b = 1 WHERE id < 5});
+
+# Tables with other names.
+$t->source_sql(q{ALTER TABLE moved RENAME TO "Other name"; INSERT INTO "Other name" VALUES (9999); CREATE SCHEMA other; ALTER TABLE nulls SET SCHEMA other});
+$t->wait_applied_ok('a table is renamed, another leaves the selection');
+is(target(q{SELECT count(*) FROM pg_class WHERE relname = 'moved'}), 0, 'the target is renamed');
+$t->equal_ok('public."Other name"');
+is($t->stop, 0, 'the program ends when it is told to');
+
+# While it is down definitions change, and rows before and after.
+$t->source_sql(q{
+	UPDATE downtime SET b = -b; ALTER TABLE downtime ADD COLUMN c int DEFAULT 3; UPDATE downtime SET c = id WHERE id < 9; INSERT INTO downtime (id) VALUES (100); ALTER TABLE downtime RENAME a TO aa; ALTER TABLE downtime DROP COLUMN at;
+	UPDATE downtime SET aa = 'x' WHERE id = 100; ALTER TABLE downtime RENAME TO uptime; INSERT INTO uptime VALUES (101);
+	UPDATE retyped SET b = 7; ALTER TABLE retyped ALTER b TYPE text; UPDATE retyped SET b = 'nine' WHERE id < 5});
 $t->run_ok('run', '--until', 'current');
-$t->equal_ok('public.renamed_table');
+$t->all_equal_ok('public.uptime', 'public.retyped', 'public.rewritten', 'public.added', 'public.renamed', 'public."Other name"');
+same_columns_ok('public.uptime', 'downtime');
 
 done_testing();

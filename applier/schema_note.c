@@ -1,0 +1,40 @@
+#include "schema_note.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *
+schema_rewrite_reason(enum rewrite rewrite)
+{
+	if (rewrite == REWRITE_PARTITIONS)
+		return "partitions were attached, detached or dropped, whose rows are not in the stream";
+	return "the source wrote its rows anew, which is not in the stream";
+}
+
+bool
+schema_notes_add(struct schema_notes *notes, const struct table *table, enum schema_fate fate,
+				 const char *reason, struct error *err)
+{
+	static const char *const words[] = {
+		[SCHEMA_COPIED_ANEW] = "it is copied anew",
+		[SCHEMA_HELD] = "it is held",
+		[SCHEMA_GONE] = "it is followed no longer",
+	};
+	struct schema_note *note;
+
+	notes->notes = realloc(notes->notes, (notes->count + 1) * sizeof *notes->notes);
+	if (!notes->notes)
+		arena_out_of_memory((notes->count + 1) * sizeof *notes->notes);
+	note = &notes->notes[notes->count++];
+	*note = (struct schema_note){.oid = table->source.oid, .fate = fate};
+	snprintf(note->reason, sizeof note->reason, "%s", reason);
+	return error_set(err, ERROR_RETRY, "%s.%s: %s: %s", table->source.schema, table->source.name, words[fate],
+					 reason);
+}
+
+void
+schema_notes_clear(struct schema_notes *notes)
+{
+	free(notes->notes);
+	*notes = (struct schema_notes){0};
+}

@@ -1,0 +1,274 @@
+#include "table_definition.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT 1
+#define STORAGE_UNKNOWN "-"
+
+/* ---- text */
+
+static void
+put_name(struct buffer *out, const char *name)
+{
+	for (; *name; name++) {
+		if (*name == '\n')
+			buffer_printf(out, "\\n");
+		else if (*name == '\\')
+			buffer_printf(out, "\\\\");
+		else
+			buffer_put_u8(out, (uint8_t) *name);
+	}
+}
+
+void
+table_definition_put(struct buffer *out, const struct source_table *source)
+{
+	buffer_printf(out, "%d %c %s", FORMAT, source->identity,
+				  source->storage && *source->storage ? source->storage : STORAGE_UNKNOWN);
+	for (unsigned i = 0; i < source->column_count; i++) {
+		const struct source_column *column = &source->columns[i];
+
+		buffer_printf(out, "\n%d %u %d %s%s- %d %d %d %u ", column->attnum, column->type, column->typmod,
+					  column->not_null ? "n" : "", column->generated ? "g" : "", column->primary_position,
+					  column->identity_position, column->unique_position, column->version);
+		put_name(out, column->name);
+	}
+}
+
+static char *
+parse_name(const char *text, size_t len)
+{
+	char *name = catalog_alloc(len + 1, 1);
+	size_t out = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\\' && i + 1 < len)
+			name[out++] = text[++i] == 'n' ? '\n' : text[i];
+		else
+			name[out++] = text[i];
+	}
+	return name;
+}
+
+static bool
+parse_column(const char *line, size_t len, struct source_column *column)
+{
+	char flags[8];
+	int at = 0;
+
+	*column = (struct source_column){0};
+	if (sscanf(line, "%d %" SCNu32 " %d %7s %d %d %d %" SCNu32 "%n", &column->attnum, &column->type,
+			   &column->typmod, flags, &column->primary_position, &column->identity_position,
+			   &column->unique_position, &column->version, &at) != 8 ||
+		(size_t) at >= len || line[at] != ' ')
+		return false;
+	column->not_null = strchr(flags, 'n') != NULL;
+	column->generated = strchr(flags, 'g') != NULL;
+	column->name = parse_name(line + at + 1, len - (size_t) at - 1);
+	return true;
+}
+
+static unsigned
+count_lines(const char *text)
+{
+	unsigned count = 1;
+
+	for (; *text; text++)
+		count += *text == '\n';
+	return count;
+}
+
+static bool
+parse_head(const char *line, size_t len, struct source_table *source)
+{
+	if (len < 5 || line[0] != '0' + FORMAT || line[1] != ' ' || line[3] != ' ')
+		return false;
+	source->identity = line[2];
+	source->storage = catalog_alloc(len - 3, 1);
+	memcpy(source->storage, line + 4, len - 4);
+	return true;
+}
+
+bool
+table_definition_parse(const char *text, struct source_table *source)
+{
+	const char *line = text;
+	bool ok;
+
+	*source = (struct source_table){0};
+	ok = parse_head(text, strcspn(text, "\n"), source);
+	source->columns = catalog_alloc(count_lines(text), sizeof *source->columns);
+	while (ok && (line = strchr(line, '\n'))) {
+		line++;
+		ok = parse_column(line, strcspn(line, "\n"), &source->columns[source->column_count]);
+		source->column_count += ok;
+	}
+	if (!ok)
+		source_table_free(source);
+	return ok;
+}
+
+/* ---- comparing */
+
+const struct source_column *
+table_definition_find(const struct source_table *source, int attnum)
+{
+	for (unsigned i = 0; i < source->column_count; i++)
+		if (source->columns[i].attnum == attnum)
+			return &source->columns[i];
+	return NULL;
+}
+
+bool
+table_definition_same(const struct source_table *a, const struct source_table *b)
+{
+	if (a->column_count != b->column_count)
+		return false;
+	for (unsigned i = 0; i < a->column_count; i++) {
+		const struct source_column *x = &a->columns[i], *y = &b->columns[i];
+
+		if (x->attnum != y->attnum || x->type != y->type || x->typmod != y->typmod ||
+			x->not_null != y->not_null || !x->primary_position != !y->primary_position ||
+			strcmp(x->name, y->name) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool
+table_definition_matches(const struct source_table *source, const struct change_relation *relation)
+{
+	if (source->column_count != relation->column_count || strcmp(source->schema, relation->schema) != 0 ||
+		strcmp(source->name, relation->name) != 0)
+		return false;
+	for (unsigned i = 0; i < source->column_count; i++) {
+		const struct source_column *x = &source->columns[i];
+		const struct change_column *y = &relation->columns[i];
+
+		if (x->attnum != y->attnum || x->type != y->type || x->typmod != y->typmod ||
+			x->not_null != !!(y->flags & COLUMN_NOT_NULL) ||
+			!x->primary_position != !(y->flags & COLUMN_PRIMARY) || strcmp(x->name, y->name) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+known(const struct source_table *source)
+{
+	return source->storage && strcmp(source->storage, STORAGE_UNKNOWN) != 0;
+}
+
+/* A column of `before` whose row in the catalog is another one now; new and dropped columns are the stream's to tell. */
+static bool
+column_rewritten(const struct source_table *before, const struct source_table *now)
+{
+	for (unsigned i = 0; i < before->column_count; i++) {
+		const struct source_column *column = table_definition_find(now, before->columns[i].attnum);
+
+		if (column && column->version != before->columns[i].version)
+			return true;
+	}
+	return false;
+}
+
+/* The next leaf of a storage text, and its length; NULL behind the last. */
+static const char *
+next_leaf(const char **at, size_t *len)
+{
+	const char *leaf = *at;
+
+	if (!*leaf)
+		return NULL;
+	*len = strcspn(leaf, ",");
+	*at = leaf + *len + (leaf[*len] == ',');
+	return leaf;
+}
+
+/* Whether the storage has a leaf with that OID. */
+static bool
+has_leaf(const char *storage, const char *oid)
+{
+	size_t digits = strcspn(oid, ":") + 1, len;
+	const char *leaf;
+
+	while ((leaf = next_leaf(&storage, &len)))
+		if (strncmp(leaf, oid, digits) == 0)
+			return true;
+	return false;
+}
+
+/* Leaves that one look shows and the other does not; with `attached`, only those that were tables before. */
+static bool
+has_others(const char *storage, const char *other, bool attached)
+{
+	const char *leaf;
+	size_t len;
+
+	while ((leaf = next_leaf(&storage, &len)))
+		if ((!attached || leaf[len - 1] == '!') && !has_leaf(other, leaf))
+			return true;
+	return false;
+}
+
+enum rewrite
+table_definition_rewritten(const struct source_table *before, const struct source_table *now)
+{
+	if (!known(before) || !known(now) || strcmp(before->storage, now->storage) == 0)
+		return REWRITE_NONE;
+	if (now->partitioned &&
+		(has_others(before->storage, now->storage, false) || has_others(now->storage, before->storage, true)))
+		return REWRITE_PARTITIONS;
+	return column_rewritten(before, now) ? REWRITE_VALUES : REWRITE_NONE;
+}
+
+bool
+table_definition_moved(const struct source_table *before, const struct source_table *now)
+{
+	return !known(before) || (known(now) && strcmp(before->storage, now->storage) != 0) ||
+		   column_rewritten(before, now);
+}
+
+/* ---- copying */
+
+static char *
+copy_text(const char *text)
+{
+	return text ? catalog_strdup(text) : NULL;
+}
+
+void
+table_definition_copy_type(struct source_column *to, const struct source_column *from)
+{
+	to->base_type = from->base_type;
+	to->element = from->element;
+	to->typtype = from->typtype;
+	to->base_typtype = from->base_typtype;
+	to->type_schema = copy_text(from->type_schema);
+	to->type_name = copy_text(from->type_name);
+	to->formatted = copy_text(from->formatted);
+	to->base_schema = copy_text(from->base_schema);
+	to->base_name = copy_text(from->base_name);
+	to->base_formatted = copy_text(from->base_formatted);
+	to->builtin = from->builtin;
+	to->exists_at_target = from->exists_at_target;
+	to->base_exists_at_target = from->base_exists_at_target;
+}
+
+void
+table_definition_copy(struct source_table *to, const struct source_table *from)
+{
+	*to = *from;
+	to->schema = copy_text(from->schema);
+	to->name = copy_text(from->name);
+	to->storage = copy_text(from->storage);
+	to->columns = catalog_alloc(from->column_count, sizeof *to->columns);
+	for (unsigned i = 0; i < from->column_count; i++) {
+		to->columns[i] = from->columns[i];
+		to->columns[i].name = copy_text(from->columns[i].name);
+		table_definition_copy_type(&to->columns[i], &from->columns[i]);
+	}
+}

@@ -1,0 +1,52 @@
+/*
+ * The definition of a source table as it stands in sluice.tables: what the
+ * target was last brought in line with.
+ *
+ * Its text is for comparing and for people: a line for the table (format,
+ * replica identity, storage), then one for each column: attnum, type OID,
+ * typmod, flags, positions in primary key, identity index and unique index,
+ * version, name.
+ *
+ * `storage` tells whether the server wrote the table anew: an ordinary table's
+ * file number; of a partitioned one "OID:file number" of each leaf, by OID, with
+ * a ! behind those that were tables of their own before they became partitions.
+ */
+#ifndef SLUICE_TABLE_DEFINITION_H
+#define SLUICE_TABLE_DEFINITION_H
+
+#include "buffer.h"
+#include "catalog.h"
+#include "change.h"
+
+void table_definition_put(struct buffer *out, const struct source_table *source);
+/* Columns without what is known of their types but OID and modifier.  False when the text is none. */
+MUST_CHECK bool table_definition_parse(const char *text, struct source_table *source);
+
+const struct source_column *table_definition_find(const struct source_table *source, int attnum);
+/* Whether both say the same of columns and primary key; versions and storage aside. */
+bool table_definition_same(const struct source_table *a, const struct source_table *b);
+/* Whether the stream's description says the same of name, columns and primary key. */
+bool table_definition_matches(const struct source_table *source, const struct change_relation *relation);
+
+enum rewrite {
+	REWRITE_NONE,
+	REWRITE_VALUES,	   /* the rows' values may have changed without a word in the stream */
+	REWRITE_PARTITIONS /* partitions came with rows, or went */
+};
+
+/*
+ * Compares two looks at the same table.  A rewrite leaves a new file behind
+ * and a new version of the column; TRUNCATE, VACUUM FULL, CLUSTER and SET
+ * TABLESPACE only the one, statistics, defaults and NOT NULL only the other.
+ */
+enum rewrite table_definition_rewritten(const struct source_table *before,
+											 const struct source_table *now);
+/* Whether a later comparison should start from `now`. */
+bool table_definition_moved(const struct source_table *before, const struct source_table *now);
+
+/* Copies with everything that is known. */
+void table_definition_copy(struct source_table *to, const struct source_table *from);
+/* Takes over what is known of the type. */
+void table_definition_copy_type(struct source_column *to, const struct source_column *from);
+
+#endif
