@@ -210,7 +210,8 @@ await_visibility(struct fold *f, struct table *table, struct error *err)
 		if (!connection_execute(f->setup.source, "SELECT pg_sleep(0.01)", NULL, 0, NULL, err))
 			return false;
 	}
-	return error_set(err, ERROR_RETRY, "what changed in %s.%s is not visible at the source yet: starting over",
+	return error_set(err, ERROR_RETRY,
+					 "what changed in %s.%s is not visible at the source yet: starting over",
 					 table->source.schema, table->source.name);
 }
 
@@ -428,8 +429,8 @@ leaf_truncated(struct fold *f, const struct change_relation *relation, struct by
 
 	snprintf(reason, sizeof reason, "its partition %.*s was truncated by itself", (int) leaf.len,
 			 (const char *) leaf.data);
-	return schema_notes_add(&f->setup.memories->notes, table_by_oid(f, relation->oid), SCHEMA_COPIED_ANEW, reason,
-							err);
+	return schema_notes_add(&f->setup.memories->notes, table_by_oid(f, relation->oid), SCHEMA_COPIED_ANEW,
+							reason, err);
 }
 
 static bool
@@ -474,7 +475,8 @@ tells_definitions(const struct change *change)
 static bool
 is_gone(struct fold *f, struct table *table, struct error *err)
 {
-	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_GONE, "it was dropped at the source", err);
+	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_GONE, "it was dropped at the source",
+							err);
 }
 
 /* One table that the plugin tells of; `follows` where it is to be looked at. */
@@ -516,7 +518,8 @@ write_definitions(struct fold *f, struct table **tables, unsigned count, struct 
 		if (follows(f, tables[i]))
 			progress_put_definition(&sql, f->setup.config->task, tables[i], &tables[i]->source);
 	buffer_put_u8(&sql, '\0');
-	ok = connection_execute(pipeline_destination(f->setup.pipeline), (const char *) sql.data, NULL, 0, NULL, err);
+	ok = connection_execute(pipeline_destination(f->setup.pipeline), (const char *) sql.data, NULL, 0, NULL,
+							err);
 	buffer_fini(&sql);
 	return ok || error_context(err, "writing sluice.tables");
 }

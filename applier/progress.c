@@ -643,8 +643,9 @@ progress_put_rows_copied(struct buffer *sql, const char *task, const struct tabl
 	buffer_printf(sql, " AND state IN ('waiting', 'copying');");
 }
 
-static const char insert_head[] = "INSERT INTO sluice.tables (task, source_schema, source_name, source_oid,"
-								  " target_schema, target_name, state, snapshot_lsn, rows_copied, error, definition)\n";
+static const char insert_head[] =
+	"INSERT INTO sluice.tables (task, source_schema, source_name, source_oid,"
+	" target_schema, target_name, state, snapshot_lsn, rows_copied, error, definition)\n";
 
 /* One row's values, each with its type where PostgreSQL would guess text from a literal. */
 static void
@@ -704,8 +705,9 @@ add_some_tables(struct connection *destination, const char *task, const struct t
 		put_values(&sql, task, &tables[i]);
 		buffer_put_u8(&sql, ')');
 	}
-	buffer_printf(&sql, ") v (a, b, c, d, e, f, g, h, i, j, k) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
-						" WHERE t.task = v.a AND t.source_schema = v.b AND t.source_name = v.c)");
+	buffer_printf(&sql,
+				  ") v (a, b, c, d, e, f, g, h, i, j, k) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
+				  " WHERE t.task = v.a AND t.source_schema = v.b AND t.source_name = v.c)");
 	return execute_and_free(destination, &sql, NULL, err) || error_context(err, "writing sluice.tables");
 }
 

@@ -19,8 +19,7 @@ struct plan {
 };
 
 /* A worse verdict does not give way to a better one. */
-static void PRINTF_LIKE(3, 4)
-judge(struct plan *p, enum schema_verdict verdict, const char *format, ...)
+static void PRINTF_LIKE(3, 4) judge(struct plan *p, enum schema_verdict verdict, const char *format, ...)
 {
 	va_list args;
 
@@ -115,7 +114,8 @@ drop_columns(struct plan *p)
 		const struct source_column *column = &p->before->columns[i];
 		const struct target_column *target = target_column(p, column->name);
 		/* Nothing would feed it any more. */
-		bool needed = source_find_column(p->after, column->name) || (target && target->not_null && !target->has_default);
+		bool needed = source_find_column(p->after, column->name) ||
+					  (target && target->not_null && !target->has_default);
 
 		if (!is_dropped(p, column) || !target || is_configured(p, column->name) || (p->question->needed_only && !needed))
 			continue;
@@ -256,8 +256,9 @@ retype_column(struct plan *p, const struct source_column *column, const struct s
 		bool chosen = before->formatted && strcmp(target->formatted, type_of(&old_type, before)) != 0;
 
 		if (!p->question->emptied && p->question->rewritten)
-			judge(p, SCHEMA_COPY, "column \"%s\" changed its type to %s, and the server wrote its values anew",
-				  column->name, column->formatted);
+			judge(p, SCHEMA_COPY,
+				  "column \"%s\" changed its type to %s, and the server wrote its values anew", column->name,
+				  column->formatted);
 		else if (chosen && !is_text(target))
 			judge(p, SCHEMA_REFUSE, "column \"%s\" changed its type to %s; the target's is %s", column->name,
 				  column->formatted, target->formatted);
@@ -377,7 +378,8 @@ static bool
 primary_changed(const struct plan *p)
 {
 	const struct source_column *before[TABLE_MAX_KEY], *after[TABLE_MAX_KEY];
-	unsigned before_count = primary_attnums(p->before, before), after_count = primary_attnums(p->after, after);
+	unsigned before_count = primary_attnums(p->before, before),
+			 after_count = primary_attnums(p->after, after);
 
 	if (before_count != after_count)
 		return true;
@@ -452,8 +454,9 @@ rename_table(struct plan *p)
 	if (strcmp(p->before->schema, schema) == 0 && strcmp(p->before->name, name) == 0)
 		return;
 	if (table->override) {
-		judge(p, SCHEMA_REFUSE, "it was renamed to %s.%s, and tables.overrides in the configuration names it %s.%s",
-			  schema, name, p->before->schema, p->before->name);
+		judge(p, SCHEMA_REFUSE,
+			  "it was renamed to %s.%s, and tables.overrides in the configuration names it %s.%s", schema,
+			  name, p->before->schema, p->before->name);
 		return;
 	}
 	p->change->renamed = true;

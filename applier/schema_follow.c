@@ -15,8 +15,8 @@
 /* One change on its way. */
 struct following {
 	const struct schema_follow *setup;
-	struct table *table;		/* as it was */
-	struct table next;			/* its new definition, the target as it is */
+	struct table *table;		 /* as it was */
+	struct table next;			 /* its new definition, the target as it is */
 	struct schema_value *values; /* by column of the new definition */
 	unsigned value_count;
 	char *primary_name;
@@ -239,8 +239,9 @@ hold(struct following *f, const char *why, const struct schema_change *change, s
 	char reason[ERROR_MESSAGE_MAX], line[ERROR_HINT_MAX];
 
 	schema_change_line(change, line, sizeof line);
-	snprintf(reason, sizeof reason, "%s%s%s; when the target %s.%s fits, the table is copied anew by itself", why,
-			 line[0] ? ": do what it needs: " : "", line, f->table->target_schema, f->table->target_name);
+	snprintf(reason, sizeof reason, "%s%s%s; when the target %s.%s fits, the table is copied anew by itself",
+			 why, line[0] ? ": do what it needs: " : "", line, f->table->target_schema,
+			 f->table->target_name);
 	return schema_notes_add(f->setup->notes, f->table, SCHEMA_HELD, reason, err);
 }
 
@@ -251,12 +252,14 @@ alter(struct following *f, const struct schema_change *change, struct error *err
 
 	schema_change_line(change, line, sizeof line);
 	if (connection_execute(f->setup->destination, (const char *) change->sql.data, NULL, 0, NULL, err)) {
-		log_info("%s.%s has changed its definition: %s", f->table->source.schema, f->table->source.name, line);
+		log_info("%s.%s has changed its definition: %s", f->table->source.schema, f->table->source.name,
+				 line);
 		return adopt(f, change->renamed, err);
 	}
 	if (err->class != ERROR_DATA)
 		return false;
-	snprintf(why, sizeof why, "its definition changed, and the destination refuses to follow (%s)", err->message);
+	snprintf(why, sizeof why, "its definition changed, and the destination refuses to follow (%s)",
+			 err->message);
 	return hold(f, why, change, err);
 }
 
@@ -273,8 +276,10 @@ carry_out(struct following *f, const struct schema_change *change, struct error 
 	case SCHEMA_ALTER:
 		if (policy == SCHEMA_CHANGES_FOLLOW)
 			return alter(f, change, err);
-		return hold(f, policy == SCHEMA_CHANGES_STOP ? "its definition changed, and schema.changes is stop"
-													 : "its definition changed so that its rows do not fit any more",
+		return hold(f,
+					policy == SCHEMA_CHANGES_STOP
+						? "its definition changed, and schema.changes is stop"
+						: "its definition changed so that its rows do not fit any more",
 					change, err);
 	case SCHEMA_COPY:
 		return schema_notes_add(f->setup->notes, f->table, SCHEMA_COPIED_ANEW, change->reason, err);
@@ -302,8 +307,8 @@ plan_and_carry_out(struct following *f, struct error *err)
 	bool ok;
 
 	if (f->rewrite != REWRITE_NONE)
-		return schema_notes_add(f->setup->notes, f->table, SCHEMA_COPIED_ANEW, schema_rewrite_reason(f->rewrite),
-								err);
+		return schema_notes_add(f->setup->notes, f->table, SCHEMA_COPIED_ANEW,
+								schema_rewrite_reason(f->rewrite), err);
 	f->next.partial = f->table->partial || policy == SCHEMA_CHANGES_IGNORE;
 	schema_change_plan(&change, &question);
 	ok = carry_out(f, &change, err);

@@ -59,8 +59,8 @@ watch_table(struct table *table, const struct source_table *now, struct schema_n
 }
 
 bool
-schema_watch(struct connection *source, struct table *const *tables, unsigned count, struct schema_notes *notes,
-			 bool *moved, struct error *err)
+schema_watch(struct connection *source, struct table *const *tables, unsigned count,
+			 struct schema_notes *notes, bool *moved, struct error *err)
 {
 	uint32_t *oids = catalog_alloc(count, sizeof *oids);
 	struct catalog seen;
@@ -100,7 +100,7 @@ put_aside(struct connection *destination, const struct config *config, struct ta
 	table->state = state;
 	if (destination)
 		log_warning("%s.%s is %s: %s", table->source.schema, table->source.name,
-				state == TABLE_HELD ? "held" : "copied anew", reason);
+					state == TABLE_HELD ? "held" : "copied anew", reason);
 	return write_row(destination, config, table, err);
 }
 
@@ -159,8 +159,8 @@ carry_out_notes(struct connection *destination, const struct config *config, str
 
 		if (!table || note->fate == SCHEMA_GONE || !table->defined || !follows(table))
 			continue;
-		if (!put_aside(destination, config, table,
-					   note->fate == SCHEMA_HELD ? TABLE_HELD : TABLE_WAITING, note->reason, err))
+		if (!put_aside(destination, config, table, note->fate == SCHEMA_HELD ? TABLE_HELD : TABLE_WAITING,
+					   note->reason, err))
 			return false;
 	}
 	schema_notes_clear(notes);
@@ -264,7 +264,8 @@ hold(struct connection *destination, const struct config *config, const struct s
 	char reason[ERROR_MESSAGE_MAX], line[ERROR_HINT_MAX];
 
 	schema_change_line(change, line, sizeof line);
-	snprintf(reason, sizeof reason, "%.900s%s%s; when the target %s.%s fits, the table is copied anew by itself", why,
+	snprintf(reason, sizeof reason,
+			 "%.900s%s%s; when the target %s.%s fits, the table is copied anew by itself", why,
 			 line[0] ? ": do what it needs: " : "", line, table->target_schema, table->target_name);
 	return put_aside(destination, config, table, TABLE_HELD, reason, err);
 }
@@ -289,8 +290,9 @@ reconcile_planned(struct connection *destination, const struct config *config, s
 	bool was_held = table->state == TABLE_HELD, refused;
 
 	if (config->initial_copy.existing == COPY_EXISTING_APPEND || shares_target(catalog, table))
-		return was_held || hold(destination, config, change,
-								"its rows have to be copied anew and share the target with others", table, err);
+		return was_held ||
+			   hold(destination, config, change,
+					"its rows have to be copied anew and share the target with others", table, err);
 	if (change->verdict == SCHEMA_REFUSE)
 		return was_held || hold(destination, config, change, change->reason, table, err);
 	if (change->verdict != SCHEMA_FITS && config->schema.changes != SCHEMA_CHANGES_FOLLOW)
@@ -374,7 +376,8 @@ look_at_held_table(struct connection *source, struct connection *destination, co
 	free(primary_name);
 	catalog_free(&seen);
 	if (ok && fits)
-		return error_set(err, ERROR_RETRY, "the target %s.%s of %s.%s, which was held, fits again: starting over",
+		return error_set(err, ERROR_RETRY,
+						 "the target %s.%s of %s.%s, which was held, fits again: starting over",
 						 held->target_schema, held->target_name, held->source.schema, held->source.name);
 	return ok;
 }

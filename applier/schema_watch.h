@@ -25,8 +25,8 @@ MUST_CHECK bool schema_watch(struct connection *source, struct table *const *tab
  * Without a destination nothing is written, without notes there are none.
  */
 MUST_CHECK bool schema_settle(struct connection *source, struct connection *destination,
-							  const struct config *config, struct catalog *catalog, struct schema_notes *notes,
-							  struct error *err);
+							  const struct config *config, struct catalog *catalog,
+							  struct schema_notes *notes, struct error *err);
 
 /*
  * After that, with the targets read: brings targets in line whose table is to be copied anew, or is held and may be

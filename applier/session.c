@@ -582,7 +582,8 @@ read_again(struct session *s, struct error *err)
 	catalog_free(&s->catalog);
 	if (!read_state(s, err) || !schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
 		return false;
-	return count_waiting(s) == 0 || error_set(err, ERROR_RETRY, "%u tables need another copy", count_waiting(s));
+	return count_waiting(s) == 0 ||
+		   error_set(err, ERROR_RETRY, "%u tables need another copy", count_waiting(s));
 }
 
 /* Copies that are ahead of the position: the stream first brings all tables level. */
@@ -651,7 +652,8 @@ attempt(struct session *s, struct error *err)
 	if (!copy_if_needed(s, err))
 		return false;
 	return progress_take_over(s->control, s->config->task, &s->progress, err) && follow(s, err) &&
-		   (s->until.kind == UNTIL_STOPPED || loop_stop_requested(s->loop) || schema_none_held(&s->catalog, err));
+		   (s->until.kind == UNTIL_STOPPED || loop_stop_requested(s->loop) ||
+			schema_none_held(&s->catalog, err));
 }
 
 /* Writes down for `status` how the attempt ended, where that is possible. */

@@ -609,7 +609,8 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 /* See table_definition.h.  A partition that was made as one has had its columns since its first moment. */
 static const char storage_sql[] =
 	"SELECT c.oid, CASE c.relkind WHEN 'r' THEN c.relfilenode::text ELSE"
-	" (SELECT string_agg(m.oid || ':' || m.relfilenode || CASE WHEN (SELECT min(a.xmin::text) = max(a.xmin::text)"
+	" (SELECT string_agg(m.oid || ':' || m.relfilenode || CASE WHEN (SELECT min(a.xmin::text) = "
+	"max(a.xmin::text)"
 	"   AND min(a.cmin::text) = max(a.cmin::text) FROM pg_attribute a WHERE a.attrelid = m.oid"
 	"   AND (a.attnum > 0 OR a.attnum = -6)) THEN '' ELSE '!' END, ',' ORDER BY m.oid)"
 	"  FROM pg_partition_tree(c.oid) p JOIN pg_class m ON m.oid = p.relid WHERE p.isleaf) END"
