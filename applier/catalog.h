@@ -135,7 +135,7 @@ struct catalog {
 	struct table *tables; /* ordered by schema and name */
 	unsigned count;
 	struct definitions *definitions; /* of the tables to be made; owned */
-	bool states_read; /* the tables' rows in sluice.tables are taken into account */
+	bool states_read;				 /* the tables' rows in sluice.tables are taken into account */
 };
 
 const char *table_state_name(enum table_state state);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "descriptions.h"
-#include "table_definition.h"
 #include "frame.h"
 #include "log.h"
 #include "lsn.h"
@@ -13,6 +12,7 @@
 #include "schema_follow.h"
 #include "schema_watch.h"
 #include "source.h"
+#include "table_definition.h"
 #include "target.h"
 
 /* So many replaced descriptions are waited for, since a look at them waits for the destination. */
@@ -21,7 +21,7 @@
 /* How often it is looked whether a commit has become visible, at intervals of 10 ms. */
 #define VISIBILITY_POLLS 500
 
-struct fold {
+	struct fold {
 	struct fold_setup setup;
 	struct table **by_oid; /* of the catalog */
 	struct change_decoder decoder;

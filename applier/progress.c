@@ -863,9 +863,10 @@ bool
 progress_read_tables(struct connection *destination, const char *task, struct catalog *catalog,
 					 struct error *err)
 {
-	static const char sql[] = "SELECT source_schema, source_name, source_oid, state, snapshot_lsn,"
-							  " rows_copied, error, definition, target_schema, target_name, rebuild IS NOT NULL"
-							  " FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
+	static const char sql[] =
+		"SELECT source_schema, source_name, source_oid, state, snapshot_lsn,"
+		" rows_copied, error, definition, target_schema, target_name, rebuild IS NOT NULL"
+		" FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
 	struct param param = param_text(task);
 	struct installed installed;
 	struct result *res;

@@ -6,8 +6,8 @@
 
 #include "ddl_column.h"
 #include "mapping.h"
-#include "table_definition.h"
 #include "sql.h"
+#include "table_definition.h"
 
 struct plan {
 	struct schema_change *change;
@@ -94,8 +94,8 @@ refuse_configured(struct plan *p)
 
 		if ((!after || strcmp(after->name, column->name) != 0) && is_configured(p, column->name))
 			judge(p, SCHEMA_REFUSE,
-				  "column \"%s\" was %s, and tables.overrides in the configuration speaks of it", column->name,
-				  after ? "renamed" : "dropped");
+				  "column \"%s\" was %s, and tables.overrides in the configuration speaks of it",
+				  column->name, after ? "renamed" : "dropped");
 	}
 }
 
@@ -117,7 +117,8 @@ drop_columns(struct plan *p)
 		bool needed = source_find_column(p->after, column->name) ||
 					  (target && target->not_null && !target->has_default);
 
-		if (!is_dropped(p, column) || !target || is_configured(p, column->name) || (p->question->needed_only && !needed))
+		if (!is_dropped(p, column) || !target || is_configured(p, column->name) ||
+			(p->question->needed_only && !needed))
 			continue;
 		buffer_printf(alter(p), " DROP COLUMN ");
 		sql_identifier(&p->change->sql, column->name);

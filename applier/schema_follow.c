@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "table_definition.h"
 #include "log.h"
 #include "progress.h"
 #include "schema_change.h"
 #include "source.h"
 #include "sql.h"
+#include "table_definition.h"
 #include "target.h"
 
 /* One change on its way. */

@@ -6,8 +6,8 @@
 #define SLUICE_SCHEMA_NOTE_H
 
 #include "catalog.h"
-#include "table_definition.h"
 #include "error.h"
+#include "table_definition.h"
 
 enum schema_fate {
 	SCHEMA_COPIED_ANEW,

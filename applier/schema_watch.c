@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "table_definition.h"
 #include "log.h"
 #include "progress.h"
 #include "schema_change.h"
 #include "schema_follow.h"
 #include "source.h"
 #include "sql.h"
+#include "table_definition.h"
 #include "target.h"
 
 static bool
@@ -140,13 +140,15 @@ settle_table(struct connection *source, struct connection *destination, const st
 	table->partial = config->schema.changes == SCHEMA_CHANGES_IGNORE;
 	if (rewrite != REWRITE_NONE)
 		return put_aside(destination, config, table, TABLE_WAITING, schema_rewrite_reason(rewrite), err);
-	if (!table_definition_same(table->defined, &table->source) || !same_name(table->defined, &table->source)) {
+	if (!table_definition_same(table->defined, &table->source) ||
+		!same_name(table->defined, &table->source)) {
 		if (!step_back(source, table, &all, err))
 			return false;
 		return all || put_aside(destination, config, table, TABLE_WAITING,
 								"a column's type is gone from the source meanwhile", err);
 	}
-	return !table_definition_moved(table->defined, &table->source) || write_row(destination, config, table, err);
+	return !table_definition_moved(table->defined, &table->source) ||
+		   write_row(destination, config, table, err);
 }
 
 static bool

@@ -191,8 +191,7 @@ read_state(struct session *s, struct error *err)
 		   (!s->progress.exists || progress_read_tables(s->control, s->config->task, &s->catalog, err)) &&
 		   schema_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
-		   (!s->config->schema.create ||
-			definition_read(s->source, s->control, s->config, &s->catalog, err));
+		   (!s->config->schema.create || definition_read(s->source, s->control, s->config, &s->catalog, err));
 }
 
 static void

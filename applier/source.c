@@ -6,10 +6,10 @@
 
 #include "common/lsn.h"
 #include "common/pattern.h"
-#include "table_definition.h"
 #include "describe.h"
 #include "mapping.h"
 #include "sql.h"
+#include "table_definition.h"
 
 /*
  * Row security would leave rows out of the copy without a word: off makes it

@@ -36,8 +36,8 @@ struct stream_setup {
 	struct connection *source_sql;	/* an ordinary one */
 	struct fold_memories *memories;
 	const struct progress *progress;
-	bool triggers_fire;	  /* at the destination, in spite of us */
-	uint64_t until;		  /* ends once everything up to here is durable; 0: never */
+	bool triggers_fire; /* at the destination, in spite of us */
+	uint64_t until;		/* ends once everything up to here is durable; 0: never */
 	const struct stream_wishes *wishes;
 	/* Called in each turn, at the top of the program: it may pump the loop, and change the wishes. */
 	void (*turn)(void *arg);

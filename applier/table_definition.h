@@ -39,8 +39,7 @@ enum rewrite {
  * and a new version of the column; TRUNCATE, VACUUM FULL, CLUSTER and SET
  * TABLESPACE only the one, statistics, defaults and NOT NULL only the other.
  */
-enum rewrite table_definition_rewritten(const struct source_table *before,
-											 const struct source_table *now);
+enum rewrite table_definition_rewritten(const struct source_table *before, const struct source_table *now);
 /* Whether a later comparison should start from `now`. */
 bool table_definition_moved(const struct source_table *before, const struct source_table *now);
 

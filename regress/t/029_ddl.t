@@ -36,7 +36,7 @@ $t->source_sql(join ";\n", map { "CREATE TABLE $_ (id int PRIMARY KEY, a text, b
 	INSERT INTO $_ SELECT i, 'a' || i, i, '2024-01-01' FROM generate_series(1, 20) i" } @names);
 $t->source_sql("ALTER TABLE moved ADD v varchar(10), ADD n numeric(5,2); UPDATE moved SET v = a, n = id");
 my %table = map { $_ => "public.$_" } @names;
-$t->configure;
+$t->configure({ tables => { include => [ "public.*", "other.*" ] } });
 $t->run_ok('run', '--until', 'current')->{status} == 0 or die 'the initial copy failed';
 $t->all_equal_ok(values %table);
 $t->start;
@@ -84,7 +84,9 @@ follows('another length', 'public.moved', q{UPDATE moved SET v = v || '!' WHERE 
 follows('NOT NULL', 'public.nulls', q{ALTER TABLE nulls ALTER a SET NOT NULL; INSERT INTO nulls VALUES (30, 'x')});
 follows('NULL again', 'public.nulls', q{ALTER TABLE nulls ALTER a DROP NOT NULL; INSERT INTO nulls VALUES (31, NULL)});
 follows('what concerns no row', 'public.steady', q{
-	CREATE INDEX ON steady (a); ALTER TABLE steady ALTER a SET DEFAULT 'd', ADD CHECK (id > 0), ALTER b SET STATISTICS 10; COMMENT ON TABLE steady IS 'x'; INSERT INTO steady (id) VALUES (5000); ANALYZE steady; VACUUM FULL steady; TRUNCATE swapped});
+	CREATE INDEX ON steady (a); ALTER TABLE steady ALTER a SET DEFAULT 'd', ADD CHECK (id > 0), ALTER b SET STATISTICS 10; COMMENT ON TABLE steady IS 'x'; INSERT INTO steady (id) VALUES (5000); ANALYZE steady; TRUNCATE swapped});
+follows('VACUUM FULL', 'public.steady', q{VACUUM FULL steady; UPDATE steady SET b = 1 WHERE id < 9});
+follows('a new default after it', 'public.steady', q{ALTER TABLE steady ALTER b SET DEFAULT 4; UPDATE steady SET b = 2 WHERE id < 9});
 follows('several tables in one transaction', 'public.nulls', q{
 	BEGIN; INSERT INTO nulls VALUES (40, 'x'); ALTER TABLE moved ADD COLUMN c int; INSERT INTO moved VALUES (40, 'x', 1, NULL, 1); ALTER TABLE nulls ADD COLUMN c int DEFAULT 1; INSERT INTO nulls VALUES (41); INSERT INTO moved VALUES (41); COMMIT});
 
@@ -104,8 +106,9 @@ follows('a volatile default', 'public.rewritten', q{ALTER TABLE rewritten ADD CO
 follows('after it', 'public.rewritten', q{UPDATE rewritten SET b = 1 WHERE id < 5});
 
 # Tables with other names.
-$t->source_sql(q{ALTER TABLE moved RENAME TO "Other name"; INSERT INTO "Other name" VALUES (9999); CREATE SCHEMA other; ALTER TABLE nulls SET SCHEMA other});
-$t->wait_applied_ok('a table is renamed, another leaves the selection');
+$t->source_sql(q{ALTER TABLE moved RENAME TO "Other name"; INSERT INTO "Other name" VALUES (9999); CREATE SCHEMA other; ALTER TABLE nulls SET SCHEMA other; DELETE FROM other.nulls WHERE id < 10});
+$t->wait_applied_ok('a table is renamed, another goes into another schema');
+$t->equal_ok('other.nulls');
 is(target(q{SELECT count(*) FROM pg_class WHERE relname = 'moved'}), 0, 'the target is renamed');
 $t->equal_ok('public."Other name"');
 is($t->stop, 0, 'the program ends when it is told to');

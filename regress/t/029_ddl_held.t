@@ -1,0 +1,114 @@
+#!/usr/bin/perl
+# Definitions that are not followed: schema.changes stop and ignore, and what
+# the destination refuses.  One table is held, the others go on.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use SluiceTest;
+use Test::More;
+
+my $t = SluiceTest->new;
+my $greenplum = $t->destination_is_greenplum;
+
+sub target { return $t->destination_sql($_[0]); }
+
+sub state_of
+{
+	my ($table) = @_;
+	my ($found) = grep { $_->{source} eq $table } @{ $t->status->{tables} };
+	return $found;
+}
+
+sub held_ok
+{
+	my ($table, $pattern, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$t->poll_ok(sub { state_of($table)->{state} eq 'held' }, "$name: the table is held");
+	like(state_of($table)->{error}, $pattern, "$name: status says why");
+	like($t->log, $pattern, "$name: the log, too");
+}
+
+my @names = qw(added retyped dropped renamed steady gone viewed);
+$t->source_sql(join ";\n", map { "CREATE TABLE $_ (id int PRIMARY KEY, a text, b int);
+	INSERT INTO $_ SELECT i, 'a' || i, i FROM generate_series(1, 20) i" } @names);
+my %schema = (wal => { heartbeat => '1s' });
+$t->configure({ %schema, schema => { changes => 'stop' } });
+$t->run_ok('run', '--until', 'current')->{status} == 0 or die 'the initial copy failed';
+
+# ---- stop
+$t->start;
+$t->wait_applied_ok('the program runs');
+$t->source_sql(q{UPDATE added SET b = 0 WHERE id = 1; ALTER TABLE added ADD COLUMN c int DEFAULT 7; UPDATE added SET b = -1; INSERT INTO steady VALUES (100)});
+held_ok('public.added', qr/ALTER TABLE "public"\."added" ADD COLUMN "c" integer/, 'stop');
+$t->wait_applied_ok('the others go on');
+$t->equal_ok('public.steady');
+is($t->status->{phase}, 'streaming', 'the phase is that of the others');
+is(target('SELECT count(*) FROM added WHERE b = -1'), 0, 'its changes are left out');
+$t->source_sql('INSERT INTO added VALUES (200, NULL, NULL, 5)');
+$t->wait_applied_ok('its changes are ignored');
+$t->source_sql('ALTER TABLE dropped DROP COLUMN b; INSERT INTO dropped VALUES (200)');
+$t->wait_applied_ok('what the target can take without goes on');
+is(state_of('public.dropped')->{state}, 'streaming', 'and holds nothing');
+is(target('SELECT count(*) FROM dropped WHERE id = 200 AND b IS NULL'), 1, 'with the default there');
+is($t->stop, 0, 'the program ends');
+
+my $result = $t->sluice('run', '--until', 'current');
+is($result->{status}, 1, 'run --until ends with 1 while a table is held');
+like($result->{stderr}, qr/public\.added is held: .*ADD COLUMN "c"[^\n]*\n\z/, 'and names it');
+
+$t->start;
+$t->wait_applied_ok('the program runs again');
+target('ALTER TABLE added ADD COLUMN c int');
+$t->poll_ok(sub { state_of('public.added')->{state} eq 'streaming' }, 'the table follows again once the target fits');
+$t->wait_applied_ok;
+$t->equal_ok('public.added');
+$t->source_sql('UPDATE added SET c = id WHERE id > 5');
+$t->wait_applied_ok('and goes on');
+$t->equal_ok('public.added');
+$t->source_sql('ALTER TABLE added ALTER b TYPE int USING b * 2');
+$t->poll_ok(sub { target('SELECT count(*) FROM added WHERE b = -2') == 20 }, 'a rewrite is copied anew');
+$t->wait_applied_ok;
+$t->equal_ok('public.added');
+is($t->stop, 0, 'the program ends again');
+
+# ---- ignore
+$t->configure({ %schema, schema => { changes => 'ignore' } });
+$t->start;
+$t->wait_applied_ok('ignore: the program runs');
+$t->source_sql(q{ALTER TABLE added ADD COLUMN d int DEFAULT 3; INSERT INTO added VALUES (300, 'x', 1, 2, 3); ALTER TABLE added DROP COLUMN c; UPDATE added SET a = 'all', d = id});
+$t->source_sql(q{ALTER TABLE renamed RENAME b TO bb; INSERT INTO renamed VALUES (300, 'x', 1); UPDATE renamed SET bb = 5, a = 'all'});
+$t->wait_applied_ok('ignore: goes on');
+is(target(q{SELECT count(*) FROM added WHERE a = 'all'}), 22, 'with the columns both have');
+is(target(q{SELECT count(*) FROM renamed WHERE a = 'all'}), 21, 'and without the renamed one');
+is(target(q{SELECT count(*) FROM pg_attribute WHERE attrelid = 'added'::regclass AND attname = 'd'}), 0, 'the target stays as it is');
+is($t->stop, 0, 'ignore: the program ends');
+$t->source_sql(q{UPDATE added SET a = 'again', d = 4});
+$t->run_ok('run', '--until', 'current');
+is(target(q{SELECT count(*) FROM added WHERE a = 'again'}), 22, 'ignore: another start goes on as well');
+
+# ---- what the destination refuses
+$t->configure({ %schema, tables => { exclude => [ 'public.renamed', 'public.added' ] } });
+target(q{DELETE FROM sluice.tables WHERE source_name IN ('renamed', 'added')});
+target('CREATE VIEW v AS SELECT b FROM viewed');
+$t->start;
+$t->wait_applied_ok('refused: the program runs');
+$t->source_sql(q{ALTER TABLE viewed DROP COLUMN b; INSERT INTO viewed VALUES (50, 'x'); INSERT INTO steady VALUES (300)});
+held_ok('public.viewed', qr/DROP COLUMN "b"/, 'refused');
+$t->wait_applied_ok('refused: the others go on');
+$t->equal_ok('public.steady');
+target('DROP VIEW v; ALTER TABLE viewed DROP COLUMN b');
+$t->poll_ok(sub { state_of('public.viewed')->{state} eq 'streaming' }, 'refused: the table follows again');
+$t->wait_applied_ok;
+$t->equal_ok('public.viewed');
+
+# ---- tables that come and go
+$t->source_sql(q{CREATE TABLE born (id int PRIMARY KEY, a text); INSERT INTO born VALUES (1, 'x')});
+$t->wait_applied_ok('a table is made');
+$t->equal_ok('public.born', wait => 30);
+$t->source_sql('CREATE TABLE empty (id int PRIMARY KEY)');
+$t->poll_ok(sub { target(q{SELECT count(*) FROM pg_class WHERE relname = 'empty'}) }, 'a table without a row as well');
+is($t->stop, 0, 'the program ends at last');
+
+done_testing();
