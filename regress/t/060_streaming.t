@@ -157,12 +157,12 @@ is((grep { -e } glob "$spill/*") + 0, 0, 'nothing is left in the spill directory
 
 SKIP: {
 	skip 'prlimit is not there', 5 unless `prlimit --version 2>/dev/null`;
+	$t->source_sql('CREATE TABLE noise (id int PRIMARY KEY, v text)');
 	$t->start;
 	$t->wait_applied_ok('it runs');
 	system 'prlimit', '--pid', $t->{pid}, '--fsize=400000:unlimited';
 	my $log = length $t->log;
 	$t->source_sql(q{
-		CREATE TABLE noise (id int PRIMARY KEY, v text);
 		INSERT INTO noise SELECT i, (SELECT string_agg(md5((i * j)::text), '') FROM generate_series(1, 30) j)
 			FROM generate_series(1, 5000) i});
 	$t->poll_ok(sub { $t->log =~ /cannot write a spill file in .*spill: File too large.*trying again/ }, 'a full disk is told')

@@ -92,7 +92,7 @@ test_defaults(void **state)
 	assert_int_equal(c.initial_copy.existing, COPY_EXISTING_ERROR);
 	assert_int_equal(c.initial_copy.jobs, 4);
 	assert_true(c.schema.create);
-	assert_int_equal(c.schema.changes, SCHEMA_CHANGES_STOP);
+	assert_int_equal(c.schema.changes, SCHEMA_CHANGES_FOLLOW);
 	assert_int_equal(c.apply.max_delay_ms, 1000);
 	assert_int_equal(c.apply.max_bytes, 64 << 20);
 	assert_int_equal(c.apply.memory_bytes, 256 << 20);
@@ -389,8 +389,6 @@ test_not_supported_yet(void **state)
 		{"destination: {dialect: adbpg7}\n",
 		 "c.yaml:1:24: \"destination.dialect\" as \"adbpg7\" is not supported yet, "
 		 "it must be auto, postgresql, greenplum6 or greenplum7"},
-		{"schema: {changes: follow}\n",
-		 "c.yaml:1:19: \"schema.changes\" as \"follow\" is not supported yet, it must be stop"},
 		{"http:\n  listen: 127.0.0.1:9432\n", "c.yaml:2:3: \"http.listen\" is not supported yet"},
 	};
 
