@@ -847,7 +847,7 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 		table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2));
 		return !table || fail_renamed(table, schema, name, err);
 	}
-	if (result_int(res, row, 2) != table->source.oid)
+	if (result_int(res, row, 2) != table->source.oid && result_is_null(res, row, 7))
 		return fail_made_anew(table, err);
 	if (!table_state_parse(result_text(res, row, 3), &table->state) ||
 		!lsn_parse(result_text(res, row, 4), &table->snapshot_lsn))
@@ -856,7 +856,12 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 	table->rows_copied = result_int(res, row, 5);
 	free(table->error);
 	table->error = result_is_null(res, row, 6) ? NULL : strdup(result_text(res, row, 6));
-	return result_is_null(res, row, 7) || take_definition(res, row, table, err);
+	if (result_is_null(res, row, 7))
+		return true;
+	/* Another table of the name: what is in the target is of the one before. */
+	if (result_int(res, row, 2) != table->source.oid && table->state != TABLE_HELD)
+		table->state = TABLE_WAITING;
+	return take_definition(res, row, table, err);
 }
 
 bool

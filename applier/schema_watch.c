@@ -291,6 +291,9 @@ reconcile_planned(struct connection *destination, const struct config *config, s
 {
 	bool was_held = table->state == TABLE_HELD, refused;
 
+	if (config->initial_copy.mode == COPY_MODE_NONE)
+		return was_held || hold(destination, config, change,
+								"its rows have to be copied anew, and initial_copy.mode is none", table, err);
 	if (config->initial_copy.existing == COPY_EXISTING_APPEND || shares_target(catalog, table))
 		return was_held ||
 			   hold(destination, config, change,

@@ -112,13 +112,11 @@ subtest 'the slot is in use' => sub {
 
 subtest 'tables that are not the same any more' => sub {
 	$t->source_sql(q{DROP TABLE b; CREATE TABLE b (id int PRIMARY KEY, v text); INSERT INTO b VALUES (1, 'new')});
-	my $result = $t->fails_like([ 'check' ], 3, qr/table public\.b was dropped and made anew/, 'made anew');
-	$t->destination_sql(q{DELETE FROM sluice.tables WHERE source_name = 'b'});
 	$t->run_ok('run', '--until', 'current');
 	$t->all_equal_ok(qw(public.a public.b));
 
 	$t->source_sql(q{ALTER TABLE b RENAME TO c});
-	$t->fails_like([ 'check' ], 3, qr/table public\.b was renamed at the source since it was copied: it is public\.c now/, 'renamed');
+	$t->run_ok('check');
 	$t->source_sql(q{ALTER TABLE c RENAME TO b});
 	$t->run_ok('check');
 };
