@@ -21,7 +21,7 @@
 /* How often it is looked whether a commit has become visible, at intervals of 10 ms. */
 #define VISIBILITY_POLLS 500
 
-	struct fold {
+struct fold {
 	struct fold_setup setup;
 	struct table **by_oid; /* of the catalog */
 	struct change_decoder decoder;
