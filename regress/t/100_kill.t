@@ -21,7 +21,7 @@ my $t = SluiceTest->new;
 my $traffic = Traffic->new($t, rows => 10000, scale => 3);
 $t->configure({
 	apply => { max_bytes => '1MB', memory => '16MB' },
-	initial_copy => { jobs => 2 },
+	initial_copy => { jobs => 2, part => '4MB' },
 });
 
 my $unexpected = 0;
