@@ -12,9 +12,6 @@
 #include "sql.h"
 #include "target.h"
 
-#define PIPE_PAUSE_BYTES ((size_t) 1 << 20)
-#define PIPE_PIECE_BYTES ((size_t) 256 << 10)
-#define PIPE_LIMIT ((size_t) 2 << 30) /* a row is at most 1 GB */
 /* Where a table is smaller, its indexes are as quickly filled as built. */
 #define INDEXES_AFTER_BYTES ((int64_t) 8 << 20)
 /* Whose server reads a range of blocks alone. */
@@ -34,57 +31,6 @@ fail(struct copy_job *job, const struct error *err)
 	mapping_explain_collision(job->work->table, &copy->err);
 	error_context(&copy->err, "copying %s.%s", job->work->table->source.schema,
 				  job->work->table->source.name);
-}
-
-/* ---- the pipe */
-
-static bool
-on_source_data(void *arg, struct bytes message)
-{
-	struct copy_job *job = arg;
-
-	buffer_put(&job->pipe, message.data, message.len);
-	job->rows++;
-	job->copy->bytes += (int64_t) message.len;
-	connection_resume(job->destination);
-	job->source_paused = job->pipe.len - job->pipe_taken >= PIPE_PAUSE_BYTES;
-	return !job->source_paused;
-}
-
-static void
-on_source_done(void *arg, const struct result *res, const struct error *err)
-{
-	struct copy_job *job = arg;
-
-	(void) res;
-	if (err)
-		fail(job, err);
-	job->source_done = true;
-	connection_resume(job->destination);
-}
-
-static enum copy_next
-on_destination_wants(void *arg, struct buffer *out)
-{
-	struct copy_job *job = arg;
-	size_t left = job->pipe.len - job->pipe_taken;
-	size_t piece = left < PIPE_PIECE_BYTES ? left : PIPE_PIECE_BYTES;
-
-	if (job->copy->failed || job->pipe.failed)
-		return COPY_ABORT;
-	if (left == 0)
-		return job->source_done ? COPY_END : COPY_WAIT;
-	buffer_put(out, job->pipe.data + job->pipe_taken, piece);
-	job->pipe_taken += piece;
-	if (job->pipe_taken == job->pipe.len) {
-		buffer_reset(&job->pipe);
-		job->pipe_taken = 0;
-	}
-	if (job->source_paused && job->pipe.len - job->pipe_taken < PIPE_PAUSE_BYTES) {
-		job->source_paused = false;
-		connection_resume(job->source);
-	}
-	return COPY_MORE;
 }
 
 /* ---- statements */
@@ -162,11 +108,11 @@ on_committed(void *arg, const struct result *res, const struct error *err)
 	}
 	if (job->work->parts.count == 0)
 		job->copy->rows += job->work->table->rows_copied;
-	job->rows = 0;
+	job->pipe.rows = 0;
 	sql_init(&sql);
 	buffer_printf(&sql, "ANALYZE ");
 	sql_qualified(&sql, job->work->table->target_schema, job->work->table->target_name);
-	ask(job, job->destination, &sql, on_analyzed);
+	ask(job, job->pipe.destination, &sql, on_analyzed);
 }
 
 static void
@@ -179,7 +125,7 @@ on_state_advanced(void *arg, const struct result *res, const struct error *err)
 	else if (result_affected(res) != 1)
 		fail_copied(job);
 	else
-		connection_query(job->destination, "COMMIT", NULL, 0, on_committed, job);
+		connection_query(job->pipe.destination, "COMMIT", NULL, 0, on_committed, job);
 }
 
 /* All rows are there: what waited for them, and the state, in the transaction that is open. */
@@ -192,18 +138,16 @@ end_table(struct copy_job *job, int64_t rows)
 	struct buffer sql;
 
 	if (work->rebuild && work->rebuild[0] != '\0')
-		connection_query(job->destination, work->rebuild, NULL, 0, on_step, job);
+		connection_query(job->pipe.destination, work->rebuild, NULL, 0, on_step, job);
 	table->rows_copied = rows;
 	table->snapshot_lsn = setup->snapshot_lsn;
 	table->state = setup->snapshot_lsn > setup->applied_lsn ? TABLE_CATCHING_UP : TABLE_STREAMING;
 	sql_init(&sql);
 	progress_put_table_copied(&sql, setup->config->task, table);
-	ask(job, job->destination, &sql, on_state_advanced);
+	ask(job, job->pipe.destination, &sql, on_state_advanced);
 }
 
 /* ---- rows */
-
-static void start_copy(struct copy_job *job, connection_done done);
 
 static void
 on_whole_copied(void *arg, const struct result *res, const struct error *err)
@@ -223,25 +167,22 @@ on_part_copied(void *arg, const struct result *res, const struct error *err)
 	if (err)
 		fail(job, err);
 	else
-		job->rows = result_affected(res);
+		job->pipe.rows = result_affected(res);
 }
 
 static void
 start_copy(struct copy_job *job, connection_done done)
 {
 	const struct table *table = job->work->table;
-	struct buffer sql;
+	struct buffer in, out;
 
-	job->source_done = false;
-	job->source_paused = false;
-	job->rows = 0;
-	sql_init(&sql);
-	copy_put_in(&sql, table);
-	connection_copy_in(job->destination, (const char *) sql.data, on_destination_wants, job, done, job);
-	buffer_reset(&sql);
-	copy_put_out(&sql, table, job->part);
-	connection_copy_out(job->source, (const char *) sql.data, on_source_data, job, on_source_done, job);
-	buffer_fini(&sql);
+	sql_init(&in);
+	sql_init(&out);
+	copy_put_in(&in, table);
+	copy_put_out(&out, table, job->part);
+	copy_pipe_start(&job->pipe, (const char *) out.data, (const char *) in.data, done, job);
+	buffer_fini(&in);
+	buffer_fini(&out);
 }
 
 /* ---- parts */
@@ -254,7 +195,7 @@ claim_part(struct copy_job *job, bool last, connection_done done)
 	sql_init(&sql);
 	buffer_printf(&sql, "BEGIN;");
 	progress_put_part_claim(&sql, job->copy->setup->config->task, job->work->table, last);
-	ask(job, job->destination, &sql, done);
+	ask(job, job->pipe.destination, &sql, done);
 }
 
 static void
@@ -281,9 +222,9 @@ on_part_committed(void *arg, const struct result *res, const struct error *err)
 		fail(job, err);
 		return;
 	}
-	work->rows += job->rows;
-	job->copy->rows += job->rows;
-	job->rows = 0;
+	work->rows += job->pipe.rows;
+	job->copy->rows += job->pipe.rows;
+	job->pipe.rows = 0;
 	job->part = NULL;
 	work->parts_done++;
 	if (work->parts_done == work->parts.count)
@@ -303,7 +244,7 @@ on_part_claimed(void *arg, const struct result *res, const struct error *err)
 		fail_copied(job);
 	} else {
 		start_copy(job, on_part_copied);
-		connection_query(job->destination, "COMMIT", NULL, 0, on_part_committed, job);
+		connection_query(job->pipe.destination, "COMMIT", NULL, 0, on_part_committed, job);
 	}
 }
 
@@ -336,7 +277,7 @@ on_open_written(void *arg, const struct result *res, const struct error *err)
 	else if (result_affected(res) != 1)
 		fail_copied(job);
 	else
-		connection_query(job->destination, "COMMIT", NULL, 0, on_opened, job);
+		connection_query(job->pipe.destination, "COMMIT", NULL, 0, on_opened, job);
 }
 
 static void
@@ -350,7 +291,7 @@ open_table(struct copy_job *job)
 	work->table->rows_copied = 0;
 	sql_init(&sql);
 	progress_put_table_opened(&sql, setup->config->task, work->table, work->rebuild ? work->rebuild : "");
-	ask(job, job->destination, &sql, on_open_written);
+	ask(job, job->pipe.destination, &sql, on_open_written);
 }
 
 /* ---- the beginning of a table */
@@ -386,7 +327,7 @@ on_indexes(void *arg, const struct result *res, const struct error *err)
 	job->work->rebuild = catalog_strdup((const char *) on.data);
 	buffer_fini(&on);
 	if (off.len > 0)
-		ask(job, job->destination, &off, on_step);
+		ask(job, job->pipe.destination, &off, on_step);
 	else
 		buffer_fini(&off);
 	start_rows(job);
@@ -400,7 +341,7 @@ clear_target(struct copy_job *job)
 	sql_init(&sql);
 	buffer_printf(&sql, "TRUNCATE ");
 	sql_qualified(&sql, job->work->table->target_schema, job->work->table->target_name);
-	ask(job, job->destination, &sql, on_step);
+	ask(job, job->pipe.destination, &sql, on_step);
 }
 
 /* Of tables that others have made it is not known what hangs on their indexes. */
@@ -449,7 +390,7 @@ begin_rows(struct copy_job *job, const char *rebuild)
 	}
 	sql_init(&sql);
 	copy_put_indexes(&sql, work->table);
-	ask(job, job->destination, &sql, on_indexes);
+	ask(job, job->pipe.destination, &sql, on_indexes);
 }
 
 static void
@@ -480,7 +421,7 @@ begin_table(struct copy_job *job)
 	sql_init(&sql);
 	buffer_printf(&sql, "BEGIN;");
 	progress_put_table_claim(&sql, job->copy->setup->config->task, job->work->table);
-	ask(job, job->destination, &sql, on_claimed);
+	ask(job, job->pipe.destination, &sql, on_claimed);
 }
 
 static void
@@ -511,12 +452,12 @@ on_leaves(void *arg, const struct result *res, const struct error *err)
 static void
 ask_leaves(struct copy_job *job)
 {
-	bool ranges = connection_server_version(job->source) >= RANGES_SINCE_VERSION;
+	bool ranges = connection_server_version(job->pipe.source) >= RANGES_SINCE_VERSION;
 	struct buffer sql;
 
 	sql_init(&sql);
 	copy_put_leaves(&sql, job->work->table, ranges);
-	ask(job, job->source, &sql, on_leaves);
+	ask(job, job->pipe.source, &sql, on_leaves);
 }
 
 /* The target must be one that may be emptied again: TRUNCATE refuses where foreign keys lead to it. */
@@ -560,7 +501,7 @@ on_looked(void *arg, const struct result *res, const struct error *err)
 	if (err && !is_undefined(err)) {
 		fail(job, err);
 	} else if (err) {
-		connection_query(job->source, "ROLLBACK TO SAVEPOINT look", NULL, 0, on_step, job);
+		connection_query(job->pipe.source, "ROLLBACK TO SAVEPOINT look", NULL, 0, on_step, job);
 		postpone(job);
 	} else if (!result_bool(res, 0, 0)) {
 		postpone(job);
@@ -578,7 +519,7 @@ look_at_source(struct copy_job *job)
 
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
 	copy_put_look(&sql, job->work->table);
-	connection_query(job->source, (const char *) sql.data, NULL, 0, on_looked, job);
+	connection_query(job->pipe.source, (const char *) sql.data, NULL, 0, on_looked, job);
 	buffer_fini(&sql);
 }
 
@@ -619,7 +560,7 @@ copy_job_next(struct copy_job *job)
 {
 	job->work = NULL;
 	job->part = NULL;
-	job->rows = 0;
+	job->pipe.rows = 0;
 	if (job->copy->failed)
 		return;
 	if (take_part(job))
@@ -651,6 +592,12 @@ use_snapshot(struct connection *source, const char *snapshot, struct error *err)
 	return ok;
 }
 
+static void
+on_source_failed(void *arg, const struct error *err)
+{
+	fail(arg, err);
+}
+
 bool
 copy_job_open(struct copy_job *job, struct copy *copy, struct error *err)
 {
@@ -659,21 +606,23 @@ copy_job_open(struct copy_job *job, struct copy *copy, struct error *err)
 	bool triggers_off;
 
 	job->copy = copy;
-	buffer_init(&job->pipe, PIPE_LIMIT, NULL, NULL);
-	job->source = connection_open(setup->loop, "source", setup->config->source.conninfo, CONNECTION_SQL,
-								  "sluice copy", err);
-	if (!job->source || !use_snapshot(job->source, setup->snapshot, err))
+	copy_pipe_init(&job->pipe);
+	job->pipe.given_up = &copy->failed;
+	job->pipe.source_failed = on_source_failed;
+	job->pipe.arg = job;
+	job->pipe.source = connection_open(setup->loop, "source", setup->config->source.conninfo, CONNECTION_SQL,
+									   "sluice copy", err);
+	if (!job->pipe.source || !use_snapshot(job->pipe.source, setup->snapshot, err))
 		return false;
-	job->destination = connection_open(setup->loop, "destination", setup->config->destination.conninfo,
-									   CONNECTION_SQL, "sluice copy", err);
-	return job->destination && target_open_session(job->destination, setup->config->destination.dialect,
-												   &dialect, &triggers_off, err);
+	job->pipe.destination = connection_open(setup->loop, "destination", setup->config->destination.conninfo,
+											CONNECTION_SQL, "sluice copy", err);
+	return job->pipe.destination &&
+		   target_open_session(job->pipe.destination, setup->config->destination.dialect, &dialect,
+							   &triggers_off, err);
 }
 
 void
 copy_job_close(struct copy_job *job)
 {
-	connection_close(job->source);
-	connection_close(job->destination);
-	buffer_fini(&job->pipe);
+	copy_pipe_fini(&job->pipe);
 }

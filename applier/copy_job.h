@@ -13,6 +13,7 @@
 #define SLUICE_COPY_JOB_H
 
 #include "copy_parts.h"
+#include "copy_pipe.h"
 #include "initial_copy.h"
 
 /* A table that is to be copied, and how far it is. */
@@ -32,15 +33,9 @@ struct copy;
 
 struct copy_job {
 	struct copy *copy;
-	struct connection *source;
-	struct connection *destination;
+	struct copy_pipe pipe;
 	struct copy_work *work;		  /* NULL: nothing to do */
 	const struct copy_part *part; /* NULL: not in the middle of a part */
-	struct buffer pipe;
-	size_t pipe_taken; /* of pipe.data, already handed on */
-	bool source_paused;
-	bool source_done;
-	int64_t rows; /* through the pipe, of the table or the part */
 };
 
 /* What the jobs share. */
@@ -56,7 +51,6 @@ struct copy {
 	unsigned copied;
 	unsigned postponed; /* not what the snapshot shows any more */
 	int64_t rows;		/* committed */
-	int64_t bytes;		/* through all pipes */
 	int64_t started_ms;
 	struct loop_timer *tick;
 	unsigned ticks;

@@ -23,7 +23,7 @@ rows_so_far(const struct copy *copy)
 	int64_t rows = copy->rows;
 
 	for (unsigned i = 0; i < copy->job_count; i++)
-		rows += copy->jobs[i].rows;
+		rows += copy->jobs[i].pipe.rows;
 	return rows;
 }
 
@@ -34,8 +34,18 @@ rows_of_work(const struct copy *copy, const struct copy_work *work)
 
 	for (unsigned i = 0; i < copy->job_count; i++)
 		if (copy->jobs[i].work == work)
-			rows += copy->jobs[i].rows;
+			rows += copy->jobs[i].pipe.rows;
 	return rows;
+}
+
+static int64_t
+bytes_so_far(const struct copy *copy)
+{
+	int64_t bytes = 0;
+
+	for (unsigned i = 0; i < copy->job_count; i++)
+		bytes += copy->jobs[i].pipe.bytes;
+	return bytes;
 }
 
 static int64_t
@@ -61,7 +71,7 @@ show(const struct copy *copy)
 	if (expected > rows && rate > 0)
 		snprintf(left, sizeof left, ", about %.0f s left", (double) (expected - rows) / rate);
 	snprintf(line, sizeof line, "copied %u of %u tables, %" PRId64 " rows, %.0f MB, %.0f rows/s%s",
-			 copy->copied, copy->queue_count, rows, (double) copy->bytes / 1048576, rate, left);
+			 copy->copied, copy->queue_count, rows, (double) bytes_so_far(copy) / 1048576, rate, left);
 	if (copy->terminal)
 		fprintf(stderr, "\r\033[K%s", line);
 	else
@@ -244,7 +254,7 @@ outcome(struct copy *copy, struct error *err)
 	if (copy->copied + copy->postponed < copy->queue_count)
 		return error_set(err, ERROR_STOPPED, "stopped during the initial copy");
 	log_info("copied %u tables: %" PRId64 " rows, %.0f MB in %.1f s", copy->copied, copy->rows,
-			 (double) copy->bytes / 1048576, seconds);
+			 (double) bytes_so_far(copy) / 1048576, seconds);
 	if (copy->postponed > 0)
 		return error_set(err, ERROR_RETRY, "%u tables need another snapshot", copy->postponed);
 	return true;
