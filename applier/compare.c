@@ -173,7 +173,7 @@ run_round(struct round *round, const struct string_list *names, struct error *er
 		plan_tables(round);
 		log_info("comparing %u tables as of %s", round->queue_count,
 				 lsn_format(round->point.progress.applied_lsn, lsn));
-		ok = compare_scan_run(&round->point, round->queue, round->queue_count, err) &&
+		ok = compare_scan_run(&round->point, round->queue, round->queue_count, &report->memory, err) &&
 			 judge_tables(round, err);
 	}
 	compare_point_leave(&round->point);

@@ -5,8 +5,6 @@
 
 #define LEAVE_SQL "ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look"
 
-static const char changed[] = "it was altered or truncated meanwhile";
-
 struct job;
 
 struct side {
@@ -30,6 +28,7 @@ struct scan {
 	struct compare_table **queue;
 	unsigned queue_count;
 	unsigned next;
+	struct arena *memory; /* for reasons */
 	bool failed;
 	struct error err;
 };
@@ -80,12 +79,15 @@ is_undefined(const struct error *err)
 static void
 give_up(struct side *side, const struct error *err)
 {
+	struct compare_table *it = side->job->table;
+
 	if (err && !is_undefined(err)) {
 		fail(side->job, err);
 		return;
 	}
-	side->job->table->changed = true;
-	side->job->table->reason = (char *) (uintptr_t) changed;
+	it->changed = true;
+	it->reason =
+		arena_strdup(side->job->scan->memory, err ? err->message : "it was altered or truncated meanwhile");
 	leave(side);
 }
 
@@ -173,7 +175,7 @@ is_over(void *arg)
 
 bool
 compare_scan_run(struct compare_point *point, struct compare_table **tables, unsigned count,
-				 struct error *err)
+				 struct arena *memory, struct error *err)
 {
 	struct scan scan = {
 		.loop = point->loop,
@@ -181,6 +183,7 @@ compare_scan_run(struct compare_point *point, struct compare_table **tables, uns
 		.job_count = point->end_count,
 		.queue = tables,
 		.queue_count = count,
+		.memory = memory,
 	};
 
 	for (unsigned i = 0; i < point->end_count; i++) {

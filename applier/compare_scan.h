@@ -11,9 +11,9 @@
 #include "compare.h"
 #include "compare_point.h"
 
-/* Fills the buckets; those of `tables` that are not what the snapshots show any more get a reason. */
+/* Fills the buckets; those of `tables` that are not what the snapshots show any more get a reason, in `memory`. */
 MUST_CHECK bool compare_scan_run(struct compare_point *point, struct compare_table **tables, unsigned count,
-								 struct error *err);
+								 struct arena *memory, struct error *err);
 
 /* Locks one table on both sides; not `same`: it is not what the snapshots show any more.  Then, and at the end,
  * compare_scan_leave() is due. */

@@ -204,18 +204,46 @@ sender(const struct compare_pair *pair)
 	return is_one_of(name, arrays) ? "array_send" : NULL;
 }
 
-/* The canonical value of a pair's column in the row t. */
+/* Conditions may name their table; the others' names are none that a table or column has. */
+#define SENT "\"sluice sent\""
+#define NUMBER "\"sluice number\""
+
+static const char *
+alias_of(const struct compare_plan *plan, enum compare_from from)
+{
+	return from == COMPARE_TARGET ? plan->table->target_name : plan->table->source.name;
+}
+
+/* The pair's column on one side. */
 static void
-put_value(struct buffer *sql, const struct compare_pair *pair, enum compare_from from)
+put_reference(struct buffer *sql, const struct compare_plan *plan, const struct compare_pair *pair,
+			  enum compare_from from)
+{
+	sql_identifier(sql, alias_of(plan, from));
+	buffer_put_u8(sql, '.');
+	sql_identifier(sql, from == COMPARE_TARGET ? pair->target->name : pair->source->name);
+}
+
+/* The same as a string of its own. */
+static void
+make_reference(struct buffer *text, const struct compare_plan *plan, const struct compare_pair *pair,
+			   enum compare_from from)
+{
+	buffer_init(text, SIZE_MAX / 2, NULL, NULL);
+	put_reference(text, plan, pair, from);
+	buffer_put_u8(text, '\0');
+}
+
+/* The canonical value of a pair's column. */
+static void
+put_value(struct buffer *sql, const struct compare_plan *plan, const struct compare_pair *pair,
+		  enum compare_from from)
 {
 	const char *send = sender(pair);
 	bool bytes = is_builtin(pair->target->base_schema) && strcmp(pair->target->base_name, "bytea") == 0;
 	struct buffer ref;
 
-	buffer_init(&ref, SIZE_MAX / 2, NULL, NULL);
-	buffer_printf(&ref, "t.");
-	sql_identifier(&ref, from == COMPARE_TARGET ? pair->target->name : pair->source->name);
-	buffer_put_u8(&ref, '\0');
+	make_reference(&ref, plan, pair, from);
 	if (send)
 		buffer_printf(sql, "encode(%s(", send);
 	else if (bytes)
@@ -241,7 +269,7 @@ put_row(struct buffer *sql, const struct compare_plan *plan, enum compare_from f
 	buffer_printf(sql, "ROW(");
 	for (unsigned i = 0; i < count; i++) {
 		buffer_printf(sql, i ? ", " : "");
-		put_value(sql, &plan->pairs[key ? plan->key[i] : i], from);
+		put_value(sql, plan, &plan->pairs[key ? plan->key[i] : i], from);
 	}
 	buffer_printf(sql, ")::text");
 }
@@ -259,18 +287,18 @@ put_md5(struct buffer *sql, const struct compare_plan *plan, const char *text)
 static void
 put_images(struct buffer *sql, const struct compare_plan *plan)
 {
-	buffer_printf(sql, "(SELECT u.number");
+	buffer_printf(sql, "(SELECT " SENT "." NUMBER);
 	for (unsigned i = 0; i < plan->carried_count; i++) {
-		buffer_printf(sql, ", u.c%u::%s AS ", i + 1, plan->pairs[i].source->formatted);
+		buffer_printf(sql, ", " SENT ".c%u::%s AS ", i + 1, plan->pairs[i].source->formatted);
 		sql_identifier(sql, plan->pairs[i].source->name);
 	}
 	buffer_printf(sql, " FROM unnest(");
 	for (unsigned i = 0; i < plan->carried_count; i++)
 		buffer_printf(sql, "%s$%u::text[]", i ? ", " : "", i + 1);
-	buffer_printf(sql, ") WITH ORDINALITY AS u (");
+	buffer_printf(sql, ") WITH ORDINALITY AS " SENT " (");
 	for (unsigned i = 0; i < plan->carried_count; i++)
 		buffer_printf(sql, "c%u, ", i + 1);
-	buffer_printf(sql, "number))");
+	buffer_printf(sql, NUMBER "))");
 }
 
 static void
@@ -291,7 +319,8 @@ put_from(struct buffer *sql, const struct compare_plan *plan, enum compare_from 
 		put_images(sql, plan);
 		break;
 	}
-	buffer_printf(sql, " AS t");
+	buffer_printf(sql, " AS ");
+	sql_identifier(sql, alias_of(plan, from));
 }
 
 /* A condition may end with a comment. */
@@ -309,7 +338,7 @@ static void
 put_texts(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
 {
 	buffer_printf(sql, "SELECT ");
-	buffer_printf(sql, from == COMPARE_IMAGES ? "t.number, " : "0 AS number, ");
+	buffer_printf(sql, from == COMPARE_IMAGES ? NUMBER ", " : "0 AS " NUMBER ", ");
 	if (plan->key_count)
 		put_row(sql, plan, from, true);
 	else
@@ -334,7 +363,7 @@ put_bucket(struct buffer *sql, const struct compare_plan *plan)
 static void
 put_selection(struct buffer *sql, const struct compare_plan *plan)
 {
-	buffer_printf(sql, "SELECT number, ");
+	buffer_printf(sql, "SELECT " NUMBER ", ");
 	put_bucket(sql, plan);
 	buffer_printf(sql, ", k, ");
 	put_md5(sql, plan, "r");
@@ -451,7 +480,7 @@ put_sent_keys(struct buffer *sql, const struct compare_plan *plan)
 	buffer_printf(sql, ") WITH ORDINALITY AS a (");
 	for (unsigned i = 0; i < plan->key_count; i++)
 		buffer_printf(sql, "k%u, ", i + 1);
-	buffer_printf(sql, "number)) AS u");
+	buffer_printf(sql, "number)) AS " SENT);
 }
 
 /* Types whose = is not in pg_catalog, if they have one, go by their text. */
@@ -463,9 +492,9 @@ put_key_match(struct buffer *sql, const struct compare_plan *plan)
 		bool comparable = column->builtin || column->base_typtype == 'e';
 		const char *cast = comparable ? "" : "::text";
 
-		buffer_printf(sql, i ? " AND t." : "t.");
-		sql_identifier(sql, column->name);
-		buffer_printf(sql, "%s = u.k%u%s", cast, i + 1, cast);
+		buffer_printf(sql, i ? " AND " : "");
+		put_reference(sql, plan, &plan->pairs[plan->key[i]], COMPARE_SOURCE);
+		buffer_printf(sql, "%s = " SENT ".k%u%s", cast, i + 1, cast);
 	}
 }
 
@@ -485,17 +514,13 @@ compare_put_keys(struct buffer *sql, const struct compare_plan *plan)
 void
 compare_put_values(struct buffer *sql, const struct compare_plan *plan)
 {
-	buffer_printf(sql, "SELECT u.number");
+	buffer_printf(sql, "SELECT " SENT ".number");
 	for (unsigned i = 0; i < plan->carried_count; i++) {
-		const struct source_column *column = plan->pairs[i].source;
 		struct buffer ref;
 
-		buffer_init(&ref, SIZE_MAX / 2, NULL, NULL);
-		buffer_printf(&ref, "t.");
-		sql_identifier(&ref, column->name);
-		buffer_put_u8(&ref, '\0');
+		make_reference(&ref, plan, &plan->pairs[i], COMPARE_SOURCE);
 		buffer_printf(sql, ", ");
-		put_source_output(sql, (const char *) ref.data, column);
+		put_source_output(sql, (const char *) ref.data, plan->pairs[i].source);
 		buffer_fini(&ref);
 	}
 	put_from(sql, plan, COMPARE_SOURCE);
@@ -522,12 +547,9 @@ put_shown_values(struct buffer *sql, const struct compare_plan *plan, enum compa
 		const struct compare_pair *pair = &plan->pairs[i];
 		struct buffer ref;
 
-		buffer_init(&ref, SIZE_MAX / 2, NULL, NULL);
-		buffer_printf(&ref, "t.");
-		sql_identifier(&ref, from == COMPARE_TARGET ? pair->target->name : pair->source->name);
-		buffer_put_u8(&ref, '\0');
+		make_reference(&ref, plan, pair, from);
 		buffer_printf(sql, ", (");
-		put_value(sql, pair, from);
+		put_value(sql, plan, pair, from);
 		buffer_printf(sql, ")::text AS x%u, ", i + 1);
 		if (from == COMPARE_TARGET)
 			put_target_output(sql, (const char *) ref.data, pair->target);
@@ -541,11 +563,11 @@ put_shown_values(struct buffer *sql, const struct compare_plan *plan, enum compa
 void
 compare_put_details(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
 {
-	buffer_printf(sql, "SELECT number, k, ");
+	buffer_printf(sql, "SELECT " NUMBER ", k, ");
 	put_md5(sql, plan, "r");
 	for (unsigned i = 0; i < plan->pair_count; i++)
 		buffer_printf(sql, ", x%u, o%u", i + 1, i + 1);
-	buffer_printf(sql, " FROM (SELECT %s AS number, ", from == COMPARE_IMAGES ? "t.number" : "0");
+	buffer_printf(sql, " FROM (SELECT %s AS " NUMBER ", ", from == COMPARE_IMAGES ? NUMBER : "0");
 	if (plan->key_count)
 		put_row(sql, plan, from, true);
 	else

@@ -247,6 +247,7 @@ $t->wait_applied_ok('the changes are applied');
 $t->all_equal_ok(@tables);
 $t->source_sql(join ";\n", map { "UPDATE $_ SET id = id + 1000 WHERE id % 2 = 1; DELETE FROM $_ WHERE id = 1103" } @tables);
 $t->wait_applied_ok('and more of them');
+$t->run_ok('compare');
 is($t->stop, 0, 'it stops');
 $t->all_equal_ok(@tables);
 

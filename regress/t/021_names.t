@@ -72,6 +72,7 @@ $t->source_sql(join ";\n", @changes);
 $t->wait_applied_ok;
 is($t->stop, 0, 'it stops');
 $t->all_equal_ok(@tables);
+$t->run_ok('compare');
 is($t->destination_sql("SELECT count(*) FROM pg_tables WHERE tablename = 'apart'"), 0, 'nothing else is copied');
 my $status = $t->status;
 is_deeply([ sort map { "$_->{source} $_->{state}" } @{ $status->{tables} } ],

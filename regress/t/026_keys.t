@@ -117,6 +117,7 @@ for my $step ([ 'one transaction of key changes', 'BEGIN', @changes, 'COMMIT' ],
 	$t->wait_applied_ok($name);
 	$t->all_equal_ok(@tables);
 }
+$t->run_ok('compare');
 is($t->stop, 0, 'it stops');
 
 done_testing();

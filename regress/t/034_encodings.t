@@ -33,6 +33,7 @@ sub follow
 		UPDATE as_text SET m = NULL WHERE id = 1; DELETE FROM unkeyed WHERE ctid = (SELECT max(ctid) FROM unkeyed WHERE v = '$values[0]')");
 	$t->run_ok('run', '--until', 'current');
 	$t->all_equal_ok(@tables);
+	$t->run_ok('compare');
 	$t->run_ok('drop');
 	$t->destination_sql('DROP TABLE plain, as_text, keyed, unkeyed; DROP TYPE mood');
 

@@ -100,6 +100,7 @@ all_same();
 $t->source_sql('BEGIN; TRUNCATE keyless; INSERT INTO keyless SELECT i % 3, NULL, i FROM generate_series(1, 3000) i; DELETE FROM keyless WHERE noise > 1500; COMMIT; TRUNCATE parted');
 $t->wait_applied_ok('TRUNCATE');
 all_same();
+$t->run_ok('compare');
 is($t->stop, 0, 'it stops');
 $t->run_ok('drop');
 
@@ -157,6 +158,7 @@ is($t->destination_sql("SELECT string_agg(at || ' ' || line, ',' ORDER BY at) FR
 is($t->destination_sql("SELECT string_agg(id || ' ' || v, ',' ORDER BY id) FROM archive"), '1 w,2 w,3 v,4 v,5 v,6 again,7 v,8 v,9 v,10 v,11 new', 'no deletes');
 is($t->destination_sql("SELECT string_agg(id || ' ' || v, ',' ORDER BY id) FROM frozen"), join(',', map { "$_ v" } 3 .. 10), 'deletes alone');
 $t->equal_ok('public.full_set');
+$t->run_ok('compare');
 $t->run_ok('drop');
 
 done_testing();

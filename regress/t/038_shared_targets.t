@@ -98,6 +98,7 @@ $t->source_sql(q{
 });
 $t->wait_applied_ok('keys that pass on');
 merged_ok('keys that pass on');
+$t->run_ok('compare');
 is($t->stop, 0, 'it stops');
 like($t->run_ok('status')->{stdout}, qr/^two\.orders +dw\.orders +streaming +100 *$/m, 'status tells them apart');
 

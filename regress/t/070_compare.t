@@ -29,8 +29,12 @@ $t->source_sql(q{
 	CREATE TABLE toasted (id int PRIMARY KEY, n int, body text);
 	ALTER TABLE toasted ALTER body SET STORAGE EXTERNAL;
 	INSERT INTO toasted SELECT i, 0, repeat('x' || i, 2000) FROM generate_series(1, 50) i;
+	CREATE TABLE chosen (id int PRIMARY KEY, number int, hidden text, region text);
+	INSERT INTO chosen SELECT i, i, 'h' || i, CASE i % 3 WHEN 0 THEN 'EU' WHEN 1 THEN 'US' END FROM generate_series(1, 100) i;
+	ALTER TABLE chosen REPLICA IDENTITY FULL;
 });
-$t->configure;
+$t->configure({ tables => { include => ['public.*'], overrides => [ { source => 'public.chosen', target => 'dw.chosen',
+	columns => [ 'id', 'number' ], rename => [ { from => 'number', to => 'n' } ], where => q{chosen.region = 'EU' AND hidden <> 'h9'} } ] } });
 
 sub compare
 {
@@ -68,6 +72,7 @@ print $file q{
 	BEGIN;
 	UPDATE toasted SET n = n + 1 WHERE id = :i;
 	UPDATE kinds SET d = d + 0.1, t = NULLIF(t, '') WHERE id = :i;
+	UPDATE chosen SET number = number + 1, region = CASE WHEN region = 'EU' THEN 'US' ELSE 'EU' END WHERE id = :i;
 	DELETE FROM twice WHERE ctid = (SELECT ctid FROM twice WHERE a = :i % 5 LIMIT 1);
 	INSERT INTO twice VALUES (:i % 5, CASE WHEN :i % 2 = 0 THEN 'b' END);
 	COMMIT;
@@ -107,6 +112,8 @@ $t->run_ok('run', '--until', 'current');
 compare(0, 'few rows', 'public.kinds', 'public.twice');
 differs_like('DELETE FROM kinds WHERE id = 4', 'public.kinds', qr/: 1 missing of 4 rows\n  missing  id='4'\n/, 'a missing row');
 differs_like("INSERT INTO kinds (id) VALUES (9)", 'public.kinds', qr/: 1 missing, 1 extra of 4 rows\n  missing  id='4'\n  extra    id='9'\n/, 'an extra row');
+differs_like('UPDATE dw.chosen SET n = -5 WHERE id = (SELECT min(id) FROM dw.chosen)', 'public.chosen',
+	qr/^different +public\.chosen \(dw\.chosen\): 1 changed of \d+ rows\n  changed  id='\d+': number '\d+' → '-5'\n/, 'another name');
 differs_like("UPDATE kinds SET t = '' WHERE id = 1", 'public.kinds', qr/^  changed  id='1': t NULL → ''\n/m, 'NULL and the empty string');
 differs_like('UPDATE kinds SET d = 0.20000000000000004 WHERE id = 2', 'public.kinds', qr/^  changed  id='2': d '0\.2' → '0\.2000+(?:4|39)'\n/m,
 	'the last digit of a float');

@@ -128,12 +128,12 @@ test_sums_by_key(void **state)
 	struct fixture *f = *state;
 
 	plan(f);
-	assert_sums(
-		f, COMPARE_SOURCE,
-		"SELECT b, count(*), sum(h) FROM (SELECT ('x' || substr(md5(k), 1, 2))::bit(8)::int AS b,"
-		" ('x' || substr(md5(r), 17))::bit(64)::bigint AS h FROM (SELECT 0 AS number,"
-		" ROW(t.\"id\")::text AS k, ROW(t.\"id\", t.\"v\", encode(float8send(t.\"f\"), 'hex'))::text AS r"
-		" FROM ONLY \"s\".\"t\" AS t WHERE true) AS texts) AS hashes GROUP BY b");
+	assert_sums(f, COMPARE_SOURCE,
+				"SELECT b, count(*), sum(h) FROM (SELECT ('x' || substr(md5(k), 1, 2))::bit(8)::int AS b,"
+				" ('x' || substr(md5(r), 17))::bit(64)::bigint AS h FROM (SELECT 0 AS \"sluice number\","
+				" ROW(\"t\".\"id\")::text AS k, ROW(\"t\".\"id\", \"t\".\"v\", "
+				"encode(float8send(\"t\".\"f\"), 'hex'))::text AS r"
+				" FROM ONLY \"s\".\"t\" AS \"t\" WHERE true) AS texts) AS hashes GROUP BY b");
 }
 
 static void
@@ -150,14 +150,16 @@ test_sums_by_row(void **state)
 				"SELECT b, count(*), sum(h) FROM (SELECT ('x' || substr(md5(convert_to(r, 'UTF8')), 1, "
 				"2))::bit(8)::int"
 				" AS b, ('x' || substr(md5(convert_to(r, 'UTF8')), 17))::bit(64)::bigint AS h FROM (SELECT 0 "
-				"AS number,"
-				" ''::text AS k, ROW(t.\"id\", t.\"v\")::text AS r"
-				" FROM \"s\".\"t\" AS t WHERE true) AS texts) AS hashes GROUP BY b");
+				"AS \"sluice number\","
+				" ''::text AS k, ROW(\"t\".\"id\", \"t\".\"v\")::text AS r"
+				" FROM \"s\".\"t\" AS \"t\" WHERE true) AS texts) AS hashes GROUP BY b");
 	f->plan.convert = false;
 	assert_sums(f, COMPARE_TARGET,
 				"SELECT b, count(*), sum(h) FROM (SELECT ('x' || substr(md5(r), 1, 2))::bit(8)::int AS b,"
-				" ('x' || substr(md5(r), 17))::bit(64)::bigint AS h FROM (SELECT 0 AS number, ''::text AS k,"
-				" ROW(t.\"id\", t.\"v\")::text AS r FROM \"d\".\"t\" AS t WHERE true) AS texts) AS hashes "
+				" ('x' || substr(md5(r), 17))::bit(64)::bigint AS h FROM (SELECT 0 AS \"sluice number\", "
+				"''::text AS k,"
+				" ROW(\"t\".\"id\", \"t\".\"v\")::text AS r FROM \"d\".\"t\" AS \"t\" WHERE true) AS texts) "
+				"AS hashes "
 				"GROUP BY b");
 }
 
@@ -185,23 +187,23 @@ test_values_of_types_that_differ(void **state)
 
 	f->sources[0] = source("a", "int4", "integer");
 	f->targets[0] = target("a", "int8", "bigint");
-	assert_values(f, "(t.\"a\"::text)::bigint", "t.\"a\"");
+	assert_values(f, "(\"t\".\"a\"::text)::bigint", "\"t\".\"a\"");
 	f->sources[0] = source("a", "numeric", "numeric");
 	f->targets[0] = target("a", "numeric", "numeric(10,2)");
-	assert_values(f, "(t.\"a\")::numeric(10,2)", "t.\"a\"");
+	assert_values(f, "(\"t\".\"a\")::numeric(10,2)", "\"t\".\"a\"");
 	f->sources[0] = source("a", "bool", "boolean");
 	f->targets[0] = target("a", "text", "text");
-	assert_values(f, "(CASE WHEN t.\"a\" IS NOT NULL THEN concat(t.\"a\") END)::text", "t.\"a\"");
+	assert_values(f, "(CASE WHEN \"t\".\"a\" IS NOT NULL THEN concat(\"t\".\"a\") END)::text", "\"t\".\"a\"");
 	f->sources[0] = source("a", "float4", "real");
 	f->targets[0] = target("a", "float8", "double precision");
-	assert_values(f, "encode(float8send((t.\"a\"::text)::double precision), 'hex')",
-				  "encode(float8send(t.\"a\"), 'hex')");
+	assert_values(f, "encode(float8send((\"t\".\"a\"::text)::double precision), 'hex')",
+				  "encode(float8send(\"t\".\"a\"), 'hex')");
 	f->sources[0] = source("a", "_float8", "double precision[]");
 	f->targets[0] = target("a", "_float8", "double precision[]");
-	assert_values(f, "encode(array_send(t.\"a\"), 'hex')", "encode(array_send(t.\"a\"), 'hex')");
+	assert_values(f, "encode(array_send(\"t\".\"a\"), 'hex')", "encode(array_send(\"t\".\"a\"), 'hex')");
 	f->sources[0] = source("a", "bytea", "bytea");
 	f->targets[0] = target("a", "bytea", "bytea");
-	assert_values(f, "md5(t.\"a\")", "md5(t.\"a\")");
+	assert_values(f, "md5(\"t\".\"a\")", "md5(\"t\".\"a\")");
 }
 
 static void
@@ -213,16 +215,16 @@ test_types_that_one_side_lacks(void **state)
 	f->sources[0] = source("a", "mood", "public.mood");
 	f->sources[0].base_schema = f->sources[0].type_schema = TEXT("public");
 	f->targets[0] = target("a", "text", "text");
-	assert_values(f, "(t.\"a\"::text)::text", "t.\"a\"");
+	assert_values(f, "(\"t\".\"a\"::text)::text", "\"t\".\"a\"");
 	f->sources[0] = source("a", "text", "text");
 	f->targets[0] = target("a", "mood", "public.mood");
 	f->targets[0].base_schema = f->targets[0].type_schema = TEXT("public");
-	assert_values(f, "(t.\"a\"::text)", "t.\"a\"::text");
+	assert_values(f, "(\"t\".\"a\"::text)", "\"t\".\"a\"::text");
 	/* a domain at the target: the type below it */
 	f->targets[0] = target("a", "name_of", "public.name_of");
 	f->targets[0].type_schema = TEXT("public");
 	f->targets[0].base_name = TEXT("text");
-	assert_values(f, "(t.\"a\")::\"pg_catalog\".\"text\"", "t.\"a\"");
+	assert_values(f, "(\"t\".\"a\")::\"pg_catalog\".\"text\"", "\"t\".\"a\"");
 }
 
 static void
@@ -236,15 +238,17 @@ test_columns_that_are_left_out(void **state)
 	plan(f);
 	assert_int_equal(f->plan.pair_count, 1);
 	assert_int_equal(f->plan.carried_count, 3);
-	assert_sums(
-		f, COMPARE_IMAGES,
-		"SELECT b, count(*), sum(h) FROM (SELECT ('x' || substr(md5(k), 1, 2))::bit(8)::int AS b,"
-		" ('x' || substr(md5(r), 17))::bit(64)::bigint AS h FROM (SELECT t.number,"
-		" ROW(t.\"id\")::text AS k, ROW(t.\"id\")::text AS r FROM (SELECT u.number, u.c1::integer AS \"id\","
-		" u.c2::text AS \"v\", u.c3::double precision AS \"f\" FROM unnest($1::text[], $2::text[], "
-		"$3::text[])"
-		" WITH ORDINALITY AS u (c1, c2, c3, number)) AS t WHERE (v = 'x' -- why\n)) AS texts) AS hashes"
-		" GROUP BY b");
+	assert_sums(f, COMPARE_IMAGES,
+				"SELECT b, count(*), sum(h) FROM (SELECT ('x' || substr(md5(k), 1, 2))::bit(8)::int AS b,"
+				" ('x' || substr(md5(r), 17))::bit(64)::bigint AS h FROM (SELECT \"sluice number\","
+				" ROW(\"t\".\"id\")::text AS k, ROW(\"t\".\"id\")::text AS r FROM (SELECT \"sluice "
+				"sent\".\"sluice number\", \"sluice sent\".c1::integer AS \"id\","
+				" \"sluice sent\".c2::text AS \"v\", \"sluice sent\".c3::double precision AS \"f\" FROM "
+				"unnest($1::text[], $2::text[], "
+				"$3::text[])"
+				" WITH ORDINALITY AS \"sluice sent\" (c1, c2, c3, \"sluice number\")) AS \"t\" WHERE (v = "
+				"'x' -- why\n)) AS texts) AS hashes"
+				" GROUP BY b");
 }
 
 int
