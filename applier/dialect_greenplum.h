@@ -25,11 +25,14 @@ enum table_storage dialect_greenplum_storage(const struct table *table);
  * The planner's settings give way to what the user passes in conninfo's
  * `options`.  At the defaults every merge reads the whole target; ORCA plans a
  * small merge for longer than it runs; autostats would analyze inside a COPY.
+ * A staging table has no statistics: without a look at its real size it is taken
+ * for one of many thousand rows, which reads targets below a million rows whole.
  */
 #define DIALECT_GREENPLUM_PLANNER                                                                            \
 	"SELECT set_config(s.name, v.value, false) FROM pg_settings s JOIN (VALUES ('optimizer', 'off'),"        \
 	" ('enable_nestloop', 'on'), ('random_page_cost', '1.1'), ('gp_autostats_mode', 'none'),"                \
-	" ('gp_autostats_mode_in_functions', 'none')) v (name, value) ON v.name = s.name"                        \
+	" ('gp_autostats_mode_in_functions', 'none'), ('gp_enable_relsize_collection', 'on')) v (name, value)"   \
+	" ON v.name = s.name"                                                                                    \
 	" WHERE s.source <> 'client';"
 
 #endif
