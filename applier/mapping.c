@@ -81,6 +81,75 @@ mapping_where(const struct table *table)
 	return table->override ? table->override->where : NULL;
 }
 
+/* ---- all of it in words */
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static int
+compare_renames(const void *a, const void *b)
+{
+	return strcmp(((const struct column_rename *) a)->from, ((const struct column_rename *) b)->from);
+}
+
+/* The order in which the configuration has them means nothing. */
+static void
+put_columns(struct buffer *words, const struct string_list *columns)
+{
+	char **sorted = catalog_alloc(columns->count, sizeof *sorted);
+
+	if (columns->count > 0)
+		memcpy(sorted, columns->items, columns->count * sizeof *sorted);
+	qsort(sorted, columns->count, sizeof *sorted, compare_names);
+	for (unsigned i = 0; i < columns->count; i++) {
+		buffer_printf(words, i ? ", " : "columns ");
+		sql_identifier(words, sorted[i]);
+	}
+	free(sorted);
+}
+
+static void
+put_renames(struct buffer *words, const struct column_rename *renames, unsigned count)
+{
+	struct column_rename *sorted = catalog_alloc(count, sizeof *sorted);
+
+	if (count > 0)
+		memcpy(sorted, renames, count * sizeof *sorted);
+	qsort(sorted, count, sizeof *sorted, compare_renames);
+	for (unsigned i = 0; i < count; i++) {
+		buffer_printf(words, "%s", i ? ", " : words->len > 0 ? "; rename " : "rename ");
+		sql_identifier(words, sorted[i].from);
+		buffer_printf(words, " to ");
+		sql_identifier(words, sorted[i].to);
+	}
+	free(sorted);
+}
+
+char *
+mapping_describe(const struct table *table)
+{
+	const struct table_override *override = table->override;
+	struct buffer words;
+	char *text;
+
+	buffer_init(&words, SIZE_MAX / 2, NULL, NULL);
+	if (override) {
+		put_columns(&words, &override->columns);
+		put_renames(&words, override->rename, override->rename_count);
+	}
+	if (mapping_where(table))
+		buffer_printf(&words, "%swhere %s", words.len > 0 ? "; " : "", mapping_where(table));
+	if (words.len == 0)
+		buffer_printf(&words, "all");
+	buffer_put_u8(&words, '\0');
+	text = catalog_strdup((const char *) words.data);
+	buffer_fini(&words);
+	return text;
+}
+
 /* ---- several sources of one target */
 
 static int

@@ -32,6 +32,10 @@ const struct source_column *mapping_find_source(const struct table *table, const
 /* The condition that selects the table's rows; NULL: all. */
 const char *mapping_where(const struct table *table);
 
+/* What the configuration selects of the table, in words: columns, names, condition; "all" without any.  The caller
+ * frees it. */
+char *mapping_describe(const struct table *table);
+
 /* Finds tables that share a target and sets table->shared_with of each. */
 void mapping_find_shared(struct catalog *catalog);
 

@@ -6,6 +6,7 @@
 
 #include "after_copy.h"
 #include "lsn.h"
+#include "mapping.h"
 #include "quote.h"
 #include "sql.h"
 #include "table_definition.h"
@@ -198,7 +199,7 @@ static const char tables_columns[] =
 	"task text, source_schema text, source_name text, source_oid bigint NOT NULL,"
 	" target_schema text NOT NULL, target_name text NOT NULL, state text NOT NULL,"
 	" snapshot_lsn pg_lsn NOT NULL, rows_copied bigint NOT NULL, error text, rebuild text, definition text,"
-	" PRIMARY KEY (task, source_schema, source_name)";
+	" selection text, PRIMARY KEY (task, source_schema, source_name)";
 
 struct installed {
 	bool schema;
@@ -566,6 +567,15 @@ progress_put_definition(struct buffer *sql, const char *task, const struct table
 }
 
 static void
+put_selection(struct buffer *sql, const struct table *table)
+{
+	char *selection = mapping_describe(table);
+
+	sql_literal(sql, selection);
+	free(selection);
+}
+
+static void
 put_update(struct buffer *sql, const char *task, const struct table *table, const char *rebuild)
 {
 	buffer_printf(sql, "UPDATE sluice.tables SET source_oid = %u, target_schema = ", table->source.oid);
@@ -580,6 +590,8 @@ put_update(struct buffer *sql, const char *task, const struct table *table, cons
 	put_optional_literal(sql, rebuild);
 	buffer_printf(sql, ", definition = ");
 	put_definition(sql, table);
+	buffer_printf(sql, ", selection = ");
+	put_selection(sql, table);
 	buffer_printf(sql, " WHERE ");
 	put_key(sql, task, table);
 }
@@ -645,7 +657,7 @@ progress_put_rows_copied(struct buffer *sql, const char *task, const struct tabl
 
 static const char insert_head[] =
 	"INSERT INTO sluice.tables (task, source_schema, source_name, source_oid,"
-	" target_schema, target_name, state, snapshot_lsn, rows_copied, error, definition)\n";
+	" target_schema, target_name, state, snapshot_lsn, rows_copied, error, definition, selection)\n";
 
 /* One row's values, each with its type where PostgreSQL would guess text from a literal. */
 static void
@@ -667,6 +679,8 @@ put_values(struct buffer *sql, const char *task, const struct table *table)
 	put_optional_literal(sql, table->error);
 	buffer_printf(sql, "::text, ");
 	put_definition(sql, table);
+	buffer_printf(sql, "::text, ");
+	put_selection(sql, table);
 	buffer_printf(sql, "::text");
 }
 
@@ -706,7 +720,7 @@ add_some_tables(struct connection *destination, const char *task, const struct t
 		buffer_put_u8(&sql, ')');
 	}
 	buffer_printf(&sql,
-				  ") v (a, b, c, d, e, f, g, h, i, j, k) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
+				  ") v (a, b, c, d, e, f, g, h, i, j, k, l) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
 				  " WHERE t.task = v.a AND t.source_schema = v.b AND t.source_name = v.c)");
 	return execute_and_free(destination, &sql, NULL, err) || error_context(err, "writing sluice.tables");
 }
@@ -777,6 +791,52 @@ fail_made_anew(const struct table *table, struct error *err)
 						   " then start again: it is copied anew.");
 }
 
+/* Whether what is in the target is to stay there: a table that is held is copied anew. */
+static bool
+holds_rows(const struct table *table)
+{
+	switch (table->state) {
+	case TABLE_WAITING:
+	case TABLE_COPYING:
+		return table->begun;
+	case TABLE_HELD:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Whether the rows that are there were copied as they would be now. */
+static bool
+same_selection(const struct result *res, unsigned row, const struct table *table)
+{
+	char *selection = mapping_describe(table);
+	/* The target of a renamed table follows its name in the stream. */
+	bool renamed = strcmp(result_text(res, row, 0), table->source.schema) != 0 ||
+				   strcmp(result_text(res, row, 1), table->source.name) != 0;
+	bool same = (renamed || (strcmp(result_text(res, row, 8), table->target_schema) == 0 &&
+							 strcmp(result_text(res, row, 9), table->target_name) == 0)) &&
+				(result_is_null(res, row, 11) || strcmp(result_text(res, row, 11), selection) == 0);
+
+	free(selection);
+	return same;
+}
+
+static bool
+fail_selected_anew(const struct result *res, unsigned row, const struct table *table, struct error *err)
+{
+	char *selection = mapping_describe(table);
+
+	error_set(err, ERROR_DATA,
+			  "table %s.%s was copied into %s.%s (%s), the configuration says %s.%s (%s) now",
+			  table->source.schema, table->source.name, result_text(res, row, 8), result_text(res, row, 9),
+			  result_is_null(res, row, 11) ? "all" : result_text(res, row, 11), table->target_schema,
+			  table->target_name, selection);
+	free(selection);
+	return error_hint(err, "Take the change back; or delete its row from sluice.tables at the destination and"
+						   " empty its target, then start again: it is copied anew.");
+}
+
 /*
  * The definition, with the names that belong to it.  A name that has changed
  * since is the stream's to tell: until then table and target go by the old one.
@@ -823,7 +883,7 @@ settle_names(struct catalog *catalog)
 }
 
 /* Columns: source schema, name, oid, state, snapshot_lsn, rows_copied, error, definition, target's names, whether its
- * copy was begun in parts. */
+ * copy was begun in parts, selection. */
 static bool
 take_table(const struct result *res, unsigned row, const struct catalog *catalog, struct error *err)
 {
@@ -853,6 +913,8 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 		!lsn_parse(result_text(res, row, 4), &table->snapshot_lsn))
 		return error_set(err, ERROR_BUG, "the row of table %s.%s in sluice.tables cannot be read", schema,
 						 name);
+	if (result_int(res, row, 2) == table->source.oid && holds_rows(table) && !same_selection(res, row, table))
+		return fail_selected_anew(res, row, table, err);
 	table->rows_copied = result_int(res, row, 5);
 	free(table->error);
 	table->error = result_is_null(res, row, 6) ? NULL : strdup(result_text(res, row, 6));
@@ -870,7 +932,7 @@ progress_read_tables(struct connection *destination, const char *task, struct ca
 {
 	static const char sql[] =
 		"SELECT source_schema, source_name, source_oid, state, snapshot_lsn,"
-		" rows_copied, error, definition, target_schema, target_name, rebuild IS NOT NULL"
+		" rows_copied, error, definition, target_schema, target_name, rebuild IS NOT NULL, selection"
 		" FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
 	struct param param = param_text(task);
 	struct installed installed;

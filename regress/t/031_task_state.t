@@ -151,4 +151,26 @@ subtest 'tables that are not among them any more' => sub {
 	$t->all_equal_ok(qw(public.a public.b));
 };
 
+subtest 'tables that are selected otherwise than they were copied' => sub {
+	my $select = sub { $t->configure({ %$config, tables => { include => ['public.*'], overrides => [ { source => 'public.a', @_ } ] } }) };
+	for my $other ([ where => 'id > 5' ], [ columns => ['id'] ], [ rename => [ { from => 'v', to => 'w' } ] ], [ target => 'public.elsewhere' ])
+	{
+		$select->(@$other);
+		$t->fails_like([ 'check' ], 3, qr/table public\.a was copied into public\.a \(all\), the configuration says public\.(a \(\w+ .*\)|elsewhere \(all\)) now; take the change back/, "another $other->[0]");
+	}
+	$t->configure($config);
+	$t->run_ok('run', '--until', 'current');
+
+	# Copied anew it is as the configuration says.
+	$select->(where => 'id > 150', columns => [qw(v id)]);
+	$t->destination_sql(q{DELETE FROM sluice.tables WHERE source_name = 'a'});
+	$t->run_ok('run', '--until', 'current');
+	is($t->destination_sql('SELECT count(*) FROM a'), $t->source_sql('SELECT count(*) FROM a WHERE id > 150'), 'copied anew');
+	$select->(where => 'id > 150', columns => [qw(id v)]);
+	$t->run_ok('check');
+	# Defined otherwise it is still what was selected.
+	$t->both_sql('ALTER TABLE b ADD COLUMN w int');
+	$t->run_ok('check');
+};
+
 done_testing();
