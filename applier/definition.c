@@ -32,7 +32,7 @@ will_exist(const struct definitions *definitions, uint32_t oid)
 	for (unsigned i = 0; i < definitions->type_count; i++) {
 		const struct type_definition *type = &definitions->types[i];
 
-		if ((type->oid == oid || type->array_oid == oid) && !type->refused)
+		if (!type->refused && (type->oid == oid || (type->has_array && type->array_oid == oid)))
 			return true;
 	}
 	return false;

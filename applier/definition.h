@@ -62,6 +62,7 @@ struct type_definition {
 	const char *body; /* what follows CREATE TYPE name or CREATE DOMAIN name */
 	const char *comment;
 	bool exists;		 /* at the destination */
+	bool has_array;		 /* there, or will have: some have none of domains */
 	const char *refused; /* why the destination does not take it; NULL: it does */
 };
 

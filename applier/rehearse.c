@@ -49,17 +49,17 @@ try_statement(struct connection *destination, struct arena *memory, struct buffe
 /* ---- types */
 
 static const char existing_sql[] =
-	"SELECT w.i - 1 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w (s, n, i)"
+	"SELECT w.i - 1, t.typarray <> 0 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w (s, n, i)"
 	" JOIN pg_namespace s ON s.nspname = w.s::name"
 	" JOIN pg_type t ON t.typnamespace = s.oid AND t.typname = w.n::name";
 
-/* What a type is made of may be there already. */
+/* The numbers of those types that are there, and whether they have an array type. */
 static bool
-find_existing(struct connection *destination, struct definitions *definitions, struct error *err)
+look_for_types(struct connection *destination, const struct definitions *definitions, struct result **res,
+			   struct error *err)
 {
 	struct buffer schemas, names;
 	struct param params[2];
-	struct result *res;
 	bool ok;
 
 	buffer_init(&schemas, STATEMENT_LIMIT, NULL, NULL);
@@ -72,14 +72,37 @@ find_existing(struct connection *destination, struct definitions *definitions, s
 	sql_array_end(&names);
 	params[0] = param_text(statement(&schemas));
 	params[1] = param_text(statement(&names));
-	ok = connection_execute(destination, existing_sql, params, 2, &res, err);
-	for (unsigned row = 0; ok && row < result_rows(res); row++)
-		definitions->types[result_int(res, row, 0)].exists = true;
-	if (ok)
-		result_free(res);
+	ok = connection_execute(destination, existing_sql, params, 2, res, err);
 	buffer_fini(&schemas);
 	buffer_fini(&names);
 	return ok;
+}
+
+/* What a type is made of may be there already. */
+static bool
+find_existing(struct connection *destination, struct definitions *definitions, struct error *err)
+{
+	struct result *res;
+
+	if (!look_for_types(destination, definitions, &res, err))
+		return false;
+	for (unsigned row = 0; row < result_rows(res); row++)
+		definitions->types[result_int(res, row, 0)].exists = true;
+	result_free(res);
+	return true;
+}
+
+static bool
+find_arrays(struct connection *destination, struct definitions *definitions, struct error *err)
+{
+	struct result *res;
+
+	if (!look_for_types(destination, definitions, &res, err))
+		return false;
+	for (unsigned row = 0; row < result_rows(res); row++)
+		definitions->types[result_int(res, row, 0)].has_array = result_bool(res, row, 1);
+	result_free(res);
+	return true;
 }
 
 static bool
@@ -107,7 +130,7 @@ try_types(struct connection *destination, struct catalog *catalog, struct error 
 		ok = ok && try_statement(destination, &definitions->memory, &sql, &type->refused, err);
 	}
 	buffer_fini(&sql);
-	return ok;
+	return ok && find_arrays(destination, definitions, err);
 }
 
 /* ---- defaults */

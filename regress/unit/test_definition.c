@@ -144,7 +144,7 @@ test_columns_of_types_to_be_made_keep_them(void **state)
 {
 	struct fixture *f = *state;
 	struct type_definition types[] = {
-		{.oid = 20000, .array_oid = 20001},
+		{.oid = 20000, .array_oid = 20001, .has_array = true},
 		{.oid = 20002, .array_oid = 20003, .refused = "no"},
 	};
 	struct definitions definitions = {.types = types, .type_count = 2};
@@ -156,6 +156,9 @@ test_columns_of_types_to_be_made_keep_them(void **state)
 	definitions_mark_types(&catalog);
 	assert_true(f->columns[0].exists_at_target);
 	assert_false(f->columns[1].exists_at_target);
+	f->columns[0].exists_at_target = types[0].has_array = false;
+	definitions_mark_types(&catalog);
+	assert_false(f->columns[0].exists_at_target);
 }
 
 /* ---- indexes */
