@@ -92,6 +92,8 @@ plan_table(struct round *round, unsigned index)
 	struct compare_table *it = entry_of(round->report, table);
 	size_t bytes;
 
+	if (it->planned)
+		compare_plan_fini(&it->plan);
 	*it = (struct compare_table){
 		.table = table, .result = COMPARE_NOT_DONE, .lsn = point->progress.applied_lsn};
 	if (is_out(round, index, it))

@@ -10,7 +10,7 @@
 /* Rows of one side that are fetched and compared at once, … */
 #define ROWS_AT_ONCE 100000
 /* … and in all, for the count of those that differ. */
-#define ROWS_IN_ALL 2000000
+#define ROWS_IN_ALL 300000
 
 struct judge {
 	struct compare_table *it;
