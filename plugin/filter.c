@@ -64,9 +64,9 @@ resolve_column(ParseState *pstate, ColumnRef *reference)
 
 /* The expression between SELECT and the end, not a query with more to it. */
 static Node *
-parse_expression(const char *format, const char *condition)
+parse_expression(const char *statement)
 {
-	List *statements = compat_raw_parser(psprintf(format, condition));
+	List *statements = compat_raw_parser(statement);
 	SelectStmt *select = NULL;
 
 	if (list_length(statements) == 1)
@@ -83,8 +83,8 @@ parse_expression(const char *format, const char *condition)
 static Node *
 parse(const char *condition)
 {
-	(void) parse_expression("SELECT %s\n", condition);
-	return parse_expression("SELECT (%s\n)", condition);
+	(void) parse_expression(psprintf("SELECT %s\n", condition));
+	return parse_expression(psprintf("SELECT (%s\n)", condition));
 }
 
 static bool
