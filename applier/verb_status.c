@@ -8,6 +8,7 @@
 #include "json.h"
 #include "lsn.h"
 #include "progress.h"
+#include "retention.h"
 #include "source.h"
 #include "verbs.h"
 
@@ -23,6 +24,9 @@ struct status {
 	int64_t lag_bytes; /* negative: not known, likewise below */
 	double lag_s;
 	int64_t retained_bytes;
+	bool retention_notable;
+	char wal_status[16]; /* of the slot; "": there is none */
+	struct oldest_transaction oldest;
 	int64_t warn_bytes;
 };
 
@@ -56,7 +60,8 @@ ask_source(struct verb_ends *ends, struct loop *loop, const struct config *confi
 	struct source_identity identity;
 
 	if (!verb_open_source(ends, loop, config, err) || !source_identify(ends->source, &identity, err) ||
-		!source_read_slot(ends->source, progress->exists ? progress->slot : config->source.slot, slot, err))
+		!source_read_slot(ends->source, progress->exists ? progress->slot : config->source.slot, slot, err) ||
+		!retention_read_oldest(ends->source, &status->oldest, err))
 		return false;
 	status->source_lsn = identity.current_lsn;
 	if (progress->exists)
@@ -72,8 +77,11 @@ measure_lag(struct status *status, const struct source_slot *slot)
 {
 	uint64_t applied = status->report.progress.applied_lsn;
 
-	if (slot->exists)
+	if (slot->exists) {
 		status->retained_bytes = slot->retained_bytes;
+		status->retention_notable = retention_is_notable(slot, status->warn_bytes);
+		snprintf(status->wal_status, sizeof status->wal_status, "%s", slot->wal_status);
+	}
 	if (applied == 0)
 		return;
 	status->lag_bytes = status->source_lsn > applied ? (int64_t) (status->source_lsn - applied) : 0;
@@ -162,10 +170,14 @@ put_json_table(struct buffer *out, const struct progress_table *table)
 	buffer_put_u8(out, '}');
 }
 
-static bool
-retains_too_much(const struct status *status)
+static void
+put_json_oldest(struct buffer *out, const struct oldest_transaction *oldest)
 {
-	return status->retained_bytes > status->warn_bytes;
+	put_field(out, "oldest_transaction", oldest->exists ? oldest->who : NULL);
+	if (oldest->exists)
+		buffer_printf(out, ",\"oldest_transaction_seconds\":%.3f", oldest->age_s);
+	else
+		buffer_printf(out, ",\"oldest_transaction_seconds\":null");
 }
 
 static void
@@ -186,7 +198,9 @@ put_json(struct buffer *out, const struct status *status)
 	else
 		buffer_printf(out, ",\"lag_seconds\":%.3f", status->lag_s);
 	put_number(out, "retained_wal_bytes", status->retained_bytes);
-	buffer_printf(out, ",\"retained_wal_warning\":%s", retains_too_much(status) ? "true" : "false");
+	buffer_printf(out, ",\"retained_wal_warning\":%s", status->retention_notable ? "true" : "false");
+	put_field(out, "wal_status", status->wal_status[0] ? status->wal_status : NULL);
+	put_json_oldest(out, &status->oldest);
 	put_field(out, "last_error", report->last_error);
 	put_field(out, "source_error", status->source_known ? NULL : status->source_error);
 	buffer_printf(out, ",\"tables\":[");
@@ -222,6 +236,25 @@ put_lag(struct buffer *out, const struct status *status)
 		buffer_printf(out, ", %.1f s", status->lag_s);
 }
 
+/* What the slot holds back, and who keeps it from moving on. */
+static void
+put_retention(struct buffer *out, const struct status *status)
+{
+	buffer_printf(out, "\nretained WAL  ");
+	put_size(out, status->retained_bytes);
+	if (status->wal_status[0])
+		buffer_printf(out, ", %s", status->wal_status);
+	if (status->retained_bytes > status->warn_bytes) {
+		buffer_printf(out, " (warning: more than ");
+		put_size(out, status->warn_bytes);
+		buffer_put_u8(out, ')');
+	} else if (status->retention_notable) {
+		buffer_printf(out, " (warning: the server may give the slot up at the next checkpoint)");
+	}
+	if (status->oldest.exists)
+		buffer_printf(out, "\nopen longest  %s, for %.0f s", status->oldest.who, status->oldest.age_s);
+}
+
 static void
 put_head(struct buffer *out, const struct status *status)
 {
@@ -233,13 +266,7 @@ put_head(struct buffer *out, const struct status *status)
 				  report->progress.applied_lsn ? lsn_format(report->progress.applied_lsn, lsn) : "none yet");
 	buffer_printf(out, "lag           ");
 	put_lag(out, status);
-	buffer_printf(out, "\nretained WAL  ");
-	put_size(out, status->retained_bytes);
-	if (retains_too_much(status)) {
-		buffer_printf(out, " (warning: more than ");
-		put_size(out, status->warn_bytes);
-		buffer_put_u8(out, ')');
-	}
+	put_retention(out, status);
 	buffer_printf(out, "\nlast error    %s\n", report->last_error ? report->last_error : "none");
 	if (!status->source_known)
 		buffer_printf(out, "source        not reached: %s\n", status->source_error);

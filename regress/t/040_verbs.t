@@ -149,7 +149,7 @@ subtest 'without the source' => sub {
 	my $status = status_json('no source');
 	is($status->{phase}, 'stopped', 'phase');
 	ok($status->{applied_lsn}, 'position');
-	is($status->{$_}, undef, "$_ is not known") for qw(lag_bytes lag_seconds retained_wal_bytes);
+	is($status->{$_}, undef, "$_ is not known") for qw(lag_bytes lag_seconds retained_wal_bytes wal_status oldest_transaction);
 	like($status->{source_error}, qr/cannot connect to the source/, 'says why');
 	is(table_of($status, 'public.plain')->{rows_copied}, 123, 'the tables are known');
 	like($t->run_ok('status')->{stdout}, qr/^source +not reached: cannot connect/m, 'the text says so');

@@ -62,6 +62,12 @@ SluiceTest::psql($other, "INSERT INTO noise SELECT repeat('x', 1000) FROM genera
 $t->poll_ok(sub { $t->log =~ /slot sluice_test holds back \d+ MB of WAL/ }, 'retained WAL is warned of');
 like($t->log, qr/holds back \d+ MB of WAL at the source \(wal_status \w+\), more than wal\.warn: .*; the oldest is that of process \d+ \(postgres, shop\), open for \d+ s$/m,
 	'and the transaction named');
+my $status = $t->status;
+ok($status->{retained_wal_warning}, 'status says it, too');
+like($status->{oldest_transaction}, qr/^process \d+ \(postgres, shop\)$/, 'and by whom');
+cmp_ok($status->{oldest_transaction_seconds}, '>=', 0, 'and for how long');
+like($status->{wal_status}, qr/^(reserved|extended)$/, 'the state of the slot');
+like($t->run_ok('status')->{stdout}, qr/^retained WAL  \S+ MB, \w+ \(warning: more than 1\.0 MB\)\nopen longest  process \d+ \(postgres, shop\), for \d+ s$/m, 'the text');
 SluiceTest::release($open);
 is($t->stop, 0, 'SIGTERM ends it');
 
