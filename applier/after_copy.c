@@ -152,6 +152,15 @@ take_steps(const struct work *work, const struct catalog *catalog, const struct 
 	return true;
 }
 
+static bool
+read_steps(struct connection *destination, struct result **res, struct error *err)
+{
+	return connection_execute(destination,
+							  "SELECT target, step, statement FROM sluice.unfinished ORDER BY target, step",
+							  NULL, 0, res, err) ||
+		   error_context(err, "looking for indexes to build");
+}
+
 bool
 after_copy_run(struct loop *loop, struct connection *destination, const struct dialect *dialect,
 			   struct catalog *catalog, struct error *err)
@@ -160,11 +169,31 @@ after_copy_run(struct loop *loop, struct connection *destination, const struct d
 	struct result *res;
 	bool ok;
 
-	if (!connection_execute(destination,
-							"SELECT target, step, statement FROM sluice.unfinished ORDER BY target, step",
-							NULL, 0, &res, err))
-		return error_context(err, "looking for indexes to build");
+	if (!read_steps(destination, &res, err))
+		return false;
 	ok = take_steps(&work, catalog, res, err);
 	result_free(res);
 	return ok;
+}
+
+bool
+after_copy_put_late(struct buffer *sql, struct connection *destination, const struct catalog *catalog,
+					struct error *err)
+{
+	struct result *res;
+
+	if (!read_steps(destination, &res, err))
+		return false;
+	for (unsigned row = 0; row < result_rows(res); row++) {
+		const struct table *table = find_target(catalog, result_int(res, row, 0));
+
+		if (table && table->late)
+			buffer_printf(sql,
+						  "BEGIN; %s; DELETE FROM sluice.unfinished WHERE target = %" PRId64
+						  " AND step = %" PRId64 "; COMMIT;\n",
+						  result_text(res, row, 2), result_int(res, row, 0), result_int(res, row, 1));
+	}
+	buffer_put_u8(sql, '\0');
+	result_free(res);
+	return true;
 }

@@ -141,7 +141,8 @@ end_table(struct copy_job *job, int64_t rows)
 		connection_query(job->pipe.destination, work->rebuild, NULL, 0, on_step, job);
 	table->rows_copied = rows;
 	table->snapshot_lsn = setup->snapshot_lsn;
-	table->state = setup->snapshot_lsn > setup->applied_lsn ? TABLE_CATCHING_UP : TABLE_STREAMING;
+	table->state =
+		setup->beside || setup->snapshot_lsn > setup->applied_lsn ? TABLE_CATCHING_UP : TABLE_STREAMING;
 	sql_init(&sql);
 	progress_put_table_copied(&sql, setup->config->task, table);
 	ask(job, job->pipe.destination, &sql, on_state_advanced);

@@ -39,6 +39,8 @@ struct fold {
 	uint32_t xid;
 	uint64_t commit_lsn;
 	int64_t commit_time;
+	struct bytes message; /* the one being folded, as it came */
+	bool replaying;		  /* what had to wait for the copy of its table */
 
 	/* transactions that are still open at the source */
 	struct open_transactions open;
@@ -190,6 +192,8 @@ drain(struct fold *f)
 {
 	bool drained;
 
+	if (f->replaying)
+		return pipeline_drain(f->setup.pipeline);
 	pipeline_set_inside(f->setup.pipeline, f->touched);
 	drained = pipeline_drain(f->setup.pipeline);
 	pipeline_set_inside(f->setup.pipeline, true);
@@ -229,6 +233,9 @@ follow_definition(struct fold *f, struct table *table, const struct change_relat
 		.notes = &f->setup.memories->notes,
 	};
 
+	if (f->replaying)
+		return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_ANEW,
+								"its definition was changed while it was copied", err);
 	if (!drain(f))
 		return interrupted(err);
 	forget_shapes(f, table);
@@ -373,6 +380,20 @@ follows(const struct fold *f, const struct table *table)
 		   (table->state == TABLE_STREAMING || table->state == TABLE_CATCHING_UP);
 }
 
+/* Its table is being copied: the change waits for that. */
+static bool
+set_aside(struct fold *f, const struct table *table, enum change_kind kind, struct error *err)
+{
+	struct backlog_entry entry = {
+		.commit_lsn = f->commit_lsn,
+		.commit_time = f->commit_time,
+		.xid = f->xid,
+		.message = f->message,
+	};
+
+	return !(table->operations & operation_of(kind)) || backlog_add(f->setup.backlog, &entry, err);
+}
+
 /* Whether the change is for its table at all: the copy may hold it already,
  * an operation may be left out, the table may be gone. */
 static bool
@@ -381,6 +402,15 @@ concerns_table(struct fold *f, const struct change_relation *relation, enum chan
 {
 	const struct table *table = known_table(f, relation);
 
+	*concerns = false;
+	if (table && table->late && !f->replaying)
+		return set_aside(f, table, kind, err);
+	/* A TRUNCATE that waited for one table may be of others, too. */
+	if (table && f->replaying && !table->late)
+		return true;
+	/* It will be copied once more. */
+	if (table && table->late && table->altered_lsn > table->snapshot_lsn)
+		return true;
 	*concerns = table && follows(f, table) && (table->operations & operation_of(kind));
 	return table || leave_out_stranger(f, relation, err);
 }
@@ -479,6 +509,14 @@ is_gone(struct fold *f, struct table *table, struct error *err)
 							err);
 }
 
+/* Its copy may be of either definition, what waits for it is of both. */
+static void
+note_altered(const struct fold *f, struct table *table, const struct change_relation *relation)
+{
+	if (!relation || !table_definition_matches(&table->source, relation))
+		table->altered_lsn = f->commit_lsn;
+}
+
 /* One table that the plugin tells of; `follows` where it is to be looked at. */
 static bool
 take_definition(struct fold *f, uint32_t oid, uint32_t number, bool gone, struct table **looked,
@@ -490,7 +528,9 @@ take_definition(struct fold *f, uint32_t oid, uint32_t number, bool gone, struct
 	*looked = NULL;
 	if (!table)
 		return !relation || leave_out_stranger(f, relation, err);
-	if (!follows(f, table))
+	if (table->late)
+		note_altered(f, table, relation);
+	if (!follows(f, table) || table->late)
 		return true;
 	if (gone)
 		return is_gone(f, table, err);
@@ -548,8 +588,11 @@ fold_definitions(struct fold *f, struct bytes content, struct error *err)
 
 	memcpy(text, content.data, content.len);
 	if (*at == '*')
-		for (at++; count < f->setup.catalog->count; count++)
+		for (at++; count < f->setup.catalog->count; count++) {
 			tables[count] = &f->setup.catalog->tables[count];
+			if (tables[count]->late)
+				note_altered(f, tables[count], NULL);
+		}
 	while (ok && *at) {
 		uint32_t oid = (uint32_t) strtoul(at, &at, 10);
 		bool gone = at[0] == '=' && at[1] == '0';
@@ -621,9 +664,11 @@ replay_chunk(struct fold *f, struct open_transaction *txn, struct bytes chunk, s
 	reader_init(&r, chunk.data, chunk.len);
 	while (reader_left(&r) > 0) {
 		struct change change;
+		size_t start = r.pos;
 
 		if (!change_decode(&f->decoder, &r, &change))
 			return error_set(err, ERROR_BUG, "a spilled message is malformed: %s", f->decoder.problem);
+		f->message = (struct bytes){r.data + start, r.pos - start};
 		if (change.kind == CHANGE_SUBTRANSACTION)
 			open_transaction_owner(txn, change.xid);
 		else if (!open_transaction_skips(txn) && !fold_change(f, &change, err))
@@ -698,6 +743,7 @@ take_change(struct fold *f, const struct change *change, struct bytes raw, struc
 {
 	if (f->streamed)
 		return open_transaction_add(f->streamed, raw, err);
+	f->message = raw;
 	return f->skipping || fold_change(f, change, err);
 }
 
@@ -796,6 +842,34 @@ fold_frame(struct fold *f, struct bytes bytes, struct error *err)
 			return in_transaction_error(f, err);
 	}
 	return true;
+}
+
+/* ---- what had to wait for a copy */
+
+bool
+fold_is_between(const struct fold *f)
+{
+	return !f->in_transaction && !f->streamed;
+}
+
+bool
+fold_late_change(struct fold *f, const struct backlog_entry *entry, struct error *err)
+{
+	struct change change;
+	struct reader r;
+	bool ok;
+
+	f->replaying = f->in_transaction = true;
+	f->xid = entry->xid;
+	f->commit_lsn = entry->commit_lsn;
+	f->commit_time = entry->commit_time;
+	reader_init(&r, entry->message.data, entry->message.len);
+	if (change_decode(&f->decoder, &r, &change))
+		ok = fold_change(f, &change, err) || in_transaction_error(f, err);
+	else
+		ok = error_set(err, ERROR_BUG, "a message that was set aside is malformed: %s", f->decoder.problem);
+	f->replaying = f->in_transaction = false;
+	return ok;
 }
 
 void

@@ -9,6 +9,7 @@
 #ifndef SLUICE_FOLD_H
 #define SLUICE_FOLD_H
 
+#include "backlog.h"
 #include "catalog.h"
 #include "config.h"
 #include "connection.h"
@@ -44,6 +45,7 @@ struct fold_setup {
 	struct connection *source;	/* for looks at tables that are not in the catalog */
 	struct fold_memories *memories;
 	struct pipeline *pipeline;
+	struct backlog *backlog; /* for changes of tables that are copied beside; NULL: there are none */
 	bool triggers_fire;
 	uint64_t applied_lsn; /* transactions whose commit record begins before are left out */
 };
@@ -53,6 +55,11 @@ void fold_destroy(struct fold *fold);
 
 /* ERROR_STOPPED when a stop was requested or the pipeline failed meanwhile. */
 MUST_CHECK bool fold_frame(struct fold *fold, struct bytes frame, struct error *err);
+
+/* Whether it stands between two transactions of the stream. */
+bool fold_is_between(const struct fold *fold);
+/* Between two transactions: folds a change that had to wait for the copy of its table. */
+MUST_CHECK bool fold_late_change(struct fold *fold, const struct backlog_entry *entry, struct error *err);
 
 /* Memory held for open transactions. */
 size_t fold_memory(const struct fold *fold);

@@ -202,17 +202,13 @@ is_over(void *arg)
 }
 
 static void
-run_jobs(struct copy *copy)
+start_jobs(struct copy *copy)
 {
 	log_info("copying %u tables in %u pipes", copy->queue_count, copy->job_count);
 	for (unsigned i = 0; i < copy->job_count; i++)
 		copy_job_next(&copy->jobs[i]);
 	copy->tick = loop_timer_create(copy->setup->loop, on_tick, copy);
 	loop_timer_arm(copy->tick, TICK_MS);
-	loop_run_until(copy->setup->loop, is_over, copy);
-	loop_timer_destroy(copy->tick);
-	if (copy->terminal)
-		fprintf(stderr, "\r\033[K");
 }
 
 static void
@@ -255,7 +251,7 @@ outcome(struct copy *copy, struct error *err)
 		return error_set(err, ERROR_STOPPED, "stopped during the initial copy");
 	log_info("copied %u tables: %" PRId64 " rows, %.0f MB in %.1f s", copy->copied, copy->rows,
 			 (double) bytes_so_far(copy) / 1048576, seconds);
-	if (copy->postponed > 0)
+	if (copy->postponed > 0 && !copy->setup->beside)
 		return error_set(err, ERROR_RETRY, "%u tables need another snapshot", copy->postponed);
 	return true;
 }
@@ -275,6 +271,7 @@ free_work(struct copy_work *work)
 static void
 finish(struct copy *copy)
 {
+	loop_timer_destroy(copy->tick);
 	for (unsigned i = 0; i < copy->job_count; i++)
 		copy_job_close(&copy->jobs[i]);
 	end_state_writing(copy);
@@ -282,24 +279,51 @@ finish(struct copy *copy)
 		free_work(&copy->queue[i]);
 	free(copy->jobs);
 	free(copy->queue);
+	free(copy);
+}
+
+struct copy *
+initial_copy_begin(const struct initial_copy_setup *setup, struct error *err)
+{
+	struct copy *copy = catalog_alloc(1, sizeof *copy);
+
+	copy->setup = setup;
+	copy->terminal = !setup->beside && isatty(STDERR_FILENO) && setup->config->log_format == LOG_TEXT;
+	copy->started_ms = loop_now_ms(setup->loop);
+	fill_queue(copy);
+	if (!open_jobs(copy, err)) {
+		finish(copy);
+		return NULL;
+	}
+	if (copy->queue_count > 0)
+		start_jobs(copy);
+	return copy;
+}
+
+bool
+initial_copy_is_over(struct copy *copy)
+{
+	return is_over(copy);
+}
+
+bool
+initial_copy_end(struct copy *copy, struct error *err)
+{
+	bool ok = copy->queue_count == 0 || outcome(copy, err);
+
+	if (copy->terminal)
+		fprintf(stderr, "\r\033[K");
+	finish(copy);
+	return ok;
 }
 
 bool
 initial_copy_run(const struct initial_copy_setup *setup, struct error *err)
 {
-	struct copy copy = {.setup = setup,
-						.terminal = isatty(STDERR_FILENO) && setup->config->log_format == LOG_TEXT};
-	bool ok = true;
+	struct copy *copy = initial_copy_begin(setup, err);
 
-	copy.started_ms = loop_now_ms(setup->loop);
-	fill_queue(&copy);
-	if (copy.queue_count > 0) {
-		ok = open_jobs(&copy, err);
-		if (ok) {
-			run_jobs(&copy);
-			ok = outcome(&copy, err);
-		}
-	}
-	finish(&copy);
-	return ok;
+	if (!copy)
+		return false;
+	loop_run_until(setup->loop, is_over, copy);
+	return initial_copy_end(copy, err);
 }

@@ -30,11 +30,24 @@ struct initial_copy_setup {
 	const char *snapshot;		/* exported by a connection that stays as it is meanwhile */
 	uint64_t snapshot_lsn;		/* changes of transactions that committed from here on follow */
 	uint64_t applied_lsn;		/* where the stream will start */
+	bool beside;				/* the tables' changes wait in a backlog meanwhile: see late_copy.h */
 };
 
 /* Copies the tables in state waiting or copying.  ERROR_STOPPED when a stop
  * was requested before all were copied; ERROR_RETRY also when all are that the
  * snapshot still shows as they are, and others need a new one. */
 MUST_CHECK bool initial_copy_run(const struct initial_copy_setup *setup, struct error *err);
+
+/*
+ * The same beside other work: it goes on in callbacks.  initial_copy_end()
+ * tells what came of it, also before it is over, and frees it; tables that need
+ * another snapshot go on waiting; `setup` and what
+ * it points to must live until then.  Both pump the loop for a short while.
+ */
+struct copy;
+
+struct copy *initial_copy_begin(const struct initial_copy_setup *setup, struct error *err);
+bool initial_copy_is_over(struct copy *copy);
+MUST_CHECK bool initial_copy_end(struct copy *copy, struct error *err);
 
 #endif

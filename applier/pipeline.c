@@ -15,7 +15,12 @@ struct pipeline {
 	struct batch *spare;
 	size_t sealed_bytes; /* of the sealed ones and the one being applied */
 	size_t held_elsewhere;
-	bool inside; /* `filling` stands inside a transaction */
+	uint64_t end_lsn;	 /* of the last batch that was closed at the end of a transaction */
+	int64_t commit_time; /* likewise */
+	uint64_t sealed;	 /* batches, ever; likewise below */
+	uint64_t done;
+	uint64_t durable; /* of those that are done */
+	bool inside;	  /* `filling` stands inside a transaction */
 	bool stopped;
 	bool failed;
 };
@@ -40,6 +45,9 @@ on_applied(void *arg, struct batch *batch, const struct error *err)
 		p->failed = true;
 		p->setup.failed(p->setup.arg, err);
 	} else {
+		p->done++;
+		if (batch->final)
+			p->durable = p->done;
 		p->setup.applied(p->setup.arg, batch->final ? batch->end_lsn : 0, batch);
 	}
 	recycle(p, batch);
@@ -53,6 +61,7 @@ pipeline_create(const struct pipeline_setup *setup)
 	if (!p)
 		arena_out_of_memory(sizeof *p);
 	p->setup = *setup;
+	p->end_lsn = setup->applied_lsn;
 	p->apply =
 		apply_create(setup->destination, setup->dialect, setup->config->task, setup->epoch, on_applied, p);
 	return p;
@@ -102,6 +111,19 @@ has_content(const struct pipeline *p)
 	return p->filling && !batch_is_empty(p->filling);
 }
 
+/* A batch of changes that came late, without a transaction of its own, leaves the position where it is. */
+static void
+set_position(struct pipeline *p, struct batch *batch)
+{
+	if (batch->end_lsn >= p->end_lsn) {
+		p->end_lsn = batch->end_lsn;
+		p->commit_time = batch->commit_time;
+	} else {
+		batch->end_lsn = p->end_lsn;
+		batch->commit_time = p->commit_time;
+	}
+}
+
 /* Closes the batch being filled: whole transactions, or a round of one. */
 static void
 seal(struct pipeline *p)
@@ -109,6 +131,9 @@ seal(struct pipeline *p)
 	struct batch *batch = p->filling;
 
 	batch->final = !p->inside;
+	if (batch->final)
+		set_position(p, batch);
+	p->sealed++;
 	batch->next = NULL;
 	batch->sealed_bytes = batch_bytes(batch);
 	p->sealed_bytes += batch->sealed_bytes;
@@ -260,4 +285,16 @@ pipeline_is_empty(const struct pipeline *p)
 {
 	return apply_is_idle(p->apply) && !apply_in_transaction(p->apply) && !p->first_sealed &&
 		   !has_content(p) && !p->inside;
+}
+
+uint64_t
+pipeline_mark(const struct pipeline *p)
+{
+	return p->sealed + has_content(p);
+}
+
+bool
+pipeline_is_durable(const struct pipeline *p, uint64_t mark)
+{
+	return p->durable >= mark;
 }

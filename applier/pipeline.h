@@ -23,6 +23,7 @@ struct pipeline_setup {
 	const struct dialect *dialect;
 	struct connection *destination;
 	int64_t epoch;
+	uint64_t applied_lsn; /* the position so far */
 	void *arg;
 	/* A batch is done; with `lsn` not 0 everything up to there is durable. */
 	void (*applied)(void *arg, uint64_t lsn, const struct batch *batch);
@@ -64,5 +65,9 @@ void pipeline_set_held_elsewhere(struct pipeline *pipeline, size_t bytes);
 bool pipeline_is_empty(const struct pipeline *pipeline);
 /* The destination is not working on a batch. */
 bool pipeline_is_idle(const struct pipeline *pipeline);
+
+/* A mark that stands for all that was folded so far; and whether what it stands for is durable. */
+uint64_t pipeline_mark(const struct pipeline *pipeline);
+bool pipeline_is_durable(const struct pipeline *pipeline, uint64_t mark);
 
 #endif

@@ -8,6 +8,7 @@
 #include "lsn.h"
 #include "mapping.h"
 #include "quote.h"
+#include "selection.h"
 #include "sql.h"
 #include "table_definition.h"
 
@@ -206,6 +207,7 @@ struct installed {
 	bool progress;
 	bool tables;
 	bool unfinished;
+	bool selection;
 };
 
 static bool
@@ -213,9 +215,10 @@ read_installed(struct connection *destination, struct installed *installed, stru
 {
 	static const char sql[] = "SELECT count(*) > 0, coalesce(bool_or(c.relname = 'progress'), false),"
 							  " coalesce(bool_or(c.relname = 'tables'), false),"
-							  " coalesce(bool_or(c.relname = 'unfinished'), false)"
+							  " coalesce(bool_or(c.relname = 'unfinished'), false),"
+							  " coalesce(bool_or(c.relname = 'selection'), false)"
 							  " FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid"
-							  " AND c.relname IN ('progress', 'tables', 'unfinished')"
+							  " AND c.relname IN ('progress', 'tables', 'unfinished', 'selection')"
 							  " WHERE n.nspname = 'sluice'";
 	struct result *res;
 
@@ -225,6 +228,7 @@ read_installed(struct connection *destination, struct installed *installed, stru
 	installed->progress = result_bool(res, 0, 1);
 	installed->tables = result_bool(res, 0, 2);
 	installed->unfinished = result_bool(res, 0, 3);
+	installed->selection = result_bool(res, 0, 4);
 	result_free(res);
 	return true;
 }
@@ -251,6 +255,8 @@ put_missing(struct buffer *sql, const struct dialect *dialect, const struct inst
 		put_create_table(sql, dialect, "tables", tables_columns, "task");
 	if (!installed->unfinished)
 		put_create_table(sql, dialect, "unfinished", after_copy_columns, "target");
+	if (!installed->selection)
+		put_create_table(sql, dialect, "selection", selection_columns, "task");
 }
 
 bool
@@ -293,7 +299,8 @@ progress_install(struct connection *destination, const struct dialect *dialect, 
 	for (int attempt = 1;; attempt++) {
 		if (!read_installed(destination, &installed, err))
 			return false;
-		if (installed.schema && installed.progress && installed.tables && installed.unfinished)
+		if (installed.schema && installed.progress && installed.tables && installed.unfinished &&
+			installed.selection)
 			return true;
 		if (install_missing(destination, dialect, &installed, err))
 			return true;
@@ -473,6 +480,11 @@ progress_remove(struct connection *destination, const char *task, struct error *
 		sql_literal(&sql, task);
 		buffer_printf(&sql, ";\n");
 	}
+	if (installed.selection) {
+		buffer_printf(&sql, "DELETE FROM sluice.selection WHERE task = ");
+		sql_literal(&sql, task);
+		buffer_printf(&sql, ";\n");
+	}
 	if (installed.progress) {
 		buffer_printf(&sql, "DELETE FROM sluice.progress WHERE task = ");
 		sql_literal(&sql, task);
@@ -642,8 +654,64 @@ progress_put_part_claim(struct buffer *sql, const char *task, const struct table
 void
 progress_put_table_copied(struct buffer *sql, const char *task, const struct table *table)
 {
-	put_update(sql, task, table, NULL);
+	put_update(sql, task, table, table->late ? "" : NULL);
 	buffer_printf(sql, " AND state IN ('waiting', 'copying')");
+}
+
+bool
+progress_settle_late(struct connection *destination, const char *task, int64_t epoch, unsigned count,
+					 struct error *err)
+{
+	static const char sql[] =
+		"UPDATE sluice.tables SET state = 'streaming', rebuild = NULL WHERE task = $1 AND state = "
+		"'catching_up'"
+		" AND rebuild IS NOT NULL AND EXISTS (SELECT 1 FROM sluice.progress WHERE task = $1 AND epoch = $2)";
+	char number[24];
+	const struct param params[] = {param_text(task), param_text(number)};
+	struct result *res;
+	bool all;
+
+	snprintf(number, sizeof number, "%lld", (long long) epoch);
+	if (!connection_execute(destination, sql, params, 2, &res, err))
+		return error_context(err, "writing sluice.tables");
+	all = result_affected(res) == count;
+	result_free(res);
+	return all ||
+		   error_set(err, ERROR_RETRY, "what sluice.tables says of tables that were copied has changed");
+}
+
+bool
+progress_want_copy(struct connection *destination, const char *task, const struct table *table,
+				   struct error *err)
+{
+	struct result *res;
+	struct buffer sql;
+	bool wanted;
+
+	sql_init(&sql);
+	buffer_printf(&sql,
+				  "UPDATE sluice.tables SET state = 'waiting', rebuild = coalesce(rebuild, ''), error = NULL"
+				  " WHERE state NOT IN ('waiting', 'copying') AND ");
+	put_key(&sql, task, table);
+	if (!execute_and_free(destination, &sql, &res, err))
+		return error_context(err, "writing sluice.tables");
+	wanted = result_affected(res) > 0;
+	result_free(res);
+	return wanted || error_set(err, ERROR_DATA, "%s.%s waits for its copy already", table->source.schema,
+							   table->source.name);
+}
+
+bool
+progress_forget_late(struct connection *destination, const char *task, struct error *err)
+{
+	struct param param = param_text(task);
+
+	return connection_execute(
+			   destination,
+			   "UPDATE sluice.tables SET state = 'waiting' WHERE task = $1 AND state = 'catching_up'"
+			   " AND rebuild IS NOT NULL",
+			   &param, 1, NULL, err) ||
+		   error_context(err, "writing sluice.tables");
 }
 
 void

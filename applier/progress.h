@@ -100,6 +100,17 @@ void progress_put_definition(struct buffer *sql, const char *task, const struct 
 
 /* A statement that writes state and error alone. */
 void progress_put_state(struct buffer *sql, const char *task, const struct table *table);
+/* Copies beside the stream (late_copy.h) stand as catching_up with rebuild not NULL until what came meanwhile is durable,
+ * too: then this makes them `streaming`, where the epoch still is ours and there are `count` of them.  An ERROR_RETRY
+ * otherwise. */
+MUST_CHECK bool progress_settle_late(struct connection *destination, const char *task, int64_t epoch,
+									 unsigned count, struct error *err);
+/* The table is to be copied anew: its rows in the target will be cleared first.  An ERROR_DATA when it waits for a copy
+ * already. */
+MUST_CHECK bool progress_want_copy(struct connection *destination, const char *task,
+								   const struct table *table, struct error *err);
+/* At a start: such copies as an earlier attempt has left are void, and their tables wait again. */
+MUST_CHECK bool progress_forget_late(struct connection *destination, const char *task, struct error *err);
 
 /* A statement for `status` alone: the rows copied so far, while the copy runs; it never undoes what the copy's own
  * transaction has written. */

@@ -8,6 +8,7 @@
 #include "failover.h"
 #include "forget.h"
 #include "initial_copy.h"
+#include "late_copy.h"
 #include "log.h"
 #include "lsn.h"
 #include "precheck.h"
@@ -40,7 +41,8 @@ struct session {
 
 	struct fold_memories memories;
 	struct steering steering;
-	bool paused; /* written down as the phase */
+	bool paused;		/* written down as the phase */
+	bool copies_beside; /* the attempt's tables that wait for a copy get it while the others stream */
 
 	/* one attempt's */
 	struct connection *source;
@@ -391,12 +393,22 @@ copy_late_tables(struct session *s, struct error *err)
 		   copy_tables(s, snapshot, lsn, err);
 }
 
+/* A run that is to end at some position has to have copied all before; and the
+ * first stream begins when the initial copy is complete, interrupted or not. */
+static bool
+may_copy_beside(const struct session *s)
+{
+	return s->until.kind == UNTIL_STOPPED && s->progress.applied_lsn > s->progress.slot_lsn &&
+		   s->config->initial_copy.mode == COPY_MODE_FULL && late_copy_is_possible(s->config, &s->catalog);
+}
+
 static bool
 copy_if_needed(struct session *s, struct error *err)
 {
 	char snapshot[128];
 	bool ok = true;
 
+	s->copies_beside = false;
 	if (is_fresh(s)) {
 		ok = begin_task(s, snapshot, sizeof snapshot, err);
 		s->known = ok;
@@ -404,6 +416,9 @@ copy_if_needed(struct session *s, struct error *err)
 			ok = skip_copy(s, err);
 		else if (ok)
 			ok = copy_tables(s, snapshot, s->progress.applied_lsn, err);
+	} else if (count_waiting(s) > 0 && may_copy_beside(s)) {
+		s->copies_beside = true;
+		ok = progress_add_tables(s->control, s->config->task, &s->catalog, err);
 	} else if (count_waiting(s) > 0) {
 		ok = copy_late_tables(s, err);
 	}
@@ -439,11 +454,11 @@ show_pause(struct session *s, bool paused)
 }
 
 static void
-on_turn(void *arg)
+on_turn(void *arg, bool copying)
 {
 	struct session *s = arg;
 
-	steering_turn(&s->steering, STEERING_STREAMING);
+	steering_turn(&s->steering, copying ? STEERING_COPYING_BESIDE : STEERING_STREAMING);
 	if (!s->steering.wishes.pause)
 		show_pause(s, false);
 }
@@ -536,7 +551,7 @@ match_encoding(struct session *s, struct error *err)
 }
 
 static bool
-stream_to(struct session *s, uint64_t until, struct error *err)
+stream_to(struct session *s, uint64_t until, bool copies_beside, struct error *err)
 {
 	struct stream_setup setup = {
 		.loop = s->loop,
@@ -548,6 +563,7 @@ stream_to(struct session *s, uint64_t until, struct error *err)
 		.source_sql = s->source,
 		.memories = &s->memories,
 		.progress = &s->progress,
+		.copies_beside = copies_beside,
 		.triggers_fire = !s->triggers_off,
 		.until = until,
 		.wishes = &s->steering.wishes,
@@ -594,7 +610,7 @@ catch_up(struct session *s, struct error *err)
 	if (level == 0)
 		return true;
 	if (level > s->progress.applied_lsn) {
-		if (!stream_to(s, level, err))
+		if (!stream_to(s, level, false, err))
 			return false;
 		if (is_leaving(s))
 			return true;
@@ -616,7 +632,7 @@ follow(struct session *s, struct error *err)
 	s->paused = false;
 	log_info("streaming from %s", lsn_format(s->progress.applied_lsn, lsn));
 	s->announced = true;
-	return stream_to(s, s->until_lsn, err);
+	return stream_to(s, s->until_lsn, s->copies_beside, err);
 }
 
 /* ---- one attempt */
@@ -630,12 +646,21 @@ set_until(struct session *s)
 		s->until_lsn = s->until.lsn;
 }
 
+/* What waited for the copies that were under way is gone with the attempt before. */
+static bool
+forget_late(struct session *s, struct error *err)
+{
+	return progress_read(s->control, s->config->task, &s->progress, err) &&
+		   (!s->progress.exists || progress_forget_late(s->control, s->config->task, err));
+}
+
 static bool
 attempt(struct session *s, struct error *err)
 {
 	bool first = s->until.kind == UNTIL_CURRENT && s->until_lsn == 0;
 
-	if (!open_all(s, err) || (first && !source_await_flush(s->source, err)) || !read_state(s, err))
+	if (!open_all(s, err) || (first && !source_await_flush(s->source, err)) || !forget_late(s, err) ||
+		!read_state(s, err))
 		return false;
 	set_until(s);
 	if (!schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))

@@ -86,6 +86,9 @@ ask_pause(struct steering *steering, enum steering_stage stage)
 		control_answer(steering->control, false,
 					   "the initial copy runs, which cannot be paused; \"sluice stop\" ends it, and a start"
 					   " goes on with the tables that are not copied yet");
+	else if (stage == STEERING_COPYING_BESIDE)
+		control_answer(steering->control, false,
+					   "tables are being copied, which cannot be paused; try again when all of them stream");
 	else
 		steering->wishes.pause = true;
 	if (stage == STEERING_CONNECTING)
@@ -177,10 +180,12 @@ steering_take_config(struct steering *steering)
 static void
 reload(struct steering *steering, enum steering_stage stage)
 {
-	if (steering->reloading && stage == STEERING_STREAMING && !steering->next) {
+	bool streaming = stage == STEERING_STREAMING || stage == STEERING_COPYING_BESIDE;
+
+	if (steering->reloading && streaming && !steering->next) {
 		steering->reloading = false;
 		control_answer(steering->control, true, "reloaded");
-	} else if (!steering->reloading && stage == STEERING_STREAMING) {
+	} else if (!steering->reloading && streaming) {
 		begin_reload(steering);
 	} else if (!steering->reloading) {
 		control_answer(steering->control, false,

@@ -11,7 +11,12 @@
 #include "stream.h"
 
 /* Where the daemon stands when it looks. */
-enum steering_stage { STEERING_CONNECTING, STEERING_COPYING, STEERING_STREAMING };
+enum steering_stage {
+	STEERING_CONNECTING,
+	STEERING_COPYING, /* the initial copy */
+	STEERING_COPYING_BESIDE,
+	STEERING_STREAMING,
+};
 
 struct steering {
 	struct loop *loop;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "late_copy.h"
 #include "log.h"
 #include "lsn.h"
 #include "mapping.h"
@@ -38,6 +39,8 @@ struct stream {
 	struct replication *replication;
 	struct pipeline *pipeline;
 	struct fold *fold;
+	struct late_copy *late;	 /* NULL: no table waits for its copy */
+	bool late_first;		 /* whose turn it is, the backlog's or the stream's */
 	struct loop_timer *kick; /* another turn is wanted */
 	struct loop_timer *heartbeat;
 
@@ -202,6 +205,14 @@ take_frame(struct stream *s)
 	return frame;
 }
 
+static void
+set_held_elsewhere(struct stream *s)
+{
+	size_t late = s->late ? backlog_memory(late_copy_backlog(s->late)) : 0;
+
+	pipeline_set_held_elsewhere(s->pipeline, s->frame_bytes + fold_memory(s->fold) + late);
+}
+
 /*
  * A transaction is folded once its end is here, so that a batch need not wait
  * for a slow one; a large one is begun before that, and goes on in rounds.
@@ -213,7 +224,7 @@ may_fold(struct stream *s)
 		return false;
 	if (s->setup->wishes->pause && !s->in_large)
 		return false;
-	pipeline_set_held_elsewhere(s->pipeline, s->frame_bytes + fold_memory(s->fold));
+	set_held_elsewhere(s);
 	if (!pipeline_has_room(s->pipeline))
 		return false;
 	return s->closed_frames > 0 || s->in_large || s->frame_bytes >= large_transaction_bytes(s);
@@ -240,6 +251,48 @@ fold_more(struct stream *s)
 		want_turn(s);
 	if (s->frame_bytes < large_transaction_bytes(s))
 		replication_resume(s->replication);
+}
+
+/* Of what waited for the copy of its table some in each turn, between two transactions. */
+static void
+fold_late(struct stream *s)
+{
+	struct error err;
+	bool more = false;
+
+	if (!s->late || s->failed || loop_stop_requested(s->setup->loop) || s->setup->wishes->pause ||
+		s->in_large || !fold_is_between(s->fold))
+		return;
+	set_held_elsewhere(s);
+	if (!late_copy_fold(s->late, s->fold, s->pipeline, FOLD_BYTES_PER_TURN, &more, &err) &&
+		err.class != ERROR_STOPPED)
+		fail(s, &err);
+	pipeline_push(s->pipeline);
+	if (more)
+		want_turn(s);
+}
+
+static void
+go_on_copying(struct stream *s)
+{
+	struct error err;
+
+	if (!s->late || s->failed || (s->setup->wishes->pause && !late_copy_has_begun(s->late)))
+		return;
+	if (!late_copy_turn(s->late, s->pipeline, &err))
+		fail(s, &err);
+}
+
+/* Neither of the two is to keep the other from what room there is. */
+static void
+fold_both(struct stream *s)
+{
+	s->late_first = !s->late_first;
+	if (s->late_first)
+		fold_late(s);
+	fold_more(s);
+	if (!s->late_first)
+		fold_late(s);
 }
 
 /* ---- the turn of the loop */
@@ -333,11 +386,12 @@ turn(void *arg)
 		return true;
 	if (s->setup->until && s->applied_lsn >= s->setup->until)
 		return true;
-	s->setup->turn(s->setup->arg);
+	s->setup->turn(s->setup->arg, s->late && !late_copy_is_idle(s->late));
 	if (is_leaving(s))
 		return stopped(s);
 	keep_pause(s);
-	fold_more(s);
+	go_on_copying(s);
+	fold_both(s);
 	follow_keepalives(s);
 	pipeline_push(s->pipeline);
 	look_at_slot(s);
@@ -473,6 +527,23 @@ start(struct stream *s)
 }
 
 static void
+create_late(struct stream *s)
+{
+	const struct stream_setup *setup = s->setup;
+	struct late_copy_setup late = {
+		.loop = setup->loop,
+		.config = setup->config,
+		.dialect = setup->dialect,
+		.catalog = setup->catalog,
+		.control = setup->control,
+		.epoch = setup->progress->epoch,
+	};
+
+	if (setup->copies_beside)
+		s->late = late_copy_create(&late);
+}
+
+static void
 create(struct stream *s)
 {
 	const struct stream_setup *setup = s->setup;
@@ -482,6 +553,7 @@ create(struct stream *s)
 		.dialect = setup->dialect,
 		.destination = setup->destination,
 		.epoch = setup->progress->epoch,
+		.applied_lsn = setup->progress->applied_lsn,
 		.arg = s,
 		.applied = on_applied,
 		.failed = on_failed,
@@ -501,6 +573,8 @@ create(struct stream *s)
 	s->heartbeat = loop_timer_create(setup->loop, on_heartbeat, s);
 	s->pipeline = pipeline_create(&pipeline);
 	fold.pipeline = s->pipeline;
+	create_late(s);
+	fold.backlog = s->late ? late_copy_backlog(s->late) : NULL;
 	s->fold = fold_create(&fold);
 }
 
@@ -508,6 +582,7 @@ static void
 destroy(struct stream *s)
 {
 	replication_destroy(s->replication);
+	late_copy_destroy(s->late);
 	pipeline_destroy(s->pipeline);
 	fold_destroy(s->fold);
 	loop_timer_destroy(s->kick);

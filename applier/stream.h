@@ -36,11 +36,13 @@ struct stream_setup {
 	struct connection *source_sql;	/* an ordinary one */
 	struct fold_memories *memories;
 	const struct progress *progress;
+	bool copies_beside; /* tables that wait for a copy get it while the others stream */
 	bool triggers_fire; /* at the destination, in spite of us */
 	uint64_t until;		/* ends once everything up to here is durable; 0: never */
 	const struct stream_wishes *wishes;
-	/* Called in each turn, at the top of the program: it may pump the loop, and change the wishes. */
-	void (*turn)(void *arg);
+	/* Called in each turn, at the top of the program: it may pump the loop, and change the wishes.  `copying`: tables
+	 * are being copied beside the stream. */
+	void (*turn)(void *arg, bool copying);
 	/* Called in each turn of a pause, likewise: all that was begun is durable, up to `lsn`. */
 	void (*paused)(void *arg, uint64_t lsn);
 	/* Called with every position that became durable. */

@@ -29,7 +29,6 @@ use warnings;
 use Carp;
 use Cwd qw(abs_path);
 use File::Basename;
-use File::Path qw(make_path);
 use IPC::Run;
 use JSON::PP;
 use POSIX qw(:sys_wait_h);
@@ -279,8 +278,8 @@ sub configure
 sub configuration
 {
 	my ($self, $changes) = @_;
-	my $spill = "$self->{directory}/spill";
-	make_path($spill);
+	# Short: the path of a socket is limited.
+	my $spill = $self->{spill} //= PostgreSQL::Test::Utils::tempdir_short();
 	my $config = {
 		task => $self->{task},
 		source => { conninfo => $self->source_conninfo },

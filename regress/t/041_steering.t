@@ -18,7 +18,7 @@ $t->source_sql(q{
 	INSERT INTO later.b VALUES (1, 'there before');
 });
 my $config = $t->configure;
-my $socket = "$t->{directory}/spill/sluice_test.sock";
+my $socket = "$t->{spill}/sluice_test.sock";
 
 sub rows { return $t->destination_sql('SELECT count(*) FROM a'); }
 

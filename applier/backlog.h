@@ -1,0 +1,40 @@
+/*
+ * Changes of tables that are being copied while the others stream: they wait
+ * here, in the order of their commits, until the copy is there and they can be
+ * applied to it.
+ *
+ *	fold ──► written (spill) ──► read (spill) ──► fold again
+ *
+ * What is read was closed for writing; when it is used up, what was written
+ * meanwhile takes its place.  Nothing of it outlives the process.
+ */
+#ifndef SLUICE_BACKLOG_H
+#define SLUICE_BACKLOG_H
+
+#include "spill.h"
+
+struct backlog;
+
+/* One message as it stands in the plugin's frame, and the transaction it belongs to. */
+struct backlog_entry {
+	uint64_t commit_lsn;
+	int64_t commit_time;
+	uint32_t xid;
+	struct bytes message;
+};
+
+/* `directory` must outlive it. */
+struct backlog *backlog_create(const char *directory);
+void backlog_destroy(struct backlog *backlog);
+
+MUST_CHECK bool backlog_add(struct backlog *backlog, const struct backlog_entry *entry, struct error *err);
+/* The oldest one; its message is valid until the next call.  `found` is false when there is none. */
+MUST_CHECK bool backlog_take(struct backlog *backlog, struct backlog_entry *entry, bool *found,
+							 struct error *err);
+
+/* How many wait. */
+uint64_t backlog_count(const struct backlog *backlog);
+/* Memory held. */
+size_t backlog_memory(const struct backlog *backlog);
+
+#endif
