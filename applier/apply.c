@@ -32,6 +32,8 @@ enum apply_phase {
 	APPLY_WRITTEN,	 /* all of that was asked */
 	APPLY_COMMITTING,
 	APPLY_VACUUMING,
+	APPLY_ROLLING_BACK, /* to do the batch again in bulk */
+	APPLY_DISCARDING,	/* likewise: the staging tables */
 	APPLY_FAILED,
 };
 
@@ -55,6 +57,8 @@ struct apply {
 	void *arg;
 	enum apply_phase phase;
 	bool in_transaction;
+	bool began_here;	 /* with the batch in hand */
+	struct dialect bulk; /* without statements for single rows */
 	struct batch *batch;
 	unsigned net; /* the next one to plan */
 	struct merge_plan plan;
@@ -65,6 +69,8 @@ struct apply {
 };
 
 static void go_on(struct apply *apply);
+static bool can_redo(const struct task *task, const struct error *err);
+static void redo_in_bulk(struct apply *apply);
 
 struct apply *
 apply_create(struct connection *destination, const struct dialect *dialect, const char *task, int64_t epoch,
@@ -206,7 +212,10 @@ on_done(void *arg, const struct result *res, const struct error *err)
 			error_set(&own, ERROR_BUG, "a row to be copied lacks a value");
 			err = &own;
 		}
-		fail(apply, task->table, err);
+		if (can_redo(task, err))
+			redo_in_bulk(apply);
+		else
+			fail(apply, task->table, err);
 	} else if (!check_result(task, res, &own)) {
 		fail(apply, task->table, &own);
 	} else if (apply->in_flight <= IN_FLIGHT_MAX / 2) {
@@ -230,6 +239,33 @@ static void
 query(struct apply *apply, const char *sql)
 {
 	connection_query(apply->conn, sql, NULL, 0, on_done, new_task(apply));
+}
+
+/*
+ * A value that the target refuses is told by its column where it comes with a
+ * COPY, not where it is a parameter.  So the batch is done again without
+ * statements for single rows, unless earlier rounds share its transaction.
+ */
+static bool
+can_redo(const struct task *task, const struct error *err)
+{
+	return err->class == ERROR_DATA && task->step && task->step->kind == MERGE_PREPARED &&
+		   task->apply->began_here && task->apply->dialect->few_rows > 0;
+}
+
+static void
+redo_in_bulk(struct apply *apply)
+{
+	apply->bulk = *apply->dialect;
+	apply->bulk.few_rows = 0;
+	apply->dialect = &apply->bulk;
+	apply->in_transaction = false;
+	/* What was asked behind the failure has been dropped. */
+	apply->in_flight = 0;
+	stagings_fini(&apply->stagings);
+	stagings_init(&apply->stagings);
+	apply->phase = APPLY_ROLLING_BACK;
+	query(apply, "ROLLBACK");
 }
 
 /* ---- TRUNCATE */
@@ -387,7 +423,8 @@ ask(struct apply *apply)
 {
 	switch (apply->phase) {
 	case APPLY_BEGINNING:
-		if (!apply->in_transaction)
+		apply->began_here = !apply->in_transaction;
+		if (apply->began_here)
 			query(apply, "BEGIN");
 		apply->in_transaction = true;
 		apply->phase = APPLY_TRUNCATING;
@@ -425,6 +462,16 @@ end_phase(struct apply *apply)
 		apply->phase = APPLY_COMMITTING;
 		query(apply, "COMMIT");
 		connection_end_transaction(apply->conn);
+		return;
+	}
+	if (apply->phase == APPLY_ROLLING_BACK) {
+		apply->phase = APPLY_DISCARDING;
+		query(apply, "DISCARD TEMP");
+		return;
+	}
+	if (apply->phase == APPLY_DISCARDING) {
+		apply->phase = APPLY_BEGINNING;
+		go_on(apply);
 		return;
 	}
 	if (apply->phase == APPLY_COMMITTING) {

@@ -85,4 +85,13 @@ SKIP:
 }
 all_the_same('all of that');
 is($t->stop, 0, 'the run ends');
+
+# ---- a single row that the target refuses is told as those of a COPY are
+
+$t->destination_sql('ALTER TABLE many.t5 ADD CHECK (n < 100000)');
+$t->source_sql("UPDATE many.t4 SET n = 5; INSERT INTO many.t5 VALUES (-1, 'too large', 100000)");
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/many\.t5.*(check constraint|column n)/, 'a value that the target refuses');
+$t->destination_sql('ALTER TABLE many.t5 DROP CONSTRAINT t5_n_check');
+$t->run_ok('run', '--until', 'current');
+$t->all_equal_ok('many.t4', 'many.t5');
 done_testing();
