@@ -127,7 +127,8 @@ table_by_oid(const struct fold *f, uint32_t oid)
 static bool
 interrupted(struct error *err)
 {
-	return error_set(err, ERROR_STOPPED, "stopped before the transaction was applied");
+	error_set(err, ERROR_STOPPED, "stopped before the transaction was applied");
+	return false;
 }
 
 static void *
@@ -267,8 +268,9 @@ init_shape(struct fold *f, struct shape *shape, const struct change_relation *re
 	if (shape_init(shape, ++f->shape_count, relation, table, f->setup.triggers_fire, err))
 		return true;
 	why = *err;
-	return err->class == ERROR_DATA &&
-		   schema_notes_add(&f->setup.memories->notes, table, SCHEMA_HELD, why.message, err);
+	if (err->class == ERROR_DATA)
+		schema_notes_add(&f->setup.memories->notes, table, SCHEMA_HELD, why.message, err);
+	return false;
 }
 
 static bool
