@@ -94,6 +94,9 @@ $traffic->stop;
 $t->wait_applied_ok;
 $t->destination_sql('TRUNCATE toasted');
 like(compare(4, 'an empty target', 'public.toasted', '--limit', 3), qr/^different +public\.toasted: 50 missing of 50 rows\n(  missing  id='\d+'\n){3}  …\n/m, 'the limit');
+$t->run_ok('pause');
+$t->fails_like(['compare'], 1, qr/^sluice: the destination has not come to \S+: it is at \S+, and the daemon is paused; "sluice status"/, 'paused');
+$t->run_ok('resume');
 is($t->stop, 0, 'it stops');
 
 # ---- every kind of difference
