@@ -15,6 +15,8 @@
 #define POLL_MS 50
 /* How long the destination's position may stand still beyond the heartbeat. */
 #define PATIENCE_MS 60000
+/* How long a daemon that lost its connections may take to come back. */
+#define RETURN_MS 3000
 /* Snapshots of the destination that are taken at the same time show the same position, nearly always. */
 #define SNAPSHOT_TRIES 20
 #define PEEK_LIMIT ((size_t) 2 << 30)
@@ -235,33 +237,53 @@ came_not(const struct compare_point *point, uint64_t applied, const char *why, s
 	return error_hint(err, "\"sluice status\" tells what it waits for.");
 }
 
+/* What the last daemon said of itself. */
 static bool
-is_paused(struct compare_point *point, bool *paused, struct error *err)
+read_phase(struct compare_point *point, char *phase, size_t phase_bytes, struct error *err)
 {
 	struct param param = param_text(point->config->task);
 	struct result *res;
 
-	if (!connection_execute(point->target, "SELECT phase = 'paused' FROM sluice.progress WHERE task = $1",
-							&param, 1, &res, err))
+	if (!connection_execute(point->target, "SELECT phase FROM sluice.progress WHERE task = $1", &param, 1,
+							&res, err))
 		return false;
-	*paused = result_rows(res) > 0 && result_bool(res, 0, 0);
+	snprintf(phase, phase_bytes, "%s", result_rows(res) > 0 ? result_text(res, 0, 0) : "");
 	result_free(res);
 	return true;
+}
+
+/* One that has lost a connection comes back after a moment; one that was killed does not. */
+static bool
+look_for_daemon(struct compare_point *point, struct error *err)
+{
+	int64_t since_ms = loop_now_ms(point->loop), holder;
+	char phase[32];
+
+	for (;;) {
+		if (!progress_lock_holder(point->target, point->config->task, &holder, err) ||
+			!read_phase(point, phase, sizeof phase, err))
+			return false;
+		point->followed = holder != 0;
+		if (holder != 0 || strcmp(phase, "stopped") == 0 || strcmp(phase, "failed") == 0 ||
+			loop_now_ms(point->loop) - since_ms > RETURN_MS)
+			return true;
+		if (!loop_sleep(point->loop, POLL_MS))
+			return error_set(err, ERROR_STOPPED, "stopped");
+	}
 }
 
 /* Whether waiting is in vain. */
 static bool
 may_move(struct compare_point *point, uint64_t applied, int64_t moved_ms, struct error *err)
 {
-	int64_t holder;
-	bool paused;
+	bool followed = point->followed;
+	char phase[32];
 
-	if (!progress_lock_holder(point->target, point->config->task, &holder, err) ||
-		!is_paused(point, &paused, err))
+	if (!look_for_daemon(point, err) || !read_phase(point, phase, sizeof phase, err))
 		return false;
-	if (holder == 0)
+	if (followed && !point->followed)
 		return came_not(point, applied, "the daemon has ended", err);
-	if (paused)
+	if (strcmp(phase, "paused") == 0)
 		return came_not(point, applied, "the daemon is paused", err);
 	return !is_overdue(point, moved_ms) || came_not(point, applied, "does not move", err);
 }
@@ -599,7 +621,6 @@ take_source_snapshot(struct compare_point *point, char *slot, size_t slot_bytes,
 bool
 compare_point_take(struct compare_point *point, const struct string_list *names, struct error *err)
 {
-	int64_t holder;
 	char slot[64] = "";
 
 	point->source = open_source(point, CONNECTION_SQL, err);
@@ -609,10 +630,8 @@ compare_point_take(struct compare_point *point, const struct string_list *names,
 	if (!point->target || !progress_read(point->target, point->config->task, &point->progress, err) ||
 		!check_source(point, err) || !compare_encodings(point, err) ||
 		!source_read_catalog(point->source, point->config, point->catalog, err) ||
-		!want_tables(point, names, err) ||
-		!progress_lock_holder(point->target, point->config->task, &holder, err))
+		!want_tables(point, names, err) || !look_for_daemon(point, err))
 		return false;
-	point->followed = holder != 0;
 	if (!take_source_snapshot(point, slot, sizeof slot, err) ||
 		(point->followed && !await_destination(point, err)))
 		return false;

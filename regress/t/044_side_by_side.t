@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use File::Path qw(make_path);
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
 use SluiceTest;
@@ -23,6 +24,7 @@ sub task
 {
 	my ($name, $changes) = @_;
 	my $task = bless { %$t, task => $name, directory => "$t->{directory}/$name" }, 'SluiceTest';
+	make_path($task->{directory});
 	$task->configure({ task => $name, %$changes }, "$name.yaml");
 	return $task;
 }
