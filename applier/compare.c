@@ -173,7 +173,7 @@ run_round(struct round *round, const struct string_list *names, struct error *er
 
 		report->followed = round->point.followed;
 		plan_tables(round);
-		log_info("comparing %u tables as of %s", round->queue_count,
+		log_info("comparing %u table%s as of %s", round->queue_count, round->queue_count == 1 ? "" : "s",
 				 lsn_format(round->point.progress.applied_lsn, lsn));
 		ok = compare_scan_run(&round->point, round->queue, round->queue_count, &report->memory, err) &&
 			 judge_tables(round, err);
@@ -223,7 +223,8 @@ run_rounds(struct loop *loop, const struct config *config, struct string_list na
 		list_changed(report, &names);
 		if (names.count == 0 || report->round_count == ROUNDS)
 			return true;
-		log_info("%u tables changed meanwhile: comparing them again", names.count);
+		log_info("altered or truncated meanwhile: comparing %u table%s again", names.count,
+				 names.count == 1 ? "" : "s");
 	}
 }
 
