@@ -82,7 +82,7 @@ $t->source_sql(q{
 });
 $t->wait_applied_ok('the others go on');
 $t->all_equal_ok('public.others');
-is(state_of($_), 'copying', "$_ is being copied") for qw(late bag);
+$t->poll_ok(sub { state_of('late') eq 'copying' && state_of('bag') eq 'copying' }, 'they are being copied');
 is($t->destination_sql('SELECT count(*) FROM late'), 0, 'nothing of it is there yet');
 $t->fails_like(['pause'], 1, qr/being copied, which cannot be paused/, 'a pause must wait');
 is($t->status->{phase}, 'streaming', 'the task streams');
