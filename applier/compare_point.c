@@ -72,6 +72,7 @@ compare_point_leave(struct compare_point *point)
 	connection_close(point->source);
 	connection_close(point->target);
 	compare_window_fini(&point->window);
+	selection_fini(&point->selection);
 	point->ends = NULL;
 	point->end_count = 0;
 	point->snapshot = point->source = point->target = NULL;
@@ -618,6 +619,15 @@ take_source_snapshot(struct compare_point *point, char *slot, size_t slot_bytes,
 	return open_ends(point, snapshot, err);
 }
 
+/* With those that were added and removed by hand. */
+static bool
+select_tables(struct compare_point *point, struct error *err)
+{
+	selection_init(&point->selection, point->config);
+	point->config = &point->selection.config;
+	return selection_read(&point->selection, point->target, err);
+}
+
 bool
 compare_point_take(struct compare_point *point, const struct string_list *names, struct error *err)
 {
@@ -628,7 +638,7 @@ compare_point_take(struct compare_point *point, const struct string_list *names,
 		return false;
 	point->target = open_target(point, err);
 	if (!point->target || !progress_read(point->target, point->config->task, &point->progress, err) ||
-		!check_source(point, err) || !compare_encodings(point, err) ||
+		!check_source(point, err) || !compare_encodings(point, err) || !select_tables(point, err) ||
 		!source_read_catalog(point->source, point->config, point->catalog, err) ||
 		!want_tables(point, names, err) || !look_for_daemon(point, err))
 		return false;

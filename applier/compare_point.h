@@ -10,6 +10,7 @@
 #include "connection.h"
 #include "dialect.h"
 #include "progress.h"
+#include "selection.h"
 
 /* A pair of connections, each in a transaction with a snapshot. */
 struct compare_ends {
@@ -20,6 +21,7 @@ struct compare_ends {
 struct compare_point {
 	struct loop *loop;
 	const struct config *config;
+	struct selection selection;	 /* what `config` becomes once the destination was reached */
 	struct catalog *catalog;	 /* of all tables of the task */
 	bool *wanted;				 /* for each whether it is to be compared: then it is locked on both sides */
 	bool may_be_gone;			 /* a name that matches no table is no error */

@@ -362,6 +362,13 @@ leave_out_stranger(struct fold *f, const struct change_relation *relation, struc
 
 	if (relation->number < f->shape_capacity && f->ignored[relation->number])
 		return true;
+	/* Its copy will hold this change, too. */
+	if (f->setup.strangers) {
+		*f->setup.strangers = true;
+		(void) shape_place(f, relation->number);
+		f->ignored[relation->number] = true;
+		return true;
+	}
 	if (!source_find_table(f->setup.source, relation->oid, f->xid, &exists, &visible, err))
 		return false;
 	if (!visible)

@@ -46,6 +46,8 @@ struct fold_setup {
 	struct fold_memories *memories;
 	struct pipeline *pipeline;
 	struct backlog *backlog; /* for changes of tables that are copied beside; NULL: there are none */
+	/* Set when the stream mentions a table that the catalog lacks, and goes on without it; NULL: it starts over with it. */
+	bool *strangers;
 	bool triggers_fire;
 	uint64_t applied_lsn; /* transactions whose commit record begins before are left out */
 };

@@ -91,6 +91,12 @@ static const struct verb verbs[] = {
 	{"reload", "-c FILE", OPTION_CONFIG, verb_reload, "let it read its configuration again",
 	 "The new configuration is checked first: where it is wrong, or a check fails, the daemon says so\n"
 	 "and goes on with the one it has. Task, slot, both ends and apply.spill_directory need a new start."},
+	{"table", "add|remove|resync -c FILE TABLE...", OPTION_CONFIG | ARGUMENTS_TABLES, verb_table,
+	 "change the tables of a task",
+	 "add: copy and follow tables that tables.include does not match. remove: follow them no more; their\n"
+	 "targets stay as they are. resync: clear their targets and copy them anew. The other tables go on\n"
+	 "meanwhile. A running daemon is told, and answers once it has checked that it can be done; where none\n"
+	 "runs, the next one does it."},
 	{"stop", "-c FILE", OPTION_CONFIG, verb_stop, "end it",
 	 "As SIGTERM does: the batch in hand is finished. Returns when the daemon has let go of the task."},
 	{"compare", "-c FILE [TABLE...]", OPTION_CONFIG | OPTION_JSON | OPTION_LIMIT | ARGUMENTS_TABLES,

@@ -11,6 +11,7 @@
 #include "late_copy.h"
 #include "log.h"
 #include "lsn.h"
+#include "newcomers.h"
 #include "precheck.h"
 #include "progress.h"
 #include "schema_watch.h"
@@ -25,6 +26,8 @@
 #define LONGEST_PAUSE_MS 30000
 /* A session that lived for so long was no part of the trouble before it. */
 #define HEALTHY_MS 60000
+/* A new table that the stream has mentioned is looked for again after this. */
+#define STRANGER_MS 1000
 
 struct session {
 	struct loop *loop;
@@ -41,10 +44,14 @@ struct session {
 
 	struct fold_memories memories;
 	struct steering steering;
-	bool paused;		/* written down as the phase */
+	bool paused; /* written down as the phase */
+	struct newcomers newcomers;
+	bool strangers;		/* the stream has mentioned tables that the catalog lacks */
+	int64_t looked_ms;	/* for new tables */
 	bool copies_beside; /* the attempt's tables that wait for a copy get it while the others stream */
 
 	/* one attempt's */
+	struct selection selection; /* `config` is its own once the destination was reached */
 	struct connection *source;
 	struct connection *destination; /* batches, and the task's lock */
 	struct connection *control;		/* everything else at the destination */
@@ -176,6 +183,8 @@ close_all(struct session *s)
 	connection_close(s->control);
 	s->replication = s->destination = s->source = s->control = NULL;
 	catalog_free(&s->catalog);
+	s->config = s->steering.config;
+	selection_fini(&s->selection);
 	s->known = false;
 }
 
@@ -214,15 +223,28 @@ precheck(struct session *s, bool streaming, struct error *err)
 	for (unsigned i = 0; i < precheck.count; i++) {
 		const struct check_item *item = &precheck.items[i];
 
-		if (item->outcome == CHECK_FAILED)
+		if (item->outcome == CHECK_FAILED && !streaming)
 			log_item(LOG_ERROR, item);
-		else if (item->outcome == CHECK_WARNING && !s->announced)
+		else if (item->outcome == CHECK_WARNING && !s->announced && !streaming)
 			log_item(LOG_WARNING, item);
 	}
 	if (precheck.failures > 0)
 		ok = precheck_error(&precheck, err);
 	precheck_free(&precheck);
 	return ok;
+}
+
+/* As read_state() does, and nothing is written down. */
+static bool
+read_trial(struct session *s, struct error *err)
+{
+	return source_identify(s->source, &s->identity, err) &&
+		   progress_read(s->control, s->config->task, &s->progress, err) &&
+		   source_read_catalog(s->source, s->config, &s->catalog, err) &&
+		   progress_read_tables(s->control, s->config->task, &s->catalog, err) &&
+		   schema_settle(s->source, NULL, s->config, &s->catalog, NULL, err) &&
+		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
+		   (!s->config->schema.create || definition_read(s->source, s->control, s->config, &s->catalog, err));
 }
 
 /* While the stream runs: whether the next attempt would come as far with another configuration. */
@@ -232,15 +254,83 @@ try_config(void *arg, const struct config *config, struct error *err)
 	const struct session *s = arg;
 	struct session trial = {
 		.loop = s->loop,
-		.config = config,
 		.source = s->source,
 		.control = s->control,
 		.dialect = s->dialect,
 	};
-	bool ok = read_state(&trial, err) && precheck(&trial, true, err);
+	bool ok;
 
+	selection_init(&trial.selection, config);
+	newcomers_leave_out(&s->newcomers, &trial.selection);
+	trial.config = &trial.selection.config;
+	ok = selection_read(&trial.selection, s->control, err) && read_trial(&trial, err) &&
+		 precheck(&trial, true, err);
 	catalog_free(&trial.catalog);
+	selection_fini(&trial.selection);
 	return ok;
+}
+
+static bool
+try_present_config(void *arg, struct error *err)
+{
+	const struct session *s = arg;
+
+	return try_config(arg, s->steering.config, err);
+}
+
+static bool
+change_tables(void *arg, enum table_action action, const struct string_list *names, struct error *err)
+{
+	struct session *s = arg;
+	struct table_change change = {
+		.source = s->source,
+		.destination = s->control,
+		.config = s->steering.config,
+		.try = action == TABLE_ADD ? try_present_config : NULL,
+		.arg = s,
+	};
+
+	return table_change(&change, action, names, err);
+}
+
+/* ---- new tables */
+
+static bool
+try_newcomers(void *arg, const struct config *config, struct error *err)
+{
+	return try_config(arg, config, err);
+}
+
+/* At heartbeats, and soon after the stream has mentioned a stranger. */
+static void
+look_for_newcomers(struct session *s)
+{
+	int64_t now = loop_now_ms(s->loop);
+	struct newcomers_look look = {
+		.source = s->source,
+		.config = s->steering.config,
+		.catalog = &s->catalog,
+		.now_ms = now,
+		.try = try_newcomers,
+		.arg = s,
+	};
+	struct selection selection;
+	struct error err;
+	bool accepted;
+
+	if (s->until.kind != UNTIL_STOPPED || (!s->strangers && now - s->looked_ms < s->config->wal.heartbeat_ms))
+		return;
+	/* Commits reach the stream before others see what they made. */
+	s->looked_ms = s->strangers ? now - s->config->wal.heartbeat_ms + STRANGER_MS : now;
+	s->strangers = false;
+	selection_init(&selection, look.config);
+	look.config = &selection.config;
+	if (!selection_read(&selection, s->control, &err) ||
+		!newcomers_look(&s->newcomers, &look, &accepted, &err))
+		log_warning("looking for new tables: %s", err.message);
+	else if (accepted)
+		s->steering.start_over = true;
+	selection_fini(&selection);
 }
 
 static bool
@@ -458,6 +548,8 @@ on_turn(void *arg, bool copying)
 {
 	struct session *s = arg;
 
+	if (!copying)
+		look_for_newcomers(s);
 	steering_turn(&s->steering, copying ? STEERING_COPYING_BESIDE : STEERING_STREAMING);
 	if (!s->steering.wishes.pause)
 		show_pause(s, false);
@@ -564,6 +656,7 @@ stream_to(struct session *s, uint64_t until, bool copies_beside, struct error *e
 		.memories = &s->memories,
 		.progress = &s->progress,
 		.copies_beside = copies_beside,
+		.strangers = s->until.kind == UNTIL_STOPPED ? &s->strangers : NULL,
 		.triggers_fire = !s->triggers_off,
 		.until = until,
 		.wishes = &s->steering.wishes,
@@ -654,18 +747,43 @@ forget_late(struct session *s, struct error *err)
 		   (!s->progress.exists || progress_forget_late(s->control, s->config->task, err));
 }
 
+/* The configuration is extended by what was added and removed by hand, and by what cannot be taken in yet. */
+static bool
+select_tables(struct session *s, struct error *err)
+{
+	selection_init(&s->selection, s->steering.config);
+	newcomers_leave_out(&s->newcomers, &s->selection);
+	s->config = &s->selection.config;
+	return selection_read(&s->selection, s->control, err);
+}
+
+/* Tables that appeared since the last look, and are not fit, do not end a task that streams. */
+static bool
+go_without_newcomers(struct session *s, struct error *err)
+{
+	struct error why = *err;
+
+	if (!s->announced || s->until.kind != UNTIL_STOPPED || why.class != ERROR_PRECONDITION ||
+		!newcomers_refuse_new(&s->newcomers, &s->catalog))
+		return false;
+	catalog_free(&s->catalog);
+	selection_fini(&s->selection);
+	return select_tables(s, err) && read_state(s, err) &&
+		   schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err) && precheck(s, false, err);
+}
+
 static bool
 attempt(struct session *s, struct error *err)
 {
 	bool first = s->until.kind == UNTIL_CURRENT && s->until_lsn == 0;
 
-	if (!open_all(s, err) || (first && !source_await_flush(s->source, err)) || !forget_late(s, err) ||
-		!read_state(s, err))
+	if (!open_all(s, err) || !select_tables(s, err) || (first && !source_await_flush(s->source, err)) ||
+		!forget_late(s, err) || !read_state(s, err))
 		return false;
 	set_until(s);
 	if (!schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
 		return false;
-	if (!precheck(s, false, err))
+	if (!precheck(s, false, err) && !go_without_newcomers(s, err))
 		return false;
 	if (!progress_install(s->control, s->dialect, err) ||
 		(s->progress.exists && !forget_tables(s->source, s->control, s->config->task, &s->catalog, err)))
@@ -832,10 +950,15 @@ session_run(struct loop *loop, const struct config *config, const char *config_p
 	struct session s = {.loop = loop, .config = config, .until = until};
 	bool ok;
 
-	s.steering = (struct steering){
-		.loop = loop, .config_path = config_path, .config = config, .try_config = try_config, .arg = &s};
+	s.steering = (struct steering){.loop = loop,
+								   .config_path = config_path,
+								   .config = config,
+								   .try_config = try_config,
+								   .change_tables = change_tables,
+								   .arg = &s};
 	ok = run_until_done(&s, err);
 	forget_predecessor(&s);
+	newcomers_fini(&s.newcomers);
 	steering_close(&s.steering, ok ? NULL : err);
 	free(s.memories.strangers.oids);
 	free(s.memories.as_text.oids);

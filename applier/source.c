@@ -723,6 +723,19 @@ source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *t
 }
 
 bool
+source_list_tables(struct connection *source, const struct config *config, struct catalog *catalog,
+				   struct error *err)
+{
+	*catalog = (struct catalog){0};
+	if (select_tables(source, config, catalog, err)) {
+		catalog_sort(catalog);
+		return true;
+	}
+	catalog_free(catalog);
+	return error_context(err, "reading the tables of the source");
+}
+
+bool
 source_read_catalog(struct connection *source, const struct config *config, struct catalog *catalog,
 					struct error *err)
 {

@@ -65,6 +65,9 @@ MUST_CHECK bool source_read_types(struct connection *source, struct source_colum
 MUST_CHECK bool source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *there,
 									char **value, struct error *err);
 MUST_CHECK bool source_drop_slot(struct connection *source, const char *slot, struct error *err);
+/* The selected tables with names, OIDs and identities alone, in one cheap query. */
+MUST_CHECK bool source_list_tables(struct connection *source, const struct config *config,
+								   struct catalog *catalog, struct error *err);
 /* Under source_session_settings, for the types' names.  Every selected table with its columns, mapping and operations (target empty), ordered; few
  * queries whatever the number of tables.  A literal include that matches nothing is an ERROR_PRECONDITION
  * only in the precheck: here it is no error. */

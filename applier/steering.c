@@ -194,6 +194,64 @@ reload(struct steering *steering, enum steering_stage stage)
 	}
 }
 
+/* ---- tables */
+
+const char *
+steering_table_answer(enum table_action action)
+{
+	switch (action) {
+	case TABLE_ADD:
+		return "added; copied and followed while the others go on";
+	case TABLE_REMOVE:
+		return "removed; what the targets hold stays";
+	case TABLE_RESYNC:
+		break;
+	}
+	return "to be cleared and copied anew while the others go on";
+}
+
+/* "table", the action and the names, with tabs between them. */
+static bool
+parse_tables(char *request, enum table_action *action, struct string_list *names)
+{
+	char *rest = request;
+	const char *word;
+
+	(void) strsep(&rest, "\t");
+	word = strsep(&rest, "\t");
+	if (!word || !table_action_parse(word, action))
+		return false;
+	while (rest)
+		names->items[names->count++] = strsep(&rest, "\t");
+	return true;
+}
+
+static void
+change_tables(struct steering *steering, const char *request)
+{
+	char *copy = catalog_strdup(request);
+	struct string_list names = {.items = catalog_alloc(strlen(request), sizeof(char *))};
+	enum table_action action;
+	struct error err;
+
+	if (!parse_tables(copy, &action, &names)) {
+		control_answer(steering->control, false, "the daemon does not know \"%s\"", request);
+	} else if (steering->change_tables(steering->arg, action, &names, &err)) {
+		steering->start_over = true;
+		control_answer(steering->control, true, "%s", steering_table_answer(action));
+	} else {
+		answer_error(steering, &err);
+	}
+	free(names.items);
+	free(copy);
+}
+
+static bool
+is_streaming(enum steering_stage stage)
+{
+	return stage == STEERING_STREAMING || stage == STEERING_COPYING_BESIDE;
+}
+
 /* ---- the turn */
 
 void
@@ -201,6 +259,10 @@ steering_turn(struct steering *steering, enum steering_stage stage)
 {
 	const char *request = control_request(steering->control);
 
+	if (steering->start_over && stage == STEERING_STREAMING) {
+		steering->start_over = false;
+		steering->wishes.leave = true;
+	}
 	if (!request || strcmp(request, "stop") == 0)
 		return;
 	if (strcmp(request, "pause") == 0)
@@ -209,6 +271,10 @@ steering_turn(struct steering *steering, enum steering_stage stage)
 		resume(steering);
 	else if (strcmp(request, "reload") == 0)
 		reload(steering, stage);
+	else if (strncmp(request, "table\t", 6) == 0 && is_streaming(stage))
+		change_tables(steering, request);
+	else if (strncmp(request, "table\t", 6) == 0)
+		control_answer(steering->control, false, "the task does not stream at the moment; try again later");
 	else
 		control_answer(steering->control, false, "the daemon does not know \"%s\"", request);
 }

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "control.h"
 #include "stream.h"
+#include "table_change.h"
 
 /* Where the daemon stands when it looks. */
 enum steering_stage {
@@ -24,6 +25,9 @@ struct steering {
 	const struct config *config; /* the one in force */
 	/* Whether a run could go on with that configuration. */
 	bool (*try_config)(void *arg, const struct config *config, struct error *err);
+	/* What the verb table asks for. */
+	bool (*change_tables)(void *arg, enum table_action action, const struct string_list *names,
+						  struct error *err);
 	void *arg;
 
 	struct control *control; /* NULL: not open */
@@ -31,8 +35,12 @@ struct steering {
 	struct stream_wishes wishes;
 	struct config *next;	/* to be taken between two attempts; NULL: none */
 	struct config *present; /* what `config` was loaded into by a reload; NULL: the one of the start */
+	bool start_over;		/* as soon as no table is being copied: the next attempt finds other tables */
 	bool reloading;			/* the attempt that runs, or the next one, is the answer to a reload */
 };
+
+/* What the verb table says when it is done. */
+const char *steering_table_answer(enum table_action action);
 
 /* The socket's path; the caller frees it. */
 char *steering_path(const struct config *config);

@@ -565,6 +565,7 @@ create(struct stream *s)
 		.control = setup->control,
 		.source = setup->source_sql,
 		.memories = setup->memories,
+		.strangers = setup->strangers,
 		.triggers_fire = setup->triggers_fire,
 		.applied_lsn = setup->progress->applied_lsn,
 	};

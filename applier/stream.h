@@ -36,6 +36,7 @@ struct stream_setup {
 	struct connection *source_sql;	/* an ordinary one */
 	struct fold_memories *memories;
 	const struct progress *progress;
+	bool *strangers;	/* see fold.h */
 	bool copies_beside; /* tables that wait for a copy get it while the others stream */
 	bool triggers_fire; /* at the destination, in spite of us */
 	uint64_t until;		/* ends once everything up to here is durable; 0: never */

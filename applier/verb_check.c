@@ -30,7 +30,7 @@ verb_check(struct loop *loop, const struct config *config, const struct command 
 
 	(void) command;
 	passed = verb_open_source(&ends, loop, config, err) && verb_open_destination(&ends, loop, config, err) &&
-			 verb_read_catalog(&ends, config, err) &&
+			 (config = verb_select_tables(&ends, config, err)) && verb_read_catalog(&ends, config, err) &&
 			 (!config->schema.create ||
 			  definition_read(ends.source, ends.destination, config, &ends.catalog, err)) &&
 			 check(&ends, loop, config, err);

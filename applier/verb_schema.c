@@ -44,7 +44,7 @@ verb_schema(struct loop *loop, const struct config *config, const struct command
 	arena_init(&memory, 4096);
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
 	done = verb_open_source(&ends, loop, config, err) && verb_open_destination(&ends, loop, config, err) &&
-		   verb_read_catalog(&ends, config, err) &&
+		   (config = verb_select_tables(&ends, config, err)) && verb_read_catalog(&ends, config, err) &&
 		   definition_read(ends.source, ends.destination, config, &ends.catalog, err) &&
 		   put_statements(&sql, &ends, &memory, err);
 	if (done && sql.len > 0)

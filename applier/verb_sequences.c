@@ -9,7 +9,7 @@ verb_sequences(struct loop *loop, const struct config *config, const struct comm
 	bool done;
 
 	done = verb_open_source(&ends, loop, config, err) && verb_open_destination(&ends, loop, config, err) &&
-		   verb_read_catalog(&ends, config, err) &&
+		   (config = verb_select_tables(&ends, config, err)) && verb_read_catalog(&ends, config, err) &&
 		   sequences_bring(ends.source, ends.destination, &ends.catalog, command->create, err);
 	verb_ends_close(&ends);
 	return done;

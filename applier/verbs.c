@@ -33,6 +33,13 @@ verb_open_destination(struct verb_ends *ends, struct loop *loop, const struct co
 													&ends->dialect, &triggers_off, err);
 }
 
+const struct config *
+verb_select_tables(struct verb_ends *ends, const struct config *config, struct error *err)
+{
+	selection_init(&ends->selection, config);
+	return selection_read(&ends->selection, ends->destination, err) ? &ends->selection.config : NULL;
+}
+
 bool
 verb_read_catalog(struct verb_ends *ends, const struct config *config, struct error *err)
 {
@@ -44,6 +51,7 @@ void
 verb_ends_close(struct verb_ends *ends)
 {
 	catalog_free(&ends->catalog);
+	selection_fini(&ends->selection);
 	connection_close(ends->source);
 	connection_close(ends->destination);
 	*ends = (struct verb_ends){0};

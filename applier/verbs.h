@@ -11,6 +11,7 @@
 #include "connection.h"
 #include "dialect.h"
 #include "loop.h"
+#include "selection.h"
 #include "session.h"
 
 /* What the command line says; what it does not mention is zero. */
@@ -45,6 +46,8 @@ MUST_CHECK bool verb_resume(struct loop *loop, const struct config *config, cons
 							struct error *err);
 MUST_CHECK bool verb_reload(struct loop *loop, const struct config *config, const struct command *command,
 							struct error *err);
+MUST_CHECK bool verb_table(struct loop *loop, const struct config *config, const struct command *command,
+						   struct error *err);
 MUST_CHECK bool verb_stop(struct loop *loop, const struct config *config, const struct command *command,
 						  struct error *err);
 
@@ -53,6 +56,7 @@ struct verb_ends {
 	struct connection *source;
 	struct connection *destination;
 	const struct dialect *dialect;
+	struct selection selection;
 	struct catalog catalog;
 };
 
@@ -61,6 +65,9 @@ MUST_CHECK bool verb_open_source(struct verb_ends *ends, struct loop *loop, cons
 								 struct error *err);
 MUST_CHECK bool verb_open_destination(struct verb_ends *ends, struct loop *loop, const struct config *config,
 									  struct error *err);
+/* The configuration with the tables that were added and removed by hand; needs the destination.  NULL on failure. */
+const struct config *verb_select_tables(struct verb_ends *ends, const struct config *config,
+										struct error *err);
 /* The selected tables as both ends describe them; needs both connections. */
 MUST_CHECK bool verb_read_catalog(struct verb_ends *ends, const struct config *config, struct error *err);
 void verb_ends_close(struct verb_ends *ends);

@@ -1,0 +1,145 @@
+#!/usr/bin/perl
+# Tables that come, are added, removed and copied anew while the others go on.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use SluiceTest;
+use Test::More;
+
+my $t = SluiceTest->new;
+$t->source_sql(q{
+	CREATE TABLE others (id int PRIMARY KEY, v text);
+	INSERT INTO others SELECT i, 'v' || i FROM generate_series(1, 100) i;
+	CREATE SCHEMA extra;
+	CREATE TABLE extra."Odd, name" (id int PRIMARY KEY, v text);
+	INSERT INTO extra."Odd, name" SELECT i, 'odd' FROM generate_series(1, 50) i;
+	CREATE TABLE extra.hidden (id int PRIMARY KEY);
+	CREATE TABLE extra.second (id int PRIMARY KEY, v text);
+	INSERT INTO extra.second VALUES (1, 'one');
+});
+my $odd = 'extra."Odd, name"';
+$t->configure({ tables => { include => ['public.*'], exclude => ['extra.hidden'] } });
+
+my $round = 0;
+sub others_go_on_ok
+{
+	my ($when) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$round++;
+	$t->source_sql("INSERT INTO others VALUES (1000 + $round, 'round'); UPDATE others SET v = '$round' WHERE id = $round");
+	$t->wait_applied_ok("$when, the others go on");
+	$t->all_equal_ok('public.others');
+}
+
+sub state_of
+{
+	my ($schema, $name) = @_;
+	return $t->destination_sql("SELECT coalesce((SELECT state || coalesce(' ' || rebuild, '') FROM sluice.tables
+		WHERE source_schema = '$schema' AND source_name = '$name'), 'none')");
+}
+
+sub streams_ok
+{
+	my ($schema, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$t->poll_ok(sub { state_of($schema, $name) eq 'streaming' }, "$schema.$name streams");
+}
+
+$t->start;
+$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
+others_go_on_ok('at first');
+
+subtest 'new tables' => sub {
+	$t->source_sql(q{
+		CREATE TABLE silent (id int PRIMARY KEY);
+		CREATE TABLE keyed (id int PRIMARY KEY, v text);
+		INSERT INTO keyed VALUES (1, 'first');
+		CREATE TABLE bag (a int, b text);
+		INSERT INTO bag VALUES (1, 'x'), (1, 'x'), (2, NULL);
+		UPDATE keyed SET v = 'second';
+	});
+	streams_ok('public', $_) for qw(silent keyed);
+	others_go_on_ok('with new tables');
+	$t->source_sql("INSERT INTO silent VALUES (7); INSERT INTO keyed VALUES (2, 'followed')");
+	$t->wait_applied_ok;
+	$t->all_equal_ok('public.silent', 'public.keyed');
+	$t->poll_ok(sub { $t->log =~ /new table public\.bag is left out until.*REPLICA IDENTITY/ }, 'one without identity is left out');
+	is(state_of('public', 'bag'), 'none', 'and not touched');
+	$t->source_sql("ALTER TABLE bag REPLICA IDENTITY FULL; DELETE FROM bag WHERE ctid = '(0,1)'; INSERT INTO bag VALUES (3, 'y')");
+	streams_ok('public', 'bag');
+	others_go_on_ok('with an identity');
+	$t->source_sql("UPDATE bag SET b = 'z' WHERE a = 3");
+	$t->wait_applied_ok;
+	$t->all_equal_ok('public.bag');
+};
+
+subtest 'add' => sub {
+	$t->fails_like([ 'table', 'ad', 'x.y' ], 2, qr/table needs add, remove or resync/, 'no such action');
+	$t->fails_like([ 'table', 'add' ], 2, qr/names of tables/, 'no names');
+	$t->fails_like([ 'table', 'add', 'extra.*' ], 1, qr/is a pattern: name the tables/, 'a pattern');
+	$t->fails_like([ 'table', 'add', 'extra.second', 'extra.none' ], 1, qr/extra\.none cannot be added.*no such table/, 'one that is not there');
+	$t->fails_like([ 'table', 'add', 'extra.hidden' ], 1, qr/extra\.hidden cannot be added.*tables\.exclude/, 'one that is excluded');
+	$t->fails_like([ 'table', 'add', 'public.others' ], 1, qr/one of the task's tables already/, 'one that is there');
+	$t->source_sql('CREATE TABLE extra.bare (id int)');
+	$t->fails_like([ 'table', 'add', 'extra.bare' ], 1, qr/identity: extra\.bare/, 'one that a check refuses');
+	is($t->destination_sql('SELECT count(*) FROM sluice.selection'), 0, 'nothing of that is kept');
+	like($t->run_ok('table', 'add', $odd)->{stdout}, qr/\Aadded; copied and followed while the others go on\n\z/, 'add');
+	streams_ok('extra', 'Odd, name');
+	$t->source_sql("UPDATE $odd SET v = 'changed' WHERE id < 20; INSERT INTO $odd VALUES (99, 'new')");
+	others_go_on_ok('after that');
+	$t->all_equal_ok($odd);
+};
+
+subtest 'resync' => sub {
+	$t->destination_sql("DELETE FROM keyed; INSERT INTO keyed VALUES (2, 'wrong'), (77, 'stray'); DELETE FROM $odd WHERE id < 10");
+	my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE keyed IN EXCLUSIVE MODE');
+	like($t->run_ok('table', 'resync', 'public.keyed', $odd)->{stdout}, qr/\Ato be cleared and copied anew/, 'resync');
+	streams_ok('extra', 'Odd, name') if 0;
+	$t->source_sql("INSERT INTO keyed VALUES (3, 'meanwhile'); UPDATE keyed SET v = 'changed' WHERE id = 1; DELETE FROM $odd WHERE id = 30");
+	$t->source_sql("INSERT INTO others VALUES (5000, 'meanwhile')");
+	$t->poll_ok(sub { $t->destination_sql('SELECT count(*) FROM others WHERE id = 5000') }, 'the others go on meanwhile');
+	isnt(state_of('public', 'keyed'), 'streaming', 'while it is copied');
+	$t->fails_like([ 'table', 'resync', 'public.keyed' ], 1, qr/public\.keyed waits for its copy already/, 'once more');
+	SluiceTest::release($lock);
+	streams_ok('public', 'keyed');
+	streams_ok('extra', 'Odd, name');
+	others_go_on_ok('after that');
+	$t->all_equal_ok('public.keyed', $odd);
+	$t->fails_like([ 'table', 'resync', 'extra.second' ], 1, qr/extra\.second is none of the task's tables/, 'another one');
+};
+
+subtest 'remove' => sub {
+	like($t->run_ok('table', 'remove', $odd, 'public.silent')->{stdout}, qr/\Aremoved; what the targets hold stays\n/, 'remove');
+	$t->poll_ok(sub { state_of('extra', 'Odd, name') eq 'none' }, 'they are gone');
+	$t->source_sql("INSERT INTO $odd VALUES (500, 'not followed'); INSERT INTO silent VALUES (500)");
+	others_go_on_ok('after that');
+	is($t->destination_sql("SELECT (SELECT count(*) FROM $odd WHERE id = 500) + (SELECT count(*) FROM silent WHERE id = 500)"),
+		0, 'their changes are left out');
+	is($t->destination_sql('SELECT count(*) FROM silent WHERE id = 7'), 1, 'what was there stays');
+	$t->fails_like([ 'table', 'remove', $odd ], 1, qr/none of the task's tables/, 'once more');
+	$t->run_ok('check');
+	is($t->stop, 0, 'SIGTERM ends it with 0');
+};
+
+subtest 'without a daemon' => sub {
+	like($t->run_ok('table', 'add', 'extra.second')->{stdout}, qr/, once a daemon runs\n\z/, 'add');
+	$t->destination_sql('DELETE FROM bag');
+	$t->run_ok('table', 'resync', 'public.bag');
+	my %states = map { $_->{source} => $_->{state} } @{ $t->status->{tables} };
+	is($states{'public.bag'}, 'waiting', 'status shows what is to be done');
+	$t->start;
+	streams_ok(@$_) for [qw(extra second)], [qw(public bag)];
+	others_go_on_ok('after the start');
+	$t->source_sql("UPDATE extra.second SET v = 'two'; DELETE FROM bag WHERE a = 2");
+	$t->wait_applied_ok;
+	$t->all_equal_ok('public.bag', 'extra.second', 'public.keyed');
+	is($t->stop, 0, 'SIGTERM ends it with 0');
+	is(state_of('public', 'silent'), 'none', 'what was removed stays so');
+	$t->run_ok('run', '--until', 'current');
+	$t->run_ok('drop');
+	is($t->destination_sql('SELECT count(*) FROM sluice.selection'), 0, 'drop forgets what was added');
+};
+
+done_testing();
