@@ -130,7 +130,9 @@ struct table {
 	 * the stream, which may be behind what the source's catalog says now.
 	 */
 	struct source_table *defined;
-	bool partial; /* columns that the target lacks are left out (schema.changes: ignore) */
+	bool renamed;	 /* the source has another name for it by now than `defined` */
+	bool reselected; /* … and its rows were copied by another override than that of the new name */
+	bool partial;	 /* columns that the target lacks are left out (schema.changes: ignore) */
 };
 
 struct catalog {

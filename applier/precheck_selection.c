@@ -118,6 +118,20 @@ check_patterns(struct precheck_context *c, struct error *err)
 
 /* ---- overrides */
 
+/* A table that was renamed is held until its override is: that says enough. */
+static bool
+was_held_as(const struct catalog *catalog, const struct pattern *pattern)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *table = &catalog->tables[i];
+
+		if (table->state == TABLE_HELD && table->renamed &&
+			pattern_matches(pattern, table->defined->schema, table->defined->name))
+			return true;
+	}
+	return false;
+}
+
 static void
 check_overrides(struct precheck_context *c)
 {
@@ -128,7 +142,7 @@ check_overrides(struct precheck_context *c)
 
 		if (pattern_parse(written, &pattern))
 			continue;
-		if (!matches_any(c->catalog, &pattern))
+		if (!matches_any(c->catalog, &pattern) && !was_held_as(c->catalog, &pattern))
 			precheck_add(c, CHECK_FAILED, "selection", written,
 						 "tables.overrides names it, but it is not among the selected tables");
 		pattern_free(&pattern);

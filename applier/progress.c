@@ -874,14 +874,20 @@ holds_rows(const struct table *table)
 	}
 }
 
+static bool
+has_other_name(const struct result *res, unsigned row, const struct table *table)
+{
+	return strcmp(result_text(res, row, 0), table->source.schema) != 0 ||
+		   strcmp(result_text(res, row, 1), table->source.name) != 0;
+}
+
 /* Whether the rows that are there were copied as they would be now. */
 static bool
 same_selection(const struct result *res, unsigned row, const struct table *table)
 {
 	char *selection = mapping_describe(table);
 	/* The target of a renamed table follows its name in the stream. */
-	bool renamed = strcmp(result_text(res, row, 0), table->source.schema) != 0 ||
-				   strcmp(result_text(res, row, 1), table->source.name) != 0;
+	bool renamed = has_other_name(res, row, table);
 	bool same = (renamed || (strcmp(result_text(res, row, 8), table->target_schema) == 0 &&
 							 strcmp(result_text(res, row, 9), table->target_name) == 0)) &&
 				(result_is_null(res, row, 11) || strcmp(result_text(res, row, 11), selection) == 0);
@@ -926,6 +932,7 @@ take_definition(const struct result *res, unsigned row, struct table *table, str
 	table->defined = defined;
 	if (strcmp(defined->schema, table->source.schema) == 0 && strcmp(defined->name, table->source.name) == 0)
 		return true;
+	table->renamed = true;
 	free(table->target_schema);
 	free(table->target_name);
 	table->target_schema = catalog_strdup(result_text(res, row, 8));
@@ -981,8 +988,12 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 		!lsn_parse(result_text(res, row, 4), &table->snapshot_lsn))
 		return error_set(err, ERROR_BUG, "the row of table %s.%s in sluice.tables cannot be read", schema,
 						 name);
-	if (result_int(res, row, 2) == table->source.oid && holds_rows(table) && !same_selection(res, row, table))
-		return fail_selected_anew(res, row, table, err);
+	if (result_int(res, row, 2) == table->source.oid && holds_rows(table) &&
+		!same_selection(res, row, table)) {
+		if (!has_other_name(res, row, table))
+			return fail_selected_anew(res, row, table, err);
+		table->reselected = true;
+	}
 	table->rows_copied = result_int(res, row, 5);
 	free(table->error);
 	table->error = result_is_null(res, row, 6) ? NULL : strdup(result_text(res, row, 6));

@@ -454,6 +454,9 @@ rename_table(struct plan *p)
 
 	if (strcmp(p->before->schema, schema) == 0 && strcmp(p->before->name, name) == 0)
 		return;
+	/* Where the rows are to be copied anew, the override is that of the new name. */
+	if (table->override && p->question->emptied)
+		return;
 	if (table->override) {
 		judge(p, SCHEMA_REFUSE,
 			  "it was renamed to %s.%s, and tables.overrides in the configuration names it %s.%s", schema,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "pattern.h"
 #include "progress.h"
 #include "schema_change.h"
 #include "schema_follow.h"
@@ -130,6 +131,27 @@ same_name(const struct source_table *a, const struct source_table *b)
 	return strcmp(a->schema, b->schema) == 0 && strcmp(a->name, b->name) == 0;
 }
 
+static const char old_override[] = "it was renamed at the source: give its override in the configuration the "
+								   "new name; the table is then copied anew";
+
+/* Whether the configuration has an override for a name that the table has no more. */
+static bool
+keeps_old_override(const struct config *config, const struct table *table)
+{
+	const struct source_table *before = table->defined;
+	bool found = false;
+
+	for (unsigned i = 0; table->renamed && !found && i < config->tables.override_count; i++) {
+		struct pattern name;
+
+		if (pattern_parse(config->tables.overrides[i].source, &name))
+			continue;
+		found = strcmp(name.schema.text, before->schema) == 0 && strcmp(name.table.text, before->name) == 0;
+		pattern_free(&name);
+	}
+	return found;
+}
+
 static bool
 settle_table(struct connection *source, struct connection *destination, const struct config *config,
 			 struct table *table, struct error *err)
@@ -138,6 +160,11 @@ settle_table(struct connection *source, struct connection *destination, const st
 	bool all;
 
 	table->partial = config->schema.changes == SCHEMA_CHANGES_IGNORE;
+	if (keeps_old_override(config, table))
+		return put_aside(destination, config, table, TABLE_HELD, old_override, err);
+	if (table->reselected)
+		return put_aside(destination, config, table, TABLE_WAITING,
+						 "it was renamed at the source, and has another override", err);
 	if (rewrite != REWRITE_NONE)
 		return put_aside(destination, config, table, TABLE_WAITING, schema_rewrite_reason(rewrite), err);
 	if (!table_definition_same(table->defined, &table->source) ||
@@ -291,6 +318,8 @@ reconcile_planned(struct connection *destination, const struct config *config, s
 {
 	bool was_held = table->state == TABLE_HELD, refused;
 
+	if (keeps_old_override(config, table))
+		return was_held || put_aside(destination, config, table, TABLE_HELD, old_override, err);
 	if (config->initial_copy.mode == COPY_MODE_NONE)
 		return was_held || hold(destination, config, change,
 								"its rows have to be copied anew, and initial_copy.mode is none", table, err);

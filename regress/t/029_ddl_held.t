@@ -103,6 +103,25 @@ $t->poll_ok(sub { state_of('public.viewed')->{state} eq 'streaming' }, 'refused:
 $t->wait_applied_ok;
 $t->equal_ok('public.viewed');
 
+# ---- a table that the configuration speaks of by its old name
+is($t->stop, 0, 'renamed: the program ends');
+$t->source_sql('CREATE TABLE mapped (id int PRIMARY KEY, a text, secret text); INSERT INTO mapped VALUES (1, \'x\', \'y\')');
+my %rest = (exclude => [ 'public.renamed', 'public.added' ]);
+my $override = { target => 'public.mapped_here', columns => [ 'id', 'a' ] };
+$t->configure({ %schema, tables => { %rest, overrides => [ { %$override, source => 'public.mapped' } ] } });
+$t->start;
+$t->equal_ok('public.mapped', target => 'public.mapped_here', columns => [ 'id', 'a' ], wait => 30);
+$t->source_sql(q{ALTER TABLE mapped RENAME TO unmapped; INSERT INTO unmapped VALUES (2, 'x', 'y')});
+held_ok('public.mapped', qr/renamed/, 'renamed, with an override');
+is($t->stop, 0, 'renamed, with an override: the program ends');
+is($t->sluice('run', '--until', 'current')->{status}, 1, 'renamed, with an override: stays held');
+is(target(q{SELECT count(*) FROM pg_class WHERE relname = 'unmapped'}), 0, 'renamed, with an override: nothing is made');
+$t->configure({ %schema, tables => { %rest, overrides => [ { %$override, source => 'public.unmapped' } ] } });
+$t->run_ok('run', '--until', 'current');
+$t->equal_ok('public.unmapped', target => 'public.mapped_here', columns => [ 'id', 'a' ]);
+$t->start;
+$t->wait_applied_ok('renamed, with an override: goes on');
+
 # ---- tables that come and go
 $t->source_sql(q{CREATE TABLE born (id int PRIMARY KEY, a text); INSERT INTO born VALUES (1, 'x')});
 $t->wait_applied_ok('a table is made');
