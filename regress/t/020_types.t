@@ -247,7 +247,16 @@ $t->wait_applied_ok('the changes are applied');
 $t->all_equal_ok(@tables);
 $t->source_sql(join ";\n", map { "UPDATE $_ SET id = id + 1000 WHERE id % 2 = 1; DELETE FROM $_ WHERE id = 1103" } @tables);
 $t->wait_applied_ok('and more of them');
-$t->run_ok('compare');
+
+# Values that compare takes from the log and lays over the source's rows.
+my $updates = join ";\n", map { "UPDATE $_ SET id = id WHERE id % 2 = 0; COMMIT" } @tables;
+my $busy = IPC::Run::start([ 'psql', '-XAqt', '-d', $t->source_conninfo, '-c', "DO \$do\$ BEGIN LOOP $updates; END LOOP; END \$do\$" ],
+	'>', \my $ignored, '2>', \my $complaints);
+$t->run_ok('compare') for 1 .. 2;
+ok($busy->pumpable, 'while rows were updated') or diag($complaints);
+$t->source_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO %' AND pid <> pg_backend_pid()");
+$busy->finish;
+$t->wait_applied_ok('the last of them');
 is($t->stop, 0, 'it stops');
 $t->all_equal_ok(@tables);
 
