@@ -71,6 +71,7 @@ is_out(const struct round *round, unsigned index, struct compare_table *it)
 
 	if (!compare_point_reaches(&round->point, index)) {
 		it->reason = why_not(table, memory);
+		it->changed = table->state == TABLE_CATCHING_UP && round->point.followed;
 	} else if (compare_window_problem(window, table)) {
 		it->reason = arena_strdup(memory, compare_window_problem(window, table));
 		it->changed = round->point.followed;

@@ -131,9 +131,8 @@ compare_point_reaches(const struct compare_point *point, unsigned index)
 {
 	const struct table *table = &point->catalog->tables[index];
 
-	return point->wanted[index] && table->target.exists &&
-		   (table->state == TABLE_STREAMING ||
-			(table->state == TABLE_CATCHING_UP && table->snapshot_lsn <= point->progress.applied_lsn));
+	/* What a table that catches up lacks still waits with the daemon. */
+	return point->wanted[index] && table->target.exists && table->state == TABLE_STREAMING;
 }
 
 /* ---- the source's snapshot */
@@ -645,6 +644,8 @@ compare_point_take(struct compare_point *point, const struct string_list *names,
 	if (!take_source_snapshot(point, slot, sizeof slot, err) ||
 		(point->followed && !await_destination(point, err)))
 		return false;
-	return target_read_catalog(point->target, point->dialect, point->catalog, err) &&
-		   snapshot_destination(point, err) && read_window(point, slot, err);
+	/* Tables that were renamed are put in another order by what the destination knows of them. */
+	return snapshot_destination(point, err) && want_tables(point, names, err) &&
+		   target_read_catalog(point->target, point->dialect, point->catalog, err) &&
+		   read_window(point, slot, err);
 }
