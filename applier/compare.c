@@ -11,6 +11,8 @@
 
 /* How often another position is taken for what could not be compared at the one before. */
 #define ROUNDS 20
+/* Without a daemon it is the same one. */
+#define ROUNDS_AT_REST 2
 #define MEMORY_CHUNK ((size_t) 64 << 10)
 
 /* One position. */
@@ -222,9 +224,9 @@ run_rounds(struct loop *loop, const struct config *config, struct string_list na
 		if (!run_round(&round, &names, err))
 			return false;
 		list_changed(report, &names);
-		if (names.count == 0 || report->round_count == ROUNDS)
+		if (names.count == 0 || report->round_count == (report->followed ? ROUNDS : ROUNDS_AT_REST))
 			return true;
-		log_info("altered or truncated meanwhile: comparing %u table%s again", names.count,
+		log_info("comparing %u table%s again that changed or came level meanwhile", names.count,
 				 names.count == 1 ? "" : "s");
 	}
 }

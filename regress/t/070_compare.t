@@ -85,6 +85,15 @@ for my $round (1 .. 4)
 	like(compare(0, "under load, round $round"), qr/^\d+ equal, 0 different, 0 not compared/m, "round $round");
 }
 
+# Definitions that change, a table that is new and one that is copied anew.
+$t->source_sql('ALTER TABLE toasted ADD COLUMN added int DEFAULT 5; ALTER TABLE toasted RENAME COLUMN n TO m; ALTER TABLE toasted RENAME COLUMN m TO n;
+	CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late SELECT generate_series(1, 1000)');
+ok(SluiceTest::poll(sub {
+	my $result = $t->sluice('compare', 'public.toasted', 'public.late', { timeout => 60 });
+	like($result->{stdout}, qr/0 different/, 'nothing differs') if $result->{status} != 2;
+	$result->{status} == 0;
+}), 'changed definitions are followed');
+
 # A difference that lies among the hot rows is found, too.
 $t->destination_sql('UPDATE toasted SET body = body || 1 WHERE id <= 50');
 $out = compare(4, 'under load, changed', 'public.toasted');
