@@ -3,18 +3,19 @@
 #
 #	my $proxy = Proxy->new($t->destination_conninfo);
 #	$t->configure({ destination => { conninfo => $proxy->conninfo } });
-#	$proxy->rule(match => '^QCOMMIT', when => 'after', action => 'cut');
+#	$proxy->rule(match => Proxy::COMMIT, when => 'after', action => 'cut');
 #	$proxy->cut;
 #
 # A rule looks at each message of the program, its type letter and its
 # content, and fires once: at the nth that matches (1), "before" it is passed on or
-# "after" the server has answered it, the answer being withheld.  Actions:
+# "after" the server has answered it, the answer being withheld.  A statement in
+# several messages begins with its Parse and is answered at its Sync.  Actions:
 #
 #	kill		SIGKILL for the program
 #	cut			both sides are closed
 #	half		the program's side is closed, the server's stays open
 #	stall		both stay open, and nothing is passed on any more
-#	late		as half; the message (of a "before") reaches the server by deliver()
+#	late		as half; the statement (of a "before") reaches the server by deliver()
 package Proxy;
 
 use strict;
@@ -31,6 +32,7 @@ use constant {
 	SO_PEERCRED => 17,
 	QUEUE_BYTES => 1 << 20,
 	PROTOCOL_3 => 196608,
+	COMMIT => '^(?:Q|P\0)COMMIT',	# a simple query, or the Parse of one in a pipeline
 };
 
 my @running;
@@ -276,15 +278,19 @@ sub _take_messages
 			next;
 		}
 		my $action = $self->_judge($message);
-		if ($action && $self->{rule}{when} eq 'before')
+		if ($link->{late} || ($action && $action eq 'late'))
 		{
-			$link->{late} = $message if $action eq 'late';
-			return $self->_act($link, $action);
+			$link->{late} .= $message;
+			return $self->_act($link, 'late') if $message =~ /^[QS]/;
+			next;
 		}
+		return $self->_act($link, $action) if $action && $self->{rule}{when} eq 'before';
 		$link->{to_server} .= $message;
+		$action = delete $link->{at_sync} if $message =~ /^S/ && $link->{at_sync};
 		next unless $action;
 		# These are answered; others are on their way once they are written.
 		if ($message =~ /^[QSc]/) { $link->{on_answer} = $action; }
+		elsif ($message =~ /^P/) { $link->{at_sync} = $action; }
 		else { $self->_write($link, 'server'); return $self->_act($link, $action); }
 	}
 }

@@ -143,10 +143,10 @@ sub try_commits
 }
 
 my $copy = sub { forget(); };
-try_commits('copy', $copy, '^QCOMMIT');
+try_commits('copy', $copy, Proxy::COMMIT);
 try_points('copy', $copy);
 run_once();
-try_commits('stream', \&change, '^QCOMMIT');
+try_commits('stream', \&change, Proxy::COMMIT);
 try_points('stream', \&change);
 
 done_testing();

@@ -100,7 +100,7 @@ for my $table ('bag', 'keyed')
 	$t->run_ok('drop');
 	$t->destination_sql('TRUNCATE keyed, bag');
 	configure(tables => { include => ["public.$table"] });
-	$destination->rule(match => '^QCOMMIT', when => 'before', action => 'late');
+	$destination->rule(match => Proxy::COMMIT, when => 'before', action => 'late');
 	$t->start('--until', 'current');
 	says_ok(qr/copying.*trying again.*making slot/s, 'a COMMIT is late, and another attempt begins');
 	sleep 1;
@@ -161,7 +161,7 @@ $t->all_equal_ok(@tables);
 # What was committed, but not said to be, is not applied again: bag would show.
 for my $action (qw(cut half))
 {
-	$destination->rule(match => '^QCOMMIT', when => 'after', action => $action);
+	$destination->rule(match => Proxy::COMMIT, when => 'after', action => $action);
 	change();
 	$t->wait_applied_ok("the answer to a COMMIT is lost ($action)");
 	ok($destination->fired, 'it was');
@@ -169,7 +169,7 @@ for my $action (qw(cut half))
 $t->all_equal_ok(@tables);
 
 # One that is late is not waited for: its session is ended.
-$destination->rule(match => '^QCOMMIT', when => 'before', action => 'late');
+$destination->rule(match => Proxy::COMMIT, when => 'before', action => 'late');
 change();
 $t->wait_applied_ok('a COMMIT is late');
 $destination->deliver;

@@ -111,7 +111,7 @@ SKIP: {
 	for my $nth (6, 9, 12)
 	{
 		start_over();
-		$proxy->rule(action => 'kill', when => 'after', nth => $nth, match => '^QCOMMIT');
+		$proxy->rule(action => 'kill', when => 'after', nth => $nth, match => Proxy::COMMIT);
 		is($t->sluice('run', '--until', 'current')->{status}, 1009, "killed at commit $nth");
 		$proxy->rule;
 		cmp_ok($t->destination_sql('SELECT count(*) FROM sluice.tables WHERE rebuild IS NOT NULL'), '>', 0, 'copies are begun');
@@ -122,7 +122,7 @@ SKIP: {
 	}
 
 	start_over();
-	$proxy->rule(action => 'kill', when => 'after', nth => 6, match => '^QCOMMIT');
+	$proxy->rule(action => 'kill', when => 'after', nth => 6, match => Proxy::COMMIT);
 	is($t->sluice('run', '--until', 'current')->{status}, 1009, 'killed once more');
 	$proxy->rule;
 	isnt($t->destination_sql($keys), $all_keys, 'keys are missing');
