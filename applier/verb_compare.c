@@ -288,7 +288,7 @@ outcome(struct compare_report *report, struct error *err)
 		return true;
 	error_set(err, ERROR_DIFFERENT, "%u of %u tables differ", totals.tables[COMPARE_DIFFERENT],
 			  report->count);
-	return error_hint(err, "Copy them anew, or mend the rows at the destination.");
+	return error_hint(err, "\"sluice table resync\" copies them anew.");
 }
 
 bool

@@ -101,6 +101,9 @@ like($out, qr/^different +public\.toasted: 50 changed of 50 rows$/m, 'every row'
 $pgbench->kill_kill;
 $traffic->stop;
 $t->wait_applied_ok;
+$t->fails_like([ 'compare', 'public.toasted' ], 4, qr/^sluice: 1 of 1 tables differ; "sluice table resync" copies them anew\.$/, 'at rest, too');
+$t->run_ok('table', 'resync', 'public.toasted');
+ok(SluiceTest::poll(sub { $t->sluice('compare', 'public.toasted')->{status} == 0 }), 'copied anew it is equal');
 $t->destination_sql('TRUNCATE toasted');
 like(compare(4, 'an empty target', 'public.toasted', '--limit', 3), qr/^different +public\.toasted: 50 missing of 50 rows\n(  missing  id='\d+'\n){3}  …\n/m, 'the limit');
 $t->run_ok('pause');
