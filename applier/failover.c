@@ -81,7 +81,7 @@ failover_follow(struct loop *loop, const struct config *config, struct connectio
 				struct progress *progress, struct error *err)
 {
 	struct source_identity identity;
-	struct result *res;
+	struct result *res = NULL;
 
 	if (!config->source.failover || !progress->exists || progress->applied_lsn == 0)
 		return true;

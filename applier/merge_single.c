@@ -24,7 +24,8 @@ param_of(struct merge_builder *b, const uint8_t *data, uint32_t len)
 	if (!b->shape->text)
 		return (struct param){.data = data, .len = len, .binary = true};
 	text = arena_alloc_unaligned(b->arena, (size_t) len + 1);
-	memcpy(text, data, len);
+	if (len > 0)
+		memcpy(text, data, len);
 	text[len] = '\0';
 	return param_text(text);
 }
