@@ -11,7 +11,6 @@ use lib "$FindBin::RealBin/../lib";
 use Proxy;
 use SluiceTest;
 use Test::More;
-use Time::HiRes qw(sleep);
 use Traffic;
 
 my $kills = $ENV{SLUICE_TEST_LATE_KILLS} // (SluiceTest::sanitized() ? 4 : 8);
@@ -41,29 +40,43 @@ sub change
 		INSERT INTO late SELECT i, 'round $round', 0 FROM generate_series(100000 + 1000 * $round, 100400 + 1000 * $round) i");
 }
 
-my %seen;
+# What the program says to the destination on the way, and what happens there.
 my @points = (
-	[ 'in the copy', sub { late_state() eq 'copying' } ],
-	[ 'after the copy', sub { $t->log =~ /copied public\.late/ } ],
-	[ 'while it catches up', sub { late_state() eq 'catching_up' } ],
+	{ name => 'before it begins', match => 'pg_advisory_xact_lock', when => 'before', action => 'kill' },
+	{ name => 'while rows come', match => 'COPY "public"."late"', when => 'before', action => 'cut' },
+	{ name => 'before its end is written', match => "state = 'catching_up', snapshot_lsn", when => 'before', action => 'kill' },
+	{ name => 'after that', match => "state = 'catching_up', snapshot_lsn", when => 'after', action => 'kill' },
+	{ name => 'when it is committed', match => '^QCOMMIT', when => 'after', action => 'cut' },
+	{ name => 'before its changes are caught up with', match => '"public"."late"', nth => 4, when => 'before', action => 'kill' },
+	{ name => 'before it counts', match => "SET state = 'streaming', rebuild = NULL", when => 'before', action => 'kill' },
+	{ name => 'when it counts', match => "SET state = 'streaming', rebuild = NULL", when => 'after', action => 'cut' },
 );
+my $seen = 0;
 for my $round (1 .. $kills)
 {
-	my ($name, $reached) = @{ $points[ $round % @points ] };
-	$t->start unless $t->running;
-	$t->poll_ok(sub { $t->log =~ /streaming from/ }, "round $round: it streams");
-	$t->run_ok('table', 'resync', 'public.late') if late_state() eq 'streaming';
+	my %point = %{ $points[ ($round - 1) % @points ] };
+	my $name = delete $point{name};
+	$proxy->rule;
+	if (!$t->running)
+	{
+		$t->start;
+		$t->poll_ok(sub { $t->log =~ /streaming from/ }, "round $round: it streams");
+	}
+	$t->poll_ok(sub { late_state() eq 'streaming' }, "round $round: so does the table");
 	change($round);
-	SluiceTest::poll(sub { $reached->() || late_state() eq 'streaming' }, 30);
-	sleep rand 0.1;
-	$seen{ late_state() }++;
-	if ($round % 2) { $t->kill9; }
-	else { $proxy->cut; }
+	$proxy->rule(%point);
+	$t->sluice('table', 'resync', 'public.late');
+	change($round + 50);
+	$seen += !!SluiceTest::poll(sub { $proxy->fired }, 60);
+	note("round $round: $name");
+	# A message that was the last of the program leaves it running.
+	SluiceTest::poll(sub { !$t->running }, 10) if $point{action} eq 'kill';
 }
-note(join ', ', map { "$seen{$_} times while it was $_" } sort keys %seen);
+is($seen, $kills, 'each of them happened');
+$proxy->rule;
 
 $t->start unless $t->running;
-change($kills + 1);
+change(99);
 $traffic->stop;
 $t->poll_ok(sub { late_state() eq 'streaming' }, 'the table streams in the end');
 $t->wait_applied_ok;
