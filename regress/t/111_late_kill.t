@@ -13,6 +13,8 @@ use SluiceTest;
 use Test::More;
 use Traffic;
 
+SluiceTest::needs_own_destination('its connections are tampered with');
+
 my $kills = $ENV{SLUICE_TEST_LATE_KILLS} // (SluiceTest::sanitized() ? 4 : 8);
 my $t = SluiceTest->new;
 my $traffic = Traffic->new($t, rows => 2000, scale => 1);
