@@ -1,522 +1,19 @@
-#include "session.h"
+#include "session_parts.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "after_copy.h"
 #include "failover.h"
 #include "forget.h"
-#include "initial_copy.h"
-#include "late_copy.h"
 #include "log.h"
 #include "lsn.h"
-#include "newcomers.h"
-#include "precheck.h"
-#include "progress.h"
 #include "schema_watch.h"
-#include "source.h"
 #include "source_definition.h"
-#include "sql.h"
-#include "steering.h"
-#include "stream.h"
 #include "target.h"
 
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 30000
 /* A session that lived for so long was no part of the trouble before it. */
 #define HEALTHY_MS 60000
-/* A new table that the stream has mentioned is looked for again after this. */
-#define STRANGER_MS 1000
-
-struct session {
-	struct loop *loop;
-	const struct config *config;
-	struct until until;
-	uint64_t until_lsn; /* 0: until stopped, or not known yet */
-	bool applied_some;	/* since the last lost connection */
-	bool announced;		/* the first attempt has come as far as the stream */
-	/* the servers' processes of the attempt before; 0: none */
-	int former_destination;
-	int former_replication;
-	struct connection *predecessor; /* keeps the lock for the next stream; NULL: there is none */
-	int64_t connected_ms;			/* when the attempt had reached both servers; 0: not yet */
-
-	struct fold_memories memories;
-	struct steering steering;
-	bool paused; /* written down as the phase */
-	struct newcomers newcomers;
-	bool strangers;		/* the stream has mentioned tables that the catalog lacks */
-	int64_t looked_ms;	/* for new tables */
-	bool copies_beside; /* the attempt's tables that wait for a copy get it while the others stream */
-
-	/* one attempt's */
-	struct selection selection; /* `config` is its own once the destination was reached */
-	struct connection *source;
-	struct connection *destination; /* batches, and the task's lock */
-	struct connection *control;		/* everything else at the destination */
-	struct connection *replication;
-	const struct dialect *dialect;
-	bool triggers_off;
-	struct catalog catalog;
-	struct progress progress;
-	struct source_identity identity;
-	bool known; /* sluice.progress has our row: state can be written */
-};
-
-/* ---- connections */
-
-static struct connection *
-open_source(struct session *s, enum connection_kind kind, struct error *err)
-{
-	return connection_open(s->loop, "source", s->config->source.conninfo, kind, "sluice", err);
-}
-
-static bool
-open_destination(struct session *s, struct connection **conn, struct error *err)
-{
-	*conn = connection_open(s->loop, "destination", s->config->destination.conninfo, CONNECTION_SQL, "sluice",
-							err);
-	return *conn &&
-		   target_open_session(*conn, s->config->destination.dialect, &s->dialect, &s->triggers_off, err);
-}
-
-static bool
-terminate(struct connection *conn, int pid, struct error *err)
-{
-	char sql[64];
-
-	snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(%d)", pid);
-	return connection_execute(conn, sql, NULL, 0, NULL, err);
-}
-
-/*
- * Sessions of ours may live on at their servers when the network between went
- * away, with the task's lock and the slot, until the servers find out.
- */
-static bool
-end_former_destination(struct session *s, struct error *err)
-{
-	int64_t holder;
-
-	if (!s->former_destination)
-		return true;
-	if (!progress_lock_holder(s->control, s->config->task, &holder, err))
-		return false;
-	return holder != s->former_destination || terminate(s->control, (int) holder, err);
-}
-
-static bool
-end_former_replication(struct session *s, struct error *err)
-{
-	struct source_slot slot;
-
-	if (!s->former_replication)
-		return true;
-	if (!source_read_slot(s->source, s->config->source.slot, &slot, err))
-		return false;
-	return !slot.active || slot.active_pid != s->former_replication ||
-		   terminate(s->source, s->former_replication, err);
-}
-
-static bool
-open_replication(struct session *s, struct error *err)
-{
-	s->replication = open_source(s, CONNECTION_REPLICATION, err);
-	if (s->replication)
-		s->former_replication = connection_backend_pid(s->replication);
-	return s->replication != NULL;
-}
-
-static void
-forget_predecessor(struct session *s)
-{
-	connection_close(s->predecessor);
-	s->predecessor = NULL;
-}
-
-static bool
-take_lock_over(struct session *s, struct error *err)
-{
-	if (progress_pass_lock(s->predecessor, s->destination, s->loop, s->config->task, err))
-		return true;
-	forget_predecessor(s);
-	return false;
-}
-
-/* The session that holds the task's lock, and with it the right to apply. */
-static bool
-open_locked_destination(struct session *s, struct error *err)
-{
-	if (!open_destination(s, &s->destination, err))
-		return false;
-	if (s->predecessor && !take_lock_over(s, err))
-		return false;
-	if (!s->predecessor &&
-		(!end_former_destination(s, err) || !progress_lock(s->destination, s->loop, s->config->task, err)))
-		return false;
-	forget_predecessor(s);
-	s->former_destination = connection_backend_pid(s->destination);
-	return true;
-}
-
-static bool
-open_all(struct session *s, struct error *err)
-{
-	s->source = open_source(s, CONNECTION_SQL, err);
-	if (!s->source || !connection_execute(s->source, source_session_settings, NULL, 0, NULL, err))
-		return false;
-	if (!open_destination(s, &s->control, err) || !open_locked_destination(s, err) ||
-		!end_former_replication(s, err))
-		return false;
-	steering_open(&s->steering, s->config);
-	s->connected_ms = loop_now_ms(s->loop);
-	return true;
-}
-
-static void
-close_all(struct session *s)
-{
-	connection_close(s->replication);
-	connection_close(s->destination);
-	connection_close(s->source);
-	connection_close(s->control);
-	s->replication = s->destination = s->source = s->control = NULL;
-	catalog_free(&s->catalog);
-	s->config = s->steering.config;
-	selection_fini(&s->selection);
-	s->known = false;
-}
-
-/* ---- what both servers say */
-
-static bool
-read_state(struct session *s, struct error *err)
-{
-	if (!source_identify(s->source, &s->identity, err) ||
-		!progress_read(s->control, s->config->task, &s->progress, err) ||
-		!failover_follow(s->loop, s->config, s->source, &s->progress, err))
-		return false;
-	s->known = s->progress.exists;
-	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
-		   (!s->progress.exists || progress_read_tables(s->control, s->config->task, &s->catalog, err)) &&
-		   schema_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
-		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
-		   (!s->config->schema.create || definition_read(s->source, s->control, s->config, &s->catalog, err));
-}
-
-static void
-log_item(enum log_level level, const struct check_item *item)
-{
-	log_write(level, "%s: %s%s%s", item->name, item->subject, item->subject[0] ? ": " : "", item->message);
-}
-
-static bool
-precheck(struct session *s, bool streaming, struct error *err)
-{
-	struct precheck precheck = {.from_outside = streaming};
-	bool ok =
-		precheck_run(&precheck, s->config, s->source, s->control, s->dialect, &s->catalog, &s->progress, err);
-
-	if (!ok)
-		return false;
-	for (unsigned i = 0; i < precheck.count; i++) {
-		const struct check_item *item = &precheck.items[i];
-
-		if (item->outcome == CHECK_FAILED && !streaming)
-			log_item(LOG_ERROR, item);
-		else if (item->outcome == CHECK_WARNING && !s->announced && !streaming)
-			log_item(LOG_WARNING, item);
-	}
-	if (precheck.failures > 0)
-		ok = precheck_error(&precheck, err);
-	precheck_free(&precheck);
-	return ok;
-}
-
-/* As read_state() does, and nothing is written down. */
-static bool
-read_trial(struct session *s, struct error *err)
-{
-	return source_identify(s->source, &s->identity, err) &&
-		   progress_read(s->control, s->config->task, &s->progress, err) &&
-		   source_read_catalog(s->source, s->config, &s->catalog, err) &&
-		   progress_read_tables(s->control, s->config->task, &s->catalog, err) &&
-		   schema_settle(s->source, NULL, s->config, &s->catalog, NULL, err) &&
-		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
-		   (!s->config->schema.create || definition_read(s->source, s->control, s->config, &s->catalog, err));
-}
-
-/* While the stream runs: whether the next attempt would come as far with another configuration. */
-static bool
-try_config(void *arg, const struct config *config, struct error *err)
-{
-	const struct session *s = arg;
-	struct session trial = {
-		.loop = s->loop,
-		.source = s->source,
-		.control = s->control,
-		.dialect = s->dialect,
-	};
-	bool ok;
-
-	selection_init(&trial.selection, config);
-	newcomers_leave_out(&s->newcomers, &trial.selection);
-	trial.config = &trial.selection.config;
-	ok = selection_read(&trial.selection, s->control, err) && read_trial(&trial, err) &&
-		 precheck(&trial, true, err);
-	catalog_free(&trial.catalog);
-	selection_fini(&trial.selection);
-	return ok;
-}
-
-static bool
-try_present_config(void *arg, struct error *err)
-{
-	const struct session *s = arg;
-
-	return try_config(arg, s->steering.config, err);
-}
-
-static bool
-change_tables(void *arg, enum table_action action, const struct string_list *names, struct error *err)
-{
-	struct session *s = arg;
-	struct table_change change = {
-		.source = s->source,
-		.destination = s->control,
-		.config = s->steering.config,
-		.try = action == TABLE_ADD ? try_present_config : NULL,
-		.arg = s,
-	};
-
-	return table_change(&change, action, names, err);
-}
-
-/* ---- new tables */
-
-static bool
-try_newcomers(void *arg, const struct config *config, struct error *err)
-{
-	return try_config(arg, config, err);
-}
-
-/* At heartbeats, and soon after the stream has mentioned a stranger. */
-static void
-look_for_newcomers(struct session *s)
-{
-	int64_t now = loop_now_ms(s->loop);
-	struct newcomers_look look = {
-		.source = s->source,
-		.config = s->steering.config,
-		.catalog = &s->catalog,
-		.now_ms = now,
-		.try = try_newcomers,
-		.arg = s,
-	};
-	struct selection selection;
-	struct error err;
-	bool accepted;
-
-	if (s->until.kind != UNTIL_STOPPED || (!s->strangers && now - s->looked_ms < s->config->wal.heartbeat_ms))
-		return;
-	/* Commits reach the stream before others see what they made. */
-	s->looked_ms = s->strangers ? now - s->config->wal.heartbeat_ms + STRANGER_MS : now;
-	s->strangers = false;
-	selection_init(&selection, look.config);
-	look.config = &selection.config;
-	if (!selection_read(&selection, s->control, &err) ||
-		!newcomers_look(&s->newcomers, &look, &accepted, &err))
-		log_warning("looking for new tables: %s", err.message);
-	else if (accepted)
-		s->steering.start_over = true;
-	selection_fini(&selection);
-}
-
-static bool
-is_fresh(const struct session *s)
-{
-	return !s->progress.exists || s->progress.applied_lsn == 0;
-}
-
-/* ---- slots and snapshots */
-
-/*
- * Makes a slot over the replication connection, which then holds the exported
- * snapshot for as long as nothing else is asked of it.  (The syntax is that of
- * PostgreSQL 13; later versions still take it.)
- */
-static bool
-create_slot(struct session *s, const char *slot, bool temporary, uint64_t *lsn, char *snapshot,
-			size_t snapshot_bytes, struct error *err)
-{
-	struct buffer sql;
-	struct result *res;
-	struct error ignored;
-	bool ok;
-
-	if (!open_replication(s, err))
-		return false;
-	log_info("making slot %s; this waits for transactions that are open at the source", slot);
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	buffer_printf(&sql, "CREATE_REPLICATION_SLOT ");
-	sql_identifier(&sql, slot);
-	buffer_printf(&sql, "%s LOGICAL sluice %s", temporary ? " TEMPORARY" : "",
-				  s->config->source.failover && !temporary ? "(SNAPSHOT 'export', FAILOVER)"
-														   : "EXPORT_SNAPSHOT");
-	buffer_put_u8(&sql, '\0');
-	ok = connection_execute(s->replication, (const char *) sql.data, NULL, 0, &res, err);
-	buffer_fini(&sql);
-	if (!ok) {
-		/* Where it waits for others the server does not see that we leave. */
-		if (err->class == ERROR_STOPPED && !terminate(s->source, s->former_replication, &ignored))
-			log_debug("the slot may be made yet: %s", ignored.message);
-		return error_context(err, "making slot %s", slot);
-	}
-	ok = lsn_parse(result_text(res, 0, 1), lsn) || error_set(err, ERROR_BUG, "the new slot has no LSN");
-	snprintf(snapshot, snapshot_bytes, "%s", result_text(res, 0, 2));
-	result_free(res);
-	return ok;
-}
-
-/* A start that ended before the slot's position was written down has left an
- * unused slot behind, at most. */
-static bool
-drop_unused_slot(struct session *s, struct error *err)
-{
-	struct source_slot slot;
-
-	if (!source_read_slot(s->source, s->config->source.slot, &slot, err))
-		return false;
-	return !slot.exists || source_drop_slot(s->source, s->config->source.slot, err);
-}
-
-static void
-take_identity(struct session *s)
-{
-	struct progress *p = &s->progress;
-
-	snprintf(p->slot, sizeof p->slot, "%s", s->config->source.slot);
-	snprintf(p->source_system, sizeof p->source_system, "%s", s->identity.system);
-	snprintf(p->source_database, sizeof p->source_database, "%s", s->identity.database);
-	p->source_timeline = s->identity.timeline;
-}
-
-/* The row goes first, without a position: whoever finds it so knows that the
- * slot, if there is one, was never used. */
-static bool
-begin_task(struct session *s, char *snapshot, size_t snapshot_bytes, struct error *err)
-{
-	if (s->progress.exists && !drop_unused_slot(s, err))
-		return false;
-	take_identity(s);
-	if (!progress_remove_tables(s->control, s->config->task, err) ||
-		!progress_write(s->control, s->config->task, &s->progress, err) ||
-		!create_slot(s, s->config->source.slot, false, &s->progress.slot_lsn, snapshot, snapshot_bytes, err))
-		return false;
-	s->progress.applied_lsn = s->progress.slot_lsn;
-	return progress_write(s->control, s->config->task, &s->progress, err);
-}
-
-/* ---- the initial copy */
-
-static unsigned
-count_waiting(const struct session *s)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < s->catalog.count; i++)
-		count += s->catalog.tables[i].state == TABLE_WAITING || s->catalog.tables[i].state == TABLE_COPYING;
-	return count;
-}
-
-static bool
-copy_tables(struct session *s, const char *snapshot, uint64_t snapshot_lsn, struct error *err)
-{
-	struct initial_copy_setup setup = {
-		.loop = s->loop,
-		.config = s->config,
-		.catalog = &s->catalog,
-		.control = s->control,
-		.snapshot = snapshot,
-		.snapshot_lsn = snapshot_lsn,
-		.applied_lsn = s->progress.applied_lsn,
-	};
-
-	return progress_add_tables(s->control, s->config->task, &s->catalog, err) &&
-		   progress_set_phase(s->control, s->config->task, "copying", NULL, err) &&
-		   initial_copy_run(&setup, err);
-}
-
-/* Without a copy the tables follow from here on. */
-static bool
-skip_copy(struct session *s, struct error *err)
-{
-	for (unsigned i = 0; i < s->catalog.count; i++) {
-		struct table *table = &s->catalog.tables[i];
-
-		if (table->state != TABLE_WAITING && table->state != TABLE_COPYING)
-			continue;
-		if (table->begun)
-			return error_set(err, ERROR_DATA, "the copy of %s.%s was begun and is not finished",
-							 table->source.schema, table->source.name) ||
-				   error_hint(err,
-							  "Let it finish with initial_copy.mode: full; or \"sluice drop\" and a target"
-							  " that is made ready by hand.");
-		table->state = TABLE_STREAMING;
-		table->snapshot_lsn = s->progress.applied_lsn;
-	}
-	return progress_add_tables(s->control, s->config->task, &s->catalog, err);
-}
-
-/* Tables that a crash left uncopied, or that are new, get a snapshot of their own. */
-static bool
-copy_late_tables(struct session *s, struct error *err)
-{
-	char slot[64], snapshot[128];
-	uint64_t lsn = 0;
-
-	if (s->config->initial_copy.mode == COPY_MODE_NONE)
-		return skip_copy(s, err);
-	snprintf(slot, sizeof slot, "sluice_copy_%d_%d", (int) getpid(), connection_backend_pid(s->source));
-	return create_slot(s, slot, true, &lsn, snapshot, sizeof snapshot, err) &&
-		   copy_tables(s, snapshot, lsn, err);
-}
-
-/* A run that is to end at some position has to have copied all before; and the
- * first stream begins when the initial copy is complete, interrupted or not. */
-static bool
-may_copy_beside(const struct session *s)
-{
-	return s->until.kind == UNTIL_STOPPED && s->progress.applied_lsn > s->progress.slot_lsn &&
-		   s->config->initial_copy.mode == COPY_MODE_FULL && late_copy_is_possible(s->config, &s->catalog);
-}
-
-static bool
-copy_if_needed(struct session *s, struct error *err)
-{
-	char snapshot[128];
-	bool ok = true;
-
-	s->copies_beside = false;
-	if (is_fresh(s)) {
-		ok = begin_task(s, snapshot, sizeof snapshot, err);
-		s->known = ok;
-		if (ok && s->config->initial_copy.mode == COPY_MODE_NONE)
-			ok = skip_copy(s, err);
-		else if (ok)
-			ok = copy_tables(s, snapshot, s->progress.applied_lsn, err);
-	} else if (count_waiting(s) > 0 && may_copy_beside(s)) {
-		s->copies_beside = true;
-		ok = progress_add_tables(s->control, s->config->task, &s->catalog, err);
-	} else if (count_waiting(s) > 0) {
-		ok = copy_late_tables(s, err);
-	}
-	/* Its snapshot has served; the stream gets a connection of its own. */
-	connection_close(s->replication);
-	s->replication = NULL;
-	return ok && after_copy_run(s->loop, s->control, s->dialect, &s->catalog, err);
-}
 
 /* ---- the stream */
 
@@ -549,7 +46,7 @@ on_turn(void *arg, bool copying)
 	struct session *s = arg;
 
 	if (!copying)
-		look_for_newcomers(s);
+		session_look_for_newcomers(s);
 	steering_turn(&s->steering, copying ? STEERING_COPYING_BESIDE : STEERING_STREAMING);
 	if (!s->steering.wishes.pause)
 		show_pause(s, false);
@@ -667,7 +164,7 @@ stream_to(struct session *s, uint64_t until, bool copies_beside, struct error *e
 	};
 	bool ok;
 
-	if (!match_encoding(s, err) || !check_slot_again(s, err) || !open_replication(s, err) ||
+	if (!match_encoding(s, err) || !check_slot_again(s, err) || !session_open_replication(s, err) ||
 		!failover_mark_slot(s->replication, s->config, err))
 		return false;
 	choose_text(s);
@@ -688,10 +185,10 @@ static bool
 read_again(struct session *s, struct error *err)
 {
 	catalog_free(&s->catalog);
-	if (!read_state(s, err) || !schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
+	if (!session_read_state(s, err) || !schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
 		return false;
-	return count_waiting(s) == 0 ||
-		   error_set(err, ERROR_RETRY, "%u tables need another copy", count_waiting(s));
+	return session_count_waiting(s) == 0 ||
+		   error_set(err, ERROR_RETRY, "%u tables need another copy", session_count_waiting(s));
 }
 
 /* Copies that are ahead of the position: the stream first brings all tables level. */
@@ -707,7 +204,7 @@ catch_up(struct session *s, struct error *err)
 			return false;
 		if (is_leaving(s))
 			return true;
-		if (!open_locked_destination(s, err))
+		if (!session_open_locked_destination(s, err))
 			return false;
 	}
 	return read_again(s, err) && promote_tables(s, s->progress.applied_lsn, err);
@@ -747,16 +244,6 @@ forget_late(struct session *s, struct error *err)
 		   (!s->progress.exists || progress_forget_late(s->control, s->config->task, err));
 }
 
-/* The configuration is extended by what was added and removed by hand, and by what cannot be taken in yet. */
-static bool
-select_tables(struct session *s, struct error *err)
-{
-	selection_init(&s->selection, s->steering.config);
-	newcomers_leave_out(&s->newcomers, &s->selection);
-	s->config = &s->selection.config;
-	return selection_read(&s->selection, s->control, err);
-}
-
 /* Tables that appeared since the last look, and are not fit, do not end a task that streams. */
 static bool
 go_without_newcomers(struct session *s, struct error *err)
@@ -768,8 +255,9 @@ go_without_newcomers(struct session *s, struct error *err)
 		return false;
 	catalog_free(&s->catalog);
 	selection_fini(&s->selection);
-	return select_tables(s, err) && read_state(s, err) &&
-		   schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err) && precheck(s, false, err);
+	return session_select_tables(s, err) && session_read_state(s, err) &&
+		   schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err) &&
+		   session_precheck(s, false, err);
 }
 
 static bool
@@ -777,13 +265,13 @@ attempt(struct session *s, struct error *err)
 {
 	bool first = s->until.kind == UNTIL_CURRENT && s->until_lsn == 0;
 
-	if (!open_all(s, err) || !select_tables(s, err) || (first && !source_await_flush(s->source, err)) ||
-		!forget_late(s, err) || !read_state(s, err))
+	if (!session_open_all(s, err) || !session_select_tables(s, err) ||
+		(first && !source_await_flush(s->source, err)) || !forget_late(s, err) || !session_read_state(s, err))
 		return false;
 	set_until(s);
 	if (!schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
 		return false;
-	if (!precheck(s, false, err) && !go_without_newcomers(s, err))
+	if (!session_precheck(s, false, err) && !go_without_newcomers(s, err))
 		return false;
 	if (!progress_install(s->control, s->dialect, err) ||
 		(s->progress.exists && !forget_tables(s->source, s->control, s->config->task, &s->catalog, err)))
@@ -791,7 +279,7 @@ attempt(struct session *s, struct error *err)
 	definition_warn(s->dialect, &s->catalog);
 	if (s->config->schema.create && !target_create_missing(s->control, s->dialect, &s->catalog, err))
 		return false;
-	if (!copy_if_needed(s, err))
+	if (!session_copy_if_needed(s, err))
 		return false;
 	return progress_take_over(s->control, s->config->task, &s->progress, err) && follow(s, err) &&
 		   (s->until.kind == UNTIL_STOPPED || loop_stop_requested(s->loop) ||
@@ -824,7 +312,7 @@ attempt_and_record(struct session *s, struct error *err)
 		record_outcome(s, "stopped", NULL);
 	else if (!ok && err->class != ERROR_RETRY)
 		record_outcome(s, "failed", err);
-	close_all(s);
+	session_close_all(s);
 	return ok;
 }
 
@@ -953,11 +441,11 @@ session_run(struct loop *loop, const struct config *config, const char *config_p
 	s.steering = (struct steering){.loop = loop,
 								   .config_path = config_path,
 								   .config = config,
-								   .try_config = try_config,
-								   .change_tables = change_tables,
+								   .try_config = session_try_config,
+								   .change_tables = session_change_tables,
 								   .arg = &s};
 	ok = run_until_done(&s, err);
-	forget_predecessor(&s);
+	session_forget_predecessor(&s);
 	newcomers_fini(&s.newcomers);
 	steering_close(&s.steering, ok ? NULL : err);
 	free(s.memories.strangers.oids);
