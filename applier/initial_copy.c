@@ -191,11 +191,9 @@ open_jobs(struct copy *copy, struct error *err)
 	return true;
 }
 
-static bool
-is_over(void *arg)
+bool
+initial_copy_is_over(struct copy *copy)
 {
-	struct copy *copy = arg;
-
 	if (copy->failed || loop_stop_requested(copy->setup->loop))
 		return true;
 	return copy->copied + copy->postponed == copy->queue_count && !copy->state_in_flight;
@@ -301,12 +299,6 @@ initial_copy_begin(const struct initial_copy_setup *setup, struct error *err)
 }
 
 bool
-initial_copy_is_over(struct copy *copy)
-{
-	return is_over(copy);
-}
-
-bool
 initial_copy_end(struct copy *copy, struct error *err)
 {
 	bool ok = copy->queue_count == 0 || outcome(copy, err);
@@ -315,15 +307,4 @@ initial_copy_end(struct copy *copy, struct error *err)
 		fprintf(stderr, "\r\033[K");
 	finish(copy);
 	return ok;
-}
-
-bool
-initial_copy_run(const struct initial_copy_setup *setup, struct error *err)
-{
-	struct copy *copy = initial_copy_begin(setup, err);
-
-	if (!copy)
-		return false;
-	loop_run_until(setup->loop, is_over, copy);
-	return initial_copy_end(copy, err);
 }

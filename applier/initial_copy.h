@@ -33,16 +33,13 @@ struct initial_copy_setup {
 	bool beside;				/* the tables' changes wait in a backlog meanwhile: see late_copy.h */
 };
 
-/* Copies the tables in state waiting or copying.  ERROR_STOPPED when a stop
- * was requested before all were copied; ERROR_RETRY also when all are that the
- * snapshot still shows as they are, and others need a new one. */
-MUST_CHECK bool initial_copy_run(const struct initial_copy_setup *setup, struct error *err);
-
 /*
- * The same beside other work: it goes on in callbacks.  initial_copy_end()
- * tells what came of it, also before it is over, and frees it; tables that need
- * another snapshot go on waiting; `setup` and what
- * it points to must live until then.  Both pump the loop for a short while.
+ * Copies the tables in state waiting or copying, in callbacks.  initial_copy_end()
+ * tells what came of it, also before it is over, and frees it: ERROR_STOPPED when a
+ * stop was requested before all were copied; ERROR_RETRY also when all are that the
+ * snapshot still shows as they are, and others need a new one (beside the stream these go
+ * on waiting).  `setup` and what it points to must live until then.  Begin and end pump
+ * the loop for a short while.
  */
 struct copy;
 

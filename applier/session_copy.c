@@ -107,6 +107,32 @@ session_count_waiting(const struct session *s)
 	return count;
 }
 
+struct copy_run {
+	struct session *session;
+	struct copy *copy;
+};
+
+/* At the top of the program: whoever asks for something now hears that it cannot be done. */
+static bool
+copy_is_over(void *arg)
+{
+	struct copy_run *run = arg;
+
+	steering_turn(&run->session->steering, STEERING_COPYING);
+	return initial_copy_is_over(run->copy);
+}
+
+static bool
+run_copy(struct session *s, const struct initial_copy_setup *setup, struct error *err)
+{
+	struct copy_run run = {.session = s, .copy = initial_copy_begin(setup, err)};
+
+	if (!run.copy)
+		return false;
+	loop_run_until(s->loop, copy_is_over, &run);
+	return initial_copy_end(run.copy, err);
+}
+
 static bool
 copy_tables(struct session *s, const char *snapshot, uint64_t snapshot_lsn, struct error *err)
 {
@@ -121,8 +147,7 @@ copy_tables(struct session *s, const char *snapshot, uint64_t snapshot_lsn, stru
 	};
 
 	return progress_add_tables(s->control, s->config->task, &s->catalog, err) &&
-		   progress_set_phase(s->control, s->config->task, "copying", NULL, err) &&
-		   initial_copy_run(&setup, err);
+		   progress_set_phase(s->control, s->config->task, "copying", NULL, err) && run_copy(s, &setup, err);
 }
 
 /* Without a copy the tables follow from here on. */

@@ -101,11 +101,15 @@ subtest 'a pause outlasts a lost connection, and not the daemon' => sub {
 };
 
 # A second daemon is refused after a while, and the first is still reached.
-my $second = IPC::Run::start([ $t->program, 'run', '-c', $t->{config} ], '2>', \my $refusal);
+my $second_config = $t->configure({}, 'second.yaml');
+my $second = IPC::Run::start([ $t->program, 'run', '-c', $second_config ], '2>', \my $refusal);
 
 subtest 'reload' => sub {
 	$t->configure({ tables => { include => ['public.*', 'later.*'] } });
 	is($t->run_ok('reload')->{stdout}, "reloaded\n", 'a larger selection');
+	$t->poll_ok(sub {
+		$t->destination_sql("SELECT count(*) FROM sluice.tables WHERE source_schema = 'later' AND state = 'streaming'");
+	}, 'what is new is copied');
 	$t->source_sql("INSERT INTO later.b VALUES (2, 'new')");
 	$t->wait_applied_ok;
 	$t->all_equal_ok('public.a', 'later.b');
@@ -138,9 +142,25 @@ subtest 'a daemon that was killed leaves a socket behind' => sub {
 	is($t->wait_for_end, 0, 'the successor has its own');
 };
 
+subtest 'during the initial copy' => sub {
+	$t->run_ok('drop');
+	$t->configure({ initial_copy => { existing => 'clear' } });
+	my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE a IN EXCLUSIVE MODE');
+	$t->start;
+	$t->poll_ok(sub { $t->log =~ /copying 1 tables/ }, 'it copies');
+	$t->fails_like(['pause'], 1, qr/the initial copy runs, which cannot be paused.*sluice stop/, 'pause');
+	$t->fails_like(['reload'], 1, qr/does not stream at the moment/, 'reload');
+	$t->fails_like([ 'table', 'add', 'later.b' ], 1, qr/does not stream at the moment/, 'table');
+	is($t->run_ok('stop')->{stdout}, "stopped\n", 'stop');
+	is($t->wait_for_end, 0, 'it has ended');
+	SluiceTest::release($lock);
+	$t->run_ok('run', '--until', 'current');
+	$t->all_equal_ok('public.a');
+};
+
 subtest 'without a place for the socket' => sub {
 	my $long = "$t->{directory}/" . 'x' x 100;
-	$t->configure({ apply => { spill_directory => $long }, tables => { include => ['public.*', 'later.*'] } });
+	$t->configure({ apply => { spill_directory => $long } });
 	$t->start;
 	streaming(0);
 	like($t->log, qr/longer than.*steer a running daemon cannot reach/, 'the daemon warns and works');
