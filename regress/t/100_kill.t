@@ -27,12 +27,13 @@ $t->configure({
 my $unexpected = 0;
 my %phases;
 
-# Starts it, waits until it says so much, lets it live for a while, kills it.
+# Starts it, waits until it says so much (which it does not if all is copied by
+# now), lets it live for a while, kills it.
 sub live_and_die
 {
 	my ($seconds, $said) = @_;
 	$t->start;
-	SluiceTest::poll(sub { $t->log =~ $said || !$t->running }) if $said;
+	SluiceTest::poll(sub { $t->log =~ $said || !$t->running }, 5) if $said;
 	sleep $seconds;
 	if (!$t->running) { $unexpected++; diag($t->log); return; }
 	$t->kill9;
