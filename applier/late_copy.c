@@ -51,15 +51,27 @@ is_waiting(const struct table *table)
 	return table->state == TABLE_WAITING || table->state == TABLE_COPYING;
 }
 
+/* Rows of others in the target must not be cleared when the copy has to start again. */
+static bool
+may_be_cleared(const struct config *config, const struct table *table)
+{
+	return !table->shared_with && config->initial_copy.existing != COPY_EXISTING_APPEND;
+}
+
 bool
 late_copy_is_possible(const struct config *config, const struct catalog *catalog)
 {
 	unsigned waiting = 0;
+	bool clearable = true;
 	struct error err;
 
-	for (unsigned i = 0; i < catalog->count; i++)
-		waiting += is_waiting(&catalog->tables[i]);
-	if (waiting == 0 || waiting == catalog->count)
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *table = &catalog->tables[i];
+
+		waiting += is_waiting(table);
+		clearable = clearable && (!is_waiting(table) || may_be_cleared(config, table));
+	}
+	if (waiting == 0 || waiting == catalog->count || !clearable)
 		return false;
 	if (spill_prepare(config->apply.spill_directory, &err))
 		return true;
