@@ -48,6 +48,8 @@ $t->source_sql('BEGIN; CREATE TABLE p2 (id int PRIMARY KEY); INSERT INTO p2 VALU
 $t->wait_applied_ok;
 $t->source_sql('CREATE TABLE p3 (id int PRIMARY KEY); INSERT INTO p3 VALUES (1); INSERT INTO keyed VALUES (5)');
 $t->wait_applied_ok;
+$t->poll_ok(sub { my ($failed, $count) = SluiceTest::psql_try($t->destination_conninfo, 'SELECT count(*) FROM public.p3'); !$failed && $count == 1 },
+	'a new table is copied beside the stream');
 is($t->stop, 0, 'SIGTERM ends it with 0');
 $t->all_equal_ok('public.keyed', 'public.p3', 'public.late');
 
