@@ -82,6 +82,8 @@ $t->wait_applied_ok('and followed');
 $t->all_equal_ok(@tables, 'deep.newcomer');
 $t->source_sql(q{BEGIN; CREATE TABLE deep.second (id int PRIMARY KEY); INSERT INTO deep.second VALUES (1); INSERT INTO deep.keyless VALUES (100, 'same transaction'); COMMIT});
 $t->wait_applied_ok('another, whose first rows came with it');
+$t->poll_ok(sub { my ($failed, $count) = SluiceTest::psql_try($t->destination_conninfo, 'SELECT count(*) FROM deep.second'); !$failed && $count == 1 },
+	'it is copied beside the stream');
 $t->all_equal_ok(@tables, 'deep.newcomer', 'deep.second');
 is($t->stop, 0, 'it stops');
 
