@@ -45,7 +45,7 @@ applier_cflags = -std=c11 $(warnings) $(sanitize) $(CFLAGS)
 applier_libs = -L$(shell $(PG_CONFIG) --libdir) -Wl,--as-needed \
 	-lpq -luv -lyaml -lxxhash -llz4 -lm
 
-sources = $(patsubst $(SRC)/%,%,$(wildcard $(SRC)/common/*.c $(SRC)/applier/*.c))
+sources = $(patsubst $(SRC)/%,%,$(wildcard $(SRC)/common/*.c $(SRC)/applier/*/*.c))
 objects = $(sources:%.c=$(BUILD)/%.o)
 
 # What the unit tests and the fuzzers link, as far as they need it.
@@ -62,7 +62,7 @@ plugin: $(BUILD)/plugin/sluice.so
 $(BUILD)/sluice: $(objects)
 	$(call run,link sluice,$(CC) $(sanitize) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(applier_libs))
 
-$(testable): $(filter-out $(BUILD)/applier/main.o,$(objects))
+$(testable): $(filter-out $(BUILD)/applier/verbs/main.o,$(objects))
 	@rm -f $@
 	@ar rcs $@ $^
 
@@ -108,7 +108,7 @@ flags:
 
 # Brings the C files into the shape that `make lint` asks for.
 format:
-	clang-format -i $(wildcard $(addprefix $(SRC)/,$(foreach d,common applier plugin regress/unit regress/fuzz regress/bench,$(d)/*.c $(d)/*.h)))
+	clang-format -i $(wildcard $(addprefix $(SRC)/,$(foreach d,common applier/* plugin regress/unit regress/fuzz regress/bench,$(d)/*.c $(d)/*.h)))
 
 packages:
 	@$(SRC)/regress/packages

@@ -3,7 +3,7 @@
  */
 #include <stdlib.h>
 
-#include "applier/config.h"
+#include "base/config.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t len);
 

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "applier/merge_plan.h"
+#include "merge/merge_plan.h"
 
 #define MAX_RELATIONS 8
 #define OUT_BYTES ((size_t) 1 << 24)

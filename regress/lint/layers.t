@@ -13,29 +13,29 @@ my $libraries = qr/^(uv\.h|uv\/.*|libpq-fe\.h|libpq\/.*)$/;
 # common/ stands on the C library alone, but for the compression of frames.
 my $standard = qr/^(assert|ctype|errno|float|inttypes|limits|math|stdalign|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|lz4)\.h$/;
 
-my @rules = read_table('regress/lint/layers');
+my %layers = read_table('regress/lint/layers');
 
 sub read_table
 {
 	my ($path) = @_;
 	open my $file, '<', $path or die "cannot read $path: $!";
-	my @rules;
+	my %layers;
 	while (my $line = <$file>)
 	{
 		next if $line =~ /^\s*(#|$)/;
 		my ($layer, @names) = split ' ', $line;
-		push @rules, map { my $name = quotemeta; [ qr/^${\ ($name =~ s{\\\*}{.*}r)}$/, $layer ] } @names;
+		@layers{@names} = ($layer) x @names;
 	}
-	return @rules;
+	return %layers;
 }
 
-# The layer of a file of applier/, by the first name in the table that matches.
+# The layer of a file of applier/: its own, else its folder's.
 sub layer_of
 {
 	my ($path) = @_;
-	my ($name) = $path =~ m{([^/]+)\.[ch]$};
-	for my $rule (@rules) { return $rule->[1] if $name =~ $rule->[0]; }
-	return undef;
+	my ($folder, $name) = $path =~ m{^applier/(?:(\w+)/)?(\w+)\.[ch]$} or return undef;
+	return undef unless defined $folder;
+	return $layers{"$folder/$name"} // $layers{$folder};
 }
 
 # Where a quoted include leads: the folder of the file, then the include path.
@@ -54,6 +54,7 @@ sub complaints
 {
 	my ($path) = @_;
 	my ($folder, $name) = $path =~ m{^(\w+)/(.*)\.[ch]$};
+	$name =~ s{.*/}{};
 	my @found;
 	push @found, "$path is in no layer of regress/lint/layers"
 	  if $folder eq 'applier' && !defined layer_of($path);
@@ -88,7 +89,7 @@ sub quoted
 	return $its > $mine ? "layer $mine includes $include of layer $its" : '';
 }
 
-my @files = (glob('common/*.[ch]'), glob('applier/*.[ch]'), glob('plugin/*.[ch]'));
+my @files = (glob('common/*.[ch]'), glob('applier/*.[ch] applier/*/*.[ch]'), glob('plugin/*.[ch]'));
 for my $path (@files)
 {
 	my @found = complaints($path);
@@ -96,8 +97,10 @@ for my $path (@files)
 }
 
 # The check itself would notice.
-is(layer_of('applier/loop.c'), 2, 'the table is read');
-like(quoted('applier', 'applier/arena.c', 'applier/main.h'), qr/layer 1 .* layer 5/, 'looking up is found');
+is(layer_of('applier/io/loop.c'), 2, 'the table is read');
+is(layer_of('applier/copy/copy_parts.h'), 3, 'a line of its own goes before the folder');
+is(layer_of('applier/loop.c'), undef, 'a file outside of the folders has no layer');
+like(quoted('applier', 'applier/base/arena.c', 'applier/verbs/verbs.h'), qr/layer 1 .* layer 5/, 'looking up is found');
 like(angle('applier', 'batch', 'uv.h'), qr/outside/, 'a library above its layer is found');
 like(angle('common', 'change', 'postgres.h'), qr/common/, 'a server header in common/ is found');
 

@@ -26,11 +26,11 @@ sub documented
 	like($page, qr/`\Q$_\E`/, "$what $_") for @names;
 }
 
-documented('check', text_of(glob 'applier/precheck*.c') =~ /precheck_add\(\s*c,[^";]*"([^"]+)"/g);
-documented('field of status', text_of('applier/verb_status.c') =~ /(?:put_(?:field|number)\(out, |\\)"(\w+)\\?"/g);
-documented('state', text_of('applier/catalog.c') =~ /\[TABLE_\w+\]\s*=\s*"(\w+)"/g);
+documented('check', text_of(glob 'applier/precheck/*.c') =~ /precheck_add\(\s*c,[^";]*"([^"]+)"/g);
+documented('field of status', text_of('applier/verbs/verb_status.c') =~ /(?:put_(?:field|number)\(out, |\\)"(\w+)\\?"/g);
+documented('state', text_of('applier/tables/catalog.c') =~ /\[TABLE_\w+\]\s*=\s*"(\w+)"/g);
 
-my @verbs = text_of('applier/main.c') =~ /^\t\{"(\w+)", "[^"]*", OPTION/mg;
+my @verbs = text_of('applier/verbs/main.c') =~ /^\t\{"(\w+)", "[^"]*", OPTION/mg;
 cmp_ok(scalar @verbs, '>', 4, 'found verbs');
 like($page, qr/^## $_$/m, "verb $_") for @verbs;
 

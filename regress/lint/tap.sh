@@ -22,10 +22,10 @@ finish() {
 
 # The files of the C code by where they stand.
 shopt -s nullglob
-program_files=(common/*.c applier/*.c)
+program_files=(common/*.c applier/*/*.c)
 plugin_files=(plugin/*.c)
 test_files=(regress/unit/*.c regress/fuzz/*.c regress/bench/*.c)
-all_files=(common/*.[ch] applier/*.[ch] plugin/*.[ch] regress/unit/*.[ch] regress/fuzz/*.[ch] regress/bench/*.c)
+all_files=(common/*.[ch] applier/*/*.[ch] plugin/*.[ch] regress/unit/*.[ch] regress/fuzz/*.[ch] regress/bench/*.c)
 
 # What the Makefile compiles with; the server's headers are not ours to judge.
 program_flags=$(make -s flags)

@@ -5,7 +5,7 @@
 #ifndef SLUICE_FEED_H
 #define SLUICE_FEED_H
 
-#include "applier/net_change.h"
+#include "merge/net_change.h"
 #include "sketch.h"
 
 /* Stands for a long value that did not change and does not travel. */

@@ -12,8 +12,8 @@
 
 #include <stdio.h>
 
-#include "applier/batch.h"
-#include "applier/merge_plan.h"
+#include "merge/batch.h"
+#include "merge/merge_plan.h"
 #include "minisql.h"
 #include "sketch.h"
 

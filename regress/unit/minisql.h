@@ -10,8 +10,8 @@
 #ifndef SLUICE_MINISQL_H
 #define SLUICE_MINISQL_H
 
-#include "applier/arena.h"
-#include "applier/connection.h"
+#include "base/arena.h"
+#include "io/connection.h"
 
 struct cell {
 	const uint8_t *data; /* NULL: a NULL */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "applier/sql.h"
+#include "base/sql.h"
 
 #define SQL_LIMIT ((size_t) 1 << 20)
 

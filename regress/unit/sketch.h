@@ -5,7 +5,7 @@
 #ifndef SLUICE_SKETCH_H
 #define SLUICE_SKETCH_H
 
-#include "applier/shape.h"
+#include "tables/shape.h"
 
 #define SKETCH_COLUMNS 24
 

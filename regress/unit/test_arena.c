@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "applier/arena.h"
+#include "base/arena.h"
 
 #define CHUNK 1024
 

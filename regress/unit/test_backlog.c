@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "backlog.h"
+#include "merge/backlog.h"
 
 static const char *
 folder(void)

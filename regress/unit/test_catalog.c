@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "applier/catalog.h"
-#include "applier/dialect.h"
+#include "dialect/dialect.h"
+#include "tables/catalog.h"
 
 /* A string constant for a struct that elsewhere owns its strings. */
 #define TEXT(string) ((char *) (uintptr_t) (string))

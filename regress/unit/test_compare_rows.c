@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "applier/compare_rows.h"
+#include "compare/compare_rows.h"
 
 /* Digests whose second half is a small number. */
 #define DIGEST(letter, number) letter "aaaaaaaaaaaaaaa000000000000000" number

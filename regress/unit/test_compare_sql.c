@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "applier/compare_sql.h"
+#include "compare/compare_sql.h"
 
 /* A string constant for a struct that elsewhere owns its strings. */
 #define TEXT(string) ((char *) (uintptr_t) (string))

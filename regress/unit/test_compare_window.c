@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "applier/compare_window.h"
+#include "compare/compare_window.h"
 #include "sketch.h"
 
 #define LIMIT ((size_t) 1 << 20)

@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "applier/config.h"
-#include "applier/config_schema.h"
-#include "applier/config_value.h"
+#include "base/config.h"
+#include "base/config_schema.h"
+#include "base/config_value.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "applier/copy_parts.h"
+#include "copy/copy_parts.h"
 
 #define MB ((int64_t) 1 << 20)
 

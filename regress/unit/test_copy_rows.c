@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "applier/copy_rows.h"
 #include "feed.h"
+#include "merge/copy_rows.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define UNCHANGED feed_unchanged

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "applier/ddl.h"
-#include "applier/ddl_column.h"
-#include "applier/sql.h"
+#include "base/sql.h"
+#include "dialect/ddl.h"
+#include "dialect/ddl_column.h"
 
 /* A string constant for a struct that elsewhere owns its strings. */
 #define TEXT(string) ((char *) (uintptr_t) (string))

@@ -8,13 +8,13 @@
 
 #include <cmocka.h>
 
-#include "applier/ddl.h"
-#include "applier/ddl_index.h"
-#include "applier/ddl_partition.h"
-#include "applier/ddl_type.h"
-#include "applier/definition.h"
-#include "applier/failover.h"
-#include "applier/retention.h"
+#include "dialect/ddl.h"
+#include "dialect/ddl_index.h"
+#include "dialect/ddl_partition.h"
+#include "dialect/ddl_type.h"
+#include "servers/failover.h"
+#include "servers/retention.h"
+#include "tables/definition.h"
 
 /* A string constant for a struct that elsewhere owns its strings. */
 #define TEXT(string) ((char *) (uintptr_t) (string))

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "applier/descriptions.h"
+#include "tables/descriptions.h"
 
 static void
 add(struct descriptions *d, uint32_t number, uint32_t oid, uint8_t flags)

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "applier/error.h"
-#include "applier/log.h"
+#include "base/error.h"
+#include "base/log.h"
 
 static const char *
 sentence(const struct error *err)

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "applier/json.h"
+#include "base/json.h"
 
 static void
 assert_json(const char *text, const char *expected)

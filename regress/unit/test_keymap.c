@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <xxhash.h>
 
-#include "applier/keymap.h"
+#include "base/keymap.h"
 
 struct fixture {
 	struct arena arena;

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "applier/mapping.h"
 #include "sketch.h"
+#include "tables/mapping.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 

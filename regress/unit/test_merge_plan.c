@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "applier/merge_plan.h"
 #include "feed.h"
+#include "merge/merge_plan.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define UNCHANGED feed_unchanged

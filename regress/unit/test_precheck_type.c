@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "applier/precheck_type.h"
+#include "precheck/precheck_type.h"
 
 #define TEXT(string) ((char *) (uintptr_t) (string))
 

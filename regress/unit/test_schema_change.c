@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "applier/dialect.h"
-#include "applier/schema_change.h"
-#include "applier/table_definition.h"
+#include "dialect/dialect.h"
+#include "tables/schema_change.h"
+#include "tables/table_definition.h"
 
 /* A string constant for a struct that elsewhere owns its strings. */
 #define TEXT(string) ((char *) (uintptr_t) (string))

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "open_transactions.h"
+#include "merge/open_transactions.h"
 
 #define PIECE_BYTES 1000
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "applier/sql.h"
+#include "base/sql.h"
 
 /* Ends the buffer's text, compares it and lets go of it. */
 static void

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "applier/stagings.h"
+#include "merge/stagings.h"
 
 /* A transaction that uses the staging tables of the shapes from..to; what it drops. */
 static void

@@ -1,0 +1,260 @@
+#include "compare.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/sql.h"
+#include "compare_scan.h"
+#include "lsn.h"
+
+/* How often another position is taken for what could not be compared at the one before. */
+#define ROUNDS 20
+/* Without a daemon it is the same one. */
+#define ROUNDS_AT_REST 2
+#define MEMORY_CHUNK ((size_t) 64 << 10)
+
+/* One position. */
+struct round {
+	struct compare_report *report;
+	struct compare_point point;
+	unsigned limit;
+	struct compare_table **queue; /* the largest first */
+	unsigned queue_count;
+};
+
+/* ---- which tables, and how */
+
+static char *print(struct arena *memory, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static char *
+print(struct arena *memory, const char *format, ...)
+{
+	char text[ERROR_MESSAGE_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	return arena_strdup(memory, text);
+}
+
+/* The table's entry in the report: of an earlier round, or a new one. */
+static struct compare_table *
+entry_of(struct compare_report *report, const struct table *table)
+{
+	for (unsigned i = 0; report->round_count > 1 && i < report->count; i++) {
+		const struct source_table *other = &report->tables[i].table->source;
+
+		if (strcmp(other->schema, table->source.schema) == 0 && strcmp(other->name, table->source.name) == 0)
+			return &report->tables[i];
+	}
+	return &report->tables[report->count++];
+}
+
+static char *
+why_not(const struct table *table, struct arena *memory)
+{
+	if (!table->target.exists)
+		return arena_strdup(memory, "its target does not exist");
+	if (table->state == TABLE_HELD && table->error)
+		return print(memory, "it is held: %s", table->error);
+	return print(memory, "its state is %s", table_state_name(table->state));
+}
+
+/* Whether there is a reason not to compare the table. */
+static bool
+is_out(const struct round *round, unsigned index, struct compare_table *it)
+{
+	const struct compare_window *window = &round->point.window;
+	struct arena *memory = &round->report->memory;
+	const struct table *table = it->table;
+
+	if (!compare_point_reaches(&round->point, index)) {
+		it->reason = why_not(table, memory);
+		it->changed = table->state == TABLE_CATCHING_UP && round->point.followed;
+	} else if (compare_window_problem(window, table)) {
+		it->reason = arena_strdup(memory, compare_window_problem(window, table));
+		it->changed = round->point.followed;
+	} else if (!round->point.followed && compare_window_net(window, table)) {
+		it->reason = print(memory,
+						   "no daemon runs, and the source has changed %u of its rows since; start \"sluice "
+						   "run\", or let \"sluice run --until current\" apply them, and compare again",
+						   net_change_count(compare_window_net(window, table)));
+	}
+	return it->reason != NULL;
+}
+
+static void
+plan_table(struct round *round, unsigned index)
+{
+	const struct compare_point *point = &round->point;
+	struct arena *memory = &round->report->memory;
+	const struct table *table = &point->catalog->tables[index];
+	struct compare_table *it = entry_of(round->report, table);
+	size_t bytes;
+
+	if (it->planned)
+		compare_plan_fini(&it->plan);
+	*it = (struct compare_table){
+		.table = table, .result = COMPARE_NOT_DONE, .lsn = point->progress.applied_lsn};
+	if (is_out(round, index, it))
+		return;
+	compare_plan_init(&it->plan, table, point->same_encoding,
+					  connection_server_version(point->ends[0].target));
+	it->planned = true;
+	if (it->plan.pair_count == 0) {
+		it->reason = arena_strdup(memory, "the two sides have no column in common");
+		return;
+	}
+	bytes = compare_plan_buckets(&it->plan) * sizeof *it->source_buckets;
+	it->source_buckets = arena_alloc_zero(memory, bytes);
+	it->target_buckets = arena_alloc_zero(memory, bytes);
+	round->queue[round->queue_count++] = it;
+}
+
+static int
+larger_first(const void *a, const void *b)
+{
+	const struct compare_table *const *x = a, *const *y = b;
+	int64_t xs = (*x)->table->source.bytes, ys = (*y)->table->source.bytes;
+
+	return (xs < ys) - (xs > ys);
+}
+
+static void
+plan_tables(struct round *round)
+{
+	struct compare_report *report = round->report;
+	const struct catalog *catalog = round->point.catalog;
+
+	if (report->round_count == 1)
+		report->tables = arena_alloc_zero(&report->memory, catalog->count * sizeof *report->tables);
+	round->queue = catalog_alloc(catalog->count, sizeof(*round->queue));
+	for (unsigned i = 0; i < catalog->count; i++)
+		if (round->point.wanted[i])
+			plan_table(round, i);
+	if (round->queue_count > 1)
+		qsort(round->queue, round->queue_count, sizeof(*round->queue), larger_first);
+}
+
+/* ---- one round */
+
+static bool
+judge_tables(struct round *round, struct error *err)
+{
+	for (unsigned i = 0; i < round->queue_count; i++) {
+		struct compare_table *it = round->queue[i];
+
+		if (it->changed)
+			continue;
+		it->result = COMPARE_EQUAL;
+		if (!compare_judge(it, &round->point.ends[0], compare_window_net(&round->point.window, it->table),
+						   round->point.config->initial_copy.existing == COPY_EXISTING_APPEND, round->limit,
+						   &round->report->memory, err))
+			return false;
+		if (it->changed) {
+			it->result = COMPARE_NOT_DONE;
+			it->reason = arena_strdup(&round->report->memory, "it was altered or truncated meanwhile");
+		}
+	}
+	return true;
+}
+
+static bool
+run_round(struct round *round, const struct string_list *names, struct error *err)
+{
+	struct compare_report *report = round->report;
+	bool ok;
+
+	round->point.catalog = &report->catalogs[report->round_count++];
+	round->point.may_be_gone = report->round_count > 1;
+	ok = compare_point_take(&round->point, names, err);
+	if (ok) {
+		char lsn[LSN_TEXT_BYTES];
+
+		report->followed = round->point.followed;
+		plan_tables(round);
+		log_info("comparing %u table%s as of %s", round->queue_count, round->queue_count == 1 ? "" : "s",
+				 lsn_format(round->point.progress.applied_lsn, lsn));
+		ok = compare_scan_run(&round->point, round->queue, round->queue_count, &report->memory, err) &&
+			 judge_tables(round, err);
+	}
+	compare_point_leave(&round->point);
+	free(round->queue);
+	return ok;
+}
+
+/* ---- all of them */
+
+static void
+put_name(struct buffer *out, const struct table *table)
+{
+	buffer_reset(out);
+	sql_qualified(out, table->source.schema, table->source.name);
+	buffer_put_u8(out, '\0');
+}
+
+/* The tables that changed while they were looked at. */
+static void
+list_changed(struct compare_report *report, struct string_list *names)
+{
+	struct buffer name;
+
+	names->items = arena_alloc_zero(&report->memory, (report->count + 1) * sizeof(*names->items));
+	names->count = 0;
+	buffer_init(&name, SIZE_MAX / 2, NULL, NULL);
+	for (unsigned i = 0; i < report->count; i++) {
+		if (!report->tables[i].changed)
+			continue;
+		put_name(&name, report->tables[i].table);
+		names->items[names->count++] = arena_strdup(&report->memory, (const char *) name.data);
+	}
+	buffer_fini(&name);
+}
+
+static bool
+run_rounds(struct loop *loop, const struct config *config, struct string_list names, unsigned limit,
+		   struct compare_report *report, struct error *err)
+{
+	for (;;) {
+		struct round round = {.report = report, .point = {.loop = loop, .config = config}, .limit = limit};
+
+		if (!run_round(&round, &names, err))
+			return false;
+		list_changed(report, &names);
+		if (names.count == 0 || report->round_count == (report->followed ? ROUNDS : ROUNDS_AT_REST))
+			return true;
+		log_info("comparing %u table%s again that changed or came level meanwhile", names.count,
+				 names.count == 1 ? "" : "s");
+	}
+}
+
+void
+compare_report_free(struct compare_report *report)
+{
+	for (unsigned i = 0; i < report->count; i++)
+		if (report->tables[i].planned)
+			compare_plan_fini(&report->tables[i].plan);
+	for (unsigned i = 0; i < report->round_count; i++)
+		catalog_free(&report->catalogs[i]);
+	arena_fini(&report->memory);
+	*report = (struct compare_report){0};
+}
+
+bool
+compare_run(struct loop *loop, const struct config *config, const struct string_list *names, unsigned limit,
+			struct compare_report *report, struct error *err)
+{
+	*report = (struct compare_report){0};
+	arena_init(&report->memory, MEMORY_CHUNK);
+	report->catalogs = arena_alloc_zero(&report->memory, ROUNDS * sizeof *report->catalogs);
+	if (run_rounds(loop, config, *names, limit, report, err))
+		return true;
+	compare_report_free(report);
+	/* Nobody is to take an interrupted comparison for an equal one. */
+	if (err->class == ERROR_STOPPED)
+		return error_set(err, ERROR_DATA, "stopped before the comparison was done");
+	return false;
+}

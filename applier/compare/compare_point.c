@@ -1,0 +1,651 @@
+#include "compare_point.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/sql.h"
+#include "lsn.h"
+#include "pattern.h"
+#include "servers/source.h"
+#include "servers/target.h"
+
+#define POLL_MS 50
+/* How long the destination's position may stand still beyond the heartbeat. */
+#define PATIENCE_MS 60000
+/* How long a daemon that lost its connections may take to come back. */
+#define RETURN_MS 3000
+/* Snapshots of the destination that are taken at the same time show the same position, nearly always. */
+#define SNAPSHOT_TRIES 20
+#define PEEK_LIMIT ((size_t) 2 << 30)
+
+/* ---- connections */
+
+static struct connection *
+open_source(struct compare_point *point, enum connection_kind kind, struct error *err)
+{
+	struct connection *conn =
+		connection_open(point->loop, "source", point->config->source.conninfo, kind, "sluice compare", err);
+
+	if (conn && kind == CONNECTION_SQL &&
+		!connection_execute(conn, source_session_settings, NULL, 0, NULL, err)) {
+		connection_close(conn);
+		return NULL;
+	}
+	return conn;
+}
+
+static struct connection *
+open_target(struct compare_point *point, struct error *err)
+{
+	struct connection *conn = connection_open(point->loop, "destination", point->config->destination.conninfo,
+											  CONNECTION_SQL, "sluice compare", err);
+	bool triggers_off;
+
+	if (conn &&
+		!target_open_session(conn, point->config->destination.dialect, &point->dialect, &triggers_off, err)) {
+		connection_close(conn);
+		return NULL;
+	}
+	return conn;
+}
+
+static void
+close_end(struct compare_ends *end)
+{
+	connection_close(end->source);
+	connection_close(end->target);
+	*end = (struct compare_ends){0};
+}
+
+void
+compare_point_leave(struct compare_point *point)
+{
+	for (unsigned i = 0; i < point->end_count; i++)
+		close_end(&point->ends[i]);
+	free(point->ends);
+	free(point->wanted);
+	point->wanted = NULL;
+	connection_close(point->snapshot);
+	connection_close(point->source);
+	connection_close(point->target);
+	compare_window_fini(&point->window);
+	selection_fini(&point->selection);
+	point->ends = NULL;
+	point->end_count = 0;
+	point->snapshot = point->source = point->target = NULL;
+}
+
+/* ---- which tables */
+
+/* Marks what one of the names means; none of them: an error. */
+static bool
+want(struct compare_point *point, const char *name, struct error *err)
+{
+	struct pattern pattern;
+	const char *problem = pattern_parse(name, &pattern);
+	unsigned matches = 0;
+
+	if (problem)
+		return error_set(err, ERROR_CONFIG, "\"%s\": %s", name, problem);
+	for (unsigned i = 0; i < point->catalog->count; i++) {
+		const struct source_table *table = &point->catalog->tables[i].source;
+
+		if (!pattern_matches(&pattern, table->schema, table->name))
+			continue;
+		point->wanted[i] = true;
+		matches++;
+	}
+	pattern_free(&pattern);
+	return matches > 0 || point->may_be_gone ||
+		   error_set(err, ERROR_CONFIG, "no table of the task matches \"%s\"", name);
+}
+
+static bool
+want_tables(struct compare_point *point, const struct string_list *names, struct error *err)
+{
+	free(point->wanted);
+	point->wanted = catalog_alloc(point->catalog->count, sizeof *point->wanted);
+	for (unsigned i = 0; i < names->count; i++)
+		if (!want(point, names->items[i], err))
+			return false;
+	for (unsigned i = 0; names->count == 0 && i < point->catalog->count; i++)
+		point->wanted[i] = true;
+	return true;
+}
+
+static unsigned
+count_wanted(const struct compare_point *point)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < point->catalog->count; i++)
+		count += point->wanted[i];
+	return count;
+}
+
+bool
+compare_point_reaches(const struct compare_point *point, unsigned index)
+{
+	const struct table *table = &point->catalog->tables[index];
+
+	/* What a table that catches up lacks still waits with the daemon. */
+	return point->wanted[index] && table->target.exists && table->state == TABLE_STREAMING;
+}
+
+/* ---- the source's snapshot */
+
+/* Its position is known exactly: what committed before the slot's is in it, and nothing else. */
+static bool
+snapshot_of_slot(struct compare_point *point, char *slot, size_t slot_bytes, char *snapshot,
+				 size_t snapshot_bytes, struct error *err)
+{
+	struct buffer sql;
+	struct result *res;
+	bool ok;
+
+	point->snapshot = open_source(point, CONNECTION_REPLICATION, err);
+	if (!point->snapshot)
+		return false;
+	snprintf(slot, slot_bytes, "sluice_compare_%d", connection_backend_pid(point->snapshot));
+	log_info("making the temporary slot %s; this waits for transactions that are open at the source", slot);
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	buffer_printf(&sql, "CREATE_REPLICATION_SLOT ");
+	sql_identifier(&sql, slot);
+	buffer_printf(&sql, " TEMPORARY LOGICAL sluice EXPORT_SNAPSHOT");
+	buffer_put_u8(&sql, '\0');
+	ok = connection_execute(point->snapshot, (const char *) sql.data, NULL, 0, &res, err);
+	buffer_fini(&sql);
+	if (!ok)
+		return error_context(err, "making the temporary slot");
+	ok = lsn_parse(result_text(res, 0, 1), &point->source_lsn) ||
+		 error_set(err, ERROR_BUG, "the new slot has no LSN");
+	snprintf(snapshot, snapshot_bytes, "%s", result_text(res, 0, 2));
+	result_free(res);
+	return ok;
+}
+
+static bool
+snapshot_of_now(struct compare_point *point, char *snapshot, size_t snapshot_bytes, struct error *err)
+{
+	struct result *res;
+
+	point->snapshot = open_source(point, CONNECTION_SQL, err);
+	if (!point->snapshot ||
+		!connection_execute(point->snapshot,
+							"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT pg_export_snapshot()",
+							NULL, 0, &res, err))
+		return false;
+	snprintf(snapshot, snapshot_bytes, "%s", result_text(res, 0, 0));
+	result_free(res);
+	return true;
+}
+
+static bool
+use_snapshot(struct connection *source, const char *snapshot, struct error *err)
+{
+	struct buffer sql;
+	bool ok;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	buffer_printf(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT ");
+	sql_literal(&sql, snapshot);
+	buffer_put_u8(&sql, '\0');
+	ok = connection_execute(source, (const char *) sql.data, NULL, 0, NULL, err);
+	buffer_fini(&sql);
+	return ok;
+}
+
+static bool
+open_ends(struct compare_point *point, const char *snapshot, struct error *err)
+{
+	unsigned wanted = point->config->initial_copy.jobs;
+
+	if (wanted > count_wanted(point))
+		wanted = count_wanted(point) ? count_wanted(point) : 1;
+	point->ends = catalog_alloc(wanted, sizeof *point->ends);
+	for (unsigned i = 0; i < wanted; i++) {
+		struct compare_ends *end = &point->ends[point->end_count++];
+
+		end->source = open_source(point, CONNECTION_SQL, err);
+		if (!end->source || !use_snapshot(end->source, snapshot, err))
+			return false;
+		end->target = open_target(point, err);
+		if (!end->target)
+			return false;
+	}
+	return true;
+}
+
+/* ---- the destination's */
+
+static bool
+is_overdue(const struct compare_point *point, int64_t since_ms)
+{
+	return loop_now_ms(point->loop) - since_ms > PATIENCE_MS + 3 * point->config->wal.heartbeat_ms;
+}
+
+static bool
+came_not(const struct compare_point *point, uint64_t applied, const char *why, struct error *err)
+{
+	char at[LSN_TEXT_BYTES], to[LSN_TEXT_BYTES];
+
+	error_set(err, ERROR_DATA, "the destination has not come to %s: it is at %s, and %s",
+			  lsn_format(point->source_lsn, to), lsn_format(applied, at), why);
+	return error_hint(err, "\"sluice status\" tells what it waits for.");
+}
+
+/* What the last daemon said of itself. */
+static bool
+read_phase(struct compare_point *point, char *phase, size_t phase_bytes, struct error *err)
+{
+	struct param param = param_text(point->config->task);
+	struct result *res;
+
+	if (!connection_execute(point->target, "SELECT phase FROM sluice.progress WHERE task = $1", &param, 1,
+							&res, err))
+		return false;
+	snprintf(phase, phase_bytes, "%s", result_rows(res) > 0 ? result_text(res, 0, 0) : "");
+	result_free(res);
+	return true;
+}
+
+/* One that has lost a connection comes back after a moment; one that was killed does not. */
+static bool
+look_for_daemon(struct compare_point *point, struct error *err)
+{
+	int64_t since_ms = loop_now_ms(point->loop), holder;
+	char phase[32];
+
+	for (;;) {
+		if (!progress_lock_holder(point->target, point->config->task, &holder, err) ||
+			!read_phase(point, phase, sizeof phase, err))
+			return false;
+		point->followed = holder != 0;
+		if (holder != 0 || strcmp(phase, "stopped") == 0 || strcmp(phase, "failed") == 0 ||
+			loop_now_ms(point->loop) - since_ms > RETURN_MS)
+			return true;
+		if (!loop_sleep(point->loop, POLL_MS))
+			return error_set(err, ERROR_STOPPED, "stopped");
+	}
+}
+
+/* Whether waiting is in vain. */
+static bool
+may_move(struct compare_point *point, uint64_t applied, int64_t moved_ms, struct error *err)
+{
+	bool followed = point->followed;
+	char phase[32];
+
+	if (!look_for_daemon(point, err) || !read_phase(point, phase, sizeof phase, err))
+		return false;
+	if (followed && !point->followed)
+		return came_not(point, applied, "the daemon has ended", err);
+	if (strcmp(phase, "paused") == 0)
+		return came_not(point, applied, "the daemon is paused", err);
+	return !is_overdue(point, moved_ms) || came_not(point, applied, "does not move", err);
+}
+
+/* Until the destination has come to the source's snapshot. */
+static bool
+await_destination(struct compare_point *point, struct error *err)
+{
+	int64_t moved_ms = loop_now_ms(point->loop);
+	uint64_t last = 0;
+
+	for (;;) {
+		if (!progress_read(point->target, point->config->task, &point->progress, err))
+			return false;
+		if (point->progress.applied_lsn >= point->source_lsn)
+			return true;
+		if (point->progress.applied_lsn != last)
+			moved_ms = loop_now_ms(point->loop);
+		last = point->progress.applied_lsn;
+		if (!may_move(point, last, moved_ms, err))
+			return false;
+		if (!loop_sleep(point->loop, POLL_MS))
+			return error_set(err, ERROR_STOPPED, "stopped");
+	}
+}
+
+struct reading {
+	uint64_t lsn;
+	bool done;
+	bool failed;
+	struct error err;
+};
+
+struct readings {
+	struct reading *items;
+	unsigned count;
+};
+
+static void
+on_position(void *arg, const struct result *res, const struct error *err)
+{
+	struct reading *reading = arg;
+
+	reading->done = true;
+	reading->failed = err != NULL;
+	if (err)
+		reading->err = *err;
+	else if (result_rows(res) != 1 || !lsn_parse(result_text(res, 0, 0), &reading->lsn))
+		reading->failed = !error_set(&reading->err, ERROR_DATA, "the task's progress is gone");
+}
+
+static bool
+all_done(void *arg)
+{
+	const struct readings *readings = arg;
+
+	for (unsigned i = 0; i < readings->count; i++)
+		if (!readings->items[i].done)
+			return false;
+	return true;
+}
+
+/* At the same time on all connections. */
+static bool
+take_snapshots(struct compare_point *point, struct readings *readings, bool again, struct error *err)
+{
+	struct buffer sql;
+	bool ok = true;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	buffer_printf(&sql,
+				  "%sBEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT applied_lsn FROM"
+				  " sluice.progress WHERE task = ",
+				  again ? "ROLLBACK; " : "");
+	sql_literal(&sql, point->config->task);
+	buffer_put_u8(&sql, '\0');
+	for (unsigned i = 0; i < readings->count; i++) {
+		readings->items[i] = (struct reading){0};
+		connection_query(point->ends[i].target, (const char *) sql.data, NULL, 0, on_position,
+						 &readings->items[i]);
+	}
+	buffer_fini(&sql);
+	loop_run_until(point->loop, all_done, readings);
+	for (unsigned i = 0; ok && i < readings->count; i++)
+		if (readings->items[i].failed) {
+			*err = readings->items[i].err;
+			ok = false;
+		}
+	return ok;
+}
+
+static bool
+same_position(const struct readings *readings)
+{
+	for (unsigned i = 1; i < readings->count; i++)
+		if (readings->items[i].lsn != readings->items[0].lsn)
+			return false;
+	return true;
+}
+
+/* Where the snapshots do not come to show one position, fewer of them are used. */
+static void
+drop_others(struct compare_point *point, const struct readings *readings)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < readings->count; i++) {
+		if (readings->items[i].lsn == readings->items[0].lsn)
+			point->ends[kept++] = point->ends[i];
+		else
+			close_end(&point->ends[i]);
+	}
+	point->end_count = kept;
+}
+
+static bool
+snapshot_destination(struct compare_point *point, struct error *err)
+{
+	struct readings readings = {.count = point->end_count};
+	bool ok = true;
+
+	readings.items = catalog_alloc(readings.count, sizeof *readings.items);
+	for (unsigned try = 0; ok && try < SNAPSHOT_TRIES; try++) {
+		ok = take_snapshots(point, &readings, try > 0, err);
+		if (ok && same_position(&readings))
+			break;
+	}
+	if (ok)
+		drop_others(point, &readings);
+	free(readings.items);
+	return ok && progress_read(point->ends[0].target, point->config->task, &point->progress, err) &&
+		   progress_read_tables(point->ends[0].target, point->config->task, point->catalog, err);
+}
+
+/* ---- what committed in between */
+
+struct peek {
+	struct compare_window *window;
+	struct buffer input; /* COPY BINARY as far as it has come and is not taken yet */
+	bool started;
+	bool failed;
+	struct error err;
+	bool done;
+	struct error ended;
+	bool ended_badly;
+};
+
+#define COPY_HEADER_BYTES 19
+
+/* Takes the whole rows among the input: a field count, a length, a frame. */
+static void
+take_frames(struct peek *peek)
+{
+	struct reader r;
+	size_t taken = 0;
+
+	reader_init(&r, peek->input.data, peek->input.len);
+	if (!peek->started) {
+		if (!reader_get(&r, COPY_HEADER_BYTES))
+			return;
+		peek->started = true;
+		taken = r.pos;
+	}
+	while (!peek->failed) {
+		uint16_t fields = reader_get_u16(&r);
+		uint32_t len = reader_get_u32(&r);
+		const uint8_t *data = reader_get(&r, len);
+
+		if (r.failed || fields != 1)
+			break;
+		peek->failed = !compare_window_frame(peek->window, (struct bytes){data, len}, &peek->err);
+		taken = r.pos;
+	}
+	if (taken > 0)
+		memmove(peek->input.data, peek->input.data + taken, peek->input.len - taken);
+	peek->input.len -= taken;
+}
+
+static bool
+on_frames(void *arg, struct bytes message)
+{
+	struct peek *peek = arg;
+
+	if (peek->failed)
+		return true;
+	buffer_put(&peek->input, message.data, message.len);
+	if (peek->input.failed)
+		arena_out_of_memory(peek->input.len);
+	take_frames(peek);
+	return true;
+}
+
+static void
+on_peeked(void *arg, const struct result *res, const struct error *err)
+{
+	struct peek *peek = arg;
+
+	(void) res;
+	peek->done = true;
+	peek->ended_badly = err != NULL;
+	if (err)
+		peek->ended = *err;
+}
+
+static bool
+is_over(void *arg)
+{
+	const struct peek *peek = arg;
+
+	return peek->done || peek->failed;
+}
+
+static void
+put_patterns(struct buffer *sql, const char *option, const struct string_list *list)
+{
+	struct buffer text;
+
+	if (list->count == 0)
+		return;
+	buffer_init(&text, SIZE_MAX / 2, NULL, NULL);
+	for (unsigned i = 0; i < list->count; i++)
+		buffer_printf(&text, i ? ",%s" : "%s", list->items[i]);
+	buffer_put_u8(&text, '\0');
+	buffer_printf(sql, ", '%s', ", option);
+	sql_literal(sql, (const char *) text.data);
+	buffer_fini(&text);
+}
+
+static void
+put_peek(struct buffer *sql, const struct compare_point *point, const char *slot)
+{
+	char lsn[LSN_TEXT_BYTES];
+
+	buffer_printf(sql, "COPY (SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes(");
+	sql_literal(sql, slot);
+	buffer_printf(sql, ", ");
+	if (point->followed)
+		sql_literal(sql, lsn_format(point->progress.applied_lsn, lsn));
+	else
+		buffer_printf(sql, "NULL");
+	buffer_printf(sql, ", NULL, 'protocol', '1', 'text_tables', '*.*'");
+	put_patterns(sql, "tables", &point->config->tables.include);
+	put_patterns(sql, "exclude_tables", &point->config->tables.exclude);
+	buffer_printf(sql, ")) TO STDOUT (FORMAT binary)");
+	buffer_put_u8(sql, '\0');
+}
+
+/* Looking at a slot moves nothing. */
+static bool
+peek_slot(struct compare_point *point, struct connection *conn, const char *slot, struct error *err)
+{
+	struct peek peek = {.window = &point->window};
+	struct buffer sql;
+
+	buffer_init(&peek.input, PEEK_LIMIT, NULL, NULL);
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	put_peek(&sql, point, slot);
+	connection_copy_out(conn, (const char *) sql.data, on_frames, &peek, on_peeked, &peek);
+	buffer_fini(&sql);
+	loop_run_until(point->loop, is_over, &peek);
+	if (!peek.done)
+		connection_abandon(conn);
+	buffer_fini(&peek.input);
+	if (!peek.failed && !peek.ended_badly)
+		return true;
+	*err = peek.failed ? peek.err : peek.ended;
+	return error_context(err, "looking at the changes in slot %s", slot);
+}
+
+static bool
+read_window(struct compare_point *point, const char *slot, struct error *err)
+{
+	size_t limit = (size_t) point->config->apply.memory_bytes;
+
+	if (point->followed) {
+		compare_window_init(&point->window, point->catalog, point->wanted, point->source_lsn,
+							point->progress.applied_lsn, limit);
+		return point->progress.applied_lsn == point->source_lsn ||
+			   peek_slot(point, point->snapshot, slot, err);
+	}
+	compare_window_init(&point->window, point->catalog, point->wanted, point->progress.applied_lsn, 0, limit);
+	return source_await_flush(point->source, err) &&
+		   peek_slot(point, point->source, point->progress.slot, err);
+}
+
+/* ---- all of it */
+
+static bool
+check_source(struct compare_point *point, struct error *err)
+{
+	const struct progress *progress = &point->progress;
+	struct source_identity identity;
+
+	if (!progress->exists || progress->applied_lsn == 0) {
+		error_set(err, ERROR_DATA, "task \"%s\" has copied nothing yet", point->config->task);
+		return error_hint(err, "\"sluice run\" does.");
+	}
+	if (!source_identify(point->source, &identity, err))
+		return false;
+	if (strcmp(identity.system, progress->source_system) != 0 ||
+		strcmp(identity.database, progress->source_database) != 0)
+		return error_set(err, ERROR_DATA, "the source is not the one that task \"%s\" was copied from",
+						 point->config->task);
+	return true;
+}
+
+static bool
+compare_encodings(struct compare_point *point, struct error *err)
+{
+	struct result *source, *target;
+
+	if (!connection_execute(point->source, "SHOW server_encoding", NULL, 0, &source, err))
+		return false;
+	if (!connection_execute(point->target, "SHOW server_encoding", NULL, 0, &target, err)) {
+		result_free(source);
+		return false;
+	}
+	point->same_encoding = strcmp(result_text(source, 0, 0), result_text(target, 0, 0)) == 0;
+	result_free(source);
+	result_free(target);
+	return true;
+}
+
+static bool
+take_source_snapshot(struct compare_point *point, char *slot, size_t slot_bytes, struct error *err)
+{
+	char snapshot[128];
+
+	if (!(point->followed ? snapshot_of_slot(point, slot, slot_bytes, snapshot, sizeof snapshot, err)
+						  : snapshot_of_now(point, snapshot, sizeof snapshot, err)))
+		return false;
+	return open_ends(point, snapshot, err);
+}
+
+/* With those that were added and removed by hand. */
+static bool
+select_tables(struct compare_point *point, struct error *err)
+{
+	selection_init(&point->selection, point->config);
+	point->config = &point->selection.config;
+	return selection_read(&point->selection, point->target, err);
+}
+
+bool
+compare_point_take(struct compare_point *point, const struct string_list *names, struct error *err)
+{
+	char slot[64] = "";
+
+	point->source = open_source(point, CONNECTION_SQL, err);
+	if (!point->source)
+		return false;
+	point->target = open_target(point, err);
+	if (!point->target || !progress_read(point->target, point->config->task, &point->progress, err) ||
+		!check_source(point, err) || !compare_encodings(point, err) || !select_tables(point, err) ||
+		!source_read_catalog(point->source, point->config, point->catalog, err) ||
+		!want_tables(point, names, err) || !look_for_daemon(point, err))
+		return false;
+	if (!take_source_snapshot(point, slot, sizeof slot, err) ||
+		(point->followed && !await_destination(point, err)))
+		return false;
+	/* Tables that were renamed are put in another order by what the destination knows of them. */
+	return snapshot_destination(point, err) && want_tables(point, names, err) &&
+		   target_read_catalog(point->target, point->dialect, point->catalog, err) &&
+		   read_window(point, slot, err);
+}

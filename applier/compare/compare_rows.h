@@ -1,0 +1,80 @@
+/*
+ * The arithmetic of `compare`: sums of digests by bucket, and lists of single
+ * rows, from both sides, and which of them differ.
+ *
+ * The source is read as of one position, the destination as of a later one.
+ * What the source's log says of the time between is laid over what was read of
+ * the source: rows that were there count -1, rows that came instead +1.
+ */
+#ifndef SLUICE_COMPARE_ROWS_H
+#define SLUICE_COMPARE_ROWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+#define COMPARE_NO_IMAGE UINT32_MAX
+
+struct compare_bucket {
+	int64_t rows;
+	uint64_t sum; /* of 64 bits of the digests, modulo 2^64 */
+};
+
+struct compare_row {
+	unsigned bucket;
+	const char *key;	/* canonical; "" where there is none */
+	const char *digest; /* 32 hexadecimal digits */
+	bool target;
+	int weight;
+	uint32_t image; /* of the row in what was laid over, or COMPARE_NO_IMAGE */
+};
+
+/* Keys and digests are copied. */
+struct compare_rows {
+	struct compare_row *rows;
+	uint32_t count;
+	uint32_t capacity;
+	struct arena memory;
+};
+
+enum compare_kind {
+	COMPARE_MISSING, /* the destination lacks the row */
+	COMPARE_EXTRA,	 /* the destination alone has it */
+	COMPARE_CHANGED, /* both have it, with different values */
+};
+
+struct compare_difference {
+	enum compare_kind kind;
+	const char *key;
+	const char *source_digest; /* NULL: none */
+	const char *target_digest;
+	uint32_t image; /* of the source's row */
+	int64_t times;	/* rows alike, where there is no key; otherwise 1 */
+};
+
+/* "123456" or "-5", as numeric, modulo 2^64. */
+uint64_t compare_parse_sum(const char *text);
+/* What a digest adds to its bucket's sum. */
+uint64_t compare_digest_value(const char *digest);
+
+void compare_rows_init(struct compare_rows *rows);
+void compare_rows_fini(struct compare_rows *rows);
+void compare_rows_add(struct compare_rows *rows, const struct compare_row *row);
+/* Forgets those behind `count`, but not their memory. */
+void compare_rows_truncate(struct compare_rows *rows, uint32_t count);
+
+/* Adds the rows to the sums of their buckets. */
+void compare_lay_over(struct compare_bucket *buckets, const struct compare_rows *rows);
+
+/* Takes one difference; false: no more. */
+typedef bool (*compare_taker)(void *arg, const struct compare_difference *difference);
+
+/*
+ * Finds what differs among rows of both sides: sorts them by key.  Without a
+ * key a row that has changed is one that is missing and one that is extra.
+ */
+void compare_rows_judge(struct compare_rows *rows, bool keyed, compare_taker take, void *arg);
+
+#endif

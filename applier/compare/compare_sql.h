@@ -1,0 +1,80 @@
+/*
+ * What `compare` asks the two servers for one table.  Each statement ends with
+ * a NUL byte.
+ *
+ * A row is reduced to two texts that are the same on both sides exactly when the rows are: k, its
+ * key, and d, the MD5 of all compared columns.  Both are made of canonical
+ * values: those of the target's type in a form that does not depend on the server's
+ * version, such as the bytes of a float instead of its digits.
+ *
+ * Rows are counted and their digests summed up in buckets, by leading bits of
+ * the MD5 of k (of d where there is no key): that takes one scan, whatever the
+ * key's type, and no order that two servers might see differently.
+ */
+#ifndef SLUICE_COMPARE_SQL_H
+#define SLUICE_COMPARE_SQL_H
+
+#include "buffer.h"
+#include "tables/catalog.h"
+
+struct compare_pair {
+	const struct source_column *source;
+	const struct target_column *target; /* NULL: only the row filter needs it */
+};
+
+/* How one table is compared. */
+struct compare_plan {
+	const struct table *table;
+	struct compare_pair
+		*pairs;				/* every source column that has a counterpart; behind them those that have none */
+	unsigned pair_count;	/* those that are compared */
+	unsigned carried_count; /* those of images: all, where there is a row filter */
+	unsigned key[TABLE_MAX_KEY]; /* positions in `pairs`; the match key */
+	unsigned key_count;			 /* 0: the whole row */
+	unsigned bucket_digits;		 /* 16 ^ this many buckets */
+	bool convert;				 /* digests are made of UTF-8: the servers' encodings differ */
+	bool round_floats;			 /* composites may hold floats, whose digits depend on the version */
+};
+
+/* The tables and the plan's servers must have been described; compare_plan_fini() is due. */
+void compare_plan_init(struct compare_plan *plan, const struct table *table, bool same_encoding,
+					   int destination_version);
+void compare_plan_fini(struct compare_plan *plan);
+
+static inline unsigned
+compare_plan_buckets(const struct compare_plan *plan)
+{
+	return 1u << 4 * plan->bucket_digits;
+}
+
+enum compare_from {
+	COMPARE_SOURCE,
+	COMPARE_TARGET,
+	COMPARE_IMAGES, /* rows that are sent along, one text[] for each carried column: $1, $2 … */
+};
+
+/*
+ * In a transaction with a snapshot: locks the table against changes of its definition, and says whether it still is what
+ * the catalog has and the snapshot shows.  One that was truncated or rewritten since would look empty
+ * to the snapshot, without an error.  Everything goes back to the savepoint "look" when the table is done with.
+ */
+void compare_put_look(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
+/* Session settings for the plan's table, to be run before the others. */
+void compare_put_settings(struct buffer *sql, const struct compare_plan *plan);
+/* bucket, count, sum of 64 bits of each digest as a signed number. */
+void compare_put_sums(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
+/* 0, bucket, k, d of the rows in the buckets $1::int[]. */
+void compare_put_buckets(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
+/* At the source: 0, bucket, k, d of the rows with the keys $1::text[], $2::text[] …, one array for each key column. */
+void compare_put_keys(struct buffer *sql, const struct compare_plan *plan);
+/* At the source: number from 1 on, then every carried column's value as text, of the rows with these keys, which are in order. */
+void compare_put_values(struct buffer *sql, const struct compare_plan *plan);
+/* Number from 1 on, bucket, k, d of each image; those that the row filter leaves out are missing. */
+void compare_put_images(struct buffer *sql, const struct compare_plan *plan);
+/*
+ * Number (images: from 1 on, otherwise 0), k, d, and for every pair its canonical value and its text:
+ * of the rows with the keys $1::text[] (with the digests, where there is no key), or of all images.
+ */
+void compare_put_details(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
+
+#endif

@@ -1,0 +1,199 @@
+#include "after_copy.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/sql.h"
+#include "dialect/ddl_index.h"
+#include "servers/target.h"
+
+const char after_copy_columns[] =
+	"target bigint, step integer, statement text NOT NULL, PRIMARY KEY (target, step)";
+
+/* ---- remembering */
+
+/* The table's OID at the destination. */
+static void
+put_target(struct buffer *sql, const struct table *table)
+{
+	struct buffer name;
+
+	buffer_init(&name, SIZE_MAX / 2, NULL, NULL);
+	sql_qualified(&name, table->target_schema, table->target_name);
+	buffer_put_u8(&name, '\0');
+	sql_literal(sql, (const char *) name.data);
+	buffer_printf(sql, "::regclass::oid::bigint");
+	buffer_fini(&name);
+}
+
+static void
+put_step(struct buffer *sql, const struct table *table, unsigned step, const char *statement)
+{
+	buffer_printf(sql, "INSERT INTO sluice.unfinished (target, step, statement) VALUES (");
+	put_target(sql, table);
+	buffer_printf(sql, ", %u, ", step);
+	sql_literal(sql, statement);
+	buffer_printf(sql, ");\n");
+}
+
+void
+after_copy_put_remember(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+{
+	const struct definition *definition = table->source.definition;
+	const char *remark;
+
+	/* Another table may have had the OID. */
+	buffer_printf(sql, "DELETE FROM sluice.unfinished WHERE target = ");
+	put_target(sql, table);
+	buffer_printf(sql, ";\n");
+	for (unsigned i = 0; definition && i < definition->index_count; i++) {
+		struct buffer statement;
+
+		buffer_init(&statement, SIZE_MAX / 2, NULL, NULL);
+		if (ddl_put_index(&statement, dialect, table, &definition->indexes[i], &remark)) {
+			buffer_truncate(&statement, statement.len - sizeof(";\n") + 1);
+			buffer_put_u8(&statement, '\0');
+			put_step(sql, table, i, (const char *) statement.data);
+		}
+		buffer_fini(&statement);
+	}
+}
+
+/* ---- carrying out */
+
+struct work {
+	struct loop *loop;
+	struct connection *destination;
+	const struct dialect *dialect;
+};
+
+static bool
+execute(const struct work *work, const char *sql, struct error *err)
+{
+	return connection_execute(work->destination, sql, NULL, 0, NULL, err);
+}
+
+static bool
+forget(const struct work *work, int64_t target, int64_t step, struct error *err)
+{
+	char sql[128];
+
+	snprintf(sql, sizeof sql, "DELETE FROM sluice.unfinished WHERE target = %" PRId64 " AND step = %" PRId64,
+			 target, step);
+	return execute(work, sql, err);
+}
+
+/* The statement and its being done are one transaction. */
+static bool
+carry_out(const struct work *work, const char *statement, int64_t target, int64_t step, struct error *err)
+{
+	return execute(work, "BEGIN", err) && execute(work, statement, err) && forget(work, target, step, err) &&
+		   execute(work, "COMMIT", err);
+}
+
+static bool
+go_without(const struct work *work, const char *statement, int64_t target, int64_t step, struct error *err)
+{
+	struct error why = *err;
+
+	if (!execute(work, "ROLLBACK", err))
+		return false;
+	log_warning("the destination refuses \"%s\", and goes without it: %s", statement, why.message);
+	return forget(work, target, step, err);
+}
+
+static bool
+take_step(const struct work *work, const char *statement, int64_t target, int64_t step, struct error *err)
+{
+	int64_t began_ms = loop_now_ms(work->loop);
+
+	if (carry_out(work, statement, target, step, err)) {
+		log_info("%s: done in %.1f s", statement, (double) (loop_now_ms(work->loop) - began_ms) / 1000);
+		return true;
+	}
+	if (err->class != ERROR_DATA || !err->sqlstate[0])
+		return error_context(err, "%s", statement);
+	return go_without(work, statement, target, step, err);
+}
+
+static struct table *
+find_target(const struct catalog *catalog, int64_t oid)
+{
+	for (unsigned i = 0; i < catalog->count; i++)
+		if (catalog->tables[i].target.exists && catalog->tables[i].target.oid == oid)
+			return &catalog->tables[i];
+	return NULL;
+}
+
+static bool
+is_copied(const struct table *table)
+{
+	return table->state == TABLE_CATCHING_UP || table->state == TABLE_STREAMING;
+}
+
+/* The rows come ordered by target. */
+static bool
+take_steps(const struct work *work, const struct catalog *catalog, const struct result *res,
+		   struct error *err)
+{
+	for (unsigned row = 0; row < result_rows(res); row++) {
+		int64_t target = result_int(res, row, 0);
+		struct table *table = find_target(catalog, target);
+		bool last = row + 1 == result_rows(res) || result_int(res, row + 1, 0) != target;
+
+		if (!table || !is_copied(table))
+			continue;
+		if (!take_step(work, result_text(res, row, 2), target, result_int(res, row, 1), err))
+			return false;
+		if (last && !target_read_table(work->destination, work->dialect, table, err))
+			return false;
+	}
+	return true;
+}
+
+static bool
+read_steps(struct connection *destination, struct result **res, struct error *err)
+{
+	return connection_execute(destination,
+							  "SELECT target, step, statement FROM sluice.unfinished ORDER BY target, step",
+							  NULL, 0, res, err) ||
+		   error_context(err, "looking for indexes to build");
+}
+
+bool
+after_copy_run(struct loop *loop, struct connection *destination, const struct dialect *dialect,
+			   struct catalog *catalog, struct error *err)
+{
+	struct work work = {.loop = loop, .destination = destination, .dialect = dialect};
+	struct result *res;
+	bool ok;
+
+	if (!read_steps(destination, &res, err))
+		return false;
+	ok = take_steps(&work, catalog, res, err);
+	result_free(res);
+	return ok;
+}
+
+bool
+after_copy_put_late(struct buffer *sql, struct connection *destination, const struct catalog *catalog,
+					struct error *err)
+{
+	struct result *res;
+
+	if (!read_steps(destination, &res, err))
+		return false;
+	for (unsigned row = 0; row < result_rows(res); row++) {
+		const struct table *table = find_target(catalog, result_int(res, row, 0));
+
+		if (table && table->late)
+			buffer_printf(sql,
+						  "BEGIN; %s; DELETE FROM sluice.unfinished WHERE target = %" PRId64
+						  " AND step = %" PRId64 "; COMMIT;\n",
+						  result_text(res, row, 2), result_int(res, row, 0), result_int(res, row, 1));
+	}
+	buffer_put_u8(sql, '\0');
+	result_free(res);
+	return true;
+}

@@ -1,0 +1,32 @@
+/*
+ * Indexes and constraints of created tables that are built when the rows are
+ * there.  Their statements stand in sluice.unfinished from the transaction that
+ * makes the table until the one that carries them out, so that no crash loses them.
+ */
+#ifndef SLUICE_AFTER_COPY_H
+#define SLUICE_AFTER_COPY_H
+
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "tables/catalog.h"
+
+/* The columns of sluice.unfinished: the target's OID, an order, and a statement. */
+extern const char after_copy_columns[];
+
+/* Statements that write down what is left to do for a table made in the same transaction. */
+void after_copy_put_remember(struct buffer *sql, const struct dialect *dialect, const struct table *table);
+
+/*
+ * Carries out what is left to do for tables that have been copied, one
+ * statement after another, and reads those targets again.  What the destination refuses is logged and
+ * forgotten: an index is no data.
+ */
+MUST_CHECK bool after_copy_run(struct loop *loop, struct connection *destination,
+							   const struct dialect *dialect, struct catalog *catalog, struct error *err);
+
+/* The same for tables that are copied beside the others, as statements for another connection: one transaction for
+ * each step; nothing when there is nothing to do. */
+MUST_CHECK bool after_copy_put_late(struct buffer *sql, struct connection *destination,
+									const struct catalog *catalog, struct error *err);
+
+#endif

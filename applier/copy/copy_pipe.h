@@ -1,0 +1,35 @@
+/*
+ * Rows on their way from a COPY … TO STDOUT at the source into a COPY … FROM
+ * STDIN at the destination, untouched, through a bounded buffer: who is faster
+ * waits for the other.
+ */
+#ifndef SLUICE_COPY_PIPE_H
+#define SLUICE_COPY_PIPE_H
+
+#include "buffer.h"
+#include "io/connection.h"
+
+struct copy_pipe {
+	struct connection *source;
+	struct connection *destination;
+	const bool *given_up; /* once true, the copy that is under way fails */
+	void (*source_failed)(void *arg, const struct error *err);
+	void *arg;
+	struct buffer data;
+	size_t taken; /* of data, already handed on */
+	bool source_paused;
+	bool source_done;
+	int64_t rows;  /* of this copy, as far as they have come */
+	int64_t bytes; /* of all copies */
+};
+
+/* The rest of the structure is the caller's to fill. */
+void copy_pipe_init(struct copy_pipe *pipe);
+/* Closes both connections. */
+void copy_pipe_fini(struct copy_pipe *pipe);
+
+/* Queues both statements; `done` and its argument are the one at the destination's. */
+void copy_pipe_start(struct copy_pipe *pipe, const char *copy_out, const char *copy_in, connection_done done,
+					 void *arg);
+
+#endif

@@ -1,0 +1,230 @@
+#include "copy_statements.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/sql.h"
+#include "merge/copy_rows.h"
+#include "tables/mapping.h"
+
+struct fed_column {
+	const struct source_column *source;
+	const struct target_column *target;
+};
+
+static struct fed_column *
+allocate_columns(const struct table *table)
+{
+	struct fed_column *fed = calloc(table->source.column_count + 1, sizeof *fed);
+
+	if (!fed)
+		arena_out_of_memory(table->source.column_count * sizeof *fed);
+	return fed;
+}
+
+/* The columns that travel; returns how many. */
+static unsigned
+fed_columns(const struct table *table, struct fed_column *fed)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < table->source.column_count; i++) {
+		const struct source_column *source = &table->source.columns[i];
+		const struct target_column *target = mapping_find_target(table, source->name);
+
+		if (target && !target->generated)
+			fed[count++] = (struct fed_column){source, target};
+	}
+	return count;
+}
+
+static bool
+needs_select(const struct table *table)
+{
+	if (table->source.partitioned || mapping_where(table))
+		return true;
+	for (unsigned i = 0; i < table->source.column_count; i++)
+		if (table->source.columns[i].generated)
+			return true;
+	return false;
+}
+
+static void
+put_source_columns(struct buffer *sql, const struct fed_column *fed, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (i)
+			buffer_put_u8(sql, ',');
+		sql_identifier(sql, fed[i].source->name);
+	}
+}
+
+static void
+put_part(struct buffer *sql, const struct table *table, const struct copy_part *part)
+{
+	/* Under the name that a condition may use. */
+	buffer_printf(sql, " FROM ONLY ");
+	sql_qualified(sql, part->leaf->schema, part->leaf->name);
+	buffer_printf(sql, " AS ");
+	sql_identifier(sql, table->source.name);
+	buffer_printf(sql, " WHERE true");
+	if (part->first > 0)
+		buffer_printf(sql, " AND ctid >= '(%" PRIu32 ",0)'::tid", part->first);
+	if (part->end > 0)
+		buffer_printf(sql, " AND ctid < '(%" PRIu32 ",0)'::tid", part->end);
+}
+
+static void
+put_all(struct buffer *sql, const struct table *table)
+{
+	buffer_printf(sql, table->source.partitioned ? " FROM " : " FROM ONLY ");
+	sql_qualified(sql, table->source.schema, table->source.name);
+	buffer_printf(sql, " WHERE true");
+}
+
+static void
+put_select(struct buffer *sql, const struct table *table, const struct copy_part *part,
+		   const struct fed_column *fed, unsigned count)
+{
+	buffer_printf(sql, "(SELECT ");
+	put_source_columns(sql, fed, count);
+	if (part)
+		put_part(sql, table, part);
+	else
+		put_all(sql, table);
+	/* A condition may end with a comment. */
+	if (mapping_where(table))
+		buffer_printf(sql, " AND (%s\n)", mapping_where(table));
+	buffer_put_u8(sql, ')');
+}
+
+/* COPY of the table itself is a little faster, but takes no partitioned table,
+ * no generated column and no condition. */
+void
+copy_put_out(struct buffer *sql, const struct table *table, const struct copy_part *part)
+{
+	struct fed_column *fed = allocate_columns(table);
+	unsigned count = fed_columns(table, fed);
+
+	buffer_printf(sql, "COPY ");
+	if (part || needs_select(table)) {
+		put_select(sql, table, part, fed, count);
+	} else {
+		sql_qualified(sql, table->source.schema, table->source.name);
+		buffer_printf(sql, " (");
+		put_source_columns(sql, fed, count);
+		buffer_put_u8(sql, ')');
+	}
+	buffer_printf(sql, " TO STDOUT%s", copy_format_clause(table->as_text));
+	buffer_put_u8(sql, '\0');
+	free(fed);
+}
+
+void
+copy_put_in(struct buffer *sql, const struct table *table)
+{
+	struct fed_column *fed = allocate_columns(table);
+	unsigned count = fed_columns(table, fed);
+
+	buffer_printf(sql, "COPY ");
+	sql_qualified(sql, table->target_schema, table->target_name);
+	for (unsigned i = 0; i < count; i++) {
+		buffer_printf(sql, i ? ", " : " (");
+		sql_identifier(sql, fed[i].target->name);
+	}
+	buffer_printf(sql, ") FROM STDIN%s", copy_format_clause(table->as_text));
+	buffer_put_u8(sql, '\0');
+	free(fed);
+}
+
+/* The columns as the catalog has them, to be compared with what the snapshot shows. */
+static void
+put_known_columns(struct buffer *sql, const struct source_table *source)
+{
+	buffer_printf(sql, "ARRAY[");
+	for (unsigned i = 0; i < source->column_count; i++) {
+		const struct source_column *column = &source->columns[i];
+		struct buffer text;
+
+		buffer_init(&text, SIZE_MAX / 2, NULL, NULL);
+		buffer_printf(&text, "%d %u %s", column->attnum, column->type, column->name);
+		buffer_put_u8(&text, '\0');
+		buffer_printf(sql, i ? ", " : "");
+		sql_literal(sql, (const char *) text.data);
+		buffer_fini(&text);
+	}
+	buffer_printf(sql, "]::text[]");
+}
+
+/* Column names and types may have changed between the look at the catalog and the snapshot. */
+static void
+put_column_comparison(struct buffer *sql, const struct source_table *source)
+{
+	buffer_printf(sql,
+				  " AND ARRAY(SELECT a.attnum || ' ' || a.atttypid || ' ' || a.attname FROM pg_attribute a"
+				  " WHERE a.attrelid = %u AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'"
+				  " ORDER BY a.attnum) = ",
+				  source->oid);
+	put_known_columns(sql, source);
+}
+
+void
+copy_put_look(struct buffer *sql, const struct table *table)
+{
+	struct buffer name;
+
+	buffer_init(&name, SIZE_MAX / 2, NULL, NULL);
+	sql_qualified(&name, table->source.schema, table->source.name);
+	buffer_put_u8(&name, '\0');
+	buffer_printf(sql,
+				  "SAVEPOINT look; LOCK TABLE %s IN ACCESS SHARE MODE; RELEASE look;"
+				  " SELECT to_regclass(",
+				  (const char *) name.data);
+	sql_literal(sql, (const char *) name.data);
+	buffer_printf(sql,
+				  ")::oid = %u AND (SELECT bool_and(pg_relation_filenode(c.oid) = c.relfilenode"
+				  " OR pg_relation_filenode(c.oid) IS NULL) FROM pg_class c WHERE c.oid = %u"
+				  " OR c.oid IN (SELECT relid FROM pg_partition_tree(%u)))",
+				  table->source.oid, table->source.oid, table->source.oid);
+	put_column_comparison(sql, &table->source);
+	buffer_put_u8(sql, '\0');
+	buffer_fini(&name);
+}
+
+/* Other table access methods may number their rows by other rules. */
+void
+copy_put_leaves(struct buffer *sql, const struct table *table, bool ranges)
+{
+	buffer_printf(sql,
+				  "SELECT n.nspname, c.relname, pg_table_size(c.oid), CASE WHEN %s AND m.amname = 'heap'"
+				  " THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE -1 END"
+				  " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+				  " LEFT JOIN pg_am m ON m.oid = c.relam WHERE c.relkind <> 'p' AND (c.oid = %u"
+				  " OR c.oid IN (SELECT relid FROM pg_partition_tree(%u))) ORDER BY c.oid",
+				  ranges ? "true" : "false", table->source.oid, table->source.oid);
+	buffer_put_u8(sql, '\0');
+}
+
+/* Made anew in a way that also holds where it is there already. */
+void
+copy_put_indexes(struct buffer *sql, const struct table *table)
+{
+	buffer_printf(
+		sql,
+		"SELECT CASE WHEN k.oid IS NULL THEN 'DROP INDEX ' || x.name"
+		" ELSE 'ALTER TABLE ' || t.name || ' DROP CONSTRAINT ' || quote_ident(k.conname) END,"
+		" CASE WHEN k.oid IS NULL THEN 'DROP INDEX IF EXISTS ' || x.name || '; '"
+		"  || pg_get_indexdef(i.indexrelid)"
+		" ELSE 'ALTER TABLE ' || t.name || ' DROP CONSTRAINT IF EXISTS ' || quote_ident(k.conname) ||"
+		"  '; ALTER TABLE ' || t.name || ' ADD CONSTRAINT ' || quote_ident(k.conname) || ' '"
+		"  || pg_get_constraintdef(k.oid) END"
+		" FROM pg_index i JOIN (SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name"
+		"  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) t ON t.oid = i.indrelid"
+		" JOIN (SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name"
+		"  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) x ON x.oid = i.indexrelid"
+		" LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')"
+		" WHERE i.indrelid = %u ORDER BY i.indisprimary DESC, i.indexrelid",
+		table->target.oid);
+	buffer_put_u8(sql, '\0');
+}

@@ -1,0 +1,32 @@
+/*
+ * What the initial copy asks the servers for one table.  Each statement ends
+ * with a NUL byte.
+ */
+#ifndef SLUICE_COPY_STATEMENTS_H
+#define SLUICE_COPY_STATEMENTS_H
+
+#include "buffer.h"
+#include "copy_parts.h"
+#include "tables/catalog.h"
+
+/*
+ * To the source, in the transaction that holds the snapshot: locks the table
+ * and returns whether it still is what the snapshot shows; undefined_table when
+ * it is gone, and then the savepoint "look" is to be rolled back to.
+ *
+ * One that was rewritten (ALTER TYPE), truncated or made anew since would look
+ * empty to the snapshot, without an error.
+ */
+void copy_put_look(struct buffer *sql, const struct table *table);
+/* To the source, likewise: what the table can be split by, one row each: schema, name, bytes, blocks (-1: not to be
+ * split further), of the table itself or of each of its leaves.  `ranges`: this server reads a range of
+ * blocks without reading the rest. */
+void copy_put_leaves(struct buffer *sql, const struct table *table, bool ranges);
+/* To the source: COPY … TO STDOUT, in the form that the destination takes; of a part, or NULL for all. */
+void copy_put_out(struct buffer *sql, const struct table *table, const struct copy_part *part);
+/* To the destination: COPY … FROM STDIN. */
+void copy_put_in(struct buffer *sql, const struct table *table);
+/* To the destination: the target's indexes, one row each: the statement that removes it, the ones that make it anew. */
+void copy_put_indexes(struct buffer *sql, const struct table *table);
+
+#endif

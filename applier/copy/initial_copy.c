@@ -1,0 +1,310 @@
+#include "initial_copy.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "copy_job.h"
+#include "state/progress.h"
+
+#define TICK_MS 1000
+#define PLAIN_REPORT_TICKS 10
+#define STATE_TICKS 2
+/* What the last word on the progress may take when all is over. */
+#define STATE_GRACE_MS 3000
+
+/* ---- showing progress */
+
+static int64_t
+rows_so_far(const struct copy *copy)
+{
+	int64_t rows = copy->rows;
+
+	for (unsigned i = 0; i < copy->job_count; i++)
+		rows += copy->jobs[i].pipe.rows;
+	return rows;
+}
+
+static int64_t
+rows_of_work(const struct copy *copy, const struct copy_work *work)
+{
+	int64_t rows = work->rows;
+
+	for (unsigned i = 0; i < copy->job_count; i++)
+		if (copy->jobs[i].work == work)
+			rows += copy->jobs[i].pipe.rows;
+	return rows;
+}
+
+static int64_t
+bytes_so_far(const struct copy *copy)
+{
+	int64_t bytes = 0;
+
+	for (unsigned i = 0; i < copy->job_count; i++)
+		bytes += copy->jobs[i].pipe.bytes;
+	return bytes;
+}
+
+static int64_t
+rows_expected(const struct copy *copy)
+{
+	int64_t rows = 0;
+
+	for (unsigned i = 0; i < copy->queue_count; i++)
+		if (copy->queue[i].table->source.estimated_rows > 0)
+			rows += copy->queue[i].table->source.estimated_rows;
+	return rows;
+}
+
+static void
+show(const struct copy *copy)
+{
+	double seconds = (double) (loop_now_ms(copy->setup->loop) - copy->started_ms) / 1000;
+	int64_t rows = rows_so_far(copy), expected = rows_expected(copy);
+	double rate = seconds > 0 ? (double) rows / seconds : 0;
+	char left[64] = "";
+	char line[256];
+
+	if (expected > rows && rate > 0)
+		snprintf(left, sizeof left, ", about %.0f s left", (double) (expected - rows) / rate);
+	snprintf(line, sizeof line, "copied %u of %u tables, %" PRId64 " rows, %.0f MB, %.0f rows/s%s",
+			 copy->copied, copy->queue_count, rows, (double) bytes_so_far(copy) / 1048576, rate, left);
+	if (copy->terminal)
+		fprintf(stderr, "\r\033[K%s", line);
+	else
+		log_info("%s", line);
+}
+
+static void
+on_state_written(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy *copy = arg;
+
+	(void) res;
+	copy->state_in_flight = false;
+	if (err && !copy->failed) {
+		copy->failed = true;
+		copy->err = *err;
+	}
+}
+
+/* Of several jobs that copy parts of one table. */
+static bool
+is_first_with(const struct copy *copy, unsigned job)
+{
+	for (unsigned i = 0; i < job; i++)
+		if (copy->jobs[i].work == copy->jobs[job].work)
+			return false;
+	return true;
+}
+
+/* For `status`: the rows so far.  Touches no row whose copy has committed. */
+static void
+write_state(struct copy *copy)
+{
+	struct buffer sql;
+
+	if (copy->state_in_flight)
+		return;
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	for (unsigned i = 0; i < copy->job_count; i++) {
+		const struct copy_work *work = copy->jobs[i].work;
+
+		if (work && work->table->state == TABLE_COPYING && is_first_with(copy, i))
+			progress_put_rows_copied(&sql, copy->setup->config->task, work->table, rows_of_work(copy, work));
+	}
+	buffer_put_u8(&sql, '\0');
+	if (sql.len > 1) {
+		copy->state_in_flight = true;
+		connection_query(copy->setup->control, (const char *) sql.data, NULL, 0, on_state_written, copy);
+	}
+	buffer_fini(&sql);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct copy *copy = arg;
+
+	copy->ticks++;
+	if (copy->terminal || copy->ticks % PLAIN_REPORT_TICKS == 0)
+		show(copy);
+	if (copy->ticks % STATE_TICKS == 0)
+		write_state(copy);
+	loop_timer_arm(copy->tick, TICK_MS);
+}
+
+/* ---- beginning and ending */
+
+static int
+larger_first(const void *a, const void *b)
+{
+	int64_t x = ((const struct copy_work *) a)->table->source.bytes;
+	int64_t y = ((const struct copy_work *) b)->table->source.bytes;
+
+	return (x < y) - (x > y);
+}
+
+static void
+fill_queue(struct copy *copy)
+{
+	struct catalog *catalog = copy->setup->catalog;
+	const struct config *config = copy->setup->config;
+
+	copy->queue = catalog_alloc(catalog->count, sizeof *copy->queue);
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct table *table = &catalog->tables[i];
+
+		if (table->state != TABLE_WAITING && table->state != TABLE_COPYING)
+			continue;
+		copy->queue[copy->queue_count++].table = table;
+		copy->total_bytes += table->source.bytes;
+	}
+	qsort(copy->queue, copy->queue_count, sizeof *copy->queue, larger_first);
+	copy->part_bytes =
+		copy_part_bytes(copy->total_bytes, config->initial_copy.jobs, config->initial_copy.part_bytes);
+}
+
+/* How many jobs can have something to do at a time. */
+static unsigned
+useful_jobs(const struct copy *copy)
+{
+	unsigned wanted = copy->setup->config->initial_copy.jobs;
+
+	for (unsigned i = 0; i < copy->queue_count; i++)
+		if (copy_work_is_divisible(copy, copy->queue[i].table))
+			return wanted;
+	return wanted < copy->queue_count ? wanted : copy->queue_count;
+}
+
+static bool
+open_jobs(struct copy *copy, struct error *err)
+{
+	copy->job_count = useful_jobs(copy);
+	copy->jobs = catalog_alloc(copy->job_count, sizeof *copy->jobs);
+	for (unsigned i = 0; i < copy->job_count; i++)
+		if (!copy_job_open(&copy->jobs[i], copy, err))
+			return false;
+	return true;
+}
+
+bool
+initial_copy_is_over(struct copy *copy)
+{
+	if (copy->failed || loop_stop_requested(copy->setup->loop))
+		return true;
+	return copy->copied + copy->postponed == copy->queue_count && !copy->state_in_flight;
+}
+
+static void
+start_jobs(struct copy *copy)
+{
+	log_info("copying %u tables in %u pipes", copy->queue_count, copy->job_count);
+	for (unsigned i = 0; i < copy->job_count; i++)
+		copy_job_next(&copy->jobs[i]);
+	copy->tick = loop_timer_create(copy->setup->loop, on_tick, copy);
+	loop_timer_arm(copy->tick, TICK_MS);
+}
+
+static void
+on_state_overdue(void *arg)
+{
+	struct copy *copy = arg;
+
+	if (copy->state_in_flight)
+		connection_abandon(copy->setup->control);
+	copy->state_in_flight = false;
+}
+
+static bool
+state_is_written(void *arg)
+{
+	return !((struct copy *) arg)->state_in_flight;
+}
+
+/* Its callback refers to `copy`. */
+static void
+end_state_writing(struct copy *copy)
+{
+	struct loop_timer *deadline = loop_timer_create(copy->setup->loop, on_state_overdue, copy);
+
+	loop_timer_arm(deadline, STATE_GRACE_MS);
+	loop_run_until(copy->setup->loop, state_is_written, copy);
+	loop_timer_destroy(deadline);
+}
+
+static bool
+outcome(struct copy *copy, struct error *err)
+{
+	double seconds = (double) (loop_now_ms(copy->setup->loop) - copy->started_ms) / 1000;
+
+	if (copy->failed) {
+		*err = copy->err;
+		return false;
+	}
+	if (copy->copied + copy->postponed < copy->queue_count)
+		return error_set(err, ERROR_STOPPED, "stopped during the initial copy");
+	log_info("copied %u tables: %" PRId64 " rows, %.0f MB in %.1f s", copy->copied, copy->rows,
+			 (double) bytes_so_far(copy) / 1048576, seconds);
+	if (copy->postponed > 0 && !copy->setup->beside)
+		return error_set(err, ERROR_RETRY, "%u tables need another snapshot", copy->postponed);
+	return true;
+}
+
+static void
+free_work(struct copy_work *work)
+{
+	copy_parts_fini(&work->parts);
+	for (unsigned i = 0; i < work->leaf_count; i++) {
+		free(work->leaves[i].schema);
+		free(work->leaves[i].name);
+	}
+	free(work->leaves);
+	free(work->rebuild);
+}
+
+static void
+finish(struct copy *copy)
+{
+	loop_timer_destroy(copy->tick);
+	for (unsigned i = 0; i < copy->job_count; i++)
+		copy_job_close(&copy->jobs[i]);
+	end_state_writing(copy);
+	for (unsigned i = 0; i < copy->queue_count; i++)
+		free_work(&copy->queue[i]);
+	free(copy->jobs);
+	free(copy->queue);
+	free(copy);
+}
+
+struct copy *
+initial_copy_begin(const struct initial_copy_setup *setup, struct error *err)
+{
+	struct copy *copy = catalog_alloc(1, sizeof *copy);
+
+	copy->setup = setup;
+	copy->terminal = !setup->beside && isatty(STDERR_FILENO) && setup->config->log_format == LOG_TEXT;
+	copy->started_ms = loop_now_ms(setup->loop);
+	fill_queue(copy);
+	if (!open_jobs(copy, err)) {
+		finish(copy);
+		return NULL;
+	}
+	if (copy->queue_count > 0)
+		start_jobs(copy);
+	return copy;
+}
+
+bool
+initial_copy_end(struct copy *copy, struct error *err)
+{
+	bool ok = copy->queue_count == 0 || outcome(copy, err);
+
+	if (copy->terminal)
+		fprintf(stderr, "\r\033[K");
+	finish(copy);
+	return ok;
+}

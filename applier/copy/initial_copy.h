@@ -1,0 +1,50 @@
+/*
+ * The initial copy: every table that waits for it, at one snapshot of the
+ * source, by several pipes side by side, each with its own pair of
+ * connections.
+ *
+ *	COPY … TO STDOUT ──► pipe (bounded) ──► COPY … FROM STDIN
+ *
+ * A table's rows and its state in sluice.tables are written in one
+ * transaction, so a copied table stays copied whatever happens, and one that
+ * was interrupted has left nothing behind.
+ *
+ * A table that is much larger than the rest is copied in parts, by all pipes, a
+ * transaction each (progress.h); one that was interrupted is emptied before it
+ * is copied anew.  Tables that this program has just made get their keys when
+ * the rows are there.
+ */
+#ifndef SLUICE_INITIAL_COPY_H
+#define SLUICE_INITIAL_COPY_H
+
+#include "base/config.h"
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "tables/catalog.h"
+
+struct initial_copy_setup {
+	struct loop *loop;
+	const struct config *config;
+	struct catalog *catalog;
+	struct connection *control; /* to the destination */
+	const char *snapshot;		/* exported by a connection that stays as it is meanwhile */
+	uint64_t snapshot_lsn;		/* changes of transactions that committed from here on follow */
+	uint64_t applied_lsn;		/* where the stream will start */
+	bool beside;				/* the tables' changes wait in a backlog meanwhile: see late_copy.h */
+};
+
+/*
+ * Copies the tables in state waiting or copying, in callbacks.  initial_copy_end()
+ * tells what came of it, also before it is over, and frees it: ERROR_STOPPED when a
+ * stop was requested before all were copied; ERROR_RETRY also when all are that the
+ * snapshot still shows as they are, and others need a new one (beside the stream these go
+ * on waiting).  `setup` and what it points to must live until then.  Begin and end pump
+ * the loop for a short while.
+ */
+struct copy;
+
+struct copy *initial_copy_begin(const struct initial_copy_setup *setup, struct error *err);
+bool initial_copy_is_over(struct copy *copy);
+MUST_CHECK bool initial_copy_end(struct copy *copy, struct error *err);
+
+#endif

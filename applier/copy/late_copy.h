@@ -1,0 +1,61 @@
+/*
+ * Tables that are copied while the others stream: new ones, ones that are to
+ * be copied anew, ones whose copy was interrupted.
+ *
+ *	snapshot ──► copying ──► building ──► replaying ──► settling ──► idle
+ *	a temporary  initial_    indexes      backlog is    until that
+ *	slot's       copy                     applied       is durable
+ *
+ * From before the snapshot is taken, the stream's changes of these tables go
+ * into a backlog.  The copy holds all that committed before the snapshot's LSN;
+ * what committed later is applied from the backlog, between the transactions of
+ * the stream and in the same batches, until the backlog is empty: then the tables
+ * stand where the stream stands, and are followed as all others.
+ *
+ * The backlog does not outlive the process, so the rows of a table count only once
+ * its state is `streaming`.  Until then its row in sluice.tables says that the
+ * target holds rows of an unfinished copy (rebuild is not NULL), and every new
+ * attempt copies it anew.
+ */
+#ifndef SLUICE_LATE_COPY_H
+#define SLUICE_LATE_COPY_H
+
+#include "base/config.h"
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "stream/fold.h"
+#include "stream/pipeline.h"
+#include "tables/catalog.h"
+
+struct late_copy;
+struct backlog;
+
+struct late_copy_setup {
+	struct loop *loop;
+	const struct config *config;
+	const struct dialect *dialect;
+	struct catalog *catalog;
+	struct connection *control; /* to the destination, for everything but batches */
+	int64_t epoch;
+};
+
+/* Whether there is something to do, and a place for the backlog. */
+bool late_copy_is_possible(const struct config *config, const struct catalog *catalog);
+
+/* Takes the catalog's tables that wait for a copy; must exist before the first change is folded. */
+struct late_copy *late_copy_create(const struct late_copy_setup *setup);
+/* Also in the middle of it; pumps the loop for a short while. */
+void late_copy_destroy(struct late_copy *late);
+
+struct backlog *late_copy_backlog(const struct late_copy *late);
+bool late_copy_has_begun(const struct late_copy *late);
+bool late_copy_is_idle(const struct late_copy *late);
+
+/* Takes the next step, where it is due; at the top of the program. */
+MUST_CHECK bool late_copy_turn(struct late_copy *late, const struct pipeline *pipeline, struct error *err);
+/* Folds some of the backlog, if the time for that has come; only between two transactions.
+ * `more`: there is something left that can be folded at once. */
+MUST_CHECK bool late_copy_fold(struct late_copy *late, struct fold *fold, struct pipeline *pipeline,
+							   size_t bytes, bool *more, struct error *err);
+
+#endif

@@ -1,0 +1,221 @@
+#include "session_parts.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sql.h"
+#include "copy/after_copy.h"
+#include "copy/initial_copy.h"
+#include "copy/late_copy.h"
+#include "lsn.h"
+
+static bool
+is_fresh(const struct session *s)
+{
+	return !s->progress.exists || s->progress.applied_lsn == 0;
+}
+
+/* ---- slots and snapshots */
+
+/*
+ * Makes a slot over the replication connection, which then holds the exported
+ * snapshot for as long as nothing else is asked of it.  (The syntax is that of
+ * PostgreSQL 13; later versions still take it.)
+ */
+static bool
+create_slot(struct session *s, const char *slot, bool temporary, uint64_t *lsn, char *snapshot,
+			size_t snapshot_bytes, struct error *err)
+{
+	struct buffer sql;
+	struct result *res;
+	struct error ignored;
+	bool ok;
+
+	if (!session_open_replication(s, err))
+		return false;
+	log_info("making slot %s; this waits for transactions that are open at the source", slot);
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	buffer_printf(&sql, "CREATE_REPLICATION_SLOT ");
+	sql_identifier(&sql, slot);
+	buffer_printf(&sql, "%s LOGICAL sluice %s", temporary ? " TEMPORARY" : "",
+				  s->config->source.failover && !temporary ? "(SNAPSHOT 'export', FAILOVER)"
+														   : "EXPORT_SNAPSHOT");
+	buffer_put_u8(&sql, '\0');
+	ok = connection_execute(s->replication, (const char *) sql.data, NULL, 0, &res, err);
+	buffer_fini(&sql);
+	if (!ok) {
+		/* Where it waits for others the server does not see that we leave. */
+		if (err->class == ERROR_STOPPED && !session_terminate(s->source, s->former_replication, &ignored))
+			log_debug("the slot may be made yet: %s", ignored.message);
+		return error_context(err, "making slot %s", slot);
+	}
+	ok = lsn_parse(result_text(res, 0, 1), lsn) || error_set(err, ERROR_BUG, "the new slot has no LSN");
+	snprintf(snapshot, snapshot_bytes, "%s", result_text(res, 0, 2));
+	result_free(res);
+	return ok;
+}
+
+/* A start that ended before the slot's position was written down has left an
+ * unused slot behind, at most. */
+static bool
+drop_unused_slot(struct session *s, struct error *err)
+{
+	struct source_slot slot;
+
+	if (!source_read_slot(s->source, s->config->source.slot, &slot, err))
+		return false;
+	return !slot.exists || source_drop_slot(s->source, s->config->source.slot, err);
+}
+
+static void
+take_identity(struct session *s)
+{
+	struct progress *p = &s->progress;
+
+	snprintf(p->slot, sizeof p->slot, "%s", s->config->source.slot);
+	snprintf(p->source_system, sizeof p->source_system, "%s", s->identity.system);
+	snprintf(p->source_database, sizeof p->source_database, "%s", s->identity.database);
+	p->source_timeline = s->identity.timeline;
+}
+
+/* The row goes first, without a position: whoever finds it so knows that the
+ * slot, if there is one, was never used. */
+static bool
+begin_task(struct session *s, char *snapshot, size_t snapshot_bytes, struct error *err)
+{
+	if (s->progress.exists && !drop_unused_slot(s, err))
+		return false;
+	take_identity(s);
+	if (!progress_remove_tables(s->control, s->config->task, err) ||
+		!progress_write(s->control, s->config->task, &s->progress, err) ||
+		!create_slot(s, s->config->source.slot, false, &s->progress.slot_lsn, snapshot, snapshot_bytes, err))
+		return false;
+	s->progress.applied_lsn = s->progress.slot_lsn;
+	return progress_write(s->control, s->config->task, &s->progress, err);
+}
+
+/* ---- the initial copy */
+
+unsigned
+session_count_waiting(const struct session *s)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < s->catalog.count; i++)
+		count += s->catalog.tables[i].state == TABLE_WAITING || s->catalog.tables[i].state == TABLE_COPYING;
+	return count;
+}
+
+struct copy_run {
+	struct session *session;
+	struct copy *copy;
+};
+
+/* At the top of the program: whoever asks for something now hears that it cannot be done. */
+static bool
+copy_is_over(void *arg)
+{
+	struct copy_run *run = arg;
+
+	steering_turn(&run->session->steering, STEERING_COPYING);
+	return initial_copy_is_over(run->copy);
+}
+
+static bool
+run_copy(struct session *s, const struct initial_copy_setup *setup, struct error *err)
+{
+	struct copy_run run = {.session = s, .copy = initial_copy_begin(setup, err)};
+
+	if (!run.copy)
+		return false;
+	loop_run_until(s->loop, copy_is_over, &run);
+	return initial_copy_end(run.copy, err);
+}
+
+static bool
+copy_tables(struct session *s, const char *snapshot, uint64_t snapshot_lsn, struct error *err)
+{
+	struct initial_copy_setup setup = {
+		.loop = s->loop,
+		.config = s->config,
+		.catalog = &s->catalog,
+		.control = s->control,
+		.snapshot = snapshot,
+		.snapshot_lsn = snapshot_lsn,
+		.applied_lsn = s->progress.applied_lsn,
+	};
+
+	return progress_add_tables(s->control, s->config->task, &s->catalog, err) &&
+		   progress_set_phase(s->control, s->config->task, "copying", NULL, err) && run_copy(s, &setup, err);
+}
+
+/* Without a copy the tables follow from here on. */
+static bool
+skip_copy(struct session *s, struct error *err)
+{
+	for (unsigned i = 0; i < s->catalog.count; i++) {
+		struct table *table = &s->catalog.tables[i];
+
+		if (table->state != TABLE_WAITING && table->state != TABLE_COPYING)
+			continue;
+		if (table->begun)
+			return error_set(err, ERROR_DATA, "the copy of %s.%s was begun and is not finished",
+							 table->source.schema, table->source.name) ||
+				   error_hint(err,
+							  "Let it finish with initial_copy.mode: full; or \"sluice drop\" and a target"
+							  " that is made ready by hand.");
+		table->state = TABLE_STREAMING;
+		table->snapshot_lsn = s->progress.applied_lsn;
+	}
+	return progress_add_tables(s->control, s->config->task, &s->catalog, err);
+}
+
+/* Tables that a crash left uncopied, or that are new, get a snapshot of their own. */
+static bool
+copy_late_tables(struct session *s, struct error *err)
+{
+	char slot[64], snapshot[128];
+	uint64_t lsn = 0;
+
+	if (s->config->initial_copy.mode == COPY_MODE_NONE)
+		return skip_copy(s, err);
+	snprintf(slot, sizeof slot, "sluice_copy_%d_%d", (int) getpid(), connection_backend_pid(s->source));
+	return create_slot(s, slot, true, &lsn, snapshot, sizeof snapshot, err) &&
+		   copy_tables(s, snapshot, lsn, err);
+}
+
+/* A run that is to end at some position has to have copied all before; and the
+ * first stream begins when the initial copy is complete, interrupted or not. */
+static bool
+may_copy_beside(const struct session *s)
+{
+	return s->until.kind == UNTIL_STOPPED && s->progress.applied_lsn > s->progress.slot_lsn &&
+		   s->config->initial_copy.mode == COPY_MODE_FULL && late_copy_is_possible(s->config, &s->catalog);
+}
+
+bool
+session_copy_if_needed(struct session *s, struct error *err)
+{
+	char snapshot[128];
+	bool ok = true;
+
+	s->copies_beside = false;
+	if (is_fresh(s)) {
+		ok = begin_task(s, snapshot, sizeof snapshot, err);
+		s->known = ok;
+		if (ok && s->config->initial_copy.mode == COPY_MODE_NONE)
+			ok = skip_copy(s, err);
+		else if (ok)
+			ok = copy_tables(s, snapshot, s->progress.applied_lsn, err);
+	} else if (session_count_waiting(s) > 0 && may_copy_beside(s)) {
+		s->copies_beside = true;
+		ok = progress_add_tables(s->control, s->config->task, &s->catalog, err);
+	} else if (session_count_waiting(s) > 0) {
+		ok = copy_late_tables(s, err);
+	}
+	/* Its snapshot has served; the stream gets a connection of its own. */
+	connection_close(s->replication);
+	s->replication = NULL;
+	return ok && after_copy_run(s->loop, s->control, s->dialect, &s->catalog, err);
+}

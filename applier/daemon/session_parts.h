@@ -1,0 +1,84 @@
+/*
+ * What the parts of the session share: the state of a run and of its present
+ * attempt.  Included by session*.c alone.
+ */
+#ifndef SLUICE_SESSION_PARTS_H
+#define SLUICE_SESSION_PARTS_H
+
+#include "io/connection.h"
+#include "schema/newcomers.h"
+#include "servers/source.h"
+#include "session.h"
+#include "state/progress.h"
+#include "state/selection.h"
+#include "steering.h"
+#include "stream/stream.h"
+
+struct session {
+	struct loop *loop;
+	const struct config *config;
+	struct until until;
+	uint64_t until_lsn; /* 0: until stopped, or not known yet */
+	bool applied_some;	/* since the last lost connection */
+	bool announced;		/* the first attempt has come as far as the stream */
+	/* the servers' processes of the attempt before; 0: none */
+	int former_destination;
+	int former_replication;
+	struct connection *predecessor; /* keeps the lock for the next stream; NULL: there is none */
+	int64_t connected_ms;			/* when the attempt had reached both servers; 0: not yet */
+
+	struct fold_memories memories;
+	struct steering steering;
+	bool paused; /* written down as the phase */
+	struct newcomers newcomers;
+	bool strangers;		/* the stream has mentioned tables that the catalog lacks */
+	int64_t looked_ms;	/* for new tables */
+	bool copies_beside; /* the attempt's tables that wait for a copy get it while the others stream */
+
+	/* one attempt's */
+	struct selection selection; /* `config` is its own once the destination was reached */
+	struct connection *source;
+	struct connection *destination; /* batches, and the task's lock */
+	struct connection *control;		/* everything else at the destination */
+	struct connection *replication;
+	const struct dialect *dialect;
+	bool triggers_off;
+	struct catalog catalog;
+	struct progress progress;
+	struct source_identity identity;
+	bool known; /* sluice.progress has our row: state can be written */
+};
+
+/* ---- session_connect.c */
+
+/* The sessions at both ends, and the task's lock. */
+MUST_CHECK bool session_open_all(struct session *s, struct error *err);
+/* The one that holds the lock, and with it the right to apply. */
+MUST_CHECK bool session_open_locked_destination(struct session *s, struct error *err);
+MUST_CHECK bool session_open_replication(struct session *s, struct error *err);
+/* Ends a session at its server. */
+MUST_CHECK bool session_terminate(struct connection *conn, int pid, struct error *err);
+void session_forget_predecessor(struct session *s);
+void session_close_all(struct session *s);
+
+/* ---- session_state.c */
+
+/* The configuration is extended by what was added and removed by hand, and by what cannot be taken in yet. */
+MUST_CHECK bool session_select_tables(struct session *s, struct error *err);
+MUST_CHECK bool session_read_state(struct session *s, struct error *err);
+/* `streaming`: a trial while the stream runs, which logs nothing. */
+MUST_CHECK bool session_precheck(struct session *s, bool streaming, struct error *err);
+/* While the stream runs: whether the next attempt would come as far with another configuration. */
+MUST_CHECK bool session_try_config(void *arg, const struct config *config, struct error *err);
+MUST_CHECK bool session_change_tables(void *arg, enum table_action action, const struct string_list *names,
+									  struct error *err);
+/* At heartbeats, and soon after the stream has mentioned a stranger. */
+void session_look_for_newcomers(struct session *s);
+
+/* ---- session_copy.c */
+
+unsigned session_count_waiting(const struct session *s);
+/* The slot and the initial copy; what is left to be copied beside the stream is noted. */
+MUST_CHECK bool session_copy_if_needed(struct session *s, struct error *err);
+
+#endif

@@ -1,0 +1,280 @@
+#include "steering.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "io/connection.h"
+#include "lsn.h"
+#include "merge/spill.h"
+
+#define SENTENCE_BYTES (ERROR_MESSAGE_MAX + ERROR_HINT_MAX)
+
+/* ---- the socket */
+
+char *
+steering_path(const struct config *config)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/sluice_%s.sock", config->apply.spill_directory, config->task) < 0)
+		arena_out_of_memory(strlen(config->apply.spill_directory));
+	return path;
+}
+
+void
+steering_open(struct steering *steering, const struct config *config)
+{
+	struct error err;
+	char *path;
+
+	if (steering->control)
+		return;
+	path = steering_path(config);
+	if (spill_prepare(config->apply.spill_directory, &err))
+		steering->control = control_open(steering->loop, path, &err);
+	free(path);
+	if (steering->control || steering->warned)
+		return;
+	steering->warned = true;
+	log_warning("%s: the verbs that steer a running daemon cannot reach this one", err.message);
+}
+
+static void
+free_config(struct config *config)
+{
+	if (config)
+		config_free(config);
+	free(config);
+}
+
+void
+steering_close(struct steering *steering, const struct error *err)
+{
+	char sentence[SENTENCE_BYTES] = "the daemon was stopped";
+	const char *request;
+
+	if (err)
+		error_sentence(err, sentence, sizeof sentence);
+	while ((request = control_request(steering->control)))
+		control_answer(steering->control, !err && strcmp(request, "stop") == 0, "%s",
+					   err ? sentence : "stopped");
+	control_close(steering->control, sentence);
+	steering->control = NULL;
+	free_config(steering->next);
+	free_config(steering->present);
+}
+
+static bool
+answer_error(struct steering *steering, const struct error *err)
+{
+	char sentence[SENTENCE_BYTES];
+
+	error_sentence(err, sentence, sizeof sentence);
+	control_answer(steering->control, false, "%s", sentence);
+	return false;
+}
+
+/* ---- pause and resume */
+
+static void
+ask_pause(struct steering *steering, enum steering_stage stage)
+{
+	/* Otherwise answered by steering_paused(). */
+	if (stage == STEERING_COPYING)
+		control_answer(steering->control, false,
+					   "the initial copy runs, which cannot be paused; \"sluice stop\" ends it, and a start"
+					   " goes on with the tables that are not copied yet");
+	else if (stage == STEERING_COPYING_BESIDE)
+		control_answer(steering->control, false,
+					   "tables are being copied, which cannot be paused; try again when all of them stream");
+	else
+		steering->wishes.pause = true;
+	if (stage == STEERING_CONNECTING)
+		control_answer(steering->control, true, "paused; the task is not connected at the moment");
+}
+
+void
+steering_paused(struct steering *steering, uint64_t lsn)
+{
+	const char *request = control_request(steering->control);
+	char text[LSN_TEXT_BYTES];
+
+	if (request && strcmp(request, "pause") == 0)
+		control_answer(steering->control, true, "paused at %s", lsn_format(lsn, text));
+}
+
+static void
+resume(struct steering *steering)
+{
+	control_answer(steering->control, true, steering->wishes.pause ? "resumed" : "it was not paused");
+	steering->wishes.pause = false;
+}
+
+/* ---- reload */
+
+static bool
+same(const char *key, const char *a, const char *b, struct error *err)
+{
+	if (strcmp(a, b) == 0)
+		return true;
+	error_set(err, ERROR_CONFIG, "%s has changed, which a running daemon cannot follow", key);
+	return error_hint(err, "Stop the daemon and start it again.");
+}
+
+/* What the task is, and what the daemon holds on to. */
+bool
+steering_same_task(const struct config *a, const struct config *b, struct error *err)
+{
+	return same("task", a->task, b->task, err) && same("source.slot", a->source.slot, b->source.slot, err) &&
+		   same("source.conninfo", a->source.conninfo, b->source.conninfo, err) &&
+		   same("destination.conninfo", a->destination.conninfo, b->destination.conninfo, err) &&
+		   same("destination.dialect", a->destination.dialect, b->destination.dialect, err) &&
+		   same("apply.spill_directory", a->apply.spill_directory, b->apply.spill_directory, err);
+}
+
+static bool
+load_next(struct steering *steering, struct config *next, struct error *err)
+{
+	if (!config_load(steering->config_path, next, err))
+		return false;
+	if (steering_same_task(steering->config, next, err) && steering->try_config(steering->arg, next, err))
+		return true;
+	config_free(next);
+	return false;
+}
+
+static void
+begin_reload(struct steering *steering)
+{
+	struct config *next = calloc(1, sizeof *next);
+	struct error err;
+
+	if (!next)
+		arena_out_of_memory(sizeof *next);
+	if (!load_next(steering, next, &err)) {
+		free(next);
+		answer_error(steering, &err);
+		return;
+	}
+	steering->next = next;
+	steering->reloading = true;
+	steering->wishes.leave = true;
+}
+
+void
+steering_take_config(struct steering *steering)
+{
+	steering->wishes.leave = false;
+	if (!steering->next)
+		return;
+	free_config(steering->present);
+	steering->config = steering->present = steering->next;
+	steering->next = NULL;
+	log_init(steering->config->log_level, steering->config->log_format);
+	log_info("the configuration was read again");
+}
+
+/* The attempt after the one that was left is the first with the new configuration. */
+static void
+reload(struct steering *steering, enum steering_stage stage)
+{
+	bool streaming = stage == STEERING_STREAMING || stage == STEERING_COPYING_BESIDE;
+
+	if (steering->reloading && streaming && !steering->next) {
+		steering->reloading = false;
+		control_answer(steering->control, true, "reloaded");
+	} else if (!steering->reloading && streaming) {
+		begin_reload(steering);
+	} else if (!steering->reloading) {
+		control_answer(steering->control, false,
+					   "the task does not stream at the moment, so the configuration cannot be checked; try"
+					   " again later, or stop the daemon and start it again");
+	}
+}
+
+/* ---- tables */
+
+const char *
+steering_table_answer(enum table_action action)
+{
+	switch (action) {
+	case TABLE_ADD:
+		return "added; copied and followed while the others go on";
+	case TABLE_REMOVE:
+		return "removed; what the targets hold stays";
+	case TABLE_RESYNC:
+		break;
+	}
+	return "to be cleared and copied anew while the others go on";
+}
+
+/* "table", the action and the names, with tabs between them. */
+static bool
+parse_tables(char *request, enum table_action *action, struct string_list *names)
+{
+	char *rest = request;
+	const char *word;
+
+	(void) strsep(&rest, "\t");
+	word = strsep(&rest, "\t");
+	if (!word || !table_action_parse(word, action))
+		return false;
+	while (rest)
+		names->items[names->count++] = strsep(&rest, "\t");
+	return true;
+}
+
+static void
+change_tables(struct steering *steering, const char *request)
+{
+	char *copy = catalog_strdup(request);
+	struct string_list names = {.items = catalog_alloc(strlen(request), sizeof(char *))};
+	enum table_action action;
+	struct error err;
+
+	if (!parse_tables(copy, &action, &names)) {
+		control_answer(steering->control, false, "the daemon does not know \"%s\"", request);
+	} else if (steering->change_tables(steering->arg, action, &names, &err)) {
+		steering->start_over = true;
+		control_answer(steering->control, true, "%s", steering_table_answer(action));
+	} else {
+		answer_error(steering, &err);
+	}
+	free(names.items);
+	free(copy);
+}
+
+static bool
+is_streaming(enum steering_stage stage)
+{
+	return stage == STEERING_STREAMING || stage == STEERING_COPYING_BESIDE;
+}
+
+/* ---- the turn */
+
+void
+steering_turn(struct steering *steering, enum steering_stage stage)
+{
+	const char *request = control_request(steering->control);
+
+	if (steering->start_over && stage == STEERING_STREAMING) {
+		steering->start_over = false;
+		steering->wishes.leave = true;
+	}
+	if (!request || strcmp(request, "stop") == 0)
+		return;
+	if (strcmp(request, "pause") == 0)
+		ask_pause(steering, stage);
+	else if (strcmp(request, "resume") == 0)
+		resume(steering);
+	else if (strcmp(request, "reload") == 0)
+		reload(steering, stage);
+	else if (strncmp(request, "table\t", 6) == 0 && is_streaming(stage))
+		change_tables(steering, request);
+	else if (strncmp(request, "table\t", 6) == 0)
+		control_answer(steering->control, false, "the task does not stream at the moment; try again later");
+	else
+		control_answer(steering->control, false, "the daemon does not know \"%s\"", request);
+}

@@ -1,0 +1,63 @@
+/*
+ * What the running daemon is told from outside, through its socket: pause,
+ * resume, reload, stop.  The session asks here in each turn, wherever it
+ * stands; what cannot be done at once is answered when it is done.
+ */
+#ifndef SLUICE_STEERING_H
+#define SLUICE_STEERING_H
+
+#include "base/config.h"
+#include "io/control.h"
+#include "schema/table_change.h"
+#include "stream/stream.h"
+
+/* Where the daemon stands when it looks. */
+enum steering_stage {
+	STEERING_CONNECTING,
+	STEERING_COPYING, /* the initial copy */
+	STEERING_COPYING_BESIDE,
+	STEERING_STREAMING,
+};
+
+struct steering {
+	struct loop *loop;
+	const char *config_path;
+	const struct config *config; /* the one in force */
+	/* Whether a run could go on with that configuration. */
+	bool (*try_config)(void *arg, const struct config *config, struct error *err);
+	/* What the verb table asks for. */
+	bool (*change_tables)(void *arg, enum table_action action, const struct string_list *names,
+						  struct error *err);
+	void *arg;
+
+	struct control *control; /* NULL: not open */
+	bool warned;			 /* that it could not be opened */
+	struct stream_wishes wishes;
+	struct config *next;	/* to be taken between two attempts; NULL: none */
+	struct config *present; /* what `config` was loaded into by a reload; NULL: the one of the start */
+	bool start_over;		/* as soon as no table is being copied: the next attempt finds other tables */
+	bool reloading;			/* the attempt that runs, or the next one, is the answer to a reload */
+};
+
+/* What the verb table says when it is done. */
+const char *steering_table_answer(enum table_action action);
+
+/* The socket's path; the caller frees it. */
+char *steering_path(const struct config *config);
+
+/* Whether a daemon can go from one to the other: an ERROR_CONFIG names the key that forbids it. */
+MUST_CHECK bool steering_same_task(const struct config *a, const struct config *b, struct error *err);
+/* Between two attempts: takes the new configuration, if there is one. */
+void steering_take_config(struct steering *steering);
+
+/* To be called when the task's lock is held.  Without a socket the daemon goes on, and says so. */
+void steering_open(struct steering *steering, const struct config *config);
+/* `err` is why the run ends, NULL after a stop. */
+void steering_close(struct steering *steering, const struct error *err);
+
+/* Does what is asked; at the top of the program, since it may pump the loop. */
+void steering_turn(struct steering *steering, enum steering_stage stage);
+/* All is durable up to `lsn`, and stays as it is. */
+void steering_paused(struct steering *steering, uint64_t lsn);
+
+#endif

@@ -1,0 +1,86 @@
+#include "ddl_column.h"
+
+#include <string.h>
+
+#include "base/sql.h"
+
+/* ---- types */
+
+/* reg* and the like name what only the source's own catalog has: text keeps the name. */
+static bool
+means_the_same(const struct source_column *column)
+{
+	return column->builtin || strcmp(column->base_schema, "pg_catalog") != 0;
+}
+
+static bool
+keeps_type(const struct source_column *column)
+{
+	return column->exists_at_target && means_the_same(column);
+}
+
+bool
+ddl_put_column_type(struct buffer *sql, const struct source_column *column)
+{
+	const char *type = column->element ? "text[]" : "text";
+
+	if (keeps_type(column))
+		type = column->formatted;
+	else if (column->typtype == 'd' && column->base_exists_at_target && means_the_same(column))
+		type = column->base_formatted;
+	buffer_put(sql, type, strlen(type));
+	return !keeps_type(column);
+}
+
+/* ---- columns */
+
+void
+ddl_put_column(struct buffer *sql, const char *name, const struct source_column *column,
+			   const struct column_definition *definition)
+{
+	sql_identifier(sql, name);
+	buffer_put_u8(sql, ' ');
+	ddl_put_column_type(sql, column);
+	if (column->not_null)
+		buffer_printf(sql, " NOT NULL");
+	if (definition && definition->default_sql && !definition->default_refused)
+		buffer_printf(sql, " DEFAULT %s", definition->default_sql);
+}
+
+/* ---- remarks */
+
+void
+ddl_put_remark(struct buffer *sql, const char *text)
+{
+	for (; *text; text++)
+		buffer_put_u8(sql, (unsigned char) *text < ' ' ? ' ' : (uint8_t) *text);
+}
+
+static void
+put_beginning(struct buffer *sql, const struct source_column *column)
+{
+	buffer_printf(sql, "-- column ");
+	ddl_put_remark(sql, column->name);
+	buffer_printf(sql, ": ");
+}
+
+void
+ddl_put_column_remarks(struct buffer *sql, const struct source_column *column,
+					   const struct column_definition *definition)
+{
+	if (!keeps_type(column)) {
+		put_beginning(sql, column);
+		ddl_put_remark(sql, column->formatted);
+		buffer_printf(sql, " becomes ");
+		ddl_put_column_type(sql, column);
+		buffer_put_u8(sql, '\n');
+	}
+	if (definition && definition->default_refused) {
+		put_beginning(sql, column);
+		buffer_printf(sql, "without its default ");
+		ddl_put_remark(sql, definition->default_sql);
+		buffer_printf(sql, ": ");
+		ddl_put_remark(sql, definition->default_refused);
+		buffer_put_u8(sql, '\n');
+	}
+}

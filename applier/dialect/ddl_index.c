@@ -1,0 +1,201 @@
+#include "ddl_index.h"
+
+#include <string.h>
+
+#include "base/sql.h"
+#include "ddl_column.h"
+#include "tables/mapping.h"
+
+/* ---- keys */
+
+/* Where the target is to have all of it. */
+static unsigned
+primary_key(const struct table *table, unsigned key[TABLE_MAX_KEY])
+{
+	const struct source_table *source = &table->source;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < source->column_count; i++) {
+		int at = source->columns[i].primary_position;
+
+		if (at < 1 || at > TABLE_MAX_KEY)
+			continue;
+		if (!mapping_selects(table, source->columns[i].name))
+			return 0;
+		key[at - 1] = i;
+		count++;
+	}
+	return count;
+}
+
+unsigned
+ddl_primary_key(const struct dialect *dialect, const struct table *table, unsigned key[TABLE_MAX_KEY])
+{
+	unsigned count = primary_key(table, key);
+
+	return count > 0 && dialect->allows_unique(table, key, count) ? count : 0;
+}
+
+bool
+ddl_lacks_primary_key(const struct dialect *dialect, const struct table *table)
+{
+	unsigned key[TABLE_MAX_KEY];
+
+	return primary_key(table, key) > 0 && ddl_primary_key(dialect, table, key) == 0;
+}
+
+static bool
+key_has(const unsigned *key, unsigned count, unsigned column)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (key[i] == column)
+			return true;
+	return false;
+}
+
+/* Whether two keys are made of the same columns. */
+static bool
+same_columns(const unsigned *a, unsigned a_count, const unsigned *b, unsigned b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (unsigned i = 0; i < a_count; i++)
+		if (!key_has(b, b_count, a[i]))
+			return false;
+	return true;
+}
+
+void
+ddl_put_key(struct buffer *sql, const struct table *table, const unsigned *key, unsigned count)
+{
+	buffer_put_u8(sql, '(');
+	for (unsigned i = 0; i < count; i++) {
+		if (i)
+			buffer_printf(sql, ", ");
+		sql_identifier(sql, mapping_target_name(table, table->source.columns[key[i]].name));
+	}
+	buffer_put_u8(sql, ')');
+}
+
+/*
+ * Every batch finds its rows by the match key: without an index each would
+ * read the whole table.  Plain where the destination has no unique one.
+ */
+void
+ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+{
+	unsigned primary[TABLE_MAX_KEY], match[TABLE_MAX_KEY];
+	unsigned primary_count = ddl_primary_key(dialect, table, primary);
+	unsigned count = table_match_key(table, match);
+
+	if (count == 0 || same_columns(primary, primary_count, match, count))
+		return;
+	buffer_printf(sql, "CREATE %sINDEX ON ", dialect->allows_unique(table, match, count) ? "UNIQUE " : "");
+	sql_qualified(sql, table->target_schema, table->target_name);
+	buffer_put_u8(sql, ' ');
+	ddl_put_key(sql, table, match, count);
+	buffer_printf(sql, ";\n");
+}
+
+/* ---- secondary indexes */
+
+/* The match key has one already. */
+static bool
+is_match_index(const struct table *table, const struct index_definition *index)
+{
+	unsigned match[TABLE_MAX_KEY];
+	unsigned count = table_match_key(table, match);
+
+	return index->plain && index->unique && same_columns(match, count, index->columns, index->column_count);
+}
+
+/* Names are unique within a schema, so they are kept where the table keeps its own. */
+static bool
+keeps_name(const struct table *table)
+{
+	return strcmp(table->target_schema, table->source.schema) == 0 &&
+		   strcmp(table->target_name, table->source.name) == 0;
+}
+
+static void
+put_constraint(struct buffer *sql, const struct table *table, const struct index_definition *index)
+{
+	buffer_printf(sql, "ALTER TABLE ");
+	sql_qualified(sql, table->target_schema, table->target_name);
+	buffer_printf(sql, " ADD ");
+	if (keeps_name(table)) {
+		buffer_printf(sql, "CONSTRAINT ");
+		sql_identifier(sql, index->name);
+		buffer_put_u8(sql, ' ');
+	}
+	buffer_printf(sql, "%s;\n", index->constraint);
+}
+
+static void
+put_create_index(struct buffer *sql, const struct table *table, const struct index_definition *index)
+{
+	buffer_printf(sql, "CREATE %sINDEX ", index->unique ? "UNIQUE " : "");
+	if (keeps_name(table)) {
+		sql_identifier(sql, index->name);
+		buffer_put_u8(sql, ' ');
+	}
+	buffer_printf(sql, "ON ");
+	sql_qualified(sql, table->target_schema, table->target_name);
+	buffer_printf(sql, " %s;\n", index->tail);
+}
+
+/* Its definition names columns of the source, and others than those listed where it is not plain. */
+static bool
+keeps_columns(const struct table *table, const struct index_definition *index)
+{
+	if (!index->plain && !mapping_keeps_columns(table))
+		return false;
+	for (unsigned i = 0; i < index->column_count; i++) {
+		const char *name = table->source.columns[index->columns[i]].name;
+
+		if (!mapping_selects(table, name) || strcmp(mapping_target_name(table, name), name) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool
+ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
+			  const struct index_definition *index, const char **remark)
+{
+	*remark = index->refused;
+	if (index->refused || is_match_index(table, index))
+		return false;
+	if (!keeps_columns(table, index)) {
+		*remark = "columns of the table are left out or renamed";
+		return false;
+	}
+	if (index->unique && !dialect->allows_unique(table, index->columns, index->column_count)) {
+		*remark = "storage or distribution does not allow it";
+		return false;
+	}
+	if (index->constraint)
+		put_constraint(sql, table, index);
+	else
+		put_create_index(sql, table, index);
+	return true;
+}
+
+void
+ddl_put_after_copy(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+{
+	const struct definition *definition = table->source.definition;
+
+	for (unsigned i = 0; definition && i < definition->index_count; i++) {
+		const struct index_definition *index = &definition->indexes[i];
+		const char *remark;
+
+		if (ddl_put_index(sql, dialect, table, index, &remark) || !remark)
+			continue;
+		buffer_printf(sql, "-- without %s ", index->constraint ? "the constraint" : "the index");
+		ddl_put_remark(sql, index->name);
+		buffer_printf(sql, ": ");
+		ddl_put_remark(sql, remark);
+		buffer_put_u8(sql, '\n');
+	}
+}

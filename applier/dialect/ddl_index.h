@@ -1,0 +1,33 @@
+/*
+ * Keys and indexes of created tables.
+ */
+#ifndef SLUICE_DDL_INDEX_H
+#define SLUICE_DDL_INDEX_H
+
+#include "buffer.h"
+#include "dialect.h"
+#include "tables/definition.h"
+
+/* The primary key's columns that the created table gets, as positions in source.columns;
+ * 0: there is none, or the destination does not allow it. */
+unsigned ddl_primary_key(const struct dialect *dialect, const struct table *table,
+						 unsigned key[TABLE_MAX_KEY]);
+
+/* Whether the source's table has a primary key that the created one does without. */
+bool ddl_lacks_primary_key(const struct dialect *dialect, const struct table *table);
+
+/* ("a", "b") */
+void ddl_put_key(struct buffer *sql, const struct table *table, const unsigned *key, unsigned count);
+
+/* CREATE INDEX on the match key, where that is not the primary key. */
+void ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, const struct table *table);
+
+/* The statement of one secondary index or unique constraint, which the rows do without while they are
+ * copied; false: the destination does without it altogether, and `remark` says why. */
+bool ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
+				   const struct index_definition *index, const char **remark);
+
+/* The statements of all of them, for when the rows are there. */
+void ddl_put_after_copy(struct buffer *sql, const struct dialect *dialect, const struct table *table);
+
+#endif

@@ -1,0 +1,271 @@
+#include "ddl_partition.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sql.h"
+#include "tables/mapping.h"
+
+#define NAME_MAX_BYTES 63 /* NAMEDATALEN - 1 */
+
+/* ---- whether */
+
+/* The classic form knows one level, over a column by ranges or lists. */
+static bool
+is_classic(const struct definition *definition)
+{
+	struct bytes from, to;
+
+	if (definition->partition_column_count != 1 ||
+		(definition->partition_strategy != 'r' && definition->partition_strategy != 'l'))
+		return false;
+	for (unsigned i = 0; i < definition->partition_count; i++) {
+		const struct partition_definition *partition = &definition->partitions[i];
+
+		if (partition->parent == definition->oid && definition->partition_strategy == 'r' &&
+			strcmp(partition->bound, "DEFAULT") != 0 && !ddl_parse_range(partition->bound, &from, &to))
+			return false;
+	}
+	return true;
+}
+
+bool
+ddl_keeps_partitions(const struct dialect *dialect, const struct table *table, const char **remark)
+{
+	const struct definition *definition = table->source.definition;
+
+	*remark = NULL;
+	if (!definition || !definition->partition_key)
+		return false;
+	if (!mapping_keeps_columns(table) || (table->override && table->override->key.count > 0))
+		*remark = "its columns or its key are mapped";
+	else if (!dialect->has_declarative_partitions && !is_classic(definition))
+		*remark = "the destination knows ranges and lists over one column alone";
+	return !*remark;
+}
+
+/* ---- partitions that are tables of their own */
+
+void
+ddl_put_partition_key(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+{
+	const char *remark;
+
+	if (dialect->has_declarative_partitions && ddl_keeps_partitions(dialect, table, &remark))
+		buffer_printf(sql, "\nPARTITION BY %s", table->source.definition->partition_key);
+}
+
+const char *
+ddl_partition_schema(const struct table *table, const struct partition_definition *partition)
+{
+	return strcmp(partition->schema, table->source.schema) == 0 ? table->target_schema : partition->schema;
+}
+
+static const struct partition_definition *
+find_partition(const struct definition *definition, uint32_t oid)
+{
+	for (unsigned i = 0; i < definition->partition_count; i++)
+		if (definition->partitions[i].oid == oid)
+			return &definition->partitions[i];
+	return NULL;
+}
+
+/* The name of the root or of a partition. */
+static void
+put_name(struct buffer *sql, const struct table *table, uint32_t oid)
+{
+	const struct partition_definition *partition = find_partition(table->source.definition, oid);
+
+	if (partition)
+		sql_qualified(sql, ddl_partition_schema(table, partition), partition->name);
+	else
+		sql_qualified(sql, table->target_schema, table->target_name);
+}
+
+static void
+put_partition(struct buffer *sql, const struct table *table, const struct partition_definition *partition)
+{
+	buffer_printf(sql, "CREATE TABLE ");
+	put_name(sql, table, partition->oid);
+	buffer_printf(sql, " PARTITION OF ");
+	put_name(sql, table, partition->parent);
+	buffer_printf(sql, " %s", partition->bound);
+	if (partition->key)
+		buffer_printf(sql, " PARTITION BY %s", partition->key);
+	buffer_printf(sql, ";\n");
+}
+
+/* Whatever the level's key, none is needed where there is one, and hashes leave nothing over. */
+static bool
+needs_default(const struct definition *definition, uint32_t parent, const char *key)
+{
+	if (strncmp(key, "HASH", 4) == 0)
+		return false;
+	for (unsigned i = 0; i < definition->partition_count; i++)
+		if (definition->partitions[i].parent == parent &&
+			strcmp(definition->partitions[i].bound, "DEFAULT") == 0)
+			return false;
+	return true;
+}
+
+static bool
+name_is_taken(const struct definition *definition, const char *name)
+{
+	for (unsigned i = 0; i < definition->partition_count; i++)
+		if (strcmp(definition->partitions[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* "orders_default", shortened or numbered where that is needed. */
+static void
+put_default(struct buffer *sql, const struct table *table, const char *schema, const char *name,
+			uint32_t parent)
+{
+	char chosen[NAME_MAX_BYTES + 1];
+
+	for (unsigned i = 0; i == 0 || name_is_taken(table->source.definition, chosen); i++) {
+		char suffix[32];
+		int length = i ? snprintf(suffix, sizeof suffix, "_default%u", i)
+					   : snprintf(suffix, sizeof suffix, "_default");
+
+		snprintf(chosen, sizeof chosen, "%.*s%s", NAME_MAX_BYTES - length, name, suffix);
+	}
+	buffer_printf(sql, "CREATE TABLE ");
+	sql_qualified(sql, schema, chosen);
+	buffer_printf(sql, " PARTITION OF ");
+	put_name(sql, table, parent);
+	buffer_printf(sql, " DEFAULT;\n");
+}
+
+void
+ddl_put_partitions(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+{
+	const struct definition *definition = table->source.definition;
+	const char *remark;
+
+	if (!dialect->has_declarative_partitions || !ddl_keeps_partitions(dialect, table, &remark))
+		return;
+	for (unsigned i = 0; i < definition->partition_count; i++)
+		put_partition(sql, table, &definition->partitions[i]);
+	if (needs_default(definition, definition->oid, definition->partition_key))
+		put_default(sql, table, table->target_schema, table->target_name, definition->oid);
+	for (unsigned i = 0; i < definition->partition_count; i++) {
+		const struct partition_definition *inner = &definition->partitions[i];
+
+		if (inner->key && needs_default(definition, inner->oid, inner->key))
+			put_default(sql, table, ddl_partition_schema(table, inner), inner->name, inner->oid);
+	}
+}
+
+/* ---- partitions within the table's own statement */
+
+/* Takes a constant that ends at `end`, a parenthesis outside of quotes; false: there are several. */
+static bool
+take_constant(const char **at, struct bytes *constant)
+{
+	const char *start = *at;
+	bool quoted = false;
+
+	for (; **at && (quoted || **at != ')'); (*at)++) {
+		if (**at == '\'')
+			quoted = !quoted;
+		else if (**at == ',' && !quoted)
+			return false;
+	}
+	*constant = (struct bytes){.data = (const uint8_t *) start, .len = (size_t) (*at - start)};
+	if (strncmp(start, "MINVALUE", constant->len) == 0 || strncmp(start, "MAXVALUE", constant->len) == 0)
+		*constant = (struct bytes){0};
+	return **at == ')';
+}
+
+static bool
+take_word(const char **at, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (strncmp(*at, word, len) != 0)
+		return false;
+	*at += len;
+	return true;
+}
+
+bool
+ddl_parse_range(const char *bound, struct bytes *from, struct bytes *to)
+{
+	return take_word(&bound, "FOR VALUES FROM (") && take_constant(&bound, from) &&
+		   take_word(&bound, ") TO (") && take_constant(&bound, to) && strcmp(bound, ")") == 0;
+}
+
+static void
+put_range(struct buffer *sql, const char *bound)
+{
+	struct bytes from = {0}, to = {0};
+
+	if (!ddl_parse_range(bound, &from, &to))
+		return;
+	if (from.data)
+		buffer_printf(sql, " START (%.*s)", (int) from.len, (const char *) from.data);
+	if (to.data)
+		buffer_printf(sql, " END (%.*s)", (int) to.len, (const char *) to.data);
+}
+
+/* "FOR VALUES IN (1, 2)" becomes "VALUES (1, 2)". */
+static void
+put_list(struct buffer *sql, const char *bound)
+{
+	if (take_word(&bound, "FOR VALUES IN "))
+		buffer_printf(sql, " VALUES %s", bound);
+}
+
+/* Its table is called orders_1_prt_NAME, which must not be too long. */
+static void
+put_classic_name(struct buffer *sql, const struct table *table, const struct partition_definition *partition,
+				 unsigned number)
+{
+	char name[16];
+
+	if (strlen(table->target_name) + strlen("_1_prt_") + strlen(partition->name) <= NAME_MAX_BYTES) {
+		sql_identifier(sql, partition->name);
+		return;
+	}
+	snprintf(name, sizeof name, "p%u", number);
+	sql_identifier(sql, name);
+}
+
+static void
+put_classic(struct buffer *sql, const struct table *table, const struct partition_definition *partition,
+			unsigned number)
+{
+	bool is_default = strcmp(partition->bound, "DEFAULT") == 0;
+
+	buffer_printf(sql, number ? ",\n\t" : "\n\t");
+	buffer_printf(sql, is_default ? "DEFAULT PARTITION " : "PARTITION ");
+	put_classic_name(sql, table, partition, number);
+	if (is_default)
+		return;
+	if (table->source.definition->partition_strategy == 'r')
+		put_range(sql, partition->bound);
+	else
+		put_list(sql, partition->bound);
+}
+
+void
+ddl_put_partition_list(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+{
+	const struct definition *definition = table->source.definition;
+	unsigned number = 0;
+	const char *remark;
+
+	if (dialect->has_declarative_partitions || !ddl_keeps_partitions(dialect, table, &remark))
+		return;
+	buffer_printf(sql, "\nPARTITION BY %s (", definition->partition_strategy == 'r' ? "RANGE" : "LIST");
+	sql_identifier(sql, table->source.columns[definition->partition_columns[0]].name);
+	buffer_printf(sql, ") (");
+	for (unsigned i = 0; i < definition->partition_count; i++)
+		if (definition->partitions[i].parent == definition->oid)
+			put_classic(sql, table, &definition->partitions[i], number++);
+	if (needs_default(definition, definition->oid, definition->partition_key))
+		buffer_printf(sql, "%s\n\tDEFAULT PARTITION \"default\"", number ? "," : "");
+	buffer_printf(sql, "\n)");
+}

@@ -1,0 +1,32 @@
+/*
+ * Partitioned targets, where the configuration keeps the source's partitions
+ * (definition->partition_key is NULL where it does not).
+ *
+ * Every level gets a default partition, unless the source's has one: the rows
+ * of partitions that come later have to go somewhere.
+ */
+#ifndef SLUICE_DDL_PARTITION_H
+#define SLUICE_DDL_PARTITION_H
+
+#include "buffer.h"
+#include "dialect.h"
+#include "tables/definition.h"
+
+/* Whether the target is partitioned; if not, though it should be, `remark` says why. */
+bool ddl_keeps_partitions(const struct dialect *dialect, const struct table *table, const char **remark);
+
+/* What stands in CREATE TABLE between the columns and the table's options, and behind those. */
+void ddl_put_partition_key(struct buffer *sql, const struct dialect *dialect, const struct table *table);
+void ddl_put_partition_list(struct buffer *sql, const struct dialect *dialect, const struct table *table);
+
+/* CREATE TABLE … PARTITION OF for each partition, where partitions are tables of their own. */
+void ddl_put_partitions(struct buffer *sql, const struct dialect *dialect, const struct table *table);
+
+/* The schema that a partition lies in: beside its root, where it lies there at the source. */
+const char *ddl_partition_schema(const struct table *table, const struct partition_definition *partition);
+
+/* "FOR VALUES FROM (1) TO (2)": the texts of the two bounds, NULL for MINVALUE and MAXVALUE; false: it is
+ * not of this form, with one value each.  Exposed for tests. */
+bool ddl_parse_range(const char *bound, struct bytes *from, struct bytes *to);
+
+#endif

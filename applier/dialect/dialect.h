@@ -1,0 +1,86 @@
+/*
+ * What differs between the kinds of destination.  One file for each
+ * (dialect_postgresql.c, dialect_greenplum6.c, dialect_greenplum7.c); no code
+ * outside them asks which destination it talks to.
+ */
+#ifndef SLUICE_DIALECT_H
+#define SLUICE_DIALECT_H
+
+#include "buffer.h"
+#include "tables/catalog.h"
+
+/* SQL expressions over pg_class c, pg_attribute a and pg_index i. */
+struct dialect_catalog {
+	const char *kind;		 /* struct target_table's kind */
+	const char *partitioned; /* boolean: the root of a partitioned table */
+	const char *storage;	 /* 'h', 'a' row-oriented or 'c' column-oriented append-optimized */
+	const char *generated;	 /* boolean */
+	const char *identity;	 /* 'a', 'd' or '' */
+	const char *key_columns; /* how many of indkey are the key */
+	bool enforces_foreign_keys;
+
+	/* Query: table OID, attnums of its distribution key as text "2 1"; for the
+	 * tables $1::oid[], ordered by OID.  NULL: there is no such thing. */
+	const char *distribution;
+};
+
+struct dialect {
+	const char *name; /* as in destination.dialect */
+
+	/* Statements for the start of each session, in one string. */
+	const char *session_settings;
+
+	/* Rows are found by (gp_segment_id, ctid) instead of ctid alone. */
+	bool has_segments;
+
+	/* Sessions may switch off triggers and foreign keys (session_replication_role); the
+	 * program finds out whether this user may. */
+	bool has_replication_role;
+
+	/* Partitions are tables, made by CREATE TABLE … PARTITION OF; otherwise the table's own
+	 * statement lists them. */
+	bool has_declarative_partitions;
+
+	/* Un-analyzed staging tables mislead the planner for append-optimized targets. */
+	bool analyze_staging;
+
+	/* Nobody vacuums the progress row but us. */
+	bool vacuum_progress;
+
+	/* Up to this many rows of a table are inserted or deleted by statements of
+	 * their own: that takes the server less time than a COPY or an array of keys,
+	 * and needs no round trip. */
+	int few_rows;
+
+	/* How the destination's system catalogs say what target.c asks them. */
+	struct dialect_catalog catalog;
+
+	/*
+	 * Whether a created table can have a unique index (a primary key) over
+	 * these columns, given as positions in source.columns; an index may have expressions beside them.
+	 */
+	bool (*allows_unique)(const struct table *table, const unsigned *columns, unsigned column_count);
+
+	/* What follows the column list of CREATE TABLE: storage and distribution,
+	 * each beginning with a new line. */
+	void (*put_table_options)(struct buffer *sql, const struct table *table);
+
+	/*
+	 * What follows the column list of CREATE TEMP TABLE for staging:
+	 * ON COMMIT DELETE ROWS and, on Greenplum, DISTRIBUTED BY those of the
+	 * staging table's columns that match the target's distribution key.
+	 * `columns` are names in the staging table; 0 of them: any distribution.
+	 */
+	void (*put_staging_options)(struct buffer *sql, const char *const *columns, unsigned column_count);
+};
+
+extern const struct dialect dialect_postgresql;
+extern const struct dialect dialect_greenplum6;
+extern const struct dialect dialect_greenplum7;
+
+/* By the configuration's name; NULL when there is none such. */
+const struct dialect *dialect_by_name(const char *name);
+/* By the server's version() text: "… (Greenplum Database 6.24.3 build …) …". */
+const struct dialect *dialect_by_version(const char *version);
+
+#endif

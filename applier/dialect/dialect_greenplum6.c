@@ -1,0 +1,47 @@
+#include "base/sql.h"
+#include "dialect_greenplum.h"
+
+static const char session_settings[] =
+	SQL_VALUE_SETTINGS "SET client_min_messages = warning;"
+					   "SET default_transaction_isolation = 'read committed';"
+					   "SET statement_timeout = 0;"
+					   "SET lock_timeout = 0;" DIALECT_GREENPLUM_PLANNER;
+
+static void
+put_table_options(struct buffer *sql, const struct table *table)
+{
+	static const char *const with[] = {
+		[TABLE_STORAGE_DEFAULT] = "",
+		[TABLE_STORAGE_HEAP] = "\nWITH (appendonly = false)",
+		[TABLE_STORAGE_AO_ROW] = "\nWITH (appendonly = true, orientation = row)",
+		[TABLE_STORAGE_AO_COLUMN] = "\nWITH (appendonly = true, orientation = column)",
+	};
+
+	buffer_printf(sql, "%s\n", with[dialect_greenplum_storage(table)]);
+	dialect_greenplum_put_distribution(sql, table);
+}
+
+/* The catalogs of PostgreSQL 9.4: no declarative partitions, no generated and
+ * identity columns, no columns that an index merely includes. */
+const struct dialect dialect_greenplum6 = {
+	.name = "greenplum6",
+	.session_settings = session_settings,
+	.has_segments = true,
+	.few_rows = 2,
+	.analyze_staging = true,
+	.vacuum_progress = true,
+	.catalog =
+		{
+			.kind = "CASE c.relstorage WHEN 'x' THEN 'f' ELSE c.relkind END",
+			.partitioned =
+				"EXISTS (SELECT 1 FROM pg_partition q WHERE q.parrelid = c.oid AND NOT q.paristemplate)",
+			.storage = "c.relstorage",
+			.distribution = DIALECT_GREENPLUM_DISTRIBUTION,
+			.generated = "false",
+			.identity = "''",
+			.key_columns = "i.indnatts",
+		},
+	.allows_unique = dialect_greenplum_allows_unique,
+	.put_table_options = put_table_options,
+	.put_staging_options = dialect_greenplum_put_staging_options,
+};

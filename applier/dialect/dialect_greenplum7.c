@@ -1,0 +1,50 @@
+#include "base/sql.h"
+#include "dialect_greenplum.h"
+
+static const char session_settings[] =
+	SQL_VALUE_SETTINGS "SET client_min_messages = warning;"
+					   "SET default_transaction_isolation = 'read committed';"
+					   "SET row_security = off;"
+					   "SET statement_timeout = 0;"
+					   "SET lock_timeout = 0;"
+					   "SET idle_in_transaction_session_timeout = 0;" DIALECT_GREENPLUM_PLANNER;
+
+static void
+put_table_options(struct buffer *sql, const struct table *table)
+{
+	static const char *const using[] = {
+		[TABLE_STORAGE_DEFAULT] = "",
+		[TABLE_STORAGE_HEAP] = "\nUSING heap",
+		[TABLE_STORAGE_AO_ROW] = "\nUSING ao_row",
+		[TABLE_STORAGE_AO_COLUMN] = "\nUSING ao_column",
+	};
+
+	buffer_printf(sql, "%s\n", using[dialect_greenplum_storage(table)]);
+	dialect_greenplum_put_distribution(sql, table);
+}
+
+/* The catalogs of PostgreSQL 12, with Greenplum's distribution. */
+const struct dialect dialect_greenplum7 = {
+	.name = "greenplum7",
+	.session_settings = session_settings,
+	.has_segments = true,
+	.few_rows = 2,
+	.has_replication_role = true,
+	.has_declarative_partitions = true,
+	.analyze_staging = true,
+	.vacuum_progress = true,
+	.catalog =
+		{
+			.kind = "c.relkind",
+			.partitioned = "c.relkind = 'p'",
+			.storage = "CASE (SELECT m.amname FROM pg_am m WHERE m.oid = c.relam)"
+					   " WHEN 'ao_row' THEN 'a' WHEN 'ao_column' THEN 'c' ELSE 'h' END",
+			.distribution = DIALECT_GREENPLUM_DISTRIBUTION,
+			.generated = "a.attgenerated <> ''",
+			.identity = "a.attidentity",
+			.key_columns = "i.indnkeyatts",
+		},
+	.allows_unique = dialect_greenplum_allows_unique,
+	.put_table_options = put_table_options,
+	.put_staging_options = dialect_greenplum_put_staging_options,
+};

@@ -1,0 +1,689 @@
+#include "connection_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+#define COPY_CHUNK_BYTES (64 * 1024)
+#define COPY_CHUNK_LIMIT ((size_t) 1 << 30)
+/* A COPY that always has more to say lets the loop turn after this much. */
+#define BYTES_PER_TURN (1024 * 1024)
+/* What a server has for an answer when the program is to end. */
+#define STOP_GRACE_MS 3000
+
+static void advance(struct connection *conn);
+
+/* ---- errors */
+
+static void
+trim(char *text)
+{
+	size_t len = strlen(text);
+
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+		text[--len] = '\0';
+}
+
+/* "connection to server at … failed: FATAL:  the reason" and the like. */
+static bool
+lost_error(const struct connection *conn, struct error *err)
+{
+	char message[ERROR_MESSAGE_MAX];
+
+	snprintf(message, sizeof message, "%s", PQerrorMessage(conn->pg));
+	trim(message);
+	return error_set(err, ERROR_RETRY, "lost the connection to the %s %s: %s", conn->name, conn->target,
+					 message[0] ? message : "no reason given");
+}
+
+static bool
+result_error(const struct connection *conn, const PGresult *res, struct error *err)
+{
+	if (!result_failure(res, conn->name, err))
+		lost_error(conn, err);
+	return false;
+}
+
+static void
+on_notice(void *arg, const PGresult *res)
+{
+	const struct connection *conn = arg;
+	const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (message)
+		log_debug("%s: %s", conn->name, message);
+}
+
+/* ---- opening and closing */
+
+struct opening {
+	const char *const *keywords;
+	const char *const *values;
+	PGconn *pg;
+};
+
+static void
+open_blocking(void *arg)
+{
+	struct opening *o = arg;
+
+	o->pg = PQconnectdbParams(o->keywords, o->values, 1);
+}
+
+static char *
+describe_target(PGconn *pg)
+{
+	char text[1024];
+	const char *host = PQhost(pg);
+
+	snprintf(text, sizeof text, "%s:%s/%s", host ? host : "", PQport(pg), PQdb(pg));
+	return strdup(text);
+}
+
+static void
+on_kick(void *arg)
+{
+	advance(arg);
+}
+
+static void on_socket(void *arg, unsigned events);
+
+/* The reason of a failed attempt; PostgreSQL gives no SQLSTATE for it, so the
+ * ones that another try cannot mend are told by their wording. */
+static void
+open_error(PGconn *pg, const char *name, struct error *err)
+{
+	static const char *const permanent[] = {
+		"authentication failed",
+		"does not exist",
+		"no password supplied",
+		"no pg_hba.conf entry",
+		"not permitted",
+		"permission denied",
+		"invalid connection option",
+		"is not permitted to log in",
+		"must be superuser or replication role",
+	};
+	char message[ERROR_MESSAGE_MAX];
+	enum error_class class = ERROR_RETRY;
+
+	snprintf(message, sizeof message, "%s", PQerrorMessage(pg));
+	trim(message);
+	for (size_t i = 0; i < sizeof permanent / sizeof *permanent; i++)
+		if (strstr(message, permanent[i]) && !strstr(message, "No such file"))
+			class = ERROR_DATA;
+	error_set(err, class, "cannot connect to the %s: %s", name, message);
+}
+
+struct connection *
+connection_open(struct loop *loop, const char *name, const char *conninfo, enum connection_kind kind,
+				const char *application, struct error *err)
+{
+	/* Ours come first, so that what the user says in conninfo prevails. */
+	const char *const keywords[] = {
+		"connect_timeout",
+		"keepalives_idle",
+		"keepalives_interval",
+		"keepalives_count",
+		"tcp_user_timeout",
+		"application_name",
+		"dbname",
+		"client_encoding",
+		kind == CONNECTION_REPLICATION ? "replication" : NULL,
+		NULL,
+	};
+	const char *const values[] = {
+		"10", "30", "10", "3", "60000", application, conninfo, "UTF8", "database", NULL,
+	};
+	struct opening o = {.keywords = keywords, .values = values};
+	struct connection *conn;
+
+	if (loop_stop_requested(loop)) {
+		error_set(err, ERROR_STOPPED, "stopped before connecting to the %s", name);
+		return NULL;
+	}
+	loop_run_blocking(loop, open_blocking, &o);
+	if (PQstatus(o.pg) != CONNECTION_OK) {
+		open_error(o.pg, name, err);
+		PQfinish(o.pg);
+		return NULL;
+	}
+	conn = calloc(1, sizeof *conn);
+	conn->loop = loop;
+	conn->pg = o.pg;
+	conn->name = name;
+	conn->kind = kind;
+	conn->target = describe_target(o.pg);
+	buffer_init(&conn->chunk, COPY_CHUNK_LIMIT, NULL, NULL);
+	prepared_init(&conn->prepared);
+	PQsetnonblocking(conn->pg, 1);
+	PQsetNoticeReceiver(conn->pg, on_notice, conn);
+	conn->kick = loop_timer_create(loop, on_kick, conn);
+	conn->socket = loop_socket_create(loop, PQsocket(conn->pg), on_socket, conn);
+	loop_socket_watch(conn->socket, LOOP_READABLE);
+	return conn;
+}
+
+static void
+drop_queue(struct connection *conn)
+{
+	while (conn->head) {
+		struct request *next = conn->head->next;
+
+		if (conn->head->state == REQUEST_PREPARING)
+			prepared_forget(&conn->prepared, conn->head->statement);
+		request_free(conn->head);
+		conn->head = next;
+	}
+	conn->tail = conn->unsent = NULL;
+}
+
+void
+connection_close(struct connection *conn)
+{
+	if (!conn)
+		return;
+	drop_queue(conn);
+	loop_socket_destroy(conn->socket);
+	loop_timer_destroy(conn->kick);
+	PQfinish(conn->pg);
+	prepared_fini(&conn->prepared);
+	buffer_fini(&conn->chunk);
+	free(conn->target);
+	free(conn);
+}
+
+void
+connection_abandon(struct connection *conn)
+{
+	conn->lost = true;
+	loop_socket_watch(conn->socket, 0);
+	drop_queue(conn);
+}
+
+bool
+connection_is_idle(const struct connection *conn)
+{
+	return !conn->head && !conn->lost;
+}
+
+bool
+connection_check_conninfo(const char *conninfo, struct error *err)
+{
+	char *problem = NULL;
+	PQconninfoOption *options = PQconninfoParse(conninfo, &problem);
+
+	if (options) {
+		PQconninfoFree(options);
+		return true;
+	}
+	/* libpq's message may quote the string, and with it a password. */
+	error_set(err, ERROR_CONFIG, "the conninfo is not a valid connection string");
+	error_hint(err, "Write it as libpq wants it: \"host=… dbname=… user=…\" or a postgresql:// URI.");
+	PQfreemem(problem);
+	return false;
+}
+
+void
+connection_allow_pipelining(struct connection *conn)
+{
+	conn->pipelining = true;
+}
+
+void
+connection_end_transaction(struct connection *conn)
+{
+	if (conn->tail)
+		conn->tail->ends_pipeline = true;
+}
+
+int
+connection_server_version(const struct connection *conn)
+{
+	return PQserverVersion(conn->pg);
+}
+
+int
+connection_backend_pid(const struct connection *conn)
+{
+	return PQbackendPID(conn->pg);
+}
+
+const char *
+connection_target(const struct connection *conn)
+{
+	return conn->target;
+}
+
+/* ---- the queue */
+
+static void
+enqueue(struct connection *conn, struct request *req)
+{
+	if (conn->tail)
+		conn->tail->next = req;
+	else
+		conn->head = req;
+	conn->tail = req;
+	if (!conn->unsent && conn->pipe != PIPELINE_OFF)
+		conn->unsent = req;
+	/* Never from here: the caller may be one of our callbacks. */
+	if (conn->head == req || conn->pipe == PIPELINE_OPEN)
+		loop_timer_arm(conn->kick, 0);
+}
+
+void
+connection_query(struct connection *conn, const char *sql, const struct param *params, unsigned param_count,
+				 connection_done done, void *arg)
+{
+	struct request *req = request_create(REQUEST_QUERY, sql, done, arg);
+
+	request_set_params(req, params, param_count);
+	enqueue(conn, req);
+}
+
+void
+connection_query_prepared(struct connection *conn, const char *name, const char *sql,
+						  const struct param *params, unsigned param_count, connection_done done, void *arg)
+{
+	struct request *req = request_create(REQUEST_PREPARED, sql, done, arg);
+
+	req->statement = strdup(name);
+	request_set_params(req, params, param_count);
+	enqueue(conn, req);
+}
+
+void
+connection_copy_in(struct connection *conn, const char *sql, copy_producer producer, void *producer_arg,
+				   connection_done done, void *arg)
+{
+	struct request *req = request_create(REQUEST_COPY_IN, sql, done, arg);
+
+	req->producer = producer;
+	req->copy_arg = producer_arg;
+	enqueue(conn, req);
+}
+
+void
+connection_copy_out(struct connection *conn, const char *sql, copy_consumer consumer, void *consumer_arg,
+					connection_done done, void *arg)
+{
+	struct request *req = request_create(REQUEST_COPY_OUT, sql, done, arg);
+
+	req->consumer = consumer;
+	req->copy_arg = consumer_arg;
+	enqueue(conn, req);
+}
+
+void
+connection_finish_head(struct connection *conn)
+{
+	struct request *req = conn->head;
+	bool failed = req->err.class != ERROR_NONE;
+
+	conn->waiting = false;
+	conn->head = req->next;
+	if (!conn->head)
+		conn->tail = NULL;
+	if (failed) {
+		drop_queue(conn);
+		if (req->state == REQUEST_PREPARING)
+			prepared_forget(&conn->prepared, req->statement);
+	}
+	if (req->done)
+		req->done(req->arg, failed ? NULL : (const struct result *) req->result, failed ? &req->err : NULL);
+	request_free(req);
+}
+
+static void
+fail_lost(struct connection *conn)
+{
+	conn->lost = true;
+	loop_socket_watch(conn->socket, 0);
+	if (!conn->head)
+		return;
+	/* A FATAL message that came first says more than "the connection closed". */
+	if (conn->head->err.class == ERROR_NONE)
+		lost_error(conn, &conn->head->err);
+	connection_finish_head(conn);
+}
+
+static bool
+send_prepare(struct connection *conn, struct request *req)
+{
+	prepared_add(&conn->prepared, req->statement);
+	req->state = REQUEST_PREPARING;
+	return PQsendPrepare(conn->pg, req->statement, req->sql, 0, NULL);
+}
+
+/* Sends the head of the queue; false: the connection is lost. */
+static bool
+send_head(struct connection *conn)
+{
+	struct request *req = conn->head;
+	int count = (int) req->param_count;
+	const char *const *values = (const char *const *) req->values;
+
+	if (req->kind == REQUEST_PREPARED && !prepared_has(&conn->prepared, req->statement))
+		return send_prepare(conn, req);
+	req->state = REQUEST_RUNNING;
+	if (req->kind == REQUEST_PREPARED)
+		return PQsendQueryPrepared(conn->pg, req->statement, count, values, req->lengths, req->formats, 0);
+	if (count > 0)
+		return PQsendQueryParams(conn->pg, req->sql, count, NULL, values, req->lengths, req->formats, 0);
+	return PQsendQuery(conn->pg, req->sql);
+}
+
+/* ---- progress of the head request */
+
+enum step
+connection_take_result(struct connection *conn, struct request *req, PGresult *res)
+{
+	switch (PQresultStatus(res)) {
+	case PGRES_COPY_IN:
+		req->state = REQUEST_COPYING_IN;
+		break;
+	case PGRES_COPY_OUT:
+		req->state = REQUEST_COPYING_OUT;
+		break;
+	case PGRES_COPY_BOTH:
+		req->state = REQUEST_COPYING_BOTH;
+		break;
+	case PGRES_COMMAND_OK:
+	case PGRES_TUPLES_OK:
+	case PGRES_EMPTY_QUERY:
+		PQclear(req->result);
+		req->result = res;
+		return STEP_AGAIN;
+	default:
+		if (req->err.class == ERROR_NONE)
+			result_error(conn, res, &req->err);
+		break;
+	}
+	PQclear(res);
+	return STEP_AGAIN;
+}
+
+/* A copy that meets a statement without one, or the other way round. */
+static void
+check_copy_kind(struct request *req)
+{
+	bool wants_copy = req->kind == REQUEST_COPY_IN || req->kind == REQUEST_COPY_OUT;
+
+	if (req->err.class == ERROR_NONE && wants_copy && req->state == REQUEST_RUNNING && !req->result)
+		error_set(&req->err, ERROR_BUG, "a COPY ended before it began");
+}
+
+static enum step
+step_running(struct connection *conn, struct request *req)
+{
+	PGresult *res;
+
+	if (PQisBusy(conn->pg))
+		return STEP_WAIT;
+	res = PQgetResult(conn->pg);
+	if (res)
+		return connection_take_result(conn, req, res);
+	if (PQstatus(conn->pg) == CONNECTION_BAD)
+		return STEP_LOST;
+	if (req->state == REQUEST_PREPARING && req->err.class == ERROR_NONE)
+		return send_head(conn) ? STEP_AGAIN : STEP_LOST;
+	check_copy_kind(req);
+	connection_finish_head(conn);
+	return STEP_AGAIN;
+}
+
+static bool
+end_copy_in(struct connection *conn, struct request *req, enum copy_next next)
+{
+	const char *reason = NULL;
+
+	if (next == COPY_ABORT || conn->chunk.failed) {
+		req->aborted = true;
+		reason = "given up by the applier";
+	}
+	req->state = REQUEST_RUNNING;
+	return PQputCopyEnd(conn->pg, reason) != -1;
+}
+
+/* Sends while the socket takes it; what libpq holds back stays one chunk. */
+static enum step
+step_copy_in(struct connection *conn, struct request *req)
+{
+	size_t sent = 0;
+
+	while (!conn->waiting) {
+		int flushed = PQflush(conn->pg);
+		enum copy_next next;
+
+		if (flushed != 0)
+			return flushed < 0 ? STEP_LOST : STEP_WAIT;
+		if (sent > BYTES_PER_TURN) {
+			loop_timer_arm(conn->kick, 0);
+			return STEP_WAIT;
+		}
+		buffer_reset(&conn->chunk);
+		next = req->producer(req->copy_arg, &conn->chunk);
+		if (conn->chunk.len > 0 && !conn->chunk.failed &&
+			PQputCopyData(conn->pg, (const char *) conn->chunk.data, (int) conn->chunk.len) < 0)
+			return STEP_LOST;
+		sent += conn->chunk.len;
+		if (next == COPY_END || next == COPY_ABORT || conn->chunk.failed)
+			return end_copy_in(conn, req, next) ? STEP_AGAIN : STEP_LOST;
+		conn->waiting = next == COPY_WAIT;
+	}
+	return STEP_WAIT;
+}
+
+static enum step
+step_copy_out(struct connection *conn, struct request *req)
+{
+	size_t taken = 0;
+
+	while (!conn->waiting) {
+		char *message;
+		int len;
+
+		if (taken > BYTES_PER_TURN) {
+			loop_timer_arm(conn->kick, 0);
+			return STEP_WAIT;
+		}
+		len = PQgetCopyData(conn->pg, &message, 1);
+		if (len == 0)
+			return STEP_WAIT;
+		if (len < 0) {
+			req->state = REQUEST_RUNNING;
+			return STEP_AGAIN;
+		}
+		taken += (size_t) len;
+		conn->waiting =
+			!req->consumer(req->copy_arg, (struct bytes){(const uint8_t *) message, (size_t) len});
+		PQfreemem(message);
+	}
+	return STEP_WAIT;
+}
+
+static enum step
+step_head(struct connection *conn)
+{
+	struct request *req = conn->head;
+
+	if (conn->pipe != PIPELINE_OFF || pipeline_is_wanted(conn))
+		return pipeline_step(conn);
+	switch (req->state) {
+	case REQUEST_QUEUED:
+		return send_head(conn) ? STEP_AGAIN : STEP_LOST;
+	case REQUEST_PREPARING:
+	case REQUEST_RUNNING:
+		return step_running(conn, req);
+	case REQUEST_COPYING_IN:
+		/* The server may have failed the copy already. */
+		return step_copy_in(conn, req);
+	case REQUEST_COPYING_OUT:
+	case REQUEST_COPYING_BOTH:
+		return step_copy_out(conn, req);
+	}
+	return STEP_WAIT;
+}
+
+/* Takes note, outside of what may call back.  libpq closes a socket that it
+ * found to be dead, also while it writes: it would never stir again. */
+static void
+note_loss(struct connection *conn)
+{
+	conn->lost = true;
+	loop_socket_watch(conn->socket, 0);
+	loop_timer_arm(conn->kick, 0);
+}
+
+/* Reading stops while a consumer is paused, so that libpq hoards nothing. */
+static void
+watch(struct connection *conn)
+{
+	const struct request *req = conn->head;
+	bool copying_out = req && (req->state == REQUEST_COPYING_OUT || req->state == REQUEST_COPYING_BOTH);
+	unsigned events = copying_out && conn->waiting ? 0 : LOOP_READABLE;
+	int flushed = PQflush(conn->pg);
+
+	if (flushed < 0 || PQstatus(conn->pg) == CONNECTION_BAD) {
+		note_loss(conn);
+		return;
+	}
+	if (flushed > 0)
+		events |= LOOP_WRITABLE;
+	else if (req && req->state == REQUEST_COPYING_IN && !conn->waiting)
+		loop_timer_arm(conn->kick, 0); /* it has drained since the step gave up */
+	loop_socket_watch(conn->socket, events);
+}
+
+static void
+advance(struct connection *conn)
+{
+	while ((conn->head || conn->pipe != PIPELINE_OFF) && !conn->lost) {
+		enum step step = step_head(conn);
+
+		if (step == STEP_WAIT)
+			break;
+		if (step == STEP_LOST) {
+			fail_lost(conn);
+			return;
+		}
+	}
+	if (conn->lost) {
+		fail_lost(conn);
+		return;
+	}
+	watch(conn);
+}
+
+static void
+on_socket(void *arg, unsigned events)
+{
+	struct connection *conn = arg;
+
+	if (events & LOOP_READABLE && !PQconsumeInput(conn->pg)) {
+		/* What came before the end, such as a FATAL message, is still to be read. */
+		if (conn->head && (conn->head->state == REQUEST_RUNNING || conn->head->state == REQUEST_COPYING_OUT ||
+						   conn->head->state == REQUEST_COPYING_BOTH)) {
+			PGresult *res;
+
+			while (!PQisBusy(conn->pg) && (res = PQgetResult(conn->pg)) != NULL) {
+				ExecStatusType status = PQresultStatus(res);
+
+				if (status == PGRES_FATAL_ERROR && conn->head->err.class == ERROR_NONE)
+					result_error(conn, res, &conn->head->err);
+				PQclear(res);
+				if (status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH || status == PGRES_COPY_IN)
+					break;
+			}
+		}
+		fail_lost(conn);
+		return;
+	}
+	advance(conn);
+}
+
+void
+connection_resume(struct connection *conn)
+{
+	conn->waiting = false;
+	loop_timer_arm(conn->kick, 0);
+}
+
+void
+connection_send(struct connection *conn, const void *data, size_t len)
+{
+	if (conn->lost || !conn->head || conn->head->state != REQUEST_COPYING_BOTH)
+		return;
+	if (PQputCopyData(conn->pg, data, (int) len) < 0 || PQflush(conn->pg) < 0)
+		note_loss(conn);
+	else
+		loop_timer_arm(conn->kick, 0);
+}
+
+/* ---- sequential use */
+
+struct execution {
+	struct connection *conn;
+	bool over;
+	PGresult *result;
+	struct error *err;
+	bool failed;
+	struct loop_timer *deadline; /* from the moment when a stop was requested */
+	bool overdue;
+};
+
+static void
+on_executed(void *arg, const struct result *res, const struct error *err)
+{
+	struct execution *e = arg;
+
+	e->over = true;
+	e->failed = err != NULL;
+	if (err)
+		*e->err = *err;
+	else
+		e->result = PQcopyResult((const PGresult *) res, PG_COPYRES_TUPLES);
+}
+
+static void
+on_overdue(void *arg)
+{
+	((struct execution *) arg)->overdue = true;
+}
+
+static bool
+execution_is_over(void *arg)
+{
+	struct execution *e = arg;
+
+	if (!e->over && !e->deadline && loop_stop_requested(e->conn->loop)) {
+		e->deadline = loop_timer_create(e->conn->loop, on_overdue, e);
+		loop_timer_arm(e->deadline, STOP_GRACE_MS);
+	}
+	return e->over || e->overdue;
+}
+
+bool
+connection_execute(struct connection *conn, const char *sql, const struct param *params, unsigned param_count,
+				   struct result **res, struct error *err)
+{
+	struct execution e = {.conn = conn, .err = err};
+
+	connection_query(conn, sql, params, param_count, on_executed, &e);
+	loop_run_until(conn->loop, execution_is_over, &e);
+	loop_timer_destroy(e.deadline);
+	if (!e.over) {
+		connection_abandon(conn);
+		return error_set(err, ERROR_STOPPED, "stopped while the %s had not answered", conn->name);
+	}
+	if (e.failed)
+		return false;
+	if (res)
+		*res = (struct result *) e.result;
+	else
+		PQclear(e.result);
+	return true;
+}

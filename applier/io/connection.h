@@ -1,0 +1,124 @@
+/*
+ * A connection to a server: libpq on the loop, as a queue of requests.
+ *
+ * Requests are sent one after another.  Each ends with exactly one call of its
+ * callback: with the result, or with the error.  After a failed request the
+ * ones queued behind it are dropped without a call, since they were written in
+ * the belief that it would succeed; the connection itself stays usable unless
+ * it was lost.  Callbacks may queue requests; they must not pump the loop nor
+ * destroy the connection.
+ *
+ * Errors of the server carry its SQLSTATE; those that another try may mend (a
+ * lost connection, a shutdown, a deadlock, a slot in use) are ERROR_RETRY.
+ */
+#ifndef SLUICE_CONNECTION_H
+#define SLUICE_CONNECTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "buffer.h"
+#include "loop.h"
+#include "result.h"
+
+struct connection;
+
+enum connection_kind {
+	CONNECTION_SQL,
+	CONNECTION_REPLICATION, /* replication=database: simple queries only */
+};
+
+/*
+ * Connects; pumps the loop meanwhile.  `name` ("source", "destination") is
+ * what messages call the server; `application` becomes application_name.
+ * NULL on failure.
+ */
+struct connection *connection_open(struct loop *loop, const char *name, const char *conninfo,
+								   enum connection_kind kind, const char *application, struct error *err);
+/* Ends the session without waiting for anything; NULL is allowed. */
+void connection_close(struct connection *conn);
+/* Drops what is queued or under way without a call; whatever is asked later fails as on a lost connection. */
+void connection_abandon(struct connection *conn);
+/* Nothing is queued or under way, and it is not known to be lost. */
+bool connection_is_idle(const struct connection *conn);
+/* False when `conninfo` cannot be parsed; says why without repeating it. */
+MUST_CHECK bool connection_check_conninfo(const char *conninfo, struct error *err);
+
+/* server_version_num, without asking the server. */
+int connection_server_version(const struct connection *conn);
+/* The server's process id for this session. */
+int connection_backend_pid(const struct connection *conn);
+/* What identifies the database for a person: "host:port/dbname". */
+const char *connection_target(const struct connection *conn);
+
+/*
+ * From here on requests are sent without waiting for the answers of those
+ * before them (a COPY excepted), in one round trip.  Only for statements of a
+ * transaction that the caller begins and ends: outside of one, those sent
+ * together are one transaction.
+ */
+void connection_allow_pipelining(struct connection *conn);
+/* Says of the request queued last that it ends a transaction: the next ones wait for its answer. */
+void connection_end_transaction(struct connection *conn);
+
+/* ---- requests */
+
+/* A parameter ($1, $2 …): text, or the type's binary form.  data == NULL is NULL. */
+struct param {
+	const void *data;
+	size_t len; /* of a binary one */
+	bool binary;
+};
+
+static inline struct param
+param_text(const char *text)
+{
+	return (struct param){.data = text};
+}
+
+/* `res` is NULL exactly when `err` is not.  The result dies after the call. */
+typedef void (*connection_done)(void *arg, const struct result *res, const struct error *err);
+
+enum copy_next { COPY_MORE, COPY_WAIT, COPY_END, COPY_ABORT };
+
+/*
+ * Delivers the next piece of a COPY FROM STDIN: appends to `out` and says
+ * whether more will come, nothing is there yet (connection_resume() asks
+ * again), this was the end, or the copy must fail.
+ */
+typedef enum copy_next (*copy_producer)(void *arg, struct buffer *out);
+
+/* Takes one message of a COPY TO STDOUT or of a replication stream; false
+ * pauses reading until connection_resume(). */
+typedef bool (*copy_consumer)(void *arg, struct bytes message);
+
+/* `sql` and the parameters are copied.  Without parameters it may hold several
+ * statements; then the result is the last one's. */
+void connection_query(struct connection *conn, const char *sql, const struct param *params,
+					  unsigned param_count, connection_done done, void *arg);
+/* The same for a statement that is prepared under `name` at its first use in this session. */
+void connection_query_prepared(struct connection *conn, const char *name, const char *sql,
+							   const struct param *params, unsigned param_count, connection_done done,
+							   void *arg);
+void connection_copy_in(struct connection *conn, const char *sql, copy_producer producer, void *producer_arg,
+						connection_done done, void *arg);
+/* COPY TO STDOUT, or START_REPLICATION: then connection_send() is possible
+ * while it lasts. */
+void connection_copy_out(struct connection *conn, const char *sql, copy_consumer consumer, void *consumer_arg,
+						 connection_done done, void *arg);
+/* Goes on with a COPY that was paused or waits for data. */
+void connection_resume(struct connection *conn);
+/* One message to the walsender.  A failure reaches the request's callback. */
+void connection_send(struct connection *conn, const void *data, size_t len);
+
+/*
+ * Queues, pumps until it is done, and hands over the result, which the caller
+ * frees.  `res` may be NULL where only success matters.  Once a stop was
+ * requested the server has a few seconds to answer; then the connection is
+ * abandoned, and the error is ERROR_STOPPED.
+ */
+MUST_CHECK bool connection_execute(struct connection *conn, const char *sql, const struct param *params,
+								   unsigned param_count, struct result **res, struct error *err);
+
+#endif

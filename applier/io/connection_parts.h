@@ -1,0 +1,115 @@
+/*
+ * What the parts of a connection share.
+ *
+ *	connection           opens and closes, takes requests, carries them out one by one
+ *	connection_request   a request, and the statements that a session has prepared
+ *	connection_pipeline  sends several requests before the first one's answer is here
+ */
+#ifndef SLUICE_CONNECTION_PARTS_H
+#define SLUICE_CONNECTION_PARTS_H
+
+#include <libpq-fe.h>
+
+#include "base/keymap.h"
+#include "connection.h"
+
+enum request_kind { REQUEST_QUERY, REQUEST_PREPARED, REQUEST_COPY_IN, REQUEST_COPY_OUT };
+
+/* Where a request of the queue stands: the head, and in a pipeline those behind it. */
+enum request_state {
+	REQUEST_QUEUED,
+	REQUEST_PREPARING, /* its statement is being prepared */
+	REQUEST_RUNNING,
+	REQUEST_COPYING_IN,
+	REQUEST_COPYING_OUT,
+	REQUEST_COPYING_BOTH,
+};
+
+struct request {
+	struct request *next;
+	enum request_kind kind;
+	enum request_state state;
+	char *sql;
+	char *statement; /* REQUEST_PREPARED: its name */
+	char **values;
+	int *lengths;
+	int *formats;
+	unsigned param_count;
+	copy_producer producer;
+	copy_consumer consumer;
+	void *copy_arg;
+	connection_done done;
+	void *arg;
+	PGresult *result;
+	struct error err;
+	bool aborted;		/* the producer gave up */
+	bool ends_pipeline; /* the next one is not sent before the answer to this one */
+};
+
+/*
+ *	        several requests wait            none is left, or a COPY is next
+ *	OFF ────────────────────────────► OPEN ──────────────────────────────────► SYNCING ──► OFF
+ *	                                    └──── one fails ───► FAILED ──────────────────────► OFF
+ */
+enum pipeline_state {
+	PIPELINE_OFF,
+	PIPELINE_OPEN,
+	PIPELINE_SYNCING, /* its end was sent: what was sent before is still answered */
+	PIPELINE_FAILED,  /* the same, but the answers are of requests that were dropped */
+};
+
+/* Names of the statements that a session knows. */
+struct prepared {
+	struct arena memory;
+	struct keymap names;
+	bool *gone; /* by number: it was forgotten again */
+	unsigned capacity;
+};
+
+struct connection {
+	struct loop *loop;
+	PGconn *pg;
+	struct loop_socket *socket;
+	const char *name;
+	char *target;
+	enum connection_kind kind;
+	struct request *head;
+	struct request *tail;
+	struct prepared prepared;
+	struct buffer chunk;
+	bool waiting; /* the copy at the head waits for connection_resume() */
+	bool lost;
+	struct loop_timer *kick; /* advances the queue from a turn of the loop's own */
+
+	bool pipelining; /* allowed */
+	enum pipeline_state pipe;
+	struct request *unsent; /* in a pipeline: the first one of the queue that was not sent; NULL: all were */
+	unsigned commands;		/* sent, and their answers have not ended */
+};
+
+/* ---- requests */
+
+struct request *request_create(enum request_kind kind, const char *sql, connection_done done, void *arg);
+void request_set_params(struct request *req, const struct param *params, unsigned count);
+void request_free(struct request *req);
+
+void prepared_init(struct prepared *prepared);
+void prepared_fini(struct prepared *prepared);
+bool prepared_has(const struct prepared *prepared, const char *name);
+void prepared_add(struct prepared *prepared, const char *name);
+void prepared_forget(struct prepared *prepared, const char *name);
+
+/* ---- carrying out what is at the head of the queue */
+
+enum step { STEP_AGAIN, STEP_WAIT, STEP_LOST };
+
+/* Takes the result, or its error, for the request. */
+enum step connection_take_result(struct connection *conn, struct request *req, PGresult *res);
+/* Takes the head off the queue and tells its owner; after a failure the rest is dropped. */
+void connection_finish_head(struct connection *conn);
+
+/* Whether the head and the one behind it can be sent together. */
+bool pipeline_is_wanted(const struct connection *conn);
+enum step pipeline_step(struct connection *conn);
+
+#endif

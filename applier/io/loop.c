@@ -1,0 +1,296 @@
+#include "loop.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/log.h"
+
+struct loop {
+	uv_loop_t uv;
+	uv_signal_t sigint;
+	uv_signal_t sigterm;
+	unsigned stop_requests;
+};
+
+struct loop_timer {
+	uv_timer_t uv;
+	loop_callback callback;
+	void *arg;
+};
+
+struct loop_socket {
+	uv_poll_t uv;
+	loop_socket_callback callback;
+	void *arg;
+	unsigned watched;
+};
+
+static void
+must(int rc, const char *what)
+{
+	if (rc == 0)
+		return;
+	log_error("libuv: %s: %s", what, uv_strerror(rc));
+	abort();
+}
+
+static void *
+must_allocate(size_t bytes)
+{
+	void *p = calloc(1, bytes);
+
+	if (!p) {
+		log_error("out of memory");
+		abort();
+	}
+	return p;
+}
+
+static void
+on_signal(uv_signal_t *handle, int signum)
+{
+	struct loop *loop = handle->data;
+
+	if (++loop->stop_requests > 1) {
+		log_warning("second %s: exiting at once", signum == SIGINT ? "SIGINT" : "SIGTERM");
+		_exit(0);
+	}
+	log_info("%s: stopping after the batch in hand", signum == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+static void
+watch_signal(struct loop *loop, uv_signal_t *handle, int signum)
+{
+	must(uv_signal_init(&loop->uv, handle), "uv_signal_init");
+	handle->data = loop;
+	must(uv_signal_start(handle, on_signal, signum), "uv_signal_start");
+	/* A signal handle alone must not keep a loop turning that has no work. */
+	uv_unref((uv_handle_t *) handle);
+}
+
+struct loop *
+loop_create(void)
+{
+	struct loop *loop = must_allocate(sizeof *loop);
+
+	must(uv_loop_init(&loop->uv), "uv_loop_init");
+	watch_signal(loop, &loop->sigint, SIGINT);
+	watch_signal(loop, &loop->sigterm, SIGTERM);
+	/* Writing that fails is told by its error. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	return loop;
+}
+
+void
+loop_destroy(struct loop *loop)
+{
+	uv_close((uv_handle_t *) &loop->sigint, NULL);
+	uv_close((uv_handle_t *) &loop->sigterm, NULL);
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	must(uv_loop_close(&loop->uv), "uv_loop_close");
+	free(loop);
+}
+
+void
+loop_run_until(struct loop *loop, loop_condition condition, void *arg)
+{
+	while (!condition(arg))
+		uv_run(&loop->uv, UV_RUN_ONCE);
+}
+
+bool
+loop_stop_requested(const struct loop *loop)
+{
+	return loop->stop_requests > 0;
+}
+
+void
+loop_request_stop(struct loop *loop)
+{
+	if (loop->stop_requests == 0)
+		loop->stop_requests = 1;
+}
+
+int64_t
+loop_now_ms(const struct loop *loop)
+{
+	return (int64_t) uv_now(&loop->uv);
+}
+
+/* ---- work on another thread */
+
+struct blocking_work {
+	uv_work_t uv;
+	loop_callback work;
+	void *arg;
+	bool done;
+};
+
+static void
+do_blocking_work(uv_work_t *uv)
+{
+	struct blocking_work *w = uv->data;
+
+	w->work(w->arg);
+}
+
+static void
+after_blocking_work(uv_work_t *uv, int status)
+{
+	struct blocking_work *w = uv->data;
+
+	(void) status;
+	w->done = true;
+}
+
+static bool
+blocking_work_is_done(void *arg)
+{
+	return ((struct blocking_work *) arg)->done;
+}
+
+void
+loop_run_blocking(struct loop *loop, loop_callback work, void *arg)
+{
+	struct blocking_work w = {.work = work, .arg = arg};
+
+	w.uv.data = &w;
+	must(uv_queue_work(&loop->uv, &w.uv, do_blocking_work, after_blocking_work), "uv_queue_work");
+	loop_run_until(loop, blocking_work_is_done, &w);
+}
+
+/* ---- timers */
+
+static void
+on_timer(uv_timer_t *handle)
+{
+	struct loop_timer *timer = handle->data;
+
+	/* Timers are looked at before the sockets are waited for: what a callback
+	 * changes must end this turn, or nobody looks at it until a socket stirs. */
+	uv_stop(handle->loop);
+	timer->callback(timer->arg);
+}
+
+struct loop_timer *
+loop_timer_create(struct loop *loop, loop_callback callback, void *arg)
+{
+	struct loop_timer *timer = must_allocate(sizeof *timer);
+
+	must(uv_timer_init(&loop->uv, &timer->uv), "uv_timer_init");
+	timer->uv.data = timer;
+	timer->callback = callback;
+	timer->arg = arg;
+	return timer;
+}
+
+void
+loop_timer_arm(struct loop_timer *timer, int64_t ms)
+{
+	must(uv_timer_start(&timer->uv, on_timer, ms > 0 ? (uint64_t) ms : 0, 0), "uv_timer_start");
+}
+
+void
+loop_timer_disarm(struct loop_timer *timer)
+{
+	uv_timer_stop(&timer->uv);
+}
+
+static void
+free_handle(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void
+loop_timer_destroy(struct loop_timer *timer)
+{
+	if (timer)
+		uv_close((uv_handle_t *) &timer->uv, free_handle);
+}
+
+struct sleeper {
+	struct loop *loop;
+	bool over;
+};
+
+static void
+wake(void *arg)
+{
+	((struct sleeper *) arg)->over = true;
+}
+
+static bool
+slept(void *arg)
+{
+	struct sleeper *s = arg;
+
+	return s->over || loop_stop_requested(s->loop);
+}
+
+bool
+loop_sleep(struct loop *loop, int64_t ms)
+{
+	struct sleeper s = {.loop = loop};
+	struct loop_timer *timer;
+
+	uv_update_time(&loop->uv);
+	timer = loop_timer_create(loop, wake, &s);
+	loop_timer_arm(timer, ms);
+	loop_run_until(loop, slept, &s);
+	loop_timer_destroy(timer);
+	return s.over;
+}
+
+/* ---- sockets */
+
+static void
+on_socket(uv_poll_t *handle, int status, int events)
+{
+	struct loop_socket *socket = handle->data;
+	unsigned ready =
+		(events & UV_READABLE ? LOOP_READABLE : 0u) | (events & UV_WRITABLE ? LOOP_WRITABLE : 0u);
+
+	/* The owner finds out what is wrong when it reads or writes.  If it finds
+	 * more to read first, it watches again, which libuv has ended by itself. */
+	if (status < 0)
+		socket->watched = 0;
+	socket->callback(socket->arg, status < 0 ? LOOP_READABLE | LOOP_WRITABLE : ready);
+}
+
+struct loop_socket *
+loop_socket_create(struct loop *loop, int fd, loop_socket_callback callback, void *arg)
+{
+	struct loop_socket *socket = must_allocate(sizeof *socket);
+
+	must(uv_poll_init(&loop->uv, &socket->uv, fd), "uv_poll_init");
+	socket->uv.data = socket;
+	socket->callback = callback;
+	socket->arg = arg;
+	return socket;
+}
+
+void
+loop_socket_watch(struct loop_socket *socket, unsigned events)
+{
+	int uv_events = (events & LOOP_READABLE ? UV_READABLE : 0) | (events & LOOP_WRITABLE ? UV_WRITABLE : 0);
+
+	if (socket->watched == events)
+		return;
+	socket->watched = events;
+	if (events == 0)
+		uv_poll_stop(&socket->uv);
+	else
+		must(uv_poll_start(&socket->uv, uv_events, on_socket), "uv_poll_start");
+}
+
+void
+loop_socket_destroy(struct loop_socket *socket)
+{
+	if (socket)
+		uv_close((uv_handle_t *) &socket->uv, free_handle);
+}

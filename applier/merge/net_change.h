@@ -1,0 +1,84 @@
+/*
+ * The net change of a batch for one table: each key's history folded into what
+ * is left of it (design: insert, update, delete, key change, truncate).
+ *
+ * Keys are compared by their bytes.  That is right although a type may hold
+ * different bytes for equal values (numeric 1.0 and 1.00): the bytes of a key
+ * in a change are those of the stored row, and all deletes of a batch go
+ * before its inserts, so two spellings of one key never meet in the target.
+ *
+ * Without a key the whole row is the key and `count` says how many of the
+ * equal rows came or went.
+ */
+#ifndef SLUICE_NET_CHANGE_H
+#define SLUICE_NET_CHANGE_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/keymap.h"
+#include "tables/shape.h"
+
+#define ORIGIN_NONE UINT32_MAX
+
+/* What happened to one key; the index is the keymap's. */
+struct net_row {
+	struct bytes row; /* the last state, encoded as in the stream; data == NULL: gone */
+	uint32_t origin; /* the entry under whose key the target held this row before the batch, or ORIGIN_NONE */
+	bool existed;	 /* the target held a row under this key before the batch */
+	bool partial;	 /* `row` has unchanged TOASTed columns whose values only the target has */
+	int64_t count;	 /* MATCH_ROW only */
+};
+
+struct net_change {
+	const struct shape *shape;
+	struct arena *arena; /* the batch's; holds keys and rows */
+	struct keymap map;
+	struct net_row *rows;
+	uint32_t row_capacity;
+	bool truncated; /* before everything else here */
+	bool restart_identity;
+	int64_t changes;	  /* that went in */
+	struct value *values; /* scratch, one for each source column */
+	struct buffer scratch;
+	size_t counted_bytes; /* of net_change_bytes(), for the batch */
+};
+
+void net_change_init(struct net_change *net, const struct shape *shape, struct arena *arena);
+void net_change_fini(struct net_change *net);
+
+/* An insert, update or delete of the shape's relation.  ERROR_DATA when the
+ * change cannot be followed: no identity, a NULL in the key. */
+MUST_CHECK bool net_change_add(struct net_change *net, const struct change *change, struct error *err);
+void net_change_truncate(struct net_change *net);
+
+static inline uint32_t
+net_change_count(const struct net_change *net)
+{
+	return keymap_count(&net->map);
+}
+
+/* A bitmap over the relation's columns, those whose values only the target
+ * has; NULL: none.  Like all of the row it lives in the arena. */
+const uint8_t *net_change_unchanged(const struct net_change *net, const struct net_row *row);
+
+/* Memory beside the arena. */
+size_t net_change_bytes(const struct net_change *net);
+
+/*
+ * What is to be done about an entry.
+ *
+ * FILL: the row's missing columns are fetched from the target before the old
+ * row is deleted, and then it is inserted anew.
+ */
+enum net_action {
+	NET_NOTHING,
+	NET_INSERT = 1, /* copy the row in */
+	NET_PATCH = 2,	/* update the target's row in place */
+	NET_FILL = 4,
+	NET_DELETE = 8, /* delete the target's row under this key; may come with INSERT or FILL */
+};
+
+/* Actions (bits) for every entry; `actions` has net_change_count() places. */
+void net_change_decide(const struct net_change *net, uint8_t *actions);
+
+#endif

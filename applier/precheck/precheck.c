@@ -1,0 +1,239 @@
+#include "precheck.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "precheck_item.h"
+#include "schema/schema_watch.h"
+#include "servers/target.h"
+#include "state/forget.h"
+
+/* ---- the list */
+
+void
+precheck_add(struct precheck_context *c, enum check_outcome outcome, const char *name, const char *subject,
+			 const char *fmt, ...)
+{
+	struct precheck *precheck = c->precheck;
+	struct check_item *item;
+	char *message;
+	va_list args;
+
+	va_start(args, fmt);
+	if (vasprintf(&message, fmt, args) < 0)
+		arena_out_of_memory(strlen(fmt));
+	va_end(args);
+	/* Grows at the powers of two. */
+	if ((precheck->count & (precheck->count - 1)) == 0) {
+		size_t bytes = (precheck->count ? 2 * precheck->count : 1) * sizeof *precheck->items;
+
+		precheck->items = realloc(precheck->items, bytes);
+		if (!precheck->items)
+			arena_out_of_memory(bytes);
+	}
+	item = &precheck->items[precheck->count++];
+	*item =
+		(struct check_item){outcome, catalog_strdup(name), catalog_strdup(subject ? subject : ""), message};
+	precheck->warnings += outcome == CHECK_WARNING;
+	precheck->failures += outcome == CHECK_FAILED;
+}
+
+static const char *
+outcome_name(enum check_outcome outcome)
+{
+	switch (outcome) {
+	case CHECK_OK:
+		return "ok";
+	case CHECK_WARNING:
+		return "warning";
+	case CHECK_FAILED:
+		break;
+	}
+	return "failed";
+}
+
+void
+precheck_print(const struct precheck *precheck, bool only_problems)
+{
+	for (unsigned i = 0; i < precheck->count; i++) {
+		const struct check_item *item = &precheck->items[i];
+
+		if (only_problems && item->outcome == CHECK_OK)
+			continue;
+		printf("%-7s  %-15s  %s%s%s\n", outcome_name(item->outcome), item->name, item->subject,
+			   item->subject[0] ? ": " : "", item->message);
+	}
+	fflush(stdout);
+}
+
+bool
+precheck_error(const struct precheck *precheck, struct error *err)
+{
+	const struct check_item *item = precheck->items;
+
+	while (item->outcome != CHECK_FAILED)
+		item++;
+	error_set(err, ERROR_PRECONDITION, "%s: %s%s%s", item->name, item->subject, item->subject[0] ? ": " : "",
+			  item->message);
+	if (precheck->failures > 1)
+		error_hint(err, "This and %u more failed; \"sluice check\" lists all.", precheck->failures - 1);
+	return false;
+}
+
+void
+precheck_free(struct precheck *precheck)
+{
+	for (unsigned i = 0; i < precheck->count; i++) {
+		free(precheck->items[i].name);
+		free(precheck->items[i].subject);
+		free(precheck->items[i].message);
+	}
+	free(precheck->items);
+	*precheck = (struct precheck){0};
+}
+
+/* ---- what the parts share */
+
+const char *
+precheck_table_name(struct precheck_context *c, const struct table *table)
+{
+	return progress_table_name(&c->memory, table->source.schema, table->source.name);
+}
+
+const char *
+precheck_target_name(struct precheck_context *c, const struct table *table)
+{
+	return progress_table_name(&c->memory, table->target_schema, table->target_name);
+}
+
+bool
+precheck_is_fresh(const struct precheck_context *c)
+{
+	return !c->progress->exists || c->progress->applied_lsn == 0;
+}
+
+bool
+precheck_will_copy(const struct precheck_context *c, const struct table *table)
+{
+	bool copied = table->state != TABLE_WAITING && table->state != TABLE_COPYING;
+
+	return c->config->initial_copy.mode == COPY_MODE_FULL && (precheck_is_fresh(c) || !copied);
+}
+
+/* ---- the parts */
+
+/* Whether a run can make a directory that is not there. */
+static bool
+can_be_made(struct precheck_context *c, const char *directory)
+{
+	return access(directory, F_OK) != 0 &&
+		   access(dirname(arena_strdup(&c->memory, directory)), W_OK | X_OK) == 0;
+}
+
+/* A task does without it, only later: large transactions then come at their commit. */
+static void
+check_spill_directory(struct precheck_context *c)
+{
+	const char *directory = c->config->apply.spill_directory;
+	int reason;
+
+	if (access(directory, W_OK | X_OK) == 0) {
+		precheck_add(c, CHECK_OK, "spill directory", NULL, "%s", directory);
+		return;
+	}
+	reason = errno;
+	if (can_be_made(c, directory))
+		precheck_add(c, CHECK_OK, "spill directory", NULL, "%s, which run will make", directory);
+	else
+		precheck_add(
+			c, CHECK_WARNING, "spill directory", NULL,
+			"%s cannot be written (%s): large transactions would be received at their commit, not while"
+			" they are open; make it, or set apply.spill_directory",
+			directory, strerror(reason));
+}
+
+static bool
+report_forgotten(struct precheck_context *c, struct error *err)
+{
+	struct forgotten *found;
+	unsigned count;
+
+	if (!forget_find(c->destination, c->config->task, c->catalog, &c->memory, &found, &count, err))
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		precheck_add(
+			c, CHECK_WARNING, "state", progress_table_name(&c->memory, found[i].schema, found[i].name),
+			"it was dropped at the source, or is not selected any more: run will forget it, and leave"
+			" its target as it is");
+	return true;
+}
+
+/* Where each table stands; a table that is not the one that was copied is a failure. */
+static bool
+read_states(struct precheck_context *c, struct error *err)
+{
+	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+	struct error problem;
+
+	if (!c->progress->exists)
+		return true;
+	if (c->catalog->states_read)
+		return report_forgotten(c, err);
+	if (progress_read_tables(c->destination, c->config->task, c->catalog, &problem))
+		return schema_settle(c->source, NULL, c->config, c->catalog, NULL, err) &&
+			   target_read_catalog(c->destination, c->dialect, c->catalog, err) && report_forgotten(c, err);
+	if (problem.class != ERROR_DATA || problem.sqlstate[0] != '\0') {
+		*err = problem;
+		return false;
+	}
+	error_sentence(&problem, sentence, sizeof sentence);
+	precheck_add(c, CHECK_FAILED, "state", NULL, "%s", sentence);
+	c->states_unknown = true;
+	return true;
+}
+
+static bool
+run_parts(struct precheck_context *c, struct error *err)
+{
+	if (!progress_lock_holder(c->destination, c->config->task, &c->lock_holder, err) ||
+		!source_identify(c->source, &c->source_identity, err) ||
+		!source_read_slot(c->source, c->config->source.slot, &c->slot, err) || !precheck_source(c, err) ||
+		!precheck_slot(c, err) || !precheck_destination(c, err) || !precheck_selection(c, err) ||
+		!read_states(c, err))
+		return false;
+	check_spill_directory(c);
+	for (unsigned i = 0; i < c->catalog->count; i++)
+		precheck_table(c, &c->catalog->tables[i]);
+	/* A target whose state is not known must not be called full of strange rows. */
+	return precheck_enums(c, err) && precheck_where(c, err) && precheck_rights(c, err) &&
+		   (c->states_unknown || precheck_contents(c, err));
+}
+
+bool
+precheck_run(struct precheck *precheck, const struct config *config, struct connection *source,
+			 struct connection *destination, const struct dialect *dialect, struct catalog *catalog,
+			 const struct progress *progress, struct error *err)
+{
+	struct precheck_context c = {
+		.precheck = precheck,
+		.config = config,
+		.source = source,
+		.destination = destination,
+		.dialect = dialect,
+		.catalog = catalog,
+		.progress = progress,
+	};
+	bool done;
+
+	*precheck = (struct precheck){.from_outside = precheck->from_outside};
+	arena_init(&c.memory, 16384);
+	done = run_parts(&c, err);
+	arena_fini(&c.memory);
+	if (!done)
+		precheck_free(precheck);
+	return done;
+}

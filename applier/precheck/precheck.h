@@ -1,0 +1,46 @@
+/*
+ * Every precondition on both ends and for every table, all reported at once:
+ * one item a check with its outcome, the cause and what to do.  Reads only.
+ */
+#ifndef SLUICE_PRECHECK_H
+#define SLUICE_PRECHECK_H
+
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "servers/source.h"
+#include "state/progress.h"
+#include "tables/catalog.h"
+
+enum check_outcome { CHECK_OK, CHECK_WARNING, CHECK_FAILED };
+
+struct check_item {
+	enum check_outcome outcome;
+	char *name;	   /* "wal_level", "identity", "target empty" … */
+	char *subject; /* the table or server it is about */
+	char *message; /* cause and remedy, one line */
+};
+
+struct precheck {
+	bool from_outside; /* set by the caller: the task's daemon may run; otherwise the caller is the daemon */
+	struct check_item *items;
+	unsigned count;
+	unsigned warnings;
+	unsigned failures;
+};
+
+/*
+ * `fresh` is a start without a progress row: then the targets must be empty
+ * (or cleared) and the slot must not exist; otherwise slot and progress must fit together.
+ * False only when a server could not be asked.
+ */
+MUST_CHECK bool precheck_run(struct precheck *precheck, const struct config *config,
+							 struct connection *source, struct connection *destination,
+							 const struct dialect *dialect, struct catalog *catalog,
+							 const struct progress *progress, struct error *err);
+/* One line an item on standard output: "ok       wal_level  logical". */
+void precheck_print(const struct precheck *precheck, bool only_problems);
+/* The failures as an ERROR_PRECONDITION: the first one's message and how many more there are. */
+bool precheck_error(const struct precheck *precheck, struct error *err);
+void precheck_free(struct precheck *precheck);
+
+#endif

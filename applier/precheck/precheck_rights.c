@@ -1,0 +1,212 @@
+/*
+ * Rights on all tables, and whether the targets are empty, asked for all of
+ * them at once.
+ */
+#include <string.h>
+
+#include "base/sql.h"
+#include "precheck_item.h"
+
+/* Each is a subquery of its own; more of them make plans that take long to think out. */
+#define TABLES_PER_QUERY 50
+
+typedef uint32_t (*table_oid)(const struct table *table);
+typedef void (*row_check)(struct precheck_context *c, const struct table *table, const struct result *res,
+						  unsigned row);
+
+static uint32_t
+source_oid(const struct table *table)
+{
+	return table->source.oid;
+}
+
+static uint32_t
+target_oid(const struct table *table)
+{
+	return table->target.exists ? table->target.oid : 0;
+}
+
+/* Asks `select` for each table by its OID; `check` sees one row a table, in order. */
+static bool
+for_each_table(struct precheck_context *c, struct connection *conn, const char *select, table_oid oid_of,
+			   row_check check, struct error *err)
+{
+	struct result *res;
+	struct buffer sql;
+	unsigned row = 0;
+	bool asked;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	buffer_printf(&sql, "%s unnest('{", select);
+	for (unsigned i = 0, listed = 0; i < c->catalog->count; i++)
+		if (oid_of(&c->catalog->tables[i]) != 0)
+			buffer_printf(&sql, "%s%u", listed++ ? "," : "", oid_of(&c->catalog->tables[i]));
+	buffer_printf(&sql, "}'::oid[]) t");
+	buffer_put_u8(&sql, '\0');
+	asked = connection_execute(conn, (const char *) sql.data, NULL, 0, &res, err);
+	buffer_fini(&sql);
+	if (!asked)
+		return false;
+	for (unsigned i = 0; i < c->catalog->count && row < result_rows(res); i++)
+		if (oid_of(&c->catalog->tables[i]) != 0)
+			check(c, &c->catalog->tables[i], res, row++);
+	result_free(res);
+	return true;
+}
+
+/* ---- the source */
+
+static void
+check_source_rights(struct precheck_context *c, const struct table *table, const struct result *res,
+					unsigned row)
+{
+	const char *name = precheck_table_name(c, table);
+
+	if (!result_bool(res, row, 0))
+		precheck_add(c, CHECK_FAILED, "rights", name,
+					 "its schema cannot be used at the source: GRANT USAGE ON SCHEMA");
+	else if (!result_bool(res, row, 1))
+		precheck_add(c, CHECK_FAILED, "rights", name, "it cannot be read at the source: GRANT SELECT ON %s",
+					 name);
+	else if (result_bool(res, row, 2))
+		precheck_add(c, CHECK_FAILED, "rights", name,
+					 "row-level security hides rows from this user: ALTER ROLE … BYPASSRLS at the source");
+}
+
+/* ---- the destination */
+
+static void
+check_target_rights(struct precheck_context *c, const struct table *table, const struct result *res,
+					unsigned row)
+{
+	bool clears = c->config->initial_copy.existing == COPY_EXISTING_CLEAR || table->defined;
+	bool empties = clears && precheck_will_copy(c, table);
+	unsigned operations = table->operations;
+	const struct {
+		const char *right;
+		bool needed;
+	} rights[] = {
+		{"SELECT", true},
+		{"INSERT", true},
+		{"UPDATE", operations & OPERATION_UPDATE},
+		{"DELETE", operations & (OPERATION_UPDATE | OPERATION_DELETE)},
+		{"TRUNCATE", operations & OPERATION_TRUNCATE || empties},
+	};
+	const char *name = precheck_target_name(c, table);
+
+	if (!result_bool(res, row, 5)) {
+		precheck_add(c, CHECK_FAILED, "rights", name,
+					 "its schema cannot be used at the destination: GRANT USAGE ON SCHEMA");
+		return;
+	}
+	for (unsigned i = 0; i < sizeof rights / sizeof *rights; i++)
+		if (rights[i].needed && !result_bool(res, row, i))
+			precheck_add(c, CHECK_FAILED, "rights", name,
+						 "%s is not allowed at the destination: GRANT %s ON %s", rights[i].right,
+						 rights[i].right, name);
+}
+
+static bool
+check_triggers(struct precheck_context *c, struct error *err)
+{
+	struct result *res;
+	bool off;
+
+	if (!connection_execute(c->destination, "SHOW session_replication_role", NULL, 0, &res, err))
+		return false;
+	off = strcmp(result_text(res, 0, 0), "replica") == 0;
+	result_free(res);
+	for (unsigned i = 0; !off && i < c->catalog->count; i++)
+		if (c->catalog->tables[i].target.has_triggers)
+			precheck_add(
+				c, CHECK_WARNING, "triggers", precheck_target_name(c, &c->catalog->tables[i]),
+				"it has triggers or foreign keys, which this user may not switch off: they act on what"
+				" is applied");
+	return true;
+}
+
+bool
+precheck_rights(struct precheck_context *c, struct error *err)
+{
+	static const char at_source[] =
+		"SELECT (SELECT has_schema_privilege(relnamespace, 'USAGE') FROM pg_class"
+		" WHERE oid = t), has_table_privilege(t, 'SELECT'), row_security_active(t)"
+		" FROM";
+	static const char at_target[] =
+		"SELECT has_table_privilege(t, 'SELECT'), has_table_privilege(t, 'INSERT'),"
+		" has_table_privilege(t, 'UPDATE'), has_table_privilege(t, 'DELETE'),"
+		" has_table_privilege(t, 'TRUNCATE'), (SELECT has_schema_privilege(relnamespace, 'USAGE')"
+		" FROM pg_class WHERE oid = t) FROM";
+
+	return for_each_table(c, c->source, at_source, source_oid, check_source_rights, err) &&
+		   for_each_table(c, c->destination, at_target, target_oid, check_target_rights, err) &&
+		   check_triggers(c, err);
+}
+
+/* ---- contents */
+
+static void
+check_filled(struct precheck_context *c, const struct table *table)
+{
+	const char *name = precheck_target_name(c, table);
+
+	if (c->config->initial_copy.existing == COPY_EXISTING_CLEAR)
+		precheck_add(c, CHECK_WARNING, "contents", name,
+					 "it holds rows, which are removed before the copy (initial_copy.existing: clear)");
+	else if (c->config->initial_copy.existing == COPY_EXISTING_APPEND)
+		precheck_add(c, CHECK_OK, "contents", name,
+					 "it holds rows, to which the copy adds (initial_copy.existing: append)");
+	else
+		precheck_add(c, CHECK_FAILED, "contents", name,
+					 "it is not empty and not copied yet: empty it, or set initial_copy.existing to clear or"
+					 " append");
+}
+
+/* A query that returns the numbers of the tables that hold rows. */
+static bool
+ask_filled(struct precheck_context *c, const unsigned *numbers, unsigned count, struct error *err)
+{
+	struct result *res;
+	struct buffer sql;
+	bool asked;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	for (unsigned i = 0; i < count; i++) {
+		const struct table *table = &c->catalog->tables[numbers[i]];
+
+		buffer_printf(&sql, "%sSELECT %u WHERE EXISTS (SELECT 1 FROM ", i ? "\nUNION ALL " : "", numbers[i]);
+		sql_qualified(&sql, table->target_schema, table->target_name);
+		buffer_put_u8(&sql, ')');
+	}
+	buffer_put_u8(&sql, '\0');
+	asked = connection_execute(c->destination, (const char *) sql.data, NULL, 0, &res, err);
+	buffer_fini(&sql);
+	/* A right that is missing has its own item. */
+	if (!asked)
+		return strcmp(err->sqlstate, "42501") == 0;
+	for (unsigned i = 0; i < result_rows(res); i++)
+		check_filled(c, &c->catalog->tables[result_int(res, i, 0)]);
+	result_free(res);
+	return true;
+}
+
+bool
+precheck_contents(struct precheck_context *c, struct error *err)
+{
+	unsigned numbers[TABLES_PER_QUERY], count = 0;
+
+	for (unsigned i = 0; i < c->catalog->count; i++) {
+		const struct table *table = &c->catalog->tables[i];
+
+		/* Of an interrupted copy, or an earlier one, the rows are ours; they are removed before the next. */
+		if (precheck_will_copy(c, table) && !table->begun && !table->defined &&
+			(table->target.kind == 'r' || table->target.kind == 'p'))
+			numbers[count++] = i;
+		if (count == TABLES_PER_QUERY || (count > 0 && i + 1 == c->catalog->count)) {
+			if (!ask_filled(c, numbers, count, err))
+				return false;
+			count = 0;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,338 @@
+/*
+ * The source as a server: version, settings, role, and whether it loads the
+ * plugin, which only making a slot can tell.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "precheck_item.h"
+#include "servers/failover.h"
+
+#define VERSION_MIN 130000
+#define VERSION_MAX 190000 /* exclusive */
+
+/* Status updates leave every 5 s; a shorter patience of the server would end streams. */
+#define SENDER_TIMEOUT_MIN_MS 10000
+
+/* ---- settings */
+
+static const char *
+setting(const struct result *settings, const char *name)
+{
+	for (unsigned i = 0; i < result_rows(settings); i++)
+		if (strcmp(result_text(settings, i, 0), name) == 0)
+			return result_text(settings, i, 1);
+	return NULL;
+}
+
+static int64_t
+setting_number(const struct result *settings, const char *name, int64_t missing)
+{
+	const char *value = setting(settings, name);
+
+	return value ? strtoll(value, NULL, 10) : missing;
+}
+
+static bool
+read_settings(struct precheck_context *c, struct result **settings, struct error *err)
+{
+	return connection_execute(c->source,
+							  "SELECT name, setting FROM pg_settings WHERE name IN ('server_version',"
+							  " 'wal_level', 'max_replication_slots', 'max_wal_senders',"
+							  " 'output_plugin_libraries', 'wal_sender_timeout', 'max_slot_wal_keep_size',"
+							  " 'idle_replication_slot_timeout', 'server_encoding')",
+							  NULL, 0, settings, err);
+}
+
+static void
+check_version(struct precheck_context *c, const struct result *settings)
+{
+	int version = connection_server_version(c->source);
+	const char *words = setting(settings, "server_version");
+
+	words = words ? words : "of unknown version";
+	if (version < VERSION_MIN)
+		precheck_add(c, CHECK_FAILED, "version", "source",
+					 "PostgreSQL %s is too old, the plugin needs 13 or later", words);
+	else if (version >= VERSION_MAX)
+		precheck_add(c, CHECK_WARNING, "version", "source",
+					 "PostgreSQL %s is newer than what this program was tried with (13 to 18)", words);
+	else
+		precheck_add(c, CHECK_OK, "version", "source", "PostgreSQL %s", words);
+}
+
+static void
+check_failover(struct precheck_context *c)
+{
+	int version = connection_server_version(c->source);
+
+	if (!c->config->source.failover)
+		return;
+	if (version < FAILOVER_VERSION_MIN)
+		precheck_add(c, CHECK_FAILED, "failover", "source",
+					 "source.failover needs PostgreSQL 17, this is %d: leave it out", version / 10000);
+	else
+		precheck_add(c, CHECK_OK, "failover", "source", "the slot is one for failover");
+}
+
+static bool
+check_wal_level(struct precheck_context *c, const struct result *settings)
+{
+	const char *level = setting(settings, "wal_level");
+
+	if (level && strcmp(level, "logical") == 0) {
+		precheck_add(c, CHECK_OK, "wal_level", "source", "logical");
+		return true;
+	}
+	precheck_add(c, CHECK_FAILED, "wal_level", "source",
+				 "it is %s and must be logical: set wal_level = logical and restart the server",
+				 level ? level : "not known");
+	return false;
+}
+
+static void
+check_timeouts(struct precheck_context *c, const struct result *settings)
+{
+	int64_t sender_ms = setting_number(settings, "wal_sender_timeout", 0);
+	int64_t keep_mb = setting_number(settings, "max_slot_wal_keep_size", -1);
+
+	if (sender_ms > 0 && sender_ms < SENDER_TIMEOUT_MIN_MS)
+		precheck_add(c, CHECK_WARNING, "timeouts", "source",
+					 "wal_sender_timeout is %lld ms: streams may be cut, set it to 10 s or more",
+					 (long long) sender_ms);
+	if (keep_mb >= 0)
+		precheck_add(c, CHECK_WARNING, "wal retention", "source",
+					 "max_slot_wal_keep_size is %lld MB: when the slot lags further behind, the server gives"
+					 " it up, and every table must be copied anew",
+					 (long long) keep_mb);
+	if (setting_number(settings, "idle_replication_slot_timeout", 0) > 0)
+		precheck_add(c, CHECK_WARNING, "wal retention", "source",
+					 "idle_replication_slot_timeout is %s: when the daemon rests for longer, the server gives"
+					 " the slot up, and every table must be copied anew",
+					 setting(settings, "idle_replication_slot_timeout"));
+}
+
+static void
+check_encoding(struct precheck_context *c, const struct result *settings)
+{
+	const char *encoding = setting(settings, "server_encoding");
+
+	if (encoding && strcmp(encoding, "SQL_ASCII") == 0)
+		precheck_add(c, CHECK_WARNING, "encoding", "source",
+					 "the database is SQL_ASCII: text that is not valid UTF-8 stops the run");
+}
+
+/* ---- room for a slot and its walsender */
+
+static bool
+check_room(struct precheck_context *c, const struct result *settings, bool *has_room, struct error *err)
+{
+	long long slots_max = setting_number(settings, "max_replication_slots", 0);
+	long long senders_max = setting_number(settings, "max_wal_senders", 0);
+	long long slots, senders;
+	struct result *res;
+
+	if (!connection_execute(c->source,
+							"SELECT (SELECT count(*) FROM pg_replication_slots),"
+							" (SELECT count(*) FROM pg_stat_replication)",
+							NULL, 0, &res, err))
+		return false;
+	slots = result_int(res, 0, 0);
+	senders = result_int(res, 0, 1);
+	result_free(res);
+	*has_room = c->slot.exists || slots < slots_max;
+	if (!*has_room)
+		precheck_add(c, CHECK_FAILED, "slots", "source",
+					 "all %lld of max_replication_slots are taken: raise it and restart, or drop a slot",
+					 slots_max);
+	else
+		precheck_add(c, CHECK_OK, "slots", "source", "%lld of %lld are taken", slots, slots_max);
+	/* While a task is under way, one of them may be the rest of its own lost connection. */
+	if (!c->slot.active && senders >= senders_max)
+		precheck_add(c, precheck_is_fresh(c) ? CHECK_FAILED : CHECK_WARNING, "walsenders", "source",
+					 "all %lld of max_wal_senders are taken: raise it and restart, or end one", senders_max);
+	else
+		precheck_add(c, CHECK_OK, "walsenders", "source", "%lld of %lld are taken", senders, senders_max);
+	return true;
+}
+
+/* ---- the role */
+
+static bool
+check_role(struct precheck_context *c, bool *may_replicate, struct error *err)
+{
+	/* Amazon RDS grants a role where others set the attribute. */
+	static const char sql[] =
+		"SELECT r.rolname, r.rolsuper OR r.rolreplication OR EXISTS (SELECT 1 FROM pg_roles g"
+		" WHERE g.rolname = 'rds_replication' AND pg_has_role(r.oid, g.oid, 'member')), "
+		"quote_ident(r.rolname)"
+		" FROM pg_roles r WHERE r.rolname = current_user";
+	struct result *res;
+
+	if (!connection_execute(c->source, sql, NULL, 0, &res, err))
+		return false;
+	*may_replicate = result_bool(res, 0, 1);
+	if (*may_replicate)
+		precheck_add(c, CHECK_OK, "role", "source", "%s may replicate", result_text(res, 0, 0));
+	else
+		precheck_add(c, CHECK_FAILED, "role", "source",
+					 "%s lacks the attribute REPLICATION: ALTER ROLE %s REPLICATION", result_text(res, 0, 0),
+					 result_text(res, 0, 2));
+	result_free(res);
+	return true;
+}
+
+/* ---- the plugin */
+
+/* The list's elements are separated by commas, and may be quoted or have blanks around. */
+static bool
+lists_plugin(const char *libraries)
+{
+	static const char separators[] = ", \t\"";
+
+	for (libraries += strspn(libraries, separators); *libraries;) {
+		size_t len = strcspn(libraries, separators);
+
+		if (len == strlen("sluice") && strncmp(libraries, "sluice", len) == 0)
+			return true;
+		libraries += len;
+		libraries += strspn(libraries, separators);
+	}
+	return false;
+}
+
+static bool
+check_allowed(struct precheck_context *c, const struct result *settings)
+{
+	const char *libraries = setting(settings, "output_plugin_libraries");
+
+	/* Unknown here may also mean hidden from this role; the trial tells. */
+	if (!libraries)
+		return true;
+	if (lists_plugin(libraries)) {
+		precheck_add(c, CHECK_OK, "plugin", "source", "output_plugin_libraries lists sluice");
+		return true;
+	}
+	precheck_add(c, CHECK_FAILED, "plugin", "source",
+				 "output_plugin_libraries does not list it: add output_plugin_libraries = '%s%ssluice' to"
+				 " postgresql.conf and reload the server",
+				 libraries, libraries[0] ? ", " : "");
+	return false;
+}
+
+/* "process 4711 (loader, psql) since 2026-…", the transaction that a new slot waits for. */
+static bool
+describe_oldest(struct precheck_context *c, const char **text, struct error *err)
+{
+	static const char sql[] =
+		"SELECT format('process %s (%s, %s), in a transaction since %s', pid, usename, application_name,"
+		" date_trunc('second', xact_start)) FROM pg_stat_activity"
+		" WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1";
+	struct result *res;
+
+	if (!connection_execute(c->source, sql, NULL, 0, &res, err))
+		return false;
+	*text = arena_strdup(&c->memory, result_rows(res) ? result_text(res, 0, 0) : "a prepared transaction");
+	result_free(res);
+	return true;
+}
+
+static bool
+report_waiting(struct precheck_context *c, struct error *err)
+{
+	const char *oldest;
+
+	if (!describe_oldest(c, &oldest, err))
+		return false;
+	precheck_add(c, CHECK_WARNING, "plugin", "source",
+				 "it loads, but a new slot must wait for older transactions to end, the oldest of %s",
+				 oldest);
+	return true;
+}
+
+static bool
+is_state(const struct error *err, const char *sqlstate)
+{
+	return strcmp(err->sqlstate, sqlstate) == 0;
+}
+
+static bool
+report_trial(struct precheck_context *c, const struct error *trial, struct error *err)
+{
+	if (trial->sqlstate[0] == '\0') {
+		*err = *trial;
+		return false;
+	}
+	/* The plugin is loaded before the wait begins. */
+	if (is_state(trial, "55P03") || is_state(trial, "57014"))
+		return report_waiting(c, err);
+	if (is_state(trial, "58P01"))
+		precheck_add(c, CHECK_FAILED, "plugin", "source",
+					 "sluice.so is not installed on the source's host: install it there with \"make"
+					 " install-plugin\" (%s)",
+					 trial->message);
+	else if (is_state(trial, "42501") && strstr(trial->message, "plugin"))
+		precheck_add(c, CHECK_FAILED, "plugin", "source",
+					 "the server does not allow it: add sluice to output_plugin_libraries and reload the"
+					 " server (%s)",
+					 trial->message);
+	else
+		precheck_add(c, CHECK_FAILED, "plugin", "source", "a slot cannot be made: %s", trial->message);
+	return true;
+}
+
+/*
+ * Makes a temporary slot and drops it in one implicit transaction, which also
+ * ends the settings.  Waiting for old transactions is bounded by lock_timeout;
+ * statement_timeout does not end that wait, but others.
+ */
+static bool
+try_plugin(struct precheck_context *c, struct error *err)
+{
+	struct error trial;
+	char sql[400];
+	int pid = connection_backend_pid(c->source);
+
+	snprintf(sql, sizeof sql,
+			 "SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s';"
+			 " SELECT pg_create_logical_replication_slot('sluice_check_%d', 'sluice', true);"
+			 " SELECT pg_drop_replication_slot('sluice_check_%d')",
+			 pid, pid);
+	error_clear(&trial);
+	if (!connection_execute(c->source, sql, NULL, 0, NULL, &trial))
+		return report_trial(c, &trial, err);
+	precheck_add(c, CHECK_OK, "plugin", "source", "it loads");
+	return true;
+}
+
+/* A trial that is bound to fail for a reason already said would only confuse;
+ * and with the task's slot there, the plugin has been loaded before. */
+static bool
+check_plugin(struct precheck_context *c, const struct result *settings, bool possible, struct error *err)
+{
+	bool allowed = check_allowed(c, settings);
+
+	if (!allowed || !possible || c->slot.exists || connection_server_version(c->source) < VERSION_MIN)
+		return true;
+	return try_plugin(c, err);
+}
+
+bool
+precheck_source(struct precheck_context *c, struct error *err)
+{
+	bool logical, has_room, may_replicate, done;
+	struct result *settings;
+
+	if (!read_settings(c, &settings, err))
+		return false;
+	check_version(c, settings);
+	check_failover(c);
+	logical = check_wal_level(c, settings);
+	check_timeouts(c, settings);
+	check_encoding(c, settings);
+	done = check_room(c, settings, &has_room, err) && check_role(c, &may_replicate, err) &&
+		   check_plugin(c, settings, logical && has_room && may_replicate, err);
+	result_free(settings);
+	return done;
+}

@@ -1,0 +1,440 @@
+/*
+ * One table: what its two descriptions and its override tell without asking a
+ * server.  A table without any finding gets one line that says what becomes of it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dialect/ddl_column.h"
+#include "precheck_item.h"
+#include "precheck_names.h"
+#include "precheck_type.h"
+#include "tables/mapping.h"
+
+/* Above this, matching whole rows costs more than people expect. */
+#define LARGE_TABLE_ROWS 1000000
+
+/* ---- identity and key */
+
+static bool
+has_position(const struct source_table *source, int (*position)(const struct source_column *column))
+{
+	for (unsigned i = 0; i < source->column_count; i++)
+		if (position(&source->columns[i]) > 0)
+			return true;
+	return false;
+}
+
+static int
+primary_position(const struct source_column *column)
+{
+	return column->primary_position;
+}
+
+static int
+identity_position(const struct source_column *column)
+{
+	return column->identity_position;
+}
+
+static bool
+has_identity(const struct source_table *source)
+{
+	switch (source->identity) {
+	case 'f':
+		return true;
+	case 'i':
+		return has_position(source, identity_position);
+	case 'd':
+		return has_position(source, primary_position);
+	default:
+		return false;
+	}
+}
+
+/* Whether the server logs the column's old value with an update or delete. */
+static bool
+is_logged(const struct source_table *source, const struct source_column *column)
+{
+	switch (source->identity) {
+	case 'f':
+		return true;
+	case 'i':
+		return column->identity_position > 0;
+	default:
+		return column->primary_position > 0;
+	}
+}
+
+static void
+check_identity(struct precheck_context *c, const struct table *table)
+{
+	const char *name = precheck_table_name(c, table);
+
+	if (!(table->operations & (OPERATION_UPDATE | OPERATION_DELETE)))
+		return;
+	if (!has_identity(&table->source))
+		precheck_add(c, CHECK_FAILED, "identity", name,
+					 "it has no replica identity for its updates and deletes: give it a primary key, or ALTER"
+					 " TABLE %s REPLICA IDENTITY FULL; or leave update and delete out of operations",
+					 name);
+	else if (table->source.identity == 'f' && table_match_key(table, (unsigned[TABLE_MAX_KEY]){0}) == 0 &&
+			 table->source.estimated_rows > LARGE_TABLE_ROWS)
+		precheck_add(
+			c, CHECK_WARNING, "identity", name,
+			"it has no key and about %lld rows: updates and deletes compare whole rows, which is slow",
+			(long long) table->source.estimated_rows);
+}
+
+static void
+check_key_column(struct precheck_context *c, const struct table *table, const char *column_name)
+{
+	const struct source_column *column = source_find_column(&table->source, column_name);
+	const char *name = precheck_table_name(c, table);
+
+	if (!column)
+		precheck_add(c, CHECK_FAILED, "key", name, "the column \"%s\" of its key does not exist",
+					 column_name);
+	else if (!is_logged(&table->source, column) && table->operations & (OPERATION_UPDATE | OPERATION_DELETE))
+		precheck_add(
+			c, CHECK_FAILED, "key", name,
+			"the column \"%s\" of its key is not part of the replica identity: ALTER TABLE %s REPLICA"
+			" IDENTITY FULL, or choose another key",
+			column_name, name);
+	else if (!column->not_null)
+		precheck_add(c, CHECK_WARNING, "key", name,
+					 "the column \"%s\" of its key may be null: a row where it is null is not found again",
+					 column_name);
+}
+
+static void
+check_key(struct precheck_context *c, const struct table *table)
+{
+	const struct table_override *override = table->override;
+
+	if (!override)
+		return;
+	if (override->key.count > TABLE_MAX_KEY)
+		precheck_add(c, CHECK_FAILED, "key", precheck_table_name(c, table), "it has more than %d columns",
+					 TABLE_MAX_KEY);
+	for (unsigned i = 0; i < override->key.count; i++)
+		check_key_column(c, table, override->key.items[i]);
+}
+
+/* ---- a target that is to be made */
+
+static void
+check_new_types(struct precheck_context *c, const struct table *table)
+{
+	struct buffer type;
+	struct precheck_names lost;
+
+	buffer_init(&type, SIZE_MAX / 2, NULL, NULL);
+	precheck_names_init(&lost);
+	for (unsigned i = 0; i < table->source.column_count; i++) {
+		const struct source_column *column = &table->source.columns[i];
+		char change[200];
+
+		buffer_reset(&type);
+		if (!mapping_selects(table, column->name) || !ddl_put_column_type(&type, column))
+			continue;
+		snprintf(change, sizeof change, " (%s becomes %.*s)", column->formatted, (int) type.len,
+				 (const char *) type.data);
+		precheck_names_add(&lost, column->name, change);
+	}
+	if (lost.count)
+		precheck_add(
+			c, CHECK_WARNING, "types", precheck_table_name(c, table),
+			"the destination lacks types, others take their place: %s; create a type there first where"
+			" it is to stay",
+			precheck_names_text(&lost));
+	precheck_names_fini(&lost);
+	buffer_fini(&type);
+}
+
+static void
+check_distribution(struct precheck_context *c, const struct table *table)
+{
+	const struct string_list *by = &table->override->distributed_by;
+	bool keyed = has_position(&table->source, primary_position);
+	const char *name = precheck_table_name(c, table);
+
+	for (unsigned i = 0; i < by->count; i++) {
+		const struct source_column *column = source_find_column(&table->source, by->items[i]);
+
+		if (!column)
+			precheck_add(c, CHECK_FAILED, "distribution", name,
+						 "the column \"%s\" of distributed_by does not exist: it takes names of the source",
+						 by->items[i]);
+		else if (!mapping_selects(table, by->items[i]))
+			precheck_add(c, CHECK_FAILED, "distribution", name,
+						 "the column \"%s\" of distributed_by is not among its columns", by->items[i]);
+		else if (keyed && column->primary_position == 0 && table->override->storage <= TABLE_STORAGE_HEAP)
+			precheck_add(c, CHECK_FAILED, "distribution", name,
+						 "the column \"%s\" of distributed_by is not part of the primary key, which must"
+						 " contain the distribution key",
+						 by->items[i]);
+	}
+}
+
+static void
+check_new_options(struct precheck_context *c, const struct table *table)
+{
+	const struct table_override *override = table->override;
+
+	if (!override)
+		return;
+	if (c->dialect->has_segments)
+		check_distribution(c, table);
+	else if (override->distributed_by.count > 0 || override->storage != TABLE_STORAGE_DEFAULT)
+		precheck_add(c, CHECK_FAILED, "distribution", precheck_table_name(c, table),
+					 "distributed_by and storage are for Greenplum, the destination is %s: remove them",
+					 c->dialect->name);
+}
+
+static void
+check_new_target(struct precheck_context *c, const struct table *table)
+{
+	if (!c->config->schema.create) {
+		precheck_add(c, CHECK_FAILED, "target", precheck_target_name(c, table),
+					 "it does not exist, and schema.create is off: create it (\"sluice schema\" prints how)");
+		return;
+	}
+	check_new_types(c, table);
+	check_new_options(c, table);
+}
+
+/* ---- a target that exists */
+
+static void
+check_missing_columns(struct precheck_context *c, const struct table *table)
+{
+	struct precheck_names missing;
+
+	precheck_names_init(&missing);
+	for (unsigned i = 0; i < table->source.column_count; i++) {
+		const struct source_column *column = &table->source.columns[i];
+
+		if (mapping_selects(table, column->name) && !mapping_find_target(table, column->name)) {
+			char type[200];
+
+			snprintf(type, sizeof type, " %s", column->formatted);
+			precheck_names_add(&missing, mapping_target_name(table, column->name), type);
+		}
+	}
+	if (missing.count)
+		precheck_add(c, CHECK_FAILED, "columns", precheck_target_name(c, table),
+					 "it lacks columns of %s: add %s; or leave them out by tables.overrides[].columns: then"
+					 " their data is not synchronised",
+					 precheck_table_name(c, table), precheck_names_text(&missing));
+	precheck_names_fini(&missing);
+}
+
+static void
+check_unfed_columns(struct precheck_context *c, const struct table *table)
+{
+	struct precheck_names unfed;
+
+	precheck_names_init(&unfed);
+	for (unsigned i = 0; i < table->target.column_count; i++) {
+		const struct target_column *column = &table->target.columns[i];
+
+		if (column->not_null && !column->has_default && !column->generated && !column->identity_always &&
+			!mapping_find_source(table, column->name))
+			precheck_names_add(&unfed, column->name, "");
+	}
+	if (unfed.count)
+		precheck_add(c, CHECK_FAILED, "columns", precheck_target_name(c, table),
+					 "the source does not feed %s, which must not be null and has no default: give a default,"
+					 " or drop the NOT NULL",
+					 precheck_names_text(&unfed));
+	precheck_names_fini(&unfed);
+}
+
+/* Without a key an update is a delete and an insert, which cannot bring along
+ * what the target alone knows of the row. */
+static void
+check_kept_columns(struct precheck_context *c, const struct table *table)
+{
+	unsigned key[TABLE_MAX_KEY];
+	struct precheck_names kept;
+
+	if (!(table->operations & OPERATION_UPDATE) || table_match_key(table, key) > 0)
+		return;
+	precheck_names_init(&kept);
+	for (unsigned i = 0; i < table->target.column_count; i++) {
+		const struct target_column *column = &table->target.columns[i];
+
+		if (!column->generated && !mapping_find_source(table, column->name))
+			precheck_names_add(&kept, column->name, "");
+	}
+	if (kept.count)
+		precheck_add(
+			c, CHECK_FAILED, "columns", precheck_target_name(c, table),
+			"an update would lose the values of %s, since %s has no key: give it one, or leave updates out"
+			" of its operations",
+			precheck_names_text(&kept), precheck_table_name(c, table));
+	precheck_names_fini(&kept);
+}
+
+static void
+check_writable(struct precheck_context *c, const struct table *table, const struct source_column *from,
+			   const struct target_column *column)
+{
+	const char *name = precheck_target_name(c, table);
+
+	/* Generated on both sides it is left to the destination. */
+	if (column->generated && !from->generated)
+		precheck_add(c, CHECK_FAILED, "columns", name,
+					 "the column \"%s\" is generated and cannot be fed: make it a plain column",
+					 column->name);
+	else if (column->identity_always)
+		precheck_add(c, CHECK_FAILED, "columns", name,
+					 "the column \"%s\" is GENERATED ALWAYS AS IDENTITY and cannot be updated: ALTER TABLE %s"
+					 " ALTER COLUMN \"%s\" SET GENERATED BY DEFAULT",
+					 column->name, name, column->name);
+}
+
+static void
+check_type(struct precheck_context *c, const struct table *table, const struct source_column *from,
+		   const struct target_column *to)
+{
+	const char *name = precheck_target_name(c, table);
+
+	switch (precheck_type_fit(from, to)) {
+	case TYPE_FITS:
+		break;
+	case TYPE_NARROWS:
+		precheck_add(c, CHECK_WARNING, "types", name,
+					 "the column \"%s\" is %s, at the source %s: a value that does not fit stops the run",
+					 to->name, to->formatted, from->formatted);
+		break;
+	case TYPE_REZONED:
+		precheck_add(c, CHECK_WARNING, "types", name,
+					 "the column \"%s\" is %s, at the source %s: its values are taken for such of UTC",
+					 to->name, to->formatted, from->formatted);
+		break;
+	case TYPE_CLASHES:
+		precheck_add(c, CHECK_FAILED, "types", name,
+					 "the column \"%s\" is %s, at the source %s, which does not convert: change it", to->name,
+					 to->formatted, from->formatted);
+		break;
+	}
+}
+
+static void
+check_nullable(struct precheck_context *c, const struct table *table, const struct source_column *from,
+			   const struct target_column *to)
+{
+	if (to->not_null && !from->not_null)
+		precheck_add(c, CHECK_WARNING, "columns", precheck_target_name(c, table),
+					 "the column \"%s\" must not be null, at the source it may: a null stops the run",
+					 to->name);
+}
+
+/* Then the target is brought in line first. */
+static bool
+is_copied_anew(const struct table *table)
+{
+	return table->defined && (table->state == TABLE_WAITING || table->state == TABLE_COPYING);
+}
+
+static void
+check_existing_target(struct precheck_context *c, const struct table *table)
+{
+	if (table->target.kind != 'r' && table->target.kind != 'p') {
+		precheck_add(c, CHECK_FAILED, "target", precheck_target_name(c, table),
+					 "something of that name exists, but it is not a table that can be written");
+		return;
+	}
+	if (!table->partial && !is_copied_anew(table))
+		check_missing_columns(c, table);
+	check_unfed_columns(c, table);
+	check_kept_columns(c, table);
+	for (unsigned i = 0; i < table->source.column_count; i++) {
+		const struct source_column *from = &table->source.columns[i];
+		const struct target_column *to = mapping_find_target(table, from->name);
+
+		if (!to)
+			continue;
+		check_writable(c, table, from, to);
+		check_type(c, table, from, to);
+		check_nullable(c, table, from, to);
+	}
+}
+
+/* ---- names */
+
+static bool
+is_ascii(const char *name)
+{
+	for (; *name; name++)
+		if ((unsigned char) *name > 127)
+			return false;
+	return true;
+}
+
+/* The stream's names are compared with those of the catalogs, which are UTF-8. */
+static void
+check_names(struct precheck_context *c, const struct table *table)
+{
+	const char *encoding = c->source_identity.encoding;
+	const struct source_table *source = &table->source;
+	bool ascii = is_ascii(table->target_schema) && is_ascii(table->target_name);
+
+	if (strcmp(encoding, "UTF8") == 0 || strcmp(encoding, "SQL_ASCII") == 0)
+		return;
+	for (unsigned i = 0; i < source->column_count; i++)
+		ascii = ascii && is_ascii(source->columns[i].name);
+	if (!ascii || !is_ascii(source->schema) || !is_ascii(source->name))
+		precheck_add(c, CHECK_FAILED, "names", precheck_table_name(c, table),
+					 "its name or a column's has letters beyond ASCII, which a source in %s cannot have:"
+					 " rename it, or leave it out",
+					 encoding);
+}
+
+/* ---- the table as a whole */
+
+static void
+describe_key(const struct table *table, struct precheck_names *names)
+{
+	unsigned key[TABLE_MAX_KEY], count = table_match_key(table, key);
+
+	for (unsigned i = 0; i < count; i++)
+		precheck_names_add(names, mapping_target_name(table, table->source.columns[key[i]].name), "");
+}
+
+static void
+report_fine(struct precheck_context *c, const struct table *table)
+{
+	struct precheck_names key;
+
+	precheck_names_init(&key);
+	describe_key(table, &key);
+	precheck_add(c, CHECK_OK, "table", precheck_table_name(c, table), "into %s%s, %s%s",
+				 precheck_target_name(c, table), table->target.exists ? "" : " (to be made)",
+				 key.count ? "key " : "no key", key.count ? precheck_names_text(&key) : "");
+	precheck_names_fini(&key);
+}
+
+void
+precheck_table(struct precheck_context *c, const struct table *table)
+{
+	unsigned before = c->precheck->warnings + c->precheck->failures;
+
+	if (table->state == TABLE_HELD) {
+		precheck_add(c, CHECK_WARNING, "held", precheck_table_name(c, table), "it is held: %s", table->error);
+		return;
+	}
+	check_names(c, table);
+	check_identity(c, table);
+	check_key(c, table);
+	precheck_mapping(c, table);
+	if (table->target.exists)
+		check_existing_target(c, table);
+	else
+		check_new_target(c, table);
+	if (c->precheck->warnings + c->precheck->failures == before)
+		report_fine(c, table);
+}

@@ -1,0 +1,351 @@
+#include "schema_follow.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/sql.h"
+#include "servers/source.h"
+#include "servers/target.h"
+#include "state/progress.h"
+#include "tables/schema_change.h"
+#include "tables/table_definition.h"
+
+/* One change on its way. */
+struct following {
+	const struct schema_follow *setup;
+	struct table *table;		 /* as it was */
+	struct table next;			 /* its new definition, the target as it is */
+	struct schema_value *values; /* by column of the new definition */
+	unsigned value_count;
+	char *primary_name;
+	bool rewritten; /* its storage is another one */
+	enum rewrite rewrite;
+};
+
+/* ---- the new definition */
+
+static void
+take_column(struct source_column *column, const struct change_column *from, const struct source_table *before)
+{
+	const struct source_column *same = table_definition_find(before, from->attnum);
+
+	*column = (struct source_column){
+		.attnum = from->attnum,
+		.name = catalog_strdup(from->name),
+		.type = from->type,
+		.typmod = from->typmod,
+		.not_null = from->flags & COLUMN_NOT_NULL,
+		.generated = from->flags & COLUMN_GENERATED,
+		.identity = from->flags & COLUMN_IDENTITY ? 'd' : 0,
+	};
+	if (same) {
+		column->version = same->version;
+		column->unique_position = same->unique_position;
+		column->primary_position = same->primary_position;
+		column->identity_position = same->identity_position;
+	}
+}
+
+/* The stream tells which columns a key has; their order is the index's own and does not matter here. */
+static void
+take_key(struct source_table *source, const struct change_relation *relation, uint8_t flag, bool primary)
+{
+	int position = 0;
+
+	for (unsigned i = 0; i < source->column_count; i++) {
+		int *at = primary ? &source->columns[i].primary_position : &source->columns[i].identity_position;
+
+		*at = relation->columns[i].flags & flag ? ++position : 0;
+	}
+}
+
+static void
+take_relation(struct following *f, const struct change_relation *relation)
+{
+	const struct source_table *before = &f->table->source;
+	struct source_table *source = &f->next.source;
+
+	*source = (struct source_table){
+		.oid = relation->oid,
+		.schema = catalog_strdup(relation->schema),
+		.name = catalog_strdup(relation->name),
+		.partitioned = before->partitioned,
+		.partition = before->partition,
+		.identity = before->partitioned ? before->identity : relation->identity,
+		.estimated_rows = before->estimated_rows,
+		.bytes = before->bytes,
+		.storage = before->storage ? catalog_strdup(before->storage) : NULL,
+		.columns = catalog_alloc(relation->column_count, sizeof *source->columns),
+		.column_count = relation->column_count,
+	};
+	for (unsigned i = 0; i < relation->column_count; i++)
+		take_column(&source->columns[i], &relation->columns[i], before);
+	take_key(source, relation, COLUMN_PRIMARY, true);
+	if (relation->identity == 'i')
+		take_key(source, relation, COLUMN_KEY, false);
+}
+
+/* ---- what the source says today */
+
+/* Where its catalog is at the same definition, storage and versions belong to it. */
+static void
+take_storage(struct following *f, const struct source_table *now)
+{
+	struct source_table *source = &f->next.source;
+
+	f->rewritten = !source->storage || !now->storage || strcmp(source->storage, now->storage) != 0;
+	if (!table_definition_same(source, now))
+		return;
+	free(source->storage);
+	source->storage = now->storage ? catalog_strdup(now->storage) : NULL;
+	for (unsigned i = 0; i < source->column_count; i++) {
+		source->columns[i].version = now->columns[i].version;
+		source->columns[i].unique_position = now->columns[i].unique_position;
+		source->columns[i].primary_position = now->columns[i].primary_position;
+	}
+}
+
+static bool
+look_at_source(struct following *f, struct error *err)
+{
+	struct catalog seen;
+
+	if (!source_look(f->setup->source, &f->next.source.oid, 1, &seen, err))
+		return false;
+	f->rewritten = true;
+	if (seen.count > 0) {
+		f->rewrite = table_definition_rewritten(&f->table->source, &seen.tables[0].source);
+		take_storage(f, &seen.tables[0].source);
+	}
+	catalog_free(&seen);
+	return true;
+}
+
+/* A rewrite leaves no note of the value behind; without one there is none or there was no default. */
+static bool
+read_value(struct following *f, unsigned i, struct error *err)
+{
+	const struct source_column *column = &f->next.source.columns[i];
+	struct schema_value *value = &f->values[i];
+	bool there;
+
+	if (table_definition_find(&f->table->source, column->attnum))
+		return true;
+	if (!source_read_missing(f->setup->source, f->next.source.oid, column->attnum, &there, &value->text, err))
+		return false;
+	value->known = there && !column->generated && (value->text || !f->rewritten);
+	return true;
+}
+
+static bool
+read_values(struct following *f, struct error *err)
+{
+	f->value_count = f->next.source.column_count;
+	f->values = catalog_alloc(f->value_count, sizeof *f->values);
+	for (unsigned i = 0; i < f->value_count; i++)
+		if (!read_value(f, i, err))
+			return false;
+	return true;
+}
+
+/* ---- the target */
+
+bool
+schema_primary_name(struct connection *destination, const struct table *table, char **name, struct error *err)
+{
+	static const char sql[] =
+		"SELECT c.conname FROM pg_constraint c WHERE c.conrelid = $1::oid AND c.contype = 'p'";
+	char oid[16];
+	struct param param = param_text(oid);
+	struct result *res;
+
+	*name = NULL;
+	snprintf(oid, sizeof oid, "%u", table->target.oid);
+	if (!table->target.exists)
+		return true;
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return false;
+	if (result_rows(res) > 0)
+		*name = catalog_strdup(result_text(res, 0, 0));
+	result_free(res);
+	return true;
+}
+
+static bool
+look_at_target(struct following *f, struct error *err)
+{
+	struct connection *destination = f->setup->destination;
+
+	return target_read_table(destination, f->setup->dialect, &f->next, err) &&
+		   schema_primary_name(destination, &f->next, &f->primary_name, err);
+}
+
+/* ---- carrying it out */
+
+static void
+take_new_name(struct table *table)
+{
+	free(table->target_schema);
+	free(table->target_name);
+	table->target_schema = catalog_strdup(table->source.schema);
+	table->target_name = catalog_strdup(table->source.name);
+}
+
+/* The definition goes into the row that the table has under its name before. */
+static bool
+write_definition(struct following *f, struct error *err)
+{
+	struct buffer sql;
+	bool ok;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	progress_put_definition(&sql, f->setup->config->task, &f->next, &f->table->source);
+	buffer_put_u8(&sql, '\0');
+	ok = connection_execute(f->setup->destination, (const char *) sql.data, NULL, 0, NULL, err);
+	buffer_fini(&sql);
+	return ok || error_context(err, "writing sluice.tables");
+}
+
+/* What the table knew gives way to what it knows now. */
+static void
+replace(struct following *f)
+{
+	struct table *table = f->table;
+
+	struct table before = *table;
+
+	*table = f->next;
+	table->as_text = before.as_text || f->next.as_text;
+	f->next = before;
+}
+
+static bool
+adopt(struct following *f, bool renamed, struct error *err)
+{
+	if (renamed)
+		take_new_name(&f->next);
+	if (!write_definition(f, err) ||
+		!target_read_table(f->setup->destination, f->setup->dialect, &f->next, err))
+		return false;
+	replace(f);
+	return true;
+}
+
+static bool
+hold(struct following *f, const char *why, const struct schema_change *change, struct error *err)
+{
+	char reason[ERROR_MESSAGE_MAX], line[ERROR_HINT_MAX];
+
+	schema_change_line(change, line, sizeof line);
+	snprintf(reason, sizeof reason, "%s%s%s; when the target %s.%s fits, the table is copied anew by itself",
+			 why, line[0] ? ": do what it needs: " : "", line, f->table->target_schema,
+			 f->table->target_name);
+	return schema_notes_add(f->setup->notes, f->table, SCHEMA_HELD, reason, err);
+}
+
+static bool
+alter(struct following *f, const struct schema_change *change, struct error *err)
+{
+	char line[ERROR_HINT_MAX], why[ERROR_MESSAGE_MAX + 100];
+
+	schema_change_line(change, line, sizeof line);
+	if (connection_execute(f->setup->destination, (const char *) change->sql.data, NULL, 0, NULL, err)) {
+		log_info("%s.%s has changed its definition: %s", f->table->source.schema, f->table->source.name,
+				 line);
+		return adopt(f, change->renamed, err);
+	}
+	if (err->class != ERROR_DATA)
+		return false;
+	snprintf(why, sizeof why, "its definition changed, and the destination refuses to follow (%s)",
+			 err->message);
+	return hold(f, why, change, err);
+}
+
+static bool
+carry_out(struct following *f, const struct schema_change *change, struct error *err)
+{
+	enum schema_changes policy = f->setup->config->schema.changes;
+
+	switch (change->verdict) {
+	case SCHEMA_FITS:
+		log_info("%s.%s has changed its definition; its target fits", f->table->source.schema,
+				 f->table->source.name);
+		return adopt(f, change->renamed, err);
+	case SCHEMA_ALTER:
+		if (policy == SCHEMA_CHANGES_FOLLOW)
+			return alter(f, change, err);
+		return hold(f,
+					policy == SCHEMA_CHANGES_STOP
+						? "its definition changed, and schema.changes is stop"
+						: "its definition changed so that its rows do not fit any more",
+					change, err);
+	case SCHEMA_COPY:
+		return schema_notes_add(f->setup->notes, f->table, SCHEMA_COPIED_ANEW, change->reason, err);
+	case SCHEMA_REFUSE:
+		return hold(f, change->reason, change, err);
+	}
+	return true;
+}
+
+static bool
+plan_and_carry_out(struct following *f, struct error *err)
+{
+	enum schema_changes policy = f->setup->config->schema.changes;
+	struct schema_question question = {
+		.dialect = f->setup->dialect,
+		.before = &f->table->source,
+		.table = &f->next,
+		.values = f->values,
+		.primary_name = f->primary_name,
+		.rewritten = f->rewritten,
+		.needed_only = policy != SCHEMA_CHANGES_FOLLOW,
+		.common_only = policy == SCHEMA_CHANGES_IGNORE,
+	};
+	struct schema_change change;
+	bool ok;
+
+	if (f->rewrite != REWRITE_NONE)
+		return schema_notes_add(f->setup->notes, f->table, SCHEMA_COPIED_ANEW,
+								schema_rewrite_reason(f->rewrite), err);
+	f->next.partial = f->table->partial || policy == SCHEMA_CHANGES_IGNORE;
+	schema_change_plan(&change, &question);
+	ok = carry_out(f, &change, err);
+	schema_change_fini(&change);
+	return ok;
+}
+
+static void
+release(struct following *f)
+{
+	for (unsigned i = 0; i < f->value_count; i++)
+		free(f->values[i].text);
+	free(f->values);
+	free(f->primary_name);
+	source_table_free(&f->next.source);
+	target_table_free(&f->next.target);
+	free(f->next.target_schema);
+	free(f->next.target_name);
+}
+
+bool
+schema_follow(const struct schema_follow *setup, struct table *table, const struct change_relation *relation,
+			  struct error *err)
+{
+	struct following f = {.setup = setup, .table = table, .next = *table};
+	bool all, ok;
+
+	f.next.target = (struct target_table){0};
+	f.next.target_schema = catalog_strdup(table->target_schema);
+	f.next.target_name = catalog_strdup(table->target_name);
+	take_relation(&f, relation);
+	ok = source_read_types(setup->source, f.next.source.columns, f.next.source.column_count, &all, err);
+	if (ok && !all)
+		ok = schema_notes_add(setup->notes, table, SCHEMA_COPIED_ANEW,
+							  "a column's type is gone from the source meanwhile", err);
+	ok = ok && look_at_source(&f, err) && read_values(&f, err) && look_at_target(&f, err) &&
+		 plan_and_carry_out(&f, err);
+	release(&f);
+	return ok;
+}

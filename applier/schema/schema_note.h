@@ -1,0 +1,37 @@
+/*
+ * What an attempt found out about a table that the next one has to carry out:
+ * the table is copied anew, held, or forgotten.
+ */
+#ifndef SLUICE_SCHEMA_NOTE_H
+#define SLUICE_SCHEMA_NOTE_H
+
+#include "base/error.h"
+#include "tables/catalog.h"
+#include "tables/table_definition.h"
+
+enum schema_fate {
+	SCHEMA_COPIED_ANEW,
+	SCHEMA_HELD,
+	SCHEMA_GONE, /* from the source */
+};
+
+struct schema_note {
+	uint32_t oid;
+	enum schema_fate fate;
+	char reason[ERROR_MESSAGE_MAX];
+};
+
+struct schema_notes {
+	struct schema_note *notes;
+	unsigned count;
+};
+
+/* In words, for SCHEMA_COPIED_ANEW. */
+const char *schema_rewrite_reason(enum rewrite rewrite);
+
+/* Takes the note and sets an ERROR_RETRY that says the same. */
+bool schema_notes_add(struct schema_notes *notes, const struct table *table, enum schema_fate fate,
+					  const char *reason, struct error *err);
+void schema_notes_clear(struct schema_notes *notes);
+
+#endif

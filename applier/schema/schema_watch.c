@@ -1,0 +1,444 @@
+#include "schema_watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/sql.h"
+#include "pattern.h"
+#include "schema_follow.h"
+#include "servers/source.h"
+#include "servers/target.h"
+#include "state/progress.h"
+#include "tables/schema_change.h"
+#include "tables/table_definition.h"
+
+static bool
+follows(const struct table *table)
+{
+	return table->state == TABLE_STREAMING || table->state == TABLE_CATCHING_UP;
+}
+
+/* ---- while the stream runs */
+
+static const struct source_table *
+find_seen(const struct catalog *seen, uint32_t oid)
+{
+	const struct table *table = catalog_find_oid(seen, oid);
+
+	return table ? &table->source : NULL;
+}
+
+static void
+take_versions(struct source_table *source, const struct source_table *now)
+{
+	free(source->storage);
+	source->storage = now->storage ? catalog_strdup(now->storage) : NULL;
+	for (unsigned i = 0; i < source->column_count; i++) {
+		const struct source_column *column = table_definition_find(now, source->columns[i].attnum);
+
+		if (column)
+			source->columns[i].version = column->version;
+	}
+}
+
+static bool
+watch_table(struct table *table, const struct source_table *now, struct schema_notes *notes, bool *moved,
+			struct error *err)
+{
+	enum rewrite rewrite = table_definition_rewritten(&table->source, now);
+
+	if (rewrite != REWRITE_NONE)
+		return schema_notes_add(notes, table, SCHEMA_COPIED_ANEW, schema_rewrite_reason(rewrite), err);
+	/* What the stream has yet to bring is not part of the comparison. */
+	if (!table_definition_moved(&table->source, now))
+		return true;
+	take_versions(&table->source, now);
+	*moved = true;
+	return true;
+}
+
+bool
+schema_watch(struct connection *source, struct table *const *tables, unsigned count,
+			 struct schema_notes *notes, bool *moved, struct error *err)
+{
+	uint32_t *oids = catalog_alloc(count, sizeof *oids);
+	struct catalog seen;
+	bool ok;
+
+	*moved = false;
+	for (unsigned i = 0; i < count; i++)
+		oids[i] = tables[i]->source.oid;
+	ok = source_look(source, oids, count, &seen, err);
+	free(oids);
+	if (!ok)
+		return false;
+	for (unsigned i = 0; ok && i < count; i++) {
+		const struct source_table *now = find_seen(&seen, tables[i]->source.oid);
+
+		ok = !now || !follows(tables[i]) || watch_table(tables[i], now, notes, moved, err);
+	}
+	catalog_free(&seen);
+	return ok;
+}
+
+/* ---- at a start: following tables */
+
+static bool
+write_row(struct connection *destination, const struct config *config, const struct table *table,
+		  struct error *err)
+{
+	return !destination || progress_write_table(destination, config->task, table, err);
+}
+
+static bool
+put_aside(struct connection *destination, const struct config *config, struct table *table,
+		  enum table_state state, const char *reason, struct error *err)
+{
+	free(table->error);
+	table->error = catalog_strdup(reason);
+	table->state = state;
+	if (destination)
+		log_warning("%s.%s is %s: %s", table->source.schema, table->source.name,
+					state == TABLE_HELD ? "held" : "copied anew", reason);
+	return write_row(destination, config, table, err);
+}
+
+/* The definition that the stream has left, with what is to be known of the types. */
+static bool
+step_back(struct connection *source, struct table *table, bool *all, struct error *err)
+{
+	struct source_table *now = &table->source;
+	struct source_table before;
+
+	table_definition_copy(&before, table->defined);
+	before.partition = now->partition;
+	before.estimated_rows = now->estimated_rows;
+	before.bytes = now->bytes;
+	if (!source_read_types(source, before.columns, before.column_count, all, err)) {
+		source_table_free(&before);
+		return false;
+	}
+	source_table_free(now);
+	*now = before;
+	return true;
+}
+
+static bool
+same_name(const struct source_table *a, const struct source_table *b)
+{
+	return strcmp(a->schema, b->schema) == 0 && strcmp(a->name, b->name) == 0;
+}
+
+static const char old_override[] = "it was renamed at the source: give its override in the configuration the "
+								   "new name; the table is then copied anew";
+
+/* Whether the configuration has an override for a name that the table has no more. */
+static bool
+keeps_old_override(const struct config *config, const struct table *table)
+{
+	const struct source_table *before = table->defined;
+	bool found = false;
+
+	for (unsigned i = 0; table->renamed && !found && i < config->tables.override_count; i++) {
+		struct pattern name;
+
+		if (pattern_parse(config->tables.overrides[i].source, &name))
+			continue;
+		found = strcmp(name.schema.text, before->schema) == 0 && strcmp(name.table.text, before->name) == 0;
+		pattern_free(&name);
+	}
+	return found;
+}
+
+static bool
+settle_table(struct connection *source, struct connection *destination, const struct config *config,
+			 struct table *table, struct error *err)
+{
+	enum rewrite rewrite = table_definition_rewritten(table->defined, &table->source);
+	bool all;
+
+	table->partial = config->schema.changes == SCHEMA_CHANGES_IGNORE;
+	if (keeps_old_override(config, table))
+		return put_aside(destination, config, table, TABLE_HELD, old_override, err);
+	if (table->reselected)
+		return put_aside(destination, config, table, TABLE_WAITING,
+						 "it was renamed at the source, and has another override", err);
+	if (rewrite != REWRITE_NONE)
+		return put_aside(destination, config, table, TABLE_WAITING, schema_rewrite_reason(rewrite), err);
+	if (!table_definition_same(table->defined, &table->source) ||
+		!same_name(table->defined, &table->source)) {
+		if (!step_back(source, table, &all, err))
+			return false;
+		return all || put_aside(destination, config, table, TABLE_WAITING,
+								"a column's type is gone from the source meanwhile", err);
+	}
+	return !table_definition_moved(table->defined, &table->source) ||
+		   write_row(destination, config, table, err);
+}
+
+static bool
+carry_out_notes(struct connection *destination, const struct config *config, struct catalog *catalog,
+				struct schema_notes *notes, struct error *err)
+{
+	for (unsigned i = 0; i < notes->count; i++) {
+		const struct schema_note *note = &notes->notes[i];
+		struct table *table = catalog_find_oid(catalog, note->oid);
+
+		if (!table || note->fate == SCHEMA_GONE || !table->defined || !follows(table))
+			continue;
+		if (!put_aside(destination, config, table, note->fate == SCHEMA_HELD ? TABLE_HELD : TABLE_WAITING,
+					   note->reason, err))
+			return false;
+	}
+	schema_notes_clear(notes);
+	return true;
+}
+
+bool
+schema_settle(struct connection *source, struct connection *destination, const struct config *config,
+			  struct catalog *catalog, struct schema_notes *notes, struct error *err)
+{
+	if (notes && !carry_out_notes(destination, config, catalog, notes, err))
+		return false;
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct table *table = &catalog->tables[i];
+
+		if (table->defined && follows(table) && !settle_table(source, destination, config, table, err))
+			return false;
+	}
+	catalog_sort(catalog);
+	return true;
+}
+
+/* ---- at a start: tables that are held or copied anew */
+
+static void
+plan_for(struct schema_change *change, const struct dialect *dialect, const struct config *config,
+		 const struct table *table, const char *primary_name)
+{
+	struct schema_question question = {
+		.dialect = dialect,
+		.before = table->defined,
+		.table = table,
+		.primary_name = primary_name,
+		.emptied = true,
+		.needed_only = config->schema.changes != SCHEMA_CHANGES_FOLLOW,
+		.common_only = config->schema.changes == SCHEMA_CHANGES_IGNORE,
+	};
+
+	schema_change_plan(change, &question);
+}
+
+/* What the target stands at from here on, under the names of today. */
+static void
+redefine(struct table *table, bool renamed)
+{
+	source_table_free(table->defined);
+	table_definition_copy(table->defined, &table->source);
+	if (!renamed)
+		return;
+	free(table->target_schema);
+	free(table->target_name);
+	table->target_schema = catalog_strdup(table->source.schema);
+	table->target_name = catalog_strdup(table->source.name);
+}
+
+static void
+put_reconciliation(struct buffer *sql, const struct config *config, const struct schema_change *change,
+				   struct table *table)
+{
+	struct source_table before;
+
+	buffer_printf(sql, "BEGIN;\n");
+	if (change->verdict == SCHEMA_ALTER) {
+		buffer_printf(sql, "TRUNCATE ");
+		sql_qualified(sql, table->target_schema, table->target_name);
+		buffer_printf(sql, ";\n%s", (const char *) change->sql.data);
+	}
+	table_definition_copy(&before, table->defined);
+	redefine(table, change->renamed);
+	table->state = TABLE_WAITING;
+	free(table->error);
+	table->error = NULL;
+	progress_put_definition(sql, config->task, table, &before);
+	progress_put_state(sql, config->task, table);
+	buffer_printf(sql, ";\nCOMMIT");
+	buffer_put_u8(sql, '\0');
+	source_table_free(&before);
+}
+
+/* Carries it out; `refused` when the destination does not. */
+static bool
+reconcile_by(struct connection *destination, const struct config *config, const struct schema_change *change,
+			 struct table *table, bool *refused, struct error *err)
+{
+	struct buffer sql;
+	struct error ignored;
+	bool ok;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	put_reconciliation(&sql, config, change, table);
+	ok = connection_execute(destination, (const char *) sql.data, NULL, 0, NULL, err);
+	buffer_fini(&sql);
+	*refused = !ok && err->class == ERROR_DATA;
+	return ok || (*refused && connection_execute(destination, "ROLLBACK", NULL, 0, NULL, &ignored));
+}
+
+static bool
+hold(struct connection *destination, const struct config *config, const struct schema_change *change,
+	 const char *why, struct table *table, struct error *err)
+{
+	char reason[ERROR_MESSAGE_MAX], line[ERROR_HINT_MAX];
+
+	schema_change_line(change, line, sizeof line);
+	snprintf(reason, sizeof reason,
+			 "%.900s%s%s; when the target %s.%s fits, the table is copied anew by itself", why,
+			 line[0] ? ": do what it needs: " : "", line, table->target_schema, table->target_name);
+	return put_aside(destination, config, table, TABLE_HELD, reason, err);
+}
+
+static bool
+shares_target(const struct catalog *catalog, const struct table *table)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *other = &catalog->tables[i];
+
+		if (other != table && strcmp(other->target_name, table->target_name) == 0 &&
+			strcmp(other->target_schema, table->target_schema) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+reconcile_planned(struct connection *destination, const struct config *config, struct catalog *catalog,
+				  const struct schema_change *change, struct table *table, struct error *err)
+{
+	bool was_held = table->state == TABLE_HELD, refused;
+
+	if (keeps_old_override(config, table))
+		return was_held || put_aside(destination, config, table, TABLE_HELD, old_override, err);
+	if (config->initial_copy.mode == COPY_MODE_NONE)
+		return was_held || hold(destination, config, change,
+								"its rows have to be copied anew, and initial_copy.mode is none", table, err);
+	if (config->initial_copy.existing == COPY_EXISTING_APPEND || shares_target(catalog, table))
+		return was_held ||
+			   hold(destination, config, change,
+					"its rows have to be copied anew and share the target with others", table, err);
+	if (change->verdict == SCHEMA_REFUSE)
+		return was_held || hold(destination, config, change, change->reason, table, err);
+	if (change->verdict != SCHEMA_FITS && config->schema.changes != SCHEMA_CHANGES_FOLLOW)
+		return was_held || hold(destination, config, change,
+								config->schema.changes == SCHEMA_CHANGES_STOP
+									? "its definition changed, and schema.changes is stop"
+									: "its definition changed so that its rows do not fit any more",
+								table, err);
+	if (!reconcile_by(destination, config, change, table, &refused, err))
+		return false;
+	if (refused)
+		return hold(destination, config, change, err->message, table, err);
+	if (was_held)
+		log_info("%s.%s is held no longer: it is copied anew", table->source.schema, table->source.name);
+	return true;
+}
+
+static bool
+reconcile_table(struct connection *destination, const struct dialect *dialect, const struct config *config,
+				struct catalog *catalog, struct table *table, struct error *err)
+{
+	struct schema_change change;
+	char *primary_name;
+	bool ok;
+
+	if (!schema_primary_name(destination, table, &primary_name, err))
+		return false;
+	plan_for(&change, dialect, config, table, primary_name);
+	ok = reconcile_planned(destination, config, catalog, &change, table, err);
+	if (ok && change.verdict == SCHEMA_ALTER)
+		ok = target_read_table(destination, dialect, table, err);
+	schema_change_fini(&change);
+	free(primary_name);
+	return ok;
+}
+
+bool
+schema_reconcile(struct connection *destination, const struct dialect *dialect, const struct config *config,
+				 struct catalog *catalog, struct error *err)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct table *table = &catalog->tables[i];
+
+		if (!table->defined || follows(table) || !table->target.exists)
+			continue;
+		if (!reconcile_table(destination, dialect, config, catalog, table, err))
+			return false;
+	}
+	return true;
+}
+
+/* ---- held tables */
+
+static bool
+look_at_held_table(struct connection *source, struct connection *destination, const struct dialect *dialect,
+				   const struct config *config, const struct table *held, struct error *err)
+{
+	struct catalog seen;
+	struct schema_change change;
+	char *primary_name = NULL;
+	bool ok = source_look(source, &held->source.oid, 1, &seen, err), fits = false;
+
+	if (!ok)
+		return false;
+	if (seen.count > 0) {
+		struct table *table = &seen.tables[0];
+
+		table->target_schema = catalog_strdup(held->target_schema);
+		table->target_name = catalog_strdup(held->target_name);
+		table->override = held->override;
+		table->defined = catalog_alloc(1, sizeof *table->defined);
+		table_definition_copy(table->defined, held->defined);
+		ok = target_read_table(destination, dialect, table, err) &&
+			 schema_primary_name(destination, table, &primary_name, err);
+		if (ok) {
+			plan_for(&change, dialect, config, table, primary_name);
+			fits = table->target.exists && change.verdict == SCHEMA_FITS;
+			schema_change_fini(&change);
+		}
+	}
+	free(primary_name);
+	catalog_free(&seen);
+	if (ok && fits)
+		return error_set(err, ERROR_RETRY,
+						 "the target %s.%s of %s.%s, which was held, fits again: starting over",
+						 held->target_schema, held->target_name, held->source.schema, held->source.name);
+	return ok;
+}
+
+bool
+schema_look_at_held(struct connection *source, struct connection *destination, const struct dialect *dialect,
+					const struct config *config, const struct catalog *catalog, struct error *err)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *table = &catalog->tables[i];
+
+		if (table->state == TABLE_HELD && table->defined && !shares_target(catalog, table) &&
+			!look_at_held_table(source, destination, dialect, config, table, err))
+			return false;
+	}
+	return true;
+}
+
+bool
+schema_none_held(const struct catalog *catalog, struct error *err)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *table = &catalog->tables[i];
+
+		if (table->state == TABLE_HELD)
+			return error_set(err, ERROR_DATA, "%s.%s is held: %s", table->source.schema, table->source.name,
+							 table->error ? table->error : "its definition changed");
+	}
+	return true;
+}

@@ -1,0 +1,46 @@
+/*
+ * What becomes of definitions outside the stream: rewrites that it does not
+ * show, what changed while nobody followed, tables that are held or copied anew.
+ */
+#ifndef SLUICE_SCHEMA_WATCH_H
+#define SLUICE_SCHEMA_WATCH_H
+
+#include "base/config.h"
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "schema_note.h"
+#include "tables/catalog.h"
+
+/*
+ * Looks at tables that follow, as the source has them now.  A rewrite is noted,
+ * with an ERROR_RETRY.  What is new of storage and versions is taken over:
+ * `moved` says whether there was any.
+ */
+MUST_CHECK bool schema_watch(struct connection *source, struct table *const *tables, unsigned count,
+							 struct schema_notes *notes, bool *moved, struct error *err);
+
+/*
+ * At a start, with the source's catalog and the tables' rows read: carries out the notes, notes what was rewritten
+ * meanwhile, and puts tables whose definition the stream has yet to change back to where it left them.
+ * Without a destination nothing is written, without notes there are none.
+ */
+MUST_CHECK bool schema_settle(struct connection *source, struct connection *destination,
+							  const struct config *config, struct catalog *catalog,
+							  struct schema_notes *notes, struct error *err);
+
+/*
+ * After that, with the targets read: brings targets in line whose table is to be copied anew, or is held and may be
+ * now; holds those that cannot.  Targets that were altered are read again.
+ */
+MUST_CHECK bool schema_reconcile(struct connection *destination, const struct dialect *dialect,
+								 const struct config *config, struct catalog *catalog, struct error *err);
+
+/* Looks at the targets of held tables again: an ERROR_RETRY when one of them fits now. */
+MUST_CHECK bool schema_look_at_held(struct connection *source, struct connection *destination,
+									const struct dialect *dialect, const struct config *config,
+									const struct catalog *catalog, struct error *err);
+
+/* False when a table is held: an ERROR_DATA that names it. */
+MUST_CHECK bool schema_none_held(const struct catalog *catalog, struct error *err);
+
+#endif

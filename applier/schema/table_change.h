@@ -1,0 +1,29 @@
+/*
+ * What `sluice table add | remove | resync` write down for the attempt that
+ * follows: by the running daemon, or by the verb itself where none runs.
+ */
+#ifndef SLUICE_TABLE_CHANGE_H
+#define SLUICE_TABLE_CHANGE_H
+
+#include "base/config.h"
+#include "io/connection.h"
+#include "tables/catalog.h"
+
+enum table_action { TABLE_ADD, TABLE_REMOVE, TABLE_RESYNC };
+
+MUST_CHECK bool table_action_parse(const char *name, enum table_action *action);
+
+struct table_change {
+	struct connection *source;
+	struct connection *destination;
+	const struct config *config; /* as it was loaded */
+	/* Whether a run could go on with what is written down; NULL: nobody asks. */
+	bool (*try)(void *arg, struct error *err);
+	void *arg;
+};
+
+/* Carries it out for all of the names (schema.table, as in the configuration) or for none, which is an error. */
+MUST_CHECK bool table_change(const struct table_change *change, enum table_action action,
+							 const struct string_list *names, struct error *err);
+
+#endif

@@ -1,0 +1,282 @@
+#include "rehearse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sql.h"
+#include "dialect/ddl_column.h"
+#include "dialect/ddl_type.h"
+
+#define STATEMENT_LIMIT ((size_t) 1 << 30)
+/* Expressions that are tried with one statement; most pass. */
+#define DEFAULTS_AT_ONCE 200
+
+static const char *
+statement(struct buffer *sql)
+{
+	buffer_put_u8(sql, '\0');
+	if (sql->failed)
+		arena_out_of_memory(sql->len);
+	return (const char *) sql->data;
+}
+
+static bool
+execute(struct connection *destination, const char *sql, struct error *err)
+{
+	return connection_execute(destination, sql, NULL, 0, NULL, err);
+}
+
+/*
+ * One statement within the transaction.  False only where the server could not
+ * be asked; `refused` becomes its reason, or NULL.
+ */
+static bool
+try_statement(struct connection *destination, struct arena *memory, struct buffer *sql, const char **refused,
+			  struct error *err)
+{
+	*refused = NULL;
+	if (!execute(destination, "SAVEPOINT sluice_try", err))
+		return false;
+	if (execute(destination, statement(sql), err))
+		return execute(destination, "RELEASE SAVEPOINT sluice_try", err);
+	if (err->class == ERROR_RETRY || err->class == ERROR_STOPPED || !err->sqlstate[0])
+		return false;
+	*refused = arena_strdup(memory, err->message);
+	error_clear(err);
+	return execute(destination, "ROLLBACK TO SAVEPOINT sluice_try", err);
+}
+
+/* ---- types */
+
+static const char existing_sql[] =
+	"SELECT w.i - 1, t.typarray <> 0 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w (s, n, i)"
+	" JOIN pg_namespace s ON s.nspname = w.s::name"
+	" JOIN pg_type t ON t.typnamespace = s.oid AND t.typname = w.n::name";
+
+/* The numbers of those types that are there, and whether they have an array type. */
+static bool
+look_for_types(struct connection *destination, const struct definitions *definitions, struct result **res,
+			   struct error *err)
+{
+	struct buffer schemas, names;
+	struct param params[2];
+	bool ok;
+
+	buffer_init(&schemas, STATEMENT_LIMIT, NULL, NULL);
+	buffer_init(&names, STATEMENT_LIMIT, NULL, NULL);
+	for (unsigned i = 0; i < definitions->type_count; i++) {
+		sql_array_element(&schemas, definitions->types[i].schema);
+		sql_array_element(&names, definitions->types[i].name);
+	}
+	sql_array_end(&schemas);
+	sql_array_end(&names);
+	params[0] = param_text(statement(&schemas));
+	params[1] = param_text(statement(&names));
+	ok = connection_execute(destination, existing_sql, params, 2, res, err);
+	buffer_fini(&schemas);
+	buffer_fini(&names);
+	return ok;
+}
+
+/* What a type is made of may be there already. */
+static bool
+find_existing(struct connection *destination, struct definitions *definitions, struct error *err)
+{
+	struct result *res;
+
+	if (!look_for_types(destination, definitions, &res, err))
+		return false;
+	for (unsigned row = 0; row < result_rows(res); row++)
+		definitions->types[result_int(res, row, 0)].exists = true;
+	result_free(res);
+	return true;
+}
+
+static bool
+find_arrays(struct connection *destination, struct definitions *definitions, struct error *err)
+{
+	struct result *res;
+
+	if (!look_for_types(destination, definitions, &res, err))
+		return false;
+	for (unsigned row = 0; row < result_rows(res); row++)
+		definitions->types[result_int(res, row, 0)].has_array = result_bool(res, row, 1);
+	result_free(res);
+	return true;
+}
+
+static bool
+try_types(struct connection *destination, struct catalog *catalog, struct error *err)
+{
+	struct definitions *definitions = catalog->definitions;
+	struct buffer sql;
+	const char *refused;
+	bool ok = true;
+
+	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	ok = find_existing(destination, definitions, err);
+	/* Where a schema cannot be made, no type in it can. */
+	for (unsigned i = 0; ok && i < definitions->type_count; i++) {
+		struct type_definition *type = &definitions->types[i];
+
+		if (type->exists)
+			continue;
+		buffer_reset(&sql);
+		buffer_printf(&sql, "CREATE SCHEMA IF NOT EXISTS ");
+		sql_identifier(&sql, type->schema);
+		ok = try_statement(destination, &definitions->memory, &sql, &refused, err);
+		buffer_reset(&sql);
+		ddl_put_create_type(&sql, type);
+		ok = ok && try_statement(destination, &definitions->memory, &sql, &type->refused, err);
+	}
+	buffer_fini(&sql);
+	return ok && find_arrays(destination, definitions, err);
+}
+
+/* ---- defaults */
+
+struct attempt {
+	const char *expression;
+	const char *type;
+	const char **refused; /* of one of the columns */
+};
+
+struct attempts {
+	struct attempt *items;
+	unsigned count;
+	unsigned room;
+};
+
+static void
+add_attempt(struct attempts *attempts, struct arena *memory, const struct source_column *column,
+			struct column_definition *definition)
+{
+	struct buffer type;
+
+	if (attempts->count == attempts->room) {
+		attempts->room = attempts->room ? attempts->room * 2 : 64;
+		attempts->items = realloc(attempts->items, attempts->room * sizeof(*attempts->items));
+		if (!attempts->items)
+			arena_out_of_memory(attempts->room * sizeof(*attempts->items));
+	}
+	buffer_init(&type, STATEMENT_LIMIT, NULL, NULL);
+	ddl_put_column_type(&type, column);
+	attempts->items[attempts->count++] = (struct attempt){
+		.expression = definition->default_sql,
+		.type = arena_strdup(memory, statement(&type)),
+		.refused = &definition->default_refused,
+	};
+	buffer_fini(&type);
+}
+
+static int
+compare_attempts(const void *a, const void *b)
+{
+	const struct attempt *left = a, *right = b;
+	int order = strcmp(left->expression, right->expression);
+
+	return order ? order : strcmp(left->type, right->type);
+}
+
+static void
+collect_attempts(struct attempts *attempts, struct catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct source_table *source = &catalog->tables[i].source;
+
+		for (unsigned j = 0; source->definition && j < source->column_count; j++) {
+			struct column_definition *column = &source->definition->columns[j];
+
+			if (column->default_sql && !column->default_refused)
+				add_attempt(attempts, &catalog->definitions->memory, &source->columns[j], column);
+		}
+	}
+	if (attempts->count > 1)
+		qsort(attempts->items, attempts->count, sizeof(*attempts->items), compare_attempts);
+}
+
+static void
+put_attempt(struct buffer *sql, const struct attempt *attempt)
+{
+	buffer_printf(sql, "%s(%s)::%s", sql->len ? ", " : "EXPLAIN SELECT ", attempt->expression, attempt->type);
+}
+
+/* EXPLAIN looks up every name and type, and calls nothing that is volatile. */
+static bool
+try_one_by_one(struct connection *destination, struct arena *memory, struct attempt *items, unsigned count,
+			   struct error *err)
+{
+	const struct attempt *last = NULL;
+	struct buffer sql;
+	bool ok = true;
+
+	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	for (unsigned i = 0; ok && i < count; i++) {
+		if (last && compare_attempts(last, &items[i]) == 0) {
+			*items[i].refused = *last->refused;
+			continue;
+		}
+		last = &items[i];
+		buffer_reset(&sql);
+		put_attempt(&sql, last);
+		ok = try_statement(destination, memory, &sql, last->refused, err);
+	}
+	buffer_fini(&sql);
+	return ok;
+}
+
+static bool
+try_together(struct connection *destination, struct arena *memory, struct attempt *items, unsigned count,
+			 struct error *err)
+{
+	const char *refused;
+	struct buffer sql;
+	bool ok;
+
+	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	for (unsigned i = 0; i < count; i++)
+		if (i == 0 || compare_attempts(&items[i - 1], &items[i]) != 0)
+			put_attempt(&sql, &items[i]);
+	ok = try_statement(destination, memory, &sql, &refused, err);
+	buffer_fini(&sql);
+	return ok && (!refused || try_one_by_one(destination, memory, items, count, err));
+}
+
+static bool
+try_defaults(struct connection *destination, struct catalog *catalog, struct error *err)
+{
+	struct attempts attempts = {0};
+	bool ok = true;
+
+	collect_attempts(&attempts, catalog);
+	for (unsigned i = 0; ok && i < attempts.count; i += DEFAULTS_AT_ONCE) {
+		unsigned left = attempts.count - i;
+
+		ok = try_together(destination, &catalog->definitions->memory, &attempts.items[i],
+						  left < DEFAULTS_AT_ONCE ? left : DEFAULTS_AT_ONCE, err);
+	}
+	free(attempts.items);
+	return ok;
+}
+
+/* ---- the transaction */
+
+bool
+rehearse_definitions(struct connection *destination, struct catalog *catalog, struct error *err)
+{
+	struct error ignored;
+	bool ok;
+
+	if (!execute(destination, "BEGIN", err))
+		return false;
+	ok = catalog->definitions->type_count == 0 || try_types(destination, catalog, err);
+	if (ok)
+		definitions_mark_types(catalog);
+	ok = ok && try_defaults(destination, catalog, err);
+	if (!ok) {
+		/* The connection is lost, or what the session says of it is. */
+		(void) !execute(destination, "ROLLBACK", &ignored);
+		return false;
+	}
+	return execute(destination, "ROLLBACK", err);
+}

@@ -1,0 +1,207 @@
+#include "sequences.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sql.h"
+#include "state/progress.h"
+#include "tables/mapping.h"
+
+/* Owned ones, those of identity columns, and those in defaults. */
+static const char sequences_sql[] =
+	"WITH used (tab, col, seq) AS ("
+	"  SELECT d.refobjid, d.refobjsubid, d.objid FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
+	"   AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')"
+	"  UNION SELECT f.adrelid, f.adnum, d.refobjid FROM pg_attrdef f JOIN pg_depend d"
+	"   ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass)"
+	" SELECT tn.nspname, t.relname, a.attname, sn.nspname, s.relname,"
+	"  coalesce(v.last, q.seqstart), v.last IS NOT NULL,"
+	"  format('INCREMENT BY %s MINVALUE %s MAXVALUE %s START WITH %s CACHE %s%s', q.seqincrement, q.seqmin,"
+	"   q.seqmax, q.seqstart, q.seqcache, CASE WHEN q.seqcycle THEN ' CYCLE' ELSE '' END),"
+	"  has_sequence_privilege(s.oid, 'USAGE, SELECT')"
+	" FROM used u JOIN pg_class s ON s.oid = u.seq AND s.relkind = 'S' JOIN pg_sequence q ON q.seqrelid = "
+	"s.oid"
+	" JOIN pg_namespace sn ON sn.oid = s.relnamespace JOIN pg_class t ON t.oid = u.tab"
+	" JOIN pg_namespace tn ON tn.oid = t.relnamespace"
+	" JOIN pg_attribute a ON a.attrelid = u.tab AND a.attnum = u.col"
+	" CROSS JOIN LATERAL (SELECT CASE WHEN has_sequence_privilege(s.oid, 'USAGE, SELECT')"
+	"  THEN pg_sequence_last_value(s.oid) END) v (last)"
+	" ORDER BY 1, 2, 3, 4, 5";
+
+struct sequence {
+	const char *column; /* of the target */
+	const char *schema;
+	const char *name;
+	const char *value;
+	bool called; /* the value was given out; otherwise it is the next one */
+	const char *options;
+	const struct table *table;
+};
+
+struct work {
+	struct connection *destination;
+	bool create;
+	struct arena memory;
+};
+
+static bool
+execute_buffer(const struct work *work, struct buffer *sql, struct error *err)
+{
+	buffer_put_u8(sql, '\0');
+	return connection_execute(work->destination, (const char *) sql->data, NULL, 0, NULL, err);
+}
+
+/* Its OID at the destination, as text; "" where there is none. */
+static bool
+find_sequence(struct work *work, const struct sequence *sequence, const char **oid, struct error *err)
+{
+	static const char sql[] =
+		"SELECT s.oid FROM (SELECT s.oid, 1 AS rank FROM pg_class s JOIN pg_depend d ON d.objid = s.oid"
+		"  AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass"
+		"  AND d.deptype IN ('a', 'i') JOIN pg_class t ON t.oid = d.refobjid"
+		"  JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute a ON a.attrelid = t.oid"
+		"  AND a.attnum = d.refobjsubid WHERE s.relkind = 'S' AND n.nspname = $1 AND t.relname = $2"
+		"  AND a.attname = $3"
+		" UNION ALL SELECT s.oid, 2 FROM pg_class s JOIN pg_namespace n ON n.oid = s.relnamespace"
+		"  WHERE s.relkind = 'S' AND n.nspname = $4 AND s.relname = $5) s ORDER BY s.rank, s.oid LIMIT 1";
+	const struct param params[] = {param_text(sequence->table->target_schema),
+								   param_text(sequence->table->target_name), param_text(sequence->column),
+								   param_text(sequence->schema), param_text(sequence->name)};
+	struct result *res;
+
+	if (!connection_execute(work->destination, sql, params, 5, &res, err))
+		return false;
+	*oid = result_rows(res) ? arena_strdup(&work->memory, result_text(res, 0, 0)) : "";
+	result_free(res);
+	return true;
+}
+
+/* Beside the target's table, where the source's lies beside its own. */
+static const char *
+home_of(const struct sequence *sequence)
+{
+	bool beside = strcmp(sequence->schema, sequence->table->source.schema) == 0;
+
+	return beside ? sequence->table->target_schema : sequence->schema;
+}
+
+static void
+put_column(struct buffer *sql, const struct sequence *sequence)
+{
+	sql_qualified(sql, sequence->table->target_schema, sequence->table->target_name);
+}
+
+/* The sequence, the column's default, and who owns it. */
+static bool
+make_sequence(const struct work *work, const struct sequence *sequence, struct error *err)
+{
+	struct buffer sql, name;
+	bool ok;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	buffer_init(&name, SIZE_MAX / 2, NULL, NULL);
+	sql_qualified(&name, home_of(sequence), sequence->name);
+	buffer_put_u8(&name, '\0');
+	buffer_printf(&sql, "CREATE SCHEMA IF NOT EXISTS ");
+	sql_identifier(&sql, home_of(sequence));
+	buffer_printf(&sql, "; CREATE SEQUENCE %s %s; ALTER TABLE ", (const char *) name.data, sequence->options);
+	put_column(&sql, sequence);
+	buffer_printf(&sql, " ALTER COLUMN ");
+	sql_identifier(&sql, sequence->column);
+	buffer_printf(&sql, " SET DEFAULT nextval(");
+	sql_literal(&sql, (const char *) name.data);
+	buffer_printf(&sql, "::regclass); ALTER SEQUENCE %s OWNED BY ", (const char *) name.data);
+	put_column(&sql, sequence);
+	buffer_put_u8(&sql, '.');
+	sql_identifier(&sql, sequence->column);
+	ok = execute_buffer(work, &sql, err);
+	buffer_fini(&sql);
+	buffer_fini(&name);
+	return ok;
+}
+
+static bool
+set_value(const struct work *work, const struct sequence *sequence, const char *oid, struct error *err)
+{
+	const struct param params[] = {param_text(oid), param_text(sequence->value),
+								   param_text(sequence->called ? "t" : "f")};
+
+	return connection_execute(work->destination, "SELECT setval($1::oid::regclass, $2::bigint, $3::boolean)",
+							  params, 3, NULL, err);
+}
+
+static bool
+bring_one(struct work *work, const struct sequence *sequence, struct error *err)
+{
+	const char *name = progress_table_name(&work->memory, sequence->schema, sequence->name);
+	const char *oid;
+	bool made = false;
+
+	if (!find_sequence(work, sequence, &oid, err))
+		return false;
+	if (!*oid && work->create) {
+		if (!make_sequence(work, sequence, err) || !find_sequence(work, sequence, &oid, err))
+			return error_context(err, "making the sequence %s", name);
+		made = true;
+	}
+	if (!*oid) {
+		printf("%s: left out, there is none at the destination\n", name);
+		return true;
+	}
+	if (!set_value(work, sequence, oid, err))
+		return error_context(err, "setting the sequence %s", name);
+	printf("%s: %s %s%s\n", name, sequence->called ? "went up to" : "begins with", sequence->value,
+		   made ? " (made)" : "");
+	return true;
+}
+
+static bool
+fail_unreadable(struct work *work, const struct sequence *sequence, struct error *err)
+{
+	const char *name = progress_table_name(&work->memory, sequence->schema, sequence->name);
+
+	error_set(err, ERROR_DATA, "the source's role may not read the sequence %s", name);
+	return error_hint(err, "GRANT SELECT ON SEQUENCE %s to it.", name);
+}
+
+static bool
+bring_all(struct work *work, const struct catalog *catalog, const struct result *res, struct error *err)
+{
+	for (unsigned row = 0; row < result_rows(res); row++) {
+		struct sequence sequence = {
+			.schema = result_text(res, row, 3),
+			.name = result_text(res, row, 4),
+			.value = result_text(res, row, 5),
+			.called = result_bool(res, row, 6),
+			.options = result_text(res, row, 7),
+			.table = catalog_find(catalog, result_text(res, row, 0), result_text(res, row, 1)),
+		};
+
+		if (!sequence.table || !sequence.table->target.exists)
+			continue;
+		sequence.column = mapping_target_name(sequence.table, result_text(res, row, 2));
+		/* Some servers would say that it was never used. */
+		if (!result_bool(res, row, 8))
+			return fail_unreadable(work, &sequence, err);
+		if (!bring_one(work, &sequence, err))
+			return false;
+	}
+	return true;
+}
+
+bool
+sequences_bring(struct connection *source, struct connection *destination, const struct catalog *catalog,
+				bool create, struct error *err)
+{
+	struct work work = {.destination = destination, .create = create};
+	struct result *res;
+	bool ok;
+
+	if (!connection_execute(source, sequences_sql, NULL, 0, &res, err))
+		return error_context(err, "reading the sequences of the source");
+	arena_init(&work.memory, 4096);
+	ok = bring_all(&work, catalog, res, err);
+	arena_fini(&work.memory);
+	result_free(res);
+	return ok;
+}

@@ -1,0 +1,753 @@
+#include "source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sql.h"
+#include "common/lsn.h"
+#include "common/pattern.h"
+#include "describe.h"
+#include "tables/mapping.h"
+#include "tables/table_definition.h"
+
+/*
+ * Row security would leave rows out of the copy without a word: off makes it
+ * an error.  Some of the timeouts are younger than PostgreSQL 13.
+ */
+const char source_session_settings[] = SQL_VALUE_SETTINGS
+	"SET row_security = off;"
+	"SET jit = off;"
+	"SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',"
+	" 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
+
+/* ---- who it is */
+
+static const char identify_sql[] =
+	"SELECT s.system_identifier,"
+	" CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())"
+	"  ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint END,"
+	" current_database(),"
+	" CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END,"
+	" current_setting('server_encoding')"
+	" FROM pg_control_system() s";
+
+/* The WAL writer takes up to three rounds for an asynchronous commit. */
+bool
+source_await_flush(struct connection *source, struct error *err)
+{
+	static const char sql[] =
+		"SELECT CASE WHEN pg_is_in_recovery() THEN NULL"
+		" WHEN pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()"
+		" THEN pg_sleep(3 * extract(epoch FROM current_setting('wal_writer_delay')::interval)) END";
+
+	return connection_execute(source, sql, NULL, 0, NULL, err);
+}
+
+bool
+source_identify(struct connection *source, struct source_identity *identity, struct error *err)
+{
+	struct result *res;
+	bool ok;
+
+	*identity = (struct source_identity){.version = connection_server_version(source)};
+	if (!connection_execute(source, identify_sql, NULL, 0, &res, err))
+		return error_context(err, "asking the source who it is");
+	snprintf(identity->system, sizeof(identity->system), "%s", result_text(res, 0, 0));
+	identity->timeline = result_int(res, 0, 1);
+	snprintf(identity->database, sizeof(identity->database), "%s", result_text(res, 0, 2));
+	snprintf(identity->encoding, sizeof(identity->encoding), "%s", result_text(res, 0, 4));
+	ok = lsn_parse(result_text(res, 0, 3), &identity->current_lsn);
+	result_free(res);
+	return ok || error_set(err, ERROR_DATA, "the source does not say at which LSN it is");
+}
+
+/* ---- slots */
+
+static const char slot_sql[] =
+	"SELECT s.plugin, s.database, s.slot_type = 'logical', s.active, s.active_pid, s.confirmed_flush_lsn,"
+	" s.restart_lsn, s.wal_status,"
+	" pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
+	"  ELSE pg_current_wal_lsn() END, s.restart_lsn)"
+	" FROM pg_replication_slots s WHERE s.slot_name = $1";
+
+/* NULL, where the server does not know, becomes 0. */
+static uint64_t
+result_lsn(const struct result *res, unsigned row, unsigned column)
+{
+	uint64_t lsn = 0;
+
+	if (!result_is_null(res, row, column) && !lsn_parse(result_text(res, row, column), &lsn))
+		return 0;
+	return lsn;
+}
+
+static void
+read_slot_row(const struct result *res, struct source_slot *out)
+{
+	out->exists = true;
+	snprintf(out->plugin, sizeof(out->plugin), "%s", result_text(res, 0, 0));
+	snprintf(out->database, sizeof(out->database), "%s", result_text(res, 0, 1));
+	out->logical = result_bool(res, 0, 2);
+	out->active = result_bool(res, 0, 3);
+	out->active_pid = result_int(res, 0, 4);
+	out->confirmed_flush_lsn = result_lsn(res, 0, 5);
+	out->restart_lsn = result_lsn(res, 0, 6);
+	snprintf(out->wal_status, sizeof(out->wal_status), "%s", result_text(res, 0, 7));
+	out->retained_bytes = result_int(res, 0, 8);
+}
+
+bool
+source_read_slot(struct connection *source, const char *slot, struct source_slot *out, struct error *err)
+{
+	struct param param = param_text(slot);
+	struct result *res;
+
+	*out = (struct source_slot){0};
+	if (!connection_execute(source, slot_sql, &param, 1, &res, err))
+		return error_context(err, "looking at the slot \"%s\"", slot);
+	if (result_rows(res) > 0)
+		read_slot_row(res, out);
+	result_free(res);
+	return true;
+}
+
+bool
+source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *exists, bool *visible,
+				  struct error *err)
+{
+	/* The stream's xid has 32 bits; the snapshot's tell the epoch. */
+	static const char sql[] =
+		"WITH s AS (SELECT txid_current_snapshot() AS snapshot),"
+		" x AS (SELECT snapshot, txid_snapshot_xmax(snapshot) AS xmax,"
+		" (txid_snapshot_xmax(snapshot) >> 32 << 32) + $2::bigint AS xid FROM s)"
+		" SELECT EXISTS (SELECT 1 FROM pg_class WHERE oid = $1::oid),"
+		" txid_visible_in_snapshot(CASE WHEN xid > xmax THEN xid - 4294967296 ELSE xid END, snapshot) FROM x";
+	char oid_text[16], xid_text[16];
+	const struct param params[] = {param_text(oid_text), param_text(xid_text)};
+	struct result *res;
+
+	snprintf(oid_text, sizeof oid_text, "%u", oid);
+	snprintf(xid_text, sizeof xid_text, "%u", xid);
+	if (!connection_execute(source, sql, params, 2, &res, err))
+		return false;
+	*exists = result_bool(res, 0, 0);
+	*visible = result_bool(res, 0, 1);
+	result_free(res);
+	return true;
+}
+
+bool
+source_drop_slot(struct connection *source, const char *slot, struct error *err)
+{
+	struct param param = param_text(slot);
+
+	if (!connection_execute(source,
+							"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+							" WHERE slot_name = $1",
+							&param, 1, NULL, err))
+		return error_context(err, "dropping the slot \"%s\"", slot);
+	return true;
+}
+
+/* ---- the selection */
+
+/* Members of extensions belong to CREATE EXTENSION on the other side. */
+static const char candidates_sql[] =
+	"SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, i.inhparent"
+	" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" LEFT JOIN pg_inherits i ON c.relispartition AND i.inhrelid = c.oid"
+	" WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'"
+	" AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'sluice')"
+	" AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
+	"  AND d.deptype = 'e')"
+	" ORDER BY c.oid";
+
+struct candidate {
+	uint32_t oid;
+	const char *schema;
+	const char *name;
+	char kind;
+	char identity;
+	uint32_t parent; /* of a partition, otherwise 0 */
+	bool selected;
+};
+
+struct selection {
+	struct candidate *candidates; /* by oid */
+	unsigned count;
+	struct pattern_list include;
+	struct pattern_list exclude;
+};
+
+static struct candidate *
+find_candidate(const struct selection *selection, uint32_t oid)
+{
+	unsigned low = 0, high = selection->count;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		struct candidate *candidate = &selection->candidates[middle];
+
+		if (candidate->oid == oid)
+			return candidate;
+		if (candidate->oid > oid)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+static bool
+named_literally(const struct pattern_list *list, const struct candidate *candidate)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		if (pattern_is_literal(&list->items[i]) &&
+			pattern_matches(&list->items[i], candidate->schema, candidate->name))
+			return true;
+	return false;
+}
+
+/* By the patterns alone. */
+static bool
+matches(const struct selection *selection, const struct candidate *candidate)
+{
+	if (pattern_list_matches(&selection->exclude, candidate->schema, candidate->name))
+		return false;
+	return candidate->parent ? named_literally(&selection->include, candidate)
+							 : pattern_list_matches(&selection->include, candidate->schema, candidate->name);
+}
+
+/* A partition's rows come with its root's, or with whatever lies between that is selected. */
+static bool
+has_selected_ancestor(const struct selection *selection, const struct candidate *candidate)
+{
+	while (candidate->parent) {
+		candidate = find_candidate(selection, candidate->parent);
+		if (!candidate)
+			return false;
+		if (matches(selection, candidate))
+			return true;
+	}
+	return false;
+}
+
+static unsigned
+choose(struct selection *selection)
+{
+	unsigned selected = 0;
+
+	for (unsigned i = 0; i < selection->count; i++) {
+		struct candidate *candidate = &selection->candidates[i];
+
+		candidate->selected = matches(selection, candidate) && !has_selected_ancestor(selection, candidate);
+		selected += candidate->selected;
+	}
+	return selected;
+}
+
+static bool
+add_patterns(struct pattern_list *list, const struct string_list *texts, const char *key, struct error *err)
+{
+	for (unsigned i = 0; i < texts->count; i++) {
+		const char *problem = pattern_list_add(list, texts->items[i]);
+
+		if (problem)
+			return error_set(err, ERROR_CONFIG, "%s: \"%s\": %s", key, texts->items[i], problem);
+	}
+	return true;
+}
+
+static void
+read_candidates(struct selection *selection, const struct result *res)
+{
+	selection->count = result_rows(res);
+	selection->candidates = catalog_alloc(selection->count, sizeof(*selection->candidates));
+	for (unsigned i = 0; i < selection->count; i++)
+		selection->candidates[i] = (struct candidate){
+			.oid = (uint32_t) result_int(res, i, 0),
+			.schema = result_text(res, i, 1),
+			.name = result_text(res, i, 2),
+			.kind = result_text(res, i, 3)[0],
+			.identity = result_text(res, i, 4)[0],
+			.parent = (uint32_t) result_int(res, i, 5),
+		};
+}
+
+static void
+add_tables(const struct selection *selection, struct catalog *catalog, unsigned count)
+{
+	catalog->tables = catalog_alloc(count, sizeof(*catalog->tables));
+	for (unsigned i = 0; i < selection->count; i++) {
+		const struct candidate *candidate = &selection->candidates[i];
+
+		if (!candidate->selected)
+			continue;
+		catalog->tables[catalog->count++].source = (struct source_table){
+			.oid = candidate->oid,
+			.schema = catalog_strdup(candidate->schema),
+			.name = catalog_strdup(candidate->name),
+			.partitioned = candidate->kind == 'p',
+			.partition = candidate->parent != 0,
+			.identity = candidate->identity,
+		};
+	}
+}
+
+static bool
+select_tables(struct connection *source, const struct config *config, struct catalog *catalog,
+			  struct error *err)
+{
+	struct selection selection = {0};
+	struct result *res = NULL;
+	bool ok = add_patterns(&selection.include, &config->tables.include, "tables.include", err) &&
+			  add_patterns(&selection.exclude, &config->tables.exclude, "tables.exclude", err) &&
+			  connection_execute(source, candidates_sql, NULL, 0, &res, err);
+
+	if (ok) {
+		read_candidates(&selection, res);
+		add_tables(&selection, catalog, choose(&selection));
+		result_free(res);
+	}
+	free(selection.candidates);
+	pattern_list_free(&selection.include);
+	pattern_list_free(&selection.exclude);
+	return ok;
+}
+
+/* ---- what the configuration says of a table */
+
+static void
+map_table(struct table *table, const struct config *config)
+{
+	table->operations = config->operations;
+	table->target_schema = catalog_strdup(table->source.schema);
+	table->target_name = catalog_strdup(table->source.name);
+}
+
+/* The override's half that needs its names parsed. */
+static bool
+apply_target(struct table *table, const char *target, struct error *err)
+{
+	struct pattern name;
+	const char *problem = pattern_parse(target, &name);
+
+	if (problem)
+		return error_set(err, ERROR_CONFIG, "tables.overrides: target \"%s\": %s", target, problem);
+	free(table->target_schema);
+	free(table->target_name);
+	table->target_schema = catalog_strdup(name.schema.text);
+	table->target_name = catalog_strdup(name.table.text);
+	pattern_free(&name);
+	return true;
+}
+
+static bool
+apply_override(struct catalog *catalog, const struct table_override *override, struct error *err)
+{
+	struct pattern name;
+	const char *problem = pattern_parse(override->source, &name);
+	struct table *table;
+
+	if (problem)
+		return error_set(err, ERROR_CONFIG, "tables.overrides: source \"%s\": %s", override->source, problem);
+	table = catalog_find(catalog, name.schema.text, name.table.text);
+	pattern_free(&name);
+	if (!table)
+		return true;
+	table->override = override;
+	if (override->operations)
+		table->operations = override->operations;
+	return !override->target || apply_target(table, override->target, err);
+}
+
+static bool
+apply_config(struct catalog *catalog, const struct config *config, struct error *err)
+{
+	for (unsigned i = 0; i < catalog->count; i++)
+		map_table(&catalog->tables[i], config);
+	for (unsigned i = 0; i < config->tables.override_count; i++)
+		if (!apply_override(catalog, &config->tables.overrides[i], err))
+			return false;
+	mapping_find_shared(catalog);
+	return true;
+}
+
+/* ---- descriptions */
+
+/*
+ * A table's rows are those of its leaves.  The row count scales the last
+ * ANALYZE's density to today's size, as the planner does.
+ */
+static const char sizes_sql[] =
+	"SELECT c.oid, sum(pg_table_size(m.oid)),"
+	" sum(CASE WHEN m.reltuples > 0 AND m.relpages > 0 THEN m.reltuples / m.relpages *"
+	"  (pg_relation_size(m.oid) / current_setting('block_size')::int) ELSE 0 END)::bigint,"
+	" string_agg(DISTINCT m.relreplident::text, '')"
+	" FROM pg_class c CROSS JOIN LATERAL (SELECT c.oid WHERE c.relkind = 'r' UNION ALL"
+	"  SELECT p.relid FROM pg_partition_tree(c.oid) p WHERE c.relkind = 'p' AND p.isleaf) leaf (oid)"
+	" JOIN pg_class m ON m.oid = leaf.oid"
+	" WHERE c.oid = ANY ($1::oid[]) GROUP BY c.oid ORDER BY c.oid";
+
+/* What an update of any leaf is sure to carry. */
+static char
+common_identity(const char *identities)
+{
+	if (identities[1] == '\0')
+		return identities[0];
+	return strcmp(identities, "df") == 0 ? 'd' : 'n';
+}
+
+static void
+read_size(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	struct source_table *source = &table->source;
+
+	(void) end;
+	source->bytes = result_int(res, first, 1);
+	source->estimated_rows = result_int(res, first, 2);
+	if (source->partitioned && !result_is_null(res, first, 3))
+		source->identity = common_identity(result_text(res, first, 3));
+}
+
+/*
+ * Built-in are types that mean the same in every database and
+ * have a binary form: not those which are a catalog's OID underneath, nor the
+ * internal ones that cannot be read back.  PostgreSQL 18 has NOT NULL
+ * constraints that nobody has checked yet, and virtual generated columns, which
+ * have no stored value.
+ */
+static const char columns_sql[] = DESCRIBE_DOMAIN_BASES
+	","
+	" portable AS (SELECT oid FROM pg_type WHERE oid < 16384 AND typnamespace = 'pg_catalog'::regnamespace"
+	"  AND typtype IN ('b', 'r', 'm') AND typsend <> 0 AND typreceive <> 0"
+	"  AND typname !~ '^_?(reg|pg_node_tree|pg_ndistinct|pg_dependencies|pg_mcv_list|pg_brin_)')"
+	" SELECT a.attrelid, a.attnum, a.attname, a.atttypid, b.oid,"
+	"  CASE WHEN b.typlen = -1 THEN b.typelem ELSE 0 END, t.typtype, b.typtype, tn.nspname, t.typname,"
+	"  format_type(a.atttypid, a.atttypmod), bn.nspname, b.typname,"
+	"  format_type(b.oid, coalesce(s.typmod, a.atttypmod)),"
+	"  b.oid IN (SELECT oid FROM portable) AND (b.typlen <> -1 OR b.typelem = 0"
+	"   OR b.typelem IN (SELECT oid FROM portable)),"
+	"  a.atttypmod, a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid"
+	"   AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated),"
+	"  a.attgenerated = 's', a.attidentity, a.xmin"
+	" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
+	" JOIN pg_namespace tn ON tn.oid = t.typnamespace"
+	" LEFT JOIN bases s ON s.domain = t.oid"
+	" JOIN pg_type b ON b.oid = coalesce(s.oid, t.oid) JOIN pg_namespace bn ON bn.oid = b.typnamespace"
+	" WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'"
+	" ORDER BY a.attrelid, a.attnum";
+
+static void
+read_column(struct source_column *column, const struct result *res, unsigned row)
+{
+	*column = (struct source_column){
+		.attnum = (int) result_int(res, row, 1),
+		.name = catalog_strdup(result_text(res, row, 2)),
+		.type = (uint32_t) result_int(res, row, 3),
+		.base_type = (uint32_t) result_int(res, row, 4),
+		.element = (uint32_t) result_int(res, row, 5),
+		.typtype = result_text(res, row, 6)[0],
+		.base_typtype = result_text(res, row, 7)[0],
+		.type_schema = catalog_strdup(result_text(res, row, 8)),
+		.type_name = catalog_strdup(result_text(res, row, 9)),
+		.formatted = catalog_strdup(result_text(res, row, 10)),
+		.base_schema = catalog_strdup(result_text(res, row, 11)),
+		.base_name = catalog_strdup(result_text(res, row, 12)),
+		.base_formatted = catalog_strdup(result_text(res, row, 13)),
+		.builtin = result_bool(res, row, 14),
+		.typmod = (int) result_int(res, row, 15),
+		.not_null = result_bool(res, row, 16),
+		.generated = result_bool(res, row, 17),
+		.identity = result_text(res, row, 18)[0],
+		.version = (uint32_t) result_int(res, row, 19),
+	};
+}
+
+/*
+ * The same of columns that no catalog has (any more): $2 and $3 are their types
+ * and modifiers.  A type that is gone has no row.
+ */
+static const char types_head[] =
+	"WITH RECURSIVE pg_attribute AS (SELECT 0::oid AS attrelid, i::smallint AS attnum, ''::name AS attname,"
+	" atttypid, atttypmod, false AS attnotnull, false AS attisdropped, ''::\"char\" AS attgenerated,"
+	" ''::\"char\" AS attidentity, 0 AS xmin, 0::oid AS attcollation, false AS atthasdef"
+	" FROM unnest($2::oid[], $3::int[]) WITH ORDINALITY u (atttypid, atttypmod, i)), ";
+
+static bool
+ask_types(struct connection *source, const struct source_column *columns, unsigned count, struct result **res,
+		  struct error *err)
+{
+	struct buffer sql, types, typmods;
+	struct param params[3] = {param_text("{0}")};
+	char number[16];
+	bool ok;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	buffer_init(&types, SIZE_MAX / 2, NULL, NULL);
+	buffer_init(&typmods, SIZE_MAX / 2, NULL, NULL);
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(number, sizeof number, "%u", columns[i].type);
+		sql_array_element(&types, number);
+		snprintf(number, sizeof number, "%d", columns[i].typmod);
+		sql_array_element(&typmods, number);
+	}
+	sql_array_end(&types);
+	sql_array_end(&typmods);
+	params[1] = param_text((const char *) types.data);
+	params[2] = param_text((const char *) typmods.data);
+	buffer_printf(&sql, "%s%s", types_head, columns_sql + strlen("WITH RECURSIVE "));
+	buffer_put_u8(&sql, '\0');
+	ok = connection_execute(source, (const char *) sql.data, params, 3, res, err);
+	buffer_fini(&sql);
+	buffer_fini(&types);
+	buffer_fini(&typmods);
+	return ok;
+}
+
+bool
+source_read_types(struct connection *source, struct source_column *columns, unsigned count, bool *all,
+				  struct error *err)
+{
+	struct result *res;
+
+	*all = true;
+	if (count == 0)
+		return true;
+	if (!ask_types(source, columns, count, &res, err))
+		return error_context(err, "asking the source for types");
+	*all = result_rows(res) == count;
+	for (unsigned i = 0; *all && i < count; i++) {
+		struct source_column found;
+
+		read_column(&found, res, i);
+		table_definition_copy_type(&columns[i], &found);
+		source_column_free(&found);
+	}
+	result_free(res);
+	return true;
+}
+
+static void
+read_columns(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	struct source_table *source = &table->source;
+
+	source->columns = catalog_alloc(end - first, sizeof(*source->columns));
+	source->column_count = end - first;
+	for (unsigned row = first; row < end; row++)
+		read_column(&source->columns[row - first], res, row);
+}
+
+/*
+ * Indexes that can tell rows apart; the first of a table that is over NOT NULL
+ * columns alone is the best.  Deferrable ones may hold duplicates within a
+ * transaction, and no update carries their columns.
+ */
+static const char indexes_sql[] =
+	"SELECT i.indrelid, i.indisprimary, i.indisreplident, i.indnkeyatts, i.indkey::text FROM pg_index i"
+	" WHERE i.indrelid = ANY ($1::oid[]) AND i.indisunique AND i.indimmediate AND i.indisvalid"
+	" AND NOT i.indisexclusion AND i.indpred IS NULL AND i.indexprs IS NULL"
+	" ORDER BY i.indrelid, i.indnkeyatts, i.indexrelid";
+
+struct index_key {
+	struct source_column *columns[TABLE_MAX_KEY];
+	unsigned count;
+	bool not_null; /* all of them */
+};
+
+static struct source_column *
+column_by_attnum(const struct source_table *table, long attnum)
+{
+	for (unsigned i = 0; i < table->column_count; i++)
+		if (table->columns[i].attnum == attnum)
+			return &table->columns[i];
+	return NULL;
+}
+
+/* False when a column is not there, as one that came between two queries. */
+static bool
+read_index_key(const struct source_table *table, const char *attnums, long count, struct index_key *key)
+{
+	char *end;
+
+	*key = (struct index_key){.not_null = true};
+	for (long i = 0; i < count && i < TABLE_MAX_KEY; i++, attnums = end) {
+		struct source_column *column = column_by_attnum(table, strtol(attnums, &end, 10));
+
+		if (!column)
+			return false;
+		key->columns[key->count++] = column;
+		key->not_null = key->not_null && column->not_null;
+	}
+	return key->count > 0;
+}
+
+static void
+read_indexes(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	bool has_unique = false;
+
+	for (unsigned row = first; row < end; row++) {
+		struct index_key key;
+
+		if (!read_index_key(&table->source, result_text(res, row, 4), (long) result_int(res, row, 3), &key))
+			continue;
+		for (unsigned i = 0; i < key.count; i++) {
+			if (result_bool(res, row, 1))
+				key.columns[i]->primary_position = (int) i + 1;
+			if (result_bool(res, row, 2))
+				key.columns[i]->identity_position = (int) i + 1;
+			if (key.not_null && !has_unique)
+				key.columns[i]->unique_position = (int) i + 1;
+		}
+		has_unique = has_unique || key.not_null;
+	}
+}
+
+/* See table_definition.h.  A partition that was made as one has had its columns since its first moment. */
+static const char storage_sql[] =
+	"SELECT c.oid, CASE c.relkind WHEN 'r' THEN c.relfilenode::text ELSE"
+	" (SELECT string_agg(m.oid || ':' || m.relfilenode || CASE WHEN (SELECT min(a.xmin::text) = "
+	"max(a.xmin::text)"
+	"   AND min(a.cmin::text) = max(a.cmin::text) FROM pg_attribute a WHERE a.attrelid = m.oid"
+	"   AND (a.attnum > 0 OR a.attnum = -6)) THEN '' ELSE '!' END, ',' ORDER BY m.oid)"
+	"  FROM pg_partition_tree(c.oid) p JOIN pg_class m ON m.oid = p.relid WHERE p.isleaf) END"
+	" FROM pg_class c WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
+
+static void
+read_storage(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	(void) end;
+	table->source.storage = catalog_strdup(result_text(res, first, 1));
+}
+
+static bool
+describe_tables(struct connection *source, struct catalog *catalog, struct error *err)
+{
+	struct describe describe;
+	bool ok;
+
+	describe_init(&describe, catalog->count);
+	for (unsigned i = 0; i < catalog->count; i++)
+		describe_add(&describe, catalog->tables[i].source.oid, &catalog->tables[i]);
+	describe_sort(&describe);
+	ok = describe_run(&describe, source, sizes_sql, read_size, err) &&
+		 describe_run(&describe, source, columns_sql, read_columns, err) &&
+		 describe_run(&describe, source, indexes_sql, read_indexes, err) &&
+		 describe_run(&describe, source, storage_sql, read_storage, err);
+	describe_fini(&describe);
+	return ok;
+}
+
+/* ---- looks at single tables */
+
+static bool
+look_at_names(struct connection *source, const char *oids, struct catalog *seen, struct error *err)
+{
+	static const char sql[] = "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident FROM pg_class c"
+							  " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[])"
+							  " AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p' ORDER BY c.oid";
+	struct param param = param_text(oids);
+	struct result *res;
+
+	if (!connection_execute(source, sql, &param, 1, &res, err))
+		return false;
+	seen->tables = catalog_alloc(result_rows(res), sizeof *seen->tables);
+	for (; seen->count < result_rows(res); seen->count++)
+		seen->tables[seen->count].source = (struct source_table){
+			.oid = (uint32_t) result_int(res, seen->count, 0),
+			.schema = catalog_strdup(result_text(res, seen->count, 1)),
+			.name = catalog_strdup(result_text(res, seen->count, 2)),
+			.partitioned = result_text(res, seen->count, 3)[0] == 'p',
+			.identity = result_text(res, seen->count, 4)[0],
+		};
+	result_free(res);
+	return true;
+}
+
+bool
+source_look(struct connection *source, const uint32_t *oids, unsigned count, struct catalog *seen,
+			struct error *err)
+{
+	struct describe describe;
+	bool ok;
+
+	*seen = (struct catalog){0};
+	describe_init(&describe, count);
+	for (unsigned i = 0; i < count; i++)
+		describe_add(&describe, oids[i], NULL);
+	describe_sort(&describe);
+	ok = look_at_names(source, (const char *) describe.oids.data, seen, err);
+	describe.count = 0;
+	for (unsigned i = 0; i < seen->count; i++)
+		describe.tables[describe.count++] =
+			(struct describe_table){.oid = seen->tables[i].source.oid, .table = &seen->tables[i]};
+	ok = ok && describe_run(&describe, source, columns_sql, read_columns, err) &&
+		 describe_run(&describe, source, indexes_sql, read_indexes, err) &&
+		 describe_run(&describe, source, storage_sql, read_storage, err);
+	describe_fini(&describe);
+	if (!ok) {
+		catalog_free(seen);
+		return error_context(err, "looking at tables of the source");
+	}
+	return true;
+}
+
+bool
+source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *there, char **value,
+					struct error *err)
+{
+	/* A partitioned table has no rows of its own: its leaves tell. */
+	static const char sql[] =
+		"SELECT count(*) > 0, count(*) = count(v.value) AND min(v.value) = max(v.value), min(v.value)"
+		" FROM (SELECT CASE WHEN a.atthasmissing THEN"
+		"  (SELECT u FROM unnest(a.attmissingval::text::text[]) u) END AS value"
+		"  FROM pg_attribute r JOIN LATERAL (SELECT relid FROM pg_partition_tree($1::oid) WHERE isleaf"
+		"   UNION SELECT $1::oid WHERE NOT EXISTS (SELECT FROM pg_partition_tree($1::oid))) l ON true"
+		"  JOIN pg_attribute a ON a.attrelid = l.relid AND a.attname = r.attname AND a.attnum > 0"
+		"  WHERE r.attrelid = $1::oid AND r.attnum = $2::int AND NOT r.attisdropped) v";
+	char oid_text[16], attnum_text[16];
+	const struct param params[] = {param_text(oid_text), param_text(attnum_text)};
+	struct result *res;
+
+	snprintf(oid_text, sizeof oid_text, "%u", oid);
+	snprintf(attnum_text, sizeof attnum_text, "%d", attnum);
+	if (!connection_execute(source, sql, params, 2, &res, err))
+		return error_context(err, "asking the source for the value of a new column");
+	*there = result_bool(res, 0, 0);
+	*value = result_bool(res, 0, 1) ? catalog_strdup(result_text(res, 0, 2)) : NULL;
+	result_free(res);
+	return true;
+}
+
+bool
+source_list_tables(struct connection *source, const struct config *config, struct catalog *catalog,
+				   struct error *err)
+{
+	*catalog = (struct catalog){0};
+	if (select_tables(source, config, catalog, err)) {
+		catalog_sort(catalog);
+		return true;
+	}
+	catalog_free(catalog);
+	return error_context(err, "reading the tables of the source");
+}
+
+bool
+source_read_catalog(struct connection *source, const struct config *config, struct catalog *catalog,
+					struct error *err)
+{
+	bool ok;
+
+	*catalog = (struct catalog){0};
+	ok = select_tables(source, config, catalog, err);
+	catalog_sort(catalog);
+	ok = ok && apply_config(catalog, config, err) && describe_tables(source, catalog, err);
+	if (!ok) {
+		catalog_free(catalog);
+		return error_context(err, "reading the tables of the source");
+	}
+	return true;
+}

@@ -1,0 +1,77 @@
+/*
+ * Questions to the source: who it is, which tables it has, what its slots do.
+ * All over an ordinary connection, none of them changing anything, but for
+ * source_drop_slot().
+ */
+#ifndef SLUICE_SOURCE_H
+#define SLUICE_SOURCE_H
+
+#include "io/connection.h"
+#include "tables/catalog.h"
+
+struct source_identity {
+	char system[32]; /* pg_control_system(), or IDENTIFY_SYSTEM's systemid */
+	int64_t timeline;
+	char database[256];
+	uint64_t current_lsn; /* pg_current_wal_lsn(); of the flush position */
+	int version;
+	char encoding[64]; /* server_encoding, in which the plugin sends strings */
+};
+
+struct source_slot {
+	bool exists;
+	char plugin[64];
+	char database[256];
+	bool logical;
+	bool active;
+	int64_t active_pid;
+	uint64_t confirmed_flush_lsn;
+	uint64_t restart_lsn;
+	char wal_status[16]; /* reserved, extended, unreserved, lost */
+	int64_t retained_bytes;
+};
+
+/* Session settings under which values have the same text and binary form as
+ * what the plugin sends (DateStyle, IntervalStyle, extra_float_digits,
+ * bytea_output, TimeZone, lc_monetary); run first on every connection that copies. */
+extern const char source_session_settings[];
+
+/* Waits until asynchronous commits that readers of the source may have seen are behind current_lsn. */
+MUST_CHECK bool source_await_flush(struct connection *source, struct error *err);
+MUST_CHECK bool source_identify(struct connection *source, struct source_identity *identity,
+								struct error *err);
+MUST_CHECK bool source_read_slot(struct connection *source, const char *slot, struct source_slot *out,
+								 struct error *err);
+/*
+ * Looks for a table that the stream has mentioned in transaction `xid`:
+ * whether it exists now, and whether that transaction's work can be seen yet
+ * (a commit reaches the stream before it becomes visible).
+ */
+MUST_CHECK bool source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *exists,
+								  bool *visible, struct error *err);
+/*
+ * Looks at tables by OID as they are now: names, columns, keys and storage; those that are gone, or are
+ * no permanent tables any more, are missing.  Ordered by OID.
+ */
+MUST_CHECK bool source_look(struct connection *source, const uint32_t *oids, unsigned count,
+							struct catalog *seen, struct error *err);
+/* Fills in what is to be known of the columns' types; all = false when one is gone. */
+MUST_CHECK bool source_read_types(struct connection *source, struct source_column *columns, unsigned count,
+								  bool *all, struct error *err);
+/*
+ * The value that rows got in a column that was added to them without a rewrite; NULL where none is kept.
+ * there = false: there is no such column any more.
+ */
+MUST_CHECK bool source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *there,
+									char **value, struct error *err);
+MUST_CHECK bool source_drop_slot(struct connection *source, const char *slot, struct error *err);
+/* The selected tables with names, OIDs and identities alone, in one cheap query. */
+MUST_CHECK bool source_list_tables(struct connection *source, const struct config *config,
+								   struct catalog *catalog, struct error *err);
+/* Under source_session_settings, for the types' names.  Every selected table with its columns, mapping and operations (target empty), ordered; few
+ * queries whatever the number of tables.  A literal include that matches nothing is an ERROR_PRECONDITION
+ * only in the precheck: here it is no error. */
+MUST_CHECK bool source_read_catalog(struct connection *source, const struct config *config,
+									struct catalog *catalog, struct error *err);
+
+#endif

@@ -1,0 +1,400 @@
+#include "source_definition.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/sql.h"
+#include "describe.h"
+#include "dialect/ddl_index.h"
+#include "dialect/ddl_partition.h"
+#include "rehearse.h"
+
+/* ---- columns */
+
+/* A generated column's expression is no default. */
+static const char columns_sql[] =
+	"SELECT a.attrelid, a.attnum, pg_get_expr(d.adbin, d.adrelid), col_description(a.attrelid, a.attnum)"
+	" FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+	"  AND a.attgenerated = ''"
+	" WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped"
+	" AND (d.oid IS NOT NULL OR col_description(a.attrelid, a.attnum) IS NOT NULL)"
+	" ORDER BY a.attrelid, a.attnum";
+
+static bool
+find_position(const struct source_table *source, long attnum, unsigned *position)
+{
+	for (unsigned i = 0; i < source->column_count; i++) {
+		if (source->columns[i].attnum != attnum)
+			continue;
+		*position = i;
+		return true;
+	}
+	return false;
+}
+
+/* NULL stays NULL. */
+static const char *
+keep(struct arena *memory, const struct result *res, unsigned row, unsigned column)
+{
+	return result_is_null(res, row, column) ? NULL : arena_strdup(memory, result_text(res, row, column));
+}
+
+static void
+read_columns(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	struct definition *definition = table->source.definition;
+
+	for (unsigned row = first; row < end; row++) {
+		struct column_definition *column;
+		unsigned position;
+
+		if (!find_position(&table->source, (long) result_int(res, row, 1), &position))
+			continue;
+		column = &definition->columns[position];
+		column->default_sql = keep(definition->memory, res, row, 2);
+		column->comment = keep(definition->memory, res, row, 3);
+		if (column->default_sql && strstr(column->default_sql, "nextval("))
+			column->default_refused = "sequences are not replicated";
+	}
+}
+
+/* ---- tables */
+
+static const char tables_sql[] = "SELECT c.oid, obj_description(c.oid, 'pg_class'),"
+								 " CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,"
+								 " p.partstrat, p.partattrs::text"
+								 " FROM pg_class c LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid"
+								 " WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
+
+/* Attnums, of which 0 is an expression: the positions of the columns among them; false: that is not all. */
+static bool
+read_positions(const struct source_table *source, const char *attnums, unsigned positions[TABLE_MAX_KEY],
+			   unsigned *count)
+{
+	bool all = true;
+	char *end;
+
+	*count = 0;
+	for (long attnum = strtol(attnums, &end, 10); end != attnums; attnum = strtol(attnums, &end, 10)) {
+		attnums = end;
+		if (*count < TABLE_MAX_KEY && find_position(source, attnum, &positions[*count]))
+			(*count)++;
+		else
+			all = false;
+	}
+	return all;
+}
+
+static void
+read_table(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	struct definition *definition = table->source.definition;
+
+	(void) end;
+	definition->comment = keep(definition->memory, res, first, 1);
+	definition->oid = table->source.oid;
+	definition->partition_key = keep(definition->memory, res, first, 2);
+	definition->partition_strategy = result_text(res, first, 3)[0];
+	if (!read_positions(&table->source, result_text(res, first, 4), definition->partition_columns,
+						&definition->partition_column_count))
+		definition->partition_column_count = 0;
+}
+
+/* ---- indexes */
+
+/* The tail is what pg_get_indexdef() says behind the table's name. */
+static const char indexes_sql[] =
+	"SELECT i.indrelid, ic.relname, pg_get_constraintdef(k.oid), substr(pg_get_indexdef(i.indexrelid),"
+	"  length('CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX '"
+	"   || quote_ident(ic.relname) || ' ON ' || CASE WHEN ic.relkind = 'I' THEN 'ONLY ' ELSE '' END"
+	"   || quote_ident(n.nspname) || '.' || quote_ident(c.relname)) + 2),"
+	" i.indkey::text, i.indisunique, i.indexprs IS NULL AND i.indpred IS NULL, i.indisexclusion"
+	" FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid"
+	" JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid"
+	"  AND k.contype IN ('u', 'x')"
+	" WHERE i.indrelid = ANY ($1::oid[]) AND i.indisvalid AND NOT i.indisprimary"
+	" ORDER BY i.indrelid, i.indexrelid";
+
+static void
+read_indexes(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	struct definition *definition = table->source.definition;
+	struct arena *memory = definition->memory;
+
+	definition->indexes = arena_alloc_zero(memory, (end - first) * sizeof(*definition->indexes));
+	for (unsigned row = first; row < end; row++) {
+		struct index_definition *index = &definition->indexes[definition->index_count++];
+
+		index->name = keep(memory, res, row, 1);
+		index->constraint = keep(memory, res, row, 2);
+		index->tail = keep(memory, res, row, 3);
+		index->plain =
+			read_positions(&table->source, result_text(res, row, 4), index->columns, &index->column_count) &&
+			result_bool(res, row, 6);
+		index->unique = result_bool(res, row, 5);
+		if (result_bool(res, row, 7))
+			index->refused = "exclusion constraints are left to the source";
+	}
+}
+
+/* Those that the configuration asks for. */
+static void
+choose_indexes(struct definition *definition, enum schema_indexes wanted)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < definition->index_count; i++) {
+		const struct index_definition *index = &definition->indexes[i];
+
+		if (wanted == SCHEMA_INDEXES_ALL || (wanted == SCHEMA_INDEXES_UNIQUE && index->unique))
+			definition->indexes[kept++] = *index;
+	}
+	definition->index_count = kept;
+}
+
+/* ---- partitions */
+
+static const char partitions_sql[] =
+	"SELECT r.oid, c.oid, t.parentrelid::oid, n.nspname, c.relname, pg_get_expr(c.relpartbound, c.oid),"
+	" CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END"
+	" FROM pg_class r CROSS JOIN LATERAL pg_partition_tree(r.oid) t JOIN pg_class c ON c.oid = t.relid"
+	" JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" WHERE r.oid = ANY ($1::oid[]) AND r.relkind = 'p' AND t.level > 0 ORDER BY r.oid, t.level, c.oid";
+
+static void
+read_partitions(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	struct definition *definition = table->source.definition;
+	struct arena *memory = definition->memory;
+
+	definition->partitions = arena_alloc_zero(memory, (end - first) * sizeof(*definition->partitions));
+	for (unsigned row = first; row < end; row++)
+		definition->partitions[definition->partition_count++] = (struct partition_definition){
+			.oid = (uint32_t) result_int(res, row, 1),
+			.parent = (uint32_t) result_int(res, row, 2),
+			.schema = keep(memory, res, row, 3),
+			.name = keep(memory, res, row, 4),
+			.bound = keep(memory, res, row, 5),
+			.key = keep(memory, res, row, 6),
+		};
+}
+
+/* ---- types */
+
+/*
+ * The types of users that these types are made of, themselves included, the
+ * innermost first.  Members of extensions come with CREATE EXTENSION, and a
+ * table's row type with its table.
+ */
+static const char types_sql[] =
+	"WITH RECURSIVE need (oid, depth) AS (SELECT unnest($1::oid[]), 0 UNION"
+	"  SELECT m.oid, n.depth + 1 FROM need n CROSS JOIN LATERAL ("
+	"   SELECT t.typbasetype FROM pg_type t WHERE t.oid = n.oid AND t.typtype = 'd'"
+	"   UNION ALL SELECT t.typelem FROM pg_type t WHERE t.oid = n.oid AND t.typlen = -1 AND t.typelem <> 0"
+	"   UNION ALL SELECT a.atttypid FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid"
+	"    WHERE t.oid = n.oid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped"
+	"   UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = n.oid) m (oid)),"
+	" wanted AS (SELECT oid, max(depth) AS depth FROM need GROUP BY oid)"
+	" SELECT t.oid, t.typarray, n.nspname, t.typname, t.typtype, CASE t.typtype"
+	"  WHEN 'e' THEN 'AS ENUM (' || coalesce((SELECT string_agg(quote_literal(e.enumlabel), ', '"
+	"   ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), '') || ')'"
+	"  WHEN 'c' THEN 'AS (' || coalesce((SELECT string_agg(quote_ident(a.attname) || ' '"
+	"   || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum) FROM pg_attribute a"
+	"   WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '') || ')'"
+	"  WHEN 'd' THEN 'AS ' || format_type(t.typbasetype, t.typtypmod)"
+	"   || coalesce(' DEFAULT ' || pg_get_expr(t.typdefaultbin, 0), '')"
+	"   || CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END"
+	"   || coalesce((SELECT string_agg(' CONSTRAINT ' || quote_ident(k.conname) || ' '"
+	"    || pg_get_constraintdef(k.oid), '' ORDER BY k.conname) FROM pg_constraint k"
+	"    WHERE k.contypid = t.oid AND k.contype = 'c'), '')"
+	"  ELSE (SELECT 'AS RANGE (SUBTYPE = ' || format_type(r.rngsubtype, NULL) || ')' FROM pg_range r"
+	"   WHERE r.rngtypid = t.oid) END,"
+	" obj_description(t.oid, 'pg_type')"
+	" FROM wanted w JOIN pg_type t ON t.oid = w.oid JOIN pg_namespace n ON n.oid = t.typnamespace"
+	" LEFT JOIN pg_class c ON c.oid = t.typrelid"
+	" WHERE t.oid >= 16384 AND t.typtype IN ('e', 'c', 'd', 'r') AND coalesce(c.relkind, 'c') = 'c'"
+	" AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid"
+	"  AND d.deptype = 'e')"
+	" ORDER BY w.depth DESC, t.oid";
+
+/* The columns' types that the destination lacks; an element closes twice for nothing. */
+static bool
+put_missing_types(struct buffer *oids, const struct catalog *catalog)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct source_table *source = &catalog->tables[i].source;
+
+		for (unsigned j = 0; definition_wanted(&catalog->tables[i]) && j < source->column_count; j++) {
+			struct buffer text;
+
+			if (source->columns[j].exists_at_target)
+				continue;
+			buffer_init(&text, 64, NULL, NULL);
+			buffer_printf(&text, "%u", source->columns[j].type);
+			buffer_put_u8(&text, '\0');
+			sql_array_element(oids, (const char *) text.data);
+			buffer_fini(&text);
+			any = true;
+		}
+	}
+	sql_array_end(oids);
+	return any;
+}
+
+static void
+read_type_rows(struct definitions *definitions, const struct result *res)
+{
+	struct arena *memory = &definitions->memory;
+
+	definitions->types = arena_alloc_zero(memory, (result_rows(res) + 1) * sizeof(*definitions->types));
+	for (unsigned row = 0; row < result_rows(res); row++)
+		definitions->types[definitions->type_count++] = (struct type_definition){
+			.oid = (uint32_t) result_int(res, row, 0),
+			.array_oid = (uint32_t) result_int(res, row, 1),
+			.schema = keep(memory, res, row, 2),
+			.name = keep(memory, res, row, 3),
+			.kind = result_text(res, row, 4)[0],
+			.body = keep(memory, res, row, 5),
+			.comment = keep(memory, res, row, 6),
+		};
+}
+
+static bool
+read_types(struct connection *source, struct catalog *catalog, struct error *err)
+{
+	struct buffer oids;
+	struct result *res;
+	bool ok = true;
+
+	buffer_init(&oids, SIZE_MAX / 2, NULL, NULL);
+	if (put_missing_types(&oids, catalog)) {
+		struct param param = param_text((const char *) oids.data);
+
+		ok = connection_execute(source, types_sql, &param, 1, &res, err);
+		if (ok) {
+			read_type_rows(catalog->definitions, res);
+			result_free(res);
+		}
+	}
+	buffer_fini(&oids);
+	return ok;
+}
+
+/* ---- all of it */
+
+/* Returns for how many tables. */
+static unsigned
+make_room(struct catalog *catalog, struct describe *describe)
+{
+	struct arena *memory = &definitions_create(catalog)->memory;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct source_table *source = &catalog->tables[i].source;
+		struct definition *definition;
+
+		if (!definition_wanted(&catalog->tables[i]))
+			continue;
+		definition = arena_alloc_zero(memory, sizeof(*definition));
+		definition->memory = memory;
+		definition->columns =
+			arena_alloc_zero(memory, (source->column_count + 1) * sizeof(*definition->columns));
+		source->definition = definition;
+		describe_add(describe, source->oid, &catalog->tables[i]);
+		count++;
+	}
+	describe_sort(describe);
+	return count;
+}
+
+/* What the configuration wants of them. */
+static void
+choose(const struct config *config, struct catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct definition *definition = catalog->tables[i].source.definition;
+
+		if (!definition)
+			continue;
+		choose_indexes(definition, config->schema.indexes);
+		if (config->schema.partitions == SCHEMA_PARTITIONS_FLATTEN)
+			definition->partition_key = NULL;
+	}
+}
+
+static bool
+describe_tables(const struct describe *describe, struct connection *source, const struct config *config,
+				struct catalog *catalog, struct error *err)
+{
+	if (!describe_run(describe, source, columns_sql, read_columns, err) ||
+		!describe_run(describe, source, tables_sql, read_table, err) ||
+		!describe_run(describe, source, indexes_sql, read_indexes, err) ||
+		(config->schema.partitions == SCHEMA_PARTITIONS_KEEP &&
+		 !describe_run(describe, source, partitions_sql, read_partitions, err)))
+		return false;
+	choose(config, catalog);
+	return read_types(source, catalog, err);
+}
+
+bool
+definition_read(struct connection *source, struct connection *destination, const struct config *config,
+				struct catalog *catalog, struct error *err)
+{
+	struct describe describe;
+	bool ok = true;
+
+	describe_init(&describe, catalog->count);
+	if (make_room(catalog, &describe) > 0)
+		ok = (describe_tables(&describe, source, config, catalog, err) ||
+			  error_context(err, "reading the definitions of the source's tables")) &&
+			 (rehearse_definitions(destination, catalog, err) ||
+			  error_context(err, "trying the definitions at the destination"));
+	describe_fini(&describe);
+	return ok;
+}
+
+/* ---- what is left out */
+
+static void
+warn_of_table(const struct dialect *dialect, const struct table *table)
+{
+	const struct source_table *source = &table->source;
+	const struct definition *definition = source->definition;
+	const char *flattened;
+
+	if (!ddl_keeps_partitions(dialect, table, &flattened) && flattened)
+		log_warning("%s.%s is made as one table: %s", table->target_schema, table->target_name, flattened);
+	for (unsigned i = 0; i < source->column_count; i++)
+		if (definition->columns[i].default_refused)
+			log_warning("%s.%s: the column %s is made without its default %s: %s", table->target_schema,
+						table->target_name, source->columns[i].name, definition->columns[i].default_sql,
+						definition->columns[i].default_refused);
+	for (unsigned i = 0; i < definition->index_count; i++) {
+		const char *remark;
+		struct buffer ignored;
+
+		buffer_init(&ignored, SIZE_MAX / 2, NULL, NULL);
+		if (!ddl_put_index(&ignored, dialect, table, &definition->indexes[i], &remark) && remark)
+			log_warning("%s.%s is made without %s: %s", table->target_schema, table->target_name,
+						definition->indexes[i].name, remark);
+		buffer_fini(&ignored);
+	}
+}
+
+void
+definition_warn(const struct dialect *dialect, const struct catalog *catalog)
+{
+	const struct definitions *definitions = catalog->definitions;
+
+	for (unsigned i = 0; definitions && i < definitions->type_count; i++)
+		if (definitions->types[i].refused)
+			log_warning("the type %s.%s is not made: %s", definitions->types[i].schema,
+						definitions->types[i].name, definitions->types[i].refused);
+	for (unsigned i = 0; i < catalog->count; i++)
+		if (catalog->tables[i].source.definition)
+			warn_of_table(dialect, &catalog->tables[i]);
+}

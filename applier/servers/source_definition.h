@@ -1,0 +1,23 @@
+/*
+ * Asks the source for the definitions of the tables that are to be made, and
+ * rehearses at the destination what of them it takes.
+ */
+#ifndef SLUICE_SOURCE_DEFINITION_H
+#define SLUICE_SOURCE_DEFINITION_H
+
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "tables/definition.h"
+
+/*
+ * For every table whose target is missing; nothing is asked where there is none.  The targets must have been
+ * read.  Types and defaults are tried at the destination in a transaction that is rolled back; what it
+ * refuses is marked so, with its reason.
+ */
+MUST_CHECK bool definition_read(struct connection *source, struct connection *destination,
+								const struct config *config, struct catalog *catalog, struct error *err);
+
+/* One warning for each type, default and index that the tables to be made will do without. */
+void definition_warn(const struct dialect *dialect, const struct catalog *catalog);
+
+#endif

@@ -1,0 +1,656 @@
+#include "target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/keymap.h"
+#include "base/sql.h"
+#include "copy/after_copy.h"
+#include "describe.h"
+#include "dialect/ddl.h"
+#include "dialect/ddl_type.h"
+#include "tables/mapping.h"
+
+#define STATEMENT_LIMIT ((size_t) 1 << 30)
+/* Each created table locks a few objects until the commit, on every segment. */
+#define CREATED_AT_ONCE 500
+
+/* The statement in a buffer, which must last as long as it is used. */
+static const char *
+statement(struct buffer *sql)
+{
+	buffer_put_u8(sql, '\0');
+	if (sql->failed)
+		arena_out_of_memory(sql->len);
+	return (const char *) sql->data;
+}
+
+/* ---- the session */
+
+static bool
+read_version(struct connection *destination, char *version, size_t size, struct error *err)
+{
+	struct result *res;
+
+	if (!connection_execute(destination, "SELECT version()", NULL, 0, &res, err))
+		return false;
+	snprintf(version, size, "%s", result_text(res, 0, 0));
+	result_free(res);
+	return true;
+}
+
+/* version() up to where it tells of the build and the compiler. */
+static void
+shorten_version(char *version)
+{
+	char *build = strstr(version, " build "); /* within Greenplum's parentheses */
+	char *platform = strstr(version, " on ");
+
+	if (build)
+		strcpy(build, ")");
+	else if (platform)
+		*platform = '\0';
+}
+
+/* NULL, and the error says why. */
+static const struct dialect *
+choose_dialect(char *version, const char *configured, struct error *err)
+{
+	const struct dialect *detected = dialect_by_version(version);
+	bool automatic = strcmp(configured, "auto") == 0;
+	const struct dialect *chosen = automatic ? detected : dialect_by_name(configured);
+
+	shorten_version(version);
+	if (!chosen && automatic) {
+		error_set(err, ERROR_CONFIG, "the destination says it is %s, which is none of the known dialects",
+				  version);
+		error_hint(err, "Set destination.dialect to the one it resembles most.");
+	} else if (!chosen) {
+		error_set(err, ERROR_CONFIG, "destination.dialect: \"%s\" is not known", configured);
+	} else if (detected && chosen != detected) {
+		error_set(err, ERROR_CONFIG, "destination.dialect is \"%s\", but the server is %s, which is \"%s\"",
+				  configured, version, detected->name);
+		error_hint(err, "Set destination.dialect to auto, or leave it out.");
+		return NULL;
+	}
+	return chosen;
+}
+
+/* Triggers and foreign keys were obeyed at the source already. */
+static bool
+switch_triggers_off(struct connection *destination, bool *off, struct error *err)
+{
+	*off = connection_execute(destination, "SELECT set_config('session_replication_role', 'replica', false)",
+							  NULL, 0, NULL, err);
+	if (*off || strcmp(err->sqlstate, "42501") != 0)
+		return *off;
+	error_clear(err);
+	return true;
+}
+
+/*
+ * A session whose client vanished with its network, or was killed in the
+ * middle of a long statement, keeps its locks until the server finds out.
+ * (Not every system can look at the socket while a statement runs.)
+ */
+static const char liveness_settings[] =
+	"SELECT set_config(s.name, v.value, false) FROM pg_settings s JOIN (VALUES ('tcp_keepalives_idle', '30'),"
+	" ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '60000'),"
+	" ('client_connection_check_interval', '2000')) v (name, value) ON v.name = s.name"
+	" WHERE s.name <> 'client_connection_check_interval' OR version() LIKE '%linux%'";
+
+bool
+target_open_session(struct connection *destination, const char *configured, const struct dialect **dialect,
+					bool *triggers_off, struct error *err)
+{
+	char version[512];
+
+	*triggers_off = false;
+	if (!read_version(destination, version, sizeof(version), err))
+		return false;
+	*dialect = choose_dialect(version, configured, err);
+	if (!*dialect)
+		return false;
+	if (!connection_execute(destination, (*dialect)->session_settings, NULL, 0, NULL, err) ||
+		!connection_execute(destination, liveness_settings, NULL, 0, NULL, err))
+		return error_context(err, "setting up the session at the destination");
+	return !(*dialect)->has_replication_role || switch_triggers_off(destination, triggers_off, err);
+}
+
+/* ---- which targets there are */
+
+/* Two arrays of the same length, as parameters. */
+struct name_pairs {
+	struct buffer schemas;
+	struct buffer names;
+};
+
+static void
+name_pairs_init(struct name_pairs *pairs)
+{
+	buffer_init(&pairs->schemas, STATEMENT_LIMIT, NULL, NULL);
+	buffer_init(&pairs->names, STATEMENT_LIMIT, NULL, NULL);
+}
+
+static void
+name_pairs_fini(struct name_pairs *pairs)
+{
+	buffer_fini(&pairs->schemas);
+	buffer_fini(&pairs->names);
+}
+
+static void
+name_pairs_add(struct name_pairs *pairs, const char *schema, const char *name)
+{
+	sql_array_element(&pairs->schemas, schema);
+	sql_array_element(&pairs->names, name);
+}
+
+static bool
+name_pairs_execute(struct name_pairs *pairs, struct connection *destination, const char *sql,
+				   struct result **res, struct error *err)
+{
+	struct param params[2];
+
+	sql_array_end(&pairs->schemas);
+	sql_array_end(&pairs->names);
+	params[0] = param_text(statement(&pairs->schemas));
+	params[1] = param_text(statement(&pairs->names));
+	return connection_execute(destination, sql, params, 2, res, err);
+}
+
+static enum target_storage
+storage_of(char letter)
+{
+	return letter == 'a' ? TARGET_AO_ROW : letter == 'c' ? TARGET_AO_COLUMN : TARGET_HEAP;
+}
+
+/* Enabled triggers of users, and foreign keys from and to the table. */
+static void
+put_triggers(struct buffer *sql, const struct dialect *dialect)
+{
+	buffer_printf(sql, "EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal"
+					   " AND g.tgenabled <> 'D')");
+	if (dialect->catalog.enforces_foreign_keys)
+		buffer_printf(sql, " OR c.oid IN (SELECT f.conrelid FROM pg_constraint f WHERE f.contype = 'f'"
+						   " UNION ALL SELECT f.confrelid FROM pg_constraint f WHERE f.contype = 'f')");
+}
+
+static void
+put_tables_query(struct buffer *sql, const struct dialect *dialect)
+{
+	const struct dialect_catalog *catalog = &dialect->catalog;
+
+	buffer_printf(sql, "SELECT w.i - 1, c.oid, %s, %s, %s, ", catalog->kind, catalog->partitioned,
+				  catalog->storage);
+	put_triggers(sql, dialect);
+	buffer_printf(sql, " FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w (s, n, i)"
+					   " JOIN pg_namespace s ON s.nspname = w.s::name"
+					   " JOIN pg_class c ON c.relnamespace = s.oid AND c.relname = w.n::name");
+}
+
+static void
+read_tables(struct catalog *catalog, struct describe *describe, const struct result *res)
+{
+	for (unsigned row = 0; row < result_rows(res); row++) {
+		struct table *table = &catalog->tables[result_int(res, row, 0)];
+
+		table->target = (struct target_table){
+			.exists = true,
+			.oid = (uint32_t) result_int(res, row, 1),
+			.kind = result_text(res, row, 2)[0],
+			.partitioned = result_bool(res, row, 3),
+			.storage = storage_of(result_text(res, row, 4)[0]),
+			.has_triggers = result_bool(res, row, 5),
+		};
+		describe_add(describe, table->target.oid, table);
+	}
+	describe_sort(describe);
+}
+
+static bool
+find_tables(struct connection *destination, const struct dialect *dialect, struct catalog *catalog,
+			struct describe *describe, struct error *err)
+{
+	struct name_pairs names;
+	struct buffer sql;
+	struct result *res;
+	bool ok;
+
+	name_pairs_init(&names);
+	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	for (unsigned i = 0; i < catalog->count; i++) {
+		target_table_free(&catalog->tables[i].target);
+		name_pairs_add(&names, catalog->tables[i].target_schema, catalog->tables[i].target_name);
+	}
+	put_tables_query(&sql, dialect);
+	ok = name_pairs_execute(&names, destination, statement(&sql), &res, err);
+	if (ok) {
+		read_tables(catalog, describe, res);
+		result_free(res);
+	}
+	buffer_fini(&sql);
+	name_pairs_fini(&names);
+	return ok;
+}
+
+/* ---- their columns */
+
+/* The = that a type's indexes know; an extension's lies where the session does
+ * not look for operators.  403 is the access method btree, 3 its equality. */
+#define EQUALITY                                                                                             \
+	"(SELECT 'OPERATOR(' || quote_ident(en.nspname) || '.' || e.oprname || ')' FROM pg_opclass k"            \
+	" JOIN pg_amop p ON p.amopfamily = k.opcfamily AND p.amoplefttype = b.oid AND p.amoprighttype = b.oid"   \
+	"  AND p.amopstrategy = 3"                                                                               \
+	" JOIN pg_operator e ON e.oid = p.amopopr JOIN pg_namespace en ON en.oid = e.oprnamespace"               \
+	" WHERE k.opcmethod = 403 AND k.opcdefault AND k.opcintype = b.oid AND en.nspname <> 'pg_catalog')"
+
+static void
+put_columns_query(struct buffer *sql, const struct dialect *dialect)
+{
+	const struct dialect_catalog *catalog = &dialect->catalog;
+
+	buffer_printf(sql,
+				  DESCRIBE_DOMAIN_BASES
+				  " SELECT a.attrelid, a.attnum, a.attname, a.atttypid, tn.nspname, t.typname,"
+				  " format_type(a.atttypid, a.atttypmod), bn.nspname, b.typname, b.typtype,"
+				  " a.attnotnull OR t.typnotnull,"
+				  " a.atthasdef OR t.typdefault IS NOT NULL OR %s <> '', %s, %s = 'a', " EQUALITY
+				  " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
+				  " JOIN pg_namespace tn ON tn.oid = t.typnamespace"
+				  " LEFT JOIN bases s ON s.domain = t.oid"
+				  " JOIN pg_type b ON b.oid = coalesce(s.oid, t.oid)"
+				  " JOIN pg_namespace bn ON bn.oid = b.typnamespace"
+				  " WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped"
+				  " ORDER BY a.attrelid, a.attnum",
+				  catalog->identity, catalog->generated, catalog->identity);
+}
+
+static void
+read_column(struct target_column *column, const struct result *res, unsigned row)
+{
+	*column = (struct target_column){
+		.attnum = (int) result_int(res, row, 1),
+		.name = catalog_strdup(result_text(res, row, 2)),
+		.type = (uint32_t) result_int(res, row, 3),
+		.type_schema = catalog_strdup(result_text(res, row, 4)),
+		.type_name = catalog_strdup(result_text(res, row, 5)),
+		.formatted = catalog_strdup(result_text(res, row, 6)),
+		.base_schema = catalog_strdup(result_text(res, row, 7)),
+		.base_name = catalog_strdup(result_text(res, row, 8)),
+		.base_typtype = result_text(res, row, 9)[0],
+		.not_null = result_bool(res, row, 10),
+		.has_default = result_bool(res, row, 11),
+		.generated = result_bool(res, row, 12),
+		.identity_always = result_bool(res, row, 13),
+		.equality = result_is_null(res, row, 14) ? NULL : catalog_strdup(result_text(res, row, 14)),
+	};
+}
+
+static void
+read_columns(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	struct target_table *target = &table->target;
+
+	target->columns = catalog_alloc(end - first, sizeof(*target->columns));
+	target->column_count = end - first;
+	for (unsigned row = first; row < end; row++)
+		read_column(&target->columns[row - first], res, row);
+}
+
+/* ---- their keys */
+
+static struct target_column *
+column_by_attnum(const struct target_table *target, long attnum)
+{
+	for (unsigned i = 0; i < target->column_count; i++)
+		if (target->columns[i].attnum == attnum)
+			return &target->columns[i];
+	return NULL;
+}
+
+/* "2 1" becomes columns; as many as there are, at most `max`. */
+static unsigned
+read_attnums(const struct target_table *target, const char *attnums, unsigned max,
+			 struct target_column *columns[TABLE_MAX_KEY])
+{
+	unsigned count = 0;
+	char *end;
+
+	while (count < max && count < TABLE_MAX_KEY) {
+		long attnum = strtol(attnums, &end, 10);
+		struct target_column *column = column_by_attnum(target, attnum);
+
+		if (end == attnums || !column)
+			break;
+		columns[count++] = column;
+		attnums = end;
+	}
+	return count;
+}
+
+static void
+read_distribution(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	struct target_column *columns[TABLE_MAX_KEY];
+	unsigned count = read_attnums(&table->target, result_text(res, first, 1), TABLE_MAX_KEY, columns);
+
+	(void) end;
+	for (unsigned i = 0; i < count; i++)
+		columns[i]->distribution_position = (int) i + 1;
+}
+
+/* Whether an index over these columns is one over the match key. */
+static bool
+is_match_key(const struct table *table, struct target_column *const *columns, unsigned count)
+{
+	unsigned key[TABLE_MAX_KEY];
+	unsigned key_count = table_match_key(table, key), found = 0;
+
+	for (unsigned i = 0; i < key_count; i++)
+		for (unsigned j = 0; j < count; j++)
+			found += mapping_find_target(table, table->source.columns[key[i]].name) == columns[j];
+	return key_count == count && found == count;
+}
+
+static void
+put_indexes_query(struct buffer *sql, const struct dialect *dialect)
+{
+	buffer_printf(
+		sql,
+		"SELECT i.indrelid, i.indisprimary, %s, i.indkey::text,"
+		" i.indexprs IS NULL AND i.indpred IS NULL AND NOT i.indisexclusion"
+		" FROM pg_index i WHERE i.indrelid = ANY ($1::oid[]) AND (i.indisunique OR i.indisexclusion)"
+		" ORDER BY i.indrelid",
+		dialect->catalog.key_columns);
+}
+
+static void
+read_indexes(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	for (unsigned row = first; row < end; row++) {
+		struct target_column *columns[TABLE_MAX_KEY];
+		unsigned key_columns = (unsigned) result_int(res, row, 2);
+		unsigned count = read_attnums(&table->target, result_text(res, row, 3), key_columns, columns);
+
+		for (unsigned i = 0; i < count && result_bool(res, row, 1); i++)
+			columns[i]->key_position = (int) i + 1;
+		if (result_bool(res, row, 4) && is_match_key(table, columns, count))
+			table->target.has_match_unique = true;
+		else
+			table->target.has_secondary_unique = true;
+	}
+}
+
+/* ---- the types of the source that the destination has */
+
+static const char types_sql[] =
+	"SELECT DISTINCT w.i - 1 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w (s, n, i)"
+	" JOIN pg_namespace s ON s.nspname = w.s::name"
+	" JOIN pg_type t ON t.typnamespace = s.oid AND t.typname = w.n::name AND t.typisdefined";
+
+/* Many columns share few types: each type is asked for once. */
+struct types {
+	struct arena memory;
+	struct arena scratch;
+	struct keymap numbers; /* schema, NUL, name */
+	struct name_pairs names;
+	bool *exist; /* by number */
+};
+
+static uint32_t
+type_number(struct types *types, const char *schema, const char *name)
+{
+	size_t schema_len = strlen(schema) + 1, name_len = strlen(name);
+	char *key = arena_alloc_unaligned(&types->scratch, schema_len + name_len);
+	uint32_t number;
+	bool found;
+
+	memcpy(key, schema, schema_len);
+	memcpy(key + schema_len, name, name_len);
+	number = keymap_insert(&types->numbers, &types->memory, key, (uint32_t) (schema_len + name_len), &found);
+	arena_reset(&types->scratch);
+	if (!found)
+		name_pairs_add(&types->names, schema, name);
+	return number;
+}
+
+static void
+collect_types(struct types *types, const struct catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct source_table *source = &catalog->tables[i].source;
+
+		for (unsigned j = 0; j < source->column_count; j++) {
+			type_number(types, source->columns[j].type_schema, source->columns[j].type_name);
+			type_number(types, source->columns[j].base_schema, source->columns[j].base_name);
+		}
+	}
+}
+
+static void
+mark_types(struct types *types, struct catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct source_table *source = &catalog->tables[i].source;
+
+		for (unsigned j = 0; j < source->column_count; j++) {
+			struct source_column *column = &source->columns[j];
+
+			column->exists_at_target =
+				types->exist[type_number(types, column->type_schema, column->type_name)];
+			column->base_exists_at_target =
+				types->exist[type_number(types, column->base_schema, column->base_name)];
+		}
+	}
+}
+
+static bool
+find_types(struct connection *destination, struct catalog *catalog, struct error *err)
+{
+	struct types types = {0};
+	struct result *res;
+	bool ok;
+
+	arena_init(&types.memory, 1 << 14);
+	arena_init(&types.scratch, 1 << 12);
+	keymap_init(&types.numbers);
+	name_pairs_init(&types.names);
+	collect_types(&types, catalog);
+	types.exist = catalog_alloc(keymap_count(&types.numbers), sizeof(*types.exist));
+	ok = name_pairs_execute(&types.names, destination, types_sql, &res, err);
+	if (ok) {
+		for (unsigned row = 0; row < result_rows(res); row++)
+			types.exist[result_int(res, row, 0)] = true;
+		mark_types(&types, catalog);
+		result_free(res);
+	}
+	free(types.exist);
+	name_pairs_fini(&types.names);
+	keymap_fini(&types.numbers);
+	arena_fini(&types.scratch);
+	arena_fini(&types.memory);
+	return ok;
+}
+
+/* ---- all of it */
+
+/* A query in the dialect's words, over the tables that were found. */
+static bool
+describe_with(const struct describe *describe, struct connection *destination, const struct dialect *dialect,
+			  void (*put_query)(struct buffer *sql, const struct dialect *dialect), describe_reader read,
+			  struct error *err)
+{
+	struct buffer sql;
+	bool ok;
+
+	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	put_query(&sql, dialect);
+	ok = describe_run(describe, destination, statement(&sql), read, err);
+	buffer_fini(&sql);
+	return ok;
+}
+
+static bool
+read_catalog(struct connection *destination, const struct dialect *dialect, struct catalog *catalog,
+			 struct error *err)
+{
+	struct describe describe;
+	bool ok;
+
+	describe_init(&describe, catalog->count);
+	ok = find_tables(destination, dialect, catalog, &describe, err) &&
+		 describe_with(&describe, destination, dialect, put_columns_query, read_columns, err) &&
+		 describe_with(&describe, destination, dialect, put_indexes_query, read_indexes, err) &&
+		 (!dialect->catalog.distribution ||
+		  describe_run(&describe, destination, dialect->catalog.distribution, read_distribution, err)) &&
+		 find_types(destination, catalog, err);
+	describe_fini(&describe);
+	for (unsigned i = 0; ok && i < catalog->count; i++)
+		catalog->tables[i].as_text = table_needs_text(&catalog->tables[i]);
+	return ok;
+}
+
+bool
+target_read_catalog(struct connection *destination, const struct dialect *dialect, struct catalog *catalog,
+					struct error *err)
+{
+	return catalog->count == 0 || read_catalog(destination, dialect, catalog, err) ||
+		   error_context(err, "reading the tables of the destination");
+}
+
+bool
+target_read_table(struct connection *destination, const struct dialect *dialect, struct table *table,
+				  struct error *err)
+{
+	struct catalog one = {.tables = table, .count = 1};
+
+	return read_catalog(destination, dialect, &one, err) ||
+		   error_context(err, "reading %s.%s of the destination", table->target_schema, table->target_name);
+}
+
+/* ---- creating */
+
+static bool
+execute_buffer(struct connection *destination, struct buffer *sql, struct error *err)
+{
+	return sql->len == 0 || connection_execute(destination, statement(sql), NULL, 0, NULL, err);
+}
+
+/* Asks which schemas there are, then makes the others, and the types. */
+static bool
+create_schemas(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
+			   struct error *err)
+{
+	struct string_list existing = {0};
+	struct buffer sql;
+	struct result *res;
+	bool ok;
+
+	if (!connection_execute(destination, "SELECT nspname FROM pg_namespace", NULL, 0, &res, err))
+		return false;
+	existing.items = catalog_alloc(result_rows(res), sizeof(*existing.items));
+	for (; existing.count < result_rows(res); existing.count++)
+		existing.items[existing.count] = catalog_strdup(result_text(res, existing.count, 0));
+	result_free(res);
+	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	ddl_put_create_schemas(&sql, dialect, catalog, &existing);
+	ddl_put_create_types(&sql, catalog);
+	ok = execute_buffer(destination, &sql, err) ||
+		 error_context(err, "creating the schemas and types of the targets");
+	buffer_fini(&sql);
+	for (unsigned i = 0; i < existing.count; i++)
+		free(existing.items[i]);
+	free(existing.items);
+	return ok;
+}
+
+static bool
+create_table(struct connection *destination, const struct dialect *dialect, const struct table *table,
+			 struct error *err)
+{
+	struct buffer sql;
+	bool ok;
+
+	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	ddl_put_create_table(&sql, dialect, table);
+	after_copy_put_remember(&sql, dialect, table);
+	ok = execute_buffer(destination, &sql, err) ||
+		 error_context(err, "creating %s.%s", table->target_schema, table->target_name);
+	buffer_fini(&sql);
+	return ok;
+}
+
+/* Those from *next on that are missing, as many as one transaction should make. */
+static bool
+create_some(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
+			unsigned *next, struct error *err)
+{
+	for (unsigned created = 0; *next < catalog->count && created < CREATED_AT_ONCE; (*next)++) {
+		if (catalog->tables[*next].target.exists || !mapping_is_first(catalog, *next))
+			continue;
+		if (!create_table(destination, dialect, &catalog->tables[*next], err))
+			return false;
+		created++;
+	}
+	return true;
+}
+
+/* The first transaction makes the schemas, too. */
+static bool
+create_all(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
+		   struct error *err)
+{
+	for (unsigned next = 0; next < catalog->count;) {
+		if (!connection_execute(destination, "BEGIN", NULL, 0, NULL, err))
+			return false;
+		if ((next == 0 && !create_schemas(destination, dialect, catalog, err)) ||
+			!create_some(destination, dialect, catalog, &next, err)) {
+			struct error ignored;
+
+			/* The transaction has failed, so the only other outcome is a lost connection. */
+			(void) !connection_execute(destination, "ROLLBACK", NULL, 0, NULL, &ignored);
+			return false;
+		}
+		if (!connection_execute(destination, "COMMIT", NULL, 0, NULL, err))
+			return false;
+	}
+	return true;
+}
+
+bool
+target_create_missing(struct connection *destination, const struct dialect *dialect, struct catalog *catalog,
+					  struct error *err)
+{
+	bool missing = false;
+
+	for (unsigned i = 0; i < catalog->count; i++) {
+		catalog->tables[i].created = !catalog->tables[i].target.exists;
+		missing = missing || catalog->tables[i].created;
+	}
+	if (!missing)
+		return true;
+	return create_all(destination, dialect, catalog, err) &&
+		   target_read_catalog(destination, dialect, catalog, err);
+}
+
+bool
+target_has_rows(struct connection *destination, const struct table *table, bool *has_rows, struct error *err)
+{
+	struct buffer sql;
+	struct result *res;
+	bool ok;
+
+	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	buffer_printf(&sql, "SELECT 1 FROM ");
+	sql_qualified(&sql, table->target_schema, table->target_name);
+	buffer_printf(&sql, " LIMIT 1");
+	ok = connection_execute(destination, statement(&sql), NULL, 0, &res, err);
+	buffer_fini(&sql);
+	if (!ok)
+		return error_context(err, "looking for rows in %s.%s", table->target_schema, table->target_name);
+	*has_rows = result_rows(res) > 0;
+	result_free(res);
+	return true;
+}

@@ -1,0 +1,31 @@
+/*
+ * Questions to the destination: which dialect it speaks and how the targets
+ * look.  And the statements that make missing ones.
+ */
+#ifndef SLUICE_TARGET_H
+#define SLUICE_TARGET_H
+
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "tables/catalog.h"
+
+/* The configured dialect, or the one that the server's version() tells; then
+ * runs its session settings, and switches triggers and foreign keys off where this user may
+ * (`triggers_off` says whether). */
+MUST_CHECK bool target_open_session(struct connection *destination, const char *configured,
+									const struct dialect **dialect, bool *triggers_off, struct error *err);
+/* Fills table->target of every table and decides table->as_text; few queries whatever the number. */
+MUST_CHECK bool target_read_catalog(struct connection *destination, const struct dialect *dialect,
+									struct catalog *catalog, struct error *err);
+/* The same for one table, after its DDL changed. */
+MUST_CHECK bool target_read_table(struct connection *destination, const struct dialect *dialect,
+								  struct table *table, struct error *err);
+/* Creates what is missing, 500 tables in one transaction, and reads the targets
+ * again.  The targets must have been read; no transaction may be open. */
+MUST_CHECK bool target_create_missing(struct connection *destination, const struct dialect *dialect,
+									  struct catalog *catalog, struct error *err);
+/* Whether the target holds at least one row. */
+MUST_CHECK bool target_has_rows(struct connection *destination, const struct table *table, bool *has_rows,
+								struct error *err);
+
+#endif

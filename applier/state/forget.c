@@ -1,0 +1,81 @@
+#include "forget.h"
+
+#include "base/log.h"
+
+bool
+forget_find(struct connection *destination, const char *task, const struct catalog *catalog,
+			struct arena *memory, struct forgotten **found, unsigned *count, struct error *err)
+{
+	static const char sql[] = "SELECT source_schema, source_name, source_oid FROM sluice.tables"
+							  " WHERE task = $1 ORDER BY 1, 2";
+	struct param param = param_text(task);
+	struct result *res;
+
+	*count = 0;
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return error_context(err, "reading sluice.tables");
+	*found = arena_alloc(memory, (result_rows(res) + 1) * sizeof **found);
+	for (unsigned i = 0; i < result_rows(res); i++) {
+		/* A held table may have another name by now. */
+		if (catalog_find(catalog, result_text(res, i, 0), result_text(res, i, 1)) ||
+			catalog_find_oid(catalog, (uint32_t) result_int(res, i, 2)))
+			continue;
+		(*found)[(*count)++] = (struct forgotten){
+			.schema = arena_strdup(memory, result_text(res, i, 0)),
+			.name = arena_strdup(memory, result_text(res, i, 1)),
+			.oid = arena_strdup(memory, result_text(res, i, 2)),
+		};
+	}
+	result_free(res);
+	return true;
+}
+
+/* Dropped is what the source has no more; anything else the user has left out. */
+static bool
+log_forgotten(struct connection *source, const struct forgotten *table, struct error *err)
+{
+	struct param param = param_text(table->oid);
+	struct result *res;
+	bool exists;
+
+	if (!connection_execute(source, "SELECT EXISTS (SELECT 1 FROM pg_class WHERE oid = $1::oid)", &param, 1,
+							&res, err))
+		return false;
+	exists = result_bool(res, 0, 0);
+	result_free(res);
+	if (exists)
+		log_info("%s.%s is not among the selected tables any more: forgotten, its target stays as it is",
+				 table->schema, table->name);
+	else
+		log_warning("%s.%s was dropped at the source: forgotten, its target stays as it is", table->schema,
+					table->name);
+	return true;
+}
+
+static bool
+remove_row(struct connection *destination, const char *task, const struct forgotten *table, struct error *err)
+{
+	static const char sql[] =
+		"DELETE FROM sluice.tables WHERE task = $1 AND source_schema = $2 AND source_name = $3";
+	const struct param params[] = {param_text(task), param_text(table->schema), param_text(table->name)};
+
+	return connection_execute(destination, sql, params, 3, NULL, err) ||
+		   error_context(err, "writing sluice.tables");
+}
+
+bool
+forget_tables(struct connection *source, struct connection *destination, const char *task,
+			  const struct catalog *catalog, struct error *err)
+{
+	struct forgotten *found;
+	struct arena memory;
+	unsigned count;
+	bool ok;
+
+	arena_init(&memory, 4096);
+	ok = forget_find(destination, task, catalog, &memory, &found, &count, err);
+	for (unsigned i = 0; ok && i < count; i++)
+		ok = log_forgotten(source, &found[i], err) && remove_row(destination, task, &found[i], err);
+	arena_fini(&memory);
+	return ok;
+}

@@ -1,0 +1,504 @@
+#include "apply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/sql.h"
+#include "lsn.h"
+#include "merge/merge_plan.h"
+#include "merge/stagings.h"
+#include "state/progress.h"
+#include "tables/mapping.h"
+
+#define COPY_PIECE_BYTES ((size_t) 64 * 1024)
+#define COMMITS_BETWEEN_VACUUMS 5000
+#define SECONDS_1970_TO_2000 946684800
+
+/*
+ * What is asked of the destination next for the batch in hand.  Up to the
+ * position everything is asked without waiting for the answers; they are
+ * waited for before the COMMIT.
+ */
+enum apply_phase {
+	APPLY_IDLE,
+	APPLY_BEGINNING,
+	APPLY_TRUNCATING,
+	APPLY_TRUNCATING_RESTARTING, /* TRUNCATE … RESTART IDENTITY */
+	APPLY_MERGING,
+	APPLY_DROPPING,	 /* staging tables that are too many */
+	APPLY_ADVANCING, /* writing the new position */
+	APPLY_WRITTEN,	 /* all of that was asked */
+	APPLY_COMMITTING,
+	APPLY_VACUUMING,
+	APPLY_ROLLING_BACK, /* to do the batch again in bulk */
+	APPLY_DISCARDING,	/* likewise: the staging tables */
+	APPLY_FAILED,
+};
+
+/* So many requests wait for their answers at most; below half of it more are made. */
+#define IN_FLIGHT_MAX 256
+
+/* Asked of the destination, and not answered yet.  Lives in the batch's arena. */
+struct task {
+	struct apply *apply;
+	enum apply_phase phase;
+	const struct table *table; /* merging */
+	struct merge_step *step;   /* likewise */
+};
+
+struct apply {
+	struct connection *conn;
+	const struct dialect *dialect;
+	char *task;
+	char epoch[24];
+	apply_done done;
+	void *arg;
+	enum apply_phase phase;
+	bool in_transaction;
+	bool began_here;	 /* with the batch in hand */
+	struct dialect bulk; /* without statements for single rows */
+	struct batch *batch;
+	unsigned net; /* the next one to plan */
+	struct merge_plan plan;
+	struct merge_step *step; /* asked last */
+	unsigned in_flight;
+	struct stagings stagings;
+	int64_t commits;
+};
+
+static void go_on(struct apply *apply);
+static bool can_redo(const struct task *task, const struct error *err);
+static void redo_in_bulk(struct apply *apply);
+
+struct apply *
+apply_create(struct connection *destination, const struct dialect *dialect, const char *task, int64_t epoch,
+			 apply_done done, void *arg)
+{
+	struct apply *apply = calloc(1, sizeof *apply);
+
+	if (!apply)
+		arena_out_of_memory(sizeof *apply);
+	apply->conn = destination;
+	apply->dialect = dialect;
+	apply->task = strdup(task);
+	snprintf(apply->epoch, sizeof apply->epoch, "%" PRId64, epoch);
+	apply->done = done;
+	apply->arg = arg;
+	stagings_init(&apply->stagings);
+	connection_allow_pipelining(destination);
+	return apply;
+}
+
+void
+apply_destroy(struct apply *apply)
+{
+	if (!apply)
+		return;
+	batch_destroy(apply->batch);
+	stagings_fini(&apply->stagings);
+	free(apply->task);
+	free(apply);
+}
+
+bool
+apply_is_idle(const struct apply *apply)
+{
+	return apply->phase == APPLY_IDLE;
+}
+
+bool
+apply_in_transaction(const struct apply *apply)
+{
+	return apply->in_transaction;
+}
+
+bool
+apply_open_transaction(struct apply *apply, struct error *err)
+{
+	if (!apply->in_transaction && !connection_execute(apply->conn, "BEGIN", NULL, 0, NULL, err))
+		return false;
+	apply->in_transaction = true;
+	return true;
+}
+
+/* ---- failing and finishing */
+
+/* What was being done, for the message. */
+static void
+add_context(const struct apply *apply, const struct table *table, struct error *err)
+{
+	char lsn[LSN_TEXT_BYTES];
+
+	if (table) {
+		mapping_explain_collision(table, err);
+		error_context(err, "merging into %s.%s", table->target_schema, table->target_name);
+	}
+	if (apply->batch->end_lsn)
+		error_context(err, "applying the batch up to %s", lsn_format(apply->batch->end_lsn, lsn));
+	else
+		error_context(err, "applying a round of a large transaction");
+}
+
+static void
+fail(struct apply *apply, const struct table *table, const struct error *cause)
+{
+	struct error err = *cause;
+	struct batch *batch = apply->batch;
+
+	add_context(apply, table, &err);
+	/* What was asked already refers to the batch. */
+	connection_abandon(apply->conn);
+	apply->phase = APPLY_FAILED;
+	apply->batch = NULL;
+	apply->done(apply->arg, batch, &err);
+}
+
+static void
+finish(struct apply *apply)
+{
+	struct batch *batch = apply->batch;
+
+	apply->phase = APPLY_IDLE;
+	apply->batch = NULL;
+	apply->done(apply->arg, batch, NULL);
+}
+
+/* ---- requests */
+
+static bool
+has_expected_rows(const struct merge_step *step, const struct result *res, struct error *err)
+{
+	int64_t rows = result_affected(res);
+
+	if (step->kind == MERGE_COPY && rows != step->walk.rows)
+		return error_set(err, ERROR_BUG, "the destination took %" PRId64 " of %" PRId64 " rows", rows,
+						 step->walk.rows);
+	if (step->expected_rows < 0 || step->expected_rows == rows)
+		return true;
+	if (step->expected_rows == 0)
+		error_set(err, ERROR_DATA, "%" PRId64 " %s", rows, step->mismatch);
+	else
+		error_set(err, ERROR_DATA, "%" PRId64 " of %" PRId64 " %s", step->expected_rows - rows,
+				  step->expected_rows, step->mismatch);
+	if (step->remedy)
+		return error_hint(err, "%s", step->remedy);
+	return error_hint(err, "Something else wrote to the target; compare both sides and copy the table anew.");
+}
+
+static bool
+check_result(const struct task *task, const struct result *res, struct error *err)
+{
+	if (task->phase == APPLY_MERGING)
+		return has_expected_rows(task->step, res, err);
+	if (task->phase != APPLY_ADVANCING || result_affected(res) == 1)
+		return true;
+	error_set(err, ERROR_DATA, "another daemon of task %s has taken over", task->apply->task);
+	return error_hint(err, "Stop one of the two.");
+}
+
+static void
+on_done(void *arg, const struct result *res, const struct error *err)
+{
+	struct task *task = arg;
+	struct apply *apply = task->apply;
+	struct error own;
+
+	apply->in_flight--;
+	if (err) {
+		/* A copy that we gave up: the reason is ours, not what the server says of it. */
+		if (task->step && task->step->kind == MERGE_COPY && task->step->walk.broken) {
+			error_set(&own, ERROR_BUG, "a row to be copied lacks a value");
+			err = &own;
+		}
+		if (can_redo(task, err))
+			redo_in_bulk(apply);
+		else
+			fail(apply, task->table, err);
+	} else if (!check_result(task, res, &own)) {
+		fail(apply, task->table, &own);
+	} else if (apply->in_flight <= IN_FLIGHT_MAX / 2) {
+		go_on(apply);
+	}
+}
+
+/* What is about to be asked, for its answer. */
+static struct task *
+new_task(struct apply *apply)
+{
+	struct task *task = arena_alloc_zero(&apply->batch->arena, sizeof *task);
+
+	task->apply = apply;
+	task->phase = apply->phase;
+	apply->in_flight++;
+	return task;
+}
+
+static void
+query(struct apply *apply, const char *sql)
+{
+	connection_query(apply->conn, sql, NULL, 0, on_done, new_task(apply));
+}
+
+/*
+ * A value that the target refuses is told by its column where it comes with a
+ * COPY, not where it is a parameter.  So the batch is done again without
+ * statements for single rows, unless earlier rounds share its transaction.
+ */
+static bool
+can_redo(const struct task *task, const struct error *err)
+{
+	return err->class == ERROR_DATA && task->step && task->step->kind == MERGE_PREPARED &&
+		   task->apply->began_here && task->apply->dialect->few_rows > 0;
+}
+
+static void
+redo_in_bulk(struct apply *apply)
+{
+	apply->bulk = *apply->dialect;
+	apply->bulk.few_rows = 0;
+	apply->dialect = &apply->bulk;
+	apply->in_transaction = false;
+	/* What was asked behind the failure has been dropped. */
+	apply->in_flight = 0;
+	stagings_fini(&apply->stagings);
+	stagings_init(&apply->stagings);
+	apply->phase = APPLY_ROLLING_BACK;
+	query(apply, "ROLLBACK");
+}
+
+/* ---- TRUNCATE */
+
+/* The tables that the batch truncates, with or without RESTART IDENTITY. */
+static bool
+put_truncate(struct apply *apply, struct buffer *sql, bool restart)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < apply->batch->net_count; i++) {
+		const struct net_change *net = apply->batch->nets[i];
+
+		if (!net->truncated || net->restart_identity != restart)
+			continue;
+		buffer_printf(sql, any ? ", " : "TRUNCATE ");
+		sql_qualified(sql, net->shape->table->target_schema, net->shape->table->target_name);
+		any = true;
+	}
+	if (restart)
+		buffer_printf(sql, " RESTART IDENTITY");
+	buffer_put_u8(sql, '\0');
+	return any;
+}
+
+static void
+truncate(struct apply *apply, bool restart)
+{
+	struct buffer sql;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	if (put_truncate(apply, &sql, restart))
+		query(apply, (const char *) sql.data);
+	buffer_fini(&sql);
+}
+
+/* ---- merging */
+
+static enum copy_next
+produce_rows(void *arg, struct buffer *out)
+{
+	struct merge_step *step = arg;
+	bool more = copy_walk_next(&step->walk, out, COPY_PIECE_BYTES);
+
+	if (step->walk.broken)
+		return COPY_ABORT;
+	return more ? COPY_MORE : COPY_END;
+}
+
+static void
+execute(struct apply *apply, struct merge_step *step)
+{
+	struct task *task = new_task(apply);
+
+	apply->step = task->step = step;
+	task->table = apply->batch->nets[apply->net - 1]->shape->table;
+	switch (step->kind) {
+	case MERGE_STATEMENT:
+		connection_query(apply->conn, step->sql, NULL, 0, on_done, task);
+		break;
+	case MERGE_PREPARED:
+		connection_query_prepared(apply->conn, step->name, step->sql, step->params, step->param_count,
+								  on_done, task);
+		break;
+	case MERGE_COPY:
+		connection_copy_in(apply->conn, step->sql, produce_rows, step, on_done, task);
+		break;
+	}
+}
+
+/* Asks for the next step, of this plan or of the next table's; after the last one the next phase begins. */
+static bool
+merge(struct apply *apply)
+{
+	struct merge_step *step = apply->step ? apply->step->next : NULL;
+	struct error err;
+
+	while (!step && apply->net < apply->batch->net_count) {
+		const struct net_change *net = apply->batch->nets[apply->net++];
+
+		if (!merge_plan_build(&apply->plan, net, apply->dialect,
+							  stagings_of(&apply->stagings, net->shape->number), &apply->batch->arena,
+							  &err)) {
+			fail(apply, net->shape->table, &err);
+			return false;
+		}
+		step = apply->plan.first;
+	}
+	if (step)
+		execute(apply, step);
+	else
+		apply->phase = apply->batch->final ? APPLY_DROPPING : APPLY_WRITTEN;
+	return true;
+}
+
+static void
+drop_stagings(struct apply *apply)
+{
+	struct buffer sql;
+
+	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	if (stagings_put_drop(&apply->stagings, &sql)) {
+		buffer_put_u8(&sql, '\0');
+		query(apply, (const char *) sql.data);
+	}
+	buffer_fini(&sql);
+}
+
+/* ---- the position */
+
+/* timestamptz as text; NULL when it is not known. */
+static const char *
+format_time(int64_t microseconds, char *out, size_t out_bytes)
+{
+	time_t seconds = (time_t) (microseconds / 1000000 + SECONDS_1970_TO_2000);
+	struct tm tm;
+	size_t len;
+
+	if (microseconds == 0 || !gmtime_r(&seconds, &tm))
+		return NULL;
+	len = strftime(out, out_bytes, "%Y-%m-%d %H:%M:%S", &tm);
+	snprintf(out + len, out_bytes - len, ".%06d+00", (int) (microseconds % 1000000));
+	return out;
+}
+
+static void
+write_position(struct apply *apply)
+{
+	char lsn[LSN_TEXT_BYTES];
+	char time[64];
+	struct param params[] = {
+		param_text(lsn_format(apply->batch->end_lsn, lsn)),
+		param_text(format_time(apply->batch->commit_time, time, sizeof time)),
+		param_text(apply->task),
+		param_text(apply->epoch),
+	};
+
+	connection_query_prepared(apply->conn, "sluice_progress", progress_advance_sql(), params, 4, on_done,
+							  new_task(apply));
+}
+
+static void
+committed(struct apply *apply)
+{
+	apply->in_transaction = false;
+	apply->commits++;
+	stagings_committed(&apply->stagings);
+}
+
+/* ---- the order of things */
+
+/* Asks for what comes next; false when that depends on the answers. */
+static bool
+ask(struct apply *apply)
+{
+	switch (apply->phase) {
+	case APPLY_BEGINNING:
+		apply->began_here = !apply->in_transaction;
+		if (apply->began_here)
+			query(apply, "BEGIN");
+		apply->in_transaction = true;
+		apply->phase = APPLY_TRUNCATING;
+		return true;
+	case APPLY_TRUNCATING:
+		truncate(apply, false);
+		apply->phase = APPLY_TRUNCATING_RESTARTING;
+		return true;
+	case APPLY_TRUNCATING_RESTARTING:
+		truncate(apply, true);
+		apply->phase = APPLY_MERGING;
+		apply->net = 0;
+		apply->step = NULL;
+		return true;
+	case APPLY_MERGING:
+		return merge(apply);
+	case APPLY_DROPPING:
+		drop_stagings(apply);
+		apply->phase = APPLY_ADVANCING;
+		return true;
+	case APPLY_ADVANCING:
+		write_position(apply);
+		apply->phase = APPLY_WRITTEN;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Does what comes after what is answered. */
+static void
+end_phase(struct apply *apply)
+{
+	if (apply->phase == APPLY_WRITTEN && apply->batch->final) {
+		apply->phase = APPLY_COMMITTING;
+		query(apply, "COMMIT");
+		connection_end_transaction(apply->conn);
+		return;
+	}
+	if (apply->phase == APPLY_ROLLING_BACK) {
+		apply->phase = APPLY_DISCARDING;
+		query(apply, "DISCARD TEMP");
+		return;
+	}
+	if (apply->phase == APPLY_DISCARDING) {
+		apply->phase = APPLY_BEGINNING;
+		go_on(apply);
+		return;
+	}
+	if (apply->phase == APPLY_COMMITTING) {
+		committed(apply);
+		if (apply->dialect->vacuum_progress && apply->commits % COMMITS_BETWEEN_VACUUMS == 0) {
+			apply->phase = APPLY_VACUUMING;
+			query(apply, "VACUUM sluice.progress");
+			connection_end_transaction(apply->conn);
+			return;
+		}
+	}
+	finish(apply);
+}
+
+static void
+go_on(struct apply *apply)
+{
+	while (apply->in_flight < IN_FLIGHT_MAX && ask(apply))
+		;
+	if (apply->in_flight == 0 && apply->phase != APPLY_FAILED)
+		end_phase(apply);
+}
+
+void
+apply_start(struct apply *apply, struct batch *batch)
+{
+	apply->batch = batch;
+	apply->phase = APPLY_BEGINNING;
+	go_on(apply);
+}

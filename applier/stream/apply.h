@@ -1,0 +1,33 @@
+/*
+ * Applies batches to the destination, one at a time, each in one transaction
+ * together with the task's new position; the rounds of a large transaction
+ * share one.  Nothing is tried twice here: after a failure the whole session
+ * starts over from what sluice.progress says.
+ */
+#ifndef SLUICE_APPLY_H
+#define SLUICE_APPLY_H
+
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "merge/batch.h"
+
+struct apply;
+
+/* `err` is NULL when the batch is done: durable if it was final. */
+typedef void (*apply_done)(void *arg, struct batch *batch, const struct error *err);
+
+/* Neither the connection nor the dialect becomes its own. */
+struct apply *apply_create(struct connection *destination, const struct dialect *dialect, const char *task,
+						   int64_t epoch, apply_done done, void *arg);
+/* Frees a batch in hand too; then the connection must not be used any more. */
+void apply_destroy(struct apply *apply);
+
+/* The batch must stay as it is until `done` is called. */
+void apply_start(struct apply *apply, struct batch *batch);
+bool apply_is_idle(const struct apply *apply);
+/* Opens the destination's transaction for what the caller does in it by himself; the next batch goes on in it. */
+MUST_CHECK bool apply_open_transaction(struct apply *apply, struct error *err);
+/* Whether the destination's transaction is open between two rounds. */
+bool apply_in_transaction(const struct apply *apply);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * From the plugin's frames to the batch being filled: decodes messages, keeps
+ * the shapes of the tables, leaves out what was applied or copied before, and
+ * lets open transactions wait for their commit.
+ *
+ * Runs at the top of the program, not in callbacks: it pumps the loop where a
+ * table's definition changes or a large transaction has to wait for room.
+ */
+#ifndef SLUICE_FOLD_H
+#define SLUICE_FOLD_H
+
+#include "base/config.h"
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "merge/backlog.h"
+#include "pipeline.h"
+#include "schema/schema_note.h"
+#include "tables/catalog.h"
+
+struct fold;
+
+/* Tables that a session learns something about for those that follow it, by pg_class.oid. */
+struct table_memory {
+	uint32_t *oids;
+	unsigned count;
+};
+
+struct fold_memories {
+	/* Mentioned by the stream and not in the catalog, so that the session started
+	 * over: one that is still not there belongs to nobody. */
+	struct table_memory strangers;
+	/* Changes are left whose columns are not those of the catalog: values have to come as text. */
+	struct table_memory as_text;
+	/* What becomes of tables whose definition changed. */
+	struct schema_notes notes;
+};
+
+MUST_CHECK bool table_memory_has(const struct table_memory *memory, uint32_t oid);
+
+struct fold_setup {
+	const struct config *config;
+	struct catalog *catalog;
+	const struct dialect *dialect;
+	struct connection *control; /* to the destination, for looks at changed targets */
+	struct connection *source;	/* for looks at tables that are not in the catalog */
+	struct fold_memories *memories;
+	struct pipeline *pipeline;
+	struct backlog *backlog; /* for changes of tables that are copied beside; NULL: there are none */
+	/* Set when the stream mentions a table that the catalog lacks, and goes on without it; NULL: it starts over with it. */
+	bool *strangers;
+	bool triggers_fire;
+	uint64_t applied_lsn; /* transactions whose commit record begins before are left out */
+};
+
+struct fold *fold_create(const struct fold_setup *setup);
+void fold_destroy(struct fold *fold);
+
+/* ERROR_STOPPED when a stop was requested or the pipeline failed meanwhile. */
+MUST_CHECK bool fold_frame(struct fold *fold, struct bytes frame, struct error *err);
+
+/* Whether it stands between two transactions of the stream. */
+bool fold_is_between(const struct fold *fold);
+/* Between two transactions: folds a change that had to wait for the copy of its table. */
+MUST_CHECK bool fold_late_change(struct fold *fold, const struct backlog_entry *entry, struct error *err);
+
+/* Memory held for open transactions. */
+size_t fold_memory(const struct fold *fold);
+
+#endif

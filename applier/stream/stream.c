@@ -1,0 +1,611 @@
+#include "stream.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/sql.h"
+#include "copy/late_copy.h"
+#include "io/replication.h"
+#include "lsn.h"
+#include "merge/spill.h"
+#include "pipeline.h"
+#include "schema/schema_watch.h"
+#include "servers/retention.h"
+#include "servers/source.h"
+#include "tables/mapping.h"
+
+#define OPTION_LIMIT ((size_t) 256 << 20)
+/* How long a stop waits for the batch in hand. */
+#define STOP_MS 30000
+/* Frames of a transaction whose end has not come are held back up to this much. */
+#define LARGE_TRANSACTION_BYTES ((size_t) 4 << 20)
+/* How much is folded before the loop gets a turn. */
+#define FOLD_BYTES_PER_TURN ((size_t) 2 << 20)
+#define WARN_AGAIN_MS 60000
+#define REPORT_MS 10000
+
+/* A frame as it came, on its way to be folded. */
+struct frame_copy {
+	struct frame_copy *next;
+	size_t len;
+	bool open; /* its last transaction goes on in the next frame */
+	uint8_t data[];
+};
+
+struct stream {
+	const struct stream_setup *setup;
+	struct replication *replication;
+	struct pipeline *pipeline;
+	struct fold *fold;
+	struct late_copy *late;	 /* NULL: no table waits for its copy */
+	bool late_first;		 /* whose turn it is, the backlog's or the stream's */
+	struct loop_timer *kick; /* another turn is wanted */
+	struct loop_timer *heartbeat;
+
+	/* received and not yet folded */
+	struct frame_copy *first_frame;
+	struct frame_copy *last_frame;
+	size_t frame_bytes;
+	unsigned closed_frames; /* of the queued ones, those that end outside a transaction */
+	bool in_large;			/* the transaction being folded has not ended in the queue */
+
+	uint64_t applied_lsn;	/* durable at the destination */
+	uint64_t keepalive_lsn; /* the source has sent everything up to here */
+	bool heartbeat_due;
+	bool slot_look_due; /* for what WAL it retains */
+	bool stopping;
+	int64_t stop_deadline_ms;
+	bool failed;
+	struct error err;
+
+	int64_t transactions; /* since the last report */
+	int64_t changes;
+	int64_t reported_ms;
+	int64_t warned_ms;
+};
+
+static void
+fail(struct stream *s, const struct error *err)
+{
+	if (s->failed)
+		return;
+	s->failed = true;
+	s->err = *err;
+}
+
+/* ---- callbacks: they take note and nothing else */
+
+static size_t
+large_transaction_bytes(const struct stream *s)
+{
+	size_t share = (size_t) s->setup->config->apply.memory_bytes / 8;
+
+	return share < LARGE_TRANSACTION_BYTES ? share : LARGE_TRANSACTION_BYTES;
+}
+
+static void
+want_turn(struct stream *s)
+{
+	loop_timer_arm(s->kick, 0);
+}
+
+static bool
+on_data(void *arg, struct bytes payload)
+{
+	struct stream *s = arg;
+	struct frame_copy *frame = malloc(sizeof *frame + payload.len);
+
+	if (!frame)
+		arena_out_of_memory(payload.len);
+	frame->next = NULL;
+	frame->len = payload.len;
+	frame->open = payload.len > 1 && (payload.data[1] & FRAME_OPEN);
+	memcpy(frame->data, payload.data, payload.len);
+	if (s->last_frame)
+		s->last_frame->next = frame;
+	else
+		s->first_frame = frame;
+	s->last_frame = frame;
+	s->frame_bytes += payload.len;
+	s->closed_frames += !frame->open;
+	want_turn(s);
+	return s->frame_bytes < 2 * large_transaction_bytes(s);
+}
+
+static void
+on_keepalive(void *arg, uint64_t wal_end)
+{
+	struct stream *s = arg;
+
+	s->keepalive_lsn = wal_end;
+	want_turn(s);
+}
+
+static void
+on_ended(void *arg, const struct error *err)
+{
+	fail(arg, err);
+}
+
+static void
+on_kick(void *arg)
+{
+	(void) arg;
+}
+
+static void
+on_heartbeat(void *arg)
+{
+	struct stream *s = arg;
+
+	s->heartbeat_due = true;
+	s->slot_look_due = true;
+	replication_ask(s->replication);
+	loop_timer_arm(s->heartbeat, s->setup->config->wal.heartbeat_ms);
+}
+
+static void
+on_applied(void *arg, uint64_t lsn, const struct batch *batch)
+{
+	struct stream *s = arg;
+
+	if (lsn) {
+		s->applied_lsn = lsn;
+		replication_confirm(s->replication, lsn);
+		if (s->setup->applied)
+			s->setup->applied(s->setup->arg, lsn);
+	}
+	s->transactions += batch->transactions;
+	s->changes += batch->changes;
+	want_turn(s);
+}
+
+static void
+on_failed(void *arg, const struct error *err)
+{
+	fail(arg, err);
+}
+
+/* ---- the position without transactions */
+
+static bool
+nothing_in_flight(const struct stream *s)
+{
+	return !s->first_frame && pipeline_is_empty(s->pipeline);
+}
+
+/* With nothing in flight the position follows the source's keepalives, at
+ * heartbeats, or at once when the end of the run depends on it. */
+static void
+follow_keepalives(struct stream *s)
+{
+	bool last = s->setup->until && s->applied_lsn < s->setup->until && s->keepalive_lsn >= s->setup->until;
+
+	if (!nothing_in_flight(s) || s->keepalive_lsn <= s->applied_lsn || !(s->heartbeat_due || last) ||
+		s->setup->wishes->pause)
+		return;
+	pipeline_filling(s->pipeline)->end_lsn = s->keepalive_lsn;
+	s->heartbeat_due = false;
+}
+
+/* ---- folding */
+
+static struct frame_copy *
+take_frame(struct stream *s)
+{
+	struct frame_copy *frame = s->first_frame;
+
+	s->first_frame = frame->next;
+	if (!s->first_frame)
+		s->last_frame = NULL;
+	s->frame_bytes -= frame->len;
+	s->closed_frames -= !frame->open;
+	return frame;
+}
+
+static void
+set_held_elsewhere(struct stream *s)
+{
+	size_t late = s->late ? backlog_memory(late_copy_backlog(s->late)) : 0;
+
+	pipeline_set_held_elsewhere(s->pipeline, s->frame_bytes + fold_memory(s->fold) + late);
+}
+
+/*
+ * A transaction is folded once its end is here, so that a batch need not wait
+ * for a slow one; a large one is begun before that, and goes on in rounds.
+ */
+static bool
+may_fold(struct stream *s)
+{
+	if (!s->first_frame || s->failed || loop_stop_requested(s->setup->loop))
+		return false;
+	if (s->setup->wishes->pause && !s->in_large)
+		return false;
+	set_held_elsewhere(s);
+	if (!pipeline_has_room(s->pipeline))
+		return false;
+	return s->closed_frames > 0 || s->in_large || s->frame_bytes >= large_transaction_bytes(s);
+}
+
+static void
+fold_more(struct stream *s)
+{
+	size_t folded = 0;
+	struct error err;
+
+	while (may_fold(s) && folded < FOLD_BYTES_PER_TURN) {
+		struct frame_copy *frame = take_frame(s);
+
+		folded += frame->len;
+		s->in_large = frame->open;
+		/* After a stop the batch in hand is still waited for. */
+		if (!fold_frame(s->fold, (struct bytes){frame->data, frame->len}, &err) && err.class != ERROR_STOPPED)
+			fail(s, &err);
+		free(frame);
+		pipeline_push(s->pipeline);
+	}
+	if (may_fold(s))
+		want_turn(s);
+	if (s->frame_bytes < large_transaction_bytes(s))
+		replication_resume(s->replication);
+}
+
+/* Of what waited for the copy of its table some in each turn, between two transactions. */
+static void
+fold_late(struct stream *s)
+{
+	struct error err;
+	bool more = false;
+
+	if (!s->late || s->failed || loop_stop_requested(s->setup->loop) || s->setup->wishes->pause ||
+		s->in_large || !fold_is_between(s->fold))
+		return;
+	set_held_elsewhere(s);
+	if (!late_copy_fold(s->late, s->fold, s->pipeline, FOLD_BYTES_PER_TURN, &more, &err) &&
+		err.class != ERROR_STOPPED)
+		fail(s, &err);
+	pipeline_push(s->pipeline);
+	if (more)
+		want_turn(s);
+}
+
+static void
+go_on_copying(struct stream *s)
+{
+	struct error err;
+
+	if (!s->late || s->failed || (s->setup->wishes->pause && !late_copy_has_begun(s->late)))
+		return;
+	if (!late_copy_turn(s->late, s->pipeline, &err))
+		fail(s, &err);
+}
+
+/* Neither of the two is to keep the other from what room there is. */
+static void
+fold_both(struct stream *s)
+{
+	s->late_first = !s->late_first;
+	if (s->late_first)
+		fold_late(s);
+	fold_more(s);
+	if (!s->late_first)
+		fold_late(s);
+}
+
+/* ---- the turn of the loop */
+
+static void
+report(struct stream *s)
+{
+	int64_t now = loop_now_ms(s->setup->loop);
+	char lsn[LSN_TEXT_BYTES];
+
+	if (now - s->reported_ms < REPORT_MS)
+		return;
+	if (s->transactions > 0)
+		log_info("applied %" PRId64 " transactions with %" PRId64 " changes in %.0f s, up to %s",
+				 s->transactions, s->changes, (double) (now - s->reported_ms) / 1000,
+				 lsn_format(s->applied_lsn, lsn));
+	s->transactions = s->changes = 0;
+	s->reported_ms = now;
+}
+
+/* Waits for the batch in hand, not for ever, and not for a transaction that goes on. */
+static bool
+stopped(struct stream *s)
+{
+	int64_t now = loop_now_ms(s->setup->loop);
+
+	if (!s->stopping) {
+		s->stopping = true;
+		pipeline_stop(s->pipeline);
+		s->stop_deadline_ms = now + STOP_MS;
+		loop_timer_arm(s->heartbeat, STOP_MS + 1);
+	}
+	return pipeline_is_idle(s->pipeline) || now >= s->stop_deadline_ms;
+}
+
+/* Warns when the slot holds back more WAL than is thought well: something is
+ * slow here, or a transaction at the source stays open. */
+static void
+look_at_slot(struct stream *s)
+{
+	const struct config *config = s->setup->config;
+	int64_t now = loop_now_ms(s->setup->loop);
+	struct oldest_transaction oldest;
+	struct source_slot slot;
+	struct error err;
+	char sentence[768];
+
+	if (!s->slot_look_due)
+		return;
+	s->slot_look_due = false;
+	if (!source_read_slot(s->setup->source_sql, config->source.slot, &slot, &err)) {
+		fail(s, &err);
+		return;
+	}
+	if (!schema_look_at_held(s->setup->source_sql, s->setup->control, s->setup->dialect, config,
+							 s->setup->catalog, &err)) {
+		fail(s, &err);
+		return;
+	}
+	if (!retention_is_notable(&slot, config->wal.warn_bytes) ||
+		(s->warned_ms && now - s->warned_ms < WARN_AGAIN_MS))
+		return;
+	if (!retention_read_oldest(s->setup->source_sql, &oldest, &err)) {
+		fail(s, &err);
+		return;
+	}
+	s->warned_ms = now;
+	retention_describe(&slot, &oldest, sentence, sizeof sentence);
+	log_warning("slot %s %s", config->source.slot, sentence);
+}
+
+static bool
+is_leaving(const struct stream *s)
+{
+	return s->stopping || loop_stop_requested(s->setup->loop) || s->setup->wishes->leave;
+}
+
+static void
+keep_pause(struct stream *s)
+{
+	if (s->setup->wishes->pause && !s->in_large && pipeline_is_empty(s->pipeline))
+		s->setup->paused(s->setup->arg, s->applied_lsn);
+}
+
+static bool
+turn(void *arg)
+{
+	struct stream *s = arg;
+
+	if (s->failed)
+		return true;
+	if (s->setup->until && s->applied_lsn >= s->setup->until)
+		return true;
+	s->setup->turn(s->setup->arg, s->late && !late_copy_is_idle(s->late));
+	if (is_leaving(s))
+		return stopped(s);
+	keep_pause(s);
+	go_on_copying(s);
+	fold_both(s);
+	follow_keepalives(s);
+	pipeline_push(s->pipeline);
+	look_at_slot(s);
+	report(s);
+	return s->failed;
+}
+
+/* ---- beginning and ending */
+
+static void
+put_patterns(struct buffer *out, const struct string_list *list)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		buffer_printf(out, i ? ",%s" : "%s", list->items[i]);
+	buffer_put_u8(out, '\0');
+}
+
+static void
+put_operations(struct buffer *out, const struct stream_setup *setup)
+{
+	static const char *const names[] = {"insert", "update", "delete", "truncate"};
+	unsigned operations = setup->config->operations;
+	bool first = true;
+
+	for (unsigned i = 0; i < setup->catalog->count; i++)
+		operations |= setup->catalog->tables[i].operations;
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+		if (!(operations & (1u << i)))
+			continue;
+		buffer_printf(out, first ? "%s" : ",%s", names[i]);
+		first = false;
+	}
+	buffer_put_u8(out, '\0');
+}
+
+/* The tables whose targets cannot take the binary form. */
+static void
+put_text_tables(struct buffer *out, const struct catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		if (!catalog->tables[i].as_text)
+			continue;
+		if (out->len > 0)
+			buffer_put_u8(out, ',');
+		sql_qualified(out, catalog->tables[i].source.schema, catalog->tables[i].source.name);
+	}
+	buffer_put_u8(out, '\0');
+}
+
+/* The conditions on rows, by table. */
+static void
+put_filters(struct buffer *out, const struct catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *table = &catalog->tables[i];
+
+		if (!mapping_where(table))
+			continue;
+		if (out->len > 0)
+			buffer_put_u8(out, ',');
+		sql_qualified(out, table->source.schema, table->source.name);
+		buffer_put_u8(out, '=');
+		sql_replication_literal(out, mapping_where(table));
+	}
+	buffer_put_u8(out, '\0');
+}
+
+/* Large transactions may come while they are open where the source can send
+ * them so and there is a place for them; otherwise they come at their commit. */
+static bool
+can_spill(const struct stream_setup *setup)
+{
+	struct error err;
+
+	if (connection_server_version(setup->source) < 140000)
+		return false;
+	if (spill_prepare(setup->config->apply.spill_directory, &err))
+		return true;
+	log_warning("%s: large transactions are received at their commit, not while they are open", err.message);
+	return false;
+}
+
+static void
+start(struct stream *s)
+{
+	const struct stream_setup *setup = s->setup;
+	struct replication_handler handler = {s, on_data, on_keepalive, on_ended};
+	struct buffer tables, exclude, operations, text, filters;
+	const char *options[22];
+	unsigned pairs = 0;
+
+	buffer_init(&tables, OPTION_LIMIT, NULL, NULL);
+	buffer_init(&exclude, OPTION_LIMIT, NULL, NULL);
+	buffer_init(&operations, OPTION_LIMIT, NULL, NULL);
+	buffer_init(&text, OPTION_LIMIT, NULL, NULL);
+	buffer_init(&filters, OPTION_LIMIT, NULL, NULL);
+	put_patterns(&tables, &setup->config->tables.include);
+	put_patterns(&exclude, &setup->config->tables.exclude);
+	put_operations(&operations, setup);
+	put_text_tables(&text, setup->catalog);
+	put_filters(&filters, setup->catalog);
+	if (can_spill(setup)) {
+		options[2 * pairs] = "streaming";
+		options[2 * pairs++ + 1] = "on";
+	}
+	options[2 * pairs] = "protocol";
+	options[2 * pairs++ + 1] = "1";
+	options[2 * pairs] = "definitions";
+	options[2 * pairs++ + 1] = "on";
+	options[2 * pairs] = "tables";
+	options[2 * pairs++ + 1] = (const char *) tables.data;
+	options[2 * pairs] = "operations";
+	options[2 * pairs++ + 1] = (const char *) operations.data;
+	if (exclude.len > 1) {
+		options[2 * pairs] = "exclude_tables";
+		options[2 * pairs++ + 1] = (const char *) exclude.data;
+	}
+	if (text.len > 1) {
+		options[2 * pairs] = "text_tables";
+		options[2 * pairs++ + 1] = (const char *) text.data;
+	}
+	if (filters.len > 1) {
+		options[2 * pairs] = "filters";
+		options[2 * pairs++ + 1] = (const char *) filters.data;
+	}
+	s->replication = replication_start(setup->loop, setup->source, setup->config->source.slot, s->applied_lsn,
+									   options, pairs, &handler);
+	buffer_fini(&tables);
+	buffer_fini(&exclude);
+	buffer_fini(&operations);
+	buffer_fini(&text);
+	buffer_fini(&filters);
+}
+
+static void
+create_late(struct stream *s)
+{
+	const struct stream_setup *setup = s->setup;
+	struct late_copy_setup late = {
+		.loop = setup->loop,
+		.config = setup->config,
+		.dialect = setup->dialect,
+		.catalog = setup->catalog,
+		.control = setup->control,
+		.epoch = setup->progress->epoch,
+	};
+
+	if (setup->copies_beside)
+		s->late = late_copy_create(&late);
+}
+
+static void
+create(struct stream *s)
+{
+	const struct stream_setup *setup = s->setup;
+	struct pipeline_setup pipeline = {
+		.loop = setup->loop,
+		.config = setup->config,
+		.dialect = setup->dialect,
+		.destination = setup->destination,
+		.epoch = setup->progress->epoch,
+		.applied_lsn = setup->progress->applied_lsn,
+		.arg = s,
+		.applied = on_applied,
+		.failed = on_failed,
+	};
+	struct fold_setup fold = {
+		.config = setup->config,
+		.catalog = setup->catalog,
+		.dialect = setup->dialect,
+		.control = setup->control,
+		.source = setup->source_sql,
+		.memories = setup->memories,
+		.strangers = setup->strangers,
+		.triggers_fire = setup->triggers_fire,
+		.applied_lsn = setup->progress->applied_lsn,
+	};
+
+	s->kick = loop_timer_create(setup->loop, on_kick, s);
+	s->heartbeat = loop_timer_create(setup->loop, on_heartbeat, s);
+	s->pipeline = pipeline_create(&pipeline);
+	fold.pipeline = s->pipeline;
+	create_late(s);
+	fold.backlog = s->late ? late_copy_backlog(s->late) : NULL;
+	s->fold = fold_create(&fold);
+}
+
+static void
+destroy(struct stream *s)
+{
+	replication_destroy(s->replication);
+	late_copy_destroy(s->late);
+	pipeline_destroy(s->pipeline);
+	fold_destroy(s->fold);
+	loop_timer_destroy(s->kick);
+	loop_timer_destroy(s->heartbeat);
+	while (s->first_frame)
+		free(take_frame(s));
+}
+
+bool
+stream_run(const struct stream_setup *setup, struct error *err)
+{
+	struct stream s = {.setup = setup, .applied_lsn = setup->progress->applied_lsn};
+
+	s.reported_ms = loop_now_ms(setup->loop);
+	create(&s);
+	start(&s);
+	loop_timer_arm(s.heartbeat, setup->config->wal.heartbeat_ms);
+	if (setup->until)
+		replication_ask(s.replication);
+	loop_run_until(setup->loop, turn, &s);
+	if (s.failed)
+		*err = s.err;
+	destroy(&s);
+	return !s.failed;
+}

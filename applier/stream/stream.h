@@ -1,0 +1,61 @@
+/*
+ * From the slot to the destination: receives frames, gathers transactions
+ * into batches, has them applied, and confirms to the source what is durable.
+ *
+ *	source ──► frames ──► filling ──► sealed ──► applying ──► confirmed
+ *	           (queue)    (batch)     (batches)   (batch)
+ *
+ * Receiving goes on while the destination works.  An idle destination takes
+ * what is there at once, so batches grow with the load by themselves.  When
+ * all of it together reaches the memory limit the source is no longer read.
+ */
+#ifndef SLUICE_STREAM_H
+#define SLUICE_STREAM_H
+
+#include "base/config.h"
+#include "dialect/dialect.h"
+#include "fold.h"
+#include "io/connection.h"
+#include "state/progress.h"
+#include "tables/catalog.h"
+
+/* What others want of a stream that runs; it looks at it in each turn. */
+struct stream_wishes {
+	bool pause; /* after the transaction in hand everything stays as it is */
+	bool leave; /* ends as at a stop */
+};
+
+struct stream_setup {
+	struct loop *loop;
+	const struct config *config;
+	struct catalog *catalog;
+	const struct dialect *dialect;
+	struct connection *source;		/* a replication connection */
+	struct connection *destination; /* for batches alone */
+	struct connection *control;		/* to the destination, for everything else */
+	struct connection *source_sql;	/* an ordinary one */
+	struct fold_memories *memories;
+	const struct progress *progress;
+	bool *strangers;	/* see fold.h */
+	bool copies_beside; /* tables that wait for a copy get it while the others stream */
+	bool triggers_fire; /* at the destination, in spite of us */
+	uint64_t until;		/* ends once everything up to here is durable; 0: never */
+	const struct stream_wishes *wishes;
+	/* Called in each turn, at the top of the program: it may pump the loop, and change the wishes.  `copying`: tables
+	 * are being copied beside the stream. */
+	void (*turn)(void *arg, bool copying);
+	/* Called in each turn of a pause, likewise: all that was begun is durable, up to `lsn`. */
+	void (*paused)(void *arg, uint64_t lsn);
+	/* Called with every position that became durable. */
+	void (*applied)(void *arg, uint64_t lsn);
+	void *arg;
+};
+
+/*
+ * Returns true when `until` is reached, a stop was requested or it was to leave; false with the
+ * reason otherwise.  An ERROR_RETRY asks for a new session; its message may be
+ * about a new table, which the new session will copy.
+ */
+MUST_CHECK bool stream_run(const struct stream_setup *setup, struct error *err);
+
+#endif

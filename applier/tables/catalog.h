@@ -1,0 +1,183 @@
+/*
+ * What is synchronised: every selected table of the source with its target,
+ * as both servers described them, and where each stands.
+ *
+ * Plain data.  The source and target modules fill it from the servers'
+ * catalogs; the domain (DDL, merge plans, prechecks) reads it.
+ */
+#ifndef SLUICE_CATALOG_H
+#define SLUICE_CATALOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+
+struct definition;
+struct definitions;
+
+struct source_column {
+	int attnum;
+	char *name;
+	uint32_t type;		/* pg_type.oid */
+	uint32_t base_type; /* a domain's innermost base type, otherwise the type */
+	uint32_t element;	/* an array's element type (of the base type), otherwise 0 */
+	char typtype;		/* pg_type.typtype of the type itself: b c d e p r m */
+	char base_typtype;	/* of base_type */
+	char *type_schema;
+	char *type_name;
+	char *formatted;   /* format_type(): "numeric(10,2)", "public.mood[]"; SQL as it stands */
+	char *base_schema; /* of base_type */
+	char *base_name;
+	char *base_formatted; /* of a domain: its base type with the domain's modifier, otherwise as formatted */
+	bool builtin; /* base type and array element are of pg_catalog and mean the same in every database */
+	int typmod;
+	bool not_null;
+	bool generated;		   /* stored generated column; virtual ones are not listed */
+	char identity;		   /* 'a', 'd' or 0 */
+	int primary_position;  /* 1 … in the primary key, 0 outside */
+	int identity_position; /* 1 … in the replica identity index, 0 outside */
+	int unique_position;   /* 1 … in the best unique index over NOT NULL columns, 0 outside */
+	uint32_t version;	   /* xmin of its row in pg_attribute: whoever alters the column writes it anew */
+
+	/* Set by target_read_catalog(): the destination has a type of this schema and name … */
+	bool exists_at_target;
+	bool base_exists_at_target; /* … and one of the base type's */
+};
+
+struct source_table {
+	uint32_t oid;
+	char *schema;
+	char *name;
+	bool partitioned;
+	bool partition; /* a leaf or inner partition of another table */
+	char identity; /* pg_class.relreplident: d n f i; of a partitioned table what its leaves have in common */
+	int64_t estimated_rows;		   /* 0: not known */
+	int64_t bytes;				   /* with TOAST, of all partitions */
+	char *storage;				   /* see table_definition.h; NULL: not known */
+	struct source_column *columns; /* live ones, by attnum */
+	unsigned column_count;
+	struct definition *definition; /* of a table to be made, see definition.h; otherwise NULL */
+};
+
+struct target_column {
+	int attnum;
+	char *name;
+	uint32_t type;
+	char *type_schema;
+	char *type_name;
+	char *formatted;   /* for casts and staging tables; SQL as it stands */
+	char *base_schema; /* of a domain: its innermost base type, otherwise as type_… */
+	char *base_name;
+	char base_typtype; /* pg_type.typtype of that one */
+	char *equality;	   /* OPERATOR(public.=) of a type whose = is not in pg_catalog, otherwise NULL */
+	bool not_null;	   /* as a column or as a domain */
+	bool has_default;
+	bool generated;			   /* cannot be written */
+	bool identity_always;	   /* GENERATED ALWAYS AS IDENTITY */
+	int key_position;		   /* 1 … in the primary key */
+	int distribution_position; /* 1 … in the distribution key, 0: not, or no such thing */
+};
+
+enum target_storage { TARGET_HEAP, TARGET_AO_ROW, TARGET_AO_COLUMN };
+
+struct target_table {
+	bool exists; /* something of that name does */
+	uint32_t oid;
+	char kind; /* pg_class.relkind; 'r' and 'p' can be written to, 'f' stands for external tables, too */
+	bool partitioned;
+	enum target_storage storage;
+	bool has_secondary_unique; /* a unique or exclusion index beyond the one on the match key */
+	bool has_match_unique;	   /* a unique index, or the primary key, is one over the match key */
+	bool has_triggers;		   /* user triggers or foreign keys, either direction */
+	struct target_column *columns;
+	unsigned column_count;
+};
+
+enum table_state {
+	TABLE_WAITING, /* to be copied */
+	TABLE_COPYING,
+	TABLE_CATCHING_UP, /* copied, behind the others */
+	TABLE_STREAMING,
+	TABLE_HELD,
+};
+
+#define TABLE_MAX_KEY 32 /* INDEX_MAX_KEYS */
+
+struct table {
+	struct source_table source;
+	char *target_schema;
+	char *target_name;
+	struct target_table target;
+	const struct table_override *override; /* NULL: none */
+	unsigned operations;				   /* enum operation bits */
+	char *shared_with; /* names of all the tables that feed this target, itself among them; NULL: it alone */
+	bool as_text;	   /* values must travel as text: a type is not portable or differs */
+
+	bool created; /* the target was made a moment ago, by this program */
+	bool begun;	  /* rows of a copy of ours that is not finished, or not to be kept, are in the target */
+	bool late;	  /* it is copied while the others stream, see late_copy.h */
+	uint64_t altered_lsn; /* of a late one: the last transaction that changed its definition, 0: none yet */
+	enum table_state state;
+	uint64_t snapshot_lsn; /* changes of transactions that committed before are in the copy */
+	int64_t rows_copied;
+	char *error; /* why it is held */
+
+	/*
+	 * What the source's table was when the target was last brought in line with it, as sluice.tables has
+	 * it; NULL: there is no copy of it yet.  A table that has one and waits for a copy is copied anew: the
+	 * rows there are ours, and cleared first.  While a table follows, `source` describes it as of the position in
+	 * the stream, which may be behind what the source's catalog says now.
+	 */
+	struct source_table *defined;
+	bool renamed;	 /* the source has another name for it by now than `defined` */
+	bool reselected; /* … and its rows were copied by another override than that of the new name */
+	bool partial;	 /* columns that the target lacks are left out (schema.changes: ignore) */
+};
+
+struct catalog {
+	struct table *tables; /* ordered by schema and name */
+	unsigned count;
+	struct definitions *definitions; /* of the tables to be made; owned */
+	bool states_read;				 /* the tables' rows in sluice.tables are taken into account */
+};
+
+const char *table_state_name(enum table_state state);
+MUST_CHECK bool table_state_parse(const char *name, enum table_state *state);
+
+/* The table with this source name, or NULL.  Binary search. */
+struct table *catalog_find(const struct catalog *catalog, const char *schema, const char *name);
+/* The table with this pg_class.oid at the source, or NULL.  Looks at every one. */
+struct table *catalog_find_oid(const struct catalog *catalog, uint32_t oid);
+/* The target's column of that name, or NULL. */
+const struct target_column *target_find_column(const struct target_table *target, const char *name);
+const struct source_column *source_find_column(const struct source_table *source, const char *name);
+
+/*
+ * The match key as positions in source.columns: the override's key, else the
+ * replica identity index (identity 'i'), else the primary key, else, with identity FULL, the unique
+ * index over NOT NULL columns.  Returns how many; 0: there is none, the whole row is
+ * the key (identity FULL) or updates and deletes cannot be followed at all.
+ */
+unsigned table_match_key(const struct table *table, unsigned key[TABLE_MAX_KEY]);
+
+/*
+ * Whether the table's values must travel as text: the binary form of one of its columns is not
+ * portable, or not that of the target's column.  Columns that the target lacks count
+ * by themselves.
+ */
+bool table_needs_text(const struct table *table);
+
+/* Memory for what a catalog holds, zeroed; out of memory ends the process. */
+void *catalog_alloc(size_t count, size_t bytes);
+char *catalog_strdup(const char *text);
+
+/* Orders the tables for catalog_find(). */
+void catalog_sort(struct catalog *catalog);
+
+void source_column_free(struct source_column *column);
+void source_table_free(struct source_table *source);
+void target_table_free(struct target_table *target);
+void catalog_free(struct catalog *catalog);
+
+#endif

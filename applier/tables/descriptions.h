@@ -1,0 +1,30 @@
+/*
+ * Which descriptions of relations the stream has replaced by newer ones.
+ *
+ * The plugin describes a changed table anew under another number and does not
+ * come back to the old one, but for partitioned tables, whose leaves may
+ * differ; those are not followed here.
+ */
+#ifndef SLUICE_DESCRIPTIONS_H
+#define SLUICE_DESCRIPTIONS_H
+
+#include "base/keymap.h"
+#include "change.h"
+
+struct descriptions {
+	struct arena memory;
+	struct keymap oids;
+	uint32_t *latest; /* by the OID's index in the map: the number of its description */
+	uint32_t latest_capacity;
+	uint32_t *replaced; /* numbers */
+	unsigned replaced_count;
+	unsigned replaced_capacity;
+};
+
+void descriptions_init(struct descriptions *descriptions);
+void descriptions_fini(struct descriptions *descriptions);
+
+/* Takes note of a description that came. */
+void descriptions_add(struct descriptions *descriptions, const struct change_relation *relation);
+
+#endif

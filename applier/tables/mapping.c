@@ -1,0 +1,237 @@
+#include "mapping.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sql.h"
+
+/* ---- columns */
+
+static bool
+list_has(const struct string_list *list, const char *name)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], name) == 0)
+			return true;
+	return false;
+}
+
+bool
+mapping_selects(const struct table *table, const char *column)
+{
+	const struct table_override *override = table->override;
+
+	return !override || override->columns.count == 0 || list_has(&override->columns, column);
+}
+
+bool
+mapping_is_subset(const struct table *table)
+{
+	for (unsigned i = 0; i < table->source.column_count; i++)
+		if (!mapping_selects(table, table->source.columns[i].name))
+			return true;
+	return false;
+}
+
+bool
+mapping_keeps_columns(const struct table *table)
+{
+	const struct table_override *override = table->override;
+
+	return !override || (override->columns.count == 0 && override->rename_count == 0);
+}
+
+const char *
+mapping_target_name(const struct table *table, const char *column)
+{
+	const struct table_override *override = table->override;
+
+	for (unsigned i = 0; override && i < override->rename_count; i++)
+		if (strcmp(override->rename[i].from, column) == 0)
+			return override->rename[i].to;
+	return column;
+}
+
+const struct target_column *
+mapping_find_target(const struct table *table, const char *column)
+{
+	if (!mapping_selects(table, column))
+		return NULL;
+	return target_find_column(&table->target, mapping_target_name(table, column));
+}
+
+const struct source_column *
+mapping_find_source(const struct table *table, const char *target_column)
+{
+	for (unsigned i = 0; i < table->source.column_count; i++) {
+		const struct source_column *column = &table->source.columns[i];
+
+		if (mapping_selects(table, column->name) &&
+			strcmp(mapping_target_name(table, column->name), target_column) == 0)
+			return column;
+	}
+	return NULL;
+}
+
+/* ---- rows */
+
+const char *
+mapping_where(const struct table *table)
+{
+	return table->override ? table->override->where : NULL;
+}
+
+/* ---- all of it in words */
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static int
+compare_renames(const void *a, const void *b)
+{
+	return strcmp(((const struct column_rename *) a)->from, ((const struct column_rename *) b)->from);
+}
+
+/* The order in which the configuration has them means nothing. */
+static void
+put_columns(struct buffer *words, const struct string_list *columns)
+{
+	char **sorted = catalog_alloc(columns->count, sizeof *sorted);
+
+	if (columns->count > 0)
+		memcpy(sorted, columns->items, columns->count * sizeof *sorted);
+	qsort(sorted, columns->count, sizeof *sorted, compare_names);
+	for (unsigned i = 0; i < columns->count; i++) {
+		buffer_printf(words, i ? ", " : "columns ");
+		sql_identifier(words, sorted[i]);
+	}
+	free(sorted);
+}
+
+static void
+put_renames(struct buffer *words, const struct column_rename *renames, unsigned count)
+{
+	struct column_rename *sorted = catalog_alloc(count, sizeof *sorted);
+
+	if (count > 0)
+		memcpy(sorted, renames, count * sizeof *sorted);
+	qsort(sorted, count, sizeof *sorted, compare_renames);
+	for (unsigned i = 0; i < count; i++) {
+		buffer_printf(words, "%s", i ? ", " : words->len > 0 ? "; rename " : "rename ");
+		sql_identifier(words, sorted[i].from);
+		buffer_printf(words, " to ");
+		sql_identifier(words, sorted[i].to);
+	}
+	free(sorted);
+}
+
+char *
+mapping_describe(const struct table *table)
+{
+	const struct table_override *override = table->override;
+	struct buffer words;
+	char *text;
+
+	buffer_init(&words, SIZE_MAX / 2, NULL, NULL);
+	if (override) {
+		put_columns(&words, &override->columns);
+		put_renames(&words, override->rename, override->rename_count);
+	}
+	if (mapping_where(table))
+		buffer_printf(&words, "%swhere %s", words.len > 0 ? "; " : "", mapping_where(table));
+	if (words.len == 0)
+		buffer_printf(&words, "all");
+	buffer_put_u8(&words, '\0');
+	text = catalog_strdup((const char *) words.data);
+	buffer_fini(&words);
+	return text;
+}
+
+/* ---- several sources of one target */
+
+static int
+compare_targets(const void *a, const void *b)
+{
+	const struct table *x = *(const struct table *const *) a, *y = *(const struct table *const *) b;
+	int order = strcmp(x->target_schema, y->target_schema);
+
+	return order ? order : strcmp(x->target_name, y->target_name);
+}
+
+/* The names of those of `tables`, all of one target. */
+static char *
+names_of(struct table *const *tables, unsigned count)
+{
+	struct buffer names;
+	char *text;
+
+	buffer_init(&names, SIZE_MAX / 2, NULL, NULL);
+	for (unsigned i = 0; i < count; i++)
+		buffer_printf(&names, "%s%s.%s",
+					  i == 0		   ? ""
+					  : i + 1 == count ? " and "
+									   : ", ",
+					  tables[i]->source.schema, tables[i]->source.name);
+	buffer_put_u8(&names, '\0');
+	text = catalog_strdup((const char *) names.data);
+	buffer_fini(&names);
+	return text;
+}
+
+static void
+mark_shared(struct table **tables, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		free(tables[i]->shared_with);
+		tables[i]->shared_with = count > 1 ? names_of(tables, count) : NULL;
+	}
+}
+
+void
+mapping_find_shared(struct catalog *catalog)
+{
+	struct table **sorted = catalog_alloc(catalog->count, sizeof(struct table *));
+	unsigned first = 0;
+
+	for (unsigned i = 0; i < catalog->count; i++)
+		sorted[i] = &catalog->tables[i];
+	if (catalog->count > 1)
+		qsort(sorted, catalog->count, sizeof(*sorted), compare_targets);
+	for (unsigned i = 1; i <= catalog->count; i++) {
+		if (i < catalog->count && compare_targets(&sorted[first], &sorted[i]) == 0)
+			continue;
+		mark_shared(sorted + first, i - first);
+		first = i;
+	}
+	free(sorted);
+}
+
+bool
+mapping_is_first(const struct catalog *catalog, unsigned number)
+{
+	const struct table *table = &catalog->tables[number];
+
+	for (unsigned i = 0; table->shared_with && i < number; i++) {
+		const struct table *earlier = &catalog->tables[i];
+
+		if (compare_targets(&earlier, &table) == 0)
+			return false;
+	}
+	return true;
+}
+
+#define UNIQUE_VIOLATION "23505"
+
+void
+mapping_explain_collision(const struct table *table, struct error *err)
+{
+	if (!table->shared_with || strcmp(err->sqlstate, UNIQUE_VIOLATION) != 0)
+		return;
+	error_hint(err,
+			   "%s share the target, and their keys must not collide: change one of the two rows, keep one"
+			   " out by tables.overrides[].where, or give the tables targets of their own.",
+			   table->shared_with);
+}

@@ -1,0 +1,536 @@
+#include "schema_change.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sql.h"
+#include "dialect/ddl_column.h"
+#include "mapping.h"
+#include "table_definition.h"
+
+struct plan {
+	struct schema_change *change;
+	const struct schema_question *question;
+	const struct table *table;
+	const struct source_table *before;
+	const struct source_table *after;
+	unsigned renames;
+};
+
+/* A worse verdict does not give way to a better one. */
+static void PRINTF_LIKE(3, 4) judge(struct plan *p, enum schema_verdict verdict, const char *format, ...)
+{
+	va_list args;
+
+	if (p->change->verdict >= verdict)
+		return;
+	p->change->verdict = verdict;
+	va_start(args, format);
+	vsnprintf(p->change->reason, sizeof p->change->reason, format, args);
+	va_end(args);
+}
+
+/* ---- statements */
+
+static struct buffer *
+alter(struct plan *p)
+{
+	struct buffer *sql = &p->change->sql;
+
+	judge(p, SCHEMA_ALTER, "%s", "");
+	buffer_printf(sql, "ALTER TABLE ");
+	sql_qualified(sql, p->table->target_schema, p->table->target_name);
+	return sql;
+}
+
+static struct buffer *
+alter_column(struct plan *p, const char *column)
+{
+	struct buffer *sql = alter(p);
+
+	buffer_printf(sql, " ALTER COLUMN ");
+	sql_identifier(sql, mapping_target_name(p->table, column));
+	return sql;
+}
+
+static const struct target_column *
+target_column(const struct plan *p, const char *name)
+{
+	return mapping_find_target(p->table, name);
+}
+
+/* ---- columns that the configuration names */
+
+static bool
+list_has(const struct string_list *list, const char *name)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Whether the table's override speaks of the column: what it says would mean another one, or none. */
+static bool
+is_configured(const struct plan *p, const char *column)
+{
+	const struct table_override *override = p->table->override;
+
+	if (!override)
+		return false;
+	return list_has(&override->columns, column) || list_has(&override->key, column) ||
+		   list_has(&override->distributed_by, column) ||
+		   strcmp(mapping_target_name(p->table, column), column) != 0 ||
+		   (override->where && strstr(override->where, column));
+}
+
+static void
+refuse_configured(struct plan *p)
+{
+	for (unsigned i = 0; i < p->before->column_count; i++) {
+		const struct source_column *column = &p->before->columns[i];
+		const struct source_column *after = table_definition_find(p->after, column->attnum);
+
+		if ((!after || strcmp(after->name, column->name) != 0) && is_configured(p, column->name))
+			judge(p, SCHEMA_REFUSE,
+				  "column \"%s\" was %s, and tables.overrides in the configuration speaks of it",
+				  column->name, after ? "renamed" : "dropped");
+	}
+}
+
+/* ---- columns that went */
+
+static bool
+is_dropped(const struct plan *p, const struct source_column *column)
+{
+	return !table_definition_find(p->after, column->attnum);
+}
+
+static void
+drop_columns(struct plan *p)
+{
+	for (unsigned i = 0; i < p->before->column_count; i++) {
+		const struct source_column *column = &p->before->columns[i];
+		const struct target_column *target = target_column(p, column->name);
+		/* Nothing would feed it any more. */
+		bool needed = source_find_column(p->after, column->name) ||
+					  (target && target->not_null && !target->has_default);
+
+		if (!is_dropped(p, column) || !target || is_configured(p, column->name) ||
+			(p->question->needed_only && !needed))
+			continue;
+		buffer_printf(alter(p), " DROP COLUMN ");
+		sql_identifier(&p->change->sql, column->name);
+		buffer_printf(&p->change->sql, ";\n");
+	}
+}
+
+/* ---- columns with another name */
+
+static void
+put_rename(struct plan *p, const char *from, const char *to)
+{
+	buffer_printf(alter(p), " RENAME COLUMN ");
+	sql_identifier(&p->change->sql, from);
+	buffer_printf(&p->change->sql, " TO ");
+	sql_identifier(&p->change->sql, to);
+	buffer_printf(&p->change->sql, ";\n");
+}
+
+/* The column before it was renamed, where the target still has to follow; NULL otherwise. */
+static const struct source_column *
+renamed_from(const struct plan *p, const struct source_column *column)
+{
+	const struct source_column *before = table_definition_find(p->before, column->attnum);
+
+	if (!before || strcmp(before->name, column->name) == 0 || !target_column(p, before->name) ||
+		is_configured(p, before->name))
+		return NULL;
+	return before;
+}
+
+static bool
+is_renamed(const struct plan *p, const char *old_name)
+{
+	const struct source_column *before = source_find_column(p->before, old_name);
+	const struct source_column *after = before ? table_definition_find(p->after, before->attnum) : NULL;
+
+	return after && strcmp(after->name, old_name) != 0;
+}
+
+/* The target's column of a name that is given to another one: it must leave first. */
+static bool
+is_in_the_way(const struct plan *p, const char *name)
+{
+	const struct source_column *before = source_find_column(p->before, name);
+
+	return target_column(p, name) && !(before && is_dropped(p, before));
+}
+
+/* Names that pass from one column to another do so by way of a third. */
+static void
+rename_columns(struct plan *p)
+{
+	char by_way[64];
+
+	for (unsigned i = 0; i < p->after->column_count; i++) {
+		const struct source_column *column = &p->after->columns[i];
+		const struct source_column *from = renamed_from(p, column);
+
+		if (!from || !is_in_the_way(p, column->name))
+			continue;
+		if (!is_renamed(p, column->name)) {
+			judge(p, SCHEMA_REFUSE, "column \"%s\" was renamed to \"%s\", which the target has already",
+				  from->name, column->name);
+			continue;
+		}
+		snprintf(by_way, sizeof by_way, "sluice_renamed_%d", column->attnum);
+		put_rename(p, from->name, by_way);
+	}
+	for (unsigned i = 0; i < p->after->column_count; i++) {
+		const struct source_column *column = &p->after->columns[i];
+		const struct source_column *from = renamed_from(p, column);
+
+		if (!from)
+			continue;
+		snprintf(by_way, sizeof by_way, "sluice_renamed_%d", column->attnum);
+		put_rename(p, is_in_the_way(p, column->name) ? by_way : from->name, column->name);
+	}
+}
+
+/* ---- columns that stay: type, NOT NULL */
+
+/* The target's column as it was before the renames. */
+static const struct target_column *
+target_of(const struct plan *p, const struct source_column *column)
+{
+	const struct source_column *from = renamed_from(p, column);
+
+	return target_column(p, from ? from->name : column->name);
+}
+
+static const char *
+type_of(struct buffer *type, const struct source_column *column)
+{
+	buffer_reset(type);
+	ddl_put_column_type(type, column);
+	buffer_put_u8(type, '\0');
+	return (const char *) type->data;
+}
+
+static bool
+is_text(const struct target_column *column)
+{
+	return strcmp(column->formatted, "text") == 0 || strcmp(column->formatted, "character varying") == 0;
+}
+
+static void
+put_retype(struct plan *p, const struct source_column *column, const struct target_column *target,
+		   const char *type)
+{
+	struct buffer *sql;
+
+	/* Its own type's constant need not become one of the other. */
+	if (target->has_default)
+		buffer_printf(alter_column(p, column->name), " DROP DEFAULT;\n");
+	sql = alter_column(p, column->name);
+	buffer_printf(sql, " TYPE %s USING ", type);
+	if (p->question->emptied)
+		buffer_printf(sql, "NULL");
+	else
+		sql_identifier(sql, mapping_target_name(p->table, column->name));
+	buffer_printf(sql, "::%s;\n", type);
+}
+
+static void
+retype_column(struct plan *p, const struct source_column *column, const struct source_column *before,
+			  const struct target_column *target)
+{
+	struct buffer old_type, new_type;
+
+	if (column->type == before->type && column->typmod == before->typmod)
+		return;
+	buffer_init(&old_type, SIZE_MAX / 2, NULL, NULL);
+	buffer_init(&new_type, SIZE_MAX / 2, NULL, NULL);
+	if (strcmp(target->formatted, type_of(&new_type, column)) != 0) {
+		bool chosen = before->formatted && strcmp(target->formatted, type_of(&old_type, before)) != 0;
+
+		if (!p->question->emptied && p->question->rewritten)
+			judge(p, SCHEMA_COPY,
+				  "column \"%s\" changed its type to %s, and the server wrote its values anew", column->name,
+				  column->formatted);
+		else if (chosen && !is_text(target))
+			judge(p, SCHEMA_REFUSE, "column \"%s\" changed its type to %s; the target's is %s", column->name,
+				  column->formatted, target->formatted);
+		else if (!chosen)
+			put_retype(p, column, target, (const char *) new_type.data);
+	} else if (!p->question->emptied && p->question->rewritten) {
+		judge(p, SCHEMA_COPY, "column \"%s\" changed its type to %s, and the server wrote its values anew",
+			  column->name, column->formatted);
+	}
+	buffer_fini(&old_type);
+	buffer_fini(&new_type);
+}
+
+static void
+retype_columns(struct plan *p)
+{
+	for (unsigned i = 0; i < p->after->column_count; i++) {
+		const struct source_column *column = &p->after->columns[i];
+		const struct source_column *before = table_definition_find(p->before, column->attnum);
+		const struct target_column *target = before ? target_of(p, column) : NULL;
+
+		if (target)
+			retype_column(p, column, before, target);
+	}
+}
+
+static void
+change_nulls(struct plan *p, bool not_null)
+{
+	for (unsigned i = 0; i < p->after->column_count; i++) {
+		const struct source_column *column = &p->after->columns[i];
+		const struct source_column *before = table_definition_find(p->before, column->attnum);
+		const struct target_column *target = before ? target_of(p, column) : NULL;
+
+		if (!target || before->not_null == column->not_null || column->not_null != not_null ||
+			target->not_null == not_null || (not_null && p->question->needed_only))
+			continue;
+		buffer_printf(alter_column(p, column->name), not_null ? " SET NOT NULL;\n" : " DROP NOT NULL;\n");
+	}
+}
+
+/* ---- columns that are new */
+
+static void
+put_added(struct plan *p, const struct source_column *column, const char *value)
+{
+	struct buffer *sql = alter(p);
+
+	buffer_printf(sql, " ADD COLUMN ");
+	sql_identifier(sql, mapping_target_name(p->table, column->name));
+	buffer_put_u8(sql, ' ');
+	ddl_put_column_type(sql, column);
+	if (value) {
+		buffer_printf(sql, " DEFAULT ");
+		sql_literal(sql, value);
+		buffer_printf(sql, "::");
+		ddl_put_column_type(sql, column);
+	}
+	if (column->not_null)
+		buffer_printf(sql, " NOT NULL");
+	buffer_printf(sql, ";\n");
+}
+
+/* Whether the target's column of that name is another one that leaves. */
+static bool
+is_vacated(const struct plan *p, const char *name)
+{
+	const struct source_column *before = source_find_column(p->before, name);
+
+	return before && (is_dropped(p, before) || is_renamed(p, name));
+}
+
+static void
+add_column(struct plan *p, const struct source_column *column, const struct schema_value *value)
+{
+	bool there = target_column(p, column->name) && !is_vacated(p, column->name);
+
+	if (!mapping_selects(p->table, column->name))
+		return;
+	if (p->question->emptied) {
+		if (!there)
+			put_added(p, column, NULL);
+	} else if (there) {
+		judge(p, SCHEMA_COPY, "column \"%s\" is new, and the target had one of that name", column->name);
+	} else if (!value || !value->known) {
+		judge(p, SCHEMA_COPY, "column \"%s\" is new, and its values in the rows there are cannot be told",
+			  column->name);
+		put_added(p, column, NULL);
+	} else {
+		put_added(p, column, value->text);
+	}
+}
+
+static void
+add_columns(struct plan *p)
+{
+	for (unsigned i = 0; i < p->after->column_count; i++)
+		if (!table_definition_find(p->before, p->after->columns[i].attnum))
+			add_column(p, &p->after->columns[i], p->question->values ? &p->question->values[i] : NULL);
+}
+
+/* ---- the primary key */
+
+static unsigned
+primary_attnums(const struct source_table *source, const struct source_column *key[TABLE_MAX_KEY])
+{
+	unsigned count = 0;
+
+	for (int at = 1; at <= TABLE_MAX_KEY; at++)
+		for (unsigned i = 0; i < source->column_count; i++)
+			if (source->columns[i].primary_position == at && count < TABLE_MAX_KEY)
+				key[count++] = &source->columns[i];
+	return count;
+}
+
+static bool
+primary_changed(const struct plan *p)
+{
+	const struct source_column *before[TABLE_MAX_KEY], *after[TABLE_MAX_KEY];
+	unsigned before_count = primary_attnums(p->before, before),
+			 after_count = primary_attnums(p->after, after);
+
+	if (before_count != after_count)
+		return true;
+	for (unsigned i = 0; i < before_count; i++) {
+		const struct source_column *column = table_definition_find(p->after, before[i]->attnum);
+
+		if (!column || !column->primary_position)
+			return true;
+	}
+	return false;
+}
+
+static void
+drop_primary(struct plan *p)
+{
+	struct buffer *sql;
+
+	if (!p->question->primary_name || !primary_changed(p))
+		return;
+	sql = alter(p);
+	buffer_printf(sql, " DROP CONSTRAINT ");
+	sql_identifier(sql, p->question->primary_name);
+	buffer_printf(sql, ";\n");
+}
+
+/* A unique index must hold the distribution key, and lies on heap storage. */
+static bool
+allows_primary(const struct plan *p)
+{
+	const struct target_table *target = &p->table->target;
+
+	if (!p->question->dialect->has_segments)
+		return true;
+	if (target->storage != TARGET_HEAP)
+		return false;
+	for (unsigned i = 0; i < target->column_count; i++) {
+		const struct source_column *column = mapping_find_source(p->table, target->columns[i].name);
+
+		if (target->columns[i].distribution_position && !(column && column->primary_position))
+			return false;
+	}
+	return true;
+}
+
+static void
+add_primary(struct plan *p)
+{
+	const struct source_column *key[TABLE_MAX_KEY];
+	unsigned count = primary_attnums(p->after, key);
+	struct buffer *sql;
+
+	if (count == 0 || p->question->needed_only || !primary_changed(p) || !allows_primary(p))
+		return;
+	sql = alter(p);
+	buffer_printf(sql, " ADD PRIMARY KEY (");
+	for (unsigned i = 0; i < count; i++) {
+		buffer_printf(sql, i ? ", " : "");
+		sql_identifier(sql, mapping_target_name(p->table, key[i]->name));
+	}
+	buffer_printf(sql, ");\n");
+}
+
+/* ---- the table's own name */
+
+static void
+rename_table(struct plan *p)
+{
+	const struct table *table = p->table;
+	const char *schema = p->after->schema, *name = p->after->name;
+	struct buffer *sql;
+
+	if (strcmp(p->before->schema, schema) == 0 && strcmp(p->before->name, name) == 0)
+		return;
+	/* Where the rows are to be copied anew, the override is that of the new name. */
+	if (table->override && p->question->emptied)
+		return;
+	if (table->override) {
+		judge(p, SCHEMA_REFUSE,
+			  "it was renamed to %s.%s, and tables.overrides in the configuration names it %s.%s", schema,
+			  name, p->before->schema, p->before->name);
+		return;
+	}
+	p->change->renamed = true;
+	if (strcmp(table->target_schema, schema) == 0 && strcmp(table->target_name, name) == 0)
+		return;
+	if (strcmp(table->target_name, name) != 0) {
+		sql = alter(p);
+		buffer_printf(sql, " RENAME TO ");
+		sql_identifier(sql, name);
+		buffer_printf(sql, ";\n");
+	}
+	if (strcmp(table->target_schema, schema) == 0)
+		return;
+	judge(p, SCHEMA_ALTER, "%s", "");
+	sql = &p->change->sql;
+	buffer_printf(sql, "CREATE SCHEMA IF NOT EXISTS ");
+	sql_identifier(sql, schema);
+	buffer_printf(sql, ";\nALTER TABLE ");
+	sql_qualified(sql, table->target_schema, name);
+	buffer_printf(sql, " SET SCHEMA ");
+	sql_identifier(sql, schema);
+	buffer_printf(sql, ";\n");
+}
+
+/* ---- all of it */
+
+void
+schema_change_plan(struct schema_change *change, const struct schema_question *question)
+{
+	struct plan p = {
+		.change = change,
+		.question = question,
+		.table = question->table,
+		.before = question->before,
+		.after = &question->table->source,
+	};
+
+	*change = (struct schema_change){.verdict = SCHEMA_FITS};
+	buffer_init(&change->sql, SIZE_MAX / 2, NULL, NULL);
+	refuse_configured(&p);
+	drop_primary(&p);
+	drop_columns(&p);
+	if (!question->common_only)
+		rename_columns(&p);
+	retype_columns(&p);
+	change_nulls(&p, false);
+	if (!question->common_only)
+		add_columns(&p);
+	change_nulls(&p, true);
+	add_primary(&p);
+	rename_table(&p);
+	buffer_put_u8(&change->sql, '\0');
+}
+
+void
+schema_change_fini(struct schema_change *change)
+{
+	buffer_fini(&change->sql);
+}
+
+void
+schema_change_line(const struct schema_change *change, char *out, size_t out_bytes)
+{
+	size_t len;
+
+	snprintf(out, out_bytes, "%s", (const char *) change->sql.data);
+	len = strlen(out);
+	while (len > 0 && (out[len - 1] == '\n' || out[len - 1] == ';'))
+		out[--len] = '\0';
+	for (char *c = out; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+}

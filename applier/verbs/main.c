@@ -1,0 +1,407 @@
+/*
+ * The command line: one table of options, one of verbs, from which parsing and
+ * help both come.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "decode.h"
+#include "lsn.h"
+#include "verbs.h"
+
+#define SENTENCE_MAX (ERROR_MESSAGE_MAX + ERROR_HINT_MAX + 16)
+
+enum option_bit {
+	OPTION_CONFIG = 1 << 0,
+	OPTION_UNTIL = 1 << 1,
+	OPTION_JSON = 1 << 2,
+	OPTION_WATCH = 1 << 3,
+	OPTION_FORCE = 1 << 4,
+	OPTION_HELP = 1 << 5,
+	OPTION_CREATE = 1 << 6,
+	OPTION_LIMIT = 1 << 7,
+	ARGUMENTS_TABLES = 1 << 16, /* no option: the verb takes names of tables */
+};
+
+struct option_spec {
+	enum option_bit bit;
+	const char *name;
+	char letter;		  /* 0: none */
+	const char *argument; /* NULL: takes none */
+	const char *help;
+};
+
+/* clang-format off */
+static const struct option_spec options[] = {
+	{OPTION_CONFIG, "config", 'c', "FILE", "the configuration file"},
+	{OPTION_UNTIL, "until", 0, "POSITION", "end once everything up to there is durable at the destination:\n"
+		"                          current (the source's position at the start) or an LSN"},
+	{OPTION_JSON, "json", 0, NULL, "one JSON object on one line"},
+	{OPTION_WATCH, "watch", 0, NULL, "show it again every two seconds, until interrupted"},
+	{OPTION_LIMIT, "limit", 0, "N", "show at most so many differing rows a table (100)"},
+	{OPTION_FORCE, "force", 0, NULL, "go on when the source cannot be reached"},
+	{OPTION_CREATE, "create", 0, NULL, "make sequences that are missing, and the columns' defaults"},
+	{OPTION_HELP, "help", 'h', NULL, "show this help"},
+};
+/* clang-format on */
+
+typedef bool (*verb_function)(struct loop *loop, const struct config *config, const struct command *command,
+							  struct error *err);
+
+struct verb {
+	const char *name;
+	const char *arguments; /* after the verb in the usage line */
+	unsigned options;	   /* enum option_bit; --help comes by itself */
+	verb_function run;	   /* NULL: decode, which needs neither configuration nor servers */
+	const char *summary;
+	const char *details;
+};
+
+static bool
+verb_run(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
+{
+	return session_run(loop, config, command->config_path, command->until, err);
+}
+
+static const struct verb verbs[] = {
+	{"check", "-c FILE", OPTION_CONFIG, verb_check, "precheck both ends and every table",
+	 "Prints one line a check: ok, warning or failed, and why. Changes nothing. Exit status 3 when a check\n"
+	 "failed, otherwise 0."},
+	{"schema", "-c FILE", OPTION_CONFIG, verb_schema, "print the destination DDL that run would execute",
+	 "Prints what is to be made at the destination: schemas, types, tables, indexes. Changes nothing."},
+	{"run", "-c FILE [--until current|LSN]", OPTION_CONFIG | OPTION_UNTIL, verb_run,
+	 "copy what is not copied yet, then follow the source",
+	 "Runs in the foreground until it is told to stop; logs to standard error. SIGTERM or SIGINT finishes\n"
+	 "the batch in hand and exits 0; a second one exits at once. Nothing is lost either way."},
+	{"status", "-c FILE [--json] [--watch]", OPTION_CONFIG | OPTION_JSON | OPTION_WATCH, verb_status,
+	 "show phase, lag and every table", "Works whether or not the daemon runs."},
+	{"sequences", "-c FILE [--create]", OPTION_CONFIG | OPTION_CREATE, verb_sequences,
+	 "set the destination's sequences to where the source's stand",
+	 "For a cut-over: sequences are not replicated. Of those that columns of synchronised tables own or "
+	 "have\n"
+	 "in their defaults, sets the destination's to the position of the source's, and prints a line for "
+	 "each."},
+	{"pause", "-c FILE", OPTION_CONFIG, verb_pause, "let the running daemon stand still",
+	 "It applies the transactions that it has begun, then nothing more until resume. Its connections\n"
+	 "stay, and the slot holds back WAL meanwhile. Returns once all is durable, and prints the position."},
+	{"resume", "-c FILE", OPTION_CONFIG, verb_resume, "let it go on", "Ends a pause."},
+	{"reload", "-c FILE", OPTION_CONFIG, verb_reload, "let it read its configuration again",
+	 "The new configuration is checked first: where it is wrong, or a check fails, the daemon says so\n"
+	 "and goes on with the one it has. Task, slot, both ends and apply.spill_directory need a new start."},
+	{"table", "add|remove|resync -c FILE TABLE...", OPTION_CONFIG | ARGUMENTS_TABLES, verb_table,
+	 "change the tables of a task",
+	 "add: copy and follow tables that tables.include does not match. remove: follow them no more; their\n"
+	 "targets stay as they are. resync: clear their targets and copy them anew. The other tables go on\n"
+	 "meanwhile. A running daemon is told, and answers once it has checked that it can be done; where none\n"
+	 "runs, the next one does it."},
+	{"stop", "-c FILE", OPTION_CONFIG, verb_stop, "end it",
+	 "As SIGTERM does: the batch in hand is finished. Returns when the daemon has let go of the task."},
+	{"compare", "-c FILE [TABLE...]", OPTION_CONFIG | OPTION_JSON | OPTION_LIMIT | ARGUMENTS_TABLES,
+	 verb_compare, "compare source and destination data at one common point",
+	 "Reads all rows of both sides as of one position, while everything goes on, and prints a line a table\n"
+	 "and the rows that differ: missing (at the destination), extra (there alone), changed. TABLE is a\n"
+	 "name or a pattern as in the configuration; none means all. Writes nothing. Exit status 4 when\n"
+	 "something differs, 1 when a table could not be compared."},
+	{"decode", "[FILE]", 0, NULL, "print captured plugin output as text",
+	 "Reads what pg_recvlogical wrote with format=binary, from the file or from standard input, and prints\n"
+	 "one line a message."},
+	{"drop", "-c FILE [--force]", OPTION_CONFIG | OPTION_FORCE, verb_drop,
+	 "remove the slot and this task's state",
+	 "Drops the replication slot at the source and the task's rows in the destination's schema sluice, so\n"
+	 "that the task can start afresh. The data stays. Refuses while a daemon runs."},
+};
+
+#define countof(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char exit_statuses[] = "Exit status: 0 done, 1 the work failed, 2 wrong usage or configuration, "
+									"3 a precheck failed,\n4 compare found a difference.\n";
+
+/* ---- help */
+
+static void
+print_help(FILE *out)
+{
+	fprintf(
+		out,
+		"sluice keeps a Greenplum or PostgreSQL database in step with a PostgreSQL database.\n\nUsage:\n");
+	for (size_t i = 0; i < countof(verbs); i++)
+		fprintf(out, "  sluice %-9s %-29s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+	fprintf(out, "  sluice --help | --version\n  sluice VERB --help\n\n%s", exit_statuses);
+}
+
+static void
+print_option(FILE *out, const struct option_spec *option)
+{
+	char names[40];
+
+	snprintf(names, sizeof names, "%c%c%s--%s%s%s", option->letter ? '-' : ' ',
+			 option->letter ? option->letter : ' ', option->letter ? ", " : "  ", option->name,
+			 option->argument ? " " : "", option->argument ? option->argument : "");
+	fprintf(out, "  %-22s  %s\n", names, option->help);
+}
+
+static void
+print_verb_help(FILE *out, const struct verb *verb)
+{
+	fprintf(out, "sluice %s: %s\n\nUsage: sluice %s %s\n\n%s\n\nOptions:\n", verb->name, verb->summary,
+			verb->name, verb->arguments, verb->details);
+	for (size_t i = 0; i < countof(options); i++)
+		if (options[i].bit & (verb->options | OPTION_HELP))
+			print_option(out, &options[i]);
+	fprintf(out, "\n%s", exit_statuses);
+}
+
+/* ---- the command line */
+
+static const struct verb *
+find_verb(const char *name)
+{
+	for (size_t i = 0; i < countof(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static bool
+parse_until(const char *text, struct until *until, struct error *err)
+{
+	if (strcmp(text, "current") == 0) {
+		until->kind = UNTIL_CURRENT;
+		return true;
+	}
+	until->kind = UNTIL_LSN;
+	if (lsn_parse(text, &until->lsn))
+		return true;
+	return error_set(err, ERROR_CONFIG, "--until takes \"current\" or an LSN such as 16/B374D848, not \"%s\"",
+					 text);
+}
+
+static bool
+parse_limit(const char *text, unsigned *limit, struct error *err)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	*limit = (unsigned) value;
+	if (*text >= '0' && *text <= '9' && *end == '\0' && value >= 1 && value <= 1000000)
+		return true;
+	return error_set(err, ERROR_CONFIG, "--limit takes a number from 1 to 1000000, not \"%s\"", text);
+}
+
+static bool
+take_option(enum option_bit bit, const char *argument, struct command *command, struct error *err)
+{
+	switch (bit) {
+	case OPTION_CONFIG:
+		command->config_path = argument;
+		return true;
+	case OPTION_UNTIL:
+		return parse_until(argument, &command->until, err);
+	case OPTION_JSON:
+		command->json = true;
+		return true;
+	case OPTION_WATCH:
+		command->watch = true;
+		return true;
+	case OPTION_FORCE:
+		command->force = true;
+		return true;
+	case OPTION_CREATE:
+		command->create = true;
+		return true;
+	case OPTION_LIMIT:
+		return parse_limit(argument, &command->limit, err);
+	case OPTION_HELP:
+	case ARGUMENTS_TABLES:
+		break;
+	}
+	return true;
+}
+
+/* getopt's tables for the options that the verb has. */
+static void
+list_options(const struct verb *verb, struct option *longs, char *letters)
+{
+	*letters++ = ':'; /* a missing argument is told from an unknown option, and nothing printed */
+	for (size_t i = 0; i < countof(options); i++) {
+		const struct option_spec *spec = &options[i];
+
+		if (!(spec->bit & (verb->options | OPTION_HELP)))
+			continue;
+		*longs++ = (struct option){spec->name, spec->argument ? required_argument : no_argument, NULL,
+								   (int) spec->bit + 256};
+		if (spec->letter) {
+			*letters++ = spec->letter;
+			if (spec->argument)
+				*letters++ = ':';
+		}
+	}
+	*longs = (struct option){0};
+	*letters = '\0';
+}
+
+static const struct option_spec *
+find_option(int found)
+{
+	for (size_t i = 0; i < countof(options); i++)
+		if ((options[i].letter && options[i].letter == found) || (int) options[i].bit + 256 == found)
+			return &options[i];
+	return NULL;
+}
+
+static bool
+check_usage(const struct verb *verb, struct command *command, char **rest, struct error *err)
+{
+	if (!verb->run && *rest)
+		command->file = *rest++;
+	for (command->tables.items = rest; verb->options & ARGUMENTS_TABLES && *rest; rest++)
+		command->tables.count++;
+	if (*rest)
+		error_set(err, ERROR_CONFIG, "%s does not take the argument \"%s\"", verb->name, *rest);
+	else if (verb->options & OPTION_CONFIG && !command->config_path)
+		error_set(err, ERROR_CONFIG, "%s needs a configuration file: -c FILE", verb->name);
+	else
+		return true;
+	return false;
+}
+
+enum parsed { PARSED_RUN, PARSED_HELP, PARSED_WRONG };
+
+static enum parsed
+parse_arguments(const struct verb *verb, int argc, char **argv, struct command *command, struct error *err)
+{
+	struct option longs[countof(options) + 1];
+	char letters[2 * countof(options) + 2];
+	int found;
+
+	list_options(verb, longs, letters);
+	opterr = 0;
+	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		const struct option_spec *spec = find_option(found);
+
+		if (!spec)
+			error_set(err, ERROR_CONFIG, "%s: %s \"%s\"", verb->name,
+					  found == ':' ? "no argument for" : "unknown or ambiguous option", argv[optind - 1]);
+		else if (spec->bit == OPTION_HELP)
+			return PARSED_HELP;
+		if (!spec || !take_option(spec->bit, optarg, command, err))
+			return PARSED_WRONG;
+	}
+	return check_usage(verb, command, argv + optind, err) ? PARSED_RUN : PARSED_WRONG;
+}
+
+/* ---- running a verb */
+
+static bool
+check_conninfo(const char *path, const char *key, const char *conninfo, struct error *err)
+{
+	return connection_check_conninfo(conninfo, err) || error_context(err, "%s: \"%s\"", path, key);
+}
+
+/* All that can be known to be wrong before a server is asked. */
+static bool
+load_config(const char *path, struct config *config, struct error *err)
+{
+	if (!config_load(path, config, err))
+		return false;
+	if (check_conninfo(path, "source.conninfo", config->source.conninfo, err) &&
+		check_conninfo(path, "destination.conninfo", config->destination.conninfo, err))
+		return true;
+	config_free(config);
+	return false;
+}
+
+static bool
+run_verb(const struct verb *verb, const struct command *command, struct error *err)
+{
+	struct config config;
+	struct loop *loop;
+	bool done;
+
+	if (!verb->run)
+		return decode_run(command->file, err);
+	if (!load_config(command->config_path, &config, err))
+		return false;
+	log_init(config.log_level, config.log_format);
+	loop = loop_create();
+	done = verb->run(loop, &config, command, err);
+	loop_destroy(loop);
+	config_free(&config);
+	return done;
+}
+
+/* The last line on standard error of a command that failed. */
+static int
+fail(const struct error *err)
+{
+	char sentence[SENTENCE_MAX];
+
+	if (error_exit_status(err) == 0)
+		return 0;
+	error_sentence(err, sentence, sizeof sentence);
+	fprintf(stderr, "sluice: %s\n", sentence);
+	return error_exit_status(err);
+}
+
+static int
+fail_usage(const struct verb *verb, struct error *err)
+{
+	if (verb)
+		error_hint(err, "Try \"sluice %s --help\".", verb->name);
+	else
+		error_hint(err, "Try \"sluice --help\".");
+	return fail(err);
+}
+
+static int
+main_verb(const struct verb *verb, int argc, char **argv)
+{
+	struct command command = {0};
+	struct error err;
+
+	error_clear(&err);
+	switch (parse_arguments(verb, argc, argv, &command, &err)) {
+	case PARSED_HELP:
+		print_verb_help(stdout, verb);
+		return 0;
+	case PARSED_WRONG:
+		return fail_usage(verb, &err);
+	case PARSED_RUN:
+		break;
+	}
+	if (!run_verb(verb, &command, &err))
+		return fail(&err);
+	/* A full disk or a closed pipe must not pass for success. */
+	if (fflush(stdout) != 0) {
+		error_set(&err, ERROR_DATA, "could not write to standard output");
+		return fail(&err);
+	}
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+	const struct verb *verb = name ? find_verb(name) : NULL;
+	struct error err;
+
+	if (verb)
+		return main_verb(verb, argc - 1, argv + 1);
+	if (name && (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)) {
+		print_help(stdout);
+		return 0;
+	}
+	if (name && (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)) {
+		puts("sluice " SLUICE_VERSION);
+		return 0;
+	}
+	if (!name)
+		error_set(&err, ERROR_CONFIG, "no verb given");
+	else
+		error_set(&err, ERROR_CONFIG, "unknown %s \"%s\"", name[0] == '-' ? "option" : "verb", name);
+	return fail_usage(NULL, &err);
+}

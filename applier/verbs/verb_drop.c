@@ -1,0 +1,127 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "servers/source.h"
+#include "state/progress.h"
+#include "verbs.h"
+
+#define RELEASE_WAIT_MS 10000
+#define RELEASE_POLL_MS 200
+
+/* An end that cannot be reached fails the verb, or is left out by --force. */
+static bool
+reach(bool reached, const struct command *command, const char *what_stays, struct error *err)
+{
+	if (reached)
+		return true;
+	if (err->class == ERROR_CONFIG)
+		return false;
+	if (!command->force)
+		return error_hint(err, "With --force, drop goes on without it; %s.", what_stays);
+	log_warning("%s; going on without it: %s", err->message, what_stays);
+	return true;
+}
+
+/* Without it, nothing is known of the task but the slot's name. */
+static bool
+open_destination(struct verb_ends *ends, struct loop *loop, const struct config *config,
+				 const struct command *command, struct progress *progress, struct error *err)
+{
+	if (!reach(verb_open_destination(ends, loop, config, err), command,
+			   "the task's rows in the destination's schema sluice stay", err))
+		return false;
+	if (!ends->dialect)
+		return true;
+	return progress_lock(ends->destination, loop, config->task, err) &&
+		   progress_read(ends->destination, config->task, progress, err);
+}
+
+/* The walsender of a daemon that was killed a moment ago lets go by itself. */
+static bool
+wait_for_release(struct loop *loop, struct connection *source, const char *name, struct source_slot *slot,
+				 struct error *err)
+{
+	for (int waited_ms = 0; slot->active && waited_ms < RELEASE_WAIT_MS; waited_ms += RELEASE_POLL_MS) {
+		if (!loop_sleep(loop, RELEASE_POLL_MS))
+			return error_set(err, ERROR_STOPPED, "stopped");
+		if (!source_read_slot(source, name, slot, err))
+			return false;
+	}
+	if (!slot->active)
+		return true;
+	error_set(err, ERROR_DATA, "slot \"%s\" is in use by process %lld of the source", name,
+			  (long long) slot->active_pid);
+	return error_hint(err, "Stop the program that reads it first.");
+}
+
+static bool
+is_ours(const char *name, const struct source_slot *slot, const char *database)
+{
+	if (!slot->exists)
+		printf("slot %s: there is none at the source\n", name);
+	else if (!slot->logical || strcmp(slot->plugin, "sluice") != 0)
+		printf("slot %s: left alone, it is not one of the plugin sluice\n", name);
+	else if (strcmp(slot->database, database) != 0)
+		printf("slot %s: left alone, it belongs to the database \"%s\"\n", name, slot->database);
+	else
+		return true;
+	return false;
+}
+
+static bool
+drop_slot(struct loop *loop, struct connection *source, const char *name, struct error *err)
+{
+	struct source_identity identity;
+	struct source_slot slot;
+
+	if (!source_identify(source, &identity, err) || !source_read_slot(source, name, &slot, err))
+		return false;
+	if (!is_ours(name, &slot, identity.database))
+		return true;
+	if (!wait_for_release(loop, source, name, &slot, err) || !source_drop_slot(source, name, err))
+		return false;
+	printf("slot %s: dropped\n", name);
+	return true;
+}
+
+static bool
+drop_state(struct connection *destination, const char *task, const struct progress *progress,
+		   struct error *err)
+{
+	if (!progress_remove(destination, task, err))
+		return false;
+	printf("task %s: %s\n", task, progress->exists ? "its state is removed" : "there is no state of it");
+	return true;
+}
+
+/* The slot goes first: while the rows are there, nothing can start afresh by mistake. */
+static bool
+drop(struct verb_ends *ends, struct loop *loop, const struct config *config, const struct command *command,
+	 struct error *err)
+{
+	struct progress progress = {0};
+	const char *slot = config->source.slot;
+
+	if (!open_destination(ends, loop, config, command, &progress, err))
+		return false;
+	if (progress.exists && progress.slot[0] != '\0')
+		slot = progress.slot;
+	if (!reach(verb_open_source(ends, loop, config, err), command,
+			   "its slot, if there still is one, must be dropped there by hand", err))
+		return false;
+	if (!ends->source && !ends->dialect)
+		return error_set(err, ERROR_DATA, "neither the source nor the destination can be reached");
+	return (!ends->source || drop_slot(loop, ends->source, slot, err)) &&
+		   (!ends->dialect || drop_state(ends->destination, config->task, &progress, err));
+}
+
+bool
+verb_drop(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
+{
+	struct verb_ends ends = {0};
+	bool dropped = drop(&ends, loop, config, command, err);
+
+	verb_ends_close(&ends);
+	return dropped;
+}

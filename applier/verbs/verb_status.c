@@ -1,0 +1,359 @@
+/*
+ * `sluice status`: what both ends say about the task, gathered into one struct
+ * status, then written as text for people or as one JSON object.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "lsn.h"
+#include "servers/retention.h"
+#include "servers/source.h"
+#include "state/progress.h"
+#include "verbs.h"
+
+#define WATCH_INTERVAL_MS 2000
+
+struct status {
+	const char *task;
+	const char *phase;
+	struct progress_report report;
+	bool source_known;
+	char source_error[ERROR_MESSAGE_MAX]; /* why it is not */
+	uint64_t source_lsn;
+	int64_t lag_bytes; /* negative: not known, likewise below */
+	double lag_s;
+	int64_t retained_bytes;
+	bool retention_notable;
+	char wal_status[16]; /* of the slot; "": there is none */
+	struct oldest_transaction oldest;
+	int64_t warn_bytes;
+};
+
+/* ---- gathering */
+
+/* A task that has never run has no rows of its tables: shows what it would copy. */
+static void
+list_selected(struct status *status, const struct catalog *catalog)
+{
+	struct progress_report *report = &status->report;
+	struct arena *memory = &report->memory;
+
+	report->table_count = catalog->count;
+	report->tables = arena_alloc_zero(memory, catalog->count * sizeof *report->tables);
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *table = &catalog->tables[i];
+
+		report->tables[i] = (struct progress_table){
+			.source = progress_table_name(memory, table->source.schema, table->source.name),
+			.target = progress_table_name(memory, table->target_schema, table->target_name),
+			.state = arena_strdup(memory, table_state_name(TABLE_WAITING)),
+		};
+	}
+}
+
+static bool
+ask_source(struct verb_ends *ends, struct loop *loop, const struct config *config, struct status *status,
+		   struct source_slot *slot, struct error *err)
+{
+	const struct progress *progress = &status->report.progress;
+	struct source_identity identity;
+
+	if (!verb_open_source(ends, loop, config, err) || !source_identify(ends->source, &identity, err) ||
+		!source_read_slot(ends->source, progress->exists ? progress->slot : config->source.slot, slot, err) ||
+		!retention_read_oldest(ends->source, &status->oldest, err))
+		return false;
+	status->source_lsn = identity.current_lsn;
+	if (progress->exists)
+		return true;
+	if (!source_read_catalog(ends->source, config, &ends->catalog, err))
+		return false;
+	list_selected(status, &ends->catalog);
+	return true;
+}
+
+static void
+measure_lag(struct status *status, const struct source_slot *slot)
+{
+	uint64_t applied = status->report.progress.applied_lsn;
+
+	if (slot->exists) {
+		status->retained_bytes = slot->retained_bytes;
+		status->retention_notable = retention_is_notable(slot, status->warn_bytes);
+		snprintf(status->wal_status, sizeof status->wal_status, "%s", slot->wal_status);
+	}
+	if (applied == 0)
+		return;
+	status->lag_bytes = status->source_lsn > applied ? (int64_t) (status->source_lsn - applied) : 0;
+	status->lag_s = status->lag_bytes == 0 ? 0 : status->report.age_s;
+}
+
+static bool
+all_streaming(const struct progress_report *report)
+{
+	for (unsigned i = 0; i < report->table_count; i++)
+		if (strcmp(report->tables[i].state, table_state_name(TABLE_WAITING)) == 0 ||
+			strcmp(report->tables[i].state, table_state_name(TABLE_COPYING)) == 0)
+			return false;
+	return true;
+}
+
+/* What the last daemon wrote holds only while there is one; a killed one wrote nothing. */
+static const char *
+judge_phase(const struct status *status, const struct source_slot *slot)
+{
+	const struct progress_report *report = &status->report;
+	const char *stored = report->phase ? report->phase : "stopped";
+	bool ended = strcmp(stored, "stopped") == 0 || strcmp(stored, "failed") == 0;
+
+	if (report->daemon_pid == 0 && !slot->active)
+		return strcmp(stored, "failed") == 0 ? "failed" : "stopped";
+	if (!ended)
+		return stored;
+	return report->progress.exists && all_streaming(report) ? "streaming" : "copying";
+}
+
+static bool
+gather(struct loop *loop, const struct config *config, struct status *status, struct error *err)
+{
+	struct source_slot slot = {0};
+	struct verb_ends ends = {0};
+	struct error source_err;
+
+	*status = (struct status){.task = config->task,
+							  .lag_bytes = -1,
+							  .lag_s = -1,
+							  .retained_bytes = -1,
+							  .warn_bytes = config->wal.warn_bytes};
+	if (!verb_open_destination(&ends, loop, config, err) ||
+		!progress_read_report(ends.destination, config->task, &status->report, err)) {
+		verb_ends_close(&ends);
+		return false;
+	}
+	status->source_known = ask_source(&ends, loop, config, status, &slot, &source_err);
+	if (status->source_known)
+		measure_lag(status, &slot);
+	else
+		snprintf(status->source_error, sizeof status->source_error, "%s", source_err.message);
+	status->phase = judge_phase(status, &slot);
+	verb_ends_close(&ends);
+	return true;
+}
+
+/* ---- as JSON */
+
+static void
+put_number(struct buffer *out, const char *name, int64_t value)
+{
+	if (value < 0)
+		buffer_printf(out, ",\"%s\":null", name);
+	else
+		buffer_printf(out, ",\"%s\":%lld", name, (long long) value);
+}
+
+static void
+put_field(struct buffer *out, const char *name, const char *value)
+{
+	buffer_printf(out, ",\"%s\":", name);
+	json_string(out, value);
+}
+
+static void
+put_json_table(struct buffer *out, const struct progress_table *table)
+{
+	buffer_printf(out, "{\"source\":");
+	json_string(out, table->source);
+	put_field(out, "target", table->target);
+	put_field(out, "state", table->state);
+	put_number(out, "rows_copied", table->rows_copied);
+	put_field(out, "error", table->error);
+	buffer_put_u8(out, '}');
+}
+
+static void
+put_json_oldest(struct buffer *out, const struct oldest_transaction *oldest)
+{
+	put_field(out, "oldest_transaction", oldest->exists ? oldest->who : NULL);
+	if (oldest->exists)
+		buffer_printf(out, ",\"oldest_transaction_seconds\":%.3f", oldest->age_s);
+	else
+		buffer_printf(out, ",\"oldest_transaction_seconds\":null");
+}
+
+static void
+put_json(struct buffer *out, const struct status *status)
+{
+	const struct progress_report *report = &status->report;
+	char lsn[LSN_TEXT_BYTES];
+
+	buffer_printf(out, "{\"task\":");
+	json_string(out, status->task);
+	put_field(out, "phase", status->phase);
+	put_field(out, "applied_lsn",
+			  report->progress.applied_lsn ? lsn_format(report->progress.applied_lsn, lsn) : NULL);
+	put_field(out, "source_lsn", status->source_known ? lsn_format(status->source_lsn, lsn) : NULL);
+	put_number(out, "lag_bytes", status->lag_bytes);
+	if (status->lag_s < 0)
+		buffer_printf(out, ",\"lag_seconds\":null");
+	else
+		buffer_printf(out, ",\"lag_seconds\":%.3f", status->lag_s);
+	put_number(out, "retained_wal_bytes", status->retained_bytes);
+	buffer_printf(out, ",\"retained_wal_warning\":%s", status->retention_notable ? "true" : "false");
+	put_field(out, "wal_status", status->wal_status[0] ? status->wal_status : NULL);
+	put_json_oldest(out, &status->oldest);
+	put_field(out, "last_error", report->last_error);
+	put_field(out, "source_error", status->source_known ? NULL : status->source_error);
+	buffer_printf(out, ",\"tables\":[");
+	for (unsigned i = 0; i < report->table_count; i++) {
+		buffer_printf(out, i ? "," : "");
+		put_json_table(out, &report->tables[i]);
+	}
+	buffer_printf(out, "]}\n");
+}
+
+/* ---- as text */
+
+static void
+put_size(struct buffer *out, int64_t bytes)
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+	double value = (double) bytes;
+	unsigned unit = 0;
+
+	for (; value >= 1024 && unit < 4; unit++)
+		value /= 1024;
+	if (bytes < 0)
+		buffer_printf(out, "not known");
+	else
+		buffer_printf(out, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+static void
+put_lag(struct buffer *out, const struct status *status)
+{
+	put_size(out, status->lag_bytes);
+	if (status->lag_s >= 0)
+		buffer_printf(out, ", %.1f s", status->lag_s);
+}
+
+/* What the slot holds back, and who keeps it from moving on. */
+static void
+put_retention(struct buffer *out, const struct status *status)
+{
+	buffer_printf(out, "\nretained WAL  ");
+	put_size(out, status->retained_bytes);
+	if (status->wal_status[0])
+		buffer_printf(out, ", %s", status->wal_status);
+	if (status->retained_bytes > status->warn_bytes) {
+		buffer_printf(out, " (warning: more than ");
+		put_size(out, status->warn_bytes);
+		buffer_put_u8(out, ')');
+	} else if (status->retention_notable) {
+		buffer_printf(out, " (warning: the server may give the slot up at the next checkpoint)");
+	}
+	if (status->oldest.exists)
+		buffer_printf(out, "\nopen longest  %s, for %.0f s", status->oldest.who, status->oldest.age_s);
+}
+
+static void
+put_head(struct buffer *out, const struct status *status)
+{
+	const struct progress_report *report = &status->report;
+	char lsn[LSN_TEXT_BYTES];
+
+	buffer_printf(out, "task          %s\nphase         %s\n", status->task, status->phase);
+	buffer_printf(out, "applied LSN   %s\n",
+				  report->progress.applied_lsn ? lsn_format(report->progress.applied_lsn, lsn) : "none yet");
+	buffer_printf(out, "lag           ");
+	put_lag(out, status);
+	put_retention(out, status);
+	buffer_printf(out, "\nlast error    %s\n", report->last_error ? report->last_error : "none");
+	if (!status->source_known)
+		buffer_printf(out, "source        not reached: %s\n", status->source_error);
+}
+
+/* Characters, not bytes: names need not be ASCII. */
+static int
+width_of(const char *text)
+{
+	int width = 0;
+
+	for (; *text; text++)
+		width += ((unsigned char) *text & 0xC0) != 0x80;
+	return width;
+}
+
+static void
+put_padded(struct buffer *out, const char *text, int width)
+{
+	buffer_printf(out, "%s%*s", text, width - width_of(text) + 2, "");
+}
+
+static int
+at_least(int width, const char *text)
+{
+	int its = width_of(text);
+
+	return its > width ? its : width;
+}
+
+static void
+put_tables(struct buffer *out, const struct progress_report *report)
+{
+	int source_width = width_of("source"), target_width = width_of("target");
+
+	for (unsigned i = 0; i < report->table_count; i++) {
+		source_width = at_least(source_width, report->tables[i].source);
+		target_width = at_least(target_width, report->tables[i].target);
+	}
+	buffer_put_u8(out, '\n');
+	put_padded(out, "source", source_width);
+	put_padded(out, "target", target_width);
+	buffer_printf(out, "%-11s  %12s  error\n", "state", "rows copied");
+	for (unsigned i = 0; i < report->table_count; i++) {
+		const struct progress_table *table = &report->tables[i];
+
+		put_padded(out, table->source, source_width);
+		put_padded(out, table->target, target_width);
+		buffer_printf(out, "%-11s  %12lld  %s\n", table->state, (long long) table->rows_copied,
+					  table->error ? table->error : "");
+	}
+}
+
+/* ---- the verb */
+
+static bool
+show(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
+{
+	struct status status;
+	struct buffer out;
+
+	if (!gather(loop, config, &status, err))
+		return false;
+	buffer_init(&out, SIZE_MAX / 2, NULL, NULL);
+	if (command->json) {
+		put_json(&out, &status);
+	} else {
+		if (command->watch)
+			buffer_printf(&out, "\033[H\033[2J"); /* clears the terminal */
+		put_head(&out, &status);
+		if (status.report.table_count > 0)
+			put_tables(&out, &status.report);
+	}
+	fwrite(out.data, 1, out.len, stdout);
+	fflush(stdout);
+	buffer_fini(&out);
+	progress_report_free(&status.report);
+	return true;
+}
+
+bool
+verb_status(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
+{
+	if (!show(loop, config, command, err))
+		return false;
+	while (command->watch && loop_sleep(loop, WATCH_INTERVAL_MS))
+		if (!show(loop, config, command, err))
+			return false;
+	return true;
+}

@@ -1,0 +1,109 @@
+/*
+ * The verbs that steer a running daemon: each asks it through its socket.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/steering.h"
+#include "io/control.h"
+#include "state/progress.h"
+#include "verbs.h"
+
+static bool
+ask(struct loop *loop, const struct config *config, const char *request, struct error *err)
+{
+	char *path = steering_path(config);
+	char answer[4096];
+	bool done = control_ask(loop, path, request, answer, sizeof answer, err);
+
+	free(path);
+	if (done)
+		puts(answer);
+	return done;
+}
+
+bool
+verb_pause(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
+{
+	(void) command;
+	return ask(loop, config, "pause", err);
+}
+
+bool
+verb_resume(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
+{
+	(void) command;
+	return ask(loop, config, "resume", err);
+}
+
+bool
+verb_reload(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
+{
+	(void) command;
+	return ask(loop, config, "reload", err);
+}
+
+bool
+verb_stop(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
+{
+	(void) command;
+	return ask(loop, config, "stop", err);
+}
+
+/* ---- table */
+
+/* No daemon runs: the next one finds it so.  The lock keeps one from starting meanwhile. */
+static bool
+change_by_itself(struct verb_ends *ends, struct loop *loop, const struct config *config,
+				 enum table_action action, const struct string_list *names, struct error *err)
+{
+	struct table_change change = {.config = config, .destination = ends->destination};
+
+	if (!progress_lock(ends->destination, loop, config->task, err) ||
+		!verb_open_source(ends, loop, config, err) ||
+		!progress_install(ends->destination, ends->dialect, err))
+		return false;
+	change.source = ends->source;
+	if (!table_change(&change, action, names, err))
+		return false;
+	printf("%s, once a daemon runs\n", steering_table_answer(action));
+	return true;
+}
+
+static bool
+ask_for_tables(struct loop *loop, const struct config *config, const struct string_list *words,
+			   struct error *err)
+{
+	struct buffer request;
+	bool done;
+
+	buffer_init(&request, SIZE_MAX / 2, NULL, NULL);
+	buffer_printf(&request, "table");
+	for (unsigned i = 0; i < words->count; i++)
+		buffer_printf(&request, "\t%s", words->items[i]);
+	buffer_put_u8(&request, '\0');
+	done = ask(loop, config, (const char *) request.data, err);
+	buffer_fini(&request);
+	return done;
+}
+
+bool
+verb_table(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
+{
+	const struct string_list *words = &command->tables;
+	struct string_list names = {words->items + 1, words->count - 1};
+	struct verb_ends ends = {0};
+	enum table_action action;
+	int64_t holder;
+	bool done;
+
+	if (words->count < 2 || !table_action_parse(words->items[0], &action))
+		return error_set(err, ERROR_CONFIG, "table needs add, remove or resync, and the names of tables");
+	done = verb_open_destination(&ends, loop, config, err) &&
+		   progress_lock_holder(ends.destination, config->task, &holder, err);
+	if (done)
+		done = holder ? ask_for_tables(loop, config, words, err)
+					  : change_by_itself(&ends, loop, config, action, &names, err);
+	verb_ends_close(&ends);
+	return done;
+}

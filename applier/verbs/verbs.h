@@ -1,0 +1,75 @@
+/*
+ * The verbs of the command line.  main.c reads the command line and the
+ * configuration, then calls one of these; what they return becomes the exit
+ * status and the last line on standard error.
+ */
+#ifndef SLUICE_VERBS_H
+#define SLUICE_VERBS_H
+
+#include "base/config.h"
+#include "daemon/session.h"
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "io/loop.h"
+#include "state/selection.h"
+#include "tables/catalog.h"
+
+/* What the command line says; what it does not mention is zero. */
+struct command {
+	const char *config_path;
+	const char *file;		   /* decode: NULL is standard input */
+	struct string_list tables; /* none given: all */
+	unsigned limit;			   /* compare: 0 is the default */
+	struct until until;
+	bool json;
+	bool watch;
+	bool force;
+	bool create;
+};
+
+MUST_CHECK bool verb_check(struct loop *loop, const struct config *config, const struct command *command,
+						   struct error *err);
+MUST_CHECK bool verb_schema(struct loop *loop, const struct config *config, const struct command *command,
+							struct error *err);
+MUST_CHECK bool verb_status(struct loop *loop, const struct config *config, const struct command *command,
+							struct error *err);
+MUST_CHECK bool verb_sequences(struct loop *loop, const struct config *config, const struct command *command,
+							   struct error *err);
+MUST_CHECK bool verb_compare(struct loop *loop, const struct config *config, const struct command *command,
+							 struct error *err);
+MUST_CHECK bool verb_drop(struct loop *loop, const struct config *config, const struct command *command,
+						  struct error *err);
+
+MUST_CHECK bool verb_pause(struct loop *loop, const struct config *config, const struct command *command,
+						   struct error *err);
+MUST_CHECK bool verb_resume(struct loop *loop, const struct config *config, const struct command *command,
+							struct error *err);
+MUST_CHECK bool verb_reload(struct loop *loop, const struct config *config, const struct command *command,
+							struct error *err);
+MUST_CHECK bool verb_table(struct loop *loop, const struct config *config, const struct command *command,
+						   struct error *err);
+MUST_CHECK bool verb_stop(struct loop *loop, const struct config *config, const struct command *command,
+						  struct error *err);
+
+/* The connections of a short verb, and what it reads over them. */
+struct verb_ends {
+	struct connection *source;
+	struct connection *destination;
+	const struct dialect *dialect;
+	struct selection selection;
+	struct catalog catalog;
+};
+
+/* Each needs a zeroed struct at first; verb_ends_close() is due also after a failure. */
+MUST_CHECK bool verb_open_source(struct verb_ends *ends, struct loop *loop, const struct config *config,
+								 struct error *err);
+MUST_CHECK bool verb_open_destination(struct verb_ends *ends, struct loop *loop, const struct config *config,
+									  struct error *err);
+/* The configuration with the tables that were added and removed by hand; needs the destination.  NULL on failure. */
+const struct config *verb_select_tables(struct verb_ends *ends, const struct config *config,
+										struct error *err);
+/* The selected tables as both ends describe them; needs both connections. */
+MUST_CHECK bool verb_read_catalog(struct verb_ends *ends, const struct config *config, struct error *err);
+void verb_ends_close(struct verb_ends *ends);
+
+#endif
