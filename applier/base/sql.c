@@ -1,5 +1,21 @@
 #include "sql.h"
 
+#include "quote.h"
+
+void
+sql_init(struct buffer *sql)
+{
+	buffer_init(sql, SIZE_MAX / 2, NULL, NULL);
+}
+
+const char *
+sql_text(struct buffer *sql)
+{
+	if (sql->len == 0 || sql->data[sql->len - 1] != '\0')
+		buffer_put_u8(sql, '\0');
+	return (const char *) sql->data;
+}
+
 static void
 put_doubling(struct buffer *sql, const char *text, char quote, bool backslashes)
 {
@@ -26,6 +42,21 @@ sql_qualified(struct buffer *sql, const char *schema, const char *table)
 	sql_identifier(sql, table);
 }
 
+char *
+sql_table_name(struct arena *memory, const char *schema, const char *name)
+{
+	struct buffer quoted;
+	char *copy;
+
+	sql_init(&quoted);
+	quote_identifier(&quoted, schema);
+	buffer_put_u8(&quoted, '.');
+	quote_identifier(&quoted, name);
+	copy = arena_strdup(memory, sql_text(&quoted));
+	buffer_fini(&quoted);
+	return copy;
+}
+
 void
 sql_literal(struct buffer *sql, const char *value)
 {
@@ -34,6 +65,15 @@ sql_literal(struct buffer *sql, const char *value)
 	if (backslashes)
 		buffer_put(sql, " E", 2);
 	put_doubling(sql, value, '\'', backslashes);
+}
+
+void
+sql_optional_literal(struct buffer *sql, const char *value)
+{
+	if (value)
+		sql_literal(sql, value);
+	else
+		buffer_printf(sql, "NULL");
 }
 
 void

@@ -11,6 +11,9 @@
 #include "pattern.h"
 #include "servers/source.h"
 #include "servers/target.h"
+#include "state/progress.h"
+#include "state/state_tables.h"
+#include "state/task_lock.h"
 
 #define POLL_MS 50
 /* How long the destination's position may stand still beyond the heartbeat. */
@@ -260,7 +263,7 @@ look_for_daemon(struct compare_point *point, struct error *err)
 	char phase[32];
 
 	for (;;) {
-		if (!progress_lock_holder(point->target, point->config->task, &holder, err) ||
+		if (!task_lock_holder(point->target, point->config->task, &holder, err) ||
 			!read_phase(point, phase, sizeof phase, err))
 			return false;
 		point->followed = holder != 0;
@@ -415,7 +418,7 @@ snapshot_destination(struct compare_point *point, struct error *err)
 		drop_others(point, &readings);
 	free(readings.items);
 	return ok && progress_read(point->ends[0].target, point->config->task, &point->progress, err) &&
-		   progress_read_tables(point->ends[0].target, point->config->task, point->catalog, err);
+		   state_tables_read(point->ends[0].target, point->config->task, point->catalog, err);
 }
 
 /* ---- what committed in between */

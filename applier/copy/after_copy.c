@@ -126,12 +126,6 @@ find_target(const struct catalog *catalog, int64_t oid)
 	return NULL;
 }
 
-static bool
-is_copied(const struct table *table)
-{
-	return table->state == TABLE_CATCHING_UP || table->state == TABLE_STREAMING;
-}
-
 /* The rows come ordered by target. */
 static bool
 take_steps(const struct work *work, const struct catalog *catalog, const struct result *res,
@@ -142,7 +136,7 @@ take_steps(const struct work *work, const struct catalog *catalog, const struct 
 		struct table *table = find_target(catalog, target);
 		bool last = row + 1 == result_rows(res) || result_int(res, row + 1, 0) != target;
 
-		if (!table || !is_copied(table))
+		if (!table || !table_follows(table))
 			continue;
 		if (!take_step(work, result_text(res, row, 2), target, result_int(res, row, 1), err))
 			return false;

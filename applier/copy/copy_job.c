@@ -9,7 +9,7 @@
 #include "copy_statements.h"
 #include "servers/source.h"
 #include "servers/target.h"
-#include "state/progress.h"
+#include "state/state_tables.h"
 #include "tables/mapping.h"
 
 /* Where a table is smaller, its indexes are as quickly filled as built. */
@@ -35,19 +35,11 @@ fail(struct copy_job *job, const struct error *err)
 
 /* ---- statements */
 
-static void
-sql_init(struct buffer *sql)
-{
-	buffer_init(sql, SIZE_MAX / 2, NULL, NULL);
-}
-
 /* Asks what the buffer holds, and frees it. */
 static void
 ask(struct copy_job *job, struct connection *conn, struct buffer *sql, connection_done done)
 {
-	if (sql->len == 0 || sql->data[sql->len - 1] != '\0')
-		buffer_put_u8(sql, '\0');
-	connection_query(conn, (const char *) sql->data, NULL, 0, done, job);
+	connection_query(conn, sql_text(sql), NULL, 0, done, job);
 	buffer_fini(sql);
 }
 
@@ -144,7 +136,7 @@ end_table(struct copy_job *job, int64_t rows)
 	table->state =
 		setup->beside || setup->snapshot_lsn > setup->applied_lsn ? TABLE_CATCHING_UP : TABLE_STREAMING;
 	sql_init(&sql);
-	progress_put_table_copied(&sql, setup->config->task, table);
+	state_tables_put_copied(&sql, setup->config->task, table);
 	ask(job, job->pipe.destination, &sql, on_state_advanced);
 }
 
@@ -195,7 +187,7 @@ claim_part(struct copy_job *job, bool last, connection_done done)
 
 	sql_init(&sql);
 	buffer_printf(&sql, "BEGIN;");
-	progress_put_part_claim(&sql, job->copy->setup->config->task, job->work->table, last);
+	state_tables_put_part_claim(&sql, job->copy->setup->config->task, job->work->table, last);
 	ask(job, job->pipe.destination, &sql, done);
 }
 
@@ -291,7 +283,7 @@ open_table(struct copy_job *job)
 	work->table->snapshot_lsn = setup->snapshot_lsn;
 	work->table->rows_copied = 0;
 	sql_init(&sql);
-	progress_put_table_opened(&sql, setup->config->task, work->table, work->rebuild ? work->rebuild : "");
+	state_tables_put_opened(&sql, setup->config->task, work->table, work->rebuild ? work->rebuild : "");
 	ask(job, job->pipe.destination, &sql, on_open_written);
 }
 
@@ -421,7 +413,7 @@ begin_table(struct copy_job *job)
 	job->work->next_part = job->work->parts.count;
 	sql_init(&sql);
 	buffer_printf(&sql, "BEGIN;");
-	progress_put_table_claim(&sql, job->copy->setup->config->task, job->work->table);
+	state_tables_put_claim(&sql, job->copy->setup->config->task, job->work->table);
 	ask(job, job->pipe.destination, &sql, on_claimed);
 }
 

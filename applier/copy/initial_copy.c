@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "copy_job.h"
-#include "state/progress.h"
+#include "state/state_tables.h"
 
 #define TICK_MS 1000
 #define PLAIN_REPORT_TICKS 10
@@ -114,7 +114,8 @@ write_state(struct copy *copy)
 		const struct copy_work *work = copy->jobs[i].work;
 
 		if (work && work->table->state == TABLE_COPYING && is_first_with(copy, i))
-			progress_put_rows_copied(&sql, copy->setup->config->task, work->table, rows_of_work(copy, work));
+			state_tables_put_rows_copied(&sql, copy->setup->config->task, work->table,
+										 rows_of_work(copy, work));
 	}
 	buffer_put_u8(&sql, '\0');
 	if (sql.len > 1) {

@@ -13,7 +13,7 @@
 #include "merge/backlog.h"
 #include "merge/spill.h"
 #include "servers/target.h"
-#include "state/progress.h"
+#include "state/state_tables.h"
 
 enum late_state {
 	LATE_BEGINNING,
@@ -313,7 +313,7 @@ give_up(struct late_copy *late, struct table *table, struct error *err)
 {
 	log_info("%s.%s was altered while it was copied: it is copied once more", table->source.schema,
 			 table->source.name);
-	if (!progress_want_copy(late->setup.control, late->setup.config->task, table, err))
+	if (!state_tables_want_copy(late->setup.control, late->setup.config->task, table, err))
 		return false;
 	table->late = false;
 	table->state = TABLE_WAITING;
@@ -377,7 +377,7 @@ settle(struct late_copy *late, struct error *err)
 {
 	const struct late_copy_setup *setup = &late->setup;
 
-	if (!progress_settle_late(setup->control, setup->config->task, setup->epoch, late->tables, err))
+	if (!state_tables_settle_late(setup->control, setup->config->task, setup->epoch, late->tables, err))
 		return false;
 	if (late->tables > 0)
 		log_info("%u tables have come level with the others", late->tables);

@@ -9,6 +9,9 @@
 #include "servers/source_definition.h"
 #include "servers/target.h"
 #include "state/forget.h"
+#include "state/progress.h"
+#include "state/state_install.h"
+#include "state/state_tables.h"
 
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 30000
@@ -77,7 +80,7 @@ promote_tables(struct session *s, uint64_t applied_lsn, struct error *err)
 		if (table->state != TABLE_CATCHING_UP || table->snapshot_lsn > applied_lsn)
 			continue;
 		table->state = TABLE_STREAMING;
-		if (!progress_write_table(s->control, s->config->task, table, err))
+		if (!state_tables_write(s->control, s->config->task, table, err))
 			return false;
 	}
 	return true;
@@ -241,7 +244,7 @@ static bool
 forget_late(struct session *s, struct error *err)
 {
 	return progress_read(s->control, s->config->task, &s->progress, err) &&
-		   (!s->progress.exists || progress_forget_late(s->control, s->config->task, err));
+		   (!s->progress.exists || state_tables_forget_late(s->control, s->config->task, err));
 }
 
 /* Tables that appeared since the last look, and are not fit, do not end a task that streams. */
@@ -273,7 +276,7 @@ attempt(struct session *s, struct error *err)
 		return false;
 	if (!session_precheck(s, false, err) && !go_without_newcomers(s, err))
 		return false;
-	if (!progress_install(s->control, s->dialect, err) ||
+	if (!state_install(s->control, s->dialect, err) ||
 		(s->progress.exists && !forget_tables(s->source, s->control, s->config->task, &s->catalog, err)))
 		return false;
 	definition_warn(s->dialect, &s->catalog);

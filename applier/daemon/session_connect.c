@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "servers/target.h"
+#include "state/task_lock.h"
 
 /* ---- connections */
 
@@ -41,7 +42,7 @@ end_former_destination(struct session *s, struct error *err)
 
 	if (!s->former_destination)
 		return true;
-	if (!progress_lock_holder(s->control, s->config->task, &holder, err))
+	if (!task_lock_holder(s->control, s->config->task, &holder, err))
 		return false;
 	return holder != s->former_destination || session_terminate(s->control, (int) holder, err);
 }
@@ -78,7 +79,7 @@ session_forget_predecessor(struct session *s)
 static bool
 take_lock_over(struct session *s, struct error *err)
 {
-	if (progress_pass_lock(s->predecessor, s->destination, s->loop, s->config->task, err))
+	if (task_lock_pass(s->predecessor, s->destination, s->loop, s->config->task, err))
 		return true;
 	session_forget_predecessor(s);
 	return false;
@@ -93,7 +94,7 @@ session_open_locked_destination(struct session *s, struct error *err)
 	if (s->predecessor && !take_lock_over(s, err))
 		return false;
 	if (!s->predecessor &&
-		(!end_former_destination(s, err) || !progress_lock(s->destination, s->loop, s->config->task, err)))
+		(!end_former_destination(s, err) || !task_lock_take(s->destination, s->loop, s->config->task, err)))
 		return false;
 	session_forget_predecessor(s);
 	s->former_destination = connection_backend_pid(s->destination);

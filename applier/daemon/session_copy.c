@@ -9,6 +9,8 @@
 #include "copy/initial_copy.h"
 #include "copy/late_copy.h"
 #include "lsn.h"
+#include "state/progress.h"
+#include "state/state_tables.h"
 
 static bool
 is_fresh(const struct session *s)
@@ -87,7 +89,7 @@ begin_task(struct session *s, char *snapshot, size_t snapshot_bytes, struct erro
 	if (s->progress.exists && !drop_unused_slot(s, err))
 		return false;
 	take_identity(s);
-	if (!progress_remove_tables(s->control, s->config->task, err) ||
+	if (!state_tables_remove(s->control, s->config->task, err) ||
 		!progress_write(s->control, s->config->task, &s->progress, err) ||
 		!create_slot(s, s->config->source.slot, false, &s->progress.slot_lsn, snapshot, snapshot_bytes, err))
 		return false;
@@ -146,7 +148,7 @@ copy_tables(struct session *s, const char *snapshot, uint64_t snapshot_lsn, stru
 		.applied_lsn = s->progress.applied_lsn,
 	};
 
-	return progress_add_tables(s->control, s->config->task, &s->catalog, err) &&
+	return state_tables_add(s->control, s->config->task, &s->catalog, err) &&
 		   progress_set_phase(s->control, s->config->task, "copying", NULL, err) && run_copy(s, &setup, err);
 }
 
@@ -168,7 +170,7 @@ skip_copy(struct session *s, struct error *err)
 		table->state = TABLE_STREAMING;
 		table->snapshot_lsn = s->progress.applied_lsn;
 	}
-	return progress_add_tables(s->control, s->config->task, &s->catalog, err);
+	return state_tables_add(s->control, s->config->task, &s->catalog, err);
 }
 
 /* Tables that a crash left uncopied, or that are new, get a snapshot of their own. */
@@ -210,7 +212,7 @@ session_copy_if_needed(struct session *s, struct error *err)
 			ok = copy_tables(s, snapshot, s->progress.applied_lsn, err);
 	} else if (session_count_waiting(s) > 0 && may_copy_beside(s)) {
 		s->copies_beside = true;
-		ok = progress_add_tables(s->control, s->config->task, &s->catalog, err);
+		ok = state_tables_add(s->control, s->config->task, &s->catalog, err);
 	} else if (session_count_waiting(s) > 0) {
 		ok = copy_late_tables(s, err);
 	}

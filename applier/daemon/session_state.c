@@ -6,6 +6,8 @@
 #include "servers/failover.h"
 #include "servers/source_definition.h"
 #include "servers/target.h"
+#include "state/progress.h"
+#include "state/state_tables.h"
 
 /* A new table that the stream has mentioned is looked for again after this. */
 #define STRANGER_MS 1000
@@ -31,7 +33,7 @@ session_read_state(struct session *s, struct error *err)
 		return false;
 	s->known = s->progress.exists;
 	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
-		   (!s->progress.exists || progress_read_tables(s->control, s->config->task, &s->catalog, err)) &&
+		   (!s->progress.exists || state_tables_read(s->control, s->config->task, &s->catalog, err)) &&
 		   schema_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
 		   (!s->config->schema.create || definition_read(s->source, s->control, s->config, &s->catalog, err));
@@ -73,7 +75,7 @@ read_trial(struct session *s, struct error *err)
 	return source_identify(s->source, &s->identity, err) &&
 		   progress_read(s->control, s->config->task, &s->progress, err) &&
 		   source_read_catalog(s->source, s->config, &s->catalog, err) &&
-		   progress_read_tables(s->control, s->config->task, &s->catalog, err) &&
+		   state_tables_read(s->control, s->config->task, &s->catalog, err) &&
 		   schema_settle(s->source, NULL, s->config, &s->catalog, NULL, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
 		   (!s->config->schema.create || definition_read(s->source, s->control, s->config, &s->catalog, err));

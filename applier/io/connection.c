@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/sql.h"
 
 #define COPY_CHUNK_BYTES (64 * 1024)
 #define COPY_CHUNK_LIMIT ((size_t) 1 << 30)
@@ -686,4 +687,13 @@ connection_execute(struct connection *conn, const char *sql, const struct param 
 	else
 		PQclear(e.result);
 	return true;
+}
+
+bool
+connection_execute_buffer(struct connection *conn, struct buffer *sql, struct result **res, struct error *err)
+{
+	bool done = connection_execute(conn, sql_text(sql), NULL, 0, res, err);
+
+	buffer_fini(sql);
+	return done;
 }

@@ -120,5 +120,8 @@ void connection_send(struct connection *conn, const void *data, size_t len);
  */
 MUST_CHECK bool connection_execute(struct connection *conn, const char *sql, const struct param *params,
 								   unsigned param_count, struct result **res, struct error *err);
+/* The same for the statement that a buffer holds, which is freed. */
+MUST_CHECK bool connection_execute_buffer(struct connection *conn, struct buffer *sql, struct result **res,
+										  struct error *err);
 
 #endif

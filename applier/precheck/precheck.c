@@ -7,10 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sql.h"
 #include "precheck_item.h"
 #include "schema/schema_watch.h"
 #include "servers/target.h"
 #include "state/forget.h"
+#include "state/progress.h"
+#include "state/state_tables.h"
+#include "state/task_lock.h"
 
 /* ---- the list */
 
@@ -101,13 +105,13 @@ precheck_free(struct precheck *precheck)
 const char *
 precheck_table_name(struct precheck_context *c, const struct table *table)
 {
-	return progress_table_name(&c->memory, table->source.schema, table->source.name);
+	return sql_table_name(&c->memory, table->source.schema, table->source.name);
 }
 
 const char *
 precheck_target_name(struct precheck_context *c, const struct table *table)
 {
-	return progress_table_name(&c->memory, table->target_schema, table->target_name);
+	return sql_table_name(&c->memory, table->target_schema, table->target_name);
 }
 
 bool
@@ -166,7 +170,7 @@ report_forgotten(struct precheck_context *c, struct error *err)
 		return false;
 	for (unsigned i = 0; i < count; i++)
 		precheck_add(
-			c, CHECK_WARNING, "state", progress_table_name(&c->memory, found[i].schema, found[i].name),
+			c, CHECK_WARNING, "state", sql_table_name(&c->memory, found[i].schema, found[i].name),
 			"it was dropped at the source, or is not selected any more: run will forget it, and leave"
 			" its target as it is");
 	return true;
@@ -183,7 +187,7 @@ read_states(struct precheck_context *c, struct error *err)
 		return true;
 	if (c->catalog->states_read)
 		return report_forgotten(c, err);
-	if (progress_read_tables(c->destination, c->config->task, c->catalog, &problem))
+	if (state_tables_read(c->destination, c->config->task, c->catalog, &problem))
 		return schema_settle(c->source, NULL, c->config, c->catalog, NULL, err) &&
 			   target_read_catalog(c->destination, c->dialect, c->catalog, err) && report_forgotten(c, err);
 	if (problem.class != ERROR_DATA || problem.sqlstate[0] != '\0') {
@@ -199,7 +203,7 @@ read_states(struct precheck_context *c, struct error *err)
 static bool
 run_parts(struct precheck_context *c, struct error *err)
 {
-	if (!progress_lock_holder(c->destination, c->config->task, &c->lock_holder, err) ||
+	if (!task_lock_holder(c->destination, c->config->task, &c->lock_holder, err) ||
 		!source_identify(c->source, &c->source_identity, err) ||
 		!source_read_slot(c->source, c->config->source.slot, &c->slot, err) || !precheck_source(c, err) ||
 		!precheck_slot(c, err) || !precheck_destination(c, err) || !precheck_selection(c, err) ||

@@ -7,6 +7,7 @@
 
 #include "lsn.h"
 #include "precheck_item.h"
+#include "state/progress.h"
 
 #define RELEASE_POLLS 50
 

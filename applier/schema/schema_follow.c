@@ -8,7 +8,7 @@
 #include "base/sql.h"
 #include "servers/source.h"
 #include "servers/target.h"
-#include "state/progress.h"
+#include "state/state_tables.h"
 #include "tables/schema_change.h"
 #include "tables/table_definition.h"
 
@@ -201,7 +201,7 @@ write_definition(struct following *f, struct error *err)
 	bool ok;
 
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	progress_put_definition(&sql, f->setup->config->task, &f->next, &f->table->source);
+	state_tables_put_definition(&sql, f->setup->config->task, &f->next, &f->table->source);
 	buffer_put_u8(&sql, '\0');
 	ok = connection_execute(f->setup->destination, (const char *) sql.data, NULL, 0, NULL, err);
 	buffer_fini(&sql);

@@ -10,15 +10,9 @@
 #include "schema_follow.h"
 #include "servers/source.h"
 #include "servers/target.h"
-#include "state/progress.h"
+#include "state/state_tables.h"
 #include "tables/schema_change.h"
 #include "tables/table_definition.h"
-
-static bool
-follows(const struct table *table)
-{
-	return table->state == TABLE_STREAMING || table->state == TABLE_CATCHING_UP;
-}
 
 /* ---- while the stream runs */
 
@@ -77,7 +71,7 @@ schema_watch(struct connection *source, struct table *const *tables, unsigned co
 	for (unsigned i = 0; ok && i < count; i++) {
 		const struct source_table *now = find_seen(&seen, tables[i]->source.oid);
 
-		ok = !now || !follows(tables[i]) || watch_table(tables[i], now, notes, moved, err);
+		ok = !now || !table_follows(tables[i]) || watch_table(tables[i], now, notes, moved, err);
 	}
 	catalog_free(&seen);
 	return ok;
@@ -89,7 +83,7 @@ static bool
 write_row(struct connection *destination, const struct config *config, const struct table *table,
 		  struct error *err)
 {
-	return !destination || progress_write_table(destination, config->task, table, err);
+	return !destination || state_tables_write(destination, config->task, table, err);
 }
 
 static bool
@@ -186,7 +180,7 @@ carry_out_notes(struct connection *destination, const struct config *config, str
 		const struct schema_note *note = &notes->notes[i];
 		struct table *table = catalog_find_oid(catalog, note->oid);
 
-		if (!table || note->fate == SCHEMA_GONE || !table->defined || !follows(table))
+		if (!table || note->fate == SCHEMA_GONE || !table->defined || !table_follows(table))
 			continue;
 		if (!put_aside(destination, config, table, note->fate == SCHEMA_HELD ? TABLE_HELD : TABLE_WAITING,
 					   note->reason, err))
@@ -205,7 +199,7 @@ schema_settle(struct connection *source, struct connection *destination, const s
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
-		if (table->defined && follows(table) && !settle_table(source, destination, config, table, err))
+		if (table->defined && table_follows(table) && !settle_table(source, destination, config, table, err))
 			return false;
 	}
 	catalog_sort(catalog);
@@ -262,8 +256,8 @@ put_reconciliation(struct buffer *sql, const struct config *config, const struct
 	table->state = TABLE_WAITING;
 	free(table->error);
 	table->error = NULL;
-	progress_put_definition(sql, config->task, table, &before);
-	progress_put_state(sql, config->task, table);
+	state_tables_put_definition(sql, config->task, table, &before);
+	state_tables_put_state(sql, config->task, table);
 	buffer_printf(sql, ";\nCOMMIT");
 	buffer_put_u8(sql, '\0');
 	source_table_free(&before);
@@ -370,7 +364,7 @@ schema_reconcile(struct connection *destination, const struct dialect *dialect, 
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
-		if (!table->defined || follows(table) || !table->target.exists)
+		if (!table->defined || table_follows(table) || !table->target.exists)
 			continue;
 		if (!reconcile_table(destination, dialect, config, catalog, table, err))
 			return false;

@@ -7,6 +7,7 @@
 #include "servers/source.h"
 #include "state/progress.h"
 #include "state/selection.h"
+#include "state/state_tables.h"
 
 bool
 table_action_parse(const char *name, enum table_action *action)
@@ -36,7 +37,7 @@ read_tables(const struct table_change *change, struct catalog *catalog, struct e
 	ok = selection_read(&selection, change->destination, err) &&
 		 source_read_catalog(change->source, &selection.config, catalog, err) &&
 		 progress_read(change->destination, change->config->task, &progress, err) &&
-		 (!progress.exists || progress_read_tables(change->destination, change->config->task, catalog, err));
+		 (!progress.exists || state_tables_read(change->destination, change->config->task, catalog, err));
 	/* Nobody looks at an override any more. */
 	selection_fini(&selection);
 	return ok;
@@ -200,7 +201,7 @@ resync_all(const struct table_change *change, const struct string_list *names, s
 		ok = check_resync(change, &catalog, names->items[i], &table, err);
 	for (unsigned i = 0; ok && i < names->count; i++)
 		ok = check_resync(change, &catalog, names->items[i], &table, err) &&
-			 progress_want_copy(change->destination, change->config->task, table, err);
+			 state_tables_want_copy(change->destination, change->config->task, table, err);
 	catalog_free(&catalog);
 	return ok;
 }

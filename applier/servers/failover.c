@@ -9,6 +9,7 @@
 #include "base/sql.h"
 #include "lsn.h"
 #include "source.h"
+#include "state/progress.h"
 
 bool
 failover_mark_slot(struct connection *replication, const struct config *config, struct error *err)

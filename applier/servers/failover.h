@@ -5,6 +5,7 @@
 #ifndef SLUICE_FAILOVER_H
 #define SLUICE_FAILOVER_H
 
+#include "base/config.h"
 #include "io/connection.h"
 #include "state/progress.h"
 

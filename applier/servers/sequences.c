@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/sql.h"
-#include "state/progress.h"
 #include "tables/mapping.h"
 
 /* Owned ones, those of identity columns, and those in defaults. */
@@ -133,7 +132,7 @@ set_value(const struct work *work, const struct sequence *sequence, const char *
 static bool
 bring_one(struct work *work, const struct sequence *sequence, struct error *err)
 {
-	const char *name = progress_table_name(&work->memory, sequence->schema, sequence->name);
+	const char *name = sql_table_name(&work->memory, sequence->schema, sequence->name);
 	const char *oid;
 	bool made = false;
 
@@ -158,7 +157,7 @@ bring_one(struct work *work, const struct sequence *sequence, struct error *err)
 static bool
 fail_unreadable(struct work *work, const struct sequence *sequence, struct error *err)
 {
-	const char *name = progress_table_name(&work->memory, sequence->schema, sequence->name);
+	const char *name = sql_table_name(&work->memory, sequence->schema, sequence->name);
 
 	error_set(err, ERROR_DATA, "the source's role may not read the sequence %s", name);
 	return error_hint(err, "GRANT SELECT ON SEQUENCE %s to it.", name);

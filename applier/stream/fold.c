@@ -11,7 +11,7 @@
 #include "schema/schema_watch.h"
 #include "servers/source.h"
 #include "servers/target.h"
-#include "state/progress.h"
+#include "state/state_tables.h"
 #include "tables/descriptions.h"
 #include "tables/table_definition.h"
 
@@ -385,8 +385,7 @@ leave_out_stranger(struct fold *f, const struct change_relation *relation, struc
 static bool
 follows(const struct fold *f, const struct table *table)
 {
-	return f->commit_lsn >= table->snapshot_lsn &&
-		   (table->state == TABLE_STREAMING || table->state == TABLE_CATCHING_UP);
+	return f->commit_lsn >= table->snapshot_lsn && table_follows(table);
 }
 
 /* Its table is being copied: the change waits for that. */
@@ -565,7 +564,7 @@ write_definitions(struct fold *f, struct table **tables, unsigned count, struct 
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
 	for (unsigned i = 0; i < count; i++)
 		if (follows(f, tables[i]))
-			progress_put_definition(&sql, f->setup.config->task, tables[i], &tables[i]->source);
+			state_tables_put_definition(&sql, f->setup.config->task, tables[i], &tables[i]->source);
 	buffer_put_u8(&sql, '\0');
 	ok = connection_execute(pipeline_destination(f->setup.pipeline), (const char *) sql.data, NULL, 0, NULL,
 							err);

@@ -305,3 +305,9 @@ table_needs_text(const struct table *table)
 	}
 	return false;
 }
+
+bool
+table_follows(const struct table *table)
+{
+	return table->state == TABLE_STREAMING || table->state == TABLE_CATCHING_UP;
+}

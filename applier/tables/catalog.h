@@ -144,6 +144,8 @@ struct catalog {
 
 const char *table_state_name(enum table_state state);
 MUST_CHECK bool table_state_parse(const char *name, enum table_state *state);
+/* Its rows are there, and it takes the changes of the stream. */
+bool table_follows(const struct table *table);
 
 /* The table with this source name, or NULL.  Binary search. */
 struct table *catalog_find(const struct catalog *catalog, const char *schema, const char *name);

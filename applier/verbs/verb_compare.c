@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/sql.h"
 #include "compare/compare.h"
 #include "lsn.h"
-#include "state/progress.h"
 #include "verbs.h"
 
 #define DEFAULT_LIMIT 100
@@ -123,10 +123,10 @@ put_table(struct buffer *out, struct arena *memory, const struct compare_table *
 	const struct table *table = it->table;
 
 	buffer_printf(out, "%-13s %s", result_names[it->result],
-				  progress_table_name(memory, table->source.schema, table->source.name));
+				  sql_table_name(memory, table->source.schema, table->source.name));
 	if (strcmp(table->source.schema, table->target_schema) != 0 ||
 		strcmp(table->source.name, table->target_name) != 0)
-		buffer_printf(out, " (%s)", progress_table_name(memory, table->target_schema, table->target_name));
+		buffer_printf(out, " (%s)", sql_table_name(memory, table->target_schema, table->target_name));
 	buffer_printf(out, ": ");
 	switch (it->result) {
 	case COMPARE_EQUAL:
@@ -226,9 +226,9 @@ put_json_table(struct buffer *out, struct arena *memory, const struct compare_ta
 	char lsn[LSN_TEXT_BYTES];
 
 	buffer_printf(out, "{\"source\":");
-	json_string(out, progress_table_name(memory, table->source.schema, table->source.name));
+	json_string(out, sql_table_name(memory, table->source.schema, table->source.name));
 	buffer_printf(out, ",\"target\":");
-	json_string(out, progress_table_name(memory, table->target_schema, table->target_name));
+	json_string(out, sql_table_name(memory, table->target_schema, table->target_name));
 	buffer_printf(out, ",\"result\":\"%s\",\"reason\":", result_names[it->result]);
 	json_string(out, it->reason);
 	buffer_printf(out, ",\"lsn\":\"%s\"", lsn_format(it->lsn, lsn));
@@ -281,7 +281,7 @@ outcome(struct compare_report *report, struct error *err)
 			return error_set(
 				err, ERROR_DATA, "%u of %u tables could not be compared: %s: %s",
 				totals.tables[COMPARE_NOT_DONE], report->count,
-				progress_table_name(&report->memory, it->table->source.schema, it->table->source.name),
+				sql_table_name(&report->memory, it->table->source.schema, it->table->source.name),
 				it->reason);
 	}
 	if (totals.differing == 0)

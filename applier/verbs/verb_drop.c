@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "servers/source.h"
 #include "state/progress.h"
+#include "state/task_lock.h"
 #include "verbs.h"
 
 #define RELEASE_WAIT_MS 10000
@@ -33,7 +34,7 @@ open_destination(struct verb_ends *ends, struct loop *loop, const struct config 
 		return false;
 	if (!ends->dialect)
 		return true;
-	return progress_lock(ends->destination, loop, config->task, err) &&
+	return task_lock_take(ends->destination, loop, config->task, err) &&
 		   progress_read(ends->destination, config->task, progress, err);
 }
 

@@ -2,7 +2,7 @@
 
 #include "dialect/ddl.h"
 #include "servers/source_definition.h"
-#include "state/progress.h"
+#include "state/state_install.h"
 #include "verbs.h"
 
 static bool
@@ -25,7 +25,7 @@ put_statements(struct buffer *sql, const struct verb_ends *ends, struct arena *m
 {
 	struct string_list schemas = {0};
 
-	if (!progress_put_install(ends->destination, ends->dialect, sql, err) ||
+	if (!state_install_put(ends->destination, ends->dialect, sql, err) ||
 		!read_schemas(ends->destination, &schemas, memory, err))
 		return false;
 	ddl_put_create(sql, ends->dialect, &ends->catalog, &schemas);

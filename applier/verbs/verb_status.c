@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/sql.h"
 #include "lsn.h"
 #include "servers/retention.h"
 #include "servers/source.h"
 #include "state/progress.h"
+#include "state/state_report.h"
 #include "verbs.h"
 
 #define WATCH_INTERVAL_MS 2000
@@ -17,7 +19,7 @@
 struct status {
 	const char *task;
 	const char *phase;
-	struct progress_report report;
+	struct state_report report;
 	bool source_known;
 	char source_error[ERROR_MESSAGE_MAX]; /* why it is not */
 	uint64_t source_lsn;
@@ -36,7 +38,7 @@ struct status {
 static void
 list_selected(struct status *status, const struct catalog *catalog)
 {
-	struct progress_report *report = &status->report;
+	struct state_report *report = &status->report;
 	struct arena *memory = &report->memory;
 
 	report->table_count = catalog->count;
@@ -44,9 +46,9 @@ list_selected(struct status *status, const struct catalog *catalog)
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];
 
-		report->tables[i] = (struct progress_table){
-			.source = progress_table_name(memory, table->source.schema, table->source.name),
-			.target = progress_table_name(memory, table->target_schema, table->target_name),
+		report->tables[i] = (struct state_report_table){
+			.source = sql_table_name(memory, table->source.schema, table->source.name),
+			.target = sql_table_name(memory, table->target_schema, table->target_name),
 			.state = arena_strdup(memory, table_state_name(TABLE_WAITING)),
 		};
 	}
@@ -89,7 +91,7 @@ measure_lag(struct status *status, const struct source_slot *slot)
 }
 
 static bool
-all_streaming(const struct progress_report *report)
+all_streaming(const struct state_report *report)
 {
 	for (unsigned i = 0; i < report->table_count; i++)
 		if (strcmp(report->tables[i].state, table_state_name(TABLE_WAITING)) == 0 ||
@@ -102,7 +104,7 @@ all_streaming(const struct progress_report *report)
 static const char *
 judge_phase(const struct status *status, const struct source_slot *slot)
 {
-	const struct progress_report *report = &status->report;
+	const struct state_report *report = &status->report;
 	const char *stored = report->phase ? report->phase : "stopped";
 	bool ended = strcmp(stored, "stopped") == 0 || strcmp(stored, "failed") == 0;
 
@@ -126,7 +128,7 @@ gather(struct loop *loop, const struct config *config, struct status *status, st
 							  .retained_bytes = -1,
 							  .warn_bytes = config->wal.warn_bytes};
 	if (!verb_open_destination(&ends, loop, config, err) ||
-		!progress_read_report(ends.destination, config->task, &status->report, err)) {
+		!state_report_read(ends.destination, config->task, &status->report, err)) {
 		verb_ends_close(&ends);
 		return false;
 	}
@@ -159,7 +161,7 @@ put_field(struct buffer *out, const char *name, const char *value)
 }
 
 static void
-put_json_table(struct buffer *out, const struct progress_table *table)
+put_json_table(struct buffer *out, const struct state_report_table *table)
 {
 	buffer_printf(out, "{\"source\":");
 	json_string(out, table->source);
@@ -183,7 +185,7 @@ put_json_oldest(struct buffer *out, const struct oldest_transaction *oldest)
 static void
 put_json(struct buffer *out, const struct status *status)
 {
-	const struct progress_report *report = &status->report;
+	const struct state_report *report = &status->report;
 	char lsn[LSN_TEXT_BYTES];
 
 	buffer_printf(out, "{\"task\":");
@@ -258,7 +260,7 @@ put_retention(struct buffer *out, const struct status *status)
 static void
 put_head(struct buffer *out, const struct status *status)
 {
-	const struct progress_report *report = &status->report;
+	const struct state_report *report = &status->report;
 	char lsn[LSN_TEXT_BYTES];
 
 	buffer_printf(out, "task          %s\nphase         %s\n", status->task, status->phase);
@@ -298,7 +300,7 @@ at_least(int width, const char *text)
 }
 
 static void
-put_tables(struct buffer *out, const struct progress_report *report)
+put_tables(struct buffer *out, const struct state_report *report)
 {
 	int source_width = width_of("source"), target_width = width_of("target");
 
@@ -311,7 +313,7 @@ put_tables(struct buffer *out, const struct progress_report *report)
 	put_padded(out, "target", target_width);
 	buffer_printf(out, "%-11s  %12s  error\n", "state", "rows copied");
 	for (unsigned i = 0; i < report->table_count; i++) {
-		const struct progress_table *table = &report->tables[i];
+		const struct state_report_table *table = &report->tables[i];
 
 		put_padded(out, table->source, source_width);
 		put_padded(out, table->target, target_width);
@@ -343,7 +345,7 @@ show(struct loop *loop, const struct config *config, const struct command *comma
 	fwrite(out.data, 1, out.len, stdout);
 	fflush(stdout);
 	buffer_fini(&out);
-	progress_report_free(&status.report);
+	state_report_free(&status.report);
 	return true;
 }
 

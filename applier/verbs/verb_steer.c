@@ -6,7 +6,8 @@
 
 #include "daemon/steering.h"
 #include "io/control.h"
-#include "state/progress.h"
+#include "state/state_install.h"
+#include "state/task_lock.h"
 #include "verbs.h"
 
 static bool
@@ -59,9 +60,8 @@ change_by_itself(struct verb_ends *ends, struct loop *loop, const struct config 
 {
 	struct table_change change = {.config = config, .destination = ends->destination};
 
-	if (!progress_lock(ends->destination, loop, config->task, err) ||
-		!verb_open_source(ends, loop, config, err) ||
-		!progress_install(ends->destination, ends->dialect, err))
+	if (!task_lock_take(ends->destination, loop, config->task, err) ||
+		!verb_open_source(ends, loop, config, err) || !state_install(ends->destination, ends->dialect, err))
 		return false;
 	change.source = ends->source;
 	if (!table_change(&change, action, names, err))
@@ -100,7 +100,7 @@ verb_table(struct loop *loop, const struct config *config, const struct command 
 	if (words->count < 2 || !table_action_parse(words->items[0], &action))
 		return error_set(err, ERROR_CONFIG, "table needs add, remove or resync, and the names of tables");
 	done = verb_open_destination(&ends, loop, config, err) &&
-		   progress_lock_holder(ends.destination, config->task, &holder, err);
+		   task_lock_holder(ends.destination, config->task, &holder, err);
 	if (done)
 		done = holder ? ask_for_tables(loop, config, words, err)
 					  : change_by_itself(&ends, loop, config, action, &names, err);

@@ -1,0 +1,97 @@
+#include "state_report.h"
+
+#include <stdlib.h>
+
+#include "base/sql.h"
+#include "progress.h"
+#include "state_install.h"
+#include "task_lock.h"
+
+static char *
+optional_text(struct arena *memory, const struct result *res, unsigned row, unsigned column)
+{
+	return result_is_null(res, row, column) ? NULL : arena_strdup(memory, result_text(res, row, column));
+}
+
+static void
+take_reported_tables(const struct result *res, struct state_report *report)
+{
+	struct arena *memory = &report->memory;
+
+	report->table_count = result_rows(res);
+	report->tables = arena_alloc_zero(memory, report->table_count * sizeof *report->tables);
+	for (unsigned i = 0; i < report->table_count; i++)
+		report->tables[i] = (struct state_report_table){
+			.source = sql_table_name(memory, result_text(res, i, 0), result_text(res, i, 1)),
+			.target = sql_table_name(memory, result_text(res, i, 2), result_text(res, i, 3)),
+			.state = arena_strdup(memory, result_text(res, i, 4)),
+			.rows_copied = result_int(res, i, 5),
+			.error = optional_text(memory, res, i, 6),
+		};
+}
+
+static bool
+read_reported_row(struct connection *destination, const char *task, struct state_report *report,
+				  struct error *err)
+{
+	static const char sql[] =
+		"SELECT phase, last_error, extract(epoch FROM clock_timestamp() - applied_commit_time)"
+		" FROM sluice.progress WHERE task = $1";
+	struct param param = param_text(task);
+	struct result *res;
+
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return false;
+	if (result_rows(res)) {
+		report->phase = arena_strdup(&report->memory, result_text(res, 0, 0));
+		report->last_error = optional_text(&report->memory, res, 0, 1);
+		/* Clocks of two hosts differ: nothing is applied before it was committed. */
+		if (!result_is_null(res, 0, 2)) {
+			report->age_s = strtod(result_text(res, 0, 2), NULL);
+			report->age_s = report->age_s < 0 ? 0 : report->age_s;
+		}
+	}
+	result_free(res);
+	return true;
+}
+
+static bool
+read_reported_tables(struct connection *destination, const char *task, struct state_report *report,
+					 struct error *err)
+{
+	static const char sql[] = "SELECT source_schema, source_name, target_schema, target_name, state,"
+							  " rows_copied, error FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
+	struct param param = param_text(task);
+	struct result *res;
+
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return false;
+	take_reported_tables(res, report);
+	result_free(res);
+	return true;
+}
+
+bool
+state_report_read(struct connection *destination, const char *task, struct state_report *report,
+				  struct error *err)
+{
+	struct state_installed installed;
+
+	*report = (struct state_report){.age_s = -1};
+	arena_init(&report->memory, 16384);
+	if (state_install_read(destination, &installed, err) &&
+		progress_read(destination, task, &report->progress, err) &&
+		task_lock_holder(destination, task, &report->daemon_pid, err) &&
+		(!installed.progress || read_reported_row(destination, task, report, err)) &&
+		(!installed.tables || read_reported_tables(destination, task, report, err)))
+		return true;
+	state_report_free(report);
+	return false;
+}
+
+void
+state_report_free(struct state_report *report)
+{
+	arena_fini(&report->memory);
+	*report = (struct state_report){0};
+}

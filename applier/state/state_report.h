@@ -1,0 +1,35 @@
+/*
+ * What the destination tells a person about a task, with or without a source.
+ */
+#ifndef SLUICE_STATE_REPORT_H
+#define SLUICE_STATE_REPORT_H
+
+#include "base/arena.h"
+#include "io/connection.h"
+#include "progress.h"
+
+/* One row of sluice.tables as status shows it. */
+struct state_report_table {
+	char *source; /* sql_table_name() */
+	char *target;
+	char *state;
+	int64_t rows_copied;
+	char *error; /* NULL: none */
+};
+
+struct state_report {
+	struct progress progress;
+	char *phase;		/* as stored by the last daemon */
+	char *last_error;	/* NULL: none */
+	double age_s;		/* how long ago the source was as the destination is; negative: not known */
+	int64_t daemon_pid; /* the session that holds the task's lock; 0: no daemon runs */
+	struct state_report_table *tables;
+	unsigned table_count;
+	struct arena memory;
+};
+
+MUST_CHECK bool state_report_read(struct connection *destination, const char *task,
+								  struct state_report *report, struct error *err);
+void state_report_free(struct state_report *report);
+
+#endif

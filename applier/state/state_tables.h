@@ -1,0 +1,74 @@
+/*
+ * The rows of sluice.tables: how far each table of a task is, and the definition at which its target stands.
+ */
+#ifndef SLUICE_STATE_TABLES_H
+#define SLUICE_STATE_TABLES_H
+
+#include "io/connection.h"
+#include "tables/catalog.h"
+
+/* Fills state, snapshot_lsn, rows_copied, error of each table that has a row
+ * (missing rows leave TABLE_WAITING); an ERROR_DATA when a row's source OID is
+ * not the table's any more (dropped and made anew), or another table's (renamed).
+ * Rows without any table are passed over: forget.h. */
+MUST_CHECK bool state_tables_read(struct connection *destination, const char *task, struct catalog *catalog,
+								  struct error *err);
+/* Inserts or updates the table's row: an INSERT … WHERE NOT EXISTS and an UPDATE (no ON CONFLICT on Greenplum 6). */
+MUST_CHECK bool state_tables_write(struct connection *destination, const char *task,
+								   const struct table *table, struct error *err);
+/*
+ * The copy of a table, in SQL.  Rows of it and what says so are always written in one transaction.
+ *
+ * As a whole: claim, rows, copied: one transaction.
+ *
+ * In parts, several transactions: claim, opened; then for each part part_claim, rows; then part_claim
+ * (last), copied.  While rebuild is not NULL, the target holds rows of parts, all of the snapshot that
+ * stands in the row, and nothing else: whoever begins the copy anew empties it first.  No two snapshots
+ * have the same LSN, so a daemon that was left behind cannot add a part to those of its successor.
+ */
+
+/* Begin a table's copy: wait for the end of any other copy of it, and return one row (rebuild, whether it may be
+ * truncated), or none when another copy was committed. */
+void state_tables_put_claim(struct buffer *sql, const char *task, const struct table *table);
+/* Opens a copy in parts; `rebuild` are the statements that end it ("" for none).  Must touch one row. */
+void state_tables_put_opened(struct buffer *sql, const char *task, const struct table *table,
+							 const char *rebuild);
+/* Begin the transaction of a part, or the last one, which follows when all parts are committed; return 1, or 0 when the
+ * copy is not this one any more. */
+void state_tables_put_part_claim(struct buffer *sql, const char *task, const struct table *table, bool last);
+/* The statement that ends a table's copy, in the copy's own transaction.  It must touch one row; none: another
+ * copy of the table has committed meanwhile, such as that of a lost session whose COMMIT was still on its way. */
+void state_tables_put_copied(struct buffer *sql, const char *task, const struct table *table);
+
+/* A statement that writes a table's new definition and names, in the transaction that brings the target in line;
+ * the row goes by the names before. */
+void state_tables_put_definition(struct buffer *sql, const char *task, const struct table *table,
+								 const struct source_table *before);
+
+/* A statement that writes state and error alone. */
+void state_tables_put_state(struct buffer *sql, const char *task, const struct table *table);
+/* Copies beside the stream (late_copy.h) stand as catching_up with rebuild not NULL until what came meanwhile is durable,
+ * too: then this makes them `streaming`, where the epoch still is ours and there are `count` of them.  An ERROR_RETRY
+ * otherwise. */
+MUST_CHECK bool state_tables_settle_late(struct connection *destination, const char *task, int64_t epoch,
+										 unsigned count, struct error *err);
+/* The table is to be copied anew: its rows in the target will be cleared first.  An ERROR_DATA when it waits for a copy
+ * already. */
+MUST_CHECK bool state_tables_want_copy(struct connection *destination, const char *task,
+									   const struct table *table, struct error *err);
+/* At a start: such copies as an earlier attempt has left are void, and their tables wait again. */
+MUST_CHECK bool state_tables_forget_late(struct connection *destination, const char *task, struct error *err);
+
+/* A statement for `status` alone: the rows copied so far, while the copy runs; it never undoes what the copy's own
+ * transaction has written. */
+void state_tables_put_rows_copied(struct buffer *sql, const char *task, const struct table *table,
+								  int64_t rows);
+
+/* The same for all tables of the catalog that have no row yet or one that waits for a copy, in few statements. */
+MUST_CHECK bool state_tables_add(struct connection *destination, const char *task,
+								 const struct catalog *catalog, struct error *err);
+
+/* Forgets the task's tables, as at a fresh start. */
+MUST_CHECK bool state_tables_remove(struct connection *destination, const char *task, struct error *err);
+
+#endif

@@ -1,0 +1,202 @@
+#include "state_tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sql.h"
+#include "lsn.h"
+#include "state_install.h"
+#include "tables/mapping.h"
+#include "tables/table_definition.h"
+
+static bool
+fail_renamed(const struct table *table, const char *schema, const char *name, struct error *err)
+{
+	error_set(err, ERROR_DATA, "table %s.%s was renamed at the source since it was copied: it is %s.%s now",
+			  schema, name, table->source.schema, table->source.name);
+	return error_hint(err, "Delete its row from sluice.tables at the destination, then start again: it is"
+						   " copied anew, as a table of its new name.");
+}
+
+static bool
+fail_made_anew(const struct table *table, struct error *err)
+{
+	error_set(err, ERROR_DATA, "table %s.%s was dropped and made anew at the source since it was copied",
+			  table->source.schema, table->source.name);
+	return error_hint(err, "Delete its row from sluice.tables at the destination and empty its target,"
+						   " then start again: it is copied anew.");
+}
+
+/* Whether what is in the target is to stay there: a table that is held is copied anew. */
+static bool
+holds_rows(const struct table *table)
+{
+	switch (table->state) {
+	case TABLE_WAITING:
+	case TABLE_COPYING:
+		return table->begun;
+	case TABLE_HELD:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static bool
+has_other_name(const struct result *res, unsigned row, const struct table *table)
+{
+	return strcmp(result_text(res, row, 0), table->source.schema) != 0 ||
+		   strcmp(result_text(res, row, 1), table->source.name) != 0;
+}
+
+/* Whether the rows that are there were copied as they would be now. */
+static bool
+same_selection(const struct result *res, unsigned row, const struct table *table)
+{
+	char *selection = mapping_describe(table);
+	/* The target of a renamed table follows its name in the stream. */
+	bool renamed = has_other_name(res, row, table);
+	bool same = (renamed || (strcmp(result_text(res, row, 8), table->target_schema) == 0 &&
+							 strcmp(result_text(res, row, 9), table->target_name) == 0)) &&
+				(result_is_null(res, row, 11) || strcmp(result_text(res, row, 11), selection) == 0);
+
+	free(selection);
+	return same;
+}
+
+static bool
+fail_selected_anew(const struct result *res, unsigned row, const struct table *table, struct error *err)
+{
+	char *selection = mapping_describe(table);
+
+	error_set(err, ERROR_DATA,
+			  "table %s.%s was copied into %s.%s (%s), the configuration says %s.%s (%s) now",
+			  table->source.schema, table->source.name, result_text(res, row, 8), result_text(res, row, 9),
+			  result_is_null(res, row, 11) ? "all" : result_text(res, row, 11), table->target_schema,
+			  table->target_name, selection);
+	free(selection);
+	return error_hint(err, "Take the change back; or delete its row from sluice.tables at the destination and"
+						   " empty its target, then start again: it is copied anew.");
+}
+
+/*
+ * The definition, with the names that belong to it.  A name that has changed
+ * since is the stream's to tell: until then table and target go by the old one.
+ */
+static bool
+take_definition(const struct result *res, unsigned row, struct table *table, struct error *err)
+{
+	struct source_table *defined = catalog_alloc(1, sizeof *defined);
+
+	if (!table_definition_parse(result_text(res, row, 7), defined)) {
+		free(defined);
+		return error_set(err, ERROR_BUG, "the definition of table %s.%s in sluice.tables cannot be read",
+						 table->source.schema, table->source.name);
+	}
+	defined->oid = table->source.oid;
+	defined->partitioned = table->source.partitioned;
+	defined->schema = catalog_strdup(result_text(res, row, 0));
+	defined->name = catalog_strdup(result_text(res, row, 1));
+	table->defined = defined;
+	if (strcmp(defined->schema, table->source.schema) == 0 && strcmp(defined->name, table->source.name) == 0)
+		return true;
+	table->renamed = true;
+	free(table->target_schema);
+	free(table->target_name);
+	table->target_schema = catalog_strdup(result_text(res, row, 8));
+	table->target_name = catalog_strdup(result_text(res, row, 9));
+	return true;
+}
+
+/* Tables that were renamed go by the names that the stream still has for them. */
+static void
+settle_names(struct catalog *catalog)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct table *table = &catalog->tables[i];
+
+		if (!table->defined || !table_follows(table))
+			continue;
+		free(table->source.schema);
+		free(table->source.name);
+		table->source.schema = catalog_strdup(table->defined->schema);
+		table->source.name = catalog_strdup(table->defined->name);
+	}
+	catalog_sort(catalog);
+}
+
+/* Columns: source schema, name, oid, state, snapshot_lsn, rows_copied, error, definition, target's names, whether its
+ * copy was begun in parts, selection. */
+static bool
+take_table(const struct result *res, unsigned row, const struct catalog *catalog, struct error *err)
+{
+	const char *schema = result_text(res, row, 0), *name = result_text(res, row, 1);
+	struct table *table = catalog_find(catalog, schema, name);
+	enum table_state state;
+
+	/* Renamed since, or swapped with another. */
+	if ((!table || result_int(res, row, 2) != table->source.oid) && !result_is_null(res, row, 7) &&
+		catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2)))
+		table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2));
+
+	if (table)
+		table->begun = result_bool(res, row, 10);
+	/* It was not copied as a whole: whatever it is now, it is as good as new. */
+	if ((!table || result_int(res, row, 2) != table->source.oid) &&
+		table_state_parse(result_text(res, row, 3), &state) &&
+		(state == TABLE_WAITING || state == TABLE_COPYING))
+		return true;
+	if (!table) {
+		table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2));
+		return !table || fail_renamed(table, schema, name, err);
+	}
+	if (result_int(res, row, 2) != table->source.oid && result_is_null(res, row, 7))
+		return fail_made_anew(table, err);
+	if (!table_state_parse(result_text(res, row, 3), &table->state) ||
+		!lsn_parse(result_text(res, row, 4), &table->snapshot_lsn))
+		return error_set(err, ERROR_BUG, "the row of table %s.%s in sluice.tables cannot be read", schema,
+						 name);
+	if (result_int(res, row, 2) == table->source.oid && holds_rows(table) &&
+		!same_selection(res, row, table)) {
+		if (!has_other_name(res, row, table))
+			return fail_selected_anew(res, row, table, err);
+		table->reselected = true;
+	}
+	table->rows_copied = result_int(res, row, 5);
+	free(table->error);
+	table->error = result_is_null(res, row, 6) ? NULL : strdup(result_text(res, row, 6));
+	if (result_is_null(res, row, 7))
+		return true;
+	/* Another table of the name: what is in the target is of the one before. */
+	if (result_int(res, row, 2) != table->source.oid && table->state != TABLE_HELD)
+		table->state = TABLE_WAITING;
+	return take_definition(res, row, table, err);
+}
+
+bool
+state_tables_read(struct connection *destination, const char *task, struct catalog *catalog,
+				  struct error *err)
+{
+	static const char sql[] =
+		"SELECT source_schema, source_name, source_oid, state, snapshot_lsn,"
+		" rows_copied, error, definition, target_schema, target_name, rebuild IS NOT NULL, selection"
+		" FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
+	struct param param = param_text(task);
+	struct state_installed installed;
+	struct result *res;
+	bool taken = true;
+
+	if (!state_install_read(destination, &installed, err))
+		return false;
+	if (!installed.tables)
+		return true;
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return false;
+	for (unsigned i = 0; taken && i < result_rows(res); i++)
+		taken = take_table(res, i, catalog, err);
+	result_free(res);
+	if (taken)
+		settle_names(catalog);
+	catalog->states_read = taken;
+	return taken;
+}

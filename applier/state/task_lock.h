@@ -1,0 +1,29 @@
+/*
+ * Advisory locks at the destination: one a task, which its daemon's session holds, so that no second one
+ * works; one a table that is being copied.
+ */
+#ifndef SLUICE_TASK_LOCK_H
+#define SLUICE_TASK_LOCK_H
+
+#include "io/connection.h"
+
+/*
+ * Takes the session's advisory lock of the task, waiting a bounded time for a
+ * predecessor's session to end.  An ERROR_DATA when another daemon keeps it.
+ */
+MUST_CHECK bool task_lock_take(struct connection *destination, struct loop *loop, const char *task,
+							   struct error *err);
+
+/* Passes the lock from one session of ours to another, between which nobody else can take it. */
+MUST_CHECK bool task_lock_pass(struct connection *from, struct connection *to, struct loop *loop,
+							   const char *task, struct error *err);
+
+/* The server's process that holds the task's lock; 0: nobody. */
+MUST_CHECK bool task_lock_holder(struct connection *destination, const char *task, int64_t *pid,
+								 struct error *err);
+
+/* A statement that waits for the copy of a table, for the time of its transaction: whoever copies a table alone
+ * holds it exclusively (mode ""), whoever copies a part of one holds it with the others ("_shared"). */
+void task_lock_put_copy(struct buffer *sql, const char *task, uint32_t source_oid, const char *mode);
+
+#endif
