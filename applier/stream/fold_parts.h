@@ -1,0 +1,83 @@
+/*
+ * What the parts of the fold share: fold.c takes messages and transactions, fold_tables.c knows which table
+ * and shape a relation is, fold_rows.c brings row changes into the batch, fold_definitions.c looks at tables
+ * whose definition has changed.
+ */
+#ifndef SLUICE_FOLD_PARTS_H
+#define SLUICE_FOLD_PARTS_H
+
+#include "fold.h"
+#include "merge/open_transactions.h"
+#include "tables/descriptions.h"
+
+struct fold {
+	struct fold_setup setup;
+	struct table **by_oid; /* of the catalog */
+	struct change_decoder decoder;
+	struct descriptions descriptions;
+	struct buffer unpacked; /* a frame's body, where it came compressed */
+	struct shape **shapes;	/* by the relation's number */
+	bool *ignored;			/* likewise: relations that belong to no table of ours */
+	uint32_t shape_capacity;
+	unsigned shape_count; /* ever made */
+
+	/* the transaction being folded */
+	bool in_transaction;
+	bool skipping; /* it was applied before */
+	bool touched;  /* some of it is in a batch */
+	uint32_t xid;
+	uint64_t commit_lsn;
+	int64_t commit_time;
+	struct bytes message; /* the one being folded, as it came */
+	bool replaying;		  /* what had to wait for the copy of its table */
+
+	/* transactions that are still open at the source */
+	struct open_transactions open;
+	struct open_transaction *streamed; /* the one whose block is being received */
+};
+
+/* What a pump of the loop ended with; the failure itself is told to the pipeline's owner. */
+static inline bool
+fold_interrupted(struct error *err)
+{
+	return error_set(err, ERROR_STOPPED, "stopped before the transaction was applied");
+}
+
+/* ---- fold_tables.c */
+
+void table_memory_add(struct table_memory *memory, uint32_t oid);
+
+void fold_index_tables(struct fold *f);
+/* The table with the source's OID, or NULL. */
+struct table *fold_table(const struct fold *f, uint32_t oid);
+
+/* Where the shape of a relation stands; makes room for it. */
+struct shape **fold_shape_place(struct fold *f, uint32_t relation_number);
+void fold_free_shape(struct shape **place);
+/* The shape of a relation whose table is known; where the definition has changed, the target follows first. */
+MUST_CHECK bool fold_shape_of(struct fold *f, const struct change_relation *relation,
+							  const struct shape **shape, struct error *err);
+
+/* Applies all that was folded; false when a stop was requested. */
+MUST_CHECK bool fold_drain(struct fold *f);
+/* Waits until the source shows the transaction being folded. */
+MUST_CHECK bool fold_await_visibility(struct fold *f, struct table *table, struct error *err);
+MUST_CHECK bool fold_follow_definition(struct fold *f, struct table *table,
+									   const struct change_relation *relation, struct error *err);
+
+/* ---- fold_rows.c */
+
+/* Whether the transaction's changes of the table are not in its copy, and it is not held. */
+bool fold_follows(const struct fold *f, const struct table *table);
+/* For a relation that the catalog lacks: true when its changes are to be left out. */
+MUST_CHECK bool fold_leave_out_stranger(struct fold *f, const struct change_relation *relation,
+										struct error *err);
+MUST_CHECK bool fold_row(struct fold *f, const struct change *change, struct error *err);
+MUST_CHECK bool fold_truncate(struct fold *f, const struct change *change, struct error *err);
+
+/* ---- fold_definitions.c */
+
+/* The plugin's message about tables whose definitions may have changed. */
+MUST_CHECK bool fold_definitions(struct fold *f, struct bytes content, struct error *err);
+
+#endif

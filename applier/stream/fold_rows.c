@@ -1,0 +1,195 @@
+#include "fold_parts.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "servers/source.h"
+
+static enum operation
+operation_of(enum change_kind kind)
+{
+	switch (kind) {
+	case CHANGE_INSERT:
+		return OPERATION_INSERT;
+	case CHANGE_UPDATE:
+		return OPERATION_UPDATE;
+	case CHANGE_DELETE:
+		return OPERATION_DELETE;
+	default:
+		return OPERATION_TRUNCATE;
+	}
+}
+
+/* The table of a relation, NULL when it is not (or not any more) one of ours. */
+static const struct table *
+known_table(const struct fold *f, const struct change_relation *relation)
+{
+	if (relation->number < f->shape_capacity && f->shapes[relation->number])
+		return f->shapes[relation->number]->table;
+	return fold_table(f, relation->oid);
+}
+
+static bool
+start_over(const struct change_relation *relation, const char *what, struct error *err)
+{
+	return error_set(err, ERROR_RETRY, "%s.%s %s: starting over with it", relation->schema, relation->name,
+					 what);
+}
+
+static void
+ignore(struct fold *f, const struct change_relation *relation)
+{
+	log_warning("%s.%s appears in the stream and is gone from the source, or not selected any more: ignored",
+				relation->schema, relation->name);
+	(void) fold_shape_place(f, relation->number);
+	f->ignored[relation->number] = true;
+}
+
+/*
+ * A relation that the catalog, which is younger than the stream, does not know:
+ * a new table, or one that is gone again.
+ * Returns true when its change is to be left out.
+ */
+bool
+fold_leave_out_stranger(struct fold *f, const struct change_relation *relation, struct error *err)
+{
+	bool exists, visible;
+
+	if (relation->number < f->shape_capacity && f->ignored[relation->number])
+		return true;
+	/* Its copy will hold this change, too. */
+	if (f->setup.strangers) {
+		*f->setup.strangers = true;
+		(void) fold_shape_place(f, relation->number);
+		f->ignored[relation->number] = true;
+		return true;
+	}
+	if (!source_find_table(f->setup.source, relation->oid, f->xid, &exists, &visible, err))
+		return false;
+	if (!visible)
+		return start_over(relation, "is not visible at the source yet", err);
+	if (exists && !table_memory_has(&f->setup.memories->strangers, relation->oid)) {
+		table_memory_add(&f->setup.memories->strangers, relation->oid);
+		return start_over(relation, "is new among the tables", err);
+	}
+	ignore(f, relation);
+	return true;
+}
+
+/* Whether the transaction's changes of the table are not in its copy, and it is not held. */
+bool
+fold_follows(const struct fold *f, const struct table *table)
+{
+	return f->commit_lsn >= table->snapshot_lsn && table_follows(table);
+}
+
+/* Its table is being copied: the change waits for that. */
+static bool
+set_aside(struct fold *f, const struct table *table, enum change_kind kind, struct error *err)
+{
+	struct backlog_entry entry = {
+		.commit_lsn = f->commit_lsn,
+		.commit_time = f->commit_time,
+		.xid = f->xid,
+		.message = f->message,
+	};
+
+	return !(table->operations & operation_of(kind)) || backlog_add(f->setup.backlog, &entry, err);
+}
+
+/* Whether the change is for its table at all: the copy may hold it already,
+ * an operation may be left out, the table may be gone. */
+static bool
+concerns_table(struct fold *f, const struct change_relation *relation, enum change_kind kind, bool *concerns,
+			   struct error *err)
+{
+	const struct table *table = known_table(f, relation);
+
+	*concerns = false;
+	if (table && table->late && !f->replaying)
+		return set_aside(f, table, kind, err);
+	/* A TRUNCATE that waited for one table may be of others, too. */
+	if (table && f->replaying && !table->late)
+		return true;
+	/* It will be copied once more. */
+	if (table && table->late && table->altered_lsn > table->snapshot_lsn)
+		return true;
+	*concerns = table && fold_follows(f, table) && (table->operations & operation_of(kind));
+	return table || fold_leave_out_stranger(f, relation, err);
+}
+
+/* The batch for a change of that shape.  Two shapes of one table do not share
+ * a batch, in which the order between their changes would be lost. */
+static bool
+batch_for(struct fold *f, const struct shape *shape, struct batch **batch, struct error *err)
+{
+	struct pipeline *pipeline = f->setup.pipeline;
+
+	if ((shape->has_siblings || shape->table->shared_with) &&
+		batch_has_other_shape(pipeline_filling(pipeline), shape)) {
+		pipeline_close(pipeline);
+		if (!pipeline_wait_for_room(pipeline))
+			return fold_interrupted(err);
+	}
+	*batch = pipeline_filling(pipeline);
+	f->touched = true;
+	return true;
+}
+
+bool
+fold_row(struct fold *f, const struct change *change, struct error *err)
+{
+	const struct shape *shape;
+	struct batch *batch;
+	bool concerns;
+
+	if (!concerns_table(f, change->relation, change->kind, &concerns, err))
+		return false;
+	if (!concerns)
+		return true;
+	if (!fold_shape_of(f, change->relation, &shape, err))
+		return false;
+	if (!batch_for(f, shape, &batch, err))
+		return false;
+	return batch_add(batch, shape, change, err);
+}
+
+/* Which of the rows were the leaf's nobody tells. */
+static bool
+leaf_truncated(struct fold *f, const struct change_relation *relation, struct bytes leaf, struct error *err)
+{
+	char reason[300];
+
+	snprintf(reason, sizeof reason, "its partition %.*s was truncated by itself", (int) leaf.len,
+			 (const char *) leaf.data);
+	return schema_notes_add(&f->setup.memories->notes, fold_table(f, relation->oid), SCHEMA_COPIED_ANEW,
+							reason, err);
+}
+
+bool
+fold_truncate(struct fold *f, const struct change *change, struct error *err)
+{
+	const struct change_relation *relation;
+	struct bytes leaf;
+	size_t at = 0;
+
+	while (change_next_truncated(&f->decoder, change, &at, &relation, &leaf)) {
+		const struct shape *shape;
+		struct batch *batch;
+		bool concerns;
+
+		if (!concerns_table(f, relation, CHANGE_TRUNCATE, &concerns, err))
+			return false;
+		if (!concerns)
+			continue;
+		if (leaf.len > 0)
+			return leaf_truncated(f, relation, leaf, err);
+		if (!fold_shape_of(f, relation, &shape, err))
+			return false;
+		if (!batch_for(f, shape, &batch, err))
+			return false;
+		batch_truncate(batch, shape, change->flags & TRUNCATE_RESTART);
+		batch->changes++;
+	}
+	return true;
+}

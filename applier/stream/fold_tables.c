@@ -1,0 +1,234 @@
+#include "fold_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/schema_follow.h"
+#include "servers/source.h"
+#include "tables/table_definition.h"
+
+/* How often it is looked whether a commit has become visible, at intervals of 10 ms. */
+#define VISIBILITY_POLLS 500
+
+bool
+table_memory_has(const struct table_memory *memory, uint32_t oid)
+{
+	for (unsigned i = 0; i < memory->count; i++)
+		if (memory->oids[i] == oid)
+			return true;
+	return false;
+}
+
+void
+table_memory_add(struct table_memory *memory, uint32_t oid)
+{
+	memory->oids = realloc(memory->oids, (memory->count + 1) * sizeof *memory->oids);
+	if (!memory->oids)
+		arena_out_of_memory((memory->count + 1) * sizeof *memory->oids);
+	memory->oids[memory->count++] = oid;
+}
+
+static int
+compare_oids(const void *a, const void *b)
+{
+	const struct table *const *x = a, *const *y = b;
+
+	return ((*x)->source.oid > (*y)->source.oid) - ((*x)->source.oid < (*y)->source.oid);
+}
+
+void
+fold_index_tables(struct fold *f)
+{
+	struct catalog *catalog = f->setup.catalog;
+
+	f->by_oid = catalog_alloc(catalog->count, sizeof *f->by_oid);
+	for (unsigned i = 0; i < catalog->count; i++)
+		f->by_oid[i] = &catalog->tables[i];
+	qsort(f->by_oid, catalog->count, sizeof *f->by_oid, compare_oids);
+}
+
+struct table *
+fold_table(const struct fold *f, uint32_t oid)
+{
+	struct table wanted = {.source.oid = oid};
+	struct table *key = &wanted, **found;
+
+	found = bsearch(&key, f->by_oid, f->setup.catalog->count, sizeof *f->by_oid, compare_oids);
+	return found ? *found : NULL;
+}
+
+static void *
+grow_zeroed(void *array, size_t from, size_t to, size_t bytes)
+{
+	char *grown = realloc(array, to * bytes);
+
+	if (!grown)
+		arena_out_of_memory(to * bytes);
+	memset(grown + from * bytes, 0, (to - from) * bytes);
+	return grown;
+}
+
+struct shape **
+fold_shape_place(struct fold *f, uint32_t relation_number)
+{
+	if (relation_number >= f->shape_capacity) {
+		uint32_t capacity = (relation_number + 1) * 2;
+
+		f->shapes = grow_zeroed(f->shapes, f->shape_capacity, capacity, sizeof(*f->shapes));
+		f->ignored = grow_zeroed(f->ignored, f->shape_capacity, capacity, sizeof *f->ignored);
+		f->shape_capacity = capacity;
+	}
+	return &f->shapes[relation_number];
+}
+
+void
+fold_free_shape(struct shape **place)
+{
+	if (!*place)
+		return;
+	shape_fini(*place);
+	free(*place);
+	*place = NULL;
+}
+
+static void
+forget_shapes(struct fold *f, const struct table *table)
+{
+	for (uint32_t i = 0; i < f->shape_capacity; i++)
+		if (f->shapes[i] && f->shapes[i]->table == table)
+			fold_free_shape(&f->shapes[i]);
+}
+
+/* Another live shape of the same table. */
+static struct shape *
+find_sibling(const struct fold *f, const struct shape *shape)
+{
+	for (uint32_t i = 0; i < f->shape_capacity; i++)
+		if (f->shapes[i] && f->shapes[i] != shape && f->shapes[i]->table == shape->table)
+			return f->shapes[i];
+	return NULL;
+}
+
+/*
+ * Applies all that was folded.  Before the first change of a transaction that
+ * makes everything earlier durable, so that nothing older is in the way of who
+ * mends the target.
+ */
+bool
+fold_drain(struct fold *f)
+{
+	bool drained;
+
+	if (f->replaying)
+		return pipeline_drain(f->setup.pipeline);
+	pipeline_set_inside(f->setup.pipeline, f->touched);
+	drained = pipeline_drain(f->setup.pipeline);
+	pipeline_set_inside(f->setup.pipeline, true);
+	return drained;
+}
+
+/* Commits reach the stream before others see what they changed. */
+bool
+fold_await_visibility(struct fold *f, struct table *table, struct error *err)
+{
+	bool exists, visible = false;
+
+	for (int i = 0; i < VISIBILITY_POLLS; i++) {
+		if (!source_find_table(f->setup.source, table->source.oid, f->xid, &exists, &visible, err))
+			return false;
+		if (visible)
+			return true;
+		if (!connection_execute(f->setup.source, "SELECT pg_sleep(0.01)", NULL, 0, NULL, err))
+			return false;
+	}
+	return error_set(err, ERROR_RETRY,
+					 "what changed in %s.%s is not visible at the source yet: starting over",
+					 table->source.schema, table->source.name);
+}
+
+/* A table whose definition changed: what came under the old one is applied
+ * first, then the target follows in the same transaction as what comes now. */
+bool
+fold_follow_definition(struct fold *f, struct table *table, const struct change_relation *relation,
+					   struct error *err)
+{
+	struct schema_follow follow = {
+		.config = f->setup.config,
+		.dialect = f->setup.dialect,
+		.source = f->setup.source,
+		.destination = pipeline_destination(f->setup.pipeline),
+		.notes = &f->setup.memories->notes,
+	};
+
+	if (f->replaying)
+		return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_ANEW,
+								"its definition was changed while it was copied", err);
+	if (!fold_drain(f))
+		return fold_interrupted(err);
+	forget_shapes(f, table);
+	if (!fold_await_visibility(f, table, err) || !pipeline_open_transaction(f->setup.pipeline, err))
+		return false;
+	f->touched = true;
+	return schema_follow(&follow, table, relation, err);
+}
+
+/* Values come in the form that was asked for when the stream began. */
+static bool
+check_form(struct fold *f, const struct table *table, const struct change_relation *relation,
+		   struct error *err)
+{
+	if (!table->as_text || (relation->flags & RELATION_TEXT))
+		return true;
+	if (!table_memory_has(&f->setup.memories->as_text, relation->oid))
+		table_memory_add(&f->setup.memories->as_text, relation->oid);
+	return error_set(err, ERROR_RETRY, "%s.%s has come to need its values as text: starting over",
+					 relation->schema, relation->name);
+}
+
+static bool
+init_shape(struct fold *f, struct shape *shape, const struct change_relation *relation, struct table *table,
+		   struct error *err)
+{
+	struct error why;
+
+	if (shape_init(shape, ++f->shape_count, relation, table, f->setup.triggers_fire, err))
+		return true;
+	why = *err;
+	if (err->class == ERROR_DATA)
+		schema_notes_add(&f->setup.memories->notes, table, SCHEMA_HELD, why.message, err);
+	return false;
+}
+
+bool
+fold_shape_of(struct fold *f, const struct change_relation *relation, const struct shape **shape,
+			  struct error *err)
+{
+	struct shape **place = fold_shape_place(f, relation->number);
+	struct shape *earlier;
+	struct table *table;
+
+	if (*place) {
+		*shape = *place;
+		return true;
+	}
+	table = fold_table(f, relation->oid);
+	if (!table_definition_matches(&table->source, relation) &&
+		!fold_follow_definition(f, table, relation, err))
+		return false;
+	if (!table->source.partitioned)
+		table->source.identity = relation->identity;
+	if (!check_form(f, table, relation, err))
+		return false;
+	*place = calloc(1, sizeof **place);
+	if (!*place)
+		arena_out_of_memory(sizeof **place);
+	if (!init_shape(f, *place, relation, table, err)) {
+		fold_free_shape(place);
+		return false;
+	}
+	earlier = find_sibling(f, *place);
+	if (earlier)
+		earlier->has_siblings = (*place)->has_siblings = true;
+	*shape = *place;
+	return true;
+}
