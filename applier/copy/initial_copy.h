@@ -10,7 +10,7 @@
  * was interrupted has left nothing behind.
  *
  * A table that is much larger than the rest is copied in parts, by all pipes, a
- * transaction each (progress.h); one that was interrupted is emptied before it
+ * transaction each (state_tables.h); one that was interrupted is emptied before it
  * is copied anew.  Tables that this program has just made get their keys when
  * the rows are there.
  */
