@@ -1,0 +1,61 @@
+#!/usr/bin/perl
+# The manual against the tables that the programs work by: docs/operations.md has every check, every
+# field of status, every state, every verb and its options, docs/plugin.md every option of the plugin and its
+# values.  (docs/configuration.md: regress/unit/test_config.c.)
+use strict;
+use warnings;
+
+use Test::More;
+
+sub text_of
+{
+	return join '', map {
+		open my $file, '<', $_ or die "cannot read $_: $!";
+		local $/;
+		<$file>
+	} @_;
+}
+
+my $page = text_of('docs/operations.md');
+
+sub documented
+{
+	my ($what, @names) = @_;
+	my %seen;
+	@names = grep { !$seen{$_}++ } @names;
+	cmp_ok(scalar @names, '>', 4, "found ${what}s");
+	like($page, qr/`\Q$_\E`/, "$what $_") for @names;
+}
+
+documented('check', text_of(glob 'applier/precheck/*.c') =~ /precheck_add\(\s*c,[^";]*"([^"]+)"/g);
+documented('field of status', text_of('applier/verbs/verb_status.c') =~ /(?:put_(?:field|number)\(out, |\\)"(\w+)\\?"/g);
+documented('state', text_of('applier/tables/catalog.c') =~ /\[TABLE_\w+\]\s*=\s*"(\w+)"/g);
+
+my @verbs = text_of('applier/verbs/main.c') =~ /^\t\{"(\w+)", "[^"]*", OPTION/mg;
+cmp_ok(scalar @verbs, '>', 4, 'found verbs');
+like($page, qr/^## $_$/m, "verb $_") for @verbs;
+
+# The part of the page that is a verb's own.
+sub section
+{
+	my ($verb) = @_;
+	return $page =~ /^## \Q$verb\E$(.*?)(?=^## |\z)/ms ? $1 : '';
+}
+
+my $main = text_of('applier/verbs/main.c');
+my %options = $main =~ /^\t\{(OPTION_\w+), "(\w+)"/mg;
+cmp_ok(scalar keys %options, '>', 4, 'found options');
+while ($main =~ /^\t\{"(\w+)", "[^"]*", ([A-Z_ |]+),/mg)
+{
+	my ($verb, $bits) = ($1, $2);
+	like(section($verb), qr/--$options{$_}\b/, "verb $verb has --$options{$_}")
+	  for grep { exists $options{$_} && $_ ne 'OPTION_CONFIG' } split /\s*\|\s*/, $bits;
+}
+
+my $plugin = text_of('docs/plugin.md');
+my ($table) = text_of('plugin/options.c') =~ /^\} option_table\[\] = \{(.*?)^\};/ms;
+my @plugin_options = ($table // '') =~ /\{"(\w+)"/g;
+cmp_ok(scalar @plugin_options, '>', 4, 'found options of the plugin');
+like($plugin, qr/^\| `$_` \|/m, "plugin's option $_") for @plugin_options;
+
+done_testing();
