@@ -94,7 +94,8 @@ check_pattern(struct precheck_context *c, const char *written, const struct patt
 		return true;
 	}
 	if (is_excluded(c->config, pattern)) {
-		precheck_add(c, CHECK_WARNING, "selection", written, "it is included by name and excluded again");
+		precheck_add(c, CHECK_WARNING, "selection", written,
+					 "it is included by name, and left out by tables.exclude or \"sluice table remove\"");
 		return true;
 	}
 	return report_literal(c, written, pattern, err);
@@ -133,6 +134,22 @@ was_held_as(const struct catalog *catalog, const struct pattern *pattern)
 }
 
 static void
+check_override(struct precheck_context *c, const char *written, const struct pattern *pattern)
+{
+	if (matches_any(c->catalog, pattern) || was_held_as(c->catalog, pattern))
+		return;
+	/* What was removed by hand stays written in the configuration. */
+	if (is_excluded(c->config, pattern))
+		precheck_add(
+			c, CHECK_WARNING, "selection", written,
+			"tables.overrides names it, and tables.exclude or \"sluice table remove\" leaves it out");
+	else
+		precheck_add(
+			c, CHECK_FAILED, "selection", written,
+			"tables.overrides names it, but it is not among the selected tables: correct one of them");
+}
+
+static void
 check_overrides(struct precheck_context *c)
 {
 	struct pattern pattern;
@@ -141,10 +158,8 @@ check_overrides(struct precheck_context *c)
 		const char *written = c->config->tables.overrides[i].source;
 
 		if (pattern_parse(written, &pattern))
-			continue;
-		if (!matches_any(c->catalog, &pattern) && !was_held_as(c->catalog, &pattern))
-			precheck_add(c, CHECK_FAILED, "selection", written,
-						 "tables.overrides names it, but it is not among the selected tables");
+			continue; /* the configuration has been checked */
+		check_override(c, written, &pattern);
 		pattern_free(&pattern);
 	}
 }

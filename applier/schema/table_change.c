@@ -56,6 +56,19 @@ parse_name(const char *text, struct pattern *name, struct error *err)
 	return error_set(err, ERROR_CONFIG, "\"%s\" is a pattern: name the tables", text);
 }
 
+bool
+table_change_check_names(const struct string_list *names, struct error *err)
+{
+	for (unsigned i = 0; i < names->count; i++) {
+		struct pattern name;
+
+		if (!parse_name(names->items[i], &name, err))
+			return false;
+		pattern_free(&name);
+	}
+	return true;
+}
+
 static const struct table *
 find(const struct catalog *catalog, const struct pattern *name)
 {

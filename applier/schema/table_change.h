@@ -13,6 +13,9 @@ enum table_action { TABLE_ADD, TABLE_REMOVE, TABLE_RESYNC };
 
 MUST_CHECK bool table_action_parse(const char *name, enum table_action *action);
 
+/* Whether each is the name of one table, as in the configuration. */
+MUST_CHECK bool table_change_check_names(const struct string_list *names, struct error *err);
+
 struct table_change {
 	struct connection *source;
 	struct connection *destination;

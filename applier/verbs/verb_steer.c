@@ -66,7 +66,7 @@ change_by_itself(struct verb_ends *ends, struct loop *loop, const struct config 
 	change.source = ends->source;
 	if (!table_change(&change, action, names, err))
 		return false;
-	printf("%s, once a daemon runs\n", steering_table_answer(action));
+	printf("%s (no daemon runs: the next one sees to it)\n", steering_table_answer(action));
 	return true;
 }
 
@@ -99,6 +99,8 @@ verb_table(struct loop *loop, const struct config *config, const struct command 
 
 	if (words->count < 2 || !table_action_parse(words->items[0], &action))
 		return error_set(err, ERROR_CONFIG, "table needs add, remove or resync, and the names of tables");
+	if (!table_change_check_names(&names, err))
+		return false;
 	done = verb_open_destination(&ends, loop, config, err) &&
 		   task_lock_holder(ends.destination, config->task, &holder, err);
 	if (done)
