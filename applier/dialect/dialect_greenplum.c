@@ -1,7 +1,5 @@
 #include "dialect_greenplum.h"
 
-#include <string.h>
-
 #include "base/sql.h"
 #include "tables/mapping.h"
 
@@ -13,32 +11,13 @@ dialect_greenplum_storage(const struct table *table)
 
 /* ---- the distribution key */
 
-/*
- * Types without a hash operator class; found by trying all of Greenplum 6's.
- * Arrays of them have none either.  What the destination lacks becomes text.
- */
+/* Of types that are to be made, composite ones have no hash operator class; what the destination lacks becomes text. */
 static bool
 can_be_hashed(const struct source_column *column)
 {
-	static const char *const unhashable[] = {
-		"json",		   "xml",		 "money",	  "tsvector", "tsquery", "gtsvector", "txid_snapshot",
-		"pg_snapshot", "point",		 "lseg",	  "path",	  "polygon", "box",		  "line",
-		"circle",	   "int2vector", "refcursor", "jsonpath", "xid8",
-	};
-	const char *name = column->base_name;
+	bool is_text = !column->exists_at_target && !column->base_exists_at_target;
 
-	if (!column->exists_at_target && !column->base_exists_at_target)
-		return true;
-	if (column->base_typtype == 'c')
-		return false;
-	if (strcmp(column->base_schema, "pg_catalog") != 0)
-		return true;
-	if (column->element && name[0] == '_')
-		name++;
-	for (size_t i = 0; i < sizeof(unhashable) / sizeof(*unhashable); i++)
-		if (strcmp(name, unhashable[i]) == 0)
-			return false;
-	return true;
+	return is_text || (!column->unhashable_at_target && column->base_typtype != 'c');
 }
 
 static unsigned

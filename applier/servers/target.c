@@ -385,10 +385,16 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 
 /* ---- the types of the source that the destination has */
 
+/* An array is hashed as its elements are; which operator class serves a type: GetDefaultOpClass(), of indexcmds.c. */
 static const char types_sql[] =
-	"SELECT DISTINCT w.i - 1 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w (s, n, i)"
+	"SELECT DISTINCT w.i - 1, e.typtype IN ('e', 'r') OR EXISTS (SELECT 1 FROM pg_opclass o"
+	"  JOIN pg_am m ON m.oid = o.opcmethod WHERE m.amname = 'hash' AND o.opcdefault AND (o.opcintype = e.oid"
+	"  OR EXISTS (SELECT 1 FROM pg_cast k WHERE k.castsource = e.oid AND k.casttarget = o.opcintype"
+	"   AND k.castmethod = 'b' AND k.castcontext = 'i')))"
+	" FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w (s, n, i)"
 	" JOIN pg_namespace s ON s.nspname = w.s::name"
-	" JOIN pg_type t ON t.typnamespace = s.oid AND t.typname = w.n::name AND t.typisdefined";
+	" JOIN pg_type t ON t.typnamespace = s.oid AND t.typname = w.n::name AND t.typisdefined"
+	" JOIN pg_type e ON e.oid = CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE t.oid END";
 
 /* Many columns share few types: each type is asked for once. */
 struct types {
@@ -397,6 +403,7 @@ struct types {
 	struct keymap numbers; /* schema, NUL, name */
 	struct name_pairs names;
 	bool *exist; /* by number */
+	bool *hashable;
 };
 
 static uint32_t
@@ -437,11 +444,13 @@ mark_types(struct types *types, struct catalog *catalog)
 
 		for (unsigned j = 0; j < source->column_count; j++) {
 			struct source_column *column = &source->columns[j];
+			uint32_t base;
 
 			column->exists_at_target =
 				types->exist[type_number(types, column->type_schema, column->type_name)];
-			column->base_exists_at_target =
-				types->exist[type_number(types, column->base_schema, column->base_name)];
+			base = type_number(types, column->base_schema, column->base_name);
+			column->base_exists_at_target = types->exist[base];
+			column->unhashable_at_target = types->exist[base] && !types->hashable[base];
 		}
 	}
 }
@@ -459,14 +468,18 @@ find_types(struct connection *destination, struct catalog *catalog, struct error
 	name_pairs_init(&types.names);
 	collect_types(&types, catalog);
 	types.exist = catalog_alloc(keymap_count(&types.numbers), sizeof(*types.exist));
+	types.hashable = catalog_alloc(keymap_count(&types.numbers), sizeof(*types.hashable));
 	ok = name_pairs_execute(&types.names, destination, types_sql, &res, err);
 	if (ok) {
-		for (unsigned row = 0; row < result_rows(res); row++)
+		for (unsigned row = 0; row < result_rows(res); row++) {
 			types.exist[result_int(res, row, 0)] = true;
+			types.hashable[result_int(res, row, 0)] = result_bool(res, row, 1);
+		}
 		mark_types(&types, catalog);
 		result_free(res);
 	}
 	free(types.exist);
+	free(types.hashable);
 	name_pairs_fini(&types.names);
 	keymap_fini(&types.numbers);
 	arena_fini(&types.scratch);

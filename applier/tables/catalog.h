@@ -42,7 +42,8 @@ struct source_column {
 
 	/* Set by target_read_catalog(): the destination has a type of this schema and name … */
 	bool exists_at_target;
-	bool base_exists_at_target; /* … and one of the base type's */
+	bool base_exists_at_target; /* … and one of the base type's … */
+	bool unhashable_at_target;	/* … which has no hash operator class there */
 };
 
 struct source_table {

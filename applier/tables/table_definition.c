@@ -256,6 +256,7 @@ table_definition_copy_type(struct source_column *to, const struct source_column 
 	to->builtin = from->builtin;
 	to->exists_at_target = from->exists_at_target;
 	to->base_exists_at_target = from->base_exists_at_target;
+	to->unhashable_at_target = from->unhashable_at_target;
 }
 
 void

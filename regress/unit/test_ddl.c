@@ -232,6 +232,7 @@ test_what_cannot_be_hashed_is_no_distribution_key(void **state)
 	struct fixture *f = *state;
 
 	f->columns[2].primary_position = 2;
+	f->columns[2].unhashable_at_target = true;
 	ddl_put_create_table(&f->sql, &dialect_greenplum6, &f->table);
 	assert_sql(f, "CREATE TABLE \"public\".\"orders\" (\n"
 				  "\t\"id\" integer NOT NULL,\n"
@@ -249,26 +250,13 @@ test_a_key_that_cannot_be_hashed_at_all_gets_a_plain_index(void **state)
 
 	f->columns[0] = builtin(TEXT("id"), TEXT("money"));
 	f->columns[0].primary_position = 1;
+	f->columns[0].unhashable_at_target = true;
 	f->table.source.column_count = 1;
 	assert_create(f, &dialect_greenplum6,
 				  "-- without its primary key: storage or distribution does not allow it\n"
 				  "CREATE TABLE \"public\".\"orders\" (\n\t\"id\" money\n)\n"
 				  "DISTRIBUTED RANDOMLY;\n"
 				  "CREATE INDEX ON \"public\".\"orders\" (\"id\");\n");
-}
-
-static void
-test_arrays_are_hashed_as_their_elements_are(void **state)
-{
-	struct fixture *f = *state;
-
-	f->columns[0].element = 790;
-	f->columns[0].base_name = TEXT("_money");
-	f->columns[1].primary_position = 2;
-	f->columns[1].element = 25;
-	f->columns[1].base_name = TEXT("_text");
-	dialect_greenplum6.put_table_options(&f->sql, &f->table);
-	assert_sql(f, "\nDISTRIBUTED BY (\"note\")");
 }
 
 /* ---- what the configuration says */
@@ -532,7 +520,6 @@ main(void)
 		TEST(test_the_match_key_gets_an_index_of_its_own),
 		TEST(test_what_cannot_be_hashed_is_no_distribution_key),
 		TEST(test_a_key_that_cannot_be_hashed_at_all_gets_a_plain_index),
-		TEST(test_arrays_are_hashed_as_their_elements_are),
 		TEST(test_the_configured_distribution_prevails),
 		TEST(test_a_distribution_outside_of_the_key_leaves_a_plain_index),
 		TEST(test_storage_in_the_words_of_each_greenplum),
