@@ -127,10 +127,18 @@ enum truncate_flags {
 	TRUNCATE_RESTART = 0x02,
 };
 
-/* Prefix of the messages by which the plugin tells, with the option "definitions", of tables whose definition a
- * transaction changed: "OID=relation …"; the number is 0 for one that was dropped, ? where it is not known; a *
- * in front: and others. */
+/*
+ * Prefix of the messages by which the plugin tells, with the option "definitions", of what a transaction changed
+ * in definitions: "OID=what …".  What is the number of a relation, or
+ *	0  it was dropped
+ *	?  not known
+ *	-  it is not logged any more (UNLOGGED)
+ *	!  its rows were written anew; comes at that place in the transaction
+ * In front of that may stand characters about more than single relations.
+ */
 #define CHANGE_DEFINITIONS "sluice.definitions"
+#define CHANGE_DEFINITIONS_TYPES '~' /* labels of enums, attributes of composite types */
+#define CHANGE_DEFINITIONS_ALL '*'	 /* others as well, which are not listed */
 
 enum message_flags {
 	MESSAGE_TRANSACTIONAL = 0x01,

@@ -71,8 +71,20 @@ on_schema_change(Datum arg, int cache_id, uint32 hash)
 	(void) arg;
 	(void) cache_id;
 	(void) hash;
+	if (!current)
+		return;
+	invalidate_all(current);
+	current->changed_more |= current->options->definitions;
+}
+
+static void
+on_enum_change(Datum arg, int cache_id, uint32 hash)
+{
+	(void) arg;
+	(void) cache_id;
+	(void) hash;
 	if (current)
-		invalidate_all(current);
+		current->types_changed |= current->options->definitions;
 }
 
 /* Every new table brings types along: only those that a description names matter. */
@@ -95,6 +107,7 @@ register_callbacks(void)
 	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, on_schema_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, on_type_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(ENUMOID, on_enum_change, (Datum) 0);
 	registered = true;
 }
 

@@ -68,7 +68,8 @@ struct relation_cache {
 	/* Relations of which an invalidation told since the transaction began; with repetitions. */
 	Oid changed[RELATION_CACHE_CHANGED];
 	unsigned changed_count;
-	bool changed_more; /* more than there is room for */
+	bool changed_more;	/* more than there is room for, or all that are in a schema */
+	bool types_changed; /* labels of an enum */
 };
 
 /* The cache's memory belongs to `context` and goes at its reset. */
@@ -79,6 +80,13 @@ relation_cache_forget_changed(struct relation_cache *cache)
 {
 	cache->changed_count = 0;
 	cache->changed_more = false;
+	cache->types_changed = false;
+}
+
+static inline bool
+relation_cache_has_changed(const struct relation_cache *cache)
+{
+	return cache->changed_count > 0 || cache->changed_more || cache->types_changed;
 }
 
 /* Sorts what has changed, each once, and returns how many there are. */

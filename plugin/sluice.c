@@ -45,6 +45,7 @@ struct plugin {
 	bool in_block;				  /* the changes are of a transaction in progress */
 	bool begun;					  /* the transaction's BEGIN, or the block's start, is written */
 	TransactionId owner;		  /* of the changes that follow in the block */
+	Oid rewritten;				  /* the transient table whose rows came last */
 	bool text_pinned;			  /* settings_pin_text() was called in it */
 	unsigned passed_over;
 	struct row old;
@@ -64,7 +65,7 @@ on_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_ini
 	relation_cache_init(&plugin->cache, &plugin->options, ctx->context);
 	plugin->change_context = AllocSetContextCreate(ctx->context, "sluice change", ALLOCSET_DEFAULT_SIZES);
 	output->output_type = plugin->options.text ? OUTPUT_PLUGIN_TEXTUAL_OUTPUT : OUTPUT_PLUGIN_BINARY_OUTPUT;
-	output->receive_rewrites = false;
+	output->receive_rewrites = plugin->options.definitions;
 #if COMPAT_STREAMING
 	ctx->streaming &= plugin->options.streaming;
 #endif
@@ -80,6 +81,7 @@ begin(struct plugin *plugin, bool in_block)
 	plugin->in_block = in_block;
 	plugin->begun = false;
 	plugin->text_pinned = false;
+	plugin->rewritten = InvalidOid;
 	relation_cache_forget_changed(&plugin->cache);
 }
 
@@ -145,35 +147,73 @@ put_description(struct plugin *plugin, struct buffer *b, struct description *des
 	}
 }
 
-/* What the client is told of: "OID=number of its relation", 0 where it is gone. */
 static void
-note_definition(struct plugin *plugin, ReorderBufferTXN *txn, StringInfo note, Oid relid)
+note(StringInfo notes, Oid relid, const char *what)
 {
-	Relation relation = RelationIdGetRelation(relid);
-	struct description *description = NULL;
+	appendStringInfo(notes, "%s%u=%s", notes->len ? " " : "", relid, what);
+}
 
-	if (!RelationIsValid(relation)) {
-		if (relation_cache_knows(&plugin->cache, relid))
-			appendStringInfo(note, "%s%u=0", note->len ? " " : "", relid);
+/* A relation as the transaction has left it. */
+static void
+note_relation(struct plugin *plugin, ReorderBufferTXN *txn, StringInfo notes, Relation relation)
+{
+	char persistence = relation->rd_rel->relpersistence;
+	struct description *description;
+	char number[16];
+
+	if (relation->rd_rel->relkind == RELKIND_COMPOSITE_TYPE)
+		plugin->cache.types_changed = true;
+	if (persistence == RELPERSISTENCE_TEMP)
+		return;
+	description = relation_cache_find(&plugin->cache, relation)->description;
+	if (!description)
+		return;
+	if (persistence == RELPERSISTENCE_UNLOGGED) {
+		note(notes, description->relation.oid, "-");
 		return;
 	}
-	if (relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT)
-		description = relation_cache_find(&plugin->cache, relation)->description;
-	if (description) {
-		put_description(plugin, begin_change(plugin, txn, txn->xid), description);
-		appendStringInfo(note, "%s%u=%u", note->len ? " " : "", relid, description->relation.number);
-	}
-	RelationClose(relation);
+	put_description(plugin, begin_change(plugin, txn, txn->xid), description);
+	snprintf(number, sizeof number, "%u", description->relation.number);
+	note(notes, RelationGetRelid(relation), number);
 }
 
 static void
-put_note(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner, const StringInfoData *note)
+note_definition(struct plugin *plugin, ReorderBufferTXN *txn, StringInfo notes, Oid relid)
+{
+	Relation relation = RelationIdGetRelation(relid);
+
+	if (RelationIsValid(relation)) {
+		note_relation(plugin, txn, notes, relation);
+		RelationClose(relation);
+	} else if (relation_cache_knows(&plugin->cache, relid)) {
+		note(notes, relid, "0");
+	}
+}
+
+static void
+put_notes(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner, const StringInfoData *notes)
 {
 	struct buffer *b = begin_change(plugin, txn, owner);
 
-	change_put_message(b, MESSAGE_TRANSACTIONAL, txn->final_lsn, CHANGE_DEFINITIONS, note->data,
-					   (size_t) note->len);
+	change_put_message(b, MESSAGE_TRANSACTIONAL, txn->final_lsn, CHANGE_DEFINITIONS, notes->data,
+					   (size_t) notes->len);
 	writer_end(&plugin->writer, NULL, NULL);
+}
+
+/* What concerns more than single relations stands in front. */
+static void
+put_all_notes(struct plugin *plugin, ReorderBufferTXN *txn, const StringInfoData *single)
+{
+	StringInfoData notes;
+
+	initStringInfo(&notes);
+	if (plugin->cache.types_changed)
+		appendStringInfoChar(&notes, CHANGE_DEFINITIONS_TYPES);
+	if (plugin->cache.changed_more)
+		appendStringInfoChar(&notes, CHANGE_DEFINITIONS_ALL);
+	appendStringInfoString(&notes, single->data);
+	if (notes.len > 0)
+		put_notes(plugin, txn, txn->xid, &notes);
 }
 
 /*
@@ -186,16 +226,13 @@ send_definitions(struct plugin *plugin, ReorderBufferTXN *txn)
 {
 	unsigned count = relation_cache_sort_changed(&plugin->cache);
 	Oid *relids = palloc(Max(count, 1) * sizeof *relids);
-	StringInfoData note;
+	StringInfoData notes;
 
 	memcpy(relids, plugin->cache.changed, count * sizeof *relids);
-	initStringInfo(&note);
-	if (plugin->cache.changed_more)
-		appendStringInfoString(&note, "*");
+	initStringInfo(&notes);
 	for (unsigned i = 0; i < count; i++)
-		note_definition(plugin, txn, &note, relids[i]);
-	if (note.len > 0)
-		put_note(plugin, txn, txn->xid, &note);
+		note_definition(plugin, txn, &notes, relids[i]);
+	put_all_notes(plugin, txn, &notes);
 }
 
 static void
@@ -203,7 +240,7 @@ tell_definitions(struct plugin *plugin, ReorderBufferTXN *txn)
 {
 	MemoryContext before;
 
-	if (plugin->cache.changed_count == 0 || !compat_changed_catalogs(txn))
+	if (!relation_cache_has_changed(&plugin->cache) || !compat_changed_catalogs(txn))
 		return;
 	before = MemoryContextSwitchTo(plugin->change_context);
 	send_definitions(plugin, txn);
@@ -238,25 +275,25 @@ on_stream_start(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	begin(ctx->output_plugin_private, true);
 }
 
-/* At the end of a block the catalogs cannot be looked at safely: only who changed is told. */
+/*
+ * At the end of a block the catalogs cannot be looked at safely: only who changed is told, selected or not,
+ * a composite type perhaps.
+ */
 static void
 tell_changed(struct plugin *plugin, ReorderBufferTXN *txn)
 {
 	unsigned count = relation_cache_sort_changed(&plugin->cache);
 	MemoryContext before;
-	StringInfoData note;
+	StringInfoData notes;
 
-	if (count == 0 || !compat_changed_catalogs(txn))
+	if (!relation_cache_has_changed(&plugin->cache) || !compat_changed_catalogs(txn))
 		return;
 	before = MemoryContextSwitchTo(plugin->change_context);
-	initStringInfo(&note);
-	if (plugin->cache.changed_more)
-		appendStringInfoString(&note, "*");
+	initStringInfo(&notes);
 	for (unsigned i = 0; i < count; i++)
-		if (relation_cache_knows(&plugin->cache, plugin->cache.changed[i]))
-			appendStringInfo(&note, "%s%u=?", note.len ? " " : "", plugin->cache.changed[i]);
-	if (note.len > 0)
-		put_note(plugin, txn, txn->xid, &note);
+		note(&notes, plugin->cache.changed[i], "?");
+	plugin->cache.types_changed |= count > 0;
+	put_all_notes(plugin, txn, &notes);
 	MemoryContextSwitchTo(before);
 	MemoryContextReset(plugin->change_context);
 }
@@ -439,19 +476,52 @@ send_row_change(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation,
 	writer_end(&plugin->writer, entry->description->relation.schema, entry->description->relation.name);
 }
 
+/*
+ * Rows of the transient table in which ALTER TABLE writes another one anew: whatever it computes, or takes from an
+ * unlogged table, is said nowhere else.  (VACUUM FULL and CLUSTER do not log rows.)
+ */
+static void
+tell_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation transient, ReorderBufferChange *change)
+{
+	Relation relation = RelationIdGetRelation(transient->rd_rel->relrewrite);
+	StringInfoData notes;
+
+	plugin->rewritten = RelationGetRelid(transient);
+	if (!RelationIsValid(relation))
+		return;
+	if (relation_cache_find(&plugin->cache, relation)->description) {
+		initStringInfo(&notes);
+		note(&notes, relation_cache_find(&plugin->cache, relation)->description->relation.oid, "!");
+		put_notes(plugin, txn, change->txn->xid, &notes);
+	}
+	RelationClose(relation);
+}
+
+static void
+take_row(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation, ReorderBufferChange *change)
+{
+	if (!OidIsValid(relation->rd_rel->relrewrite))
+		send_row_change(plugin, txn, relation, change);
+	else if (RelationGetRelid(relation) == plugin->rewritten)
+		pass_over(plugin);
+	else
+		tell_rewritten(plugin, txn, relation, change);
+}
+
 static void
 on_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation relation, ReorderBufferChange *change)
 {
 	struct plugin *plugin = ctx->output_plugin_private;
 	MemoryContext before;
 
-	/* With a condition a change may amount to another one. */
-	if (!plugin->options.filters && !(plugin->options.operations & operation_of(change))) {
+	/* With a condition a change may amount to another one; a rewrite is none of a row. */
+	if (!plugin->options.filters && !(plugin->options.operations & operation_of(change)) &&
+		!OidIsValid(relation->rd_rel->relrewrite)) {
 		pass_over(plugin);
 		return;
 	}
 	before = MemoryContextSwitchTo(plugin->change_context);
-	send_row_change(plugin, txn, relation, change);
+	take_row(plugin, txn, relation, change);
 	MemoryContextSwitchTo(before);
 	MemoryContextReset(plugin->change_context);
 }

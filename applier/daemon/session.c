@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "lsn.h"
+#include "schema/schema_types.h"
 #include "schema/schema_watch.h"
 #include "servers/failover.h"
 #include "servers/source_definition.h"
@@ -183,14 +184,17 @@ stream_to(struct session *s, uint64_t until, bool copies_beside, struct error *e
 	return ok;
 }
 
-/* The stream may have been ahead of what it wrote down: definitions are those that stand at the destination. */
+/*
+ * The stream may have been ahead of what it wrote down: definitions are those that stand at the destination.
+ * Tables that wait are copied beside the stream where that may be.
+ */
 static bool
 read_again(struct session *s, struct error *err)
 {
 	catalog_free(&s->catalog);
 	if (!session_read_state(s, err) || !schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
 		return false;
-	return session_count_waiting(s) == 0 ||
+	return s->copies_beside || session_count_waiting(s) == 0 ||
 		   error_set(err, ERROR_RETRY, "%u tables need another copy", session_count_waiting(s));
 }
 
@@ -273,6 +277,8 @@ attempt(struct session *s, struct error *err)
 		return false;
 	set_until(s);
 	if (!schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
+		return false;
+	if (!schema_types_complete(&(struct schema_types){s->config, &s->catalog, s->source, s->control}, err))
 		return false;
 	if (!session_precheck(s, false, err) && !go_without_newcomers(s, err))
 		return false;

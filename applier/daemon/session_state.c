@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "precheck/precheck.h"
+#include "schema/schema_types.h"
 #include "schema/schema_watch.h"
 #include "servers/failover.h"
 #include "servers/source_definition.h"
@@ -27,6 +28,8 @@ session_select_tables(struct session *s, struct error *err)
 bool
 session_read_state(struct session *s, struct error *err)
 {
+	struct schema_types types = {s->config, &s->catalog, s->source, s->control};
+
 	if (!source_identify(s->source, &s->identity, err) ||
 		!progress_read(s->control, s->config->task, &s->progress, err) ||
 		!failover_follow(s->loop, s->config, s->source, &s->progress, err))
@@ -34,6 +37,7 @@ session_read_state(struct session *s, struct error *err)
 	s->known = s->progress.exists;
 	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
 		   (!s->progress.exists || state_tables_read(s->control, s->config->task, &s->catalog, err)) &&
+		   schema_types_note(&types, &s->memories.notes, err) &&
 		   schema_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
 		   (!s->config->schema.create || definition_read(s->source, s->control, s->config, &s->catalog, err));

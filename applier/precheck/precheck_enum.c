@@ -59,6 +59,11 @@ report(struct precheck_context *c, const struct result *res)
 		char name[160];
 
 		snprintf(name, sizeof name, "%s.%s", result_text(res, row, 0), result_text(res, row, 1));
+		if (c->config->schema.changes == SCHEMA_CHANGES_FOLLOW) {
+			precheck_add(c, CHECK_OK, "types", name, "the destination's enum lacks %s, which run will add",
+						 result_text(res, row, 2));
+			continue;
+		}
 		precheck_add(c, CHECK_WARNING, "types", name,
 					 "the destination's enum lacks %s: a value with such a label stops the run; at the"
 					 " destination, %s",

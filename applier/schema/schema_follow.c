@@ -245,13 +245,70 @@ hold(struct following *f, const char *why, const struct schema_change *change, s
 	return schema_notes_add(f->setup->notes, f->table, SCHEMA_HELD, reason, err);
 }
 
+/* ---- tables that exchange their names */
+
+/* The followed table whose target has the name that this one's is to have. */
+static struct table *
+find_in_the_way(const struct following *f)
+{
+	const struct catalog *catalog = f->setup->catalog;
+
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct table *other = &catalog->tables[i];
+
+		if (other != f->table && table_follows(other) &&
+			strcmp(other->target_name, f->next.source.name) == 0 &&
+			strcmp(other->target_schema, f->next.source.schema) == 0)
+			return other;
+	}
+	return NULL;
+}
+
+static void
+rename_both(struct table *table, const char *name)
+{
+	free(table->source.name);
+	free(table->target_name);
+	table->source.name = catalog_strdup(name);
+	table->target_name = catalog_strdup(name);
+}
+
+/*
+ * The source has given the name to this table, so the other one has lost it, as the stream is about to tell: until
+ * then it goes by a third name, as if the source had called it so.
+ */
+static bool
+make_way(struct following *f, struct error *err)
+{
+	struct table *other = find_in_the_way(f);
+	struct source_table before;
+	char name[64];
+	struct buffer sql;
+
+	if (!other || other->override)
+		return true;
+	snprintf(name, sizeof name, "sluice_renamed_%u", other->source.oid);
+	sql_init(&sql);
+	buffer_printf(&sql, "ALTER TABLE ");
+	sql_qualified(&sql, other->target_schema, other->target_name);
+	buffer_printf(&sql, " RENAME TO ");
+	sql_identifier(&sql, name);
+	buffer_printf(&sql, ";\n");
+	table_definition_copy(&before, &other->source);
+	rename_both(other, name);
+	state_tables_put_definition(&sql, f->setup->config->task, other, &before);
+	source_table_free(&before);
+	return connection_execute_buffer(f->setup->destination, &sql, NULL, err);
+}
+
 static bool
 alter(struct following *f, const struct schema_change *change, struct error *err)
 {
 	char line[ERROR_HINT_MAX], why[ERROR_MESSAGE_MAX + 100];
 
 	schema_change_line(change, line, sizeof line);
-	if (connection_execute(f->setup->destination, (const char *) change->sql.data, NULL, 0, NULL, err)) {
+	if ((!change->renamed || make_way(f, err)) &&
+		connection_execute(f->setup->destination, (const char *) change->sql.data, NULL, 0, NULL, err)) {
 		log_info("%s.%s has changed its definition: %s", f->table->source.schema, f->table->source.name,
 				 line);
 		return adopt(f, change->renamed, err);
@@ -329,16 +386,23 @@ release(struct following *f)
 	free(f->next.target_name);
 }
 
+static void
+begin(struct following *f, const struct schema_follow *setup, struct table *table)
+{
+	*f = (struct following){.setup = setup, .table = table, .next = *table};
+	f->next.target = (struct target_table){0};
+	f->next.target_schema = catalog_strdup(table->target_schema);
+	f->next.target_name = catalog_strdup(table->target_name);
+}
+
 bool
 schema_follow(const struct schema_follow *setup, struct table *table, const struct change_relation *relation,
 			  struct error *err)
 {
-	struct following f = {.setup = setup, .table = table, .next = *table};
+	struct following f;
 	bool all, ok;
 
-	f.next.target = (struct target_table){0};
-	f.next.target_schema = catalog_strdup(table->target_schema);
-	f.next.target_name = catalog_strdup(table->target_name);
+	begin(&f, setup, table);
 	take_relation(&f, relation);
 	ok = source_read_types(setup->source, f.next.source.columns, f.next.source.column_count, &all, err);
 	if (ok && !all)
@@ -346,6 +410,24 @@ schema_follow(const struct schema_follow *setup, struct table *table, const stru
 							  "a column's type is gone from the source meanwhile", err);
 	ok = ok && look_at_source(&f, err) && read_values(&f, err) && look_at_target(&f, err) &&
 		 plan_and_carry_out(&f, err);
+	release(&f);
+	return ok;
+}
+
+bool
+schema_follow_name(const struct schema_follow *setup, struct table *table, const char *schema,
+				   const char *name, struct error *err)
+{
+	struct following f;
+	bool ok;
+
+	begin(&f, setup, table);
+	table_definition_copy(&f.next.source, &table->source);
+	free(f.next.source.schema);
+	free(f.next.source.name);
+	f.next.source.schema = catalog_strdup(schema);
+	f.next.source.name = catalog_strdup(name);
+	ok = look_at_target(&f, err) && plan_and_carry_out(&f, err);
 	release(&f);
 	return ok;
 }

@@ -17,6 +17,7 @@
 struct schema_follow {
 	const struct config *config;
 	const struct dialect *dialect;
+	const struct catalog *catalog;
 	struct connection *source;
 	struct connection *destination; /* a transaction is open, in which nothing else goes on */
 	struct schema_notes *notes;
@@ -29,6 +30,10 @@ struct schema_follow {
  */
 MUST_CHECK bool schema_follow(const struct schema_follow *follow, struct table *table,
 							  const struct change_relation *relation, struct error *err);
+
+/* The same where no description tells of it and nothing but the table's name has changed. */
+MUST_CHECK bool schema_follow_name(const struct schema_follow *follow, struct table *table,
+								   const char *schema, const char *name, struct error *err);
 
 /* The name of the target's primary key; NULL where it has none.  For schema_question.primary_name. */
 MUST_CHECK bool schema_primary_name(struct connection *destination, const struct table *table, char **name,

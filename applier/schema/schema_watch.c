@@ -16,14 +16,6 @@
 
 /* ---- while the stream runs */
 
-static const struct source_table *
-find_seen(const struct catalog *seen, uint32_t oid)
-{
-	const struct table *table = catalog_find_oid(seen, oid);
-
-	return table ? &table->source : NULL;
-}
-
 static void
 take_versions(struct source_table *source, const struct source_table *now)
 {
@@ -37,9 +29,9 @@ take_versions(struct source_table *source, const struct source_table *now)
 	}
 }
 
-static bool
-watch_table(struct table *table, const struct source_table *now, struct schema_notes *notes, bool *moved,
-			struct error *err)
+bool
+schema_watch(struct table *table, const struct source_table *now, struct schema_notes *notes, bool *moved,
+			 struct error *err)
 {
 	enum rewrite rewrite = table_definition_rewritten(&table->source, now);
 
@@ -51,30 +43,6 @@ watch_table(struct table *table, const struct source_table *now, struct schema_n
 	take_versions(&table->source, now);
 	*moved = true;
 	return true;
-}
-
-bool
-schema_watch(struct connection *source, struct table *const *tables, unsigned count,
-			 struct schema_notes *notes, bool *moved, struct error *err)
-{
-	uint32_t *oids = catalog_alloc(count, sizeof *oids);
-	struct catalog seen;
-	bool ok;
-
-	*moved = false;
-	for (unsigned i = 0; i < count; i++)
-		oids[i] = tables[i]->source.oid;
-	ok = source_look(source, oids, count, &seen, err);
-	free(oids);
-	if (!ok)
-		return false;
-	for (unsigned i = 0; ok && i < count; i++) {
-		const struct source_table *now = find_seen(&seen, tables[i]->source.oid);
-
-		ok = !now || !table_follows(tables[i]) || watch_table(tables[i], now, notes, moved, err);
-	}
-	catalog_free(&seen);
-	return ok;
 }
 
 /* ---- at a start: following tables */

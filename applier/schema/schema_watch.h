@@ -12,12 +12,11 @@
 #include "tables/catalog.h"
 
 /*
- * Looks at tables that follow, as the source has them now.  A rewrite is noted,
- * with an ERROR_RETRY.  What is new of storage and versions is taken over:
- * `moved` says whether there was any.
+ * Compares a table that follows with what the source has now.  A rewrite is noted, with an
+ * ERROR_RETRY.  What is new of storage and versions is taken over: then `moved` is set.
  */
-MUST_CHECK bool schema_watch(struct connection *source, struct table *const *tables, unsigned count,
-							 struct schema_notes *notes, bool *moved, struct error *err);
+MUST_CHECK bool schema_watch(struct table *table, const struct source_table *now, struct schema_notes *notes,
+							 bool *moved, struct error *err);
 
 /*
  * At a start, with the source's catalog and the tables' rows read: carries out the notes, notes what was rewritten

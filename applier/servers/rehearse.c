@@ -6,6 +6,7 @@
 #include "base/sql.h"
 #include "dialect/ddl_column.h"
 #include "dialect/ddl_type.h"
+#include "trial.h"
 
 #define STATEMENT_LIMIT ((size_t) 1 << 30)
 /* Expressions that are tried with one statement; most pass. */
@@ -34,16 +35,14 @@ static bool
 try_statement(struct connection *destination, struct arena *memory, struct buffer *sql, const char **refused,
 			  struct error *err)
 {
+	struct error refusal;
+
 	*refused = NULL;
-	if (!execute(destination, "SAVEPOINT sluice_try", err))
+	if (!trial_execute(destination, statement(sql), &refusal, err))
 		return false;
-	if (execute(destination, statement(sql), err))
-		return execute(destination, "RELEASE SAVEPOINT sluice_try", err);
-	if (err->class == ERROR_RETRY || err->class == ERROR_STOPPED || !err->sqlstate[0])
-		return false;
-	*refused = arena_strdup(memory, err->message);
-	error_clear(err);
-	return execute(destination, "ROLLBACK TO SAVEPOINT sluice_try", err);
+	if (refusal.message[0])
+		*refused = arena_strdup(memory, refusal.message);
+	return true;
 }
 
 /* ---- types */

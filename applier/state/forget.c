@@ -30,26 +30,36 @@ forget_find(struct connection *destination, const char *task, const struct catal
 	return true;
 }
 
-/* Dropped is what the source has no more; anything else the user has left out. */
+/* Dropped is what the source has no more; anything else that it logs the user has left out. */
+enum absence { DROPPED, UNLOGGED, LEFT_OUT };
+
 static bool
-log_forgotten(struct connection *source, const struct forgotten *table, struct error *err)
+find_absence(struct connection *source, const struct forgotten *table, enum absence *absence,
+			 struct error *err)
 {
 	struct param param = param_text(table->oid);
 	struct result *res;
-	bool exists;
 
-	if (!connection_execute(source, "SELECT EXISTS (SELECT 1 FROM pg_class WHERE oid = $1::oid)", &param, 1,
+	if (!connection_execute(source, "SELECT relpersistence FROM pg_class WHERE oid = $1::oid", &param, 1,
 							&res, err))
 		return false;
-	exists = result_bool(res, 0, 0);
+	if (result_rows(res) == 0)
+		*absence = DROPPED;
+	else
+		*absence = result_text(res, 0, 0)[0] == 'u' ? UNLOGGED : LEFT_OUT;
 	result_free(res);
-	if (exists)
+	return true;
+}
+
+static void
+log_forgotten(const struct forgotten *table, enum absence absence)
+{
+	if (absence == LEFT_OUT)
 		log_info("%s.%s is not among the selected tables any more: forgotten, its target stays as it is",
 				 table->schema, table->name);
 	else
 		log_warning("%s.%s was dropped at the source: forgotten, its target stays as it is", table->schema,
 					table->name);
-	return true;
 }
 
 static bool
@@ -61,6 +71,37 @@ remove_row(struct connection *destination, const char *task, const struct forgot
 
 	return connection_execute(destination, sql, params, 3, NULL, err) ||
 		   error_context(err, "writing sluice.tables");
+}
+
+/* Logged again it is one of the task's tables again, and what is held is copied anew. */
+static bool
+hold(struct connection *destination, const char *task, const struct forgotten *table, struct error *err)
+{
+	static const char reason[] =
+		"it is UNLOGGED at the source, which no stream shows; after ALTER TABLE SET LOGGED it"
+		" is copied anew by itself";
+	static const char sql[] = "UPDATE sluice.tables SET state = 'held', error = $4"
+							  " WHERE task = $1 AND source_schema = $2 AND source_name = $3";
+	const struct param params[] = {param_text(task), param_text(table->schema), param_text(table->name),
+								   param_text(reason)};
+
+	log_warning("%s.%s is held: %s", table->schema, table->name, reason);
+	return connection_execute(destination, sql, params, 4, NULL, err) ||
+		   error_context(err, "writing sluice.tables");
+}
+
+static bool
+forget(struct connection *source, struct connection *destination, const char *task,
+	   const struct forgotten *table, struct error *err)
+{
+	enum absence absence;
+
+	if (!find_absence(source, table, &absence, err))
+		return false;
+	if (absence == UNLOGGED)
+		return hold(destination, task, table, err);
+	log_forgotten(table, absence);
+	return remove_row(destination, task, table, err);
 }
 
 bool
@@ -75,7 +116,7 @@ forget_tables(struct connection *source, struct connection *destination, const c
 	arena_init(&memory, 4096);
 	ok = forget_find(destination, task, catalog, &memory, &found, &count, err);
 	for (unsigned i = 0; ok && i < count; i++)
-		ok = log_forgotten(source, &found[i], err) && remove_row(destination, task, &found[i], err);
+		ok = forget(source, destination, task, &found[i], err);
 	arena_fini(&memory);
 	return ok;
 }

@@ -19,7 +19,7 @@ MUST_CHECK bool forget_find(struct connection *destination, const char *task, co
 							struct arena *memory, struct forgotten **found, unsigned *count,
 							struct error *err);
 
-/* Removes and logs them. */
+/* Removes and logs them, but for those that are UNLOGGED for the time being: they are held. */
 MUST_CHECK bool forget_tables(struct connection *source, struct connection *destination, const char *task,
 							  const struct catalog *catalog, struct error *err);
 

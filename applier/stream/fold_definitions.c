@@ -4,9 +4,18 @@
 #include <string.h>
 
 #include "base/sql.h"
+#include "schema/schema_types.h"
 #include "schema/schema_watch.h"
+#include "servers/source.h"
 #include "state/state_tables.h"
 #include "tables/table_definition.h"
+
+/* Which tables are to be looked at. */
+struct looks {
+	struct table **tables;
+	unsigned count;
+	bool names; /* no description tells the names of some */
+};
 
 static bool
 is_gone(struct fold *f, struct table *table, struct error *err)
@@ -21,6 +30,18 @@ note_altered(const struct fold *f, struct table *table, const struct change_rela
 {
 	if (!relation || !table_definition_matches(&table->source, relation))
 		table->altered_lsn = f->commit_lsn;
+}
+
+static bool
+copy_anew(struct fold *f, uint32_t oid, const char *reason, struct error *err)
+{
+	struct table *table = fold_table(f, oid);
+
+	if (table && table->late)
+		note_altered(f, table, NULL);
+	if (!table || table->late || !fold_follows(f, table))
+		return true;
+	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_ANEW, reason, err);
 }
 
 /* One table that the plugin tells of; `follows` where it is to be looked at. */
@@ -66,47 +87,143 @@ write_definitions(struct fold *f, struct table **tables, unsigned count, struct 
 		   error_context(err, "writing sluice.tables");
 }
 
+/* A table of which no description tells, as when its schema was renamed. */
 static bool
-look(struct fold *f, struct table **tables, unsigned count, struct error *err)
+look_at_name(struct fold *f, struct table *table, const struct source_table *now, struct error *err)
 {
-	bool moved;
-
-	if (count == 0)
+	if ((strcmp(table->source.name, now->name) == 0 && strcmp(table->source.schema, now->schema) == 0) ||
+		!table_definition_same(&table->source, now))
 		return true;
-	if (!fold_await_visibility(f, tables[0], err) ||
-		!schema_watch(f->setup.source, tables, count, &f->setup.memories->notes, &moved, err))
-		return false;
-	return !moved || write_definitions(f, tables, count, err);
+	return fold_follow_name(f, table, now->schema, now->name, err);
 }
 
-/* "OID=number OID=0 OID=?", see change.h. */
+static bool
+compare(struct fold *f, const struct looks *looks, const struct catalog *seen, bool *moved, struct error *err)
+{
+	for (unsigned i = 0; i < looks->count; i++) {
+		struct table *table = looks->tables[i];
+		const struct table *now = catalog_find_oid(seen, table->source.oid);
+
+		if (!now || !fold_follows(f, table) || table->late)
+			continue;
+		if ((looks->names && !look_at_name(f, table, &now->source, err)) ||
+			!schema_watch(table, &now->source, &f->setup.memories->notes, moved, err))
+			return false;
+	}
+	return true;
+}
+
+/* The source's catalog may be ahead of the stream. */
+static bool
+look(struct fold *f, const struct looks *looks, struct error *err)
+{
+	uint32_t *oids = catalog_alloc(looks->count, sizeof *oids);
+	struct catalog seen;
+	bool moved = false, ok = looks->count > 0;
+
+	for (unsigned i = 0; i < looks->count; i++)
+		oids[i] = looks->tables[i]->source.oid;
+	if (!ok) {
+		free(oids);
+		return true;
+	}
+	ok = fold_await_visibility(f, looks->tables[0], err) &&
+		 source_look(f->setup.source, oids, looks->count, &seen, err);
+	free(oids);
+	if (!ok)
+		return false;
+	ok = compare(f, looks, &seen, &moved, err);
+	catalog_free(&seen);
+	return ok && (!moved || write_definitions(f, looks->tables, looks->count, err));
+}
+
+/* ---- types */
+
+/* Labels may come before they are needed; what needs a copy waits for the next attempt. */
+static bool
+follow_types(struct fold *f, struct error *err)
+{
+	struct schema_types types = {
+		.config = f->setup.config,
+		.catalog = f->setup.catalog,
+		.source = f->setup.source,
+		.destination = f->setup.control,
+	};
+	struct schema_notes *notes = &f->setup.memories->notes;
+
+	if (!fold_await_visibility(f, &f->setup.catalog->tables[0], err) ||
+		!schema_types_note(&types, notes, err))
+		return false;
+	if (notes->count > 0)
+		return error_set(err, ERROR_RETRY, "%s: starting over", notes->notes[0].reason);
+	return schema_types_complete(&types, err);
+}
+
+/* ---- the message */
+
+static void
+look_at_all(struct fold *f, struct looks *looks)
+{
+	looks->names = true;
+	for (; looks->count < f->setup.catalog->count; looks->count++) {
+		struct table *table = &f->setup.catalog->tables[looks->count];
+
+		looks->tables[looks->count] = table;
+		if (table->late)
+			note_altered(f, table, NULL);
+	}
+}
+
+/* "OID=what", see change.h; `at` goes on to the next one. */
+static bool
+take_note(struct fold *f, char **at, struct looks *looks, struct error *err)
+{
+	uint32_t oid = (uint32_t) strtoul(*at, at, 10);
+	char what = **at == '=' ? *++*at : '?';
+	bool ok = true;
+
+	if (what == '!' || what == '-') {
+		ok = copy_anew(f, oid,
+					   what == '!' ? "the source wrote its rows anew, which is not in the stream"
+								   : "it became UNLOGGED at the source, which no stream shows",
+					   err);
+	} else {
+		ok = take_definition(f, oid, (uint32_t) strtoul(*at, NULL, 10), what == '0',
+							 &looks->tables[looks->count], err);
+		looks->count += ok && looks->tables[looks->count];
+		looks->names |= what == '?';
+	}
+	*at += strcspn(*at, " ");
+	*at += **at == ' ';
+	return ok;
+}
+
+static bool
+take_notes(struct fold *f, char *at, struct looks *looks, struct error *err)
+{
+	if (*at == CHANGE_DEFINITIONS_TYPES && !(at++, follow_types(f, err)))
+		return false;
+	if (*at == CHANGE_DEFINITIONS_ALL) {
+		at++;
+		look_at_all(f, looks);
+	}
+	while (*at)
+		if (!take_note(f, &at, looks, err))
+			return false;
+	return look(f, looks, err);
+}
+
 bool
 fold_definitions(struct fold *f, struct bytes content, struct error *err)
 {
-	struct table **tables = catalog_alloc(content.len / 2 + f->setup.catalog->count + 1, sizeof *tables);
-	char *text = catalog_alloc(content.len + 1, 1), *at = text;
-	unsigned count = 0;
-	bool ok = true;
+	struct looks looks = {
+		.tables = catalog_alloc(content.len / 2 + f->setup.catalog->count + 1, sizeof *looks.tables)};
+	char *text = catalog_alloc(content.len + 1, 1);
+	bool ok;
 
 	memcpy(text, content.data, content.len);
-	if (*at == '*')
-		for (at++; count < f->setup.catalog->count; count++) {
-			tables[count] = &f->setup.catalog->tables[count];
-			if (tables[count]->late)
-				note_altered(f, tables[count], NULL);
-		}
-	while (ok && *at) {
-		uint32_t oid = (uint32_t) strtoul(at, &at, 10);
-		bool gone = at[0] == '=' && at[1] == '0';
-		uint32_t number = *at == '=' ? (uint32_t) strtoul(at + 1, NULL, 10) : 0;
-
-		ok = take_definition(f, oid, number, gone, &tables[count], err);
-		count += ok && tables[count];
-		at += strcspn(at, " ");
-		at += *at == ' ';
-	}
-	ok = ok && look(f, tables, count, err);
-	free(tables);
+	ok = take_notes(f, text, &looks, err);
+	free(looks.tables);
 	free(text);
 	return ok;
 }

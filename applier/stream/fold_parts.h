@@ -62,8 +62,11 @@ MUST_CHECK bool fold_shape_of(struct fold *f, const struct change_relation *rela
 MUST_CHECK bool fold_drain(struct fold *f);
 /* Waits until the source shows the transaction being folded. */
 MUST_CHECK bool fold_await_visibility(struct fold *f, struct table *table, struct error *err);
+/* A table whose definition, or whose name alone, has changed. */
 MUST_CHECK bool fold_follow_definition(struct fold *f, struct table *table,
 									   const struct change_relation *relation, struct error *err);
+MUST_CHECK bool fold_follow_name(struct fold *f, struct table *table, const char *schema, const char *name,
+								 struct error *err);
 
 /* ---- fold_rows.c */
 

@@ -146,30 +146,46 @@ fold_await_visibility(struct fold *f, struct table *table, struct error *err)
 					 table->source.schema, table->source.name);
 }
 
-/* A table whose definition changed: what came under the old one is applied
- * first, then the target follows in the same transaction as what comes now. */
-bool
-fold_follow_definition(struct fold *f, struct table *table, const struct change_relation *relation,
-					   struct error *err)
+/* What came under the old definition is applied first, then the target follows in the same transaction as what
+ * comes now. */
+static bool
+begin_following(struct fold *f, struct table *table, struct schema_follow *follow, struct error *err)
 {
-	struct schema_follow follow = {
+	*follow = (struct schema_follow){
 		.config = f->setup.config,
 		.dialect = f->setup.dialect,
+		.catalog = f->setup.catalog,
 		.source = f->setup.source,
 		.destination = pipeline_destination(f->setup.pipeline),
 		.notes = &f->setup.memories->notes,
 	};
-
-	if (f->replaying)
-		return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_ANEW,
-								"its definition was changed while it was copied", err);
 	if (!fold_drain(f))
 		return fold_interrupted(err);
 	forget_shapes(f, table);
 	if (!fold_await_visibility(f, table, err) || !pipeline_open_transaction(f->setup.pipeline, err))
 		return false;
 	f->touched = true;
-	return schema_follow(&follow, table, relation, err);
+	return true;
+}
+
+bool
+fold_follow_definition(struct fold *f, struct table *table, const struct change_relation *relation,
+					   struct error *err)
+{
+	struct schema_follow follow;
+
+	if (f->replaying)
+		return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_ANEW,
+								"its definition was changed while it was copied", err);
+	return begin_following(f, table, &follow, err) && schema_follow(&follow, table, relation, err);
+}
+
+bool
+fold_follow_name(struct fold *f, struct table *table, const char *schema, const char *name, struct error *err)
+{
+	struct schema_follow follow;
+
+	return begin_following(f, table, &follow, err) && schema_follow_name(&follow, table, schema, name, err);
 }
 
 /* Values come in the form that was asked for when the stream began. */
