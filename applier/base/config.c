@@ -67,7 +67,7 @@ static void
 hint_at_keys(struct error *err, const char *prefix, const char *key)
 {
 	const char *nearest = NULL;
-	unsigned least = (unsigned) strlen(key) / 3 + 2;
+	unsigned least = (unsigned) strlen(key) / 3 + 1;
 	char names[ERROR_HINT_MAX] = "";
 	size_t len = 0;
 
@@ -394,6 +394,14 @@ check_sizes(struct reader *r, yaml_node_t *root)
 	return true;
 }
 
+static struct config_place
+place_of(struct reader *r, yaml_node_t *root, const char *section, const char *key)
+{
+	yaml_mark_t mark = look_up(r, look_up(r, root, section), key)->start_mark;
+
+	return (struct config_place){mark.line + 1, mark.column + 1};
+}
+
 static void
 name_slot(struct config *config)
 {
@@ -455,6 +463,8 @@ read_document(struct reader *r)
 	if (!read_mapping(r, "", root, root->start_mark, r->config))
 		return false;
 	name_slot(r->config);
+	r->config->source.conninfo_place = place_of(r, root, "source", "conninfo");
+	r->config->destination.conninfo_place = place_of(r, root, "destination", "conninfo");
 	return check_overrides(r, root) && check_sizes(r, root);
 }
 

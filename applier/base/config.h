@@ -62,15 +62,23 @@ struct table_override {
 	enum table_storage storage;
 };
 
+/* Where in the file a value stands, counted from 1. */
+struct config_place {
+	size_t line;
+	size_t column;
+};
+
 struct config {
 	char *task;
 	struct {
 		char *conninfo;
+		struct config_place conninfo_place;
 		char *slot; /* "sluice_<task>" unless given */
 		bool failover;
 	} source;
 	struct {
 		char *conninfo;
+		struct config_place conninfo_place;
 		char *dialect; /* "auto" unless given */
 	} destination;
 	struct {

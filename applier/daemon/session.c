@@ -441,14 +441,14 @@ run_until_done(struct session *s, struct error *err)
 }
 
 bool
-session_run(struct loop *loop, const struct config *config, const char *config_path, struct until until,
+session_run(struct loop *loop, const struct config *config, const struct run_options *options,
 			struct error *err)
 {
-	struct session s = {.loop = loop, .config = config, .until = until};
+	struct session s = {.loop = loop, .config = config, .until = options->until, .ignored = options->ignored};
 	bool ok;
 
 	s.steering = (struct steering){.loop = loop,
-								   .config_path = config_path,
+								   .config_path = options->config_path,
 								   .config = config,
 								   .try_config = session_try_config,
 								   .change_tables = session_change_tables,

@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "io/loop.h"
+#include "precheck/precheck.h"
 
 enum until_kind { UNTIL_STOPPED, UNTIL_CURRENT, UNTIL_LSN };
 
@@ -15,9 +16,15 @@ struct until {
 	uint64_t lsn; /* UNTIL_LSN */
 };
 
-/* `config_path` is read again when that is asked for.  Returns when `until` is reached or a stop was requested (true), or when the
- * work cannot go on (false). */
-MUST_CHECK bool session_run(struct loop *loop, const struct config *config, const char *config_path,
-							struct until until, struct error *err);
+/* What the command line says of a run. */
+struct run_options {
+	const char *config_path; /* read again when that is asked for */
+	struct until until;
+	struct check_set ignored;
+};
+
+/* Returns when `until` is reached or a stop was requested (true), or when the work cannot go on (false). */
+MUST_CHECK bool session_run(struct loop *loop, const struct config *config, const struct run_options *options,
+							struct error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "servers/target.h"
+#include "state/state_install.h"
 #include "state/task_lock.h"
 
 /* ---- connections */
@@ -107,8 +108,8 @@ session_open_all(struct session *s, struct error *err)
 	s->source = open_source(s, CONNECTION_SQL, err);
 	if (!s->source || !connection_execute(s->source, source_session_settings, NULL, 0, NULL, err))
 		return false;
-	if (!open_destination(s, &s->control, err) || !session_open_locked_destination(s, err) ||
-		!end_former_replication(s, err))
+	if (!open_destination(s, &s->control, err) || !state_check_rights(s->control, err) ||
+		!session_open_locked_destination(s, err) || !end_former_replication(s, err))
 		return false;
 	steering_open(&s->steering, s->config);
 	s->connected_ms = loop_now_ms(s->loop);

@@ -18,9 +18,10 @@ struct session {
 	struct loop *loop;
 	const struct config *config;
 	struct until until;
-	uint64_t until_lsn; /* 0: until stopped, or not known yet */
-	bool applied_some;	/* since the last lost connection */
-	bool announced;		/* the first attempt has come as far as the stream */
+	struct check_set ignored; /* warnings that are not logged */
+	uint64_t until_lsn;		  /* 0: until stopped, or not known yet */
+	bool applied_some;		  /* since the last lost connection */
+	bool announced;			  /* the first attempt has come as far as the stream */
 	/* the servers' processes of the attempt before; 0: none */
 	int former_destination;
 	int former_replication;

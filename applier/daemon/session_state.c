@@ -52,7 +52,7 @@ log_item(enum log_level level, const struct check_item *item)
 bool
 session_precheck(struct session *s, bool streaming, struct error *err)
 {
-	struct precheck precheck = {.from_outside = streaming};
+	struct precheck precheck = {.ignored = s->ignored, .from_outside = streaming};
 	bool ok =
 		precheck_run(&precheck, s->config, s->source, s->control, s->dialect, &s->catalog, &s->progress, err);
 

@@ -18,23 +18,12 @@ static void advance(struct connection *conn);
 
 /* ---- errors */
 
-static void
-trim(char *text)
-{
-	size_t len = strlen(text);
-
-	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
-		text[--len] = '\0';
-}
-
-/* "connection to server at … failed: FATAL:  the reason" and the like. */
 static bool
 lost_error(const struct connection *conn, struct error *err)
 {
 	char message[ERROR_MESSAGE_MAX];
 
-	snprintf(message, sizeof message, "%s", PQerrorMessage(conn->pg));
-	trim(message);
+	connection_reason(conn->pg, message, sizeof message);
 	return error_set(err, ERROR_RETRY, "lost the connection to the %s %s: %s", conn->name, conn->target,
 					 message[0] ? message : "no reason given");
 }
@@ -91,33 +80,6 @@ on_kick(void *arg)
 
 static void on_socket(void *arg, unsigned events);
 
-/* The reason of a failed attempt; PostgreSQL gives no SQLSTATE for it, so the
- * ones that another try cannot mend are told by their wording. */
-static void
-open_error(PGconn *pg, const char *name, struct error *err)
-{
-	static const char *const permanent[] = {
-		"authentication failed",
-		"does not exist",
-		"no password supplied",
-		"no pg_hba.conf entry",
-		"not permitted",
-		"permission denied",
-		"invalid connection option",
-		"is not permitted to log in",
-		"must be superuser or replication role",
-	};
-	char message[ERROR_MESSAGE_MAX];
-	enum error_class class = ERROR_RETRY;
-
-	snprintf(message, sizeof message, "%s", PQerrorMessage(pg));
-	trim(message);
-	for (size_t i = 0; i < sizeof permanent / sizeof *permanent; i++)
-		if (strstr(message, permanent[i]) && !strstr(message, "No such file"))
-			class = ERROR_DATA;
-	error_set(err, class, "cannot connect to the %s: %s", name, message);
-}
-
 struct connection *
 connection_open(struct loop *loop, const char *name, const char *conninfo, enum connection_kind kind,
 				const char *application, struct error *err)
@@ -147,7 +109,7 @@ connection_open(struct loop *loop, const char *name, const char *conninfo, enum 
 	}
 	loop_run_blocking(loop, open_blocking, &o);
 	if (PQstatus(o.pg) != CONNECTION_OK) {
-		open_error(o.pg, name, err);
+		connection_refused(o.pg, name, err);
 		PQfinish(o.pg);
 		return NULL;
 	}
@@ -208,23 +170,6 @@ bool
 connection_is_idle(const struct connection *conn)
 {
 	return !conn->head && !conn->lost;
-}
-
-bool
-connection_check_conninfo(const char *conninfo, struct error *err)
-{
-	char *problem = NULL;
-	PQconninfoOption *options = PQconninfoParse(conninfo, &problem);
-
-	if (options) {
-		PQconninfoFree(options);
-		return true;
-	}
-	/* libpq's message may quote the string, and with it a password. */
-	error_set(err, ERROR_CONFIG, "the conninfo is not a valid connection string");
-	error_hint(err, "Write it as libpq wants it: \"host=… dbname=… user=…\" or a postgresql:// URI.");
-	PQfreemem(problem);
-	return false;
 }
 
 void

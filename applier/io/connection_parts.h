@@ -3,6 +3,7 @@
  *
  *	connection           opens and closes, takes requests, carries them out one by one
  *	connection_request   a request, and the statements that a session has prepared
+ *	connection_refusal   why a connection could not be made, or was lost
  *	connection_pipeline  sends several requests before the first one's answer is here
  */
 #ifndef SLUICE_CONNECTION_PARTS_H
@@ -98,6 +99,13 @@ void prepared_fini(struct prepared *prepared);
 bool prepared_has(const struct prepared *prepared, const char *name);
 void prepared_add(struct prepared *prepared, const char *name);
 void prepared_forget(struct prepared *prepared, const char *name);
+
+/* ---- failures */
+
+/* What libpq says last, as one line. */
+void connection_reason(PGconn *pg, char *out, size_t out_bytes);
+/* Why `pg` could not be opened, and whether another try may help. */
+void connection_refused(PGconn *pg, const char *name, struct error *err);
 
 /* ---- carrying out what is at the head of the queue */
 

@@ -16,6 +16,44 @@
 #include "state/state_tables.h"
 #include "state/task_lock.h"
 
+/* ---- names */
+
+/* clang-format off */
+static const char *const names[] = {
+	"connection", "version", "failover", "wal_level", "timeouts", "wal_retention", "encoding", "slots", "walsenders",
+	"role", "plugin", "slot", "progress", "state", "dialect", "writable", "rights", "spill_directory", "selection",
+	"target", "names", "columns", "types", "where", "identity", "key", "distribution", "triggers", "held", "contents",
+	"table",
+};
+/* clang-format on */
+
+#define NAME_COUNT (sizeof names / sizeof names[0])
+
+_Static_assert(NAME_COUNT <= 64, "struct check_set has a bit for each");
+
+static uint64_t
+bit_of(const char *name)
+{
+	for (unsigned i = 0; i < NAME_COUNT; i++)
+		if (strcmp(names[i], name) == 0)
+			return UINT64_C(1) << i;
+	return 0;
+}
+
+bool
+precheck_ignore(struct check_set *set, const char *name, struct error *err)
+{
+	char list[ERROR_HINT_MAX] = "";
+	size_t len = 0;
+
+	set->bits |= bit_of(name);
+	if (bit_of(name) != 0)
+		return true;
+	for (unsigned i = 0; i < NAME_COUNT; i++)
+		len += (size_t) snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", names[i]);
+	return error_set(err, ERROR_CONFIG, "--ignore takes the name of a check (%s), not \"%s\"", list, name);
+}
+
 /* ---- the list */
 
 void
@@ -23,9 +61,13 @@ precheck_add(struct precheck_context *c, enum check_outcome outcome, const char 
 			 const char *fmt, ...)
 {
 	struct precheck *precheck = c->precheck;
+	bool ignored = outcome == CHECK_WARNING && precheck->ignored.bits & bit_of(name);
 	struct check_item *item;
 	char *message;
 	va_list args;
+
+	if (ignored)
+		outcome = CHECK_OK;
 
 	va_start(args, fmt);
 	if (vasprintf(&message, fmt, args) < 0)
@@ -40,8 +82,8 @@ precheck_add(struct precheck_context *c, enum check_outcome outcome, const char 
 			arena_out_of_memory(bytes);
 	}
 	item = &precheck->items[precheck->count++];
-	*item =
-		(struct check_item){outcome, catalog_strdup(name), catalog_strdup(subject ? subject : ""), message};
+	*item = (struct check_item){outcome, ignored, catalog_strdup(name),
+								catalog_strdup(subject ? subject : ""), message};
 	precheck->warnings += outcome == CHECK_WARNING;
 	precheck->failures += outcome == CHECK_FAILED;
 }
@@ -61,15 +103,13 @@ outcome_name(enum check_outcome outcome)
 }
 
 void
-precheck_print(const struct precheck *precheck, bool only_problems)
+precheck_print(const struct precheck *precheck)
 {
 	for (unsigned i = 0; i < precheck->count; i++) {
 		const struct check_item *item = &precheck->items[i];
 
-		if (only_problems && item->outcome == CHECK_OK)
-			continue;
-		printf("%-7s  %-15s  %s%s%s\n", outcome_name(item->outcome), item->name, item->subject,
-			   item->subject[0] ? ": " : "", item->message);
+		printf("%-7s  %-15s  %s%s%s%s\n", outcome_name(item->outcome), item->name, item->subject,
+			   item->subject[0] ? ": " : "", item->ignored ? "ignored: " : "", item->message);
 	}
 	fflush(stdout);
 }
@@ -130,6 +170,34 @@ precheck_will_copy(const struct precheck_context *c, const struct table *table)
 
 /* ---- the parts */
 
+static void
+check_connection(struct precheck_context *c, const char *name, const struct connection *conn)
+{
+	precheck_add(c, CHECK_OK, "connection", name, "%s", connection_target(conn));
+}
+
+static void
+report_unreached(struct precheck_context *c, const char *name, const struct error *why)
+{
+	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+
+	if (!why) {
+		precheck_add(c, CHECK_OK, "connection", name, "can be reached");
+		return;
+	}
+	error_sentence(why, sentence, sizeof sentence);
+	precheck_add(c, CHECK_FAILED, "connection", NULL, "%s", sentence);
+}
+
+void
+precheck_unreachable(struct precheck *precheck, const struct error *source, const struct error *destination)
+{
+	struct precheck_context c = {.precheck = precheck};
+
+	report_unreached(&c, "source", source);
+	report_unreached(&c, "destination", destination);
+}
+
 /* Whether a run can make a directory that is not there. */
 static bool
 can_be_made(struct precheck_context *c, const char *directory)
@@ -146,15 +214,15 @@ check_spill_directory(struct precheck_context *c)
 	int reason;
 
 	if (access(directory, W_OK | X_OK) == 0) {
-		precheck_add(c, CHECK_OK, "spill directory", NULL, "%s", directory);
+		precheck_add(c, CHECK_OK, "spill_directory", NULL, "%s", directory);
 		return;
 	}
 	reason = errno;
 	if (can_be_made(c, directory))
-		precheck_add(c, CHECK_OK, "spill directory", NULL, "%s, which run will make", directory);
+		precheck_add(c, CHECK_OK, "spill_directory", NULL, "%s, which run will make", directory);
 	else
 		precheck_add(
-			c, CHECK_WARNING, "spill directory", NULL,
+			c, CHECK_WARNING, "spill_directory", NULL,
 			"%s cannot be written (%s): large transactions would be received at their commit, not while"
 			" they are open; make it, or set apply.spill_directory",
 			directory, strerror(reason));
@@ -203,6 +271,8 @@ read_states(struct precheck_context *c, struct error *err)
 static bool
 run_parts(struct precheck_context *c, struct error *err)
 {
+	check_connection(c, "source", c->source);
+	check_connection(c, "destination", c->destination);
 	if (!task_lock_holder(c->destination, c->config->task, &c->lock_holder, err) ||
 		!source_identify(c->source, &c->source_identity, err) ||
 		!source_read_slot(c->source, c->config->source.slot, &c->slot, err) || !precheck_source(c, err) ||
@@ -233,7 +303,7 @@ precheck_run(struct precheck *precheck, const struct config *config, struct conn
 	};
 	bool done;
 
-	*precheck = (struct precheck){.from_outside = precheck->from_outside};
+	*precheck = (struct precheck){.ignored = precheck->ignored, .from_outside = precheck->from_outside};
 	arena_init(&c.memory, 16384);
 	done = run_parts(&c, err);
 	arena_fini(&c.memory);

@@ -15,12 +15,19 @@ enum check_outcome { CHECK_OK, CHECK_WARNING, CHECK_FAILED };
 
 struct check_item {
 	enum check_outcome outcome;
+	bool ignored;  /* it would be a warning */
 	char *name;	   /* "wal_level", "identity", "target empty" … */
 	char *subject; /* the table or server it is about */
 	char *message; /* cause and remedy, one line */
 };
 
+/* A set of checks by their names. */
+struct check_set {
+	uint64_t bits;
+};
+
 struct precheck {
+	struct check_set ignored; /* set by the caller, as the next one: warnings of these are no warnings */
 	bool from_outside; /* set by the caller: the task's daemon may run; otherwise the caller is the daemon */
 	struct check_item *items;
 	unsigned count;
@@ -37,8 +44,13 @@ MUST_CHECK bool precheck_run(struct precheck *precheck, const struct config *con
 							 struct connection *source, struct connection *destination,
 							 const struct dialect *dialect, struct catalog *catalog,
 							 const struct progress *progress, struct error *err);
+/* Adds a check to the set; an ERROR_CONFIG where there is none of that name. */
+MUST_CHECK bool precheck_ignore(struct check_set *set, const char *name, struct error *err);
+/* Instead of a run, where one of the ends could not be reached; the error is NULL of an end that was. */
+void precheck_unreachable(struct precheck *precheck, const struct error *source,
+						  const struct error *destination);
 /* One line an item on standard output: "ok       wal_level  logical". */
-void precheck_print(const struct precheck *precheck, bool only_problems);
+void precheck_print(const struct precheck *precheck);
 /* The failures as an ERROR_PRECONDITION: the first one's message and how many more there are. */
 bool precheck_error(const struct precheck *precheck, struct error *err);
 void precheck_free(struct precheck *precheck);

@@ -25,11 +25,12 @@ read_rights(struct precheck_context *c, struct database_rights *r, struct error 
 		"SELECT current_setting('transaction_read_only') = 'on',"
 		" has_database_privilege(current_database(), 'CREATE'),"
 		" has_database_privilege(current_database(), 'TEMP'), n.oid IS NOT NULL,"
-		" has_schema_privilege(n.oid, 'USAGE'), has_schema_privilege(n.oid, 'CREATE'), count(t.oid) < 2,"
+		" has_schema_privilege(n.oid, 'USAGE'), has_schema_privilege(n.oid, 'CREATE'), count(t.oid) < 4,"
 		" coalesce(bool_and(has_table_privilege(t.oid, 'SELECT') AND has_table_privilege(t.oid, 'INSERT')"
 		" AND has_table_privilege(t.oid, 'UPDATE') AND has_table_privilege(t.oid, 'DELETE')), true)"
 		" FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'sluice'"
-		" LEFT JOIN pg_class t ON t.relnamespace = n.oid AND t.relname IN ('progress', 'tables')"
+		" LEFT JOIN pg_class t ON t.relnamespace = n.oid AND t.relname IN ('progress', 'tables', "
+		"'unfinished', 'selection')"
 		" GROUP BY n.oid";
 	struct result *res;
 
@@ -61,7 +62,7 @@ check_state_rights(struct precheck_context *c, const struct database_rights *r)
 	else if (!r->state_write)
 		precheck_add(c, CHECK_FAILED, "rights", "destination",
 					 "the task's state cannot be written: GRANT SELECT, INSERT, UPDATE, DELETE ON"
-					 " sluice.progress, sluice.tables");
+					 " ALL TABLES IN SCHEMA sluice");
 }
 
 static bool

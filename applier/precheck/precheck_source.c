@@ -102,12 +102,12 @@ check_timeouts(struct precheck_context *c, const struct result *settings)
 					 "wal_sender_timeout is %lld ms: streams may be cut, set it to 10 s or more",
 					 (long long) sender_ms);
 	if (keep_mb >= 0)
-		precheck_add(c, CHECK_WARNING, "wal retention", "source",
+		precheck_add(c, CHECK_WARNING, "wal_retention", "source",
 					 "max_slot_wal_keep_size is %lld MB: when the slot lags further behind, the server gives"
 					 " it up, and every table must be copied anew",
 					 (long long) keep_mb);
 	if (setting_number(settings, "idle_replication_slot_timeout", 0) > 0)
-		precheck_add(c, CHECK_WARNING, "wal retention", "source",
+		precheck_add(c, CHECK_WARNING, "wal_retention", "source",
 					 "idle_replication_slot_timeout is %s: when the daemon rests for longer, the server gives"
 					 " the slot up, and every table must be copied anew",
 					 setting(settings, "idle_replication_slot_timeout"));

@@ -44,6 +44,32 @@ state_install_read(struct connection *destination, struct state_installed *insta
 	return true;
 }
 
+bool
+state_check_rights(struct connection *destination, struct error *err)
+{
+	static const char sql[] = "SELECT current_user,"
+							  " coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE')"
+							  " AND (c.oid IS NULL OR has_table_privilege(c.oid, 'SELECT'))), true)"
+							  " FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid"
+							  " AND c.relkind = 'r' WHERE n.nspname = 'sluice'";
+	struct result *res;
+	bool allowed;
+
+	if (!connection_execute(destination, sql, NULL, 0, &res, err))
+		return false;
+	allowed = result_bool(res, 0, 1);
+	if (!allowed) {
+		error_set(err, ERROR_DATA,
+				  "%s may not read the schema sluice of the destination, which another user made",
+				  result_text(res, 0, 0));
+		error_hint(err,
+				   "GRANT USAGE, CREATE ON SCHEMA sluice TO this user; GRANT SELECT, INSERT, UPDATE, DELETE"
+				   " ON ALL TABLES IN SCHEMA sluice TO this user.");
+	}
+	result_free(res);
+	return allowed;
+}
+
 /* A task's rows lie on one segment, so that writing them takes part in no two-phase commit of its own. */
 static void
 put_create_table(struct buffer *sql, const struct dialect *dialect, const char *name, const char *columns,

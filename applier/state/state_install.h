@@ -17,6 +17,8 @@ struct state_installed {
 	bool selection;
 };
 
+/* An error that says what to grant, where this user may not read what another one has made. */
+MUST_CHECK bool state_check_rights(struct connection *destination, struct error *err);
 MUST_CHECK bool state_install_read(struct connection *destination, struct state_installed *installed,
 								   struct error *err);
 /* Makes schema and tables where they are missing. */

@@ -23,6 +23,7 @@ enum option_bit {
 	OPTION_HELP = 1 << 5,
 	OPTION_CREATE = 1 << 6,
 	OPTION_LIMIT = 1 << 7,
+	OPTION_IGNORE = 1 << 8,
 	ARGUMENTS_TABLES = 1 << 16, /* no option: the verb takes names of tables */
 };
 
@@ -39,10 +40,11 @@ static const struct option_spec options[] = {
 	{OPTION_CONFIG, "config", 'c', "FILE", "the configuration file"},
 	{OPTION_UNTIL, "until", 0, "POSITION", "end once everything up to there is durable at the destination:\n"
 		"                          current (the source's position at the start) or an LSN"},
+	{OPTION_IGNORE, "ignore", 0, "NAME", "take warnings of the check of that name for known; may be repeated"},
 	{OPTION_JSON, "json", 0, NULL, "one JSON object on one line"},
 	{OPTION_WATCH, "watch", 0, NULL, "show it again every two seconds, until interrupted"},
 	{OPTION_LIMIT, "limit", 0, "N", "show at most so many differing rows a table (100)"},
-	{OPTION_FORCE, "force", 0, NULL, "go on when the source cannot be reached"},
+	{OPTION_FORCE, "force", 0, NULL, "go on when one of the servers cannot be reached"},
 	{OPTION_CREATE, "create", 0, NULL, "make sequences that are missing, and the columns' defaults"},
 	{OPTION_HELP, "help", 'h', NULL, "show this help"},
 };
@@ -63,19 +65,24 @@ struct verb {
 static bool
 verb_run(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
 {
-	return session_run(loop, config, command->config_path, command->until, err);
+	const struct run_options how = {
+		.config_path = command->config_path, .until = command->until, .ignored = command->ignored};
+
+	return session_run(loop, config, &how, err);
 }
 
 static const struct verb verbs[] = {
-	{"check", "-c FILE", OPTION_CONFIG, verb_check, "precheck both ends and every table",
+	{"check", "-c FILE [--ignore NAME]", OPTION_CONFIG | OPTION_IGNORE, verb_check,
+	 "precheck both ends and every table",
 	 "Prints one line a check: ok, warning or failed, and why. Changes nothing. Exit status 3 when a check\n"
-	 "failed, otherwise 0."},
+	 "failed, otherwise 0: a warning is worth a look and does not keep run from starting."},
 	{"schema", "-c FILE", OPTION_CONFIG, verb_schema, "print the destination DDL that run would execute",
 	 "Prints what is to be made at the destination: schemas, types, tables, indexes. Changes nothing."},
-	{"run", "-c FILE [--until current|LSN]", OPTION_CONFIG | OPTION_UNTIL, verb_run,
+	{"run", "-c FILE [--until current|LSN]", OPTION_CONFIG | OPTION_UNTIL | OPTION_IGNORE, verb_run,
 	 "copy what is not copied yet, then follow the source",
-	 "Runs in the foreground until it is told to stop; logs to standard error. SIGTERM or SIGINT finishes\n"
-	 "the batch in hand and exits 0; a second one exits at once. Nothing is lost either way."},
+	 "Makes the checks of \"sluice check\", then runs in the foreground until it is told to stop; logs to\n"
+	 "standard error. SIGTERM or SIGINT finishes the batch in hand and exits 0; a second one exits at once.\n"
+	 "Nothing is lost either way."},
 	{"status", "-c FILE [--json] [--watch]", OPTION_CONFIG | OPTION_JSON | OPTION_WATCH, verb_status,
 	 "show phase, lag and every table", "Works whether or not the daemon runs."},
 	{"sequences", "-c FILE [--create]", OPTION_CONFIG | OPTION_CREATE, verb_sequences,
@@ -212,6 +219,8 @@ take_option(enum option_bit bit, const char *argument, struct command *command, 
 	case OPTION_CREATE:
 		command->create = true;
 		return true;
+	case OPTION_IGNORE:
+		return precheck_ignore(&command->ignored, argument, err);
 	case OPTION_LIMIT:
 		return parse_limit(argument, &command->limit, err);
 	case OPTION_HELP:
@@ -296,9 +305,11 @@ parse_arguments(const struct verb *verb, int argc, char **argv, struct command *
 /* ---- running a verb */
 
 static bool
-check_conninfo(const char *path, const char *key, const char *conninfo, struct error *err)
+check_conninfo(const char *path, struct config_place place, const char *key, const char *conninfo,
+			   struct error *err)
 {
-	return connection_check_conninfo(conninfo, err) || error_context(err, "%s: \"%s\"", path, key);
+	return connection_check_conninfo(conninfo, err) ||
+		   error_context(err, "%s:%zu:%zu: \"%s\"", path, place.line, place.column, key);
 }
 
 /* All that can be known to be wrong before a server is asked. */
@@ -307,8 +318,10 @@ load_config(const char *path, struct config *config, struct error *err)
 {
 	if (!config_load(path, config, err))
 		return false;
-	if (check_conninfo(path, "source.conninfo", config->source.conninfo, err) &&
-		check_conninfo(path, "destination.conninfo", config->destination.conninfo, err))
+	if (check_conninfo(path, config->source.conninfo_place, "source.conninfo", config->source.conninfo,
+					   err) &&
+		check_conninfo(path, config->destination.conninfo_place, "destination.conninfo",
+					   config->destination.conninfo, err))
 		return true;
 	config_free(config);
 	return false;

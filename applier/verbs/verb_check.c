@@ -4,22 +4,55 @@
 #include "state/progress.h"
 #include "verbs.h"
 
+/* Prints what was found; false for a failure. */
 static bool
-check(struct verb_ends *ends, struct loop *loop, const struct config *config, struct error *err)
+conclude(struct precheck *precheck, struct error *err)
 {
-	struct precheck precheck = {.from_outside = true};
-	struct progress progress;
 	bool passed;
+
+	precheck_print(precheck);
+	passed = precheck->failures == 0 || precheck_error(precheck, err);
+	precheck_free(precheck);
+	return passed;
+}
+
+static bool
+check(struct verb_ends *ends, struct loop *loop, const struct config *config, struct check_set ignored,
+	  struct error *err)
+{
+	struct precheck precheck = {.ignored = ignored, .from_outside = true};
+	struct progress progress;
 
 	if (!progress_read(ends->destination, config->task, &progress, err) ||
 		!failover_follow(loop, config, ends->source, &progress, err) ||
 		!precheck_run(&precheck, config, ends->source, ends->destination, ends->dialect, &ends->catalog,
 					  &progress, err))
 		return false;
-	precheck_print(&precheck, false);
-	passed = precheck.failures == 0 || precheck_error(&precheck, err);
-	precheck_free(&precheck);
-	return passed;
+	return conclude(&precheck, err);
+}
+
+static bool
+is_unreachable(const struct error *err)
+{
+	return err->class == ERROR_RETRY || err->class == ERROR_DATA;
+}
+
+/* Where one cannot be reached, the other is tried all the same. */
+static bool
+open_ends(struct verb_ends *ends, struct loop *loop, const struct config *config, struct error *err)
+{
+	struct precheck precheck = {0};
+	struct error source_err, destination_err;
+	bool source = verb_open_source(ends, loop, config, &source_err);
+	bool destination = verb_open_destination(ends, loop, config, &destination_err);
+
+	if (source && destination)
+		return true;
+	*err = source ? destination_err : source_err;
+	if ((!source && !is_unreachable(&source_err)) || (!destination && !is_unreachable(&destination_err)))
+		return false;
+	precheck_unreachable(&precheck, source ? NULL : &source_err, destination ? NULL : &destination_err);
+	return conclude(&precheck, err);
 }
 
 bool
@@ -28,12 +61,11 @@ verb_check(struct loop *loop, const struct config *config, const struct command 
 	struct verb_ends ends = {0};
 	bool passed;
 
-	(void) command;
-	passed = verb_open_source(&ends, loop, config, err) && verb_open_destination(&ends, loop, config, err) &&
-			 (config = verb_select_tables(&ends, config, err)) && verb_read_catalog(&ends, config, err) &&
+	passed = open_ends(&ends, loop, config, err) && (config = verb_select_tables(&ends, config, err)) &&
+			 verb_read_catalog(&ends, config, err) &&
 			 (!config->schema.create ||
 			  definition_read(ends.source, ends.destination, config, &ends.catalog, err)) &&
-			 check(&ends, loop, config, err);
+			 check(&ends, loop, config, command->ignored, err);
 	verb_ends_close(&ends);
 	return passed;
 }

@@ -4,6 +4,7 @@
 
 #include "servers/source.h"
 #include "servers/target.h"
+#include "state/state_install.h"
 
 static struct connection *
 open_end(struct loop *loop, const struct config *config, const char *name, const char *conninfo,
@@ -29,8 +30,10 @@ verb_open_destination(struct verb_ends *ends, struct loop *loop, const struct co
 	bool triggers_off;
 
 	ends->destination = open_end(loop, config, "destination", config->destination.conninfo, err);
-	return ends->destination && target_open_session(ends->destination, config->destination.dialect,
-													&ends->dialect, &triggers_off, err);
+	return ends->destination &&
+		   target_open_session(ends->destination, config->destination.dialect, &ends->dialect, &triggers_off,
+							   err) &&
+		   state_check_rights(ends->destination, err);
 }
 
 const struct config *

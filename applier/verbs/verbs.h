@@ -11,6 +11,7 @@
 #include "dialect/dialect.h"
 #include "io/connection.h"
 #include "io/loop.h"
+#include "precheck/precheck.h"
 #include "state/selection.h"
 #include "tables/catalog.h"
 
@@ -21,6 +22,7 @@ struct command {
 	struct string_list tables; /* none given: all */
 	unsigned limit;			   /* compare: 0 is the default */
 	struct until until;
+	struct check_set ignored; /* check, run */
 	bool json;
 	bool watch;
 	bool force;

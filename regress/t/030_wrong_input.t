@@ -78,21 +78,38 @@ subtest 'configuration' => sub {
 		$t->configure({ source => { conninfo => 'password=secret123 port' } });
 		$t->fails_like(['run'], 2, qr/"source\.conninfo"/, 'a conninfo with a password');
 	};
+	like($result->{stderr}, qr/sluice\.yaml:\d+:\d+: "source\.conninfo"/, 'its place is');
 	unlike($result->{stderr}, qr/secret123/, 'the password is not shown');
+	for my $password (qw(se@cret12 se/cret12))
+	{
+		$t->configure({ destination => { conninfo => "postgresql://loader:$password\@localhost/dw" } });
+		$result = $t->fails_like(['run'], 2, qr/"destination\.conninfo": .* has a plain @ or \/; write %40 for @/, "a URI with $password");
+		unlike($result->{stderr}, qr/cret12/, 'no part of it is shown');
+	}
+	refused({ source => { conninfo => 'host=localhost port=many' } }, 2, qr/cannot connect to the source: .*"many".*; correct source\.conninfo/,
+		'a conninfo with a value that libpq does not take');
 };
 
 subtest 'servers that cannot be reached' => sub {
 	my $nowhere = "host=$t->{directory} port=1 dbname=shop";
 	my $at_once = { retry => { duration => '0' } };
-	refused({ %$at_once, source => { conninfo => $nowhere } }, 1, qr/cannot connect to the source: /, 'the source');
-	refused({ %$at_once, destination => { conninfo => $nowhere } }, 1, qr/cannot connect to the destination: /,
-		'the destination');
+	for my $end (qw(source destination))
+	{
+		my $pattern = qr/cannot connect to the $end: [^\n;?]*No such file or directory; start that server, or correct host/;
+		$t->configure({ %$at_once, $end => { conninfo => $nowhere } });
+		$t->fails_like(['run'], 1, $pattern, "run without the $end");
+		like($t->fails_like(['check'], 3, $pattern, "check without the $end")->{stdout},
+			qr/^failed +connection +cannot connect to the $end/m, 'with a line');
+	}
+	$t->configure({ map { $_ => { conninfo => $nowhere } } qw(source destination) });
+	my @lines = $t->sluice('check')->{stdout} =~ /^failed +connection +cannot connect to the (\w+)/mg;
+	is("@lines", 'source destination', 'check tries both');
 	$t->configure({ source => { conninfo => $nowhere }, retry => { duration => '1s' } });
 	my $result = $t->fails_like(['run'], 1, qr/gave up after trying for 1 s: cannot connect to the source/,
 		'tried again for a while');
 	like($result->{stderr}, qr/trying again in/, 'the log says so');
 	$t->configure({ source => { conninfo => $t->source_conninfo . " user=nobody_here" } });
-	$t->fails_like(['run'], 1, qr/role "nobody_here" does not exist/, 'an unknown role is not tried again');
+	$t->fails_like(['run'], 1, qr/failed: role "nobody_here" does not exist; correct the conninfo/, 'an unknown role is not tried again');
 };
 
 # Settings of the source that a reload brings into force, and back.
@@ -280,12 +297,30 @@ subtest 'rights' => sub {
 		'no CREATE on the schema');
 	$t->destination_sql('CREATE TABLE fine (id int PRIMARY KEY, v text); GRANT SELECT, INSERT, UPDATE ON fine TO loader');
 	check_fails({ %$fine, destination => { conninfo => $loader } }, qr/public\.fine: DELETE is not allowed/, 'no DELETE');
-	$t->destination_sql('GRANT DELETE, TRUNCATE ON fine TO loader');
+	$t->destination_sql('GRANT DELETE, TRUNCATE ON fine TO loader; CREATE SCHEMA sluice');
+	$t->configure({ %$fine, destination => { conninfo => $loader } });
+	$t->fails_like(['check'], 3, qr/loader may not read the schema sluice .*; GRANT USAGE, CREATE ON SCHEMA sluice/, 'the state of another user');
+	$t->fails_like(['status'], 1, qr/loader may not read the schema sluice/, 'for status, too');
+	$t->destination_sql('DROP SCHEMA sluice');
 	$t->configure({ %$fine, destination => { conninfo => $loader } });
 	$t->run_ok('check');
 	check_fails({ %$fine, destination => { conninfo => $t->destination_conninfo . " options='-c default_transaction_read_only=on'" } },
 		qr/it is a standby or set to read only/, 'a destination that is read only');
 	$t->destination_sql('DROP TABLE fine');
+};
+
+subtest 'warnings that are known' => sub {
+	$t->source_sql('CREATE TABLE twice (id int PRIMARY KEY)');
+	$t->configure({ tables => { include => [ 'public.fine', 'nothing.*' ] } });
+	my $said = $t->run_ok('check', '--ignore', 'types', '--ignore', 'selection')->{stdout};
+	unlike($said, qr/^warning/m, 'no warning is left');
+	like($said, qr/^ok +selection +nothing\.\*: ignored: the pattern matches no table$/m, 'it says what it ignores');
+	like($t->run_ok('check', '--ignore', 'types')->{stdout}, qr/^warning +selection /m, 'another check warns all the same');
+	$t->fails_like([ 'check', '--ignore', 'selektion' ], 2, qr/--ignore takes the name of a check \(connection, .*, selection, .*\), not "selektion"/,
+		'no such check');
+	$t->configure($bare);
+	$t->source_sql('ALTER TABLE bare REPLICA IDENTITY DEFAULT');
+	$t->fails_like([ $_, '--ignore', 'identity' ], 3, qr/public\.bare: it has no replica identity/, "$_: failures are not ignored") for qw(check run);
 };
 
 subtest 'an old transaction' => sub {
@@ -307,8 +342,9 @@ subtest 'wal_level' => sub {
 };
 
 # And with all of that mended it works.
-$t->configure($fine);
-$t->run_ok('run', '--until', 'current');
+$t->configure({ tables => { include => [ 'public.fine', 'nothing.*' ] } });
+unlike($t->run_ok('run', '--until', 'current', '--ignore', 'selection')->{stderr}, qr/warning/, 'run does not log what it ignores');
+like($t->run_ok('run', '--until', 'current')->{stderr}, qr/warning selection: nothing/, 'otherwise it does');
 $t->equal_ok('public.fine');
 
 done_testing();

@@ -179,12 +179,12 @@ SKIP: {
 # ---- a directory that is not there, or not ours
 
 $t->configure({ apply => { memory => '16MB', spill_directory => $t->directory . '/made' } });
-like($t->sluice('check')->{stdout}, qr/^ok +spill directory +.*made, which run will make$/m, 'check says that it will be made');
+like($t->sluice('check')->{stdout}, qr/^ok +spill_directory +.*made, which run will make$/m, 'check says that it will be made');
 $t->run_ok('run', '--until', 'current');
 is(sprintf('%o', (stat $t->directory . '/made')[2] & 0777), 700, 'it is made, for the user alone');
 
 $t->configure({ apply => { memory => '16MB', spill_directory => '/proc/nowhere' } });
-like($t->sluice('check')->{stdout}, qr/^warning +spill directory +.*nowhere cannot be written \(No such file.*at their commit/m, 'check warns where that cannot be');
+like($t->sluice('check')->{stdout}, qr/^warning +spill_directory +.*nowhere cannot be written \(No such file.*at their commit/m, 'check warns where that cannot be');
 my $before = streamed();
 $t->start;
 $t->source_sql("INSERT INTO b SELECT i, repeat('late', 700) FROM generate_series(5001, 6000) i");
