@@ -57,16 +57,16 @@ COMMIT PREPARED 'sluice one';
 ROLLBACK PREPARED 'sluice two';
 SELECT * FROM rows();
 
--- Logical messages, within a transaction and outside.
+-- Logical messages, within a transaction and outside; the commit brings all of them to the disk.
+BEGIN;
+SELECT 1 FROM pg_logical_emit_message(true, 'undone', 'transactional');
+SELECT 1 FROM pg_logical_emit_message(false, 'outside', '');
+ROLLBACK;
 BEGIN;
 SELECT 1 FROM pg_logical_emit_message(true, 'within', 'transactional');
 SELECT 1 FROM pg_logical_emit_message(false, 'outside', E'at once\\000\\377'::bytea);
 INSERT INTO simple VALUES (50);
 COMMIT;
-BEGIN;
-SELECT 1 FROM pg_logical_emit_message(true, 'undone', 'transactional');
-SELECT 1 FROM pg_logical_emit_message(false, 'outside', '');
-ROLLBACK;
 SELECT * FROM rows();
 
 -- What is no ordinary table, or not in the log.
