@@ -58,8 +58,10 @@ on_relation_change(Datum arg, Oid relid)
 	entry = hash_search(current->entries, &relid, HASH_FIND, NULL);
 	if (!entry)
 		return;
+	/* Until 13, each command of a transaction invalidates again what those before it changed. */
+	if (entry->valid)
+		current->outdated++;
 	entry->valid = false;
-	current->outdated++;
 	/* Other relations' entries may rest on a partitioned table. */
 	if (entry->partitioned)
 		invalidate_all(current);
