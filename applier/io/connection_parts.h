@@ -11,6 +11,10 @@
 
 #include <libpq-fe.h>
 
+#ifndef LIBPQ_HAS_PIPELINING
+#error "sluice needs libpq 14 or later"
+#endif
+
 #include "base/keymap.h"
 #include "connection.h"
 

@@ -100,9 +100,8 @@ check_retention(struct precheck_context *c)
 	long long retained_mb = c->slot.retained_bytes / (1024 * 1024);
 
 	if (strcmp(c->slot.wal_status, "lost") == 0)
-		precheck_add(c, CHECK_FAILED, "slot", name,
-					 "the server gave it up and removed WAL that it needs: changes are lost; %s",
-					 start_afresh);
+		precheck_add(c, CHECK_FAILED, "slot", name, "the server gave it up (%s): changes are lost; %s",
+					 c->slot.lost_by, start_afresh);
 	else if (strcmp(c->slot.wal_status, "unreserved") == 0)
 		precheck_add(c, CHECK_WARNING, "slot", name,
 					 "it lags beyond max_slot_wal_keep_size and may be given up at the next checkpoint");

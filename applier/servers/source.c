@@ -64,9 +64,10 @@ source_identify(struct connection *source, struct source_identity *identity, str
 
 /* ---- slots */
 
+/* Why a slot was given up is told from PostgreSQL 17 on; those before knew but one reason on a primary. */
 static const char slot_sql[] =
 	"SELECT s.plugin, s.database, s.slot_type = 'logical', s.active, s.active_pid, s.confirmed_flush_lsn,"
-	" s.restart_lsn, s.wal_status,"
+	" s.restart_lsn, s.wal_status, coalesce(to_jsonb(s) ->> 'invalidation_reason', 'wal_removed'),"
 	" pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
 	"  ELSE pg_current_wal_lsn() END, s.restart_lsn)"
 	" FROM pg_replication_slots s WHERE s.slot_name = $1";
@@ -94,7 +95,8 @@ read_slot_row(const struct result *res, struct source_slot *out)
 	out->confirmed_flush_lsn = result_lsn(res, 0, 5);
 	out->restart_lsn = result_lsn(res, 0, 6);
 	snprintf(out->wal_status, sizeof(out->wal_status), "%s", result_text(res, 0, 7));
-	out->retained_bytes = result_int(res, 0, 8);
+	snprintf(out->lost_by, sizeof(out->lost_by), "%s", result_text(res, 0, 8));
+	out->retained_bytes = result_int(res, 0, 9);
 }
 
 bool

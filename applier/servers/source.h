@@ -28,6 +28,7 @@ struct source_slot {
 	uint64_t confirmed_flush_lsn;
 	uint64_t restart_lsn;
 	char wal_status[16]; /* reserved, extended, unreserved, lost */
+	char lost_by[32];	 /* where it is lost: wal_removed, idle_timeout, … */
 	int64_t retained_bytes;
 };
 

@@ -105,6 +105,31 @@ $t->source_sql("SELECT pg_create_logical_replication_slot('$slot', 'sluice')");
 refuses_ok('a slot that was made anew in silence', qr/moved or made anew by others/);
 starts_afresh_ok();
 
+# The server removes the WAL that it needs.
+sub set
+{
+	my ($name, $value) = @_;
+	$t->source->safe_psql('postgres', $_) for "ALTER SYSTEM SET $name = $value", 'SELECT pg_reload_conf()';
+}
+
+set('max_slot_wal_keep_size', q('1MB'));
+for (1 .. 3) { change(); $t->source_sql('SELECT pg_switch_wal()'); }
+$t->source_sql('CHECKPOINT');
+refuses_ok('a slot that the server gave up', qr/the server gave it up \(wal_removed\): changes are lost; .*sluice drop/);
+set('max_slot_wal_keep_size', -1);
+starts_afresh_ok();
+
+if (SluiceTest::knows_setting('idle_replication_slot_timeout'))
+{
+	set('idle_replication_slot_timeout', q('1s'));
+	change();
+	$t->poll_ok(sub { $t->source_sql('CHECKPOINT'); $t->source_sql("SELECT wal_status = 'lost' FROM pg_replication_slots") eq 't' },
+		'the server gives up a slot that nobody reads');
+	refuses_ok('a slot that nobody read', qr/the server gave it up \(idle_timeout\): changes are lost/);
+	set('idle_replication_slot_timeout', 0);
+	starts_afresh_ok();
+}
+
 # ---- the slot during a copy: at the start of the run all was well
 
 for my $deed ("SELECT pg_replication_slot_advance('$slot', pg_current_wal_lsn())", "SELECT pg_drop_replication_slot('$slot')")
