@@ -124,23 +124,13 @@ batch_add(struct batch *batch, const struct shape *shape, const struct change *c
 	return added;
 }
 
-/* A key may pass from one source of a target to the other. */
-static bool
-share_a_target(const struct shape *a, const struct shape *b)
-{
-	const struct table *x = a->table, *y = b->table;
-
-	return x->shared_with && y->shared_with && strcmp(x->target_name, y->target_name) == 0 &&
-		   strcmp(x->target_schema, y->target_schema) == 0;
-}
-
 bool
 batch_has_other_shape(const struct batch *batch, const struct shape *shape)
 {
 	if (has_shape(batch, shape))
 		return false;
 	for (unsigned i = 0; i < batch->net_count; i++)
-		if (batch->nets[i]->shape->table == shape->table || share_a_target(batch->nets[i]->shape, shape))
+		if (batch->nets[i]->shape->table == shape->table)
 			return true;
 	return false;
 }

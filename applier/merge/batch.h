@@ -41,8 +41,7 @@ struct net_change *batch_net(struct batch *batch, const struct shape *shape);
 MUST_CHECK bool batch_add(struct batch *batch, const struct shape *shape, const struct change *change,
 						  struct error *err);
 
-/* Whether the batch has changes of the shape's table under another shape, or of another source of its target, and
- * none under this one. */
+/* Whether the batch has changes of the shape's table under another shape, and none under this one. */
 bool batch_has_other_shape(const struct batch *batch, const struct shape *shape);
 
 /* Empties the table: what was gathered for it is void, and the target is

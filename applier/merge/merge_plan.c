@@ -144,6 +144,7 @@ plan(struct merge_builder *b)
 		for_each_group(b, NET_FILL, merge_update_fill);
 	}
 	plan_deletes(b);
+	b->plan->last_delete = b->plan->last;
 	for_each_group(b, NET_PATCH, merge_update_patch);
 	if (has_group(b, NET_FILL))
 		merge_update_insert(b);

@@ -51,9 +51,11 @@ struct merge_step {
 	const char *remedy;	   /* NULL: the usual one */
 };
 
+/* Where tables share a target, all of them delete before any of them inserts: a key may pass from one to another. */
 struct merge_plan {
 	struct merge_step *first;
 	struct merge_step *last;
+	struct merge_step *last_delete; /* of those up to the deletes; NULL: there are none */
 };
 
 /* Everything of the plan lives in `arena`, which is the batch's, like the net

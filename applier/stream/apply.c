@@ -26,10 +26,11 @@ enum apply_phase {
 	APPLY_BEGINNING,
 	APPLY_TRUNCATING,
 	APPLY_TRUNCATING_RESTARTING, /* TRUNCATE … RESTART IDENTITY */
-	APPLY_MERGING,
-	APPLY_DROPPING,	 /* staging tables that are too many */
-	APPLY_ADVANCING, /* writing the new position */
-	APPLY_WRITTEN,	 /* all of that was asked */
+	APPLY_DELETING,				 /* … of all tables, … */
+	APPLY_WRITING,				 /* … and the rest of their plans */
+	APPLY_DROPPING,				 /* staging tables that are too many */
+	APPLY_ADVANCING,			 /* writing the new position */
+	APPLY_WRITTEN,				 /* all of that was asked */
 	APPLY_COMMITTING,
 	APPLY_VACUUMING,
 	APPLY_ROLLING_BACK, /* to do the batch again in bulk */
@@ -60,9 +61,10 @@ struct apply {
 	bool began_here;	 /* with the batch in hand */
 	struct dialect bulk; /* without statements for single rows */
 	struct batch *batch;
-	unsigned net; /* the next one to plan */
-	struct merge_plan plan;
-	struct merge_step *step; /* asked last */
+	struct merge_plan *plans; /* of the batch's nets; in its arena */
+	unsigned net;			  /* the next one */
+	struct merge_step *step;  /* the next one of the net before it, NULL: none */
+	struct merge_step *end;	  /* where that net's steps of this phase are over; NULL: with the last */
 	unsigned in_flight;
 	struct stagings stagings;
 	int64_t commits;
@@ -190,7 +192,7 @@ has_expected_rows(const struct merge_step *step, const struct result *res, struc
 static bool
 check_result(const struct task *task, const struct result *res, struct error *err)
 {
-	if (task->phase == APPLY_MERGING)
+	if (task->step)
 		return has_expected_rows(task->step, res, err);
 	if (task->phase != APPLY_ADVANCING || result_affected(res) == 1)
 		return true;
@@ -320,7 +322,7 @@ execute(struct apply *apply, struct merge_step *step)
 {
 	struct task *task = new_task(apply);
 
-	apply->step = task->step = step;
+	task->step = step;
 	task->table = apply->batch->nets[apply->net - 1]->shape->table;
 	switch (step->kind) {
 	case MERGE_STATEMENT:
@@ -336,28 +338,54 @@ execute(struct apply *apply, struct merge_step *step)
 	}
 }
 
-/* Asks for the next step, of this plan or of the next table's; after the last one the next phase begins. */
+/* Goes to the next table: its steps up to the deletes, or those behind them. */
+static bool
+enter_plan(struct apply *apply)
+{
+	const struct net_change *net = apply->batch->nets[apply->net];
+	struct merge_plan *plan = &apply->plans[apply->net++];
+	struct error err;
+
+	if (apply->phase == APPLY_WRITING) {
+		apply->step = plan->last_delete ? plan->last_delete->next : plan->first;
+		apply->end = NULL;
+		return true;
+	}
+	if (!merge_plan_build(plan, net, apply->dialect, stagings_of(&apply->stagings, net->shape->number),
+						  &apply->batch->arena, &err)) {
+		fail(apply, net->shape->table, &err);
+		return false;
+	}
+	apply->step = plan->last_delete ? plan->first : NULL;
+	apply->end = plan->last_delete ? plan->last_delete->next : NULL;
+	return true;
+}
+
+static void
+begin_steps(struct apply *apply, enum apply_phase phase)
+{
+	apply->phase = phase;
+	apply->net = 0;
+	apply->step = apply->end = NULL;
+}
+
+/* Asks for the next step, of this table or of the next one; after the last one the next phase begins. */
 static bool
 merge(struct apply *apply)
 {
-	struct merge_step *step = apply->step ? apply->step->next : NULL;
-	struct error err;
-
-	while (!step && apply->net < apply->batch->net_count) {
-		const struct net_change *net = apply->batch->nets[apply->net++];
-
-		if (!merge_plan_build(&apply->plan, net, apply->dialect,
-							  stagings_of(&apply->stagings, net->shape->number), &apply->batch->arena,
-							  &err)) {
-			fail(apply, net->shape->table, &err);
+	while (apply->step == apply->end && apply->net < apply->batch->net_count)
+		if (!enter_plan(apply))
 			return false;
-		}
-		step = apply->plan.first;
-	}
-	if (step)
+	if (apply->step != apply->end) {
+		struct merge_step *step = apply->step;
+
+		apply->step = step->next;
 		execute(apply, step);
-	else
+	} else if (apply->phase == APPLY_DELETING) {
+		begin_steps(apply, APPLY_WRITING);
+	} else {
 		apply->phase = apply->batch->final ? APPLY_DROPPING : APPLY_WRITTEN;
+	}
 	return true;
 }
 
@@ -435,11 +463,11 @@ ask(struct apply *apply)
 		return true;
 	case APPLY_TRUNCATING_RESTARTING:
 		truncate(apply, true);
-		apply->phase = APPLY_MERGING;
-		apply->net = 0;
-		apply->step = NULL;
+		apply->plans = arena_alloc_zero(&apply->batch->arena, apply->batch->net_count * sizeof *apply->plans);
+		begin_steps(apply, APPLY_DELETING);
 		return true;
-	case APPLY_MERGING:
+	case APPLY_DELETING:
+	case APPLY_WRITING:
 		return merge(apply);
 	case APPLY_DROPPING:
 		drop_stagings(apply);

@@ -125,8 +125,7 @@ batch_for(struct fold *f, const struct shape *shape, struct batch **batch, struc
 {
 	struct pipeline *pipeline = f->setup.pipeline;
 
-	if ((shape->has_siblings || shape->table->shared_with) &&
-		batch_has_other_shape(pipeline_filling(pipeline), shape)) {
+	if (shape->has_siblings && batch_has_other_shape(pipeline_filling(pipeline), shape)) {
 		pipeline_close(pipeline);
 		if (!pipeline_wait_for_room(pipeline))
 			return fold_interrupted(err);

@@ -95,11 +95,24 @@ $t->source_sql(q{
 	DO $$ BEGIN FOR i IN 1 .. 20 LOOP
 		DELETE FROM one.orders WHERE id = i; INSERT INTO three.orders VALUES (i, 'taken', 'w'); COMMIT;
 	END LOOP; END $$;
+	-- and both ways at once
+	BEGIN; UPDATE one.orders SET id = 160 WHERE id = 60; UPDATE two.orders SET nr = 60 WHERE nr = 160; COMMIT;
+	BEGIN; INSERT INTO three.orders VALUES (161, 'swapped', 'w'); DELETE FROM two.orders WHERE nr = 161; UPDATE one.orders SET id = 3161 WHERE id = 61; INSERT INTO two.orders VALUES ('w', 61, 'swapped'); COMMIT;
 });
 $t->wait_applied_ok('keys that pass on');
 merged_ok('keys that pass on');
 $t->run_ok('compare');
 is($t->stop, 0, 'it stops');
+
+# Found among very many rows of others.
+$t->destination_sql(q{INSERT INTO dw.orders SELECT -i, 'mine', 'w' FROM generate_series(11, 320000) i; DELETE FROM dw.orders WHERE id IN (70, 260 - 10); UPDATE dw.orders SET w = 'x' WHERE id = 170});
+my $compared = $t->sluice('compare');
+is($compared->{status}, 4, 'compare finds what differs');
+is(join(',', $compared->{stdout} =~ /^  (\w+ +\w+='\d+')/mg), "missing  id='70',missing  id='250',changed  nr='170'", 'just that');
+$t->destination_sql(q{DELETE FROM dw.orders WHERE id < -10; INSERT INTO dw.orders VALUES (70, 'one', 'w'), (250, 'three', 'w')});
+$t->source_sql(q{UPDATE one.orders SET v = 'ONE' WHERE id = 70; UPDATE two.orders SET v = v WHERE nr = 170; UPDATE three.orders SET v = v WHERE id = 250});
+$t->run_ok('run', '--until', 'current');
+merged_ok('mended');
 like($t->run_ok('status')->{stdout}, qr/^two\.orders +dw\.orders +streaming +100 *$/m, 'status tells them apart');
 
 # ---- keys that collide
