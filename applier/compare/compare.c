@@ -78,10 +78,13 @@ is_out(const struct round *round, unsigned index, struct compare_table *it)
 		it->reason = arena_strdup(memory, compare_window_problem(window, table));
 		it->changed = round->point.followed;
 	} else if (!round->point.followed && compare_window_net(window, table)) {
-		it->reason = print(memory,
-						   "no daemon runs, and the source has changed %u of its rows since; start \"sluice "
-						   "run\", or let \"sluice run --until current\" apply them, and compare again",
-						   net_change_count(compare_window_net(window, table)));
+		it->reason =
+			print(memory, "%s, and the source has changed %u of its rows since; %s, and compare again",
+				  round->point.paused ? "the daemon is paused" : "no daemon runs",
+				  net_change_count(compare_window_net(window, table)),
+				  round->point.paused ? "let it go on by \"sluice resume\""
+									  : "start \"sluice run\", or let \"sluice run --until current\""
+										" apply them");
 	}
 	return it->reason != NULL;
 }

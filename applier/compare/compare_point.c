@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/sql.h"
+#include "compare_peek.h"
 #include "lsn.h"
 #include "pattern.h"
 #include "servers/source.h"
@@ -20,9 +21,15 @@
 #define PATIENCE_MS 60000
 /* How long a daemon that lost its connections may take to come back. */
 #define RETURN_MS 3000
+/* How often a position is tried for while daemons come and go. */
+#define POSITION_TRIES 10
 /* Snapshots of the destination that are taken at the same time show the same position, nearly always. */
 #define SNAPSHOT_TRIES 20
-#define PEEK_LIMIT ((size_t) 2 << 30)
+
+/* Where compare is killed, its servers are not to go on reading for hours. */
+static const char watch_client_sql[] =
+	"SELECT set_config(name, '10s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
+	" AND version() LIKE '%linux%'";
 
 /* ---- connections */
 
@@ -33,7 +40,8 @@ open_source(struct compare_point *point, enum connection_kind kind, struct error
 		connection_open(point->loop, "source", point->config->source.conninfo, kind, "sluice compare", err);
 
 	if (conn && kind == CONNECTION_SQL &&
-		!connection_execute(conn, source_session_settings, NULL, 0, NULL, err)) {
+		(!connection_execute(conn, source_session_settings, NULL, 0, NULL, err) ||
+		 !connection_execute(conn, watch_client_sql, NULL, 0, NULL, err))) {
 		connection_close(conn);
 		return NULL;
 	}
@@ -47,8 +55,9 @@ open_target(struct compare_point *point, struct error *err)
 											  CONNECTION_SQL, "sluice compare", err);
 	bool triggers_off;
 
-	if (conn &&
-		!target_open_session(conn, point->config->destination.dialect, &point->dialect, &triggers_off, err)) {
+	if (conn && (!target_open_session(conn, point->config->destination.dialect, &point->dialect,
+									  &triggers_off, err) ||
+				 !connection_execute(conn, watch_client_sql, NULL, 0, NULL, err))) {
 		connection_close(conn);
 		return NULL;
 	}
@@ -63,22 +72,36 @@ close_end(struct compare_ends *end)
 	*end = (struct compare_ends){0};
 }
 
-void
-compare_point_leave(struct compare_point *point)
+/* Once the snapshot is in use and the changes were read, nothing is to hold back the source's log. */
+static void
+close_snapshot(struct compare_point *point)
+{
+	connection_close(point->snapshot);
+	point->snapshot = NULL;
+}
+
+static void
+close_ends(struct compare_point *point)
 {
 	for (unsigned i = 0; i < point->end_count; i++)
 		close_end(&point->ends[i]);
 	free(point->ends);
+	point->ends = NULL;
+	point->end_count = 0;
+	close_snapshot(point);
+}
+
+void
+compare_point_leave(struct compare_point *point)
+{
+	close_ends(point);
 	free(point->wanted);
 	point->wanted = NULL;
-	connection_close(point->snapshot);
 	connection_close(point->source);
 	connection_close(point->target);
 	compare_window_fini(&point->window);
 	selection_fini(&point->selection);
-	point->ends = NULL;
-	point->end_count = 0;
-	point->snapshot = point->source = point->target = NULL;
+	point->source = point->target = NULL;
 }
 
 /* ---- which tables */
@@ -140,10 +163,15 @@ compare_point_reaches(const struct compare_point *point, unsigned index)
 
 /* ---- the source's snapshot */
 
+static void
+name_slot(struct compare_point *point)
+{
+	snprintf(point->slot, sizeof point->slot, "sluice_compare_%d", connection_backend_pid(point->snapshot));
+}
+
 /* Its position is known exactly: what committed before the slot's is in it, and nothing else. */
 static bool
-snapshot_of_slot(struct compare_point *point, char *slot, size_t slot_bytes, char *snapshot,
-				 size_t snapshot_bytes, struct error *err)
+snapshot_of_slot(struct compare_point *point, char *snapshot, size_t snapshot_bytes, struct error *err)
 {
 	struct buffer sql;
 	struct result *res;
@@ -152,11 +180,12 @@ snapshot_of_slot(struct compare_point *point, char *slot, size_t slot_bytes, cha
 	point->snapshot = open_source(point, CONNECTION_REPLICATION, err);
 	if (!point->snapshot)
 		return false;
-	snprintf(slot, slot_bytes, "sluice_compare_%d", connection_backend_pid(point->snapshot));
-	log_info("making the temporary slot %s; this waits for transactions that are open at the source", slot);
+	name_slot(point);
+	log_info("making the temporary slot %s; this waits for transactions that are open at the source",
+			 point->slot);
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
 	buffer_printf(&sql, "CREATE_REPLICATION_SLOT ");
-	sql_identifier(&sql, slot);
+	sql_identifier(&sql, point->slot);
 	buffer_printf(&sql, " TEMPORARY LOGICAL sluice EXPORT_SNAPSHOT");
 	buffer_put_u8(&sql, '\0');
 	ok = connection_execute(point->snapshot, (const char *) sql.data, NULL, 0, &res, err);
@@ -231,12 +260,12 @@ is_overdue(const struct compare_point *point, int64_t since_ms)
 }
 
 static bool
-came_not(const struct compare_point *point, uint64_t applied, const char *why, struct error *err)
+does_not_move(const struct compare_point *point, struct error *err)
 {
 	char at[LSN_TEXT_BYTES], to[LSN_TEXT_BYTES];
 
-	error_set(err, ERROR_DATA, "the destination has not come to %s: it is at %s, and %s",
-			  lsn_format(point->source_lsn, to), lsn_format(applied, at), why);
+	error_set(err, ERROR_DATA, "the destination has not come to %s: it is at %s, and does not move",
+			  lsn_format(point->source_lsn, to), lsn_format(point->progress.applied_lsn, at));
 	return error_hint(err, "\"sluice status\" tells what it waits for.");
 }
 
@@ -266,7 +295,8 @@ look_for_daemon(struct compare_point *point, struct error *err)
 		if (!task_lock_holder(point->target, point->config->task, &holder, err) ||
 			!read_phase(point, phase, sizeof phase, err))
 			return false;
-		point->followed = holder != 0;
+		point->paused = holder != 0 && strcmp(phase, "paused") == 0;
+		point->followed = holder != 0 && !point->paused;
 		if (holder != 0 || strcmp(phase, "stopped") == 0 || strcmp(phase, "failed") == 0 ||
 			loop_now_ms(point->loop) - since_ms > RETURN_MS)
 			return true;
@@ -275,30 +305,14 @@ look_for_daemon(struct compare_point *point, struct error *err)
 	}
 }
 
-/* Whether waiting is in vain. */
-static bool
-may_move(struct compare_point *point, uint64_t applied, int64_t moved_ms, struct error *err)
-{
-	bool followed = point->followed;
-	char phase[32];
-
-	if (!look_for_daemon(point, err) || !read_phase(point, phase, sizeof phase, err))
-		return false;
-	if (followed && !point->followed)
-		return came_not(point, applied, "the daemon has ended", err);
-	if (strcmp(phase, "paused") == 0)
-		return came_not(point, applied, "the daemon is paused", err);
-	return !is_overdue(point, moved_ms) || came_not(point, applied, "does not move", err);
-}
-
-/* Until the destination has come to the source's snapshot. */
+/* Until the destination has come to the source's snapshot, or nobody takes it there any more. */
 static bool
 await_destination(struct compare_point *point, struct error *err)
 {
 	int64_t moved_ms = loop_now_ms(point->loop);
 	uint64_t last = 0;
 
-	for (;;) {
+	while (point->followed) {
 		if (!progress_read(point->target, point->config->task, &point->progress, err))
 			return false;
 		if (point->progress.applied_lsn >= point->source_lsn)
@@ -306,11 +320,14 @@ await_destination(struct compare_point *point, struct error *err)
 		if (point->progress.applied_lsn != last)
 			moved_ms = loop_now_ms(point->loop);
 		last = point->progress.applied_lsn;
-		if (!may_move(point, last, moved_ms, err))
-			return false;
+		if (is_overdue(point, moved_ms))
+			return does_not_move(point, err);
 		if (!loop_sleep(point->loop, POLL_MS))
 			return error_set(err, ERROR_STOPPED, "stopped");
+		if (!look_for_daemon(point, err))
+			return false;
 	}
+	return true;
 }
 
 struct reading {
@@ -417,159 +434,7 @@ snapshot_destination(struct compare_point *point, struct error *err)
 	if (ok)
 		drop_others(point, &readings);
 	free(readings.items);
-	return ok && progress_read(point->ends[0].target, point->config->task, &point->progress, err) &&
-		   state_tables_read(point->ends[0].target, point->config->task, point->catalog, err);
-}
-
-/* ---- what committed in between */
-
-struct peek {
-	struct compare_window *window;
-	struct buffer input; /* COPY BINARY as far as it has come and is not taken yet */
-	bool started;
-	bool failed;
-	struct error err;
-	bool done;
-	struct error ended;
-	bool ended_badly;
-};
-
-#define COPY_HEADER_BYTES 19
-
-/* Takes the whole rows among the input: a field count, a length, a frame. */
-static void
-take_frames(struct peek *peek)
-{
-	struct reader r;
-	size_t taken = 0;
-
-	reader_init(&r, peek->input.data, peek->input.len);
-	if (!peek->started) {
-		if (!reader_get(&r, COPY_HEADER_BYTES))
-			return;
-		peek->started = true;
-		taken = r.pos;
-	}
-	while (!peek->failed) {
-		uint16_t fields = reader_get_u16(&r);
-		uint32_t len = reader_get_u32(&r);
-		const uint8_t *data = reader_get(&r, len);
-
-		if (r.failed || fields != 1)
-			break;
-		peek->failed = !compare_window_frame(peek->window, (struct bytes){data, len}, &peek->err);
-		taken = r.pos;
-	}
-	if (taken > 0)
-		memmove(peek->input.data, peek->input.data + taken, peek->input.len - taken);
-	peek->input.len -= taken;
-}
-
-static bool
-on_frames(void *arg, struct bytes message)
-{
-	struct peek *peek = arg;
-
-	if (peek->failed)
-		return true;
-	buffer_put(&peek->input, message.data, message.len);
-	if (peek->input.failed)
-		arena_out_of_memory(peek->input.len);
-	take_frames(peek);
-	return true;
-}
-
-static void
-on_peeked(void *arg, const struct result *res, const struct error *err)
-{
-	struct peek *peek = arg;
-
-	(void) res;
-	peek->done = true;
-	peek->ended_badly = err != NULL;
-	if (err)
-		peek->ended = *err;
-}
-
-static bool
-is_over(void *arg)
-{
-	const struct peek *peek = arg;
-
-	return peek->done || peek->failed;
-}
-
-static void
-put_patterns(struct buffer *sql, const char *option, const struct string_list *list)
-{
-	struct buffer text;
-
-	if (list->count == 0)
-		return;
-	buffer_init(&text, SIZE_MAX / 2, NULL, NULL);
-	for (unsigned i = 0; i < list->count; i++)
-		buffer_printf(&text, i ? ",%s" : "%s", list->items[i]);
-	buffer_put_u8(&text, '\0');
-	buffer_printf(sql, ", '%s', ", option);
-	sql_literal(sql, (const char *) text.data);
-	buffer_fini(&text);
-}
-
-static void
-put_peek(struct buffer *sql, const struct compare_point *point, const char *slot)
-{
-	char lsn[LSN_TEXT_BYTES];
-
-	buffer_printf(sql, "COPY (SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes(");
-	sql_literal(sql, slot);
-	buffer_printf(sql, ", ");
-	if (point->followed)
-		sql_literal(sql, lsn_format(point->progress.applied_lsn, lsn));
-	else
-		buffer_printf(sql, "NULL");
-	buffer_printf(sql, ", NULL, 'protocol', '1', 'text_tables', '*.*'");
-	put_patterns(sql, "tables", &point->config->tables.include);
-	put_patterns(sql, "exclude_tables", &point->config->tables.exclude);
-	buffer_printf(sql, ")) TO STDOUT (FORMAT binary)");
-	buffer_put_u8(sql, '\0');
-}
-
-/* Looking at a slot moves nothing. */
-static bool
-peek_slot(struct compare_point *point, struct connection *conn, const char *slot, struct error *err)
-{
-	struct peek peek = {.window = &point->window};
-	struct buffer sql;
-
-	buffer_init(&peek.input, PEEK_LIMIT, NULL, NULL);
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	put_peek(&sql, point, slot);
-	connection_copy_out(conn, (const char *) sql.data, on_frames, &peek, on_peeked, &peek);
-	buffer_fini(&sql);
-	loop_run_until(point->loop, is_over, &peek);
-	if (!peek.done)
-		connection_abandon(conn);
-	buffer_fini(&peek.input);
-	if (!peek.failed && !peek.ended_badly)
-		return true;
-	*err = peek.failed ? peek.err : peek.ended;
-	return error_context(err, "looking at the changes in slot %s", slot);
-}
-
-static bool
-read_window(struct compare_point *point, const char *slot, struct error *err)
-{
-	size_t limit = (size_t) point->config->apply.memory_bytes;
-
-	if (point->followed) {
-		compare_window_init(&point->window, point->catalog, point->wanted, point->source_lsn,
-							point->progress.applied_lsn, limit);
-		return point->progress.applied_lsn == point->source_lsn ||
-			   peek_slot(point, point->snapshot, slot, err);
-	}
-	compare_window_init(&point->window, point->catalog, point->wanted, point->progress.applied_lsn, 0, limit);
-	return source_await_flush(point->source, err) &&
-		   peek_slot(point, point->source, point->progress.slot, err);
+	return ok && progress_read(point->ends[0].target, point->config->task, &point->progress, err);
 }
 
 /* ---- all of it */
@@ -610,16 +475,88 @@ compare_encodings(struct compare_point *point, struct error *err)
 	return true;
 }
 
+/* ---- one position */
+
 static bool
-take_source_snapshot(struct compare_point *point, char *slot, size_t slot_bytes, struct error *err)
+take_source_snapshot(struct compare_point *point, struct error *err)
 {
 	char snapshot[128];
 
-	if (!(point->followed ? snapshot_of_slot(point, slot, slot_bytes, snapshot, sizeof snapshot, err)
+	if (!(point->followed ? snapshot_of_slot(point, snapshot, sizeof snapshot, err)
 						  : snapshot_of_now(point, snapshot, sizeof snapshot, err)))
 		return false;
 	return open_ends(point, snapshot, err);
 }
+
+/* `reached`: what the destination shows is not of a later time than the source's snapshot and what is read of its log. */
+static bool
+try_position(struct compare_point *point, bool *reached, struct error *err)
+{
+	bool followed;
+	uint64_t before;
+
+	if (!look_for_daemon(point, err) ||
+		!progress_read(point->target, point->config->task, &point->progress, err))
+		return false;
+	followed = point->followed;
+	before = point->progress.applied_lsn;
+	if (!take_source_snapshot(point, err) || (followed && !await_destination(point, err)) ||
+		(followed == point->followed && !snapshot_destination(point, err)))
+		return false;
+	*reached = followed == point->followed && (followed || point->progress.applied_lsn == before);
+	return true;
+}
+
+/* A daemon may end, pause or start at any moment: then it is done over, in the way that suits. */
+static bool
+take_position(struct compare_point *point, struct error *err)
+{
+	bool reached;
+
+	for (int try = 0; try < POSITION_TRIES; try++) {
+		if (!try_position(point, &reached, err))
+			return false;
+		if (reached)
+			return true;
+		close_ends(point);
+	}
+	return error_set(err, ERROR_DATA, "the daemon of task \"%s\" starts and stops again and again",
+					 point->config->task);
+}
+
+/* ---- what committed in between */
+
+/* Of the task's own slot: that is in use where a daemon is paused. */
+static bool
+copy_slot(struct compare_point *point, struct error *err)
+{
+	struct param params[] = {param_text(point->progress.slot), param_text(point->slot)};
+
+	name_slot(point);
+	params[1] = param_text(point->slot);
+	return (connection_execute(point->snapshot, "COMMIT", NULL, 0, NULL, err) &&
+			connection_execute(point->snapshot,
+							   "SELECT pg_catalog.pg_copy_logical_replication_slot($1, $2, true)", params, 2,
+							   NULL, err)) ||
+		   error_context(err, "copying the slot %s for a look at what it holds", point->progress.slot);
+}
+
+static bool
+read_window(struct compare_point *point, struct error *err)
+{
+	size_t limit = (size_t) point->config->apply.memory_bytes;
+	uint64_t applied = point->progress.applied_lsn;
+
+	compare_window_init(&point->window, point->catalog, point->wanted,
+						point->followed ? point->source_lsn : applied, point->followed ? applied : 0, limit);
+	if (point->followed && applied == point->source_lsn)
+		return true;
+	if (!point->followed && (!source_await_flush(point->source, err) || !copy_slot(point, err)))
+		return false;
+	return compare_peek(point->loop, point->snapshot, point->slot, point->config, &point->window, err);
+}
+
+/* ---- all of it */
 
 /* With those that were added and removed by hand. */
 static bool
@@ -633,8 +570,6 @@ select_tables(struct compare_point *point, struct error *err)
 bool
 compare_point_take(struct compare_point *point, const struct string_list *names, struct error *err)
 {
-	char slot[64] = "";
-
 	point->source = open_source(point, CONNECTION_SQL, err);
 	if (!point->source)
 		return false;
@@ -642,13 +577,13 @@ compare_point_take(struct compare_point *point, const struct string_list *names,
 	if (!point->target || !progress_read(point->target, point->config->task, &point->progress, err) ||
 		!check_source(point, err) || !compare_encodings(point, err) || !select_tables(point, err) ||
 		!source_read_catalog(point->source, point->config, point->catalog, err) ||
-		!want_tables(point, names, err) || !look_for_daemon(point, err))
-		return false;
-	if (!take_source_snapshot(point, slot, sizeof slot, err) ||
-		(point->followed && !await_destination(point, err)))
+		!want_tables(point, names, err) || !take_position(point, err))
 		return false;
 	/* Tables that were renamed are put in another order by what the destination knows of them. */
-	return snapshot_destination(point, err) && want_tables(point, names, err) &&
-		   target_read_catalog(point->target, point->dialect, point->catalog, err) &&
-		   read_window(point, slot, err);
+	if (!state_tables_read(point->ends[0].target, point->config->task, point->catalog, err) ||
+		!want_tables(point, names, err) ||
+		!target_read_catalog(point->target, point->dialect, point->catalog, err) || !read_window(point, err))
+		return false;
+	close_snapshot(point);
+	return true;
 }

@@ -21,18 +21,21 @@ struct compare_ends {
 struct compare_point {
 	struct loop *loop;
 	const struct config *config;
-	struct selection selection;	 /* what `config` becomes once the destination was reached */
-	struct catalog *catalog;	 /* of all tables of the task */
-	bool *wanted;				 /* for each whether it is to be compared: then it is locked on both sides */
-	bool may_be_gone;			 /* a name that matches no table is no error */
-	struct connection *source;	 /* for questions */
-	struct connection *target;	 /* likewise */
-	struct connection *snapshot; /* exported the source's */
+	struct selection selection; /* what `config` becomes once the destination was reached */
+	struct catalog *catalog;	/* of all tables of the task */
+	bool *wanted;				/* for each whether it is to be compared */
+	bool may_be_gone;			/* a name that matches no table is no error */
+	struct connection *source;	/* for questions */
+	struct connection *target;	/* likewise */
+	struct connection
+		*snapshot; /* exported the source's, and has the temporary slot; NULL: not needed any more */
 	const struct dialect *dialect;
 	struct compare_ends *ends; /* of which all see the same */
 	unsigned end_count;
 	struct progress progress; /* as the destination's snapshots show it */
-	bool followed;			  /* a daemon runs */
+	bool followed;			  /* a daemon runs, and moves the destination on */
+	bool paused;			  /* one runs, and does not */
+	char slot[64];			  /* the temporary one; "": none was needed */
 	bool same_encoding;
 	uint64_t source_lsn;		  /* of the source's snapshot, where a daemon runs */
 	struct compare_window window; /* what committed between the two */

@@ -32,9 +32,18 @@ $t->source_sql(q{
 	CREATE TABLE chosen (id int PRIMARY KEY, number int, hidden text, region text);
 	INSERT INTO chosen SELECT i, i, 'h' || i, CASE i % 3 WHEN 0 THEN 'EU' WHEN 1 THEN 'US' END FROM generate_series(1, 100) i;
 	ALTER TABLE chosen REPLICA IDENTITY FULL;
+	CREATE TABLE written (id int PRIMARY KEY, x xml, b bool, c char(5), ip inet, r real, j jsonb, a float8[]);
+	INSERT INTO written SELECT i, '<?xml version="1.0" encoding="UTF-8"?><a/>', i % 2 = 0, 'c', '10.0.0.1', i / 7.0, '{"a": 1}', ARRAY[i / 9.0]
+		FROM generate_series(1, 20) i;
+	CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id);
+	CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (100);
+	INSERT INTO parted SELECT generate_series(1, 50);
 });
-$t->configure({ tables => { include => ['public.*'], overrides => [ { source => 'public.chosen', target => 'dw.chosen',
-	columns => [ 'id', 'number' ], rename => [ { from => 'number', to => 'n' } ], where => q{chosen.region = 'EU' AND hidden <> 'h9'} } ] } });
+# Columns of other types, which take what the values look like.
+$t->destination_sql('CREATE TABLE written (id bigint PRIMARY KEY, x text, b text, c text, ip text, r float8, j json, a text)');
+my $configuration = { tables => { include => ['public.*'], overrides => [ { source => 'public.chosen', target => 'dw.chosen',
+	columns => [ 'id', 'number' ], rename => [ { from => 'number', to => 'n' } ], where => q{chosen.region = 'EU' AND hidden <> 'h9'} } ] } };
+$t->configure($configuration);
 
 sub compare
 {
@@ -106,9 +115,38 @@ $t->run_ok('table', 'resync', 'public.toasted');
 ok(SluiceTest::poll(sub { $t->sluice('compare', 'public.toasted')->{status} == 0 }), 'copied anew it is equal');
 $t->destination_sql('TRUNCATE toasted');
 like(compare(4, 'an empty target', 'public.toasted', '--limit', 3), qr/^different +public\.toasted: 50 missing of 50 rows\n(  missing  id='\d+'\n){3}  …\n/m, 'the limit');
+$t->run_ok('table', 'resync', 'public.toasted');
+ok(SluiceTest::poll(sub { $t->sluice('compare', 'public.toasted')->{status} == 0 }), 'copied anew once more');
+
+# ---- a daemon that is paused, and one that is killed
+
 $t->run_ok('pause');
-$t->fails_like(['compare'], 1, qr/^sluice: the destination has not come to \S+: it is at \S+, and the daemon is paused; "sluice status"/, 'paused');
+compare(0, 'paused');
+$t->source_sql('UPDATE late SET id = -1 WHERE id = 1');
+like(compare(1, 'paused, and behind'), qr/^not compared +public\.late: the daemon is paused, and the source has changed 2 of its rows since; let it go on by "sluice resume", and compare again$/m, 'what waits is no difference');
+is($t->source_sql("SELECT count(*) FROM pg_replication_slots"), 1, 'the copy of its slot is gone');
 $t->run_ok('resume');
+$t->wait_applied_ok;
+compare(0, 'resumed');
+$t->kill9;
+compare(0, 'killed');
+
+# ---- a partition with rows, attached when the source's snapshot has been taken
+
+$t->start;
+$t->wait_applied_ok;
+my $file_of_all = $t->{config};
+my $held = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE kinds');
+$t->configure({ %$configuration, initial_copy => { jobs => 1 } }, 'one.yaml');
+my $waiting = IPC::Run::start([ $t->program, 'compare', '-c', $t->{config}, 'public.kinds', 'public.parted' ], '>', \my $compared, '2>', \my $said);
+ok(SluiceTest::poll(sub { $t->destination_sql("SELECT count(*) FROM pg_locks WHERE relation = 'kinds'::regclass AND NOT granted") > 0 }), 'it waits for the first table');
+$t->source_sql('CREATE TABLE parted_high (id int PRIMARY KEY); INSERT INTO parted_high SELECT generate_series(100, 150);
+	ALTER TABLE parted ATTACH PARTITION parted_high FOR VALUES FROM (100) TO (200)');
+SluiceTest::release($held);
+$waiting->finish;
+unlike($compared, qr/^different/m, 'rows that came with a partition are no difference') or diag($said);
+$t->{config} = $file_of_all;
+ok(SluiceTest::poll(sub { $t->sluice('compare', 'public.parted')->{stdout} =~ /^equal +public\.parted: 101 rows$/m }), 'once they were copied all are equal');
 is($t->stop, 0, 'it stops');
 
 # ---- every kind of difference
