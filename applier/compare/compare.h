@@ -8,8 +8,8 @@
  * and P is read from the temporary slot and laid over the source's rows: that
  * is the source as of P.  Nothing needs to stand still, and no row is left out.
  *
- * Where no daemon runs, L is behind P instead, and the task's own slot tells
- * which tables have changed since P; those cannot be compared.
+ * Where no daemon runs, or it is paused, L is behind P instead, and a copy of
+ * the task's slot tells which tables have changed since P; those cannot be compared.
  *
  * A table that is truncated or altered meanwhile is left to another round, at another position.
  */
@@ -25,6 +25,7 @@ struct compare_value {
 	const char *column; /* at the source */
 	const char *source; /* NULL: NULL */
 	const char *target;
+	const char *canonical; /* the source's in the form that is held against the target's */
 	bool differs;
 	bool key;
 };
@@ -51,13 +52,14 @@ struct compare_table {
 	bool more;						  /* there are more than those; not all were counted */
 	struct compare_finding *findings; /* the first of them */
 	unsigned finding_count;
+	unsigned finding_capacity;
 
 	struct compare_bucket *source_buckets;
 	struct compare_bucket *target_buckets;
 };
 
 struct compare_report {
-	bool followed; /* a daemon runs */
+	bool followed; /* a daemon runs, and moves the destination on */
 	struct compare_table *tables;
 	unsigned count;
 	struct catalog *catalogs; /* of each round: the tables refer to them */

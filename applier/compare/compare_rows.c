@@ -58,10 +58,19 @@ compare_rows_add(struct compare_rows *rows, const struct compare_row *row)
 	rows->count++;
 }
 
-void
-compare_rows_truncate(struct compare_rows *rows, uint32_t count)
+static int
+by_bucket(const void *a, const void *b)
 {
-	rows->count = count;
+	const struct compare_row *x = a, *y = b;
+
+	return (x->bucket > y->bucket) - (x->bucket < y->bucket);
+}
+
+void
+compare_rows_by_bucket(struct compare_rows *rows)
+{
+	if (rows->count > 1)
+		qsort(rows->rows, rows->count, sizeof *rows->rows, by_bucket);
 }
 
 void

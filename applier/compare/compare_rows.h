@@ -62,8 +62,9 @@ uint64_t compare_digest_value(const char *digest);
 void compare_rows_init(struct compare_rows *rows);
 void compare_rows_fini(struct compare_rows *rows);
 void compare_rows_add(struct compare_rows *rows, const struct compare_row *row);
-/* Forgets those behind `count`, but not their memory. */
-void compare_rows_truncate(struct compare_rows *rows, uint32_t count);
+
+/* Sorts them. */
+void compare_rows_by_bucket(struct compare_rows *rows);
 
 /* Adds the rows to the sums of their buckets. */
 void compare_lay_over(struct compare_bucket *buckets, const struct compare_rows *rows);

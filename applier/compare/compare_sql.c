@@ -83,6 +83,7 @@ compare_plan_init(struct compare_plan *plan, const struct table *table, bool sam
 		.pairs = catalog_alloc(table->source.column_count, sizeof *plan->pairs),
 		.bucket_digits = choose_digits(table),
 		.convert = !same_encoding,
+		.target_tree = table->target.partitioned && destination_version >= 120000,
 	};
 	for (unsigned i = 0; i < table->source.column_count; i++) {
 		const struct source_column *source = &table->source.columns[i];
@@ -118,7 +119,7 @@ same_type(const struct compare_pair *pair)
 static void
 put_output(struct buffer *sql, const char *ref, const char *schema, const char *name)
 {
-	static const char *const cast_otherwise[] = {"bool", "bpchar", "char", "inet", "cidr", NULL};
+	static const char *const cast_otherwise[] = {"bool", "bpchar", "char", "inet", "cidr", "xml", NULL};
 
 	if (is_builtin(schema) && is_one_of(name, cast_otherwise))
 		buffer_printf(sql, "CASE WHEN %s IS NOT NULL THEN concat(%s) END", ref, ref);
@@ -409,6 +410,18 @@ put_column_check(struct buffer *sql, const struct compare_plan *plan, enum compa
 					  oid, plan->table->source.column_count);
 }
 
+/* A partition that was attached or detached since is seen by every snapshot, as the rows that it came or went with are. */
+static void
+put_partition_check(struct buffer *sql, uint32_t oid)
+{
+	buffer_printf(
+		sql,
+		" AND (SELECT array_agg(relid::oid ORDER BY relid::oid) FROM pg_partition_tree(%u)) ="
+		" (WITH RECURSIVE tree (oid) AS (SELECT %u::oid UNION ALL SELECT i.inhrelid FROM pg_inherits i"
+		" JOIN tree ON i.inhparent = tree.oid) SELECT array_agg(oid ORDER BY oid) FROM tree)",
+		oid, oid);
+}
+
 void
 compare_put_look(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
 {
@@ -431,6 +444,8 @@ compare_put_look(struct buffer *sql, const struct compare_plan *plan, enum compa
 				  " SELECT bool_and(pg_relation_filenode(c.oid) = c.relfilenode OR"
 				  " pg_relation_filenode(c.oid) IS NULL) FROM pg_class c JOIN tree ON tree.oid = c.oid)",
 				  oid, oid);
+	if (from == COMPARE_TARGET ? plan->target_tree : table->source.partitioned)
+		put_partition_check(sql, oid);
 	put_column_check(sql, plan, from, oid);
 	buffer_put_u8(sql, '\0');
 	buffer_fini(&name);
@@ -457,13 +472,14 @@ compare_put_sums(struct buffer *sql, const struct compare_plan *plan, enum compa
 }
 
 void
-compare_put_buckets(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
+compare_put_buckets(struct buffer *sql, const struct compare_plan *plan, enum compare_from from,
+					const char *buckets)
 {
 	put_selection(sql, plan);
 	put_texts(sql, plan, from);
 	buffer_printf(sql, ") AS texts WHERE ");
 	put_bucket(sql, plan);
-	buffer_printf(sql, " = ANY($1::int[])");
+	buffer_printf(sql, " = ANY('%s'::int[]) ORDER BY 2", buckets);
 	buffer_put_u8(sql, '\0');
 }
 

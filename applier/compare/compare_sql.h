@@ -33,6 +33,7 @@ struct compare_plan {
 	unsigned key_count;			 /* 0: the whole row */
 	unsigned bucket_digits;		 /* 16 ^ this many buckets */
 	bool convert;				 /* digests are made of UTF-8: the servers' encodings differ */
+	bool target_tree;			 /* the destination can tell which partitions the target has now */
 	bool round_floats;			 /* composites may hold floats, whose digits depend on the version */
 };
 
@@ -63,8 +64,9 @@ void compare_put_look(struct buffer *sql, const struct compare_plan *plan, enum 
 void compare_put_settings(struct buffer *sql, const struct compare_plan *plan);
 /* bucket, count, sum of 64 bits of each digest as a signed number. */
 void compare_put_sums(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
-/* 0, bucket, k, d of the rows in the buckets $1::int[]. */
-void compare_put_buckets(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
+/* 0, bucket, k, d of the rows in some buckets, "{1,7}", in the order of these. */
+void compare_put_buckets(struct buffer *sql, const struct compare_plan *plan, enum compare_from from,
+						 const char *buckets);
 /* At the source: 0, bucket, k, d of the rows with the keys $1::text[], $2::text[] …, one array for each key column. */
 void compare_put_keys(struct buffer *sql, const struct compare_plan *plan);
 /* At the source: number from 1 on, then every carried column's value as text, of the rows with these keys, which are in order. */
