@@ -29,16 +29,14 @@ retention_read_oldest(struct connection *source, struct oldest_transaction *olde
 	return true;
 }
 
-static bool
-is_endangered(const struct source_slot *slot)
+enum retention
+retention_judge(const struct source_slot *slot, int64_t warn_bytes)
 {
-	return strcmp(slot->wal_status, "unreserved") == 0;
-}
-
-bool
-retention_is_notable(const struct source_slot *slot, int64_t warn_bytes)
-{
-	return slot->retained_bytes > warn_bytes || is_endangered(slot);
+	if (strcmp(slot->wal_status, "lost") == 0)
+		return RETENTION_LOST;
+	if (strcmp(slot->wal_status, "unreserved") == 0)
+		return RETENTION_ENDANGERED;
+	return slot->retained_bytes > warn_bytes ? RETENTION_LARGE : RETENTION_MODEST;
 }
 
 void
@@ -55,7 +53,8 @@ retention_describe(const struct source_slot *slot, const struct oldest_transacti
 			 " MB of WAL at the source (wal_status %s), more than %s: the destination is"
 			 " behind, or a transaction at the source stays open%s",
 			 slot->retained_bytes >> 20, slot->wal_status,
-			 is_endangered(slot) ? "max_slot_wal_keep_size, and may be given up at the next checkpoint"
-								 : "wal.warn",
+			 strcmp(slot->wal_status, "unreserved") == 0
+				 ? "max_slot_wal_keep_size, and may be given up at the next checkpoint"
+				 : "wal.warn",
 			 open);
 }

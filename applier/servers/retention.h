@@ -19,8 +19,15 @@ struct oldest_transaction {
 MUST_CHECK bool retention_read_oldest(struct connection *source, struct oldest_transaction *oldest,
 									  struct error *err);
 
-/* Whether the slot retains more than `warn_bytes`, or is about to be given up. */
-bool retention_is_notable(const struct source_slot *slot, int64_t warn_bytes);
+/* The later ones are worse, and all but the first are to be warned of. */
+enum retention {
+	RETENTION_MODEST,
+	RETENTION_LARGE,	  /* more than `warn_bytes` */
+	RETENTION_ENDANGERED, /* the server may give the slot up at the next checkpoint */
+	RETENTION_LOST,		  /* it has done so */
+};
+
+enum retention retention_judge(const struct source_slot *slot, int64_t warn_bytes);
 /* What to say of it, behind the slot's name. */
 void retention_describe(const struct source_slot *slot, const struct oldest_transaction *oldest, char *out,
 						size_t out_bytes);

@@ -339,6 +339,7 @@ look_at_slot(struct stream *s)
 	struct source_slot slot;
 	struct error err;
 	char sentence[768];
+	enum retention retention;
 
 	if (!s->slot_look_due)
 		return;
@@ -352,7 +353,9 @@ look_at_slot(struct stream *s)
 		fail(s, &err);
 		return;
 	}
-	if (!retention_is_notable(&slot, config->wal.warn_bytes) ||
+	/* Of a slot that was lost the next attempt tells. */
+	retention = retention_judge(&slot, config->wal.warn_bytes);
+	if (retention == RETENTION_MODEST || retention == RETENTION_LOST ||
 		(s->warned_ms && now - s->warned_ms < WARN_AGAIN_MS))
 		return;
 	if (!retention_read_oldest(s->setup->source_sql, &oldest, &err)) {

@@ -26,7 +26,7 @@ struct status {
 	int64_t lag_bytes; /* negative: not known, likewise below */
 	double lag_s;
 	int64_t retained_bytes;
-	bool retention_notable;
+	enum retention retention;
 	char wal_status[16]; /* of the slot; "": there is none */
 	struct oldest_transaction oldest;
 	int64_t warn_bytes;
@@ -81,7 +81,7 @@ measure_lag(struct status *status, const struct source_slot *slot)
 
 	if (slot->exists) {
 		status->retained_bytes = slot->retained_bytes;
-		status->retention_notable = retention_is_notable(slot, status->warn_bytes);
+		status->retention = retention_judge(slot, status->warn_bytes);
 		snprintf(status->wal_status, sizeof status->wal_status, "%s", slot->wal_status);
 	}
 	if (applied == 0)
@@ -200,7 +200,8 @@ put_json(struct buffer *out, const struct status *status)
 	else
 		buffer_printf(out, ",\"lag_seconds\":%.3f", status->lag_s);
 	put_number(out, "retained_wal_bytes", status->retained_bytes);
-	buffer_printf(out, ",\"retained_wal_warning\":%s", status->retention_notable ? "true" : "false");
+	buffer_printf(out, ",\"retained_wal_warning\":%s",
+				  status->retention != RETENTION_MODEST ? "true" : "false");
 	put_field(out, "wal_status", status->wal_status[0] ? status->wal_status : NULL);
 	put_json_oldest(out, &status->oldest);
 	put_field(out, "last_error", report->last_error);
@@ -238,21 +239,38 @@ put_lag(struct buffer *out, const struct status *status)
 		buffer_printf(out, ", %.1f s", status->lag_s);
 }
 
+static void
+put_retention_warning(struct buffer *out, const struct status *status)
+{
+	switch (status->retention) {
+	case RETENTION_MODEST:
+		return;
+	case RETENTION_LARGE:
+		buffer_printf(out, " (warning: more than ");
+		put_size(out, status->warn_bytes);
+		buffer_put_u8(out, ')');
+		return;
+	case RETENTION_ENDANGERED:
+		buffer_printf(out, " (warning: the server may give the slot up at the next checkpoint)");
+		return;
+	case RETENTION_LOST:
+		buffer_printf(out, " (warning: the server gave the slot up; \"sluice check\" says what to do)");
+		return;
+	}
+}
+
 /* What the slot holds back, and who keeps it from moving on. */
 static void
 put_retention(struct buffer *out, const struct status *status)
 {
 	buffer_printf(out, "\nretained WAL  ");
-	put_size(out, status->retained_bytes);
+	if (status->source_known && !status->wal_status[0])
+		buffer_printf(out, "none: there is no slot");
+	else
+		put_size(out, status->retained_bytes);
 	if (status->wal_status[0])
 		buffer_printf(out, ", %s", status->wal_status);
-	if (status->retained_bytes > status->warn_bytes) {
-		buffer_printf(out, " (warning: more than ");
-		put_size(out, status->warn_bytes);
-		buffer_put_u8(out, ')');
-	} else if (status->retention_notable) {
-		buffer_printf(out, " (warning: the server may give the slot up at the next checkpoint)");
-	}
+	put_retention_warning(out, status);
 	if (status->oldest.exists)
 		buffer_printf(out, "\nopen longest  %s, for %.0f s", status->oldest.who, status->oldest.age_s);
 }

@@ -105,17 +105,27 @@ $t->source_sql("SELECT pg_create_logical_replication_slot('$slot', 'sluice')");
 refuses_ok('a slot that was made anew in silence', qr/moved or made anew by others/);
 starts_afresh_ok();
 
-# The server removes the WAL that it needs.
 sub set
 {
 	my ($name, $value) = @_;
 	$t->source->safe_psql('postgres', $_) for "ALTER SYSTEM SET $name = $value", 'SELECT pg_reload_conf()';
 }
 
+# The server removes the WAL that it needs.
+change();
 set('max_slot_wal_keep_size', q('1MB'));
-for (1 .. 3) { change(); $t->source_sql('SELECT pg_switch_wal()'); }
+ok(SluiceTest::poll(sub {
+	$t->source_sql('SELECT pg_switch_wal()');
+	change();
+	$t->status->{wal_status} eq 'unreserved';
+}), 'the slot is unreserved');
+ok($t->status->{retained_wal_warning}, 'status warns of it');
+like($t->run_ok('status')->{stdout}, qr/^retained WAL  \S+ MB, unreserved \(warning: the server may give the slot up at the next checkpoint\)$/m, 'and says why');
+like($t->run_ok('check')->{stdout}, qr/^warning +slot +\Q$slot\E: .*may be given up at the next checkpoint/m, 'so does check');
 $t->source_sql('CHECKPOINT');
 refuses_ok('a slot that the server gave up', qr/the server gave it up \(wal_removed\): changes are lost; .*sluice drop/);
+ok($t->status->{retained_wal_warning}, 'status warns of that, too');
+like($t->run_ok('status')->{stdout}, qr/^retained WAL  0 B, lost \(warning: the server gave the slot up; /m, 'in words');
 set('max_slot_wal_keep_size', -1);
 starts_afresh_ok();
 

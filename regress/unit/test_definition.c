@@ -363,15 +363,17 @@ test_what_is_said_of_retained_wal(void **state)
 	char text[768];
 
 	(void) state;
-	assert_true(retention_is_notable(&slot, 2 << 20));
-	assert_false(retention_is_notable(&slot, 4 << 20));
+	assert_int_equal(retention_judge(&slot, 2 << 20), RETENTION_LARGE);
+	assert_int_equal(retention_judge(&slot, 4 << 20), RETENTION_MODEST);
 	retention_describe(&slot, &oldest, text, sizeof text);
 	assert_non_null(strstr(text, "3 MB of WAL at the source (wal_status extended), more than wal.warn"));
 	assert_non_null(strstr(text, "that of process 7 (app, shop), open for 60 s"));
 	snprintf(slot.wal_status, sizeof slot.wal_status, "unreserved");
-	assert_true(retention_is_notable(&slot, 4 << 20));
+	assert_int_equal(retention_judge(&slot, 2 << 20), RETENTION_ENDANGERED);
 	retention_describe(&slot, &(struct oldest_transaction){0}, text, sizeof text);
 	assert_non_null(strstr(text, "max_slot_wal_keep_size, and may be given up"));
+	slot = (struct source_slot){.wal_status = "lost"};
+	assert_int_equal(retention_judge(&slot, 2 << 20), RETENTION_LOST);
 }
 
 int
