@@ -182,14 +182,15 @@ take_change(struct fold *f, const struct change *change, struct bytes raw, struc
 /*
  * Lets go of descriptions that newer ones have replaced, now and then between
  * two transactions: what is on its way refers to them, and so may what waits
- * for a commit.
+ * for a commit, or for the copy of its table.
  */
 static bool
 forget_replaced(struct fold *f, struct error *err)
 {
 	struct descriptions *d = &f->descriptions;
 
-	if (d->replaced_count < REPLACED_KEPT || f->open.first)
+	if (d->replaced_count < REPLACED_KEPT || f->open.first ||
+		(f->setup.backlog && backlog_count(f->setup.backlog) > 0))
 		return true;
 	f->touched = false;
 	if (!fold_drain(f))

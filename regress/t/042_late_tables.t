@@ -6,6 +6,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use IPC::Run ();
 use SluiceTest;
 use Test::More;
 
@@ -41,9 +42,10 @@ $t->run_ok('run', '--until', 'current');
 $t->both_sql(q{
 	CREATE TABLE late (id int PRIMARY KEY, v text, n int);
 	CREATE TABLE bag (a int, b text);
-	CREATE TABLE emptied (id int PRIMARY KEY);
 });
+$t->destination_sql('CREATE TABLE emptied (id int PRIMARY KEY, v text)');
 $t->source_sql(q{
+	CREATE TABLE emptied (id int PRIMARY KEY);
 	ALTER TABLE bag REPLICA IDENTITY FULL;
 	INSERT INTO late SELECT i, repeat('v', 50), i FROM generate_series(1, 5000) i;
 	INSERT INTO bag SELECT i % 10, NULL FROM generate_series(1, 500) i;
@@ -83,13 +85,25 @@ $t->source_sql(q{
 $t->wait_applied_ok('the others go on');
 $t->all_equal_ok('public.others');
 $t->poll_ok(sub { state_of('late') eq 'copying' && state_of('bag') eq 'copying' }, 'they are being copied');
-is($t->destination_sql('SELECT count(*) FROM late'), 0, 'nothing of it is there yet');
 $t->fails_like(['pause'], 1, qr/being copied, which cannot be paused/, 'a pause must wait');
+is($t->destination_sql('SELECT count(*) FROM late'), 0, 'nothing of it is there yet');
+# Who reads a target that is locked would wait for its copy.
+my $waiter = IPC::Run::start([ 'psql', '-XAqt', '-d', $t->destination_conninfo, '-c', 'BEGIN; LOCK TABLE late IN ACCESS EXCLUSIVE MODE; ROLLBACK' ]);
+$t->poll_ok(sub {
+	$t->destination_sql("SELECT count(*) FROM pg_locks WHERE relation = 'late'::regclass AND mode = 'AccessExclusiveLock'") > 0;
+}, 'the target is locked');
+$t->run_ok('check');
+# So many descriptions replace each other that old ones are forgotten, but not those that the backlog refers to.
+$t->source_sql('ALTER TABLE emptied ADD v text; INSERT INTO emptied VALUES (78)');
+$t->source_sql(join '; ', map { "ALTER TABLE others ADD c$_ int; INSERT INTO others VALUES (2000 + $_)" } 1 .. 110);
+$t->wait_applied_ok('the others are altered');
 is($t->status->{phase}, 'streaming', 'the task streams');
 SluiceTest::release($lock);
+$waiter->finish;
 all_stream_ok();
 my @tables = map { "public.$_" } qw(others late bag emptied);
 $t->all_equal_ok(@tables);
+like($t->log, qr/emptied was altered, .* left for another snapshot/, 'one was altered meanwhile');
 like($t->log, qr/applying what came while 2 tables were copied: \d{3,} changes/, 'what came meanwhile had to wait');
 
 # They are followed as all others.
