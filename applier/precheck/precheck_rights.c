@@ -190,17 +190,26 @@ ask_filled(struct precheck_context *c, const unsigned *numbers, unsigned count, 
 	return true;
 }
 
+/*
+ * Of an interrupted copy, or an earlier one, the rows are ours; they are removed before the next.  And what a daemon
+ * that runs is copying is its own affair: its locks would be waited for.
+ */
+static bool
+must_be_empty(const struct precheck_context *c, const struct table *table)
+{
+	bool under_way = c->precheck->from_outside && c->lock_holder && table->listed;
+
+	return precheck_will_copy(c, table) && !table->begun && !table->defined && !under_way &&
+		   (table->target.kind == 'r' || table->target.kind == 'p');
+}
+
 bool
 precheck_contents(struct precheck_context *c, struct error *err)
 {
 	unsigned numbers[TABLES_PER_QUERY], count = 0;
 
 	for (unsigned i = 0; i < c->catalog->count; i++) {
-		const struct table *table = &c->catalog->tables[i];
-
-		/* Of an interrupted copy, or an earlier one, the rows are ours; they are removed before the next. */
-		if (precheck_will_copy(c, table) && !table->begun && !table->defined &&
-			(table->target.kind == 'r' || table->target.kind == 'p'))
+		if (must_be_empty(c, &c->catalog->tables[i]))
 			numbers[count++] = i;
 		if (count == TABLES_PER_QUERY || (count > 0 && i + 1 == c->catalog->count)) {
 			if (!ask_filled(c, numbers, count, err))

@@ -139,8 +139,10 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 		catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2)))
 		table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2));
 
-	if (table)
+	if (table) {
+		table->listed = true;
 		table->begun = result_bool(res, row, 10);
+	}
 	/* It was not copied as a whole: whatever it is now, it is as good as new. */
 	if ((!table || result_int(res, row, 2) != table->source.oid) &&
 		table_state_parse(result_text(res, row, 3), &state) &&

@@ -116,6 +116,7 @@ struct table {
 	bool as_text;	   /* values must travel as text: a type is not portable or differs */
 
 	bool created; /* the target was made a moment ago, by this program */
+	bool listed;  /* sluice.tables has a row of it */
 	bool begun;	  /* rows of a copy of ours that is not finished, or not to be kept, are in the target */
 	bool late;	  /* it is copied while the others stream, see late_copy.h */
 	uint64_t altered_lsn; /* of a late one: the last transaction that changed its definition, 0: none yet */
