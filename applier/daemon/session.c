@@ -251,13 +251,11 @@ forget_late(struct session *s, struct error *err)
 		   (!s->progress.exists || state_tables_forget_late(s->control, s->config->task, err));
 }
 
-/* Tables that appeared since the last look, and are not fit, do not end a task that streams. */
+/* Tables that the task does not have yet, and that are not fit, do not keep those that it has from going on. */
 static bool
 go_without_newcomers(struct session *s, struct error *err)
 {
-	struct error why = *err;
-
-	if (!s->announced || s->until.kind != UNTIL_STOPPED || why.class != ERROR_PRECONDITION ||
+	if (!session_may_go_without(s) || err->class != ERROR_PRECONDITION ||
 		!newcomers_refuse_new(&s->newcomers, &s->catalog))
 		return false;
 	catalog_free(&s->catalog);

@@ -67,6 +67,8 @@ void session_close_all(struct session *s);
 /* The configuration is extended by what was added and removed by hand, and by what cannot be taken in yet. */
 MUST_CHECK bool session_select_tables(struct session *s, struct error *err);
 MUST_CHECK bool session_read_state(struct session *s, struct error *err);
+/* Whether a check that refuses tables which the task does not have yet leaves them out, and is no end. */
+bool session_may_go_without(const struct session *s);
 /* `streaming`: a trial while the stream runs, which logs nothing. */
 MUST_CHECK bool session_precheck(struct session *s, bool streaming, struct error *err);
 /* While the stream runs: whether the next attempt would come as far with another configuration. */

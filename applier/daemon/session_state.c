@@ -49,9 +49,17 @@ log_item(enum log_level level, const struct check_item *item)
 	log_write(level, "%s: %s%s%s", item->name, item->subject, item->subject[0] ? ": " : "", item->message);
 }
 
+/* A task begins with all tables; and a run that ends by itself is to bring all of them. */
+bool
+session_may_go_without(const struct session *s)
+{
+	return s->until.kind == UNTIL_STOPPED && s->progress.exists && s->progress.applied_lsn > 0;
+}
+
 bool
 session_precheck(struct session *s, bool streaming, struct error *err)
 {
+	enum log_level failure = session_may_go_without(s) ? LOG_WARNING : LOG_ERROR;
 	struct precheck precheck = {.ignored = s->ignored, .from_outside = streaming};
 	bool ok =
 		precheck_run(&precheck, s->config, s->source, s->control, s->dialect, &s->catalog, &s->progress, err);
@@ -62,7 +70,7 @@ session_precheck(struct session *s, bool streaming, struct error *err)
 		const struct check_item *item = &precheck.items[i];
 
 		if (item->outcome == CHECK_FAILED && !streaming)
-			log_item(LOG_ERROR, item);
+			log_item(failure, item);
 		else if (item->outcome == CHECK_WARNING && !s->announced && !streaming)
 			log_item(LOG_WARNING, item);
 	}
