@@ -361,9 +361,8 @@ late_copy_fold(struct late_copy *late, struct fold *fold, struct pipeline *pipel
 			return true;
 		if (!backlog_take(late->backlog, &entry, &found, err))
 			return false;
-		if (!found) {
-			return join_others(late, pipeline, err);
-		}
+		if (!found)
+			return !pipeline_ends_by_itself(pipeline) || join_others(late, pipeline, err);
 		if (!fold_late_change(fold, &entry, err))
 			return false;
 		folded += entry.message.len + sizeof entry;

@@ -117,6 +117,12 @@ apply_in_transaction(const struct apply *apply)
 }
 
 bool
+apply_ends_by_itself(const struct apply *apply)
+{
+	return !apply->in_transaction || (apply->batch && apply->batch->final);
+}
+
+bool
 apply_open_transaction(struct apply *apply, struct error *err)
 {
 	if (!apply->in_transaction && !connection_execute(apply->conn, "BEGIN", NULL, 0, NULL, err))

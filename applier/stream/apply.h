@@ -29,5 +29,7 @@ bool apply_is_idle(const struct apply *apply);
 MUST_CHECK bool apply_open_transaction(struct apply *apply, struct error *err);
 /* Whether the destination's transaction is open between two rounds. */
 bool apply_in_transaction(const struct apply *apply);
+/* Whether what is open at the destination ends without another batch: then its locks may be waited for. */
+bool apply_ends_by_itself(const struct apply *apply);
 
 #endif

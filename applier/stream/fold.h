@@ -41,7 +41,7 @@ struct fold_setup {
 	const struct config *config;
 	struct catalog *catalog;
 	const struct dialect *dialect;
-	struct connection *control; /* to the destination, for looks at changed targets */
+	struct connection *control; /* to the destination, for what is no part of a batch */
 	struct connection *source;	/* for looks at tables that are not in the catalog */
 	struct fold_memories *memories;
 	struct pipeline *pipeline;

@@ -281,6 +281,12 @@ pipeline_is_idle(const struct pipeline *p)
 }
 
 bool
+pipeline_ends_by_itself(const struct pipeline *p)
+{
+	return apply_ends_by_itself(p->apply);
+}
+
+bool
 pipeline_is_empty(const struct pipeline *p)
 {
 	return apply_is_idle(p->apply) && !apply_in_transaction(p->apply) && !p->first_sealed &&

@@ -63,6 +63,9 @@ bool pipeline_has_room(const struct pipeline *pipeline);
 void pipeline_set_held_elsewhere(struct pipeline *pipeline, size_t bytes);
 /* Nothing waits and nothing is being applied. */
 bool pipeline_is_empty(const struct pipeline *pipeline);
+/* Whether the destination's transaction ends without anything that the caller has yet to do: who waits for another
+ * session there, which may wait for the locks of this one, has to look here before. */
+bool pipeline_ends_by_itself(const struct pipeline *pipeline);
 /* The destination is not working on a batch. */
 bool pipeline_is_idle(const struct pipeline *pipeline);
 

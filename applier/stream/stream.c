@@ -277,7 +277,8 @@ go_on_copying(struct stream *s)
 {
 	struct error err;
 
-	if (!s->late || s->failed || (s->setup->wishes->pause && !late_copy_has_begun(s->late)))
+	if (!s->late || s->failed || (s->setup->wishes->pause && !late_copy_has_begun(s->late)) ||
+		!pipeline_ends_by_itself(s->pipeline))
 		return;
 	if (!late_copy_turn(s->late, s->pipeline, &err))
 		fail(s, &err);
@@ -389,7 +390,8 @@ turn(void *arg)
 		return true;
 	if (s->setup->until && s->applied_lsn >= s->setup->until)
 		return true;
-	s->setup->turn(s->setup->arg, s->late && !late_copy_is_idle(s->late));
+	if (pipeline_ends_by_itself(s->pipeline))
+		s->setup->turn(s->setup->arg, s->late && !late_copy_is_idle(s->late));
 	if (is_leaving(s))
 		return stopped(s);
 	keep_pause(s);

@@ -41,8 +41,8 @@ struct stream_setup {
 	bool triggers_fire; /* at the destination, in spite of us */
 	uint64_t until;		/* ends once everything up to here is durable; 0: never */
 	const struct stream_wishes *wishes;
-	/* Called in each turn, at the top of the program: it may pump the loop, and change the wishes.  `copying`: tables
-	 * are being copied beside the stream. */
+	/* Called at the top of the program, in each turn in which another session at the destination may be waited for: it
+	 * may pump the loop, and change the wishes.  `copying`: tables are being copied beside the stream. */
 	void (*turn)(void *arg, bool copying);
 	/* Called in each turn of a pause, likewise: all that was begun is durable, up to `lsn`. */
 	void (*paused)(void *arg, uint64_t lsn);

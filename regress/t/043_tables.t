@@ -5,6 +5,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/../lib";
+use IPC::Run ();
 use SluiceTest;
 use Test::More;
 
@@ -136,15 +137,48 @@ subtest 'without a daemon' => sub {
 	$t->run_ok('table', 'resync', 'public.bag');
 	my %states = map { $_->{source} => $_->{state} } @{ $t->status->{tables} };
 	is($states{'public.bag'}, 'waiting', 'status shows what is to be done');
+	$t->source_sql('CREATE TABLE unfit (id int); INSERT INTO unfit VALUES (1)');
+	$t->fails_like(['check'], 3, qr/identity: public\.unfit/, 'a new table that a check refuses');
+	$t->fails_like([ 'run', '--until', 'current' ], 3, qr/identity: public\.unfit/, 'ends a run that is to bring all tables');
 	$t->start;
 	streams_ok(@$_) for [qw(extra second)], [qw(public bag)];
 	others_go_on_ok('after the start');
 	$t->source_sql("UPDATE extra.second SET v = 'two'; DELETE FROM bag WHERE a = 2");
 	$t->wait_applied_ok;
 	$t->all_equal_ok('public.bag', 'extra.second', 'public.keyed');
+	like($t->log, qr/new table public\.unfit is left out until.*REPLICA IDENTITY/, 'the daemon goes on without it');
+	$t->source_sql('ALTER TABLE unfit REPLICA IDENTITY FULL; DELETE FROM unfit; INSERT INTO unfit VALUES (2), (2)');
+	streams_ok('public', 'unfit');
+	$t->all_equal_ok('public.unfit');
 	is($t->stop, 0, 'SIGTERM ends it with 0');
 	is(state_of('public', 'silent'), 'none', 'what was removed stays so');
 	$t->run_ok('run', '--until', 'current');
+};
+
+# What the daemon has to write down for it is locked by the transaction, which goes on only when the daemon does.
+subtest 'within a large transaction that alters the table' => sub {
+	$t->configure({ tables => { include => ['public.*'], exclude => ['extra.hidden'] }, apply => { memory => '16MB', max_bytes => '1MB' } });
+	$t->start;
+	$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
+	my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE others IN EXCLUSIVE MODE');
+	$t->source_sql("BEGIN; ALTER TABLE keyed ADD more int; UPDATE keyed SET more = 1;
+		INSERT INTO others SELECT i, repeat(md5(i::text), 20) FROM generate_series(100000, 160000) i; COMMIT");
+	$t->poll_ok(sub {
+		$t->destination_sql("SELECT count(*) FROM pg_locks WHERE relation = 'others'::regclass AND NOT granted") > 0;
+	}, 'a round of it is under way');
+	my $resync = IPC::Run::start([ $t->program, 'table', '-c', $t->{config}, 'resync', 'public.keyed' ], '>', \my $answer);
+	$t->source_sql('SELECT pg_sleep(1)');
+	SluiceTest::release($lock);
+	ok($resync->finish, 'resync');
+	like($answer, qr/\Ato be cleared and copied anew/, 'is answered');
+	$t->wait_applied_ok;
+	streams_ok('public', 'keyed');
+	others_go_on_ok('after that');
+	$t->all_equal_ok('public.keyed');
+	is($t->stop, 0, 'SIGTERM ends it with 0');
+};
+
+subtest 'drop' => sub {
 	$t->run_ok('drop');
 	is($t->destination_sql('SELECT count(*) FROM sluice.selection'), 0, 'drop forgets what was added');
 };
