@@ -91,45 +91,65 @@ find_existing(struct connection *destination, struct definitions *definitions, s
 	return true;
 }
 
+/* What came with the types that were made: arrays, and multiranges. */
 static bool
-find_arrays(struct connection *destination, struct definitions *definitions, struct error *err)
+find_made(struct connection *destination, struct definitions *definitions, struct error *err)
 {
 	struct result *res;
 
 	if (!look_for_types(destination, definitions, &res, err))
 		return false;
-	for (unsigned row = 0; row < result_rows(res); row++)
-		definitions->types[result_int(res, row, 0)].has_array = result_bool(res, row, 1);
+	for (unsigned row = 0; row < result_rows(res); row++) {
+		struct type_definition *type = &definitions->types[result_int(res, row, 0)];
+
+		type->has_array = result_bool(res, row, 1);
+		type->exists = type->exists || !type->body;
+	}
 	result_free(res);
+	for (unsigned i = 0; i < definitions->type_count; i++)
+		if (!definitions->types[i].body && !definitions->types[i].exists)
+			definitions->types[i].refused = "the destination makes no multiranges";
 	return true;
+}
+
+static bool
+try_type(struct connection *destination, struct definitions *definitions, struct type_definition *type,
+		 struct error *err)
+{
+	struct buffer sql;
+	const char *refused;
+	bool ok;
+
+	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	/* Where a schema cannot be made, no type in it can. */
+	buffer_printf(&sql, "CREATE SCHEMA IF NOT EXISTS ");
+	sql_identifier(&sql, type->schema);
+	ok = try_statement(destination, &definitions->memory, &sql, &refused, err);
+	buffer_reset(&sql);
+	ddl_put_create_type(&sql, type);
+	ok = ok && try_statement(destination, &definitions->memory, &sql, &type->refused, err);
+	buffer_fini(&sql);
+	return ok;
 }
 
 static bool
 try_types(struct connection *destination, struct catalog *catalog, struct error *err)
 {
 	struct definitions *definitions = catalog->definitions;
-	struct buffer sql;
-	const char *refused;
-	bool ok = true;
+	bool ok = find_existing(destination, definitions, err);
 
-	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
-	ok = find_existing(destination, definitions, err);
-	/* Where a schema cannot be made, no type in it can. */
 	for (unsigned i = 0; ok && i < definitions->type_count; i++) {
 		struct type_definition *type = &definitions->types[i];
 
-		if (type->exists)
+		if (type->exists || !type->body)
 			continue;
-		buffer_reset(&sql);
-		buffer_printf(&sql, "CREATE SCHEMA IF NOT EXISTS ");
-		sql_identifier(&sql, type->schema);
-		ok = try_statement(destination, &definitions->memory, &sql, &refused, err);
-		buffer_reset(&sql);
-		ddl_put_create_type(&sql, type);
-		ok = ok && try_statement(destination, &definitions->memory, &sql, &type->refused, err);
+		ok = try_type(destination, definitions, type, err);
+		if (!ok || !type->refused || !type->plain_body)
+			continue;
+		type->body = type->plain_body;
+		ok = try_type(destination, definitions, type, err);
 	}
-	buffer_fini(&sql);
-	return ok && find_arrays(destination, definitions, err);
+	return ok && find_made(destination, definitions, err);
 }
 
 /* ---- defaults */

@@ -184,18 +184,44 @@ read_partitions(struct table *table, const struct result *res, unsigned first, u
 /* ---- types */
 
 /*
+ * What a range is made with, where that is not what its subtype has by itself,
+ * and the name of its multirange, where that is not what the server calls it.
+ * PostgreSQL 13 has no column for those, as it has no multiranges.
+ */
+#define RANGES                                                                                               \
+	"SELECT r.rngtypid, (to_jsonb(r) ->> 'rngmultitypid')::oid AS multirange,"                               \
+	" 'AS RANGE (SUBTYPE = ' || format_type(r.rngsubtype, NULL)"                                             \
+	"  || CASE WHEN NOT o.opcdefault THEN ', SUBTYPE_OPCLASS = ' || quote_ident(oname.nspname) || '.'"       \
+	"   || quote_ident(o.opcname) ELSE '' END"                                                               \
+	"  || CASE WHEN c.oid <> s.typcollation THEN ', COLLATION = ' || quote_ident(cname.nspname) || '.'"      \
+	"   || quote_ident(c.collname) ELSE '' END AS body,"                                                     \
+	" ', MULTIRANGE_TYPE_NAME = ' || (SELECT quote_ident(mname.nspname) || '.' || quote_ident(m.typname)"    \
+	"  FROM pg_type m JOIN pg_namespace mname ON mname.oid = m.typnamespace"                                 \
+	"  WHERE m.oid = (to_jsonb(r) ->> 'rngmultitypid')::oid AND (mname.oid <> t.typnamespace OR m.typname "  \
+	"<>"                                                                                                     \
+	"   CASE position('range' IN t.typname) WHEN 0 THEN t.typname || '_multirange'"                          \
+	"   ELSE overlay(t.typname PLACING 'multirange' FROM position('range' IN t.typname) FOR 5) END))"        \
+	"  AS multirange_name"                                                                                   \
+	" FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid JOIN pg_type s ON s.oid = r.rngsubtype"           \
+	" JOIN pg_opclass o ON o.oid = r.rngsubopc JOIN pg_namespace oname ON oname.oid = o.opcnamespace"        \
+	" LEFT JOIN pg_collation c ON c.oid = r.rngcollation"                                                    \
+	" LEFT JOIN pg_namespace cname ON cname.oid = c.collnamespace"
+
+/*
  * The types of users that these types are made of, themselves included, the
- * innermost first.  Members of extensions come with CREATE EXTENSION, and a
- * table's row type with its table.
+ * innermost first.  Members of extensions come with CREATE EXTENSION, a
+ * table's row type with its table, and a multirange with its range.
  */
 static const char types_sql[] =
-	"WITH RECURSIVE need (oid, depth) AS (SELECT unnest($1::oid[]), 0 UNION"
+	"WITH RECURSIVE ranges AS (" RANGES "),"
+	" need (oid, depth) AS (SELECT unnest($1::oid[]), 0 UNION"
 	"  SELECT m.oid, n.depth + 1 FROM need n CROSS JOIN LATERAL ("
 	"   SELECT t.typbasetype FROM pg_type t WHERE t.oid = n.oid AND t.typtype = 'd'"
 	"   UNION ALL SELECT t.typelem FROM pg_type t WHERE t.oid = n.oid AND t.typlen = -1 AND t.typelem <> 0"
 	"   UNION ALL SELECT a.atttypid FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid"
 	"    WHERE t.oid = n.oid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped"
-	"   UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = n.oid) m (oid)),"
+	"   UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = n.oid"
+	"   UNION ALL SELECT r.rngtypid FROM ranges r WHERE r.multirange = n.oid) m (oid)),"
 	" wanted AS (SELECT oid, max(depth) AS depth FROM need GROUP BY oid)"
 	" SELECT t.oid, t.typarray, n.nspname, t.typname, t.typtype, CASE t.typtype"
 	"  WHEN 'e' THEN 'AS ENUM (' || coalesce((SELECT string_agg(quote_literal(e.enumlabel), ', '"
@@ -209,12 +235,11 @@ static const char types_sql[] =
 	"   || coalesce((SELECT string_agg(' CONSTRAINT ' || quote_ident(k.conname) || ' '"
 	"    || pg_get_constraintdef(k.oid), '' ORDER BY k.conname) FROM pg_constraint k"
 	"    WHERE k.contypid = t.oid AND k.contype = 'c'), '')"
-	"  ELSE (SELECT 'AS RANGE (SUBTYPE = ' || format_type(r.rngsubtype, NULL) || ')' FROM pg_range r"
-	"   WHERE r.rngtypid = t.oid) END,"
-	" obj_description(t.oid, 'pg_type')"
+	"  WHEN 'r' THEN r.body || coalesce(r.multirange_name, '') || ')' END,"
+	" CASE WHEN r.multirange_name IS NOT NULL THEN r.body || ')' END, obj_description(t.oid, 'pg_type')"
 	" FROM wanted w JOIN pg_type t ON t.oid = w.oid JOIN pg_namespace n ON n.oid = t.typnamespace"
-	" LEFT JOIN pg_class c ON c.oid = t.typrelid"
-	" WHERE t.oid >= 16384 AND t.typtype IN ('e', 'c', 'd', 'r') AND coalesce(c.relkind, 'c') = 'c'"
+	" LEFT JOIN pg_class c ON c.oid = t.typrelid LEFT JOIN ranges r ON r.rngtypid = t.oid"
+	" WHERE t.oid >= 16384 AND t.typtype IN ('e', 'c', 'd', 'r', 'm') AND coalesce(c.relkind, 'c') = 'c'"
 	" AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid"
 	"  AND d.deptype = 'e')"
 	" ORDER BY w.depth DESC, t.oid";
@@ -259,7 +284,8 @@ read_type_rows(struct definitions *definitions, const struct result *res)
 			.name = keep(memory, res, row, 3),
 			.kind = result_text(res, row, 4)[0],
 			.body = keep(memory, res, row, 5),
-			.comment = keep(memory, res, row, 6),
+			.plain_body = keep(memory, res, row, 6),
+			.comment = keep(memory, res, row, 7),
 		};
 }
 

@@ -52,14 +52,15 @@ struct definition {
 	unsigned partition_count;
 };
 
-/* An enum, composite type, domain or range of a user. */
+/* An enum, composite type, domain, range or multirange of a user. */
 struct type_definition {
 	uint32_t oid;
 	uint32_t array_oid;
 	const char *schema;
 	const char *name;
-	char kind;		  /* pg_type.typtype: e c d r */
-	const char *body; /* what follows CREATE TYPE name or CREATE DOMAIN name */
+	char kind;		  /* pg_type.typtype: e c d r m */
+	const char *body; /* what follows CREATE TYPE name or CREATE DOMAIN name; NULL: it comes with another */
+	const char *plain_body; /* for a destination that refuses the other; NULL: none */
 	const char *comment;
 	bool exists;		 /* at the destination */
 	bool has_array;		 /* there, or will have: some have none of domains */

@@ -11,6 +11,7 @@ use Test::More;
 
 my $t = SluiceTest->new;
 my $greenplum = $t->destination_is_greenplum;
+my $multiranges = $t->destination_sql('SHOW server_version_num') >= 140000;
 
 sub target { return $t->destination_sql($_[0]); }
 
@@ -40,6 +41,8 @@ $t->source_sql(q{
 	CREATE DOMAIN types.feeling AS types.mood;
 	CREATE TYPE types.item AS (name text, price types.price, "how it is" types.mood[]);
 	CREATE TYPE types.halves AS RANGE (SUBTYPE = float8);
+	CREATE TYPE types.words AS RANGE (SUBTYPE = text, SUBTYPE_OPCLASS = text_pattern_ops, COLLATION = "C", MULTIRANGE_TYPE_NAME = types.many_words);
+	CREATE TYPE types.spans AS (words types.words, many types.many_words);
 	CREATE FUNCTION types.own() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 5';
 	CREATE DOMAIN types.odd AS int CHECK (VALUE <> types.own());
 	COMMENT ON TYPE types.mood IS 'how it''s';
@@ -56,6 +59,10 @@ $t->source_sql(q{
 		price types.price,
 		item types.item,
 		halves types.halves,
+		many_halves types.halves_multirange,
+		words types.words,
+		many_words types.many_words[],
+		spans types.spans,
 		odd types.odd,
 		twice int GENERATED ALWAYS AS (number * 2) STORED,
 		"Odd name" varchar(10),
@@ -69,6 +76,7 @@ $t->source_sql(q{
 	CREATE TABLE full_of.row_typed (id int PRIMARY KEY, it full_of.it);
 	INSERT INTO full_of.it (word, mood, moods, feeling, item, halves, odd, number)
 		SELECT 'w' || i, 'sad', ARRAY['sad','back\\slash']::types.mood[], 'it''s ok', '(n,2,{sad})', '[1,2)', 1, i FROM generate_series(1, 100) i;
+	UPDATE full_of.it SET many_halves = '{[1,2),[3,4.5)}', words = '[B,a)', many_words = ARRAY['{[B,a),[b,c]}', NULL]::types.many_words[], spans = ROW('[Z,a]', '{}') WHERE id % 2 = 0;
 	INSERT INTO full_of.row_typed SELECT i, it FROM generate_series(1, 3) i, full_of.it WHERE id = 1;
 });
 my @tables = qw(full_of.it full_of.row_typed);
@@ -82,10 +90,37 @@ like($printed, qr/^-- column made: without its default types\.own\(\): .*(does n
 like($printed, qr/^-- without the type types\.odd: /m, 'a type, too');
 like($printed, qr/^-- column odd: types\.odd becomes integer$/m, 'which its base type stands for');
 like($printed, qr/CREATE TYPE "types"\."mood".*CREATE DOMAIN "types"\."price".*CREATE TYPE "types"\."item"/s, 'types in their order');
+like($printed, qr/CREATE TYPE "types"\."words" AS RANGE \(SUBTYPE = text, SUBTYPE_OPCLASS = pg_catalog\.text_pattern_ops, COLLATION = pg_catalog\."C"/, 'a range keeps what its values depend on');
+like($printed, qr/^-- without the type types\.many_words: the destination makes no multiranges$/m, 'multiranges become text') if !$multiranges;
+like($printed, qr/, MULTIRANGE_TYPE_NAME = types\.many_words\).*CREATE TYPE "types"\."spans" /s, 'multiranges come with their ranges') if $multiranges;
 like($printed, qr/-- when the rows have been copied.*"by_day"/s, 'indexes come last');
 is(target("SELECT count(*) FROM pg_namespace WHERE nspname IN ('types', 'full_of')"), 0, 'and nothing is made');
 like($t->run_ok('check')->{stdout}, qr/types +full_of\.it.*odd \(types\.odd becomes integer\)/, 'check knows what will be replaced');
 unlike($t->run_ok('check')->{stdout}, qr/mood \(/, 'and what will not');
+
+# ---- executed by somebody else, it makes the same
+
+# What there is in the schemas, object by object.
+sub made
+{
+	my $in = "IN ('types', 'full_of', 'sluice')";
+	my $distribution = $greenplum ? "|| ' ' || coalesce((SELECT distkey::text FROM gp_distribution_policy p WHERE p.localoid = c.oid), '')" : '';
+	return target("
+		SELECT 'column ' || c.relname || '.' || attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull::text || ' ' || coalesce(pg_get_expr(adbin, adrelid), '') || ' ' || coalesce(col_description(attrelid, attnum), '')
+			FROM pg_attribute JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE nspname $in AND attnum > 0
+		UNION ALL SELECT 'relation ' || relname || ' ' || relkind::text || ' ' || coalesce(obj_description(c.oid, 'pg_class'), '') $distribution FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname $in
+		UNION ALL SELECT 'index ' || pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class c ON c.oid = indexrelid JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname $in
+		UNION ALL SELECT 'constraint ' || conname || ' ' || pg_get_constraintdef(k.oid) FROM pg_constraint k JOIN pg_namespace n ON n.oid = connamespace WHERE nspname $in
+		UNION ALL SELECT 'type ' || typname || ' ' || typtype::text || ' ' || coalesce(typdefault, '') || ' ' || coalesce(obj_description(t.oid, 'pg_type'), '') || ' ' || coalesce((SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid), '')
+			FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace WHERE nspname $in
+		ORDER BY 1");
+}
+{
+	my ($failed, undef, $refused) = SluiceTest::psql_try($t->destination_conninfo, $printed =~ s/^CREATE INDEX "by own".*\n//mr); # whose function is not there
+	is($failed, 0, 'psql executes what schema printed') or diag($refused);
+}
+my $by_hand = made();
+target('DROP SCHEMA types CASCADE; DROP SCHEMA full_of CASCADE; DROP SCHEMA sluice CASCADE');
 
 # ---- made
 
@@ -94,6 +129,7 @@ $run->{status} == 0 or die 'the initial copy failed';
 like($run->{stderr}, qr/full_of\.it: the column made is made without its default/, 'the log says what is left out');
 like($run->{stderr}, qr/warning the destination refuses "CREATE INDEX .by own.* and goes without it: /, 'and which index was refused');
 is($t->run_ok('schema')->{stdout}, '', 'nothing is left to do');
+is(made(), $by_hand, 'run makes what schema prints');
 is(target('SELECT count(*) FROM sluice.unfinished'), 0, 'and nothing written down');
 $t->all_equal_ok(@tables);
 is(target(q{SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'full_of.it'::regclass AND attname = 'moods'}), 'types.mood[]', 'an array of an enum');
