@@ -46,6 +46,16 @@ my %keys = (
 	range => [ 'int4range', [ "'empty'", "'[1,2)'" ], [ "'[5,6)'", "'[5,7)'" ] ],
 	jsonb => [ 'jsonb', [ q{'{"a": 1}'}, "'[]'" ], [ "'1.0'", "'1.00'" ] ],
 	tsvector => [ 'tsvector', [ "''", "'a'" ], [ "'a:1'", "'a:1A'" ] ],
+	bit => [ 'bit(3)', [ "B'000'" ], [ "B'101'", "B'111'" ] ],
+	cidr => [ 'cidr', [ "'10.0.0.0/8'" ], [ "'10.0.0.0/9'", "'::/0'" ] ],
+	mac8 => [ 'macaddr8', [ "'08:00:2b:01:02:03:04:05'" ], [ "'08:00:2b:01:02:03:04:06'", "'08:00:2b:01:02:03:04:07'" ] ],
+	xid8 => [ 'xid8', [ "'0'" ], [ "'1'", "'18446744073709551615'" ] ],
+	tsquery => [ 'tsquery', [ "''", "'a'" ], [ "'b'", "'b & !c'" ] ],
+	multirange => [ 'nummultirange', [ "'{}'" ], [ "'{[1.0,2.00)}'", "'{[1,2)}'" ] ],
+	spans => [ 'spans', [ "'empty'" ], [ "'[1.0,2)'", "'[1,2.00)'" ] ],
+	moods => [ 'mood[]', [ "'{}'", "'{sad,NULL}'" ], [ "'{sad}'", "'{ok}'" ] ],
+	deeper => [ 'deeper', [ '1' ], [ '2.0', '2.00' ] ],
+	domained => [ 'mail', [ "'MiXed'" ], [ "'abc'", "'ABC'" ] ],
 	mood => [ 'mood', [ "'sad'" ], [ "'ok'", q{'so "so"'} ] ],
 	small => [ 'small', [ '1' ], [ '2', '3' ] ],
 	pair => [ 'pair', [ "ROW(1, 'a')", "ROW(NULL, '')" ], [ "ROW(2, 'x')", "ROW(2, 'y')" ] ],
@@ -57,8 +67,8 @@ my %keys = (
 );
 $keys{collated} = [ 'text COLLATE blind', [ "'MiXed'" ], [ "'abc'", "'ABC'" ], [ "'x'", "'y'" ] ] if $has_icu;
 
-for my $sql ("CREATE TYPE mood AS ENUM ('sad', 'ok', 'so \"so\"')", 'CREATE DOMAIN small AS int', 'CREATE TYPE pair AS (a int, b text)',
-	map { ("CREATE EXTENSION $_") } qw(citext ltree hstore cube))
+for my $sql ('CREATE TYPE spans AS RANGE (SUBTYPE = numeric)', 'CREATE DOMAIN price AS numeric', 'CREATE DOMAIN deeper AS price CHECK (VALUE > 0)', "CREATE TYPE mood AS ENUM ('sad', 'ok', 'so \"so\"')", 'CREATE DOMAIN small AS int', 'CREATE TYPE pair AS (a int, b text)',
+	(map { "CREATE EXTENSION $_" } qw(citext ltree hstore cube)), 'CREATE DOMAIN mail AS citext')
 {
 	$t->source_sql($sql);
 	my ($failed, undef, $message) = SluiceTest::psql_try($t->destination_conninfo, $sql);
