@@ -169,11 +169,13 @@ $t->source_sql(q{
 	CREATE TYPE lonely.mood AS ENUM ('sad', 'glad');
 	CREATE DOMAIN lonely.small AS int;
 	CREATE TYPE lonely.pair AS (a int, m lonely.mood);
+	CREATE TYPE lonely.newer AS (f float8, m macaddr8);
 });
 my %of_source = (
 	mood => [ "'sad'", "'glad'" ],
 	small => [ '1', '2' ],
 	pair => [ "ROW(1, 'sad')", "ROW(NULL, 'glad')" ],
+	newer => [ "ROW(0.30000000000000004, '08:00:2b:01:02:03:04:05')", "ROW('-0', NULL)" ], # as text, if need be
 );
 
 # ---- the tables
@@ -233,6 +235,30 @@ push @changes, q{
 	UPDATE zoo.large SET id = 10, n = 0 WHERE id = 1;
 	DELETE FROM zoo.large WHERE id = 3};
 
+# Without a key whole rows are found by all of these values, as often as there are equal ones.
+my %keyless = (
+	plain => { map { $_ => [ @{ $values{$_} }[ 0, -1 ], $_ ] } @plain },
+	other => {
+		(map { $_ => [ @{ $values{$_} }[ 0, -1 ], $_ ] } grep { /^(reg|")/ } keys %values),
+		(map { ("made $_" => [ @{ $of_users{$_} }[ 0, -1 ], "\"My Types\".$_" ]) } keys %of_users),
+		(map { ("lonely $_" => [ @{ $of_source{$_} }[ 0, -1 ], "lonely.$_" ]) } keys %of_source),
+		(map { ("extended $_" => [ @{ $of_extensions{$_} }[ 0, -1 ], $_ ]) } @extensions),
+	},
+);
+for my $kind (sort keys %keyless)
+{
+	my $table = "zoo.keyless_$kind";
+	my @columns = sort keys %{ $keyless{$kind} };
+	my $row = sub { my ($which, $n) = @_; return "($n, " . join(', ', map { my ($first, $last, $type) = @{ $keyless{$kind}{$_} }; '(' . ($which ? $last : $first) . ")::$type" } @columns) . ')'; };
+	push @tables, $table;
+	push @setup, "CREATE TABLE $table (n int, " . join(', ', map { (my $name = $_) =~ s/"//g; "\"c $name\" $keyless{$kind}{$_}[2]" } @columns) . "); ALTER TABLE $table REPLICA IDENTITY FULL;
+		INSERT INTO $table VALUES " . join(', ', map { $row->($_ % 2, $_ % 3) } 1 .. 12);
+	push @setup, "INSERT INTO $table (n) VALUES (NULL), (NULL), (NULL)" unless $kind eq 'other'; # a domain is NOT NULL
+	push @changes, "DELETE FROM $table WHERE ctid IN (SELECT min(ctid) FROM $table WHERE n > 0 GROUP BY n);
+		UPDATE $table SET n = 10 WHERE ctid = (SELECT max(ctid) FROM $table WHERE n = 1); INSERT INTO $table VALUES " . $row->(0, 1) . ', ' . $row->(1, 20) . ";
+		DELETE FROM $table WHERE ctid = (SELECT min(ctid) FROM $table WHERE n IS NULL); UPDATE $table SET n = 2 WHERE n = 0";
+}
+
 $t->source_sql("CREATE SCHEMA zoo; SET client_min_messages = error;\n" . join(";\n", @setup));
 
 # ---- copied, then changed in one transaction, then one by one
@@ -245,11 +271,12 @@ $t->start;
 $t->source_sql("BEGIN;\n" . join(";\n", @changes) . ";\nCOMMIT");
 $t->wait_applied_ok('the changes are applied');
 $t->all_equal_ok(@tables);
-$t->source_sql(join ";\n", map { "UPDATE $_ SET id = id + 1000 WHERE id % 2 = 1; DELETE FROM $_ WHERE id = 1103" } @tables);
+$t->source_sql(join ";\n", map { "UPDATE $_ SET id = id + 1000 WHERE id % 2 = 1; DELETE FROM $_ WHERE id = 1103" } grep { !/keyless/ } @tables);
+$t->source_sql("UPDATE zoo.keyless_$_ SET n = n + 100 WHERE ctid IN (SELECT max(ctid) FROM zoo.keyless_$_ GROUP BY n)") for sort keys %keyless;
 $t->wait_applied_ok('and more of them');
 
 # Values that compare takes from the log and lays over the source's rows.
-my $updates = join ";\n", map { "UPDATE $_ SET id = id WHERE id % 2 = 0; COMMIT" } @tables;
+my $updates = join ";\n", map { "UPDATE $_ SET id = id WHERE id % 2 = 0; COMMIT" } grep { !/keyless/ } @tables;
 my $busy = IPC::Run::start([ 'psql', '-XAqt', '-d', $t->source_conninfo, '-c', "DO \$do\$ BEGIN LOOP $updates; END LOOP; END \$do\$" ],
 	'>', \my $ignored, '2>', \my $complaints);
 $t->run_ok('compare') for 1 .. 2;
