@@ -28,7 +28,7 @@ fail(struct copy_job *job, const struct error *err)
 	copy->err = *err;
 	if (!job->work)
 		return;
-	mapping_explain_collision(job->work->table, &copy->err);
+	mapping_explain_refusal(job->work->table, &copy->err);
 	error_context(&copy->err, "copying %s.%s", job->work->table->source.schema,
 				  job->work->table->source.name);
 }

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "value_text.h"
+
 static const uint8_t binary_signature[] = "PGCOPY\n\377\r\n"; /* its NUL is part of it */
 
 #define BINARY_FLAGS 0
@@ -251,17 +253,25 @@ is_wanted(const struct copy_walk *walk, uint32_t index)
 	return walk->actions[index] & wanted[walk->content];
 }
 
-/* How often the entry's row is written; decodes it. */
+/* How often the entry's row is written. */
+static int64_t
+count_copies(const struct copy_walk *walk, uint32_t index)
+{
+	if (!is_wanted(walk, index))
+		return 0;
+	return walk->content == COPY_INSERTS && walk->net->shape->match == MATCH_ROW
+			   ? walk->net->rows[index].count
+			   : 1;
+}
+
 static int64_t
 begin_entry(struct copy_walk *walk, uint32_t index)
 {
-	const struct net_row *entry = &walk->net->rows[index];
+	int64_t copies = count_copies(walk, index);
 
-	if (!is_wanted(walk, index))
-		return 0;
-	if (walk->content != COPY_KEYS)
-		decode_entry(walk, entry);
-	return walk->content == COPY_INSERTS && walk->net->shape->match == MATCH_ROW ? entry->count : 1;
+	if (copies > 0 && walk->content != COPY_KEYS)
+		decode_entry(walk, &walk->net->rows[index]);
+	return copies;
 }
 
 bool
@@ -288,4 +298,55 @@ copy_walk_next(struct copy_walk *walk, struct buffer *out, size_t bytes)
 		return true;
 	copy_put_end(out, text);
 	return false;
+}
+
+/* ---- naming a row */
+
+#define SHOWN_BYTES ((size_t) 100)
+
+static void
+put_shown_value(struct buffer *out, const struct shape *shape, const struct change_column *column,
+				const uint8_t *data, size_t len)
+{
+	size_t start = out->len;
+
+	if (shape->text)
+		buffer_put(out, data, len);
+	else
+		value_text_put(out, column->base_type, column->typtype, data, len);
+	if (!out->failed && out->len - start > SHOWN_BYTES) {
+		buffer_truncate(out, start + SHOWN_BYTES);
+		buffer_printf(out, "...");
+	}
+}
+
+static void
+put_shown_key(struct buffer *out, const struct net_change *net, uint32_t index)
+{
+	const struct shape *shape = net->shape;
+	const struct keymap_key *key = keymap_key(&net->map, index);
+	struct reader r;
+
+	reader_init(&r, key->ptr, key->len);
+	for (unsigned i = 0; i < shape->key_count; i++) {
+		const struct shape_column *fed = &shape->fed[shape->key[i]];
+		uint32_t len = reader_get_u32(&r);
+
+		buffer_printf(out, "%s%s = ", i ? ", " : "", fed->target->name);
+		put_shown_value(out, shape, &shape->relation->columns[fed->source], reader_get(&r, len), len);
+	}
+}
+
+void
+copy_walk_put_key(const struct copy_walk *walk, int64_t number, struct buffer *out)
+{
+	int64_t rows = 0;
+
+	for (uint32_t i = 0; number > 0 && i < net_change_count(walk->net); i++) {
+		rows += count_copies(walk, i);
+		if (rows < number)
+			continue;
+		put_shown_key(out, walk->net, i);
+		return;
+	}
 }

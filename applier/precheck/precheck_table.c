@@ -278,14 +278,25 @@ check_kept_columns(struct precheck_context *c, const struct table *table)
 	precheck_names_fini(&kept);
 }
 
+static bool
+is_of_match_key(const struct table *table, const struct source_column *column)
+{
+	unsigned key[TABLE_MAX_KEY], count = table_match_key(table, key);
+
+	for (unsigned i = 0; i < count; i++)
+		if (&table->source.columns[key[i]] == column)
+			return true;
+	return false;
+}
+
 static void
 check_writable(struct precheck_context *c, const struct table *table, const struct source_column *from,
 			   const struct target_column *column)
 {
 	const char *name = precheck_target_name(c, table);
 
-	/* Generated on both sides it is left to the destination. */
-	if (column->generated && !from->generated)
+	/* Generated on both sides it is left to the destination, unless rows are found by it. */
+	if (column->generated && (!from->generated || is_of_match_key(table, from)))
 		precheck_add(c, CHECK_FAILED, "columns", name,
 					 "the column \"%s\" is generated and cannot be fed: make it a plain column",
 					 column->name);
@@ -306,9 +317,11 @@ check_type(struct precheck_context *c, const struct table *table, const struct s
 	case TYPE_FITS:
 		break;
 	case TYPE_NARROWS:
-		precheck_add(c, CHECK_WARNING, "types", name,
-					 "the column \"%s\" is %s, at the source %s: a value that does not fit stops the run",
-					 to->name, to->formatted, from->formatted);
+		precheck_add(
+			c, CHECK_WARNING, "types", name,
+			"the column \"%s\" is %s, at the source %s: a value that does not fit is rounded or stops"
+			" the run",
+			to->name, to->formatted, from->formatted);
 		break;
 	case TYPE_REZONED:
 		precheck_add(c, CHECK_WARNING, "types", name,

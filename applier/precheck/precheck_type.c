@@ -63,7 +63,17 @@ read_modifier(const char *formatted, long numbers[2])
 	return count;
 }
 
-/* Length, precision, or precision and scale of the target against the source's. */
+/* What begins with the parenthesis of "geometry(Point,4326)"; "" without one. */
+static const char *
+modifier_of(const char *formatted)
+{
+	const char *modifier = formatted ? strrchr(formatted, '(') : NULL;
+
+	return modifier ? modifier : "";
+}
+
+/* Length, precision, or precision and scale of the target against the source's; other modifiers
+ * have to be the same. */
 static enum type_fit
 compare_modifiers(const char *source, const char *target)
 {
@@ -71,7 +81,8 @@ compare_modifiers(const char *source, const char *target)
 	unsigned target_count = read_modifier(target, has);
 
 	if (target_count == 0)
-		return TYPE_FITS;
+		return *modifier_of(target) && strcmp(modifier_of(source), modifier_of(target)) != 0 ? TYPE_NARROWS
+																							 : TYPE_FITS;
 	if (read_modifier(source, wants) != target_count || has[0] < wants[0] || has[1] < wants[1] ||
 		has[0] - has[1] < wants[0] - wants[1])
 		return TYPE_NARROWS;
@@ -98,6 +109,7 @@ static enum type_fit
 compare_names(const struct source_column *source, const struct target_column *target, const char *from,
 			  const char *to)
 {
+	bool doubled = strcmp(from, "float4") == 0 && strcmp(to, "float8") == 0;
 	int from_rank, to_rank;
 	enum family from_family = find_family(from, &from_rank), to_family = find_family(to, &to_rank);
 
@@ -115,7 +127,8 @@ compare_names(const struct source_column *source, const struct target_column *ta
 		return TYPE_NARROWS;
 	if (from_family != to_family || from_family == FAMILY_NONE)
 		return TYPE_CLASHES;
-	if (from_rank > 0 && from_rank < to_rank && read_modifier(target->formatted, (long[2]){0}) == 0)
+	if (doubled ||
+		(from_rank > 0 && from_rank < to_rank && read_modifier(target->formatted, (long[2]){0}) == 0))
 		return TYPE_FITS;
 	return TYPE_NARROWS;
 }

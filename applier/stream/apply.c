@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/sql.h"
@@ -25,7 +26,7 @@ enum apply_phase {
 	APPLY_IDLE,
 	APPLY_BEGINNING,
 	APPLY_TRUNCATING,
-	APPLY_TRUNCATING_RESTARTING, /* TRUNCATE … RESTART IDENTITY */
+	APPLY_RESTARTING, /* TRUNCATE … RESTART IDENTITY */
 	APPLY_DELETING,				 /* … of all tables, … */
 	APPLY_WRITING,				 /* … and the rest of their plans */
 	APPLY_DROPPING,				 /* staging tables that are too many */
@@ -133,14 +134,46 @@ apply_open_transaction(struct apply *apply, struct error *err)
 
 /* ---- failing and finishing */
 
+/* A foreign key from a table that was not truncated with them. */
+#define FEATURE_NOT_SUPPORTED "0A000"
+
+static void
+explain_truncate(struct error *err)
+{
+	if (strcmp(err->sqlstate, FEATURE_NOT_SUPPORTED) == 0)
+		error_hint(err, "Drop the foreign key at the destination, since the source obeys its own; or leave"
+						" truncate out of the table's operations.");
+	error_context(err, "truncating");
+}
+
+/* The server tells which of the copied rows it refuses, by a number. */
+static void
+name_row(const struct merge_step *step, struct error *err)
+{
+	const char *at = strstr(err->message, ", line ");
+	struct buffer key;
+
+	if (!at || !step || step->kind != MERGE_COPY || err->class != ERROR_DATA)
+		return;
+	buffer_init(&key, SIZE_MAX / 2, NULL, NULL);
+	copy_walk_put_key(&step->walk, strtoll(at + strlen(", line "), NULL, 10), &key);
+	if (key.len > 0)
+		error_context(err, "row with %.*s", (int) key.len, (const char *) key.data);
+	buffer_fini(&key);
+}
+
 /* What was being done, for the message. */
 static void
-add_context(const struct apply *apply, const struct table *table, struct error *err)
+add_context(const struct apply *apply, const struct task *task, struct error *err)
 {
+	const struct table *table = task->table;
 	char lsn[LSN_TEXT_BYTES];
 
+	if (task->phase == APPLY_TRUNCATING || task->phase == APPLY_RESTARTING)
+		explain_truncate(err);
+	name_row(task->step, err);
 	if (table) {
-		mapping_explain_collision(table, err);
+		mapping_explain_refusal(table, err);
 		error_context(err, "merging into %s.%s", table->target_schema, table->target_name);
 	}
 	if (apply->batch->end_lsn)
@@ -150,12 +183,12 @@ add_context(const struct apply *apply, const struct table *table, struct error *
 }
 
 static void
-fail(struct apply *apply, const struct table *table, const struct error *cause)
+fail(struct apply *apply, const struct task *task, const struct error *cause)
 {
 	struct error err = *cause;
 	struct batch *batch = apply->batch;
 
-	add_context(apply, table, &err);
+	add_context(apply, task, &err);
 	/* What was asked already refers to the batch. */
 	connection_abandon(apply->conn);
 	apply->phase = APPLY_FAILED;
@@ -223,9 +256,9 @@ on_done(void *arg, const struct result *res, const struct error *err)
 		if (can_redo(task, err))
 			redo_in_bulk(apply);
 		else
-			fail(apply, task->table, err);
+			fail(apply, task, err);
 	} else if (!check_result(task, res, &own)) {
-		fail(apply, task->table, &own);
+		fail(apply, task, &own);
 	} else if (apply->in_flight <= IN_FLIGHT_MAX / 2) {
 		go_on(apply);
 	}
@@ -278,35 +311,46 @@ redo_in_bulk(struct apply *apply)
 
 /* ---- TRUNCATE */
 
-/* The tables that the batch truncates, with or without RESTART IDENTITY. */
 static bool
-put_truncate(struct apply *apply, struct buffer *sql, bool restart)
+is_truncated(const struct net_change *net, bool restart)
 {
-	bool any = false;
-
-	for (unsigned i = 0; i < apply->batch->net_count; i++) {
-		const struct net_change *net = apply->batch->nets[i];
-
-		if (!net->truncated || net->restart_identity != restart)
-			continue;
-		buffer_printf(sql, any ? ", " : "TRUNCATE ");
-		sql_qualified(sql, net->shape->table->target_schema, net->shape->table->target_name);
-		any = true;
-	}
-	if (restart)
-		buffer_printf(sql, " RESTART IDENTITY");
-	buffer_put_u8(sql, '\0');
-	return any;
+	return net->truncated && (!restart || net->restart_identity);
 }
 
+static unsigned
+count_truncated(const struct batch *batch, bool restart)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < batch->net_count; i++)
+		count += is_truncated(batch->nets[i], restart);
+	return count;
+}
+
+/*
+ * All tables in one statement, as foreign keys may want it.  RESTART IDENTITY is for a
+ * whole statement: those that it is for come once more, in a statement of their own.
+ */
 static void
 truncate(struct apply *apply, bool restart)
 {
+	const struct batch *batch = apply->batch;
+	unsigned count = count_truncated(batch, restart), written = 0;
 	struct buffer sql;
 
+	if (count == 0 || (!restart && count == count_truncated(batch, true)))
+		return;
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	if (put_truncate(apply, &sql, restart))
-		query(apply, (const char *) sql.data);
+	for (unsigned i = 0; i < batch->net_count; i++) {
+		if (!is_truncated(batch->nets[i], restart))
+			continue;
+		buffer_printf(&sql, written++ ? ", " : "TRUNCATE ");
+		sql_qualified(&sql, batch->nets[i]->shape->table->target_schema,
+					  batch->nets[i]->shape->table->target_name);
+	}
+	buffer_printf(&sql, restart ? " RESTART IDENTITY" : "");
+	buffer_put_u8(&sql, '\0');
+	query(apply, (const char *) sql.data);
 	buffer_fini(&sql);
 }
 
@@ -359,7 +403,7 @@ enter_plan(struct apply *apply)
 	}
 	if (!merge_plan_build(plan, net, apply->dialect, stagings_of(&apply->stagings, net->shape->number),
 						  &apply->batch->arena, &err)) {
-		fail(apply, net->shape->table, &err);
+		fail(apply, &(struct task){.phase = apply->phase, .table = net->shape->table}, &err);
 		return false;
 	}
 	apply->step = plan->last_delete ? plan->first : NULL;
@@ -465,9 +509,9 @@ ask(struct apply *apply)
 		return true;
 	case APPLY_TRUNCATING:
 		truncate(apply, false);
-		apply->phase = APPLY_TRUNCATING_RESTARTING;
+		apply->phase = APPLY_RESTARTING;
 		return true;
-	case APPLY_TRUNCATING_RESTARTING:
+	case APPLY_RESTARTING:
 		truncate(apply, true);
 		apply->plans = arena_alloc_zero(&apply->batch->arena, apply->batch->net_count * sizeof *apply->plans);
 		begin_steps(apply, APPLY_DELETING);

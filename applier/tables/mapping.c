@@ -225,13 +225,27 @@ mapping_is_first(const struct catalog *catalog, unsigned number)
 
 #define UNIQUE_VIOLATION "23505"
 
-void
-mapping_explain_collision(const struct table *table, struct error *err)
+/* Data exceptions, NULLs, constraints of domains and columns, and what a type like tsquery calls a syntax error. */
+static bool
+is_refused_value(const struct error *err)
 {
-	if (!table->shared_with || strcmp(err->sqlstate, UNIQUE_VIOLATION) != 0)
-		return;
-	error_hint(err,
-			   "%s share the target, and their keys must not collide: change one of the two rows, keep one"
-			   " out by tables.overrides[].where, or give the tables targets of their own.",
-			   table->shared_with);
+	const char *state = err->sqlstate;
+
+	return strncmp(state, "22", 2) == 0 || strcmp(state, "23502") == 0 || strcmp(state, "23514") == 0 ||
+		   (strcmp(state, "42601") == 0 && strstr(err->message, "COPY "));
+}
+
+void
+mapping_explain_refusal(const struct table *table, struct error *err)
+{
+	if (table->shared_with && strcmp(err->sqlstate, UNIQUE_VIOLATION) == 0)
+		error_hint(err,
+				   "%s share the target, and their keys must not collide: change one of the two rows, keep"
+				   " one out by tables.overrides[].where, or give the tables targets of their own.",
+				   table->shared_with);
+	else if (!err->hint[0] && is_refused_value(err))
+		error_hint(err,
+				   "Alter %s.%s so that it takes the value, then start again: it goes on from where it"
+				   " stopped.",
+				   table->target_schema, table->target_name);
 }

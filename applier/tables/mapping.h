@@ -42,7 +42,8 @@ void mapping_find_shared(struct catalog *catalog);
 /* Of tables that share a target the first makes it. */
 bool mapping_is_first(const struct catalog *catalog, unsigned number);
 
-/* Where the error is a key that the target has already, says whose it may be. */
-void mapping_explain_collision(const struct table *table, struct error *err);
+/* Where the destination has refused a row: says whose key it may be that the target has already, or how
+ * the target comes to take the value.  Other errors stay as they are. */
+void mapping_explain_refusal(const struct table *table, struct error *err);
 
 #endif

@@ -158,9 +158,9 @@ test_shared_targets(void **state)
 	assert_null(tables[1].shared_with);
 	assert_null(tables[4].shared_with);
 
-	mapping_explain_collision(&tables[1], &err);
+	mapping_explain_refusal(&tables[1], &err);
 	assert_string_equal(err.hint, "");
-	mapping_explain_collision(&tables[2], &err);
+	mapping_explain_refusal(&tables[2], &err);
 	assert_non_null(strstr(err.hint, "share the target, and their keys must not collide"));
 	free(tables[0].shared_with);
 	free(tables[2].shared_with);

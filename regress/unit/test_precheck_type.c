@@ -61,6 +61,8 @@ test_wider_types_fit(void **state)
 	assert_int_equal(fit("jsonb", "json"), TYPE_FITS);
 	assert_int_equal(fit("cidr", "inet"), TYPE_FITS);
 	assert_int_equal(fit("_int2", "_int8"), TYPE_FITS);
+	assert_int_equal(fit("float4", "float8"), TYPE_FITS);
+	assert_int_equal(fit("float8", "float4"), TYPE_NARROWS);
 }
 
 static void
@@ -118,6 +120,14 @@ test_modifiers_are_compared(void **state)
 								  "timestamp(3) without time zone"),
 					 TYPE_NARROWS);
 	assert_int_equal(fit_modified("int4", "integer", "numeric", "numeric(4,0)"), TYPE_NARROWS);
+	assert_int_equal(
+		fit_in("geometry", "public.geometry(Point,4326)", "gis", "geometry", "gis.geometry(Point,4326)"),
+		TYPE_FITS);
+	assert_int_equal(
+		fit_in("geometry", "public.geometry", "public", "geometry", "public.geometry(Point,4326)"),
+		TYPE_NARROWS);
+	assert_int_equal(fit_in("geometry", "public.geometry(Point)", "public", "geometry", "public.geometry"),
+					 TYPE_FITS);
 }
 
 int
