@@ -131,7 +131,7 @@ on_looked(void *arg, const struct result *res, const struct error *err)
 		return;
 	}
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	compare_put_settings(&sql, plan);
+	compare_put_settings(&sql, plan, side->from);
 	connection_query(side->conn, (const char *) sql.data, NULL, 0, on_set, side);
 	buffer_reset(&sql);
 	compare_put_sums(&sql, plan, side->from);

@@ -244,6 +244,28 @@ make_reference(struct buffer *text, const struct compare_plan *plan, const struc
 	buffer_put_u8(text, '\0');
 }
 
+/* The pair's value in the form that both sides have in common. */
+static void
+put_common_value(struct buffer *sql, const char *ref, const struct compare_pair *pair, enum compare_from from)
+{
+	if (from == COMPARE_TARGET)
+		put_target_value(sql, ref, pair);
+	else
+		put_source_value(sql, ref, pair);
+}
+
+/*
+ * Printed with as many digits as an old destination prints, in this place of
+ * the statement alone: other columns' text holds what the source prints otherwise.
+ */
+static void
+put_rounded(struct buffer *sql, const char *ref, const struct compare_pair *pair, enum compare_from from)
+{
+	buffer_printf(sql, "CASE WHEN set_config('extra_float_digits', '0', true) <> '' THEN (");
+	put_common_value(sql, ref, pair, from);
+	buffer_printf(sql, ")::text || left(set_config('extra_float_digits', '3', true), 0) END");
+}
+
 /* The canonical value of a pair's column. */
 static void
 put_value(struct buffer *sql, const struct compare_plan *plan, const struct compare_pair *pair,
@@ -254,18 +276,19 @@ put_value(struct buffer *sql, const struct compare_plan *plan, const struct comp
 	struct buffer ref;
 
 	make_reference(&ref, plan, pair, from);
-	if (send)
+	if (send) {
 		buffer_printf(sql, "encode(%s(", send);
-	else if (bytes)
-		buffer_printf(sql, "md5("); /* whose text would be twice as long */
-	if (from == COMPARE_TARGET)
-		put_target_value(sql, (const char *) ref.data, pair);
-	else
-		put_source_value(sql, (const char *) ref.data, pair);
-	if (send)
+		put_common_value(sql, (const char *) ref.data, pair, from);
 		buffer_printf(sql, "), 'hex')");
-	else if (bytes)
+	} else if (bytes) {
+		buffer_printf(sql, "md5("); /* whose text would be twice as long */
+		put_common_value(sql, (const char *) ref.data, pair, from);
 		buffer_put_u8(sql, ')');
+	} else if (plan->round_floats && from != COMPARE_TARGET && prints_floats(pair)) {
+		put_rounded(sql, (const char *) ref.data, pair, from);
+	} else {
+		put_common_value(sql, (const char *) ref.data, pair, from);
+	}
 	buffer_fini(&ref);
 }
 
@@ -461,9 +484,9 @@ compare_put_look(struct buffer *sql, const struct compare_plan *plan, enum compa
 }
 
 void
-compare_put_settings(struct buffer *sql, const struct compare_plan *plan)
+compare_put_settings(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
 {
-	buffer_printf(sql, "SET extra_float_digits = %d", plan->round_floats ? 0 : 3);
+	buffer_printf(sql, "SET extra_float_digits = %d", plan->round_floats && from == COMPARE_TARGET ? 0 : 3);
 	buffer_put_u8(sql, '\0');
 }
 

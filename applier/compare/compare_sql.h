@@ -61,7 +61,7 @@ enum compare_from {
  */
 void compare_put_look(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
 /* Session settings for the plan's table, to be run before the others. */
-void compare_put_settings(struct buffer *sql, const struct compare_plan *plan);
+void compare_put_settings(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
 /* bucket, count, sum of 64 bits of each digest as a signed number. */
 void compare_put_sums(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
 /* 0, bucket, k, d of the rows in some buckets, "{1,7}", in the order of these. */

@@ -282,15 +282,14 @@ find_differences(struct judge *judge)
 /* ---- */
 
 static bool
-set_floats(struct judge *judge)
+set_floats(struct judge *judge, struct connection *conn, enum compare_from from)
 {
 	struct buffer sql;
 	bool ok;
 
 	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	compare_put_settings(&sql, &judge->it->plan);
-	ok = connection_execute(judge->ends->source, (const char *) sql.data, NULL, 0, NULL, judge->err) &&
-		 connection_execute(judge->ends->target, (const char *) sql.data, NULL, 0, NULL, judge->err);
+	compare_put_settings(&sql, &judge->it->plan, from);
+	ok = connection_execute(conn, (const char *) sql.data, NULL, 0, NULL, judge->err);
 	buffer_fini(&sql);
 	return ok;
 }
@@ -327,7 +326,8 @@ judge_locked(struct judge *judge, const struct net_change *net)
 {
 	struct compare_table *it = judge->it;
 
-	if (!set_floats(judge))
+	if (!set_floats(judge, judge->ends->source, COMPARE_SOURCE) ||
+		!set_floats(judge, judge->ends->target, COMPARE_TARGET))
 		return false;
 	if (net) {
 		if (!compare_images_make(&judge->images, &it->plan, net, judge->ends->source, &judge->over,

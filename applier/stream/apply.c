@@ -27,11 +27,11 @@ enum apply_phase {
 	APPLY_BEGINNING,
 	APPLY_TRUNCATING,
 	APPLY_RESTARTING, /* TRUNCATE … RESTART IDENTITY */
-	APPLY_DELETING,				 /* … of all tables, … */
-	APPLY_WRITING,				 /* … and the rest of their plans */
-	APPLY_DROPPING,				 /* staging tables that are too many */
-	APPLY_ADVANCING,			 /* writing the new position */
-	APPLY_WRITTEN,				 /* all of that was asked */
+	APPLY_DELETING,	  /* … of all tables, … */
+	APPLY_WRITING,	  /* … and the rest of their plans */
+	APPLY_DROPPING,	  /* staging tables that are too many */
+	APPLY_ADVANCING,  /* writing the new position */
+	APPLY_WRITTEN,	  /* all of that was asked */
 	APPLY_COMMITTING,
 	APPLY_VACUUMING,
 	APPLY_ROLLING_BACK, /* to do the batch again in bulk */

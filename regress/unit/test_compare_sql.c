@@ -227,6 +227,39 @@ test_types_that_one_side_lacks(void **state)
 	assert_values(f, "(\"t\".\"a\")::\"pg_catalog\".\"text\"", "\"t\".\"a\"");
 }
 
+/* Before PostgreSQL 12, floats within a value are printed with fewer digits, or too many. */
+static void
+test_floats_within_text_of_old_servers(void **state)
+{
+	static const char rounded[] =
+		"ROW(CASE WHEN set_config('extra_float_digits', '0', true) <> '' THEN (\"t\".\"a\")::text"
+		" || left(set_config('extra_float_digits', '3', true), 0) END, (\"t\".\"b\"::text)::text, ";
+	struct fixture *f = *state;
+
+	f->sources[0] = source("a", "pair", "public.pair");
+	f->sources[0].base_schema = f->sources[0].type_schema = TEXT("public");
+	f->sources[0].base_typtype = 'c';
+	f->sources[1] = f->sources[0];
+	f->sources[1].name = TEXT("b");
+	f->targets[0] = target("a", "pair", "public.pair");
+	f->targets[0].base_schema = f->targets[0].type_schema = TEXT("public");
+	f->targets[1] = target("b", "text", "text");
+	compare_plan_init(&f->plan, &f->table, true, 90400);
+	compare_put_settings(&f->sql, &f->plan, COMPARE_TARGET);
+	assert_string_equal((const char *) f->sql.data, "SET extra_float_digits = 0");
+	buffer_reset(&f->sql);
+	compare_put_settings(&f->sql, &f->plan, COMPARE_SOURCE);
+	assert_string_equal((const char *) f->sql.data, "SET extra_float_digits = 3");
+	buffer_reset(&f->sql);
+	compare_put_sums(&f->sql, &f->plan, COMPARE_SOURCE);
+	assert_non_null(strstr((const char *) f->sql.data, rounded));
+	compare_plan_fini(&f->plan);
+	compare_plan_init(&f->plan, &f->table, true, 120000);
+	buffer_reset(&f->sql);
+	compare_put_sums(&f->sql, &f->plan, COMPARE_SOURCE);
+	assert_null(strstr((const char *) f->sql.data, "set_config"));
+}
+
 static void
 test_columns_that_are_left_out(void **state)
 {
@@ -260,6 +293,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_buckets_follow_the_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_values_of_types_that_differ, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_types_that_one_side_lacks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_floats_within_text_of_old_servers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_columns_that_are_left_out, setup, teardown),
 	};
 
