@@ -4,9 +4,11 @@
 
 #include "base/log.h"
 #include "lsn.h"
+#include "schema/schema_default.h"
 #include "schema/schema_types.h"
 #include "schema/schema_watch.h"
 #include "servers/failover.h"
+#include "servers/missing_columns.h"
 #include "servers/source_definition.h"
 #include "servers/target.h"
 #include "state/forget.h"
@@ -286,7 +288,9 @@ attempt(struct session *s, struct error *err)
 	definition_warn(s->dialect, &s->catalog);
 	if (s->config->schema.create && !target_create_missing(s->control, s->dialect, &s->catalog, err))
 		return false;
-	if (!session_copy_if_needed(s, err))
+	if (!missing_columns_add(s->control, s->dialect, s->config, &s->catalog, err))
+		return false;
+	if (!schema_default_settle(s->control, s->config, &s->catalog, err) || !session_copy_if_needed(s, err))
 		return false;
 	return progress_take_over(s->control, s->config->task, &s->progress, err) && follow(s, err) &&
 		   (s->until.kind == UNTIL_STOPPED || loop_stop_requested(s->loop) ||

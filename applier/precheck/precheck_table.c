@@ -10,6 +10,7 @@
 #include "precheck_item.h"
 #include "precheck_names.h"
 #include "precheck_type.h"
+#include "servers/missing_columns.h"
 #include "tables/mapping.h"
 
 /* Above this, matching whole rows costs more than people expect. */
@@ -207,27 +208,62 @@ check_new_target(struct precheck_context *c, const struct table *table)
 
 /* ---- a target that exists */
 
+static bool
+is_match_key(const struct table *table, const struct source_column *column)
+{
+	unsigned key[TABLE_MAX_KEY], count = table_match_key(table, key);
+
+	for (unsigned i = 0; i < count; i++)
+		if (&table->source.columns[key[i]] == column)
+			return true;
+	return false;
+}
+
+/* What becomes of columns that the target lacks. */
+static void
+report_missing(struct precheck_context *c, const struct table *table, const char *missing, bool key)
+{
+	const char *target = precheck_target_name(c, table), *name = precheck_table_name(c, table);
+	bool added = missing_columns_wanted(c->config, table), meets_rows = missing_columns_meet_rows(c->config);
+
+	if (added && meets_rows && !key)
+		precheck_add(
+			c, CHECK_WARNING, "columns", target,
+			"it lacks columns of %s, which run will add: %s; rows that are there get their default, or NULL",
+			name, missing);
+	else if (added && !meets_rows)
+		precheck_add(c, CHECK_OK, "columns", target, "it lacks columns of %s, which run will add: %s", name,
+					 missing);
+	else if (table->partial && !key)
+		precheck_add(c, CHECK_WARNING, "columns", target,
+					 "it lacks columns of %s, whose data is not synchronised (schema.changes: ignore): %s",
+					 name, missing);
+	else
+		precheck_add(c, CHECK_FAILED, "columns", target,
+					 "it lacks columns of %s: add %s; or leave them out by tables.overrides[].columns: then"
+					 " their data is not synchronised",
+					 name, missing);
+}
+
 static void
 check_missing_columns(struct precheck_context *c, const struct table *table)
 {
 	struct precheck_names missing;
+	bool key = false;
 
 	precheck_names_init(&missing);
 	for (unsigned i = 0; i < table->source.column_count; i++) {
 		const struct source_column *column = &table->source.columns[i];
+		char type[200];
 
-		if (mapping_selects(table, column->name) && !mapping_find_target(table, column->name)) {
-			char type[200];
-
-			snprintf(type, sizeof type, " %s", column->formatted);
-			precheck_names_add(&missing, mapping_target_name(table, column->name), type);
-		}
+		if (!mapping_selects(table, column->name) || mapping_find_target(table, column->name))
+			continue;
+		snprintf(type, sizeof type, " %s", column->formatted);
+		precheck_names_add(&missing, mapping_target_name(table, column->name), type);
+		key = key || is_match_key(table, column);
 	}
 	if (missing.count)
-		precheck_add(c, CHECK_FAILED, "columns", precheck_target_name(c, table),
-					 "it lacks columns of %s: add %s; or leave them out by tables.overrides[].columns: then"
-					 " their data is not synchronised",
-					 precheck_table_name(c, table), precheck_names_text(&missing));
+		report_missing(c, table, precheck_names_text(&missing), key);
 	precheck_names_fini(&missing);
 }
 
@@ -361,7 +397,7 @@ check_existing_target(struct precheck_context *c, const struct table *table)
 					 "something of that name exists, but it is not a table that can be written");
 		return;
 	}
-	if (!table->partial && !is_copied_anew(table))
+	if (!is_copied_anew(table))
 		check_missing_columns(c, table);
 	check_unfed_columns(c, table);
 	check_kept_columns(c, table);

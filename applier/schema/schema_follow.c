@@ -82,6 +82,7 @@ take_relation(struct following *f, const struct change_relation *relation)
 	};
 	for (unsigned i = 0; i < relation->column_count; i++)
 		take_column(&source->columns[i], &relation->columns[i], before);
+	table_definition_keep_defaults(source, before);
 	take_key(source, relation, COLUMN_PRIMARY, true);
 	if (relation->identity == 'i')
 		take_key(source, relation, COLUMN_KEY, false);
@@ -366,7 +367,6 @@ plan_and_carry_out(struct following *f, struct error *err)
 	if (f->rewrite != REWRITE_NONE)
 		return schema_notes_add(f->setup->notes, f->table, SCHEMA_COPIED_ANEW,
 								schema_rewrite_reason(f->rewrite), err);
-	f->next.partial = f->table->partial || policy == SCHEMA_CHANGES_IGNORE;
 	schema_change_plan(&change, &question);
 	ok = carry_out(f, &change, err);
 	schema_change_fini(&change);

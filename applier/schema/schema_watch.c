@@ -121,7 +121,6 @@ settle_table(struct connection *source, struct connection *destination, const st
 	enum rewrite rewrite = table_definition_rewritten(table->defined, &table->source);
 	bool all;
 
-	table->partial = config->schema.changes == SCHEMA_CHANGES_IGNORE;
 	if (keeps_old_override(config, table))
 		return put_aside(destination, config, table, TABLE_HELD, old_override, err);
 	if (table->reselected)
@@ -197,8 +196,11 @@ plan_for(struct schema_change *change, const struct dialect *dialect, const stru
 static void
 redefine(struct table *table, bool renamed)
 {
-	source_table_free(table->defined);
+	struct source_table before = *table->defined;
+
 	table_definition_copy(table->defined, &table->source);
+	table_definition_keep_defaults(table->defined, &before);
+	source_table_free(&before);
 	if (!renamed)
 		return;
 	free(table->target_schema);

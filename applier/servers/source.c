@@ -324,6 +324,7 @@ static void
 map_table(struct table *table, const struct config *config)
 {
 	table->operations = config->operations;
+	table->partial = config->schema.changes == SCHEMA_CHANGES_IGNORE;
 	table->target_schema = catalog_strdup(table->source.schema);
 	table->target_name = catalog_strdup(table->source.name);
 }
@@ -433,10 +434,11 @@ static const char columns_sql[] = DESCRIBE_DOMAIN_BASES
 	"   OR b.typelem IN (SELECT oid FROM portable)),"
 	"  a.atttypmod, a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid"
 	"   AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated),"
-	"  a.attgenerated = 's', a.attidentity, a.xmin"
+	"  a.attgenerated = 's', a.attidentity, a.xmin, pg_get_expr(d.adbin, d.adrelid)"
 	" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
 	" JOIN pg_namespace tn ON tn.oid = t.typnamespace"
 	" LEFT JOIN bases s ON s.domain = t.oid"
+	" LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = ''"
 	" JOIN pg_type b ON b.oid = coalesce(s.oid, t.oid) JOIN pg_namespace bn ON bn.oid = b.typnamespace"
 	" WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'"
 	" ORDER BY a.attrelid, a.attnum";
@@ -464,6 +466,7 @@ read_column(struct source_column *column, const struct result *res, unsigned row
 		.generated = result_bool(res, row, 17),
 		.identity = result_text(res, row, 18)[0],
 		.version = (uint32_t) result_int(res, row, 19),
+		.default_sql = result_is_null(res, row, 20) ? NULL : catalog_strdup(result_text(res, row, 20)),
 	};
 }
 

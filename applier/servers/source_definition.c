@@ -6,20 +6,17 @@
 #include "base/log.h"
 #include "base/sql.h"
 #include "describe.h"
+#include "dialect/ddl_column.h"
 #include "dialect/ddl_index.h"
 #include "dialect/ddl_partition.h"
 #include "rehearse.h"
 
 /* ---- columns */
 
-/* A generated column's expression is no default. */
-static const char columns_sql[] =
-	"SELECT a.attrelid, a.attnum, pg_get_expr(d.adbin, d.adrelid), col_description(a.attrelid, a.attnum)"
-	" FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
-	"  AND a.attgenerated = ''"
+static const char comments_sql[] =
+	"SELECT a.attrelid, a.attnum, col_description(a.attrelid, a.attnum) FROM pg_attribute a"
 	" WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped"
-	" AND (d.oid IS NOT NULL OR col_description(a.attrelid, a.attnum) IS NOT NULL)"
-	" ORDER BY a.attrelid, a.attnum";
+	" AND col_description(a.attrelid, a.attnum) IS NOT NULL ORDER BY a.attrelid, a.attnum";
 
 static bool
 find_position(const struct source_table *source, long attnum, unsigned *position)
@@ -41,21 +38,26 @@ keep(struct arena *memory, const struct result *res, unsigned row, unsigned colu
 }
 
 static void
-read_columns(struct table *table, const struct result *res, unsigned first, unsigned end)
+read_comments(struct table *table, const struct result *res, unsigned first, unsigned end)
 {
 	struct definition *definition = table->source.definition;
 
 	for (unsigned row = first; row < end; row++) {
-		struct column_definition *column;
 		unsigned position;
 
-		if (!find_position(&table->source, (long) result_int(res, row, 1), &position))
+		if (find_position(&table->source, (long) result_int(res, row, 1), &position))
+			definition->columns[position].comment = keep(definition->memory, res, row, 2);
+	}
+}
+
+static void
+take_defaults(const struct source_table *source, struct definition *definition)
+{
+	for (unsigned i = 0; i < source->column_count; i++) {
+		if (!source->columns[i].default_sql)
 			continue;
-		column = &definition->columns[position];
-		column->default_sql = keep(definition->memory, res, row, 2);
-		column->comment = keep(definition->memory, res, row, 3);
-		if (column->default_sql && strstr(column->default_sql, "nextval("))
-			column->default_refused = "sequences are not replicated";
+		definition->columns[i].default_sql = arena_strdup(definition->memory, source->columns[i].default_sql);
+		definition->columns[i].default_refused = ddl_refuses_default(source->columns[i].default_sql);
 	}
 }
 
@@ -329,6 +331,7 @@ make_room(struct catalog *catalog, struct describe *describe)
 		definition->memory = memory;
 		definition->columns =
 			arena_alloc_zero(memory, (source->column_count + 1) * sizeof(*definition->columns));
+		take_defaults(source, definition);
 		source->definition = definition;
 		describe_add(describe, source->oid, &catalog->tables[i]);
 		count++;
@@ -356,7 +359,7 @@ static bool
 describe_tables(const struct describe *describe, struct connection *source, const struct config *config,
 				struct catalog *catalog, struct error *err)
 {
-	if (!describe_run(describe, source, columns_sql, read_columns, err) ||
+	if (!describe_run(describe, source, comments_sql, read_comments, err) ||
 		!describe_run(describe, source, tables_sql, read_table, err) ||
 		!describe_run(describe, source, indexes_sql, read_indexes, err) ||
 		(config->schema.partitions == SCHEMA_PARTITIONS_KEEP &&

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/sql.h"
+#include "schema/schema_default.h"
 #include "schema/schema_types.h"
 #include "schema/schema_watch.h"
 #include "servers/source.h"
@@ -68,17 +69,26 @@ take_definition(struct fold *f, uint32_t oid, uint32_t number, bool gone, struct
 	return true;
 }
 
-/* Written down in the source's transaction, since the tables' rows may be locked by it. */
+/* What is done at the destination is part of the source's transaction. */
 static bool
-write_definitions(struct fold *f, struct table **tables, unsigned count, struct error *err)
+open_transaction(struct fold *f, struct error *err)
 {
-	struct buffer sql;
-
 	if (!fold_drain(f))
 		return fold_interrupted(err);
 	if (!pipeline_open_transaction(f->setup.pipeline, err))
 		return false;
 	f->touched = true;
+	return true;
+}
+
+/* The tables' rows may be locked by that transaction. */
+static bool
+write_definitions(struct fold *f, struct table **tables, unsigned count, struct error *err)
+{
+	struct buffer sql;
+
+	if (!open_transaction(f, err))
+		return false;
 	sql_init(&sql);
 	for (unsigned i = 0; i < count; i++)
 		if (fold_follows(f, tables[i]))
@@ -98,6 +108,17 @@ look_at_name(struct fold *f, struct table *table, const struct source_table *now
 }
 
 static bool
+look_at_defaults(struct fold *f, struct table *table, const struct source_table *now, bool *moved,
+				 struct error *err)
+{
+	if (!schema_default_differs(f->setup.config, &table->source, now))
+		return true;
+	*moved = true;
+	return open_transaction(f, err) &&
+		   schema_default_follow(pipeline_destination(f->setup.pipeline), table, &table->source, now, err);
+}
+
+static bool
 compare(struct fold *f, const struct looks *looks, const struct catalog *seen, bool *moved, struct error *err)
 {
 	for (unsigned i = 0; i < looks->count; i++) {
@@ -107,7 +128,8 @@ compare(struct fold *f, const struct looks *looks, const struct catalog *seen, b
 		if (!now || !fold_follows(f, table) || table->late)
 			continue;
 		if ((looks->names && !look_at_name(f, table, &now->source, err)) ||
-			!schema_watch(table, &now->source, &f->setup.memories->notes, moved, err))
+			!schema_watch(table, &now->source, &f->setup.memories->notes, moved, err) ||
+			!look_at_defaults(f, table, &now->source, moved, err))
 			return false;
 	}
 	return true;

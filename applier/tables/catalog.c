@@ -63,6 +63,7 @@ source_column_free(struct source_column *column)
 	free(column->base_schema);
 	free(column->base_name);
 	free(column->base_formatted);
+	free(column->default_sql);
 }
 
 void

@@ -38,7 +38,8 @@ struct source_column {
 	int primary_position;  /* 1 … in the primary key, 0 outside */
 	int identity_position; /* 1 … in the replica identity index, 0 outside */
 	int unique_position;   /* 1 … in the best unique index over NOT NULL columns, 0 outside */
-	uint32_t version;	   /* xmin of its row in pg_attribute: whoever alters the column writes it anew */
+	char *default_sql; /* SQL as it stands; NULL: none; "": the target's is not known, see schema_default.h */
+	uint32_t version;  /* xmin of its row in pg_attribute: whoever alters the column writes it anew */
 
 	/* Set by target_read_catalog(): the destination has a type of this schema and name … */
 	bool exists_at_target;

@@ -11,15 +11,15 @@
 /* ---- text */
 
 static void
-put_name(struct buffer *out, const char *name)
+put_text(struct buffer *out, const char *text)
 {
-	for (; *name; name++) {
-		if (*name == '\n')
+	for (; *text; text++) {
+		if (*text == '\n')
 			buffer_printf(out, "\\n");
-		else if (*name == '\\')
+		else if (*text == '\\')
 			buffer_printf(out, "\\\\");
 		else
-			buffer_put_u8(out, (uint8_t) *name);
+			buffer_put_u8(out, (uint8_t) *text);
 	}
 }
 
@@ -34,23 +34,27 @@ table_definition_put(struct buffer *out, const struct source_table *source)
 		buffer_printf(out, "\n%d %u %d %s%s- %d %d %d %u ", column->attnum, column->type, column->typmod,
 					  column->not_null ? "n" : "", column->generated ? "g" : "", column->primary_position,
 					  column->identity_position, column->unique_position, column->version);
-		put_name(out, column->name);
+		put_text(out, column->name);
+		if (!column->default_sql)
+			continue;
+		buffer_printf(out, "\n=");
+		put_text(out, column->default_sql);
 	}
 }
 
 static char *
-parse_name(const char *text, size_t len)
+parse_text(const char *from, size_t len)
 {
-	char *name = catalog_alloc(len + 1, 1);
+	char *text = catalog_alloc(len + 1, 1);
 	size_t out = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '\\' && i + 1 < len)
-			name[out++] = text[++i] == 'n' ? '\n' : text[i];
+		if (from[i] == '\\' && i + 1 < len)
+			text[out++] = from[++i] == 'n' ? '\n' : from[i];
 		else
-			name[out++] = text[i];
+			text[out++] = from[i];
 	}
-	return name;
+	return text;
 }
 
 static bool
@@ -67,7 +71,23 @@ parse_column(const char *line, size_t len, struct source_column *column)
 		return false;
 	column->not_null = strchr(flags, 'n') != NULL;
 	column->generated = strchr(flags, 'g') != NULL;
-	column->name = parse_name(line + at + 1, len - (size_t) at - 1);
+	column->name = parse_text(line + at + 1, len - (size_t) at - 1);
+	return true;
+}
+
+/* A column, or the default of the one before. */
+static bool
+parse_line(const char *line, size_t len, struct source_table *source)
+{
+	struct source_column *last = source->column_count ? &source->columns[source->column_count - 1] : NULL;
+
+	if (*line == '=' && last && !last->default_sql) {
+		last->default_sql = parse_text(line + 1, len - 1);
+		return true;
+	}
+	if (!parse_column(line, len, &source->columns[source->column_count]))
+		return false;
+	source->column_count++;
 	return true;
 }
 
@@ -103,8 +123,7 @@ table_definition_parse(const char *text, struct source_table *source)
 	source->columns = catalog_alloc(count_lines(text), sizeof *source->columns);
 	while (ok && (line = strchr(line, '\n'))) {
 		line++;
-		ok = parse_column(line, strcspn(line, "\n"), &source->columns[source->column_count]);
-		source->column_count += ok;
+		ok = parse_line(line, strcspn(line, "\n"), source);
 	}
 	if (!ok)
 		source_table_free(source);
@@ -260,6 +279,28 @@ table_definition_copy_type(struct source_column *to, const struct source_column 
 }
 
 void
+table_definition_copy_default(struct source_column *to, const struct source_column *from)
+{
+	char *former = to->default_sql;
+
+	to->default_sql = copy_text(from->default_sql);
+	free(former);
+}
+
+void
+table_definition_keep_defaults(struct source_table *source, const struct source_table *before)
+{
+	for (unsigned i = 0; i < source->column_count; i++) {
+		struct source_column *column = &source->columns[i];
+		const struct source_column *same = table_definition_find(before, column->attnum);
+		bool kept = same && same->type == column->type && same->typmod == column->typmod;
+
+		table_definition_copy_default(column,
+									  kept ? same : &(struct source_column){.default_sql = (char[]){""}});
+	}
+}
+
+void
 table_definition_copy(struct source_table *to, const struct source_table *from)
 {
 	*to = *from;
@@ -270,6 +311,7 @@ table_definition_copy(struct source_table *to, const struct source_table *from)
 	for (unsigned i = 0; i < from->column_count; i++) {
 		to->columns[i] = from->columns[i];
 		to->columns[i].name = copy_text(from->columns[i].name);
+		to->columns[i].default_sql = copy_text(from->columns[i].default_sql);
 		table_definition_copy_type(&to->columns[i], &from->columns[i]);
 	}
 }

@@ -5,7 +5,7 @@
  * Its text is for comparing and for people: a line for the table (format,
  * replica identity, storage), then one for each column: attnum, type OID,
  * typmod, flags, positions in primary key, identity index and unique index,
- * version, name.
+ * version, name.  Where the column has a default, another line follows: = and the expression.
  *
  * `storage` tells whether the server wrote the table anew: an ordinary table's
  * file number; of a partitioned one "OID:file number" of each leaf, by OID, with
@@ -45,6 +45,10 @@ bool table_definition_moved(const struct source_table *before, const struct sour
 
 /* Copies with everything that is known. */
 void table_definition_copy(struct source_table *to, const struct source_table *from);
+void table_definition_copy_default(struct source_column *to, const struct source_column *from);
+/* Where the target stands at another definition from here on, its defaults are still those of before; those of new columns,
+ * and of columns with another type, are not known. */
+void table_definition_keep_defaults(struct source_table *source, const struct source_table *before);
 /* Takes over what is known of the type. */
 void table_definition_copy_type(struct source_column *to, const struct source_column *from);
 

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "dialect/ddl.h"
+#include "servers/missing_columns.h"
 #include "servers/source_definition.h"
 #include "state/state_install.h"
 #include "verbs.h"
@@ -21,13 +22,15 @@ read_schemas(struct connection *destination, struct string_list *schemas, struct
 }
 
 static bool
-put_statements(struct buffer *sql, const struct verb_ends *ends, struct arena *memory, struct error *err)
+put_statements(struct buffer *sql, const struct config *config, const struct verb_ends *ends,
+			   struct arena *memory, struct error *err)
 {
 	struct string_list schemas = {0};
 
 	if (!state_install_put(ends->destination, ends->dialect, sql, err) ||
 		!read_schemas(ends->destination, &schemas, memory, err))
 		return false;
+	missing_columns_put(sql, config, &ends->catalog);
 	ddl_put_create(sql, ends->dialect, &ends->catalog, &schemas);
 	return true;
 }
@@ -46,7 +49,7 @@ verb_schema(struct loop *loop, const struct config *config, const struct command
 	done = verb_open_source(&ends, loop, config, err) && verb_open_destination(&ends, loop, config, err) &&
 		   (config = verb_select_tables(&ends, config, err)) && verb_read_catalog(&ends, config, err) &&
 		   definition_read(ends.source, ends.destination, config, &ends.catalog, err) &&
-		   put_statements(&sql, &ends, &memory, err);
+		   put_statements(&sql, config, &ends, &memory, err);
 	if (done && sql.len > 0)
 		fwrite(sql.data, 1, sql.len, stdout);
 	buffer_fini(&sql);

@@ -145,7 +145,7 @@ sub refused
 	my $table = 'refused_' . ++$n;
 	$t->source_sql("CREATE TABLE $table ($source)");
 	target("CREATE TABLE $table ($target)") if $target;
-	$t->configure({ schema => { create => JSON::PP::false }, tables => { include => ["public.$table"] } });
+	$t->configure({ schema => { create => JSON::PP::false, changes => 'stop' }, tables => { include => ["public.$table"] } });
 	my $result = $t->fails_like([ 'run', '--until', 'current' ], 3, qr/public\.$table|check/, $name);
 	like($result->{stderr}, $pattern, "$name: says what");
 }

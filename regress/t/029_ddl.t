@@ -90,6 +90,27 @@ follows('a new default after it', 'public.steady', q{ALTER TABLE steady ALTER b 
 follows('several tables in one transaction', 'public.nulls', q{
 	BEGIN; INSERT INTO nulls VALUES (40, 'x'); ALTER TABLE moved ADD COLUMN c int; INSERT INTO moved VALUES (40, 'x', 1, NULL, 1); ALTER TABLE nulls ADD COLUMN c int DEFAULT 1; INSERT INTO nulls VALUES (41); INSERT INTO moved VALUES (41); COMMIT});
 
+# Defaults, for those who write at the destination: also those of columns that came.
+sub defaults_of
+{
+	my ($sql) = @_;
+	return $sql->(q{SELECT string_agg(attname || ' ' || pg_get_expr(adbin, adrelid), ', ' ORDER BY attname) FROM pg_attrdef
+		JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum WHERE adrelid = 'added'::regclass AND attname <> 'refused'});
+}
+sub defaults_ok
+{
+	my ($name) = @_;
+	is(defaults_of(\&target), defaults_of(sub { $t->source_sql(@_) }), "$name: the target's defaults are the source's");
+}
+defaults_ok('columns that came');
+follows('defaults', 'public.added', q{
+	ALTER TABLE added ALTER a SET DEFAULT 'it''s', ALTER c DROP DEFAULT, ALTER d SET DEFAULT upper('x'), ADD COLUMN refused int;
+	CREATE FUNCTION lacking() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER TABLE added ALTER refused SET DEFAULT lacking()});
+defaults_ok('followed');
+like($t->log, qr/added: the column refused goes without its default public.lacking\(\)/, 'what the destination refuses is said');
+follows('another type with a default', 'public.added', q{ALTER TABLE added ALTER a TYPE varchar(1000)}, copied => 1);
+defaults_ok('after another type');
+
 # The key: rows are found by the new one from there on.
 follows('another primary key', 'public.keyed', q{
 	ALTER TABLE keyed DROP CONSTRAINT keyed_pkey, ALTER b SET NOT NULL, ADD PRIMARY KEY (id, b); INSERT INTO keyed VALUES (1, 'again', 100); UPDATE keyed SET a = 'x' WHERE b = 100; DELETE FROM keyed WHERE id = 2});
@@ -116,10 +137,11 @@ is($t->stop, 0, 'the program ends when it is told to');
 # While it is down definitions change, and rows before and after.
 $t->source_sql(q{
 	UPDATE downtime SET b = -b; ALTER TABLE downtime ADD COLUMN c int DEFAULT 3; UPDATE downtime SET c = id WHERE id < 9; INSERT INTO downtime (id) VALUES (100); ALTER TABLE downtime RENAME a TO aa; ALTER TABLE downtime DROP COLUMN at;
-	UPDATE downtime SET aa = 'x' WHERE id = 100; ALTER TABLE downtime RENAME TO uptime; INSERT INTO uptime VALUES (101);
+	ALTER TABLE added ALTER a DROP DEFAULT, ALTER c SET DEFAULT 12; UPDATE downtime SET aa = 'x' WHERE id = 100; ALTER TABLE downtime RENAME TO uptime; INSERT INTO uptime VALUES (101);
 	UPDATE retyped SET b = 7; ALTER TABLE retyped ALTER b TYPE text; UPDATE retyped SET b = 'nine' WHERE id < 5});
 $t->run_ok('run', '--until', 'current');
 $t->all_equal_ok('public.uptime', 'public.retyped', 'public.rewritten', 'public.added', 'public.renamed', 'public."Other name"');
 same_columns_ok('public.uptime', 'downtime');
+defaults_ok('downtime');
 
 done_testing();

@@ -130,4 +130,35 @@ $t->source_sql('CREATE TABLE empty (id int PRIMARY KEY)');
 $t->poll_ok(sub { target(q{SELECT count(*) FROM pg_class WHERE relname = 'empty'}) }, 'a table without a row as well');
 is($t->stop, 0, 'the program ends at last');
 
+# ---- a target that lacks columns when its table comes to the task
+sub lacking
+{
+	my ($changes, $copy) = @_;
+	$t->configure({ task => "lacking_$changes", tables => { include => ['public.lacking'] }, schema => { changes => $changes, create => 'false' }, initial_copy => $copy // { mode => 'full' } });
+}
+$t->source_sql(q{CREATE TABLE lacking (id int PRIMARY KEY, a text, n int NOT NULL DEFAULT 7, "at" date); INSERT INTO lacking VALUES (1, 'x', 1, '2024-01-01')});
+target('CREATE TABLE lacking (id int PRIMARY KEY, a text)');
+lacking('stop');
+$t->fails_like([ 'run', '--until', 'current' ], 3, qr/lacks columns of public\.lacking: add n integer, at date/, 'lacking, stop');
+lacking('ignore');
+like($t->run_ok('check')->{stdout}, qr/^warning +columns +public\.lacking: .*whose data is not synchronised.*: n integer, at date$/m, 'lacking, ignore: a warning');
+$t->run_ok('run', '--until', 'current');
+$t->source_sql(q{UPDATE lacking SET a = 'y', n = 2});
+$t->run_ok('run', '--until', 'current');
+is(target('SELECT * FROM lacking'), '1|y', 'lacking, ignore: goes on with the columns both have');
+$t->run_ok('drop');
+lacking('follow', { existing => 'append' });
+target('UPDATE lacking SET id = 2');
+like($t->run_ok('check')->{stdout}, qr/^warning +columns +public\.lacking: .*which run will add: n integer, at date; rows that are there/m, 'lacking, follow, append: a warning');
+is(scalar(() = $t->run_ok('schema')->{stdout} =~ /^ALTER TABLE "public"\."lacking" ADD COLUMN .*;$/mg), 2, 'lacking, follow: schema says so');
+$t->run_ok('run', '--until', 'current');
+is(target('SELECT id, n, "at" FROM lacking ORDER BY id'), "1|2|2024-01-01\n2|7|", 'lacking, follow: the columns are added, with their default in what was there');
+$t->run_ok('drop');
+target('DROP TABLE lacking; CREATE TABLE lacking (id int PRIMARY KEY)');
+lacking('follow');
+like($t->run_ok('check')->{stdout}, qr/^ok +columns +public\.lacking: .*which run will add: a text, n integer, at date$/m, 'lacking, follow: no warning for an empty target');
+$t->run_ok('run', '--until', 'current');
+$t->equal_ok('public.lacking');
+is(target(q{SELECT attnotnull FROM pg_attribute WHERE attrelid = 'lacking'::regclass AND attname = 'n'}), 't', 'lacking, follow: with NOT NULL');
+
 done_testing();

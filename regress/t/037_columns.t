@@ -110,7 +110,7 @@ sub refused
 {
 	my ($override, $pattern, $name) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$t->configure({ tables => { include => [ $override->{source} ], overrides => [ { target => 'fresh.t', %$override } ] } });
+	$t->configure({ schema => { changes => 'stop' }, tables => { include => [ $override->{source} ], overrides => [ { target => 'fresh.t', %$override } ] } });
 	my $result = $t->sluice('check');
 	is($result->{status}, 3, "$name: refused");
 	like($result->{stdout}, $pattern, "$name: says what");

@@ -310,6 +310,8 @@ test_text(void **state)
 	f->before.storage = TEXT("4711");
 	f->before_columns[1].name = TEXT(" two\nlines \\n ");
 	f->before_columns[2].version = 4000000000;
+	f->before_columns[0].default_sql = TEXT("'a\n\\'");
+	f->before_columns[2].default_sql = TEXT("");
 	buffer_init(&text, 4096, NULL, NULL);
 	table_definition_put(&text, &f->before);
 	buffer_put_u8(&text, '\0');
@@ -320,12 +322,16 @@ test_text(void **state)
 	assert_string_equal(read.storage, "4711");
 	assert_true(table_definition_same(&read, &f->before));
 	assert_int_equal(read.columns[2].version, 4000000000);
+	assert_string_equal(read.columns[0].default_sql, "'a\n\\'");
+	assert_null(read.columns[1].default_sql);
+	assert_string_equal(read.columns[2].default_sql, "");
 	assert_false(table_definition_moved(&f->before, &read));
 	source_table_free(&read);
 	buffer_fini(&text);
 	assert_false(table_definition_parse("", &read));
 	assert_false(table_definition_parse("2 d 1", &read));
 	assert_false(table_definition_parse("1 d 1\n1 23", &read));
+	assert_false(table_definition_parse("1 d 1\n=7", &read));
 }
 
 static void

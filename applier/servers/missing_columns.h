@@ -1,0 +1,26 @@
+/*
+ * Columns that an existing target lacks when its table becomes one of the
+ * task's: with `schema.changes: follow` they are added.
+ *
+ * Rows that the target has already get the column's default there, or NULL.
+ */
+#ifndef SLUICE_MISSING_COLUMNS_H
+#define SLUICE_MISSING_COLUMNS_H
+
+#include "base/config.h"
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "tables/catalog.h"
+
+/* Whether the target of the table, which was never copied, gets what it lacks. */
+bool missing_columns_wanted(const struct config *config, const struct table *table);
+/* Whether rows of others may be in the target when it gets them. */
+bool missing_columns_meet_rows(const struct config *config);
+
+/* The statements, as text for people. */
+void missing_columns_put(struct buffer *sql, const struct config *config, const struct catalog *catalog);
+/* Adds them, and reads the targets again; what the destination refuses of a default is logged. */
+MUST_CHECK bool missing_columns_add(struct connection *destination, const struct dialect *dialect,
+									const struct config *config, struct catalog *catalog, struct error *err);
+
+#endif
