@@ -66,12 +66,15 @@ $(testable): $(filter-out $(BUILD)/applier/verbs/main.o,$(objects))
 	@rm -f $@
 	@ar rcs $@ $^
 
+# The target is named outright: a compiler's cache may write it otherwise than make knows it.
+dependencies = -MMD -MP -MT
+
 $(BUILD)/%.o: $(SRC)/%.c $(BUILD)/settings
 	@mkdir -p $(@D)
-	$(call run,$(<:$(SRC)/%=%),$(CC) $(applier_cppflags) $(CPPFLAGS) $(applier_cflags) -MMD -MP -c -o $@ $<)
+	$(call run,$(<:$(SRC)/%=%),$(CC) $(applier_cppflags) $(CPPFLAGS) $(applier_cflags) $(dependencies) $@ -c -o $@ $<)
 
 # Rewritten only when a build with other settings follows, which then rebuilds all.
-settings = $(CC) $(CPPFLAGS) $(applier_cflags) $(VERSION) $(shell $(PG_CONFIG) --version --pgxs)
+settings = $(CC) $(CPPFLAGS) $(applier_cflags) $(dependencies) $(VERSION) $(shell $(PG_CONFIG) --version --pgxs)
 $(BUILD)/settings: FORCE
 	@mkdir -p $(@D)
 	@echo '$(settings)' | cmp -s - $@ || echo '$(settings)' > $@
