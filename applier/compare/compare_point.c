@@ -169,6 +169,21 @@ name_slot(struct compare_point *point)
 	snprintf(point->slot, sizeof point->slot, "sluice_compare_%d", connection_backend_pid(point->snapshot));
 }
 
+/* Who waits for others' transactions does not notice that his client has gone, and the slot holds back the log. */
+static void
+cancel_slot(struct compare_point *point)
+{
+	char pid[16];
+	struct param param = param_text(pid);
+	struct error ignored;
+
+	snprintf(pid, sizeof pid, "%d", connection_backend_pid(point->snapshot));
+	if (!connection_execute(point->source, "SELECT pg_catalog.pg_cancel_backend($1)", &param, 1, NULL,
+							&ignored))
+		log_warning("the slot %s stays until the transactions have ended that are open at the source",
+					point->slot);
+}
+
 /* Its position is known exactly: what committed before the slot's is in it, and nothing else. */
 static bool
 snapshot_of_slot(struct compare_point *point, char *snapshot, size_t snapshot_bytes, struct error *err)
@@ -190,6 +205,8 @@ snapshot_of_slot(struct compare_point *point, char *snapshot, size_t snapshot_by
 	buffer_put_u8(&sql, '\0');
 	ok = connection_execute(point->snapshot, (const char *) sql.data, NULL, 0, &res, err);
 	buffer_fini(&sql);
+	if (!ok && err->class == ERROR_STOPPED)
+		cancel_slot(point);
 	if (!ok)
 		return error_context(err, "making the temporary slot");
 	ok = lsn_parse(result_text(res, 0, 1), &point->source_lsn) ||

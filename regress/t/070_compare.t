@@ -131,10 +131,23 @@ compare(0, 'resumed');
 $t->kill9;
 compare(0, 'killed');
 
-# ---- a partition with rows, attached when the source's snapshot has been taken
+# ---- interrupted while it waits for a transaction at the source
 
 $t->start;
 $t->wait_applied_ok;
+my $open = SluiceTest::hold($t->source_conninfo, 'UPDATE late SET id = 5000 WHERE id = 2');
+my $slots = q{SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'sluice_compare%'};
+my $stopped = IPC::Run::start([ $t->program, 'compare', '-c', $t->{config} ], '>', \my $nothing, '2>', \my $why);
+ok(SluiceTest::poll(sub { $t->source_sql($slots) == 1 }), 'it makes its slot');
+$stopped->signal('INT');
+$stopped->finish;
+is($stopped->full_result(0) >> 8, 1, 'interrupted it fails');
+like($why, qr/^sluice: stopped before the comparison was done$/m, 'and says so');
+ok(SluiceTest::poll(sub { $t->source_sql($slots) == 0 }), 'its slot does not wait for the transaction');
+SluiceTest::release($open);
+
+# ---- a partition with rows, attached when the source's snapshot has been taken
+
 my $file_of_all = $t->{config};
 my $held = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE kinds');
 $t->configure({ %$configuration, initial_copy => { jobs => 1 } }, 'one.yaml');
