@@ -159,6 +159,7 @@ stream_to(struct session *s, uint64_t until, bool copies_beside, struct error *e
 		.memories = &s->memories,
 		.progress = &s->progress,
 		.copies_beside = copies_beside,
+		.at_commit = &s->at_commit,
 		.strangers = s->until.kind == UNTIL_STOPPED ? &s->strangers : NULL,
 		.triggers_fire = !s->triggers_off,
 		.until = until,

@@ -32,6 +32,7 @@ struct session {
 	struct steering steering;
 	bool paused; /* written down as the phase */
 	struct newcomers newcomers;
+	bool at_commit;		/* the source failed at sending transactions in progress */
 	bool strangers;		/* the stream has mentioned tables that the catalog lacks */
 	int64_t looked_ms;	/* for new tables */
 	bool copies_beside; /* the attempt's tables that wait for a copy get it while the others stream */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/sql.h"
@@ -55,6 +56,7 @@ struct stream {
 	uint64_t keepalive_lsn; /* the source has sent everything up to here */
 	bool heartbeat_due;
 	bool slot_look_due; /* for what WAL it retains */
+	bool streams_open;	/* transactions in progress are sent, too */
 	bool stopping;
 	int64_t stop_deadline_ms;
 	bool failed;
@@ -123,10 +125,22 @@ on_keepalive(void *arg, uint64_t wal_end)
 	want_turn(s);
 }
 
+/*
+ * Some servers cannot decode a transaction in progress that they decode well once it has ended: PostgreSQL 18
+ * loses the table that a subtransaction altered and rolled back ("could not map filenumber").
+ */
 static void
 on_ended(void *arg, const struct error *err)
 {
-	fail(arg, err);
+	struct stream *s = arg;
+	struct error retry = *err;
+
+	if (s->streams_open && strcmp(err->sqlstate, "XX000") == 0) {
+		*s->setup->at_commit = true;
+		retry.class = ERROR_RETRY;
+		(void) error_hint(&retry, "Large transactions are received at their commit from here on.");
+	}
+	fail(s, &retry);
 }
 
 static void
@@ -471,7 +485,7 @@ can_spill(const struct stream_setup *setup)
 {
 	struct error err;
 
-	if (connection_server_version(setup->source) < 140000)
+	if (*setup->at_commit || connection_server_version(setup->source) < 140000)
 		return false;
 	if (spill_prepare(setup->config->apply.spill_directory, &err))
 		return true;
@@ -498,7 +512,8 @@ start(struct stream *s)
 	put_operations(&operations, setup);
 	put_text_tables(&text, setup->catalog);
 	put_filters(&filters, setup->catalog);
-	if (can_spill(setup)) {
+	s->streams_open = can_spill(setup);
+	if (s->streams_open) {
 		options[2 * pairs] = "streaming";
 		options[2 * pairs++ + 1] = "on";
 	}

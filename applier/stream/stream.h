@@ -37,6 +37,7 @@ struct stream_setup {
 	struct fold_memories *memories;
 	const struct progress *progress;
 	bool *strangers;	/* see fold.h */
+	bool *at_commit;	/* large transactions are not received before; set when the source fails at it */
 	bool copies_beside; /* tables that wait for a copy get it while the others stream */
 	bool triggers_fire; /* at the destination, in spite of us */
 	uint64_t until;		/* ends once everything up to here is durable; 0: never */

@@ -128,6 +128,9 @@ $t->source_sql(q{
 $t->wait_applied_ok('a table altered in the transaction');
 $t->equal_ok('public.altered');
 push @tables, 'public.altered';
+# PostgreSQL 18 fails at it while the transaction is open, and all come at their commit until the next start.
+is($t->stop, 0, 'the run ends');
+$t->start;
 
 # ---- killed in the middle
 
