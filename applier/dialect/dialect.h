@@ -44,8 +44,15 @@ struct dialect {
 	/* Un-analyzed staging tables mislead the planner for append-optimized targets. */
 	bool analyze_staging;
 
+	/* The planner goes by the last ANALYZE, which nobody makes but us; see statistics.h. */
+	bool analyze_targets;
+
 	/* Nobody vacuums the progress row but us. */
 	bool vacuum_progress;
+
+	/* Around a statement that is to be planned without nested loops, which the session prefers elsewhere. */
+	const char *without_nested_loops;
+	const char *with_nested_loops;
 
 	/* Up to this many rows of a table are inserted or deleted by statements of
 	 * their own: that takes the server less time than a COPY or an array of keys,

@@ -33,6 +33,11 @@ enum table_storage dialect_greenplum_storage(const struct table *table);
 	" ('enable_nestloop', 'on'), ('random_page_cost', '1.1'), ('gp_autostats_mode', 'none'),"                \
 	" ('gp_autostats_mode_in_functions', 'none'), ('gp_enable_relsize_collection', 'on')) v (name, value)"   \
 	" ON v.name = s.name"                                                                                    \
-	" WHERE s.source <> 'client';"
+	" WHERE s.source <> 'client';"                                                                           \
+	"SELECT set_config('sluice.enable_nestloop', current_setting('enable_nestloop'), false);"
+
+#define DIALECT_GREENPLUM_WITHOUT_NESTED_LOOPS "SET LOCAL enable_nestloop = off"
+#define DIALECT_GREENPLUM_WITH_NESTED_LOOPS                                                                  \
+	"SELECT set_config('enable_nestloop', current_setting('sluice.enable_nestloop'), true)"
 
 #endif

@@ -29,6 +29,9 @@ const struct dialect dialect_greenplum6 = {
 	.has_segments = true,
 	.few_rows = 2,
 	.analyze_staging = true,
+	.analyze_targets = true,
+	.without_nested_loops = DIALECT_GREENPLUM_WITHOUT_NESTED_LOOPS,
+	.with_nested_loops = DIALECT_GREENPLUM_WITH_NESTED_LOOPS,
 	.vacuum_progress = true,
 	.catalog =
 		{

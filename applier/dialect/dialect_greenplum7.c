@@ -32,6 +32,9 @@ const struct dialect dialect_greenplum7 = {
 	.has_replication_role = true,
 	.has_declarative_partitions = true,
 	.analyze_staging = true,
+	.analyze_targets = true,
+	.without_nested_loops = DIALECT_GREENPLUM_WITHOUT_NESTED_LOOPS,
+	.with_nested_loops = DIALECT_GREENPLUM_WITH_NESTED_LOOPS,
 	.vacuum_progress = true,
 	.catalog =
 		{

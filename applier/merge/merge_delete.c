@@ -209,6 +209,16 @@ put_counted_delete(struct merge_builder *b)
 	put_row_addresses(b, " AND ", "= x.");
 }
 
+/* Nested loops compare each row with each where the planner takes the target for small. */
+static void
+put_planner_setting(struct merge_builder *b, const char *setting)
+{
+	if (!setting)
+		return;
+	put(b, setting);
+	merge_builder_step(b, MERGE_STATEMENT);
+}
+
 void
 merge_delete_counts(struct merge_builder *b)
 {
@@ -225,8 +235,10 @@ merge_delete_counts(struct merge_builder *b)
 	put(b, "ANALYZE ");
 	merge_builder_staging(b, "counts");
 	merge_builder_step(b, MERGE_STATEMENT);
+	put_planner_setting(b, b->dialect->without_nested_loops);
 	put_counted_delete(b);
 	step = merge_builder_step(b, MERGE_STATEMENT);
 	step->expected_rows = rows;
 	step->mismatch = "rows to delete are not in the target as the source had them";
+	put_planner_setting(b, b->dialect->with_nested_loops);
 }

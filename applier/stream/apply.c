@@ -10,6 +10,7 @@
 #include "lsn.h"
 #include "merge/merge_plan.h"
 #include "merge/stagings.h"
+#include "merge/statistics.h"
 #include "state/progress.h"
 #include "tables/mapping.h"
 
@@ -25,6 +26,8 @@
 enum apply_phase {
 	APPLY_IDLE,
 	APPLY_BEGINNING,
+	APPLY_LOOKING, /* at targets of which the planner may have a wrong idea, … */
+	APPLY_LOOKED,  /* … to analyze them */
 	APPLY_TRUNCATING,
 	APPLY_RESTARTING, /* TRUNCATE … RESTART IDENTITY */
 	APPLY_DELETING,	  /* … of all tables, … */
@@ -68,10 +71,12 @@ struct apply {
 	struct merge_step *end;	  /* where that net's steps of this phase are over; NULL: with the last */
 	unsigned in_flight;
 	struct stagings stagings;
+	struct statistics statistics;
 	int64_t commits;
 };
 
 static void go_on(struct apply *apply);
+static void take_looks(struct apply *apply, const struct result *res);
 static bool can_redo(const struct task *task, const struct error *err);
 static void redo_in_bulk(struct apply *apply);
 
@@ -90,6 +95,7 @@ apply_create(struct connection *destination, const struct dialect *dialect, cons
 	apply->done = done;
 	apply->arg = arg;
 	stagings_init(&apply->stagings);
+	statistics_init(&apply->statistics);
 	connection_allow_pipelining(destination);
 	return apply;
 }
@@ -101,6 +107,7 @@ apply_destroy(struct apply *apply)
 		return;
 	batch_destroy(apply->batch);
 	stagings_fini(&apply->stagings);
+	statistics_fini(&apply->statistics);
 	free(apply->task);
 	free(apply);
 }
@@ -259,6 +266,8 @@ on_done(void *arg, const struct result *res, const struct error *err)
 			fail(apply, task, err);
 	} else if (!check_result(task, res, &own)) {
 		fail(apply, task, &own);
+	} else if (task->phase == APPLY_LOOKING) {
+		take_looks(apply, res);
 	} else if (apply->in_flight <= IN_FLIGHT_MAX / 2) {
 		go_on(apply);
 	}
@@ -307,6 +316,47 @@ redo_in_bulk(struct apply *apply)
 	stagings_init(&apply->stagings);
 	apply->phase = APPLY_ROLLING_BACK;
 	query(apply, "ROLLBACK");
+}
+
+/* ---- the planner's idea of the targets */
+
+static bool
+look(struct apply *apply)
+{
+	struct buffer sql;
+	bool any;
+
+	sql_init(&sql);
+	any = statistics_put_look(&apply->statistics, apply->batch, &sql);
+	if (any)
+		query(apply, sql_text(&sql));
+	buffer_fini(&sql);
+	return any;
+}
+
+static void
+analyze(struct apply *apply)
+{
+	struct buffer sql;
+
+	sql_init(&sql);
+	for (unsigned i = 0; i < apply->batch->net_count; i++) {
+		buffer_reset(&sql);
+		if (statistics_put_analyze(&apply->statistics, apply->batch->nets[i], &sql))
+			query(apply, sql_text(&sql));
+	}
+	buffer_fini(&sql);
+}
+
+static void
+take_looks(struct apply *apply, const struct result *res)
+{
+	for (unsigned row = 0; row < result_rows(res); row++)
+		statistics_take(&apply->statistics, (uint32_t) result_int(res, row, 0), result_int(res, row, 1),
+						result_bool(res, row, 2));
+	apply->phase = APPLY_TRUNCATING;
+	analyze(apply);
+	go_on(apply);
 }
 
 /* ---- TRUNCATE */
@@ -505,7 +555,10 @@ ask(struct apply *apply)
 		if (apply->began_here)
 			query(apply, "BEGIN");
 		apply->in_transaction = true;
-		apply->phase = APPLY_TRUNCATING;
+		apply->phase = apply->dialect->analyze_targets ? APPLY_LOOKING : APPLY_TRUNCATING;
+		return true;
+	case APPLY_LOOKING:
+		apply->phase = look(apply) ? APPLY_LOOKED : APPLY_TRUNCATING;
 		return true;
 	case APPLY_TRUNCATING:
 		truncate(apply, false);

@@ -29,6 +29,7 @@ $t->source_sql(q{
 	CREATE TABLE floats (id int PRIMARY KEY, c cube, k kept, a as_text, s span, f float8, n int);
 	INSERT INTO floats SELECT i, cube(ARRAY[0.1, v]), ROW(v, 't'), ROW(v, NULL), span(v - 1, v), v, i FROM unnest(ARRAY[0.1, 0.30000000000000004, 1e-300, 2 / 3.0::float8, 1.7976931348623157e308]) WITH ORDINALITY u (v, i);
 });
+$t->source_sql('CREATE TABLE grown (id int PRIMARY KEY, v text); CREATE TABLE grown_keyless (a int, b text); ALTER TABLE grown_keyless REPLICA IDENTITY FULL');
 
 # Targets that sluice does not make.
 my $ao = $six ? 'WITH (appendonly = true, orientation = column, compresstype = zlib)' : 'USING ao_column';
@@ -86,6 +87,16 @@ change('many changes', q{
 	UPDATE T_keyless SET a = a + 1 WHERE a < 4; DELETE FROM T_keyless WHERE b IS NULL
 });
 change('truncate', q{TRUNCATE T, T_keyless; INSERT INTO T SELECT i, 0, 'after' FROM generate_series(1, 5) i; INSERT INTO T_keyless VALUES (1, 'after')});
+
+# The planner learns how large targets have become that were empty when they were copied.
+$t->source_sql("INSERT INTO $_ SELECT i, 'many rows' FROM generate_series(1, 60000) i") for qw(grown grown_keyless);
+$t->wait_applied_ok('tables grow');
+$t->source_sql('DELETE FROM grown WHERE id % 1000 = 0; DELETE FROM grown_keyless WHERE a % 1000 = 0');
+$t->wait_applied_ok('and change');
+$t->all_equal_ok('public.grown', 'public.grown_keyless');
+cmp_ok($t->destination_sql("SELECT reltuples::bigint FROM pg_class WHERE oid = 'public.$_'::regclass"), '>=', 59000, "the planner knows the size of $_")
+	for qw(grown grown_keyless);
+
 is($t->stop, 0, 'it stops');
 is($t->destination_sql("SELECT count(*) FROM premade WHERE mine = 'm'"), 5, 'a column of the target alone has its default');
 
