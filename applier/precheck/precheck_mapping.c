@@ -143,6 +143,9 @@ precheck_mapping(struct precheck_context *c, const struct table *table)
 {
 	const struct table_override *override = table->override;
 
+	if (table->source.column_count == 0)
+		precheck_add(c, CHECK_FAILED, "columns", precheck_table_name(c, table),
+					 "it has no columns: leave it out by tables.exclude");
 	for (unsigned i = 0; override && i < override->columns.count; i++)
 		check_name(c, table, "columns", override->columns.items[i]);
 	if (override) {

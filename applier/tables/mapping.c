@@ -235,14 +235,29 @@ is_refused_value(const struct error *err)
 		   (strcmp(state, "42601") == 0 && strstr(err->message, "COPY "));
 }
 
+static void
+explain_collision(const struct table *table, struct error *err)
+{
+	if (table->state == TABLE_WAITING || table->state == TABLE_COPYING)
+		error_hint(
+			err,
+			"%s share the target, and their keys must not collide: change the row in %s.%s, keep it out by"
+			" tables.overrides[].where, or give the tables targets of their own.",
+			table->shared_with, table->source.schema, table->source.name);
+	else
+		error_hint(
+			err,
+			"%s share the target, and their keys must not collide; what was logged stays so: take one of"
+			" them out with \"sluice table remove\", or start afresh with \"sluice drop\" when no key is"
+			" there twice.",
+			table->shared_with);
+}
+
 void
 mapping_explain_refusal(const struct table *table, struct error *err)
 {
 	if (table->shared_with && strcmp(err->sqlstate, UNIQUE_VIOLATION) == 0)
-		error_hint(err,
-				   "%s share the target, and their keys must not collide: change one of the two rows, keep"
-				   " one out by tables.overrides[].where, or give the tables targets of their own.",
-				   table->shared_with);
+		explain_collision(table, err);
 	else if (!err->hint[0] && is_refused_value(err))
 		error_hint(err,
 				   "Alter %s.%s so that it takes the value, then start again: it goes on from where it"

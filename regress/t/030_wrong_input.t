@@ -189,12 +189,15 @@ subtest 'the selection' => sub {
 subtest 'identity and key' => sub {
 	$t->source_sql(q{
 		CREATE TABLE bare (a int, b text);
+		CREATE TABLE hollow ();
+		ALTER TABLE hollow REPLICA IDENTITY FULL;
 		CREATE TABLE nothing (id int PRIMARY KEY);
 		ALTER TABLE nothing REPLICA IDENTITY NOTHING;
 	});
 	$bare = { tables => { include => ['public.bare'] } };
 	check_fails($bare, qr/public\.bare: it has no replica identity .*ALTER TABLE public\.bare REPLICA IDENTITY FULL/,
 		'a table without identity');
+	check_fails({ tables => { include => ['public.hollow'] } }, qr/public\.hollow: it has no columns/, 'no columns');
 	check_fails({ tables => { include => ['public.nothing'] } }, qr/public\.nothing: it has no replica identity/,
 		'identity nothing');
 	$t->configure({ %$bare, operations => ['insert'] });
