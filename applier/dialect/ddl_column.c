@@ -19,16 +19,41 @@ keeps_type(const struct source_column *column)
 	return column->exists_at_target && means_the_same(column);
 }
 
+/* What follows the schema in a type as format_type() writes it: ".geometry(Point,4326)". */
+static const char *
+behind_schema(const char *formatted)
+{
+	bool quoted = false;
+
+	for (; *formatted && (quoted || *formatted != '.'); formatted++)
+		if (*formatted == '"')
+			quoted = !quoted;
+	return formatted;
+}
+
+static void
+put_base_type(struct buffer *sql, const struct source_column *column, const char *formatted)
+{
+	if (column->schema_at_target) {
+		buffer_put(sql, column->schema_at_target, strlen(column->schema_at_target));
+		formatted = behind_schema(formatted);
+	}
+	buffer_put(sql, formatted, strlen(formatted));
+}
+
 bool
 ddl_put_column_type(struct buffer *sql, const struct source_column *column)
 {
-	const char *type = column->element ? "text[]" : "text";
+	bool domain = column->typtype == 'd';
 
-	if (keeps_type(column))
-		type = column->formatted;
-	else if (column->typtype == 'd' && column->base_exists_at_target && means_the_same(column))
-		type = column->base_formatted;
-	buffer_put(sql, type, strlen(type));
+	if (keeps_type(column) && domain)
+		buffer_put(sql, column->formatted, strlen(column->formatted));
+	else if (keeps_type(column))
+		put_base_type(sql, column, column->formatted);
+	else if (domain && column->base_exists_at_target && means_the_same(column))
+		put_base_type(sql, column, column->base_formatted);
+	else
+		buffer_printf(sql, column->element ? "text[]" : "text");
 	return !keeps_type(column);
 }
 

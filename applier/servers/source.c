@@ -434,7 +434,10 @@ static const char columns_sql[] = DESCRIBE_DOMAIN_BASES
 	"   OR b.typelem IN (SELECT oid FROM portable)),"
 	"  a.atttypmod, a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid"
 	"   AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated),"
-	"  a.attgenerated = 's', a.attidentity, a.xmin, pg_get_expr(d.adbin, d.adrelid)"
+	"  a.attgenerated = 's', a.attidentity, a.xmin, pg_get_expr(d.adbin, d.adrelid),"
+	"  (SELECT x.extname FROM pg_depend m JOIN pg_extension x ON x.oid = m.refobjid WHERE m.deptype = 'e'"
+	"   AND m.classid = 'pg_type'::regclass"
+	"   AND m.objid = CASE WHEN b.typlen = -1 AND b.typelem <> 0 THEN b.typelem ELSE b.oid END)"
 	" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
 	" JOIN pg_namespace tn ON tn.oid = t.typnamespace"
 	" LEFT JOIN bases s ON s.domain = t.oid"
@@ -467,6 +470,7 @@ read_column(struct source_column *column, const struct result *res, unsigned row
 		.identity = result_text(res, row, 18)[0],
 		.version = (uint32_t) result_int(res, row, 19),
 		.default_sql = result_is_null(res, row, 20) ? NULL : catalog_strdup(result_text(res, row, 20)),
+		.extension = result_is_null(res, row, 21) ? NULL : catalog_strdup(result_text(res, row, 21)),
 	};
 }
 

@@ -385,16 +385,24 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 
 /* ---- the types of the source that the destination has */
 
-/* An array is hashed as its elements are; which operator class serves a type: GetDefaultOpClass(), of indexcmds.c. */
+/*
+ * An extension's type may lie in another schema there, and goes before another of
+ * the source's name.  An array is hashed as its elements are; which operator class serves a type:
+ * GetDefaultOpClass(), of indexcmds.c.
+ */
 static const char types_sql[] =
-	"SELECT DISTINCT w.i - 1, e.typtype IN ('e', 'r') OR EXISTS (SELECT 1 FROM pg_opclass o"
+	"SELECT w.i - 1, e.typtype IN ('e', 'r') OR EXISTS (SELECT 1 FROM pg_opclass o"
 	"  JOIN pg_am m ON m.oid = o.opcmethod WHERE m.amname = 'hash' AND o.opcdefault AND (o.opcintype = e.oid"
 	"  OR EXISTS (SELECT 1 FROM pg_cast k WHERE k.castsource = e.oid AND k.casttarget = o.opcintype"
-	"   AND k.castmethod = 'b' AND k.castcontext = 'i')))"
-	" FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w (s, n, i)"
-	" JOIN pg_namespace s ON s.nspname = w.s::name"
-	" JOIN pg_type t ON t.typnamespace = s.oid AND t.typname = w.n::name AND t.typisdefined"
-	" JOIN pg_type e ON e.oid = CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE t.oid END";
+	"   AND k.castmethod = 'b' AND k.castcontext = 'i'))),"
+	" CASE WHEN s.nspname <> w.s::name THEN quote_ident(s.nspname) END"
+	" FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY w (s, n, x, i)"
+	" JOIN pg_type t ON t.typname = w.n::name AND t.typisdefined"
+	" JOIN pg_namespace s ON s.oid = t.typnamespace"
+	" JOIN pg_type e ON e.oid = CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE t.oid END"
+	" LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = e.oid AND d.deptype = 'e'"
+	" LEFT JOIN pg_extension x ON x.oid = d.refobjid AND x.extname = w.x::name"
+	" WHERE s.nspname = w.s::name OR x.oid IS NOT NULL ORDER BY w.i, x.oid IS NOT NULL";
 
 /* Many columns share few types: each type is asked for once. */
 struct types {
@@ -402,12 +410,14 @@ struct types {
 	struct arena scratch;
 	struct keymap numbers; /* schema, NUL, name */
 	struct name_pairs names;
-	bool *exist; /* by number */
+	struct buffer extensions; /* that go with the names; empty: none */
+	bool *exist;			  /* by number */
 	bool *hashable;
+	const char **schemas; /* see source_column.schema_at_target; in `memory` */
 };
 
 static uint32_t
-type_number(struct types *types, const char *schema, const char *name)
+type_number(struct types *types, const char *schema, const char *name, const char *extension)
 {
 	size_t schema_len = strlen(schema) + 1, name_len = strlen(name);
 	char *key = arena_alloc_unaligned(&types->scratch, schema_len + name_len);
@@ -418,9 +428,17 @@ type_number(struct types *types, const char *schema, const char *name)
 	memcpy(key + schema_len, name, name_len);
 	number = keymap_insert(&types->numbers, &types->memory, key, (uint32_t) (schema_len + name_len), &found);
 	arena_reset(&types->scratch);
-	if (!found)
+	if (!found) {
 		name_pairs_add(&types->names, schema, name);
+		sql_array_element(&types->extensions, extension ? extension : "");
+	}
 	return number;
+}
+
+static uint32_t
+base_number(struct types *types, const struct source_column *column)
+{
+	return type_number(types, column->base_schema, column->base_name, column->extension);
 }
 
 static void
@@ -430,8 +448,9 @@ collect_types(struct types *types, const struct catalog *catalog)
 		const struct source_table *source = &catalog->tables[i].source;
 
 		for (unsigned j = 0; j < source->column_count; j++) {
-			type_number(types, source->columns[j].type_schema, source->columns[j].type_name);
-			type_number(types, source->columns[j].base_schema, source->columns[j].base_name);
+			/* Of most columns the same; a domain of an extension's type is not the extension's. */
+			base_number(types, &source->columns[j]);
+			type_number(types, source->columns[j].type_schema, source->columns[j].type_name, NULL);
 		}
 	}
 }
@@ -444,14 +463,42 @@ mark_types(struct types *types, struct catalog *catalog)
 
 		for (unsigned j = 0; j < source->column_count; j++) {
 			struct source_column *column = &source->columns[j];
-			uint32_t base;
+			uint32_t base = base_number(types, column);
 
 			column->exists_at_target =
-				types->exist[type_number(types, column->type_schema, column->type_name)];
-			base = type_number(types, column->base_schema, column->base_name);
+				types->exist[type_number(types, column->type_schema, column->type_name, NULL)];
 			column->base_exists_at_target = types->exist[base];
 			column->unhashable_at_target = types->exist[base] && !types->hashable[base];
+			free(column->schema_at_target);
+			column->schema_at_target = types->schemas[base] ? catalog_strdup(types->schemas[base]) : NULL;
 		}
+	}
+}
+
+static bool
+ask_types(struct types *types, struct connection *destination, struct result **res, struct error *err)
+{
+	struct param params[3];
+
+	sql_array_end(&types->names.schemas);
+	sql_array_end(&types->names.names);
+	sql_array_end(&types->extensions);
+	params[0] = param_text(statement(&types->names.schemas));
+	params[1] = param_text(statement(&types->names.names));
+	params[2] = param_text(statement(&types->extensions));
+	return connection_execute(destination, types_sql, params, 3, res, err);
+}
+
+static void
+read_types(struct types *types, const struct result *res)
+{
+	for (unsigned row = 0; row < result_rows(res); row++) {
+		int64_t number = result_int(res, row, 0);
+
+		types->exist[number] = true;
+		types->hashable[number] = result_bool(res, row, 1);
+		types->schemas[number] =
+			result_is_null(res, row, 2) ? NULL : arena_strdup(&types->memory, result_text(res, row, 2));
 	}
 }
 
@@ -466,20 +513,21 @@ find_types(struct connection *destination, struct catalog *catalog, struct error
 	arena_init(&types.scratch, 1 << 12);
 	keymap_init(&types.numbers);
 	name_pairs_init(&types.names);
+	buffer_init(&types.extensions, STATEMENT_LIMIT, NULL, NULL);
 	collect_types(&types, catalog);
 	types.exist = catalog_alloc(keymap_count(&types.numbers), sizeof(*types.exist));
 	types.hashable = catalog_alloc(keymap_count(&types.numbers), sizeof(*types.hashable));
-	ok = name_pairs_execute(&types.names, destination, types_sql, &res, err);
+	types.schemas = catalog_alloc(keymap_count(&types.numbers), sizeof(*types.schemas));
+	ok = ask_types(&types, destination, &res, err);
 	if (ok) {
-		for (unsigned row = 0; row < result_rows(res); row++) {
-			types.exist[result_int(res, row, 0)] = true;
-			types.hashable[result_int(res, row, 0)] = result_bool(res, row, 1);
-		}
+		read_types(&types, res);
 		mark_types(&types, catalog);
 		result_free(res);
 	}
 	free(types.exist);
 	free(types.hashable);
+	free(types.schemas);
+	buffer_fini(&types.extensions);
 	name_pairs_fini(&types.names);
 	keymap_fini(&types.numbers);
 	arena_fini(&types.scratch);

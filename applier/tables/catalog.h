@@ -30,6 +30,7 @@ struct source_column {
 	char *base_schema; /* of base_type */
 	char *base_name;
 	char *base_formatted; /* of a domain: its base type with the domain's modifier, otherwise as formatted */
+	char *extension;	  /* that the base type, or its element, belongs to; NULL: none */
 	bool builtin; /* base type and array element are of pg_catalog and mean the same in every database */
 	int typmod;
 	bool not_null;
@@ -41,10 +42,12 @@ struct source_column {
 	char *default_sql; /* SQL as it stands; NULL: none; "": the target's is not known, see schema_default.h */
 	uint32_t version;  /* xmin of its row in pg_attribute: whoever alters the column writes it anew */
 
-	/* Set by target_read_catalog(): the destination has a type of this schema and name … */
+	/* Set by target_read_catalog(): the destination has a type of this schema (or extension) and name … */
 	bool exists_at_target;
 	bool base_exists_at_target; /* … and one of the base type's … */
 	bool unhashable_at_target;	/* … which has no hash operator class there */
+	char *
+		schema_at_target; /* where the extension lies in another schema there: that, quoted; otherwise NULL */
 };
 
 struct source_table {

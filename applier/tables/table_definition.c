@@ -272,6 +272,8 @@ table_definition_copy_type(struct source_column *to, const struct source_column 
 	to->base_schema = copy_text(from->base_schema);
 	to->base_name = copy_text(from->base_name);
 	to->base_formatted = copy_text(from->base_formatted);
+	to->extension = copy_text(from->extension);
+	to->schema_at_target = copy_text(from->schema_at_target);
 	to->builtin = from->builtin;
 	to->exists_at_target = from->exists_at_target;
 	to->base_exists_at_target = from->base_exists_at_target;

@@ -27,7 +27,7 @@ $t->source_sql('CREATE EXTENSION cube'); $t->destination_sql('CREATE EXTENSION c
 $t->source_sql(q{
 	CREATE TYPE kept AS (f float8, t text); CREATE TYPE as_text AS (f float8, m macaddr8); CREATE TYPE span AS RANGE (SUBTYPE = float8);
 	CREATE TABLE floats (id int PRIMARY KEY, c cube, k kept, a as_text, s span, f float8, n int);
-	INSERT INTO floats SELECT i, cube(ARRAY[0.1, v]), ROW(v, 't'), ROW(v, NULL), span(v - 1, v), v, i FROM unnest(ARRAY[0.1, 0.30000000000000004, 1e-300, 2 / 3.0::float8, 1.7976931348623157e308]) WITH ORDINALITY u (v, i);
+	INSERT INTO floats SELECT i, cube(ARRAY[0.1, v]), ROW(v, 't')::kept, ROW(v, NULL)::as_text, span(v - 1, v), v, i FROM unnest(ARRAY[0.1, 0.30000000000000004, 1e-300, 2 / 3.0::float8, 1.7976931348623157e308]) WITH ORDINALITY u (v, i);
 });
 $t->source_sql('CREATE TABLE grown (id int PRIMARY KEY, v text); CREATE TABLE grown_keyless (a int, b text); ALTER TABLE grown_keyless REPLICA IDENTITY FULL');
 

@@ -84,6 +84,12 @@ is($t->destination_sql('SELECT g FROM geo.keyed ORDER BY g LIMIT 1'), $t->source
 
 SKIP: {
 	skip 'the destination has no PostGIS', 1 unless $available;
+	$t->destination_sql('DROP SCHEMA geo CASCADE; CREATE SCHEMA "G i s"; CREATE EXTENSION postgis SCHEMA "G i s"');
+	like($t->run_ok('schema')->{stdout}, qr/"p" "G i s"\.geometry\(Point,4326\),.*"many" "G i s"\.geometry\[\]/s, 'schema knows where it is');
+	followed_ok('in another schema');
+	is(column_types(), 'g "G i s".geometry, p "G i s".geometry(Point,4326), ep "G i s".geography(Point,4326), many "G i s".geometry[], place "G i s".geometry(Point,4326)', 'the types are kept there');
+	$t->destination_sql('DROP EXTENSION postgis CASCADE');
+
 	$t->destination_sql('DROP SCHEMA geo CASCADE; CREATE EXTENSION postgis');
 	unlike($t->run_ok('schema')->{stdout}, qr/^--(?! when| column id)/m, 'nothing takes another\'s place');
 	followed_ok('in the same schema');

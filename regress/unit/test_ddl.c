@@ -400,6 +400,10 @@ test_types_of_users_are_kept_where_they_exist(void **state)
 	column.formatted = TEXT("public.hstore");
 	column.builtin = false;
 	assert_type(&column, "public.hstore", false);
+	column.schema_at_target = TEXT("\"My Types\"");
+	assert_type(&column, "\"My Types\".hstore", false);
+	column.formatted = TEXT("\"a.\"\"b\".geometry(Point,4326)[]");
+	assert_type(&column, "\"My Types\".geometry(Point,4326)[]", false);
 	column.exists_at_target = column.base_exists_at_target = false;
 	assert_type(&column, "text", true);
 }
