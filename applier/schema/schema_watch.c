@@ -233,6 +233,22 @@ put_reconciliation(struct buffer *sql, const struct config *config, const struct
 	source_table_free(&before);
 }
 
+static const char needs[] = ": do what it needs: ";
+
+/* A held table's target may have been renamed as the table was. */
+static bool
+find_renamed_target(struct connection *destination, const struct dialect *dialect, struct table *table,
+					struct error *err)
+{
+	if (table->target.exists || table->override || same_name(table->defined, &table->source))
+		return true;
+	free(table->target_schema);
+	free(table->target_name);
+	table->target_schema = catalog_strdup(table->source.schema);
+	table->target_name = catalog_strdup(table->source.name);
+	return target_read_table(destination, dialect, table, err);
+}
+
 /* Carries it out; `refused` when the destination does not. */
 static bool
 reconcile_by(struct connection *destination, const struct config *config, const struct schema_change *change,
@@ -259,7 +275,9 @@ hold(struct connection *destination, const struct config *config, const struct s
 	schema_change_line(change, line, sizeof line);
 	snprintf(reason, sizeof reason,
 			 "%.900s%s%s; when the target %s.%s fits, the table is copied anew by itself", why,
-			 line[0] ? ": do what it needs: " : "", line, table->target_schema, table->target_name);
+			 line[0] ? needs : "", line, table->target_schema, table->target_name);
+	if (table->state == TABLE_HELD && table->error && strcmp(table->error, reason) == 0)
+		return true;
 	return put_aside(destination, config, table, TABLE_HELD, reason, err);
 }
 
@@ -285,20 +303,19 @@ reconcile_planned(struct connection *destination, const struct config *config, s
 	if (keeps_old_override(config, table))
 		return was_held || put_aside(destination, config, table, TABLE_HELD, old_override, err);
 	if (config->initial_copy.mode == COPY_MODE_NONE)
-		return was_held || hold(destination, config, change,
-								"its rows have to be copied anew, and initial_copy.mode is none", table, err);
+		return hold(destination, config, change,
+					"its rows have to be copied anew, and initial_copy.mode is none", table, err);
 	if (config->initial_copy.existing == COPY_EXISTING_APPEND || shares_target(catalog, table))
-		return was_held ||
-			   hold(destination, config, change,
+		return hold(destination, config, change,
 					"its rows have to be copied anew and share the target with others", table, err);
 	if (change->verdict == SCHEMA_REFUSE)
-		return was_held || hold(destination, config, change, change->reason, table, err);
+		return hold(destination, config, change, change->reason, table, err);
 	if (change->verdict != SCHEMA_FITS && config->schema.changes != SCHEMA_CHANGES_FOLLOW)
-		return was_held || hold(destination, config, change,
-								config->schema.changes == SCHEMA_CHANGES_STOP
-									? "its definition changed, and schema.changes is stop"
-									: "its definition changed so that its rows do not fit any more",
-								table, err);
+		return hold(destination, config, change,
+					config->schema.changes == SCHEMA_CHANGES_STOP
+						? "its definition changed, and schema.changes is stop"
+						: "its definition changed so that its rows do not fit any more",
+					table, err);
 	if (!reconcile_by(destination, config, change, table, &refused, err))
 		return false;
 	if (refused)
@@ -334,7 +351,11 @@ schema_reconcile(struct connection *destination, const struct dialect *dialect, 
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
-		if (!table->defined || table_follows(table) || !table->target.exists)
+		if (!table->defined || table_follows(table))
+			continue;
+		if (table->state == TABLE_HELD && !find_renamed_target(destination, dialect, table, err))
+			return false;
+		if (!table->target.exists)
 			continue;
 		if (!reconcile_table(destination, dialect, config, catalog, table, err))
 			return false;
@@ -344,39 +365,62 @@ schema_reconcile(struct connection *destination, const struct dialect *dialect, 
 
 /* ---- held tables */
 
+/* The table as it is today, with what was held. */
+static void
+take_held(struct table *table, const struct table *held)
+{
+	table->target_schema = catalog_strdup(held->target_schema);
+	table->target_name = catalog_strdup(held->target_name);
+	table->override = held->override;
+	table->defined = catalog_alloc(1, sizeof *table->defined);
+	table_definition_copy(table->defined, held->defined);
+}
+
+/* Whether the target fits, or needs something else than was said. */
+static bool
+judge_held(const struct table *held, const struct table *now, const struct schema_change *change,
+		   struct error *err)
+{
+	char line[ERROR_HINT_MAX], said[ERROR_HINT_MAX + 40];
+
+	schema_change_line(change, line, sizeof line);
+	snprintf(said, sizeof said, "%s%s; when", needs, line);
+	if (now->target.exists && change->verdict == SCHEMA_FITS)
+		return error_set(err, ERROR_RETRY,
+						 "the target %s.%s of %s.%s, which was held, fits again: starting over",
+						 now->target_schema, now->target_name, held->source.schema, held->source.name);
+	if (now->target.exists && held->error && strstr(held->error, needs) && !strstr(held->error, said))
+		return error_set(err, ERROR_RETRY, "what the target %s.%s of %s.%s needs has changed: starting over",
+						 now->target_schema, now->target_name, held->source.schema, held->source.name);
+	return true;
+}
+
 static bool
 look_at_held_table(struct connection *source, struct connection *destination, const struct dialect *dialect,
 				   const struct config *config, const struct table *held, struct error *err)
 {
 	struct catalog seen;
-	struct schema_change change;
 	char *primary_name = NULL;
-	bool ok = source_look(source, &held->source.oid, 1, &seen, err), fits = false;
+	bool ok = source_look(source, &held->source.oid, 1, &seen, err);
 
 	if (!ok)
 		return false;
 	if (seen.count > 0) {
-		struct table *table = &seen.tables[0];
+		struct table *now = &seen.tables[0];
+		struct schema_change change;
 
-		table->target_schema = catalog_strdup(held->target_schema);
-		table->target_name = catalog_strdup(held->target_name);
-		table->override = held->override;
-		table->defined = catalog_alloc(1, sizeof *table->defined);
-		table_definition_copy(table->defined, held->defined);
-		ok = target_read_table(destination, dialect, table, err) &&
-			 schema_primary_name(destination, table, &primary_name, err);
+		take_held(now, held);
+		ok = target_read_table(destination, dialect, now, err) &&
+			 find_renamed_target(destination, dialect, now, err) &&
+			 schema_primary_name(destination, now, &primary_name, err);
 		if (ok) {
-			plan_for(&change, dialect, config, table, primary_name);
-			fits = table->target.exists && change.verdict == SCHEMA_FITS;
+			plan_for(&change, dialect, config, now, primary_name);
+			ok = judge_held(held, now, &change, err);
 			schema_change_fini(&change);
 		}
 	}
 	free(primary_name);
 	catalog_free(&seen);
-	if (ok && fits)
-		return error_set(err, ERROR_RETRY,
-						 "the target %s.%s of %s.%s, which was held, fits again: starting over",
-						 held->target_schema, held->target_name, held->source.schema, held->source.name);
 	return ok;
 }
 

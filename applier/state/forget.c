@@ -1,13 +1,15 @@
 #include "forget.h"
 
 #include "base/log.h"
+#include "base/sql.h"
 
 bool
 forget_find(struct connection *destination, const char *task, const struct catalog *catalog,
 			struct arena *memory, struct forgotten **found, unsigned *count, struct error *err)
 {
-	static const char sql[] = "SELECT source_schema, source_name, source_oid FROM sluice.tables"
-							  " WHERE task = $1 ORDER BY 1, 2";
+	static const char sql[] =
+		"SELECT source_schema, source_name, source_oid, target_schema, target_name FROM sluice.tables"
+		" WHERE task = $1 ORDER BY 1, 2";
 	struct param param = param_text(task);
 	struct result *res;
 
@@ -24,6 +26,8 @@ forget_find(struct connection *destination, const char *task, const struct catal
 			.schema = arena_strdup(memory, result_text(res, i, 0)),
 			.name = arena_strdup(memory, result_text(res, i, 1)),
 			.oid = arena_strdup(memory, result_text(res, i, 2)),
+			.target_schema = arena_strdup(memory, result_text(res, i, 3)),
+			.target_name = arena_strdup(memory, result_text(res, i, 4)),
 		};
 	}
 	result_free(res);
@@ -90,9 +94,49 @@ hold(struct connection *destination, const char *task, const struct forgotten *t
 		   error_context(err, "writing sluice.tables");
 }
 
+/* The table of the catalog that has the name now, though the stream is yet to say so; NULL: none. */
+static bool
+find_successor(struct connection *source, const struct catalog *catalog, const struct forgotten *table,
+			   const struct table **successor, struct error *err)
+{
+	static const char sql[] = "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+							  " WHERE n.nspname = $1 AND c.relname = $2";
+	const struct param params[] = {param_text(table->schema), param_text(table->name)};
+	struct result *res;
+
+	*successor = NULL;
+	if (!connection_execute(source, sql, params, 2, &res, err))
+		return false;
+	if (result_rows(res) > 0)
+		*successor = catalog_find_oid(catalog, (uint32_t) result_int(res, 0, 0));
+	result_free(res);
+	return true;
+}
+
+/* The target of a dropped table stays, but not under a name that another one is about to get. */
+static bool
+give_way(struct connection *source, struct connection *destination, const struct catalog *catalog,
+		 const struct forgotten *table, struct error *err)
+{
+	const struct table *successor;
+	struct buffer sql;
+
+	if (!find_successor(source, catalog, table, &successor, err))
+		return false;
+	if (!successor || successor->override || !table_follows(successor))
+		return true;
+	sql_init(&sql);
+	buffer_printf(&sql, "ALTER TABLE ");
+	sql_qualified(&sql, table->target_schema, table->target_name);
+	buffer_printf(&sql, " RENAME TO ");
+	buffer_printf(&sql, "sluice_dropped_%s", table->oid);
+	log_warning("another table has the name of %s.%s now: %s", table->schema, table->name, sql_text(&sql));
+	return connection_execute_buffer(destination, &sql, NULL, err);
+}
+
 static bool
 forget(struct connection *source, struct connection *destination, const char *task,
-	   const struct forgotten *table, struct error *err)
+	   const struct catalog *catalog, const struct forgotten *table, struct error *err)
 {
 	enum absence absence;
 
@@ -101,6 +145,8 @@ forget(struct connection *source, struct connection *destination, const char *ta
 	if (absence == UNLOGGED)
 		return hold(destination, task, table, err);
 	log_forgotten(table, absence);
+	if (absence == DROPPED && !give_way(source, destination, catalog, table, err))
+		return false;
 	return remove_row(destination, task, table, err);
 }
 
@@ -116,7 +162,7 @@ forget_tables(struct connection *source, struct connection *destination, const c
 	arena_init(&memory, 4096);
 	ok = forget_find(destination, task, catalog, &memory, &found, &count, err);
 	for (unsigned i = 0; ok && i < count; i++)
-		ok = forget(source, destination, task, &found[i], err);
+		ok = forget(source, destination, task, catalog, &found[i], err);
 	arena_fini(&memory);
 	return ok;
 }

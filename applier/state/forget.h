@@ -12,6 +12,8 @@ struct forgotten {
 	const char *schema; /* of the source */
 	const char *name;
 	const char *oid;
+	const char *target_schema;
+	const char *target_name;
 };
 
 /* Those that sluice.tables has and the catalog has not, by name; in `memory`. */
@@ -19,7 +21,7 @@ MUST_CHECK bool forget_find(struct connection *destination, const char *task, co
 							struct arena *memory, struct forgotten **found, unsigned *count,
 							struct error *err);
 
-/* Removes and logs them, but for those that are UNLOGGED for the time being: they are held. */
+/* Removes and logs them; where another table has the name of one that was dropped by now, its target gives way.  Not removed are those that are UNLOGGED for the time being: they are held. */
 MUST_CHECK bool forget_tables(struct connection *source, struct connection *destination, const char *task,
 							  const struct catalog *catalog, struct error *err);
 

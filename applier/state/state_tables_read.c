@@ -125,6 +125,16 @@ settle_names(struct catalog *catalog)
 	catalog_sort(catalog);
 }
 
+/* Whether the table has a row of its own, under whatever name. */
+static bool
+has_row(const struct result *res, const struct table *table)
+{
+	for (unsigned i = 0; i < result_rows(res); i++)
+		if (result_int(res, i, 2) == table->source.oid)
+			return true;
+	return false;
+}
+
 /* Columns: source schema, name, oid, state, snapshot_lsn, rows_copied, error, definition, target's names, whether its
  * copy was begun in parts, selection. */
 static bool
@@ -134,6 +144,10 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 	struct table *table = catalog_find(catalog, schema, name);
 	enum table_state state;
 
+	/* Dropped, and another of our tables has its name now: see forget.h. */
+	if (table && result_int(res, row, 2) != table->source.oid && has_row(res, table) &&
+		!catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2)))
+		return true;
 	/* Renamed since, or swapped with another. */
 	if ((!table || result_int(res, row, 2) != table->source.oid) && !result_is_null(res, row, 7) &&
 		catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2)))

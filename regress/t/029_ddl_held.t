@@ -71,6 +71,15 @@ $t->source_sql('ALTER TABLE added ALTER b TYPE int USING b * 2');
 $t->poll_ok(sub { target('SELECT count(*) FROM added WHERE b = -2') == 20 }, 'a rewrite is copied anew');
 $t->wait_applied_ok;
 $t->equal_ok('public.added');
+
+# Held, and renamed as well: what it needs is said as it stands.
+$t->source_sql('ALTER TABLE retyped RENAME TO retitled; ALTER TABLE retitled ADD COLUMN c int; INSERT INTO retitled VALUES (100, NULL, NULL, 5)');
+$t->poll_ok(sub { grep { $_->{target} eq 'public.retyped' && ($_->{error} // '') =~ /ADD COLUMN "c".* RENAME TO "retitled"/ } @{ $t->status->{tables} } }, 'renamed while it is held: both are needed');
+target('ALTER TABLE retyped ADD COLUMN c int');
+$t->poll_ok(sub { grep { $_->{target} eq 'public.retyped' && ($_->{error} // '') =~ /needs: ALTER TABLE "public"\."retyped" RENAME TO "retitled";/ } @{ $t->status->{tables} } }, 'then the name alone');
+target('ALTER TABLE retyped RENAME TO retitled');
+$t->poll_ok(sub { state_of('public.retitled') && state_of('public.retitled')->{state} eq 'streaming' }, 'then it follows again');
+$t->equal_ok('public.retitled', wait => 30);
 is($t->stop, 0, 'the program ends again');
 
 # ---- ignore
