@@ -111,7 +111,6 @@ error_exit_status(const struct error *err)
 {
 	switch (err->class) {
 	case ERROR_NONE:
-	case ERROR_STOPPED:
 		return 0;
 	case ERROR_CONFIG:
 		return 2;
@@ -122,6 +121,7 @@ error_exit_status(const struct error *err)
 	case ERROR_RETRY:
 	case ERROR_DATA:
 	case ERROR_BUG:
+	case ERROR_STOPPED:
 		break;
 	}
 	return 1;

@@ -26,7 +26,7 @@ enum error_class {
 	ERROR_PRECONDITION, /* a precheck failed: exit status 3 */
 	ERROR_DATA,			/* the data or a server's state: exit status 1 */
 	ERROR_BUG,			/* something this program believed impossible */
-	ERROR_STOPPED,		/* the user asked to stop: exit status 0 */
+	ERROR_STOPPED,		/* the user asked to stop before the work was done */
 	ERROR_DIFFERENT,	/* compare found a difference: exit status 4 */
 };
 

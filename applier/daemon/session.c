@@ -28,7 +28,7 @@ on_applied(void *arg, uint64_t lsn)
 {
 	struct session *s = arg;
 
-	(void) lsn;
+	s->applied_lsn = lsn;
 	s->applied_some = true;
 }
 
@@ -443,6 +443,24 @@ run_until_done(struct session *s, struct error *err)
 	}
 }
 
+/* Nobody is to take a position for reached because the way there was interrupted. */
+static bool
+check_until(const struct session *s, struct error *err)
+{
+	char lsn[LSN_TEXT_BYTES];
+
+	if (s->until.kind == UNTIL_STOPPED || !loop_stop_requested(s->loop))
+		return true;
+	if (s->until_lsn == 0)
+		error_set(err, ERROR_STOPPED, "stopped before the position of --until was known");
+	else if (s->applied_lsn < s->until_lsn && s->progress.applied_lsn < s->until_lsn)
+		error_set(err, ERROR_STOPPED, "stopped before all up to %s was applied",
+				  lsn_format(s->until_lsn, lsn));
+	else
+		return true;
+	return error_hint(err, "Start it again; nothing is lost.");
+}
+
 bool
 session_run(struct loop *loop, const struct config *config, const struct run_options *options,
 			struct error *err)
@@ -456,6 +474,8 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 								   .try_config = session_try_config,
 								   .change_tables = session_change_tables,
 								   .arg = &s};
+	if (options->until.kind == UNTIL_STOPPED)
+		loop_stop_is_success(loop);
 	ok = run_until_done(&s, err);
 	session_forget_predecessor(&s);
 	newcomers_fini(&s.newcomers);
@@ -463,5 +483,5 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 	free(s.memories.strangers.oids);
 	free(s.memories.as_text.oids);
 	schema_notes_clear(&s.memories.notes);
-	return ok;
+	return ok && check_until(&s, err);
 }

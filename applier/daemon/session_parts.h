@@ -20,6 +20,7 @@ struct session {
 	struct until until;
 	struct check_set ignored; /* warnings that are not logged */
 	uint64_t until_lsn;		  /* 0: until stopped, or not known yet */
+	uint64_t applied_lsn;	  /* by a stream of this run; 0: nothing yet */
 	bool applied_some;		  /* since the last lost connection */
 	bool announced;			  /* the first attempt has come as far as the stream */
 	/* the servers' processes of the attempt before; 0: none */

@@ -13,6 +13,7 @@ struct loop {
 	uv_signal_t sigint;
 	uv_signal_t sigterm;
 	unsigned stop_requests;
+	bool stop_is_success;
 };
 
 struct loop_timer {
@@ -56,9 +57,9 @@ on_signal(uv_signal_t *handle, int signum)
 
 	if (++loop->stop_requests > 1) {
 		log_warning("second %s: exiting at once", signum == SIGINT ? "SIGINT" : "SIGTERM");
-		_exit(0);
+		_exit(loop->stop_is_success ? 0 : 1);
 	}
-	log_info("%s: stopping after the batch in hand", signum == SIGINT ? "SIGINT" : "SIGTERM");
+	log_info("%s: stopping after what is in hand", signum == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
 static void
@@ -100,6 +101,12 @@ loop_run_until(struct loop *loop, loop_condition condition, void *arg)
 {
 	while (!condition(arg))
 		uv_run(&loop->uv, UV_RUN_ONCE);
+}
+
+void
+loop_stop_is_success(struct loop *loop)
+{
+	loop->stop_is_success = true;
 }
 
 bool

@@ -36,6 +36,8 @@ void loop_destroy(struct loop *loop);
 /* Runs callbacks until `condition` returns true; asked after each turn. */
 void loop_run_until(struct loop *loop, loop_condition condition, void *arg);
 bool loop_stop_requested(const struct loop *loop);
+/* Work that goes on until it is stopped: a second signal exits with 0, otherwise with 1. */
+void loop_stop_is_success(struct loop *loop);
 /* Asks to stop as a signal would. */
 void loop_request_stop(struct loop *loop);
 

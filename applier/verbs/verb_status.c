@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/sql.h"
@@ -354,7 +355,7 @@ show(struct loop *loop, const struct config *config, const struct command *comma
 	if (command->json) {
 		put_json(&out, &status);
 	} else {
-		if (command->watch)
+		if (command->watch && isatty(STDOUT_FILENO))
 			buffer_printf(&out, "\033[H\033[2J"); /* clears the terminal */
 		put_head(&out, &status);
 		if (status.report.table_count > 0)
@@ -370,10 +371,12 @@ show(struct loop *loop, const struct config *config, const struct command *comma
 bool
 verb_status(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
 {
-	if (!show(loop, config, command, err))
-		return false;
-	while (command->watch && loop_sleep(loop, WATCH_INTERVAL_MS))
-		if (!show(loop, config, command, err))
-			return false;
-	return true;
+	bool shown;
+
+	if (command->watch)
+		loop_stop_is_success(loop);
+	do
+		shown = show(loop, config, command, err);
+	while (shown && command->watch && loop_sleep(loop, WATCH_INTERVAL_MS));
+	return shown || (command->watch && err->class == ERROR_STOPPED);
 }

@@ -108,6 +108,13 @@ for my $table ('bag', 'keyed')
 	is($t->wait_for_end, 0, 'it ends well');
 	$t->equal_ok("public.$table");
 }
+# Stopped on its way to a position, it has not come there.
+$t->start('--until', 'FFFFFFFF/0');
+says_ok(qr/streaming from/);
+$t->signal('TERM');
+is($t->wait_for_end, 1, 'a run that is stopped before --until fails');
+like($t->log, qr{stopped before all up to FFFFFFFF/0 was applied; start it again; nothing is lost\.\n\z}, 'and says so');
+
 configure();
 $t->run_ok('drop');
 $t->destination_sql('TRUNCATE keyed, bag');
