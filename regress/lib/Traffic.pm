@@ -92,7 +92,7 @@ sub start
 {
 	my ($self) = @_;
 	my ($t, $rate) = ($self->{t}, $self->{rate});
-	my @common = ('pgbench', '-n', '-T', 3600, '--max-tries', 20);
+	my @common = ('pgbench', '-n', '-T', 3600, $t->source->{_pg_version} < 15 ? () : ('--max-tries', 20));
 	$self->_spawn(@common, '-c', 2, '-R', 2 * $rate, '-b', 'tpcb-like', $t->source_conninfo);
 	$self->_spawn(@common, '-c', 1, '-R', $rate, '-f', $self->{script}, $t->source_conninfo);
 }

@@ -51,10 +51,15 @@ sub table_for
 	return $table_of{$type};
 }
 
+# What this server's version does not know yet.
+my $version = $t->source_sql('SHOW server_version_num');
+my $newer = $version < 140000 ? qr/multirange|^num.*Infinity|-2\)/ : $version < 150000 ? qr/-2\)/ : undef;
+
 my @inserts;
 while (my $line = <DATA>)
 {
 	next unless $line =~ /^(.+?): (.+)$/;
+	next if $newer && $line =~ $newer;
 	push @inserts, sprintf 'INSERT INTO %s (v) SELECT (%s)::%s;', table_for($1), $2, $1;
 }
 
