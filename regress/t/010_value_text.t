@@ -53,7 +53,7 @@ sub table_for
 
 # What this server's version does not know yet.
 my $version = $t->source_sql('SHOW server_version_num');
-my $newer = $version < 140000 ? qr/multirange|^num.*Infinity|-2\)/ : $version < 150000 ? qr/-2\)/ : undef;
+my $newer = $version < 140000 ? qr/multirange|^(int2|oid)vector\[\]|^num.*Infinity|-2\)/ : $version < 150000 ? qr/-2\)/ : undef;
 
 my @inserts;
 while (my $line = <DATA>)
