@@ -20,7 +20,7 @@
 
 /* clang-format off */
 static const char *const names[] = {
-	"connection", "version", "failover", "wal_level", "timeouts", "wal_retention", "encoding", "slots", "walsenders",
+	"connection", "standby", "version", "failover", "wal_level", "timeouts", "wal_retention", "encoding", "slots", "walsenders",
 	"role", "plugin", "slot", "progress", "state", "dialect", "writable", "rights", "spill_directory", "selection",
 	"target", "names", "columns", "types", "where", "identity", "key", "distribution", "triggers", "held", "contents",
 	"table",

@@ -9,6 +9,7 @@
 #include "precheck_item.h"
 #include "servers/failover.h"
 
+#define STANDBY_VERSION_MIN 160000
 #define VERSION_MIN 130000
 #define VERSION_MAX 190000 /* exclusive */
 
@@ -74,6 +75,30 @@ check_failover(struct precheck_context *c)
 					 "source.failover needs PostgreSQL 17, this is %d: leave it out", version / 10000);
 	else
 		precheck_add(c, CHECK_OK, "failover", "source", "the slot is one for failover");
+}
+
+/* Said before what follows from it: on a standby the task's slot looks as if somebody had dropped it. */
+static bool
+check_standby(struct precheck_context *c, bool *decodes, struct error *err)
+{
+	struct result *res;
+	bool standby;
+
+	if (!connection_execute(c->source, "SELECT pg_is_in_recovery()", NULL, 0, &res, err))
+		return false;
+	standby = result_bool(res, 0, 0);
+	result_free(res);
+	*decodes = !standby || connection_server_version(c->source) >= STANDBY_VERSION_MIN;
+	if (!*decodes)
+		precheck_add(c, CHECK_FAILED, "standby", "source",
+					 "it is a standby, which decodes nothing before PostgreSQL 16: name the primary in"
+					 " source.conninfo");
+	else if (standby)
+		precheck_add(
+			c, CHECK_WARNING, "standby", "source",
+			"it is a standby, whose slots are its own: where the task's is on the primary, name that in"
+			" source.conninfo");
+	return true;
 }
 
 static bool
@@ -321,10 +346,10 @@ check_plugin(struct precheck_context *c, const struct result *settings, bool pos
 bool
 precheck_source(struct precheck_context *c, struct error *err)
 {
-	bool logical, has_room, may_replicate, done;
+	bool decodes, logical, has_room, may_replicate, done;
 	struct result *settings;
 
-	if (!read_settings(c, &settings, err))
+	if (!check_standby(c, &decodes, err) || !read_settings(c, &settings, err))
 		return false;
 	check_version(c, settings);
 	check_failover(c);
@@ -332,7 +357,7 @@ precheck_source(struct precheck_context *c, struct error *err)
 	check_timeouts(c, settings);
 	check_encoding(c, settings);
 	done = check_room(c, settings, &has_room, err) && check_role(c, &may_replicate, err) &&
-		   check_plugin(c, settings, logical && has_room && may_replicate, err);
+		   check_plugin(c, settings, decodes && logical && has_room && may_replicate, err);
 	result_free(settings);
 	return done;
 }

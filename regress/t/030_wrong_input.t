@@ -335,6 +335,19 @@ subtest 'an old transaction' => sub {
 	$session->quit;
 };
 
+subtest 'a standby' => sub {
+	$t->source->backup('before');
+	my $standby = PostgreSQL::Test::Cluster->new('standby');
+	$standby->init_from_backup($t->source, 'before', has_streaming => 1);
+	$standby->start;
+	$t->configure({ %$fine, source => { conninfo => $standby->connstr('shop') . ' user=postgres' } });
+	my $said = $t->sluice('check');
+	$standby->stop('immediate');
+	plan skip_all => 'needs a source older than PostgreSQL 16' if $said->{stdout} =~ /^warning +standby/m;
+	is($said->{status}, 3, 'a source that is a standby is refused');
+	like($said->{stderr}, qr/^sluice: standby: source: it is a standby, .*: name the primary in source\.conninfo/, 'first of all');
+};
+
 subtest 'wal_level' => sub {
 	$t->source->append_conf('postgresql.conf', 'wal_level = replica');
 	$t->source->restart;
