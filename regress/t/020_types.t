@@ -285,7 +285,7 @@ $t->wait_applied_ok('and more of them');
 
 # Values that compare takes from the log and lays over the source's rows.
 my $updates = join ";\n", map { "UPDATE $_ SET id = id WHERE id % 2 = 0; COMMIT" } grep { !/keyless/ } @tables;
-my $busy = IPC::Run::start([ 'psql', '-XAqt', '-d', $t->source_conninfo, '-c', "DO \$do\$ BEGIN LOOP $updates; END LOOP; END \$do\$" ],
+my $busy = IPC::Run::start([ 'psql', '-XAqt', '-d', $t->source_conninfo, '-c', "DO \$do\$ BEGIN LOOP $updates; PERFORM pg_sleep(0.5); END LOOP; END \$do\$" ],
 	'>', \my $ignored, '2>', \my $complaints);
 $t->run_ok('compare') for 1 .. 2;
 ok($busy->pumpable, 'while rows were updated') or diag($complaints);
