@@ -272,7 +272,10 @@ subtest 'targets' => sub {
 	$t->source_sql(q{CREATE TYPE "Size" AS ENUM ('s', 'm', 'it''s', 'l'); CREATE TABLE sized (id int PRIMARY KEY, s "Size"[], at timestamp)});
 	$t->destination_sql(q{CREATE TYPE "Size" AS ENUM ('s', 'l'); CREATE TABLE sized (id int PRIMARY KEY, s "Size"[], at timestamptz)});
 	my $sized = { tables => { include => ['public.sized'] } };
-	check_warns($sized, qr/public\.Size: the destination's enum lacks 'm', 'it''s': .* ALTER TYPE public\."Size" ADD VALUE/, 'an enum without a label');
+	check_warns({ %$sized, schema => { changes => 'stop' } }, qr/public\.Size: the destination's enum lacks 'm', 'it''s': .* ALTER TYPE public\."Size" ADD VALUE/,
+		'an enum without a label');
+	$t->configure($sized);
+	like($t->run_ok('check')->{stdout}, qr/^ok +types +public\.Size: the destination's enum lacks 'm', 'it''s', which run will add$/m, 'which is followed by default');
 	check_warns($sized, qr/column "at" is timestamp with time zone, at the source timestamp without time zone: its values are taken for such of UTC/,
 		'a time zone that comes');
 	$t->destination_sql(q{DROP TABLE sized; DROP TYPE "Size"});
