@@ -28,6 +28,8 @@ fail(struct copy_job *job, const struct error *err)
 	copy->err = *err;
 	if (!job->work)
 		return;
+	if (err->class == ERROR_DATA)
+		copy->refused = job->work->table;
 	mapping_explain_refusal(job->work->table, &copy->err);
 	error_context(&copy->err, "copying %s.%s", job->work->table->source.schema,
 				  job->work->table->source.name);

@@ -58,6 +58,7 @@ struct copy {
 	bool terminal;
 	bool failed;
 	struct error err;
+	struct table *refused; /* whose copy failed, when that was about the table; NULL: none */
 };
 
 /* Connects, and takes the snapshot. */

@@ -300,10 +300,12 @@ initial_copy_begin(const struct initial_copy_setup *setup, struct error *err)
 }
 
 bool
-initial_copy_end(struct copy *copy, struct error *err)
+initial_copy_end(struct copy *copy, struct table **refused, struct error *err)
 {
 	bool ok = copy->queue_count == 0 || outcome(copy, err);
 
+	if (refused)
+		*refused = copy->refused;
 	if (copy->terminal)
 		fprintf(stderr, "\r\033[K");
 	finish(copy);

@@ -38,13 +38,14 @@ struct initial_copy_setup {
  * tells what came of it, also before it is over, and frees it: ERROR_STOPPED when a
  * stop was requested before all were copied; ERROR_RETRY also when all are that the
  * snapshot still shows as they are, and others need a new one (beside the stream these go
- * on waiting).  `setup` and what it points to must live until then.  Begin and end pump
- * the loop for a short while.
+ * on waiting).  `refused` becomes the table whose copy has failed for a reason that trying again
+ * does not mend, NULL where there is none; it may be NULL itself.  `setup` and what it points to must
+ * live until then.  Begin and end pump the loop for a short while.
  */
 struct copy;
 
 struct copy *initial_copy_begin(const struct initial_copy_setup *setup, struct error *err);
 bool initial_copy_is_over(struct copy *copy);
-MUST_CHECK bool initial_copy_end(struct copy *copy, struct error *err);
+MUST_CHECK bool initial_copy_end(struct copy *copy, struct table **refused, struct error *err);
 
 #endif

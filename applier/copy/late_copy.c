@@ -113,7 +113,7 @@ late_copy_destroy(struct late_copy *late)
 
 	if (!late)
 		return;
-	if (late->copy && !initial_copy_end(late->copy, &ignored))
+	if (late->copy && !initial_copy_end(late->copy, NULL, &ignored))
 		log_debug("%s", ignored.message);
 	close_connections(late);
 	backlog_destroy(late->backlog);
@@ -260,14 +260,36 @@ let_postponed_go(struct late_copy *late)
 	}
 }
 
+/* The others go on without it, in another attempt. */
+static bool
+hold(struct late_copy *late, struct table *table, struct error *err)
+{
+	const char *task = late->setup.config->task;
+	char reason[ERROR_MESSAGE_MAX];
+	struct arena memory;
+	const char *name;
+	bool written;
+
+	arena_init(&memory, 1024);
+	name = sql_table_name(&memory, table->source.schema, table->source.name);
+	snprintf(reason, sizeof reason, "%.1500s; mend that, then \"sluice table resync %s\" copies it anew",
+			 err->message, name);
+	written = state_tables_hold_copy(late->setup.control, task, table, reason, err);
+	if (written)
+		error_set(err, ERROR_RETRY, "%s is held: %s", name, reason);
+	arena_fini(&memory);
+	return false;
+}
+
 static bool
 end_copy(struct late_copy *late, struct error *err)
 {
 	struct copy *copy = late->copy;
+	struct table *refused;
 
 	late->copy = NULL;
-	if (!initial_copy_end(copy, err))
-		return false;
+	if (!initial_copy_end(copy, &refused, err))
+		return refused ? hold(late, refused, err) : false;
 	/* The snapshot has served. */
 	close_connections(late);
 	let_postponed_go(late);

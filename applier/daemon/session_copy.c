@@ -132,7 +132,7 @@ run_copy(struct session *s, const struct initial_copy_setup *setup, struct error
 	if (!run.copy)
 		return false;
 	loop_run_until(s->loop, copy_is_over, &run);
-	return initial_copy_end(run.copy, err);
+	return initial_copy_end(run.copy, NULL, err);
 }
 
 static bool

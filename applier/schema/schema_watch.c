@@ -351,7 +351,7 @@ schema_reconcile(struct connection *destination, const struct dialect *dialect, 
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
-		if (!table->defined || table_follows(table))
+		if (!table->defined || table_follows(table) || table_copy_failed(table))
 			continue;
 		if (table->state == TABLE_HELD && !find_renamed_target(destination, dialect, table, err))
 			return false;
@@ -431,7 +431,8 @@ schema_look_at_held(struct connection *source, struct connection *destination, c
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];
 
-		if (table->state == TABLE_HELD && table->defined && !shares_target(catalog, table) &&
+		if (table->state == TABLE_HELD && table->defined && !table_copy_failed(table) &&
+			!shares_target(catalog, table) &&
 			!look_at_held_table(source, destination, dialect, config, table, err))
 			return false;
 	}

@@ -195,6 +195,21 @@ state_tables_want_copy(struct connection *destination, const char *task, const s
 }
 
 bool
+state_tables_hold_copy(struct connection *destination, const char *task, const struct table *table,
+					   const char *reason, struct error *err)
+{
+	struct buffer sql;
+
+	sql_init(&sql);
+	buffer_printf(&sql, "UPDATE sluice.tables SET state = 'held', rebuild = coalesce(rebuild, ''), error = ");
+	sql_literal(&sql, reason);
+	buffer_printf(&sql, " WHERE state IN ('waiting', 'copying') AND ");
+	put_key(&sql, task, table);
+	return connection_execute_buffer(destination, &sql, NULL, err) ||
+		   error_context(err, "writing sluice.tables");
+}
+
+bool
 state_tables_forget_late(struct connection *destination, const char *task, struct error *err)
 {
 	struct param param = param_text(task);
@@ -294,7 +309,8 @@ forget_waiting(struct connection *destination, const char *task, const struct ca
 			   struct error *err)
 {
 	static const char sql[] =
-		"DELETE FROM sluice.tables t WHERE task = $1 AND state IN ('waiting', 'copying')"
+		"DELETE FROM sluice.tables t WHERE task = $1"
+		" AND (state IN ('waiting', 'copying') OR state = 'held' AND definition IS NULL)"
 		" AND (rebuild IS NULL OR NOT EXISTS (SELECT 1 FROM unnest($2::text[], $3::text[]) w (s, n)"
 		"  WHERE w.s = t.source_schema AND w.n = t.source_name))";
 	struct buffer schemas, names;

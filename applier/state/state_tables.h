@@ -56,6 +56,9 @@ MUST_CHECK bool state_tables_settle_late(struct connection *destination, const c
  * already. */
 MUST_CHECK bool state_tables_want_copy(struct connection *destination, const char *task,
 									   const struct table *table, struct error *err);
+/* The copy of a table beside the stream has failed: the table is held with the reason until it is wanted anew. */
+MUST_CHECK bool state_tables_hold_copy(struct connection *destination, const char *task,
+									   const struct table *table, const char *reason, struct error *err);
 /* At a start: such copies as an earlier attempt has left are void, and their tables wait again. */
 MUST_CHECK bool state_tables_forget_late(struct connection *destination, const char *task, struct error *err);
 

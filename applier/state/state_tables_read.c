@@ -9,25 +9,7 @@
 #include "tables/mapping.h"
 #include "tables/table_definition.h"
 
-static bool
-fail_renamed(const struct table *table, const char *schema, const char *name, struct error *err)
-{
-	error_set(err, ERROR_DATA, "table %s.%s was renamed at the source since it was copied: it is %s.%s now",
-			  schema, name, table->source.schema, table->source.name);
-	return error_hint(err, "Delete its row from sluice.tables at the destination, then start again: it is"
-						   " copied anew, as a table of its new name.");
-}
-
-static bool
-fail_made_anew(const struct table *table, struct error *err)
-{
-	error_set(err, ERROR_DATA, "table %s.%s was dropped and made anew at the source since it was copied",
-			  table->source.schema, table->source.name);
-	return error_hint(err, "Delete its row from sluice.tables at the destination and empty its target,"
-						   " then start again: it is copied anew.");
-}
-
-/* Whether what is in the target is to stay there: a table that is held is copied anew. */
+/* Whether what is in the target is to stay there: a table that is held is copied anew, sooner or later. */
 static bool
 holds_rows(const struct table *table)
 {
@@ -135,6 +117,14 @@ has_row(const struct result *res, const struct table *table)
 	return false;
 }
 
+static bool
+is_to_be_copied(const char *state_name)
+{
+	enum table_state state;
+
+	return table_state_parse(state_name, &state) && (state == TABLE_WAITING || state == TABLE_COPYING);
+}
+
 /* Columns: source schema, name, oid, state, snapshot_lsn, rows_copied, error, definition, target's names, whether its
  * copy was begun in parts, selection. */
 static bool
@@ -142,7 +132,6 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 {
 	const char *schema = result_text(res, row, 0), *name = result_text(res, row, 1);
 	struct table *table = catalog_find(catalog, schema, name);
-	enum table_state state;
 
 	/* Dropped, and another of our tables has its name now: see forget.h. */
 	if (table && result_int(res, row, 2) != table->source.oid && has_row(res, table) &&
@@ -153,21 +142,14 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 		catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2)))
 		table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2));
 
-	if (table) {
-		table->listed = true;
-		table->begun = result_bool(res, row, 10);
-	}
-	/* It was not copied as a whole: whatever it is now, it is as good as new. */
-	if ((!table || result_int(res, row, 2) != table->source.oid) &&
-		table_state_parse(result_text(res, row, 3), &state) &&
-		(state == TABLE_WAITING || state == TABLE_COPYING))
+	if (!table)
 		return true;
-	if (!table) {
-		table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2));
-		return !table || fail_renamed(table, schema, name, err);
-	}
-	if (result_int(res, row, 2) != table->source.oid && result_is_null(res, row, 7))
-		return fail_made_anew(table, err);
+	table->listed = true;
+	table->begun = result_bool(res, row, 10);
+	/* It was not copied as a whole: whatever it is now, it is as good as new. */
+	if (result_int(res, row, 2) != table->source.oid &&
+		(result_is_null(res, row, 7) || is_to_be_copied(result_text(res, row, 3))))
+		return true;
 	if (!table_state_parse(result_text(res, row, 3), &table->state) ||
 		!lsn_parse(result_text(res, row, 4), &table->snapshot_lsn))
 		return error_set(err, ERROR_BUG, "the row of table %s.%s in sluice.tables cannot be read", schema,
@@ -184,7 +166,8 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 	if (result_is_null(res, row, 7))
 		return true;
 	/* Another table of the name: what is in the target is of the one before. */
-	if (result_int(res, row, 2) != table->source.oid && table->state != TABLE_HELD)
+	table->remade = result_int(res, row, 2) != table->source.oid;
+	if (table->remade && table->state != TABLE_HELD)
 		table->state = TABLE_WAITING;
 	return take_definition(res, row, table, err);
 }

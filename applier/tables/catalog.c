@@ -314,3 +314,9 @@ table_follows(const struct table *table)
 {
 	return table->state == TABLE_STREAMING || table->state == TABLE_CATCHING_UP;
 }
+
+bool
+table_copy_failed(const struct table *table)
+{
+	return table->state == TABLE_HELD && table->begun;
+}

@@ -121,6 +121,7 @@ struct table {
 
 	bool created; /* the target was made a moment ago, by this program */
 	bool listed;  /* sluice.tables has a row of it */
+	bool remade;  /* another table of the name of one that was copied */
 	bool begun;	  /* rows of a copy of ours that is not finished, or not to be kept, are in the target */
 	bool late;	  /* it is copied while the others stream, see late_copy.h */
 	uint64_t altered_lsn; /* of a late one: the last transaction that changed its definition, 0: none yet */
@@ -152,6 +153,8 @@ const char *table_state_name(enum table_state state);
 MUST_CHECK bool table_state_parse(const char *name, enum table_state *state);
 /* Its rows are there, and it takes the changes of the stream. */
 bool table_follows(const struct table *table);
+/* It is held since its copy beside the stream has failed: only who is asked for it copies it anew. */
+bool table_copy_failed(const struct table *table);
 
 /* The table with this source name, or NULL.  Binary search. */
 struct table *catalog_find(const struct catalog *catalog, const char *schema, const char *name);

@@ -178,6 +178,34 @@ subtest 'within a large transaction that alters the table' => sub {
 	is($t->stop, 0, 'SIGTERM ends it with 0');
 };
 
+subtest 'a copy that the destination refuses' => sub {
+	$t->destination_sql("CREATE TABLE refused (id int PRIMARY KEY, v text CHECK (v <> 'bad'))");
+	$t->source_sql(q{
+		CREATE TABLE refused (id int PRIMARY KEY, v text);
+		INSERT INTO refused VALUES (1, 'good'), (2, 'bad');
+		CREATE TABLE beside (id int PRIMARY KEY);
+		INSERT INTO beside SELECT generate_series(1, 100);
+	});
+	$t->start;
+	$t->poll_ok(sub { state_of('public', 'refused') eq 'held ' }, 'that table is held');
+	streams_ok('public', 'beside');
+	others_go_on_ok('after that');
+	my ($held) = grep { $_->{source} eq 'public.refused' } @{ $t->status->{tables} };
+	like($held->{error}, qr/copying public\.refused: .*check constraint.*"sluice table resync public\.refused"/s, 'status says why, and what to do');
+	is($t->stop, 0, 'SIGTERM ends it with 0');
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.refused is held: .*check constraint/, 'a run that is to bring all tables');
+	is(state_of('public', 'refused'), 'held ', 'is not tried again by itself');
+	$t->start;
+	$t->source_sql("UPDATE refused SET v = 'mended' WHERE id = 2; INSERT INTO refused VALUES (3, 'new')");
+	others_go_on_ok('after a start');
+	$t->run_ok('table', 'resync', 'public.refused');
+	streams_ok('public', 'refused');
+	$t->source_sql("DELETE FROM refused WHERE id = 1; INSERT INTO beside VALUES (101)");
+	$t->wait_applied_ok;
+	$t->all_equal_ok('public.refused', 'public.beside');
+	is($t->stop, 0, 'SIGTERM ends it with 0');
+};
+
 subtest 'drop' => sub {
 	$t->run_ok('drop');
 	is($t->destination_sql('SELECT count(*) FROM sluice.selection'), 0, 'drop forgets what was added');
