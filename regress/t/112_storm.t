@@ -218,6 +218,8 @@ for (my $round = 1; time - $began < $seconds; $round++)
 	my $until = time + ($seconds < 25 ? $seconds : 25);
 	my @done;
 	$t->start;
+	# What a check refuses before there is a task keeps it from beginning.
+	$t->poll_ok(sub { try_destination('SELECT applied_lsn > \'0/0\' FROM sluice.progress') eq 't' }, 'the task has begun') if $round == 1;
 	start_traffic();
 	while (time < $until)
 	{
