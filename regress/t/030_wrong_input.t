@@ -366,4 +366,15 @@ unlike($t->run_ok('run', '--until', 'current', '--ignore', 'selection')->{stderr
 like($t->run_ok('run', '--until', 'current')->{stderr}, qr/warning selection: nothing/, 'otherwise it does');
 $t->equal_ok('public.fine');
 
+# A password in conninfo works and is never printed, whatever is logged.
+$t->configure({ %$fine, log => { format => 'json', level => 'debug' },
+	source => { conninfo => $t->source_conninfo . ' password=secret123' },
+	destination => { conninfo => $t->destination_conninfo . ' password=secret123' } });
+my $said = $t->run_ok('run', '--until', 'current')->{stderr};
+my @unlike_json = grep { !eval { JSON::PP->new->decode($_)->{message} } } split /\n/, $said;
+is("@unlike_json", '', 'each line of the log is an object');
+$said .= join '', map { $_->{stdout}, $_->{stderr} } map { $t->sluice(@$_) } ['check'], ['schema'], [qw(status --json)], ['compare'];
+unlike($said, qr/secret/, 'no verb shows a password');
+unlike($t->destination_sql('SELECT string_agg(p::text, $$ $$) FROM sluice.progress p'), qr/secret/, 'nor does the state');
+
 done_testing();
