@@ -8,8 +8,8 @@
 
 /* What was refused may have been mended at the destination, which nobody tells. */
 #define TRY_AGAIN_MS 60000
-/* So many are tried one by one, when not all of them are fit. */
-#define SINGLE_TRIALS_MAX 50
+/* So many that are not fit are told apart from the others, since each costs some trials. */
+#define SINGLE_REFUSALS_MAX 20
 
 void
 newcomers_fini(struct newcomers *newcomers)
@@ -99,17 +99,17 @@ describe(const struct catalog *list)
 
 /* ---- whether they are fit */
 
-/* Tries those of the list that `wanted` names, NULL: all. */
+/* Tries some of the list, which follow each other. */
 static bool
-try_tables(const struct newcomers_look *look, const struct catalog *list, const struct table *wanted,
+try_tables(const struct newcomers_look *look, const struct catalog *list, unsigned first, unsigned count,
 		   struct error *err)
 {
 	struct selection selection;
 	bool ok;
 
 	selection_init(&selection, look->config);
-	for (unsigned i = 0; wanted && i < list->count; i++)
-		if (&list->tables[i] != wanted)
+	for (unsigned i = 0; i < list->count; i++)
+		if (i < first || i >= first + count)
 			selection_leave_out(&selection, list->tables[i].source.schema, list->tables[i].source.name);
 	ok = look->try(look->arg, &selection.config, err);
 	selection_fini(&selection);
@@ -136,21 +136,34 @@ is_refusal(const struct error *err)
 	return err->class == ERROR_PRECONDITION || err->class == ERROR_CONFIG;
 }
 
-static bool
-try_one_by_one(struct newcomers *newcomers, const struct newcomers_look *look, const struct catalog *list,
-			   bool *accepted, struct error *err)
+static void
+refuse_tables(struct newcomers *newcomers, const struct catalog *list, unsigned first, unsigned count,
+			  const struct error *err)
 {
-	for (unsigned i = 0; i < list->count; i++) {
-		if (try_tables(look, list, &list->tables[i], err)) {
-			*accepted = true;
-		} else if (is_refusal(err)) {
-			report(&list->tables[i].source, err);
-			refuse(newcomers, &list->tables[i].source);
-		} else {
-			return false;
-		}
+	report(count == 1 ? &list->tables[first].source : NULL, err);
+	for (unsigned i = first; i < first + count; i++)
+		refuse(newcomers, &list->tables[i].source);
+}
+
+/* Where not all of them are fit, each half is tried, down to the single ones that are not. */
+static bool
+try_some(struct newcomers *newcomers, const struct newcomers_look *look, const struct catalog *list,
+		 unsigned first, unsigned count, bool *accepted, struct error *err)
+{
+	unsigned half = count / 2;
+
+	if (try_tables(look, list, first, count, err)) {
+		*accepted = true;
+		return true;
 	}
-	return true;
+	if (!is_refusal(err))
+		return false;
+	if (count == 1 || newcomers->refused.count >= SINGLE_REFUSALS_MAX) {
+		refuse_tables(newcomers, list, first, count, err);
+		return true;
+	}
+	return try_some(newcomers, look, list, first, half, accepted, err) &&
+		   try_some(newcomers, look, list, first + half, count - half, accepted, err);
 }
 
 static bool
@@ -158,18 +171,10 @@ try_all(struct newcomers *newcomers, const struct newcomers_look *look, const st
 		bool *accepted, struct error *err)
 {
 	catalog_free(&newcomers->refused);
-	if (try_tables(look, list, NULL, err)) {
-		log_info("%u tables are new at the source", list->count);
-		*accepted = true;
-		return true;
-	}
-	if (!is_refusal(err))
+	if (!try_some(newcomers, look, list, 0, list->count, accepted, err))
 		return false;
-	if (list->count <= SINGLE_TRIALS_MAX)
-		return try_one_by_one(newcomers, look, list, accepted, err);
-	report(NULL, err);
-	for (unsigned i = 0; i < list->count; i++)
-		refuse(newcomers, &list->tables[i].source);
+	if (*accepted)
+		log_info("%u tables are new at the source", list->count - newcomers->refused.count);
 	return true;
 }
 

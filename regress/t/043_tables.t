@@ -75,6 +75,12 @@ subtest 'new tables' => sub {
 	$t->source_sql("UPDATE bag SET b = 'z' WHERE a = 3");
 	$t->wait_applied_ok;
 	$t->all_equal_ok('public.bag');
+	# Many at once, of which one is not fit.
+	my $many = 60;
+	$t->source_sql('BEGIN; ' . join('; ', map { "CREATE TABLE public.many_$_ (id int" . ($_ == 33 ? '' : ' PRIMARY KEY') . ')' } 1 .. $many) . '; COMMIT') if !$t->destination_is_greenplum;
+	$t->poll_ok(sub { $t->destination_sql("SELECT count(*) FROM sluice.tables WHERE source_name LIKE 'many%' AND state = 'streaming'") == $many - 1 },
+		'all but one of many are taken in') if !$t->destination_is_greenplum;
+	$t->source_sql("DROP TABLE IF EXISTS many_33");
 };
 
 subtest 'add' => sub {
