@@ -295,7 +295,7 @@ attempt(struct session *s, struct error *err)
 		return false;
 	return progress_take_over(s->control, s->config->task, &s->progress, err) && follow(s, err) &&
 		   (s->until.kind == UNTIL_STOPPED || loop_stop_requested(s->loop) ||
-			schema_none_held(&s->catalog, err));
+			state_tables_none_held(s->control, s->config->task, err));
 }
 
 /* Writes down for `status` how the attempt ended, where that is possible. */

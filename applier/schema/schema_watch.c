@@ -438,16 +438,3 @@ schema_look_at_held(struct connection *source, struct connection *destination, c
 	}
 	return true;
 }
-
-bool
-schema_none_held(const struct catalog *catalog, struct error *err)
-{
-	for (unsigned i = 0; i < catalog->count; i++) {
-		const struct table *table = &catalog->tables[i];
-
-		if (table->state == TABLE_HELD)
-			return error_set(err, ERROR_DATA, "%s.%s is held: %s", table->source.schema, table->source.name,
-							 table->error ? table->error : "its definition changed");
-	}
-	return true;
-}

@@ -39,7 +39,4 @@ MUST_CHECK bool schema_look_at_held(struct connection *source, struct connection
 									const struct dialect *dialect, const struct config *config,
 									const struct catalog *catalog, struct error *err);
 
-/* False when a table is held: an ERROR_DATA that names it. */
-MUST_CHECK bool schema_none_held(const struct catalog *catalog, struct error *err);
-
 #endif

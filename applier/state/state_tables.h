@@ -59,6 +59,8 @@ MUST_CHECK bool state_tables_want_copy(struct connection *destination, const cha
 /* The copy of a table beside the stream has failed: the table is held with the reason until it is wanted anew. */
 MUST_CHECK bool state_tables_hold_copy(struct connection *destination, const char *task,
 									   const struct table *table, const char *reason, struct error *err);
+/* False when a table is held: an ERROR_DATA that names it. */
+MUST_CHECK bool state_tables_none_held(struct connection *destination, const char *task, struct error *err);
 /* At a start: such copies as an earlier attempt has left are void, and their tables wait again. */
 MUST_CHECK bool state_tables_forget_late(struct connection *destination, const char *task, struct error *err);
 

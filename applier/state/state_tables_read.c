@@ -199,3 +199,22 @@ state_tables_read(struct connection *destination, const char *task, struct catal
 	catalog->states_read = taken;
 	return taken;
 }
+
+/* Also one that the catalog lacks for now: UNLOGGED at the source. */
+bool
+state_tables_none_held(struct connection *destination, const char *task, struct error *err)
+{
+	static const char sql[] = "SELECT source_schema, source_name, error FROM sluice.tables"
+							  " WHERE task = $1 AND state = 'held' ORDER BY 1, 2 LIMIT 1";
+	struct param param = param_text(task);
+	struct result *res;
+	bool none;
+
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
+		return false;
+	none = result_rows(res) == 0 ||
+		   error_set(err, ERROR_DATA, "%s.%s is held: %s", result_text(res, 0, 0), result_text(res, 0, 1),
+					 result_is_null(res, 0, 2) ? "its definition changed" : result_text(res, 0, 2));
+	result_free(res);
+	return none;
+}

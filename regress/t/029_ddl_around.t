@@ -96,6 +96,9 @@ for my $round ('while it runs', 'while it is down')
 		'what is not logged is held');
 	$t->wait_applied_ok('the others go on');
 	$t->equal_ok('public.moody');
+	is($t->stop, 0, 'it stops');
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.dim is held: it is UNLOGGED/, 'a run that is to end says what it lacks');
+	$t->start;
 	$t->source_sql('ALTER TABLE dim SET LOGGED');
 	all_follow_ok('logged again');
 	$t->equal_ok('public.dim');
