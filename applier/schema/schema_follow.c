@@ -290,7 +290,7 @@ make_way(struct following *f, struct error *err)
 		return true;
 	snprintf(name, sizeof name, "sluice_renamed_%u", other->source.oid);
 	sql_init(&sql);
-	buffer_printf(&sql, "ALTER TABLE ");
+	buffer_printf(&sql, "ALTER TABLE IF EXISTS ");
 	sql_qualified(&sql, other->target_schema, other->target_name);
 	buffer_printf(&sql, " RENAME TO ");
 	sql_identifier(&sql, name);

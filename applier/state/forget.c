@@ -1,5 +1,7 @@
 #include "forget.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
 #include "base/sql.h"
 
@@ -113,25 +115,28 @@ find_successor(struct connection *source, const struct catalog *catalog, const s
 	return true;
 }
 
-/* The target of a dropped table stays, but not under a name that another one is about to get. */
+/* The target of a dropped table stays, where it is still there, but not under a name that another one is about to get. */
 static bool
 give_way(struct connection *source, struct connection *destination, const struct catalog *catalog,
 		 const struct forgotten *table, struct error *err)
 {
 	const struct table *successor;
+	char name[64];
 	struct buffer sql;
 
 	if (!find_successor(source, catalog, table, &successor, err))
 		return false;
 	if (!successor || successor->override || !table_follows(successor))
 		return true;
+	snprintf(name, sizeof name, "sluice_dropped_%s", table->oid);
 	sql_init(&sql);
-	buffer_printf(&sql, "ALTER TABLE ");
+	buffer_printf(&sql, "ALTER TABLE IF EXISTS ");
 	sql_qualified(&sql, table->target_schema, table->target_name);
 	buffer_printf(&sql, " RENAME TO ");
-	buffer_printf(&sql, "sluice_dropped_%s", table->oid);
+	sql_identifier(&sql, name);
 	log_warning("another table has the name of %s.%s now: %s", table->schema, table->name, sql_text(&sql));
-	return connection_execute_buffer(destination, &sql, NULL, err);
+	return connection_execute_buffer(destination, &sql, NULL, err) ||
+		   error_context(err, "making way for the table that is %s.%s now", table->schema, table->name);
 }
 
 static bool

@@ -90,6 +90,15 @@ for my $round ('while it runs', 'while it is down')
 		q{it's sad meh ok}, "$round: labels stand in their order");
 	last if $round eq 'while it is down';
 
+	# Who drops a table may drop its target, too, before the name goes to another one.
+	$t->source_sql(q{CREATE TABLE leaving (id int PRIMARY KEY); CREATE TABLE coming (id int PRIMARY KEY, a text); INSERT INTO coming VALUES (1)});
+	$t->poll_ok(sub { 2 == grep { $_->{source} =~ /^public\.(leaving|coming)$/ && $_->{state} eq 'streaming' } @{ $t->status->{tables} } }, 'two tables come');
+	$t->destination_sql('DROP TABLE leaving');
+	$t->source_sql(q{BEGIN; DROP TABLE leaving; ALTER TABLE coming RENAME TO leaving; INSERT INTO leaving VALUES (2); COMMIT});
+	$t->wait_applied_ok('one takes the place of another');
+	$t->equal_ok('public.leaving', wait => 30);
+	unlike($t->log, qr/public\.coming is held/, 'a target that is gone is in nobody\'s way');
+
 	# Left UNLOGGED, the table is held, and the others go on.
 	$t->source_sql(q{ALTER TABLE dim SET UNLOGGED; UPDATE dim SET a = 'unseen'; INSERT INTO moody VALUES (50, 'ok')});
 	$t->poll_ok(sub { grep { $_->{source} eq 'public.dim' && $_->{state} eq 'held' && $_->{error} =~ /UNLOGGED/ } @{ $t->status->{tables} } },
