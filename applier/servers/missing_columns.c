@@ -31,7 +31,7 @@ lacks(const struct table *table, const struct source_column *column)
 
 static void
 put_column(struct buffer *sql, const struct config *config, const struct table *table,
-		   const struct source_column *column, bool with_default)
+		   const struct source_column *column, bool with_default, bool not_null)
 {
 	struct source_column added = *column;
 	struct column_definition definition = {
@@ -39,8 +39,8 @@ put_column(struct buffer *sql, const struct config *config, const struct table *
 		.default_refused = column->default_sql ? ddl_refuses_default(column->default_sql) : NULL,
 	};
 
-	/* Rows that are there have no value for it. */
-	added.not_null = column->not_null && !missing_columns_meet_rows(config);
+	/* Rows of others have no value for it. */
+	added.not_null = column->not_null && not_null && !missing_columns_meet_rows(config);
 	buffer_printf(sql, "ALTER TABLE ");
 	sql_qualified(sql, table->target_schema, table->target_name);
 	buffer_printf(sql, " ADD COLUMN ");
@@ -78,10 +78,30 @@ missing_columns_put(struct buffer *sql, const struct config *config, const struc
 			if (!lacks(table, column) ||
 				is_added_before(config, catalog, i, mapping_target_name(table, column->name)))
 				continue;
-			put_column(sql, config, table, column, true);
+			put_column(sql, config, table, column, true, true);
 			buffer_printf(sql, ";\n");
 		}
 	}
+}
+
+/* Without what was refused: the default, and NOT NULL where rows are there that are yet to be cleared. */
+static bool
+add_plain_column(struct connection *destination, const struct config *config, const struct table *table,
+				 const struct source_column *column, const struct error *refusal, struct buffer *sql,
+				 struct error *err)
+{
+	bool has_rows;
+
+	if (!target_has_rows(destination, table, &has_rows, err))
+		return false;
+	buffer_reset(sql);
+	put_column(sql, config, table, column, false, !has_rows);
+	if (!connection_execute(destination, sql_text(sql), NULL, 0, NULL, err))
+		return false;
+	log_warning("%s.%s: the column %s is added without %s%s: %s", table->target_schema, table->target_name,
+				column->name, column->default_sql ? "its default " : "NOT NULL",
+				column->default_sql ? column->default_sql : "", refusal->message);
+	return true;
 }
 
 static bool
@@ -93,16 +113,10 @@ add_column(struct connection *destination, const struct config *config, const st
 	bool ok;
 
 	sql_init(&sql);
-	put_column(&sql, config, table, column, true);
+	put_column(&sql, config, table, column, true, true);
 	ok = trial_execute(destination, sql_text(&sql), &refusal, err);
-	if (ok && refusal.message[0]) {
-		buffer_reset(&sql);
-		put_column(&sql, config, table, column, false);
-		ok = connection_execute(destination, sql_text(&sql), NULL, 0, NULL, err);
-		if (ok && column->default_sql)
-			log_warning("%s.%s: the column %s is added without its default %s: %s", table->target_schema,
-						table->target_name, column->name, column->default_sql, refusal.message);
-	}
+	if (ok && refusal.message[0])
+		ok = add_plain_column(destination, config, table, column, &refusal, &sql, err);
 	if (ok)
 		log_info("the target of %s.%s lacked a column: %s", table->source.schema, table->source.name,
 				 sql_text(&sql));

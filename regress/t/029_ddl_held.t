@@ -169,5 +169,11 @@ like($t->run_ok('check')->{stdout}, qr/^ok +columns +public\.lacking: .*which ru
 $t->run_ok('run', '--until', 'current');
 $t->equal_ok('public.lacking');
 is(target(q{SELECT attnotnull FROM pg_attribute WHERE attrelid = 'lacking'::regclass AND attname = 'n'}), 't', 'lacking, follow: with NOT NULL');
+$t->run_ok('drop');
+target('DROP TABLE lacking; CREATE TABLE lacking (id int PRIMARY KEY, a text); INSERT INTO lacking VALUES (7)');
+$t->source_sql('ALTER TABLE lacking ALTER n DROP DEFAULT');
+lacking('follow', { existing => 'clear' });
+$t->run_ok('run', '--until', 'current');
+$t->equal_ok('public.lacking');
 
 done_testing();
