@@ -5,6 +5,9 @@
 
 #include "base/sql.h"
 
+/* The server asks every segment for the size of each: so many delay a batch by a second at most. */
+#define LOOKS_AT_ONCE 500
+
 struct statistics_target {
 	int64_t written; /* changes since the last look */
 	int64_t limit;	 /* with so many of them it is looked at again; 0: never looked at */
@@ -44,9 +47,9 @@ target_of(struct statistics *s, uint32_t oid)
 	return &s->targets[number];
 }
 
-/* The statistics of a partitioned table are its leaves'. */
+/* The statistics of a partitioned table are its leaves'.  Without `room` it stays due. */
 static bool
-is_due(struct statistics *s, const struct net_change *net)
+is_due(struct statistics *s, const struct net_change *net, bool room)
 {
 	const struct target_table *target = &net->shape->table->target;
 	struct statistics_target *entry;
@@ -55,7 +58,7 @@ is_due(struct statistics *s, const struct net_change *net)
 	if (target->partitioned)
 		return false;
 	entry = target_of(s, target->oid);
-	due = entry->written >= entry->limit;
+	due = room && entry->written >= entry->limit;
 	if (due)
 		entry->written = 0;
 	entry->written += net->changes;
@@ -65,30 +68,33 @@ is_due(struct statistics *s, const struct net_change *net)
 bool
 statistics_put_look(struct statistics *statistics, const struct batch *batch, struct buffer *sql)
 {
-	bool any = false;
+	unsigned looks = 0;
 
 	for (unsigned i = 0; i < batch->net_count; i++) {
-		if (!is_due(statistics, batch->nets[i]))
+		if (!is_due(statistics, batch->nets[i], looks < LOOKS_AT_ONCE))
 			continue;
 		buffer_printf(sql, "%s%u",
-					  any ? ", "
-						  : "SELECT c.oid, c.reltuples::int8, pg_relation_size(c.oid) >"
-							" 2 * c.relpages::int8 * current_setting('block_size')::int8 + 1048576"
-							" FROM pg_class c WHERE c.oid IN (",
+					  looks++ ? ", "
+							  : "SELECT c.oid, c.reltuples::int8, pg_relation_size(c.oid) >"
+								" 2 * c.relpages::int8 * current_setting('block_size')::int8 + 1048576"
+								" FROM pg_class c WHERE c.oid IN (",
 					  batch->nets[i]->shape->table->target.oid);
-		any = true;
 	}
-	if (any)
+	if (looks > 0)
 		buffer_printf(sql, ")");
-	return any;
+	return looks > 0;
 }
 
 void
 statistics_take(struct statistics *statistics, uint32_t oid, int64_t rows, bool outgrown)
 {
 	struct statistics_target *entry = target_of(statistics, oid);
+	/* Outgrown again it has doubled, or only its owner may analyze it. */
+	int64_t least = outgrown ? 2 * entry->limit : 0;
 
-	entry->limit = rows > STATISTICS_ROWS ? rows : STATISTICS_ROWS;
+	if (least < STATISTICS_ROWS)
+		least = STATISTICS_ROWS;
+	entry->limit = rows > least ? rows : least;
 	entry->outgrown = outgrown;
 }
 

@@ -126,6 +126,57 @@ test_an_outgrown_table_is_analyzed_once(void **state)
 }
 
 static void
+test_one_that_stays_outgrown_is_looked_at_ever_less(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(looks(f, STATISTICS_ROWS));
+	statistics_take(&f->statistics, 4711, 0, true);
+	assert_true(looks(f, STATISTICS_ROWS));
+	statistics_take(&f->statistics, 4711, 0, true);
+	assert_false(looks(f, STATISTICS_ROWS));
+	assert_true(looks(f, STATISTICS_ROWS));
+}
+
+/* Those that find no room come with the next batch. */
+static void
+test_a_batch_does_not_look_at_very_many(void **state)
+{
+	enum { TABLES = 800 };
+	struct fixture *f = *state;
+	struct table *tables = calloc(TABLES, sizeof *tables);
+	struct shape *shapes = calloc(TABLES, sizeof *shapes);
+	struct net_change *nets = calloc(TABLES, sizeof *nets);
+	struct net_change *all[TABLES];
+	unsigned looked = 0;
+
+	for (unsigned i = 0; i < TABLES; i++) {
+		tables[i].target.oid = 20000 + i;
+		shapes[i].table = &tables[i];
+		nets[i].shape = &shapes[i];
+		nets[i].changes = 1;
+		all[i] = &nets[i];
+	}
+	f->batch.nets = all;
+	f->batch.net_count = TABLES;
+	for (int batch = 0; batch < 2; batch++) {
+		char *at;
+
+		buffer_reset(&f->sql);
+		assert_true(statistics_put_look(&f->statistics, &f->batch, &f->sql));
+		buffer_put_u8(&f->sql, '\0');
+		at = strstr((char *) f->sql.data, " IN (") + strlen(" IN (");
+		for (; *at != '\0'; at += strspn(at, ", )"), looked++)
+			statistics_take(&f->statistics, (uint32_t) strtoul(at, &at, 10), 0, false);
+		assert_int_equal(looked, batch == 0 ? 500 : TABLES);
+	}
+	assert_false(statistics_put_look(&f->statistics, &f->batch, &f->sql));
+	free(nets);
+	free(shapes);
+	free(tables);
+}
+
+static void
 test_partitioned_tables_are_left_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -143,6 +194,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_it_looks_again_when_the_table_may_have_doubled, set_up,
 										tear_down),
 		cmocka_unit_test_setup_teardown(test_an_outgrown_table_is_analyzed_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_one_that_stays_outgrown_is_looked_at_ever_less, set_up,
+										tear_down),
+		cmocka_unit_test_setup_teardown(test_a_batch_does_not_look_at_very_many, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_partitioned_tables_are_left_alone, set_up, tear_down),
 	};
 
