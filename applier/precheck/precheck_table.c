@@ -314,17 +314,6 @@ check_kept_columns(struct precheck_context *c, const struct table *table)
 	precheck_names_fini(&kept);
 }
 
-static bool
-is_of_match_key(const struct table *table, const struct source_column *column)
-{
-	unsigned key[TABLE_MAX_KEY], count = table_match_key(table, key);
-
-	for (unsigned i = 0; i < count; i++)
-		if (&table->source.columns[key[i]] == column)
-			return true;
-	return false;
-}
-
 static void
 check_writable(struct precheck_context *c, const struct table *table, const struct source_column *from,
 			   const struct target_column *column)
@@ -332,7 +321,7 @@ check_writable(struct precheck_context *c, const struct table *table, const stru
 	const char *name = precheck_target_name(c, table);
 
 	/* Generated on both sides it is left to the destination, unless rows are found by it. */
-	if (column->generated && (!from->generated || is_of_match_key(table, from)))
+	if (column->generated && (!from->generated || is_match_key(table, from)))
 		precheck_add(c, CHECK_FAILED, "columns", name,
 					 "the column \"%s\" is generated and cannot be fed: make it a plain column",
 					 column->name);
