@@ -192,45 +192,46 @@ plan_for(struct schema_change *change, const struct dialect *dialect, const stru
 	schema_change_plan(change, &question);
 }
 
-/* What the target stands at from here on, under the names of today. */
-static void
-redefine(struct table *table, bool renamed)
+/* The table once its target is in line with it: under the names of today, and to be copied. */
+static struct table
+reconciled(const struct table *table, bool renamed)
 {
-	struct source_table before = *table->defined;
+	struct table after = *table;
 
-	table_definition_copy(table->defined, &table->source);
-	table_definition_keep_defaults(table->defined, &before);
-	source_table_free(&before);
-	if (!renamed)
-		return;
+	after.defined = catalog_alloc(1, sizeof *after.defined);
+	table_definition_copy(after.defined, &table->source);
+	table_definition_keep_defaults(after.defined, table->defined);
+	after.target_schema = catalog_strdup(renamed ? table->source.schema : table->target_schema);
+	after.target_name = catalog_strdup(renamed ? table->source.name : table->target_name);
+	after.state = TABLE_WAITING;
+	after.error = NULL;
+	return after;
+}
+
+/* What the two do not have in common. */
+static void
+release(struct table *table)
+{
+	source_table_free(table->defined);
+	free(table->defined);
 	free(table->target_schema);
 	free(table->target_name);
-	table->target_schema = catalog_strdup(table->source.schema);
-	table->target_name = catalog_strdup(table->source.name);
+	free(table->error);
 }
 
 static void
 put_reconciliation(struct buffer *sql, const struct config *config, const struct schema_change *change,
-				   struct table *table)
+				   const struct table *table, const struct table *after)
 {
-	struct source_table before;
-
 	buffer_printf(sql, "BEGIN;\n");
 	if (change->verdict == SCHEMA_ALTER) {
 		buffer_printf(sql, "TRUNCATE ");
 		sql_qualified(sql, table->target_schema, table->target_name);
 		buffer_printf(sql, ";\n%s", (const char *) change->sql.data);
 	}
-	table_definition_copy(&before, table->defined);
-	redefine(table, change->renamed);
-	table->state = TABLE_WAITING;
-	free(table->error);
-	table->error = NULL;
-	state_tables_put_definition(sql, config->task, table, &before);
-	state_tables_put_state(sql, config->task, table);
+	state_tables_put_definition(sql, config->task, after, table->defined);
+	state_tables_put_state(sql, config->task, after);
 	buffer_printf(sql, ";\nCOMMIT");
-	buffer_put_u8(sql, '\0');
-	source_table_free(&before);
 }
 
 static const char needs[] = ": do what it needs: ";
@@ -249,19 +250,22 @@ find_renamed_target(struct connection *destination, const struct dialect *dialec
 	return target_read_table(destination, dialect, table, err);
 }
 
-/* Carries it out; `refused` when the destination does not. */
+/* Carries it out; `refused` when the destination does not: then the table is as before. */
 static bool
 reconcile_by(struct connection *destination, const struct config *config, const struct schema_change *change,
 			 struct table *table, bool *refused, struct error *err)
 {
+	struct table after = reconciled(table, change->renamed);
 	struct buffer sql;
 	struct error ignored;
 	bool ok;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	put_reconciliation(&sql, config, change, table);
-	ok = connection_execute(destination, (const char *) sql.data, NULL, 0, NULL, err);
-	buffer_fini(&sql);
+	sql_init(&sql);
+	put_reconciliation(&sql, config, change, table, &after);
+	ok = connection_execute_buffer(destination, &sql, NULL, err);
+	release(ok ? table : &after);
+	if (ok)
+		*table = after;
 	*refused = !ok && err->class == ERROR_DATA;
 	return ok || (*refused && connection_execute(destination, "ROLLBACK", NULL, 0, NULL, &ignored));
 }
@@ -428,6 +432,9 @@ bool
 schema_look_at_held(struct connection *source, struct connection *destination, const struct dialect *dialect,
 					const struct config *config, const struct catalog *catalog, struct error *err)
 {
+	/* Then no table is copied anew by itself. */
+	if (config->initial_copy.mode == COPY_MODE_NONE || config->initial_copy.existing == COPY_EXISTING_APPEND)
+		return true;
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];
 

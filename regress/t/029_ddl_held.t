@@ -111,6 +111,14 @@ target('DROP VIEW v; ALTER TABLE viewed DROP COLUMN b');
 $t->poll_ok(sub { state_of('public.viewed')->{state} eq 'streaming' }, 'refused: the table follows again');
 $t->wait_applied_ok;
 $t->equal_ok('public.viewed');
+target('CREATE VIEW v AS SELECT a FROM viewed');
+$t->source_sql(q{BEGIN; ALTER TABLE viewed DROP COLUMN a; ALTER TABLE viewed RENAME TO seen; INSERT INTO seen VALUES (60); COMMIT});
+$t->poll_ok(sub { (state_of('public.viewed')->{error} // '') =~ /^destination: cannot drop.*DROP COLUMN "a".*RENAME TO "seen"/ }, 'refused with a new name: status says what it needs');
+$t->wait_applied_ok('refused with a new name: the others go on');
+is(target(q{SELECT string_agg(source_name, ',') FROM sluice.tables WHERE source_name IN ('viewed', 'seen')}), 'viewed', 'refused with a new name: it is known by the old one alone');
+target('DROP VIEW v; ALTER TABLE viewed DROP COLUMN a');
+$t->poll_ok(sub { state_of('public.seen') && state_of('public.seen')->{state} eq 'streaming' }, 'refused with a new name: what is left is done');
+$t->equal_ok('public.seen', wait => 30);
 
 # ---- a table that the configuration speaks of by its old name
 is($t->stop, 0, 'renamed: the program ends');
