@@ -136,17 +136,17 @@ check_source(struct precheck_context *c)
 /* ---- the two together */
 
 static void
-check_positions(struct precheck_context *c)
+check_positions(struct precheck_context *c, uint64_t applied_lsn, uint64_t current_lsn)
 {
 	char applied[LSN_TEXT_BYTES], other[LSN_TEXT_BYTES];
 
-	lsn_format(c->progress->applied_lsn, applied);
-	if (c->progress->applied_lsn > c->source_identity.current_lsn)
+	lsn_format(applied_lsn, applied);
+	if (applied_lsn > current_lsn)
 		precheck_add(c, CHECK_FAILED, "progress", NULL,
 					 "the destination is at %s, ahead of the source at %s: the source was restored or"
 					 " replaced; %s",
-					 applied, lsn_format(c->source_identity.current_lsn, other), start_afresh);
-	else if (c->slot.exists && c->slot.confirmed_flush_lsn > c->progress->applied_lsn)
+					 applied, lsn_format(current_lsn, other), start_afresh);
+	else if (c->slot.exists && c->slot.confirmed_flush_lsn > applied_lsn)
 		precheck_add(c, CHECK_FAILED, "slot", c->config->source.slot,
 					 "it was moved or made anew by others: the destination is at %s, the slot at %s, and the"
 					 " changes in between are lost; %s",
@@ -172,17 +172,25 @@ check_fresh(struct precheck_context *c)
 		precheck_add(c, CHECK_OK, "slot", name, "to be made");
 }
 
-static void
-check_resumed(struct precheck_context *c)
+/* A daemon that runs meanwhile moves all three positions.  Read in this order, slot, destination, source, none of them
+ * can be found ahead of the next one. */
+static bool
+check_resumed(struct precheck_context *c, struct error *err)
 {
 	const char *name = c->config->source.slot;
+	struct source_identity identity;
+	struct progress progress;
 	char applied[LSN_TEXT_BYTES];
 
+	if (!progress_read(c->destination, c->config->task, &progress, err) ||
+		!source_identify(c->source, &identity, err))
+		return false;
 	check_source(c);
 	if (!c->slot.exists)
 		precheck_add(c, CHECK_FAILED, "slot", name, "it is gone: the changes after %s are lost; %s",
 					 lsn_format(c->progress->applied_lsn, applied), start_afresh);
-	check_positions(c);
+	check_positions(c, progress.applied_lsn, identity.current_lsn);
+	return true;
 }
 
 bool
@@ -202,9 +210,8 @@ precheck_slot(struct precheck_context *c, struct error *err)
 		if (!check_active(c, err))
 			return false;
 	}
-	if (precheck_is_fresh(c))
-		check_fresh(c);
-	else
-		check_resumed(c);
+	if (!precheck_is_fresh(c))
+		return check_resumed(c, err);
+	check_fresh(c);
 	return true;
 }
