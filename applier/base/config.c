@@ -67,7 +67,7 @@ static void
 hint_at_keys(struct error *err, const char *prefix, const char *key)
 {
 	const char *nearest = NULL;
-	unsigned least = (unsigned) strlen(key) / 3 + 1;
+	unsigned least = (unsigned) strlen(key) / 3 + 2;
 	char names[ERROR_HINT_MAX] = "";
 	size_t len = 0;
 

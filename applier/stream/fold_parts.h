@@ -40,7 +40,8 @@ struct fold {
 static inline bool
 fold_interrupted(struct error *err)
 {
-	return error_set(err, ERROR_STOPPED, "stopped before the transaction was applied");
+	error_set(err, ERROR_STOPPED, "stopped before the transaction was applied");
+	return false;
 }
 
 /* ---- fold_tables.c */

@@ -79,10 +79,8 @@ parse_column(const char *line, size_t len, struct source_column *column)
 static bool
 parse_line(const char *line, size_t len, struct source_table *source)
 {
-	struct source_column *last = source->column_count ? &source->columns[source->column_count - 1] : NULL;
-
-	if (*line == '=' && last && !last->default_sql) {
-		last->default_sql = parse_text(line + 1, len - 1);
+	if (*line == '=' && source->column_count > 0 && !source->columns[source->column_count - 1].default_sql) {
+		source->columns[source->column_count - 1].default_sql = parse_text(line + 1, len - 1);
 		return true;
 	}
 	if (!parse_column(line, len, &source->columns[source->column_count]))
