@@ -94,8 +94,8 @@ static const struct verb verbs[] = {
 	{"pause", "-c FILE", OPTION_CONFIG, verb_pause, "let the running daemon stand still",
 	 "It applies the transactions that it has begun, then nothing more until resume. Its connections\n"
 	 "stay, and the slot holds back WAL meanwhile. Returns once all is durable, and prints the position."},
-	{"resume", "-c FILE", OPTION_CONFIG, verb_resume, "let it go on", "Ends a pause."},
-	{"reload", "-c FILE", OPTION_CONFIG, verb_reload, "let it read its configuration again",
+	{"resume", "-c FILE", OPTION_CONFIG, verb_resume, "let the daemon go on after a pause", "Ends a pause."},
+	{"reload", "-c FILE", OPTION_CONFIG, verb_reload, "let the daemon read its configuration again",
 	 "The new configuration is checked first: where it is wrong, or a check fails, the daemon says so\n"
 	 "and goes on with the one it has. Task, slot, both ends and apply.spill_directory need a new start."},
 	{"table", "add|remove|resync -c FILE TABLE...", OPTION_CONFIG | ARGUMENTS_TABLES, verb_table,
@@ -104,7 +104,7 @@ static const struct verb verbs[] = {
 	 "targets stay as they are. resync: clear their targets and copy them anew. The other tables go on\n"
 	 "meanwhile. A running daemon is told, and answers once it has checked that it can be done; where none\n"
 	 "runs, the next one does it."},
-	{"stop", "-c FILE", OPTION_CONFIG, verb_stop, "end it",
+	{"stop", "-c FILE", OPTION_CONFIG, verb_stop, "end the running daemon",
 	 "As SIGTERM does: the batch in hand is finished. Returns when the daemon has let go of the task."},
 	{"compare", "-c FILE [TABLE...]", OPTION_CONFIG | OPTION_JSON | OPTION_LIMIT | ARGUMENTS_TABLES,
 	 verb_compare, "compare source and destination data at one common point",
