@@ -106,6 +106,17 @@ error_sentence(const struct error *err, char *out, int out_bytes)
 	copy_text(out, (size_t) out_bytes, text);
 }
 
+void
+error_clause(const struct error *err, char *out, int out_bytes)
+{
+	size_t len;
+
+	error_sentence(err, out, out_bytes);
+	len = strlen(out);
+	if (len > 0 && out[len - 1] == '.')
+		out[len - 1] = '\0';
+}
+
 int
 error_exit_status(const struct error *err)
 {

@@ -56,6 +56,8 @@ bool error_context(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Writes "message; hint" as one line: control characters become blanks, and
  * the hint's first word begins small unless it is a name. */
 void error_sentence(const struct error *err, char *out, int out_bytes);
+/* The same without a full stop at its end, where something follows. */
+void error_clause(const struct error *err, char *out, int out_bytes);
 
 /* The exit status for an error (see error_class). */
 int error_exit_status(const struct error *err);

@@ -436,7 +436,7 @@ run_until_done(struct session *s, struct error *err)
 		pause_ms = pause_before_retry(&trouble, s);
 		if (pause_ms <= 0)
 			return give_up(err, s->config->retry_duration_ms);
-		error_sentence(err, sentence, sizeof sentence);
+		error_clause(err, sentence, sizeof sentence);
 		log_warning("%s; trying again in %.1f s", sentence, (double) pause_ms / 1000);
 		if (!rest_before_retry(s, pause_ms))
 			return true;

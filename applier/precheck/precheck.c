@@ -185,7 +185,7 @@ report_unreached(struct precheck_context *c, const char *name, const struct erro
 		precheck_add(c, CHECK_OK, "connection", name, "can be reached");
 		return;
 	}
-	error_sentence(why, sentence, sizeof sentence);
+	error_clause(why, sentence, sizeof sentence);
 	precheck_add(c, CHECK_FAILED, "connection", NULL, "%s", sentence);
 }
 
@@ -262,7 +262,7 @@ read_states(struct precheck_context *c, struct error *err)
 		*err = problem;
 		return false;
 	}
-	error_sentence(&problem, sentence, sizeof sentence);
+	error_clause(&problem, sentence, sizeof sentence);
 	precheck_add(c, CHECK_FAILED, "state", NULL, "%s", sentence);
 	c->states_unknown = true;
 	return true;

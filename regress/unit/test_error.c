@@ -78,6 +78,7 @@ test_long_text_is_cut_between_characters(void **state)
 static void
 test_sentence(void **state)
 {
+	char clause[64];
 	char tiny[8];
 	struct error err;
 
@@ -92,6 +93,8 @@ test_sentence(void **state)
 	assert_string_equal(sentence(&err), "first second third; Greenplum 6 lacks it.");
 	error_hint(&err, "DROP it.");
 	assert_string_equal(sentence(&err), "first second third; DROP it.");
+	error_clause(&err, clause, sizeof(clause));
+	assert_string_equal(clause, "first second third; DROP it");
 	error_sentence(&err, tiny, sizeof(tiny));
 	assert_string_equal(tiny, "first s");
 }
