@@ -1103,7 +1103,8 @@ minisql_execute(struct minisql *db, const char *sql, const struct param *params,
 	if (accept(&p, "INSERT"))
 		return run_insert(&p, params, affected);
 	/* How it is planned changes nothing of what comes out. */
-	if (accept(&p, "SET") || strncmp(sql, "SELECT set_config(", 18) == 0)
+	*affected = strncmp(sql, "SELECT set_config(", 18) == 0;
+	if (*affected || accept(&p, "SET"))
 		return true;
 	return problem(db, "an unknown statement: %.60s", sql);
 }
