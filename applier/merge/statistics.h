@@ -36,7 +36,8 @@ void statistics_fini(struct statistics *statistics);
 bool statistics_put_look(struct statistics *statistics, const struct batch *batch, struct buffer *sql);
 /* One row of the answer. */
 void statistics_take(struct statistics *statistics, uint32_t oid, int64_t rows, bool outgrown);
-/* Appends the statement that analyzes the target of the net change, once after it was found outgrown; false: there is no need. */
+/* Appends the statement that analyzes the target of the net change, once after it was found outgrown;
+ * false: there is no need. */
 bool statistics_put_analyze(struct statistics *statistics, const struct net_change *net, struct buffer *sql);
 
 #endif

@@ -21,7 +21,8 @@ MUST_CHECK bool forget_find(struct connection *destination, const char *task, co
 							struct arena *memory, struct forgotten **found, unsigned *count,
 							struct error *err);
 
-/* Removes and logs them; where another table has the name of one that was dropped by now, its target gives way.  Not removed are those that are UNLOGGED for the time being: they are held. */
+/* Removes and logs them; where another table has the name of one that was dropped by now, its target gives way.
+ * Not removed are those that are UNLOGGED for the time being: they are held. */
 MUST_CHECK bool forget_tables(struct connection *source, struct connection *destination, const char *task,
 							  const struct catalog *catalog, struct error *err);
 
