@@ -10,6 +10,7 @@
 #include "config_field.h"
 #include "config_schema.h"
 #include "config_value.h"
+#include "nearest.h"
 
 #define FILE_BYTES_MAX (1 << 20)
 
@@ -66,26 +67,20 @@ find_option(const char *prefix, const char *key)
 static void
 hint_at_keys(struct error *err, const char *prefix, const char *key)
 {
-	const char *nearest = NULL;
-	unsigned least = (unsigned) strlen(key) / 3 + 2;
+	struct nearest nearest = {.typed = key};
 	char names[ERROR_HINT_MAX] = "";
 	size_t len = 0;
 
 	for (unsigned i = 0; i < config_schema_count; i++) {
 		const char *name = name_below(&config_schema[i], prefix);
-		unsigned distance;
 
 		if (!name)
 			continue;
-		distance = config_value_distance(key, name);
-		if (distance < least) {
-			least = distance;
-			nearest = name;
-		}
+		nearest_offer(&nearest, name);
 		len += (size_t) snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "", name);
 	}
-	if (nearest)
-		error_hint(err, "Did you mean \"%s\"?", nearest);
+	if (nearest.name)
+		error_hint(err, "Did you mean \"%s\"?", nearest.name);
 	else
 		error_hint(err, "Allowed here: %s.", names);
 }

@@ -29,8 +29,4 @@ int config_value_word(const char *words, const char *text);
 #define CONFIG_WORD_MAX 32
 bool config_value_next_word(const char **words, char word[CONFIG_WORD_MAX]);
 
-/* How far two keys are apart: insertions, deletions and replacements;
- * UINT_MAX if one of them is longer than any key. */
-unsigned config_value_distance(const char *a, const char *b);
-
 #endif

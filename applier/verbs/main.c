@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "decode.h"
 #include "lsn.h"
 #include "verbs.h"
@@ -136,7 +137,7 @@ print_help(FILE *out)
 		"sluice keeps a Greenplum or PostgreSQL database in step with a PostgreSQL database.\n\nUsage:\n");
 	for (size_t i = 0; i < countof(verbs); i++)
 		fprintf(out, "  sluice %-9s %-29s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
-	fprintf(out, "  sluice --help | --version\n  sluice VERB --help\n\n%s", exit_statuses);
+	fprintf(out, "  sluice help [VERB], sluice VERB --help, sluice --version\n\n%s", exit_statuses);
 }
 
 static void
@@ -230,6 +231,30 @@ take_option(enum option_bit bit, const char *argument, struct command *command, 
 	return true;
 }
 
+/* Adds the verb or the option of the verb that was probably meant. */
+static void
+suggest_verb(struct error *err, const char *typed)
+{
+	struct nearest nearest = {.typed = typed};
+
+	for (size_t i = 0; i < countof(verbs); i++)
+		nearest_offer(&nearest, verbs[i].name);
+	if (nearest.name)
+		error_hint(err, "Did you mean \"sluice %s\"?", nearest.name);
+}
+
+static void
+suggest_option(const struct verb *verb, struct error *err, const char *typed)
+{
+	struct nearest nearest = {.typed = typed + strspn(typed, "-")};
+
+	for (size_t i = 0; i < countof(options); i++)
+		if (options[i].bit & (verb->options | OPTION_HELP))
+			nearest_offer(&nearest, options[i].name);
+	if (nearest.name)
+		error_hint(err, "Did you mean \"--%s\"?", nearest.name);
+}
+
 /* getopt's tables for the options that the verb has. */
 static void
 list_options(const struct verb *verb, struct option *longs, char *letters)
@@ -291,12 +316,16 @@ parse_arguments(const struct verb *verb, int argc, char **argv, struct command *
 	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		const struct option_spec *spec = find_option(found);
 
-		if (!spec)
+		if (!spec) {
 			error_set(err, ERROR_CONFIG, "%s: %s \"%s\"", verb->name,
 					  found == ':' ? "no argument for" : "unknown or ambiguous option", argv[optind - 1]);
-		else if (spec->bit == OPTION_HELP)
+			if (found != ':')
+				suggest_option(verb, err, argv[optind - 1]);
+			return PARSED_WRONG;
+		}
+		if (spec->bit == OPTION_HELP)
 			return PARSED_HELP;
-		if (!spec || !take_option(spec->bit, optarg, command, err))
+		if (!take_option(spec->bit, optarg, command, err))
 			return PARSED_WRONG;
 	}
 	return check_usage(verb, command, argv + optind, err) ? PARSED_RUN : PARSED_WRONG;
@@ -362,7 +391,9 @@ fail(const struct error *err)
 static int
 fail_usage(const struct verb *verb, struct error *err)
 {
-	if (verb)
+	if (err->hint[0])
+		;
+	else if (verb)
 		error_hint(err, "Try \"sluice %s --help\".", verb->name);
 	else
 		error_hint(err, "Try \"sluice --help\".");
@@ -395,26 +426,61 @@ main_verb(const struct verb *verb, int argc, char **argv)
 	return 0;
 }
 
+static bool
+is_one_of(const char *word, const char *a, const char *b)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+/* sluice help [VERB], sluice --help */
+static int
+main_help(const char *name)
+{
+	const struct verb *verb = name ? find_verb(name) : NULL;
+	struct error err;
+
+	if (verb) {
+		print_verb_help(stdout, verb);
+		return 0;
+	}
+	if (!name) {
+		print_help(stdout);
+		return 0;
+	}
+	error_set(&err, ERROR_CONFIG, "unknown verb \"%s\"", name);
+	suggest_verb(&err, name);
+	return fail_usage(NULL, &err);
+}
+
+static int
+main_without_verb(const char *name)
+{
+	struct error err;
+
+	if (!name) {
+		error_set(&err, ERROR_CONFIG, "no verb given");
+	} else {
+		error_set(&err, ERROR_CONFIG, "unknown %s \"%s\"", name[0] == '-' ? "option" : "verb", name);
+		suggest_verb(&err, name);
+	}
+	return fail_usage(NULL, &err);
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 	const struct verb *verb = name ? find_verb(name) : NULL;
-	struct error err;
 
 	if (verb)
 		return main_verb(verb, argc - 1, argv + 1);
-	if (name && (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)) {
-		print_help(stdout);
-		return 0;
-	}
-	if (name && (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)) {
+	if (name && is_one_of(name, "--help", "-h"))
+		return main_help(NULL);
+	if (name && strcmp(name, "help") == 0)
+		return main_help(argc > 2 ? argv[2] : NULL);
+	if (name && is_one_of(name, "--version", "-V")) {
 		puts("sluice " SLUICE_VERSION);
 		return 0;
 	}
-	if (!name)
-		error_set(&err, ERROR_CONFIG, "no verb given");
-	else
-		error_set(&err, ERROR_CONFIG, "unknown %s \"%s\"", name[0] == '-' ? "option" : "verb", name);
-	return fail_usage(NULL, &err);
+	return main_without_verb(name);
 }

@@ -29,7 +29,12 @@ subtest 'usage' => sub {
 	says([ $_, '--help' ], 0, qr/\Asluice $_: .*^Usage: sluice $_ .*^Options:.*--help/ms, $nothing, "help of $_")
 	  for qw(check schema run status compare decode drop);
 	says([], 2, $nothing, qr/\Asluice: no verb given$hint/, 'no verb');
-	says(['tun'], 2, $nothing, qr/\Asluice: unknown verb "tun"$hint/, 'an unknown verb');
+	says([ 'help', 'run' ], 0, qr/\Asluice run: /, $nothing, 'help with a verb');
+	says(['help'], 0, qr/^Usage:/m, $nothing, 'help as a verb');
+	says([ 'help', 'frobnicate' ], 2, $nothing, qr/\Asluice: unknown verb "frobnicate"$hint/, 'help with no verb');
+	says(['tun'], 2, $nothing, qr/\Asluice: unknown verb "tun"; did you mean "sluice run"\?\n\z/, 'a mistyped verb');
+	says(['frobnicate'], 2, $nothing, qr/\Asluice: unknown verb "frobnicate"$hint/, 'an unknown verb');
+	says([ 'status', '-c', 'x', '--jsn' ], 2, $nothing, qr/option "--jsn"; did you mean "--json"\?\n\z/, 'a mistyped option');
 	says(['--verbose'], 2, $nothing, qr/\Asluice: unknown option "--verbose"$hint/, 'an unknown option');
 	my $run_hint = qr/; try "sluice run --help"\.\n\z/;
 	says(['run'], 2, $nothing, qr/run needs a configuration file: -c FILE$run_hint/, 'no configuration');

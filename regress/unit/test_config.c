@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "base/config_schema.h"
 #include "base/config_value.h"
+#include "base/nearest.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -496,9 +497,9 @@ test_notations(void **state)
 	assert_false(config_value_identifier("\"a", name));
 	assert_false(config_value_identifier("\"a\"b", name));
 	assert_false(config_value_identifier("a\"b", name));
-	assert_int_equal(config_value_distance("", "abc"), 3);
-	assert_int_equal(config_value_distance("tabels", "tables"), 2);
-	assert_int_equal(config_value_distance("kitten", "sitting"), 3);
+	assert_int_equal(nearest_distance("", "abc"), 3);
+	assert_int_equal(nearest_distance("tabels", "tables"), 2);
+	assert_int_equal(nearest_distance("kitten", "sitting"), 3);
 }
 
 /* What stands around the last name of a path: "a.b[].c" is in "a.b". */
