@@ -9,6 +9,7 @@
 #include "common/pattern.h"
 #include "config_field.h"
 #include "config_schema.h"
+#include "config_syntax.h"
 #include "config_value.h"
 #include "nearest.h"
 
@@ -414,36 +415,10 @@ name_slot(struct config *config)
  * The file
  */
 
-/* Where a byte of the text lies; libyaml does not say it of invalid characters. */
-static yaml_mark_t
-mark_of_byte(const char *text, size_t offset)
-{
-	yaml_mark_t mark = {0};
-
-	for (size_t i = 0; i < offset; i++) {
-		if (text[i] == '\n') {
-			mark.line++;
-			mark.column = 0;
-		} else if (((unsigned char) text[i] & 0xC0) != 0x80) {
-			mark.column++;
-		}
-	}
-	return mark;
-}
-
 static bool
 fail_syntax(struct reader *r, const yaml_parser_t *parser, const char *text, size_t len)
 {
-	yaml_mark_t mark = parser->problem_mark;
-	size_t offset = parser->problem_offset;
-
-	if (parser->error == YAML_MEMORY_ERROR)
-		arena_out_of_memory(len);
-	if (parser->error == YAML_READER_ERROR)
-		mark = mark_of_byte(text, offset < len ? offset : len);
-	if (parser->context)
-		return fail_at(r, mark, "%s: %s", parser->context, parser->problem);
-	return fail_at(r, mark, "%s", parser->problem);
+	return config_syntax_explain(parser, r->name, text, len, r->err);
 }
 
 static bool

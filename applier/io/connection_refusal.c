@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "connection_parts.h"
 
 /* Removes every "what" from the text. */
@@ -126,6 +127,27 @@ splits_password(const char *conninfo)
 	return rest[strcspn(rest, "@?")] == '@';
 }
 
+/*
+ * The keyword that libpq does not know and that resembles one that it knows;
+ * what resembles none may be a piece of a password and is not shown.
+ */
+static void
+name_keyword(const char *problem, struct error *err)
+{
+	char keyword[64];
+	struct nearest nearest = {.typed = keyword};
+	PQconninfoOption *known = PQconndefaults();
+
+	if (known && sscanf(problem, "%*[^\"]\"%63[^\"]\"", keyword) == 1)
+		for (PQconninfoOption *option = known; option->keyword; option++)
+			nearest_offer(&nearest, option->keyword);
+	PQconninfoFree(known);
+	if (!nearest.name || nearest.distance == 0)
+		return;
+	error_set(err, ERROR_CONFIG, "the conninfo has the unknown keyword \"%s\"", keyword);
+	error_hint(err, "Did you mean \"%s\"?", nearest.name);
+}
+
 bool
 connection_check_conninfo(const char *conninfo, struct error *err)
 {
@@ -133,13 +155,14 @@ connection_check_conninfo(const char *conninfo, struct error *err)
 	PQconninfoOption *options = PQconninfoParse(conninfo, &problem);
 	bool valid = options != NULL;
 
-	/* libpq's message may quote the string, and with it a password. */
-	PQfreemem(problem);
 	PQconninfoFree(options);
 	if (!valid) {
+		/* libpq's own message may quote the string, and with it a password. */
 		error_set(err, ERROR_CONFIG, "the conninfo is not a valid connection string");
-		return error_hint(err,
-						  "Write it as libpq wants it: \"host=… dbname=… user=…\" or a postgresql:// URI.");
+		error_hint(err, "Write it as libpq wants it: \"host=… dbname=… user=…\" or a postgresql:// URI.");
+		name_keyword(problem ? problem : "", err);
+		PQfreemem(problem);
+		return false;
 	}
 	if (splits_password(conninfo)) {
 		error_set(err, ERROR_CONFIG, "the conninfo is a URI whose user or password has a plain @ or /");

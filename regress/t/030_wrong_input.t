@@ -71,6 +71,8 @@ subtest 'configuration' => sub {
 	refused("task: [orders\n", 2, qr/^sluice: .*sluice\.yaml:\d+:\d+: /, 'bad YAML');
 	refused({ wal => { hartbeat => '1s' } }, 2, qr/sluice\.yaml:\d+:\d+: .*"wal\.hartbeat".*"heartbeat"/,
 		'an unknown key');
+	refused({ source => { conninfo => 'hots=a dbname=b' } }, 2, qr/unknown keyword "hots"; did you mean "host"\?/,
+		'a mistyped keyword of a conninfo');
 	refused({ source => { conninfo => 'host' } }, 2, qr/"source\.conninfo".*not a valid connection string/,
 		'a conninfo that cannot be parsed');
 	my $result = do

@@ -287,17 +287,25 @@ test_wrong_kinds(void **state)
 	check_refused(cases, LENGTH(cases));
 }
 
+#define CLOSE_IT "; close it there; a quote within the value is doubled ('') or escaped (\\\")."
+#define QUOTE_IT "; write \"*.*\" for all tables; without quotes YAML takes * for an alias."
+
 static void
 test_wrong_syntax(void **state)
 {
 	static const struct refused cases[] = {
-		{"task: \"a\n", "c.yaml:2:1: while scanning a quoted scalar: found unexpected end of stream"},
+		{"task: \"a\n", "c.yaml:1:7: the quote that begins here does not end in its line" CLOSE_IT},
+		{"task: 'a\nx: b\n", "c.yaml:1:7: the quote that begins here does not end in its line" CLOSE_IT},
+		{"source:\n  conninfo: \"host=a\ndestination:\n  conninfo: \"x\"\n",
+		 "c.yaml:2:13: the quote that begins here does not end in its line" CLOSE_IT},
+		{"tables:\n  include: [*.x]\n", "c.yaml:2:13: a value that begins with * must be in quotes" QUOTE_IT},
+		{"tables:\n  include:\n    - *\n",
+		 "c.yaml:3:7: a value that begins with * must be in quotes" QUOTE_IT},
 		{"task: a\n  b: c\n", "c.yaml:2:4: mapping values are not allowed in this context"},
-		{"log:\n\tlevel: info\n",
-		 "c.yaml:2:1: while scanning for the next token: found character that cannot start any token"},
+		{"log:\n\tlevel: info\n", "c.yaml:2:1: a tab where YAML allows only blanks; indent with blanks."},
 		{"task: a\n\xFF\n", "c.yaml:2:1: invalid leading UTF-8 octet"},
 		{"task: *a\n", "c.yaml:1:7: found undefined alias"},
-		{MINIMAL "---\n\"", "c.yaml:6:2: while scanning a quoted scalar: found unexpected end of stream"},
+		{MINIMAL "---\n\"", "c.yaml:6:1: the quote that begins here does not end in its line" CLOSE_IT},
 	};
 
 	(void) state;
