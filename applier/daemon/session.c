@@ -283,7 +283,7 @@ attempt(struct session *s, struct error *err)
 		return false;
 	if (!session_precheck(s, false, err) && !go_without_newcomers(s, err))
 		return false;
-	if (!state_install(s->control, s->dialect, err) ||
+	if (!state_install(s->control, s->dialect, s->config->task, err) ||
 		(s->progress.exists && !forget_tables(s->source, s->control, s->config->task, &s->catalog, err)))
 		return false;
 	definition_warn(s->dialect, &s->catalog);

@@ -109,7 +109,8 @@ session_open_all(struct session *s, struct error *err)
 	if (!s->source || !connection_execute(s->source, source_session_settings, NULL, 0, NULL, err))
 		return false;
 	if (!open_destination(s, &s->control, err) || !state_check_rights(s->control, err) ||
-		!session_open_locked_destination(s, err) || !end_former_replication(s, err))
+		!session_open_locked_destination(s, err) || !end_former_replication(s, err) ||
+		!state_upgrade(s->control, s->dialect, s->config->task, err))
 		return false;
 	steering_open(&s->steering, s->config);
 	s->connected_ms = loop_now_ms(s->loop);

@@ -2,24 +2,38 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/sql.h"
-#include "copy/after_copy.h"
-#include "selection.h"
+#include "state_layout.h"
+#include "task_lock.h"
 
 #define INSTALL_ATTEMPTS 5
 
-static const char progress_columns[] =
-	"task text PRIMARY KEY, slot text NOT NULL, applied_lsn pg_lsn NOT NULL,"
-	" slot_lsn pg_lsn NOT NULL, source_system text NOT NULL,"
-	" source_timeline bigint NOT NULL, source_database text NOT NULL,"
-	" epoch bigint NOT NULL, phase text NOT NULL, last_error text,"
-	" applied_commit_time timestamptz, updated_at timestamptz NOT NULL";
+/* ---- what is there */
 
-static const char tables_columns[] =
-	"task text, source_schema text, source_name text, source_oid bigint NOT NULL,"
-	" target_schema text NOT NULL, target_name text NOT NULL, state text NOT NULL,"
-	" snapshot_lsn pg_lsn NOT NULL, rows_copied bigint NOT NULL, error text, rebuild text, definition text,"
-	" selection text, PRIMARY KEY (task, source_schema, source_name)";
+static bool
+read_version(struct connection *destination, int *version, struct error *err)
+{
+	struct result *res;
+
+	if (!connection_execute(destination, "SELECT max(version) FROM sluice.layout", NULL, 0, &res, err))
+		return false;
+	*version = result_is_null(res, 0, 0) ? STATE_LAYOUT_FIRST : (int) result_int(res, 0, 0);
+	result_free(res);
+	return true;
+}
+
+static bool
+check_version(int version, struct error *err)
+{
+	if (version <= STATE_LAYOUT_PRESENT)
+		return true;
+	error_set(err, ERROR_DATA,
+			  "the schema sluice of the destination has layout %d, made by a later version of sluice; this"
+			  " program knows layouts up to %d",
+			  version, STATE_LAYOUT_PRESENT);
+	return error_hint(err, "Use the later version of sluice for this task, too.");
+}
 
 bool
 state_install_read(struct connection *destination, struct state_installed *installed, struct error *err)
@@ -27,21 +41,29 @@ state_install_read(struct connection *destination, struct state_installed *insta
 	static const char sql[] = "SELECT count(*) > 0, coalesce(bool_or(c.relname = 'progress'), false),"
 							  " coalesce(bool_or(c.relname = 'tables'), false),"
 							  " coalesce(bool_or(c.relname = 'unfinished'), false),"
-							  " coalesce(bool_or(c.relname = 'selection'), false)"
+							  " coalesce(bool_or(c.relname = 'selection'), false),"
+							  " coalesce(bool_or(c.relname = 'layout'), false)"
 							  " FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid"
-							  " AND c.relname IN ('progress', 'tables', 'unfinished', 'selection')"
+							  " AND c.relname IN ('progress', 'tables', 'unfinished', 'selection', 'layout')"
 							  " WHERE n.nspname = 'sluice'";
 	struct result *res;
 
 	if (!connection_execute(destination, sql, NULL, 0, &res, err))
 		return false;
-	installed->schema = result_bool(res, 0, 0);
-	installed->progress = result_bool(res, 0, 1);
-	installed->tables = result_bool(res, 0, 2);
-	installed->unfinished = result_bool(res, 0, 3);
-	installed->selection = result_bool(res, 0, 4);
+	*installed = (struct state_installed){
+		.schema = result_bool(res, 0, 0),
+		.progress = result_bool(res, 0, 1),
+		.tables = result_bool(res, 0, 2),
+		.unfinished = result_bool(res, 0, 3),
+		.selection = result_bool(res, 0, 4),
+		.versioned = result_bool(res, 0, 5),
+	};
 	result_free(res);
-	return true;
+	if (installed->versioned && !read_version(destination, &installed->layout, err))
+		return false;
+	if (!installed->versioned && (installed->progress || installed->tables))
+		installed->layout = STATE_LAYOUT_FIRST;
+	return check_version(installed->layout, err);
 }
 
 bool
@@ -70,15 +92,32 @@ state_check_rights(struct connection *destination, struct error *err)
 	return allowed;
 }
 
-/* A task's rows lie on one segment, so that writing them takes part in no two-phase commit of its own. */
-static void
-put_create_table(struct buffer *sql, const struct dialect *dialect, const char *name, const char *columns,
-				 const char *key)
+/* ---- making it */
+
+static bool
+is_there(const struct state_installed *installed, const struct state_table *table)
 {
-	buffer_printf(sql, "CREATE TABLE sluice.%s (%s)", name, columns);
-	if (dialect->has_segments)
-		buffer_printf(sql, " DISTRIBUTED BY (%s)", key);
-	buffer_printf(sql, ";\n");
+	const struct {
+		const char *name;
+		bool there;
+	} tables[] = {
+		{"progress", installed->progress},
+		{"tables", installed->tables},
+		{"unfinished", installed->unfinished},
+		{"selection", installed->selection},
+	};
+
+	for (unsigned i = 0; i < sizeof tables / sizeof *tables; i++)
+		if (strcmp(tables[i].name, table->name) == 0)
+			return tables[i].there;
+	return false;
+}
+
+static bool
+is_complete(const struct state_installed *installed)
+{
+	return installed->schema && installed->progress && installed->tables && installed->unfinished &&
+		   installed->selection && installed->layout == STATE_LAYOUT_PRESENT;
 }
 
 static void
@@ -86,14 +125,13 @@ put_missing(struct buffer *sql, const struct dialect *dialect, const struct stat
 {
 	if (!installed->schema)
 		buffer_printf(sql, "CREATE SCHEMA sluice;\n");
-	if (!installed->progress)
-		put_create_table(sql, dialect, "progress", progress_columns, "task");
-	if (!installed->tables)
-		put_create_table(sql, dialect, "tables", tables_columns, "task");
-	if (!installed->unfinished)
-		put_create_table(sql, dialect, "unfinished", after_copy_columns, "target");
-	if (!installed->selection)
-		put_create_table(sql, dialect, "selection", selection_columns, "task");
+	if (installed->layout > 0)
+		state_layout_put_upgrade(sql, installed->layout);
+	for (unsigned i = 0; i < state_table_count; i++)
+		if (!is_there(installed, &state_tables[i]))
+			state_layout_put_create(sql, dialect, &state_tables[i]);
+	if (installed->layout != STATE_LAYOUT_PRESENT)
+		state_layout_put_version(sql, dialect, installed->versioned);
 }
 
 bool
@@ -108,40 +146,110 @@ state_install_put(struct connection *destination, const struct dialect *dialect,
 	return true;
 }
 
+/* The user owns neither the tables nor the schema: whoever does has to carry it out. */
+static bool
+explain_ownership(struct connection *destination, const struct buffer *sql, struct error *err)
+{
+	struct result *res;
+	struct error cause = *err;
+
+	if (!connection_execute(destination, "SELECT quote_ident(current_user)", NULL, 0, &res, err))
+		return false;
+	log_error(
+		"the owner of the schema sluice has to carry out: %sGRANT SELECT, INSERT, DELETE ON sluice.layout"
+		" TO %s;",
+		(const char *) sql->data, result_text(res, 0, 0));
+	result_free(res);
+	*err = cause;
+	error_hint(err,
+			   "Its owner carries out the statements that were printed, with every daemon stopped that uses"
+			   " this destination; then start again.");
+	return error_context(err, "the schema sluice of the destination needs another layout");
+}
+
 static bool
 install_missing(struct connection *destination, const struct dialect *dialect,
 				const struct state_installed *installed, struct error *err)
 {
 	struct buffer sql;
+	bool ok;
 
 	sql_init(&sql);
 	put_missing(&sql, dialect, installed);
-	return connection_execute_buffer(destination, &sql, NULL, err);
+	ok = connection_execute(destination, sql_text(&sql), NULL, 0, NULL, err);
+	if (!ok && installed->layout > 0 && strcmp(err->sqlstate, "42501") == 0)
+		ok = explain_ownership(destination, &sql, err);
+	buffer_fini(&sql);
+	return ok;
+}
+
+/* What is more than additional columns reaches the daemons of other tasks. */
+static bool
+check_others(struct connection *destination, const struct state_installed *installed, const char *task,
+			 struct error *err)
+{
+	int64_t pid;
+
+	if (installed->layout == 0 || state_layout_is_additive(installed->layout))
+		return true;
+	if (!task_lock_other_holder(destination, task, &pid, err))
+		return false;
+	if (pid == 0)
+		return true;
+	error_set(err, ERROR_DATA,
+			  "the schema sluice of the destination has to be brought from layout %d to %d, and the daemon of"
+			  " another task works with it: process %lld of the destination",
+			  installed->layout, STATE_LAYOUT_PRESENT, (long long) pid);
+	return error_hint(err,
+					  "Stop the daemons of all tasks that have this destination, then start them with this"
+					  " version of sluice.");
 }
 
 /* The daemon of another task may make the same at this moment: schema,
- * table, or a row of the system catalogs exists already. */
+ * table, column, or a row of the system catalogs exists already. */
 static bool
 is_race(const struct error *err)
 {
-	return strcmp(err->sqlstate, "42P06") == 0 || strcmp(err->sqlstate, "42P07") == 0 ||
-		   strcmp(err->sqlstate, "23505") == 0 || strcmp(err->sqlstate, "42710") == 0;
+	static const char *const states[] = {"42P06", "42P07", "23505", "42710", "42701"};
+
+	for (unsigned i = 0; i < sizeof states / sizeof *states; i++)
+		if (strcmp(err->sqlstate, states[i]) == 0)
+			return true;
+	return false;
 }
 
 bool
-state_install(struct connection *destination, const struct dialect *dialect, struct error *err)
+state_install(struct connection *destination, const struct dialect *dialect, const char *task,
+			  struct error *err)
 {
 	struct state_installed installed;
 
 	for (int attempt = 1;; attempt++) {
 		if (!state_install_read(destination, &installed, err))
 			return false;
-		if (installed.schema && installed.progress && installed.tables && installed.unfinished &&
-			installed.selection)
+		if (is_complete(&installed))
 			return true;
-		if (install_missing(destination, dialect, &installed, err))
+		if (!check_others(destination, &installed, task, err))
+			return false;
+		if (install_missing(destination, dialect, &installed, err)) {
+			if (installed.layout > 0 && installed.layout < STATE_LAYOUT_PRESENT)
+				log_info("the schema sluice of the destination was brought from layout %d to %d",
+						 installed.layout, STATE_LAYOUT_PRESENT);
 			return true;
+		}
 		if (!is_race(err) || attempt == INSTALL_ATTEMPTS)
 			return error_context(err, "making the schema sluice for the state of the task");
 	}
+}
+
+bool
+state_upgrade(struct connection *destination, const struct dialect *dialect, const char *task,
+			  struct error *err)
+{
+	struct state_installed installed;
+
+	if (!state_install_read(destination, &installed, err))
+		return false;
+	return installed.layout == 0 || installed.layout == STATE_LAYOUT_PRESENT ||
+		   state_install(destination, dialect, task, err);
 }

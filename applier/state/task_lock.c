@@ -66,6 +66,24 @@ task_lock_holder(struct connection *destination, const char *task, int64_t *pid,
 	return true;
 }
 
+bool
+task_lock_other_holder(struct connection *destination, const char *task, int64_t *pid, struct error *err)
+{
+	char sql[400];
+	struct result *res;
+
+	snprintf(sql, sizeof sql,
+			 "SELECT min(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+			 " AND classid = %u AND objid <> %u"
+			 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+			 (unsigned) LOCK_CLASS, (unsigned) lock_key(task));
+	if (!connection_execute(destination, sql, NULL, 0, &res, err))
+		return false;
+	*pid = result_is_null(res, 0, 0) ? 0 : result_int(res, 0, 0);
+	result_free(res);
+	return true;
+}
+
 static bool
 fail_locked(struct connection *destination, const char *task, struct error *err)
 {

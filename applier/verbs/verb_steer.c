@@ -61,7 +61,8 @@ change_by_itself(struct verb_ends *ends, struct loop *loop, const struct config 
 	struct table_change change = {.config = config, .destination = ends->destination};
 
 	if (!task_lock_take(ends->destination, loop, config->task, err) ||
-		!verb_open_source(ends, loop, config, err) || !state_install(ends->destination, ends->dialect, err))
+		!verb_open_source(ends, loop, config, err) ||
+		!state_install(ends->destination, ends->dialect, config->task, err))
 		return false;
 	change.source = ends->source;
 	if (!table_change(&change, action, names, err))
