@@ -26,7 +26,7 @@ buffer_init(struct buffer *b, size_t limit, buffer_resizer resize, void *resize_
 void
 buffer_fini(struct buffer *b)
 {
-	if (b->resize == resize_on_heap)
+	if (!b->resize_context)
 		free(b->data);
 	*b = (struct buffer){.failed = true};
 }
@@ -82,6 +82,8 @@ buffer_printf(struct buffer *b, const char *fmt, ...)
 	va_start(args, fmt);
 	len = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
+	if (len < 0)
+		b->failed = true;
 	/* vsnprintf terminates its output, so it needs one byte more than it adds. */
 	if (len < 0 || !buffer_reserve(b, (size_t) len + 1))
 		return;

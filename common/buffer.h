@@ -25,7 +25,8 @@ struct bytes {
 
 /*
  * Grows `data` to `bytes`, NULL at first; returns NULL when it cannot.  With a
- * resizer of its own a buffer lives in a PostgreSQL memory context.
+ * context of its own a buffer lives in a PostgreSQL memory context; a resizer
+ * without one takes from the heap, and may end the process instead of failing.
  */
 typedef void *(*buffer_resizer)(void *context, void *data, size_t bytes);
 
@@ -39,7 +40,8 @@ struct buffer {
 	void *resize_context;
 };
 
-/* With resize == NULL the buffer uses realloc and buffer_fini() frees it. */
+/* With resize == NULL the buffer uses realloc.  buffer_fini() frees what is on the
+ * heap, which is where a buffer without a context has its bytes. */
 void buffer_init(struct buffer *b, size_t limit, buffer_resizer resize, void *resize_context);
 void buffer_fini(struct buffer *b);
 

@@ -10,6 +10,8 @@
 /* Lets an AddressSanitizer build see a use after arena_reset(). */
 #if defined(__has_include) && __has_include(<sanitizer/asan_interface.h>)
 #include <sanitizer/asan_interface.h>
+
+#include "memory.h"
 #else
 #define ASAN_POISON_MEMORY_REGION(address, bytes) ((void) (address), (void) (bytes))
 #define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void) (address), (void) (bytes))
@@ -80,10 +82,8 @@ chunk_create(struct arena *arena, size_t size)
 	struct arena_chunk *chunk;
 
 	if (size > SIZE_MAX - sizeof(*chunk))
-		arena_out_of_memory(size);
-	chunk = malloc(sizeof(*chunk) + size);
-	if (!chunk)
-		arena_out_of_memory(sizeof(*chunk) + size);
+		memory_exhausted(size);
+	chunk = memory_alloc(sizeof(*chunk) + size);
 	chunk->next = NULL;
 	chunk->size = size;
 	chunk->used = 0;
@@ -180,11 +180,4 @@ size_t
 arena_bytes(const struct arena *arena)
 {
 	return arena->held_bytes;
-}
-
-void
-arena_out_of_memory(size_t bytes)
-{
-	fprintf(stderr, "sluice: out of memory (failed on request of %zu bytes)\n", bytes);
-	abort();
 }

@@ -47,7 +47,4 @@ char *arena_strdup(struct arena *arena, const char *string);
 /* Memory held from the system, headers included. */
 size_t arena_bytes(const struct arena *arena);
 
-/* What every allocation that fails in the applier ends in. */
-_Noreturn void arena_out_of_memory(size_t bytes);
-
 #endif

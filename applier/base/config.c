@@ -11,6 +11,7 @@
 #include "config_schema.h"
 #include "config_syntax.h"
 #include "config_value.h"
+#include "memory.h"
 #include "nearest.h"
 
 #define FILE_BYTES_MAX (1 << 20)
@@ -476,7 +477,7 @@ config_parse(const char *text, size_t len, const char *name, struct config *conf
 	*config = (struct config){0};
 	arena_init(&config->memory, 4096);
 	if (!yaml_parser_initialize(&parser))
-		arena_out_of_memory(sizeof(parser));
+		memory_exhausted(sizeof(parser));
 	yaml_parser_set_input_string(&parser, (const unsigned char *) text, len);
 	read = read_text(&r, &parser, text, len);
 	yaml_parser_delete(&parser);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "arena.h"
+#include "memory.h"
 
 struct syntax {
 	const yaml_parser_t *parser;
@@ -70,7 +70,7 @@ find_long_quote(const struct syntax *s, yaml_mark_t *begin)
 	bool found = false, more = true;
 
 	if (!yaml_parser_initialize(&scanner))
-		arena_out_of_memory(sizeof scanner);
+		memory_exhausted(sizeof scanner);
 	yaml_parser_set_input_string(&scanner, (const unsigned char *) s->text, s->len);
 	while (more) {
 		yaml_token_t token;
@@ -104,7 +104,7 @@ config_syntax_explain(const yaml_parser_t *parser, const char *name, const char 
 	yaml_mark_t begin;
 
 	if (parser->error == YAML_MEMORY_ERROR)
-		arena_out_of_memory(len);
+		memory_exhausted(len);
 	if (parser->error == YAML_READER_ERROR)
 		s.mark = mark_of_byte(text, parser->problem_offset < len ? parser->problem_offset : len);
 	else if (strstr(context, "quoted scalar"))

@@ -6,6 +6,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "memory.h"
+
 #define SLOTS_MIN 16
 #define SLOTS_MAX (UINT32_C(1) << 31)
 
@@ -82,10 +84,8 @@ grow_slots(struct keymap *map)
 	struct keymap_slot *slots;
 
 	if (map->slot_count == SLOTS_MAX)
-		arena_out_of_memory(2 * (size_t) SLOTS_MAX * sizeof(*slots));
-	slots = calloc(count, sizeof(*slots));
-	if (!slots)
-		arena_out_of_memory(count * sizeof(*slots));
+		memory_exhausted(2 * (size_t) SLOTS_MAX * sizeof(*slots));
+	slots = memory_alloc_zero(count, sizeof(*slots));
 	for (uint32_t i = 0; i < map->slot_count; i++) {
 		uint32_t at = map->slots[i].hash & (count - 1);
 
@@ -104,11 +104,8 @@ static void
 grow_keys(struct keymap *map)
 {
 	uint32_t capacity = map->key_capacity ? map->key_capacity + map->key_capacity / 2 : SLOTS_MIN;
-	struct keymap_key *keys = realloc(map->keys, capacity * sizeof(*keys));
 
-	if (!keys)
-		arena_out_of_memory(capacity * sizeof(*keys));
-	map->keys = keys;
+	map->keys = memory_resize(map->keys, capacity, sizeof(*map->keys));
 	map->key_capacity = capacity;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "arena.h"
+#include "memory.h"
 
 /* A process has one standard error, so this is the one place with state. */
 static struct {
@@ -85,15 +85,17 @@ put_prefix(char *out, enum log_level level, enum log_format format, const struct
 	return out + sprintf(out, ".%03dZ\",\"level\":\"%s\",\"message\":\"", milliseconds, level_names[level]);
 }
 
-char *
-log_line(enum log_level level, enum log_format format, const struct timespec *when, const char *message)
+/* What a line takes at most: each character may become six, and there is the frame. */
+static size_t
+most_bytes(size_t message_bytes)
 {
-	size_t bytes = 128 + 6 * strlen(message);
-	char *line = malloc(bytes);
-	char *out = line;
+	return 128 + 6 * message_bytes;
+}
 
-	if (!line)
-		arena_out_of_memory(bytes);
+static void
+put_line(char *out, enum log_level level, enum log_format format, const struct timespec *when,
+		 const char *message)
+{
 	out = put_prefix(out, level, format, when);
 	for (const unsigned char *c = (const unsigned char *) message; *c != '\0';) {
 		int len = utf8_length(c);
@@ -102,6 +104,22 @@ log_line(enum log_level level, enum log_format format, const struct timespec *wh
 		c += len ? len : 1;
 	}
 	stpcpy(out, format == LOG_JSON ? "\"}\n" : "\n");
+}
+
+/* Nobody is left to tell when standard error cannot be written. */
+static void
+write_line(const char *line)
+{
+	if (write(STDERR_FILENO, line, strlen(line)) < 0)
+		clearerr(stderr);
+}
+
+char *
+log_line(enum log_level level, enum log_format format, const struct timespec *when, const char *message)
+{
+	char *line = memory_alloc(most_bytes(strlen(message)));
+
+	put_line(line, level, format, when, message);
 	return line;
 }
 
@@ -115,14 +133,23 @@ log_write(enum log_level level, const char *fmt, ...)
 	if (level < settings.level)
 		return;
 	va_start(args, fmt);
-	if (vasprintf(&message, fmt, args) < 0)
-		arena_out_of_memory(strlen(fmt));
+	message = memory_vprintf(fmt, args);
 	va_end(args);
 	clock_gettime(CLOCK_REALTIME, &now);
 	line = log_line(level, settings.format, &now, message);
-	/* Nobody is left to tell when standard error cannot be written. */
-	if (write(STDERR_FILENO, line, strlen(line)) < 0)
-		clearerr(stderr);
+	write_line(line);
 	free(line);
 	free(message);
+}
+
+void
+log_without_memory(enum log_level level, const char *message)
+{
+	char text[300], line[128 + 6 * sizeof text];
+	struct timespec now;
+
+	snprintf(text, sizeof text, "%s", message);
+	clock_gettime(CLOCK_REALTIME, &now);
+	put_line(line, level, settings.format, &now, text);
+	write_line(line);
 }

@@ -25,6 +25,9 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 char *log_line(enum log_level level, enum log_format format, const struct timespec *when,
 			   const char *message);
 
+/* For when memory is short: of the message as much as fits into a few hundred bytes. */
+void log_without_memory(enum log_level level, const char *message);
+
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, __VA_ARGS__)

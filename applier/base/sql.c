@@ -1,11 +1,12 @@
 #include "sql.h"
 
+#include "memory.h"
 #include "quote.h"
 
 void
 sql_init(struct buffer *sql)
 {
-	buffer_init(sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(sql);
 }
 
 const char *
@@ -13,6 +14,9 @@ sql_text(struct buffer *sql)
 {
 	if (sql->len == 0 || sql->data[sql->len - 1] != '\0')
 		buffer_put_u8(sql, '\0');
+	/* Only a piece that printf() cannot format gets here: never half a statement. */
+	if (sql->failed)
+		memory_exhausted(sql->len);
 	return (const char *) sql->data;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "compare_scan.h"
 #include "lsn.h"
@@ -134,7 +135,7 @@ plan_tables(struct round *round)
 
 	if (report->round_count == 1)
 		report->tables = arena_alloc_zero(&report->memory, catalog->count * sizeof *report->tables);
-	round->queue = catalog_alloc(catalog->count, sizeof(*round->queue));
+	round->queue = memory_alloc_zero(catalog->count, sizeof(*round->queue));
 	for (unsigned i = 0; i < catalog->count; i++)
 		if (round->point.wanted[i])
 			plan_table(round, i);
@@ -207,7 +208,7 @@ list_changed(struct compare_report *report, struct string_list *names)
 
 	names->items = arena_alloc_zero(&report->memory, (report->count + 1) * sizeof(*names->items));
 	names->count = 0;
-	buffer_init(&name, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&name);
 	for (unsigned i = 0; i < report->count; i++) {
 		if (!report->tables[i].changed)
 			continue;

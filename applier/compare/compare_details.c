@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 
 struct details {
@@ -90,7 +91,7 @@ by_key_and_digest(const void *a, const void *b)
 static struct wanted *
 sort_wanted(const struct compare_table *it, bool target, size_t *count)
 {
-	struct wanted *wanted = catalog_alloc(it->finding_count, sizeof *wanted);
+	struct wanted *wanted = memory_alloc_zero(it->finding_count, sizeof *wanted);
 
 	*count = 0;
 	for (unsigned i = 0; i < it->finding_count; i++) {
@@ -145,8 +146,8 @@ fetch_details(struct details *details, bool target)
 	struct result *res;
 	bool ok = true;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	buffer_init(&array, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
+	memory_buffer_init(&array);
 	put_wanted(it, &array, target);
 	if (array.len) {
 		struct param param = param_text((const char *) array.data);
@@ -169,7 +170,7 @@ static bool
 fetch_image_details(struct details *details)
 {
 	struct compare_table *it = details->it;
-	uint32_t *which = catalog_alloc(it->finding_count, sizeof *which);
+	uint32_t *which = memory_alloc_zero(it->finding_count, sizeof *which);
 	uint32_t count = 0;
 	struct buffer sql;
 	struct result *res;
@@ -178,7 +179,7 @@ fetch_image_details(struct details *details)
 	for (unsigned i = 0; i < it->finding_count; i++)
 		if (it->findings[i].difference.image != COMPARE_NO_IMAGE)
 			which[count++] = it->findings[i].difference.image;
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	if (count > 0) {
 		compare_put_details(&sql, &it->plan, COMPARE_IMAGES);
 		ok = compare_images_query(details->images, which, count, details->ends->source,

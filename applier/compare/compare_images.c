@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 
 /* One statement takes so many rows or keys. */
@@ -68,7 +69,7 @@ static void
 collect(struct compare_images *images, const struct net_change *net)
 {
 	uint32_t count = net_change_count(net);
-	struct value *values = catalog_alloc(net->shape->relation->column_count, sizeof *values);
+	struct value *values = memory_alloc_zero(net->shape->relation->column_count, sizeof *values);
 
 	images->images = arena_alloc_zero(images->memory, count * sizeof *images->images);
 	for (uint32_t i = 0; i < count; i++) {
@@ -103,10 +104,10 @@ static void
 arrays_init(struct arrays *arrays, unsigned count)
 {
 	arrays->count = count;
-	arrays->buffers = catalog_alloc(count, sizeof *arrays->buffers);
-	arrays->params = catalog_alloc(count, sizeof *arrays->params);
+	arrays->buffers = memory_alloc_zero(count, sizeof *arrays->buffers);
+	arrays->params = memory_alloc_zero(count, sizeof *arrays->params);
 	for (unsigned i = 0; i < count; i++)
-		buffer_init(&arrays->buffers[i], SIZE_MAX / 2, NULL, NULL);
+		memory_buffer_init(&arrays->buffers[i]);
 }
 
 static bool
@@ -115,8 +116,6 @@ arrays_execute(struct arrays *arrays, struct connection *conn, const char *sql, 
 {
 	for (unsigned i = 0; i < arrays->count; i++) {
 		sql_array_end(&arrays->buffers[i]);
-		if (arrays->buffers[i].failed)
-			arena_out_of_memory(arrays->buffers[i].len);
 		arrays->params[i] = param_text((const char *) arrays->buffers[i].data);
 	}
 	return connection_execute(conn, sql, arrays->params, arrays->count, res, err);
@@ -235,7 +234,7 @@ complete_all(struct compare_images *images, const struct net_change *net, struct
 	struct buffer sql;
 	bool ok = true;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	if (images->plan->key_count)
 		compare_put_values(&sql, images->plan);
 	for (uint32_t i = 0; ok && i < images->count; i++) {
@@ -260,7 +259,7 @@ add_former_rows(const struct compare_plan *plan, const struct net_change *net, s
 	struct buffer sql;
 	bool ok = true;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	compare_put_keys(&sql, plan);
 	for (uint32_t first = 0; ok && first < total; first += ROWS_AT_ONCE) {
 		uint32_t count = total - first < ROWS_AT_ONCE ? total - first : ROWS_AT_ONCE;
@@ -292,7 +291,7 @@ add_images(const struct compare_images *images, struct connection *source, struc
 	struct buffer sql;
 	bool ok = true;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	compare_put_images(&sql, images->plan);
 	for (uint32_t first = 0; ok && first < images->count; first += ROWS_AT_ONCE) {
 		uint32_t left = images->count - first, count = left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE;

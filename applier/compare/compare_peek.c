@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
 
@@ -58,7 +59,7 @@ on_frames(void *arg, struct bytes message)
 		return true;
 	buffer_put(&peek->input, message.data, message.len);
 	if (peek->input.failed)
-		arena_out_of_memory(peek->input.len);
+		memory_exhausted(peek->input.len);
 	take_frames(peek);
 	return true;
 }
@@ -92,7 +93,7 @@ put_patterns(struct buffer *sql, const char *option, const struct string_list *l
 
 	if (list->count == 0)
 		return;
-	buffer_init(&text, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&text);
 	for (unsigned i = 0; i < list->count; i++)
 		buffer_printf(&text, i ? ",%s" : "%s", list->items[i]);
 	buffer_put_u8(&text, '\0');
@@ -127,8 +128,8 @@ compare_peek(struct loop *loop, struct connection *conn, const char *slot, const
 	struct peek peek = {.window = window};
 	struct buffer sql;
 
-	buffer_init(&peek.input, PEEK_LIMIT, NULL, NULL);
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init_limited(&peek.input, PEEK_LIMIT);
+	memory_buffer_init(&sql);
 	put_peek(&sql, config, slot, window->until_lsn);
 	connection_copy_out(conn, (const char *) sql.data, on_frames, &peek, on_peeked, &peek);
 	buffer_fini(&sql);

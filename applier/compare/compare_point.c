@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "compare_peek.h"
 #include "lsn.h"
@@ -133,7 +134,7 @@ static bool
 want_tables(struct compare_point *point, const struct string_list *names, struct error *err)
 {
 	free(point->wanted);
-	point->wanted = catalog_alloc(point->catalog->count, sizeof *point->wanted);
+	point->wanted = memory_alloc_zero(point->catalog->count, sizeof *point->wanted);
 	for (unsigned i = 0; i < names->count; i++)
 		if (!want(point, names->items[i], err))
 			return false;
@@ -198,7 +199,7 @@ snapshot_of_slot(struct compare_point *point, char *snapshot, size_t snapshot_by
 	name_slot(point);
 	log_info("making the temporary slot %s; this waits for transactions that are open at the source",
 			 point->slot);
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	buffer_printf(&sql, "CREATE_REPLICATION_SLOT ");
 	sql_identifier(&sql, point->slot);
 	buffer_printf(&sql, " TEMPORARY LOGICAL sluice EXPORT_SNAPSHOT");
@@ -238,7 +239,7 @@ use_snapshot(struct connection *source, const char *snapshot, struct error *err)
 	struct buffer sql;
 	bool ok;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	buffer_printf(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT ");
 	sql_literal(&sql, snapshot);
 	buffer_put_u8(&sql, '\0');
@@ -254,7 +255,7 @@ open_ends(struct compare_point *point, const char *snapshot, struct error *err)
 
 	if (wanted > count_wanted(point))
 		wanted = count_wanted(point) ? count_wanted(point) : 1;
-	point->ends = catalog_alloc(wanted, sizeof *point->ends);
+	point->ends = memory_alloc_zero(wanted, sizeof *point->ends);
 	for (unsigned i = 0; i < wanted; i++) {
 		struct compare_ends *end = &point->ends[point->end_count++];
 
@@ -390,7 +391,7 @@ take_snapshots(struct compare_point *point, struct readings *readings, bool agai
 	struct buffer sql;
 	bool ok = true;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	buffer_printf(&sql,
 				  "%sBEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT applied_lsn FROM"
 				  " sluice.progress WHERE task = ",
@@ -442,7 +443,7 @@ snapshot_destination(struct compare_point *point, struct error *err)
 	struct readings readings = {.count = point->end_count};
 	bool ok = true;
 
-	readings.items = catalog_alloc(readings.count, sizeof *readings.items);
+	readings.items = memory_alloc_zero(readings.count, sizeof *readings.items);
 	for (unsigned try = 0; ok && try < SNAPSHOT_TRIES; try++) {
 		ok = take_snapshots(point, &readings, try > 0, err);
 		if (ok && same_position(&readings))

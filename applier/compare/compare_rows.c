@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 #define MEMORY_CHUNK ((size_t) 64 << 10)
 #define DIGEST_HALF 16
 
@@ -45,11 +47,8 @@ compare_rows_add(struct compare_rows *rows, const struct compare_row *row)
 {
 	if (rows->count == rows->capacity) {
 		uint32_t capacity = rows->capacity ? rows->capacity * 2 : 256;
-		struct compare_row *grown = realloc(rows->rows, capacity * sizeof *grown);
 
-		if (!grown)
-			arena_out_of_memory(capacity * sizeof *grown);
-		rows->rows = grown;
+		rows->rows = memory_resize(rows->rows, capacity, sizeof *rows->rows);
 		rows->capacity = capacity;
 	}
 	rows->rows[rows->count] = *row;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 #define LEAVE_SQL "ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look"
 
 struct job;
@@ -130,7 +132,7 @@ on_looked(void *arg, const struct result *res, const struct error *err)
 		give_up(side, err);
 		return;
 	}
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	compare_put_settings(&sql, plan, side->from);
 	connection_query(side->conn, (const char *) sql.data, NULL, 0, on_set, side);
 	buffer_reset(&sql);
@@ -153,7 +155,7 @@ start_next(struct job *job)
 		struct buffer sql;
 
 		side->busy = true;
-		buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+		memory_buffer_init(&sql);
 		compare_put_look(&sql, &job->table->plan, side->from);
 		connection_query(side->conn, (const char *) sql.data, NULL, 0, on_looked, side);
 		buffer_fini(&sql);
@@ -179,7 +181,7 @@ compare_scan_run(struct compare_point *point, struct compare_table **tables, uns
 {
 	struct scan scan = {
 		.loop = point->loop,
-		.jobs = catalog_alloc(point->end_count, sizeof *scan.jobs),
+		.jobs = memory_alloc_zero(point->end_count, sizeof *scan.jobs),
 		.job_count = point->end_count,
 		.queue = tables,
 		.queue_count = count,
@@ -220,7 +222,7 @@ look(struct connection *conn, const struct compare_plan *plan, enum compare_from
 	struct buffer sql;
 	bool ok;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	compare_put_look(&sql, plan, from);
 	ok = connection_execute(conn, (const char *) sql.data, NULL, 0, &res, err);
 	buffer_fini(&sql);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "tables/mapping.h"
 
@@ -88,7 +89,7 @@ compare_plan_init(struct compare_plan *plan, const struct table *table, bool sam
 {
 	*plan = (struct compare_plan){
 		.table = table,
-		.pairs = catalog_alloc(table->source.column_count, sizeof *plan->pairs),
+		.pairs = memory_alloc_zero(table->source.column_count, sizeof *plan->pairs),
 		.bucket_digits = choose_digits(table),
 		.convert = !same_encoding,
 		.target_tree = table->target.partitioned && destination_version >= 120000,
@@ -239,7 +240,7 @@ static void
 make_reference(struct buffer *text, const struct compare_plan *plan, const struct compare_pair *pair,
 			   enum compare_from from)
 {
-	buffer_init(text, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(text);
 	put_reference(text, plan, pair, from);
 	buffer_put_u8(text, '\0');
 }
@@ -410,7 +411,7 @@ put_known_column(struct buffer *sql, int attnum, uint32_t type, const char *name
 {
 	struct buffer text;
 
-	buffer_init(&text, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&text);
 	buffer_printf(&text, "%d %u %s", attnum, type, name);
 	buffer_put_u8(&text, '\0');
 	sql_literal(sql, (const char *) text.data);
@@ -461,7 +462,7 @@ compare_put_look(struct buffer *sql, const struct compare_plan *plan, enum compa
 	uint32_t oid = from == COMPARE_TARGET ? table->target.oid : table->source.oid;
 	struct buffer name;
 
-	buffer_init(&name, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&name);
 	if (from == COMPARE_TARGET)
 		sql_qualified(&name, table->target_schema, table->target_name);
 	else

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "compare.h"
 #include "compare_details.h"
@@ -117,7 +118,7 @@ open_stream(struct row_stream *stream, const struct compare_plan *plan, const ch
 	struct buffer sql;
 	bool ok;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	buffer_printf(&sql, "DECLARE sluice_rows NO SCROLL CURSOR FOR ");
 	compare_put_buckets(&sql, plan, stream->target ? COMPARE_TARGET : COMPARE_SOURCE, buckets);
 	ok = connection_execute(stream->conn, (const char *) sql.data, NULL, 0, NULL, err);
@@ -264,7 +265,7 @@ find_differences(struct judge *judge)
 	unsigned from = 0;
 	bool ok = true;
 
-	buffer_init(&array, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&array);
 	while (ok && !it->more) {
 		unsigned to;
 
@@ -287,7 +288,7 @@ set_floats(struct judge *judge, struct connection *conn, enum compare_from from)
 	struct buffer sql;
 	bool ok;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	compare_put_settings(&sql, &judge->it->plan, from);
 	ok = connection_execute(conn, (const char *) sql.data, NULL, 0, NULL, judge->err);
 	buffer_fini(&sql);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "frame.h"
 
 #define MEMORY_CHUNK ((size_t) 256 << 10)
@@ -17,13 +18,13 @@ compare_window_init(struct compare_window *window, const struct catalog *catalog
 		.from_lsn = from_lsn,
 		.until_lsn = until_lsn,
 		.limit_bytes = limit_bytes,
-		.shapes = catalog_alloc(catalog->count, sizeof *window->shapes),
-		.nets = catalog_alloc(catalog->count, sizeof *window->nets),
-		.problems = catalog_alloc(catalog->count, sizeof *window->problems),
+		.shapes = memory_alloc_zero(catalog->count, sizeof *window->shapes),
+		.nets = memory_alloc_zero(catalog->count, sizeof *window->nets),
+		.problems = memory_alloc_zero(catalog->count, sizeof *window->problems),
 	};
 	if (!change_decoder_init(&window->decoder))
-		arena_out_of_memory(sizeof window->decoder);
-	buffer_init(&window->unpacked, FRAME_BODY_MAX, NULL, NULL);
+		memory_exhausted(sizeof window->decoder);
+	memory_buffer_init_limited(&window->unpacked, FRAME_BODY_MAX);
 	arena_init(&window->memory, MEMORY_CHUNK);
 }
 
@@ -78,10 +79,8 @@ learn_relation(struct compare_window *window, const struct change_relation *rela
 
 	if (relation->number >= window->table_capacity) {
 		uint32_t capacity = (relation->number + 1) * 2;
-		const struct table **grown = realloc(window->tables, capacity * sizeof(*grown));
+		const struct table **grown = memory_resize(window->tables, capacity, sizeof(*grown));
 
-		if (!grown)
-			arena_out_of_memory(capacity * sizeof(*grown));
 		memset(grown + window->table_capacity, 0, (capacity - window->table_capacity) * sizeof(*grown));
 		window->tables = grown;
 		window->table_capacity = capacity;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "dialect/ddl_index.h"
 #include "servers/target.h"
@@ -19,7 +20,7 @@ put_target(struct buffer *sql, const struct table *table)
 {
 	struct buffer name;
 
-	buffer_init(&name, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&name);
 	sql_qualified(&name, table->target_schema, table->target_name);
 	buffer_put_u8(&name, '\0');
 	sql_literal(sql, (const char *) name.data);
@@ -50,7 +51,7 @@ after_copy_put_remember(struct buffer *sql, const struct dialect *dialect, const
 	for (unsigned i = 0; definition && i < definition->index_count; i++) {
 		struct buffer statement;
 
-		buffer_init(&statement, SIZE_MAX / 2, NULL, NULL);
+		memory_buffer_init(&statement);
 		if (ddl_put_index(&statement, dialect, table, &definition->indexes[i], &remark)) {
 			buffer_truncate(&statement, statement.len - sizeof(";\n") + 1);
 			buffer_put_u8(&statement, '\0');

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "copy_statements.h"
 #include "servers/source.h"
@@ -319,7 +320,7 @@ on_indexes(void *arg, const struct result *res, const struct error *err)
 	}
 	buffer_put_u8(&on, '\0');
 	free(job->work->rebuild);
-	job->work->rebuild = catalog_strdup((const char *) on.data);
+	job->work->rebuild = memory_strdup((const char *) on.data);
 	buffer_fini(&on);
 	if (off.len > 0)
 		ask(job, job->pipe.destination, &off, on_step);
@@ -375,7 +376,7 @@ begin_rows(struct copy_job *job, const char *rebuild)
 	struct buffer sql;
 
 	if (rebuild)
-		work->rebuild = catalog_strdup(rebuild);
+		work->rebuild = memory_strdup(rebuild);
 	if (rebuild || work->table->defined ||
 		job->copy->setup->config->initial_copy.existing == COPY_EXISTING_CLEAR)
 		clear_target(job);
@@ -430,11 +431,11 @@ on_leaves(void *arg, const struct result *res, const struct error *err)
 		return;
 	}
 	work->leaf_count = result_rows(res);
-	work->leaves = catalog_alloc(work->leaf_count, sizeof *work->leaves);
+	work->leaves = memory_alloc_zero(work->leaf_count, sizeof *work->leaves);
 	for (unsigned i = 0; i < work->leaf_count; i++)
 		work->leaves[i] = (struct copy_leaf){
-			.schema = catalog_strdup(result_text(res, i, 0)),
-			.name = catalog_strdup(result_text(res, i, 1)),
+			.schema = memory_strdup(result_text(res, i, 0)),
+			.name = memory_strdup(result_text(res, i, 1)),
 			.bytes = result_int(res, i, 2),
 			.blocks = result_int(res, i, 3),
 		};
@@ -512,7 +513,7 @@ look_at_source(struct copy_job *job)
 {
 	struct buffer sql;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	copy_put_look(&sql, job->work->table);
 	connection_query(job->pipe.source, (const char *) sql.data, NULL, 0, on_looked, job);
 	buffer_fini(&sql);
@@ -572,7 +573,7 @@ use_snapshot(struct connection *source, const char *snapshot, struct error *err)
 	struct buffer sql;
 	bool ok;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	buffer_printf(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT ");
 	sql_literal(&sql, snapshot);
 	buffer_put_u8(&sql, '\0');

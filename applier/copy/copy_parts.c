@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 /* A part that fails takes the table with it, so there is no gain in very large ones. */
 #define PART_MOST_BYTES ((int64_t) 1 << 30)
 #define PARTS_PER_JOB 8
@@ -64,7 +66,7 @@ copy_parts_init(struct copy_parts *parts, const struct copy_leaf *leaves, unsign
 
 	for (unsigned i = 0; i < leaf_count; i++)
 		count += count_parts(&leaves[i], part_bytes);
-	*parts = (struct copy_parts){.parts = catalog_alloc(count, sizeof *parts->parts)};
+	*parts = (struct copy_parts){.parts = memory_alloc_zero(count, sizeof *parts->parts)};
 	for (unsigned i = 0; i < leaf_count; i++)
 		divide(parts, &leaves[i], part_bytes);
 }

@@ -1,5 +1,7 @@
 #include "copy_pipe.h"
 
+#include "base/memory.h"
+
 #define PAUSE_BYTES ((size_t) 1 << 20)
 #define PIECE_BYTES ((size_t) 256 << 10)
 #define LIMIT_BYTES ((size_t) 2 << 30) /* a row is at most 1 GB */
@@ -63,7 +65,7 @@ void
 copy_pipe_init(struct copy_pipe *pipe)
 {
 	*pipe = (struct copy_pipe){0};
-	buffer_init(&pipe->data, LIMIT_BYTES, NULL, NULL);
+	memory_buffer_init_limited(&pipe->data, LIMIT_BYTES);
 }
 
 void

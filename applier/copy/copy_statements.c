@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "merge/copy_rows.h"
 #include "tables/mapping.h"
@@ -16,11 +17,7 @@ struct fed_column {
 static struct fed_column *
 allocate_columns(const struct table *table)
 {
-	struct fed_column *fed = calloc(table->source.column_count + 1, sizeof *fed);
-
-	if (!fed)
-		arena_out_of_memory(table->source.column_count * sizeof *fed);
-	return fed;
+	return memory_alloc_zero(table->source.column_count + 1, sizeof(struct fed_column));
 }
 
 /* The columns that travel; returns how many. */
@@ -147,7 +144,7 @@ put_known_columns(struct buffer *sql, const struct source_table *source)
 		const struct source_column *column = &source->columns[i];
 		struct buffer text;
 
-		buffer_init(&text, SIZE_MAX / 2, NULL, NULL);
+		memory_buffer_init(&text);
 		buffer_printf(&text, "%d %u %s", column->attnum, column->type, column->name);
 		buffer_put_u8(&text, '\0');
 		buffer_printf(sql, i ? ", " : "");
@@ -174,7 +171,7 @@ copy_put_look(struct buffer *sql, const struct table *table)
 {
 	struct buffer name;
 
-	buffer_init(&name, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&name);
 	sql_qualified(&name, table->source.schema, table->source.name);
 	buffer_put_u8(&name, '\0');
 	buffer_printf(sql,

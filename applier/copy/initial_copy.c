@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "copy_job.h"
 #include "state/state_tables.h"
 
@@ -109,7 +110,7 @@ write_state(struct copy *copy)
 
 	if (copy->state_in_flight)
 		return;
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	for (unsigned i = 0; i < copy->job_count; i++) {
 		const struct copy_work *work = copy->jobs[i].work;
 
@@ -155,7 +156,7 @@ fill_queue(struct copy *copy)
 	struct catalog *catalog = copy->setup->catalog;
 	const struct config *config = copy->setup->config;
 
-	copy->queue = catalog_alloc(catalog->count, sizeof *copy->queue);
+	copy->queue = memory_alloc_zero(catalog->count, sizeof *copy->queue);
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
@@ -185,7 +186,7 @@ static bool
 open_jobs(struct copy *copy, struct error *err)
 {
 	copy->job_count = useful_jobs(copy);
-	copy->jobs = catalog_alloc(copy->job_count, sizeof *copy->jobs);
+	copy->jobs = memory_alloc_zero(copy->job_count, sizeof *copy->jobs);
 	for (unsigned i = 0; i < copy->job_count; i++)
 		if (!copy_job_open(&copy->jobs[i], copy, err))
 			return false;
@@ -284,7 +285,7 @@ finish(struct copy *copy)
 struct copy *
 initial_copy_begin(const struct initial_copy_setup *setup, struct error *err)
 {
-	struct copy *copy = catalog_alloc(1, sizeof *copy);
+	struct copy *copy = memory_alloc_zero(1, sizeof *copy);
 
 	copy->setup = setup;
 	copy->terminal = !setup->beside && isatty(STDERR_FILENO) && setup->config->log_format == LOG_TEXT;

@@ -7,6 +7,7 @@
 
 #include "after_copy.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "initial_copy.h"
 #include "lsn.h"
@@ -82,7 +83,7 @@ late_copy_is_possible(const struct config *config, const struct catalog *catalog
 struct late_copy *
 late_copy_create(const struct late_copy_setup *setup)
 {
-	struct late_copy *late = catalog_alloc(1, sizeof *late);
+	struct late_copy *late = memory_alloc_zero(1, sizeof *late);
 
 	late->setup = *setup;
 	late->backlog = backlog_create(setup->config->apply.spill_directory);
@@ -223,7 +224,7 @@ begin_building(struct late_copy *late, struct error *err)
 	struct buffer sql;
 	bool triggers_off;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	late->answered = true;
 	late->state = LATE_BUILDING;
 	if (!after_copy_put_late(&sql, setup->control, setup->catalog, err)) {

@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "session_parts.h"
 
 #include <stdio.h>
@@ -37,7 +38,7 @@ create_slot(struct session *s, const char *slot, bool temporary, uint64_t *lsn, 
 	if (!session_open_replication(s, err))
 		return false;
 	log_info("making slot %s; this waits for transactions that are open at the source", slot);
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	buffer_printf(&sql, "CREATE_REPLICATION_SLOT ");
 	sql_identifier(&sql, slot);
 	buffer_printf(&sql, "%s LOGICAL sluice %s", temporary ? " TEMPORARY" : "",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "io/connection.h"
 #include "lsn.h"
 #include "merge/spill.h"
@@ -16,11 +17,7 @@
 char *
 steering_path(const struct config *config)
 {
-	char *path;
-
-	if (asprintf(&path, "%s/sluice_%s.sock", config->apply.spill_directory, config->task) < 0)
-		arena_out_of_memory(strlen(config->apply.spill_directory));
-	return path;
+	return memory_printf("%s/sluice_%s.sock", config->apply.spill_directory, config->task);
 }
 
 void
@@ -148,11 +145,9 @@ load_next(struct steering *steering, struct config *next, struct error *err)
 static void
 begin_reload(struct steering *steering)
 {
-	struct config *next = calloc(1, sizeof *next);
+	struct config *next = memory_alloc_zero(1, sizeof *next);
 	struct error err;
 
-	if (!next)
-		arena_out_of_memory(sizeof *next);
 	if (!load_next(steering, next, &err)) {
 		free(next);
 		answer_error(steering, &err);
@@ -229,8 +224,8 @@ parse_tables(char *request, enum table_action *action, struct string_list *names
 static void
 change_tables(struct steering *steering, const char *request)
 {
-	char *copy = catalog_strdup(request);
-	struct string_list names = {.items = catalog_alloc(strlen(request), sizeof(char *))};
+	char *copy = memory_strdup(request);
+	struct string_list names = {.items = memory_alloc_zero(strlen(request), sizeof(char *))};
 	enum table_action action;
 	struct error err;
 

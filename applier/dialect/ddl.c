@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "ddl_column.h"
 #include "ddl_index.h"
@@ -168,7 +169,7 @@ void
 ddl_put_create_schemas(struct buffer *sql, const struct dialect *dialect, const struct catalog *catalog,
 					   const struct string_list *existing_schemas)
 {
-	const char **schemas = catalog_alloc(most_schemas(catalog), sizeof(*schemas));
+	const char **schemas = memory_alloc_zero(most_schemas(catalog), sizeof(*schemas));
 	unsigned count = collect_schemas(dialect, catalog, schemas);
 
 	for (unsigned i = 0; i < count; i++) {

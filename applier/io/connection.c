@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "connection_parts.h"
 
 #include <stdio.h>
@@ -69,7 +70,7 @@ describe_target(PGconn *pg)
 	const char *host = PQhost(pg);
 
 	snprintf(text, sizeof text, "%s:%s/%s", host ? host : "", PQport(pg), PQdb(pg));
-	return strdup(text);
+	return memory_strdup(text);
 }
 
 static void
@@ -113,13 +114,13 @@ connection_open(struct loop *loop, const char *name, const char *conninfo, enum 
 		PQfinish(o.pg);
 		return NULL;
 	}
-	conn = calloc(1, sizeof *conn);
+	conn = memory_alloc_zero(1, sizeof *conn);
 	conn->loop = loop;
 	conn->pg = o.pg;
 	conn->name = name;
 	conn->kind = kind;
 	conn->target = describe_target(o.pg);
-	buffer_init(&conn->chunk, COPY_CHUNK_LIMIT, NULL, NULL);
+	memory_buffer_init_limited(&conn->chunk, COPY_CHUNK_LIMIT);
 	prepared_init(&conn->prepared);
 	PQsetnonblocking(conn->pg, 1);
 	PQsetNoticeReceiver(conn->pg, on_notice, conn);
@@ -236,7 +237,7 @@ connection_query_prepared(struct connection *conn, const char *name, const char 
 {
 	struct request *req = request_create(REQUEST_PREPARED, sql, done, arg);
 
-	req->statement = strdup(name);
+	req->statement = memory_strdup(name);
 	request_set_params(req, params, param_count);
 	enqueue(conn, req);
 }

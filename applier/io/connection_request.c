@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "connection_parts.h"
 
 #include <stdlib.h>
@@ -6,10 +7,10 @@
 struct request *
 request_create(enum request_kind kind, const char *sql, connection_done done, void *arg)
 {
-	struct request *req = calloc(1, sizeof *req);
+	struct request *req = memory_alloc_zero(1, sizeof *req);
 
 	req->kind = kind;
-	req->sql = strdup(sql);
+	req->sql = memory_strdup(sql);
 	req->done = done;
 	req->arg = arg;
 	return req;
@@ -21,9 +22,9 @@ request_set_params(struct request *req, const struct param *params, unsigned cou
 	req->param_count = count;
 	if (count == 0)
 		return;
-	req->values = calloc(count, sizeof *req->values);
-	req->lengths = calloc(count, sizeof *req->lengths);
-	req->formats = calloc(count, sizeof *req->formats);
+	req->values = memory_alloc_zero(count, sizeof *req->values);
+	req->lengths = memory_alloc_zero(count, sizeof *req->lengths);
+	req->formats = memory_alloc_zero(count, sizeof *req->formats);
 	for (unsigned i = 0; i < count; i++) {
 		size_t len = params[i].binary ? params[i].len : params[i].data ? strlen(params[i].data) + 1 : 0;
 
@@ -31,7 +32,7 @@ request_set_params(struct request *req, const struct param *params, unsigned cou
 		req->lengths[i] = (int) len;
 		if (!params[i].data)
 			continue;
-		req->values[i] = malloc(len + 1);
+		req->values[i] = memory_alloc(len + 1);
 		memcpy(req->values[i], params[i].data, len);
 	}
 }
@@ -93,9 +94,7 @@ prepared_add(struct prepared *prepared, const char *name)
 
 	if (number >= prepared->capacity) {
 		prepared->capacity = 2 * number + 16;
-		prepared->gone = realloc(prepared->gone, prepared->capacity * sizeof *prepared->gone);
-		if (!prepared->gone)
-			arena_out_of_memory(prepared->capacity * sizeof *prepared->gone);
+		prepared->gone = memory_resize(prepared->gone, prepared->capacity, sizeof *prepared->gone);
 	}
 	prepared->gone[number] = false;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/memory.h"
 
 #define CLIENTS_MAX 64
 
@@ -160,11 +161,9 @@ on_client(void *arg, unsigned events)
 static void
 add_client(struct control *control, int fd)
 {
-	struct client *client = calloc(1, sizeof *client);
+	struct client *client = memory_alloc_zero(1, sizeof *client);
 	struct client **at = &control->first;
 
-	if (!client)
-		arena_out_of_memory(sizeof *client);
 	client->control = control;
 	client->fd = fd;
 	client->socket = loop_socket_create(control->loop, fd, on_client, client);
@@ -204,15 +203,11 @@ release(struct control *control)
 struct control *
 control_open(struct loop *loop, const char *path, struct error *err)
 {
-	struct control *control = calloc(1, sizeof *control);
+	struct control *control = memory_alloc_zero(1, sizeof *control);
 
-	if (!control)
-		arena_out_of_memory(sizeof *control);
 	control->loop = loop;
 	control->fd = -1;
-	control->path = strdup(path);
-	if (!control->path)
-		arena_out_of_memory(strlen(path));
+	control->path = memory_strdup(path);
 	if (!bind_socket(control, err)) {
 		release(control);
 		return NULL;
@@ -366,11 +361,9 @@ bool
 control_ask(struct loop *loop, const char *path, const char *request, char *text, size_t text_bytes,
 			struct error *err)
 {
-	struct asking *a = calloc(1, sizeof *a);
+	struct asking *a = memory_alloc_zero(1, sizeof *a);
 	bool done;
 
-	if (!a)
-		arena_out_of_memory(sizeof *a);
 	a->loop = loop;
 	a->fd = open_socket();
 	done = a->fd >= 0 ? exchange(a, path, request, err) : socket_error("make", path, err);

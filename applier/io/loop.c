@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 
 struct loop {
 	uv_loop_t uv;
@@ -38,18 +39,6 @@ must(int rc, const char *what)
 	abort();
 }
 
-static void *
-must_allocate(size_t bytes)
-{
-	void *p = calloc(1, bytes);
-
-	if (!p) {
-		log_error("out of memory");
-		abort();
-	}
-	return p;
-}
-
 static void
 on_signal(uv_signal_t *handle, int signum)
 {
@@ -75,7 +64,7 @@ watch_signal(struct loop *loop, uv_signal_t *handle, int signum)
 struct loop *
 loop_create(void)
 {
-	struct loop *loop = must_allocate(sizeof *loop);
+	struct loop *loop = memory_alloc_zero(1, sizeof *loop);
 
 	must(uv_loop_init(&loop->uv), "uv_loop_init");
 	watch_signal(loop, &loop->sigint, SIGINT);
@@ -186,7 +175,7 @@ on_timer(uv_timer_t *handle)
 struct loop_timer *
 loop_timer_create(struct loop *loop, loop_callback callback, void *arg)
 {
-	struct loop_timer *timer = must_allocate(sizeof *timer);
+	struct loop_timer *timer = memory_alloc_zero(1, sizeof *timer);
 
 	must(uv_timer_init(&loop->uv, &timer->uv), "uv_timer_init");
 	timer->uv.data = timer;
@@ -272,7 +261,7 @@ on_socket(uv_poll_t *handle, int status, int events)
 struct loop_socket *
 loop_socket_create(struct loop *loop, int fd, loop_socket_callback callback, void *arg)
 {
-	struct loop_socket *socket = must_allocate(sizeof *socket);
+	struct loop_socket *socket = memory_alloc_zero(1, sizeof *socket);
 
 	must(uv_poll_init(&loop->uv, &socket->uv, fd), "uv_poll_init");
 	socket->uv.data = socket;

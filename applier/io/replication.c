@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
 
@@ -148,7 +149,7 @@ replication_start(struct loop *loop, struct connection *conn, const char *slot, 
 				  const char *const *options, unsigned option_pairs,
 				  const struct replication_handler *handler)
 {
-	struct replication *repl = calloc(1, sizeof *repl);
+	struct replication *repl = memory_alloc_zero(1, sizeof *repl);
 	struct buffer sql;
 
 	repl->loop = loop;
@@ -158,7 +159,7 @@ replication_start(struct loop *loop, struct connection *conn, const char *slot, 
 	repl->last_heard_ms = loop_now_ms(loop);
 	repl->timer = loop_timer_create(loop, on_timer, repl);
 	loop_timer_arm(repl->timer, STATUS_INTERVAL_MS);
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	put_start_command(&sql, slot, start_lsn, options, option_pairs);
 	connection_copy_out(conn, (const char *) sql.data, on_message, repl, on_stream_done, repl);
 	buffer_fini(&sql);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/memory.h"
 
 /* What stands before each message in a spill's chunk. */
 struct entry_head {
@@ -25,13 +26,11 @@ struct backlog {
 struct backlog *
 backlog_create(const char *directory)
 {
-	struct backlog *backlog = calloc(1, sizeof *backlog);
+	struct backlog *backlog = memory_alloc_zero(1, sizeof *backlog);
 
-	if (!backlog)
-		arena_out_of_memory(sizeof *backlog);
 	backlog->directory = directory;
 	backlog->written = spill_create(directory);
-	buffer_init(&backlog->piece, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&backlog->piece);
 	return backlog;
 }
 

@@ -3,15 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 #define ARENA_CHUNK_BYTES ((size_t) 256 * 1024)
 
 struct batch *
 batch_create(void)
 {
-	struct batch *batch = calloc(1, sizeof *batch);
+	struct batch *batch = memory_alloc_zero(1, sizeof *batch);
 
-	if (!batch)
-		arena_out_of_memory(sizeof *batch);
 	arena_init(&batch->arena, ARENA_CHUNK_BYTES);
 	return batch;
 }
@@ -53,27 +53,17 @@ batch_reset(struct batch *batch)
 	batch->started_ms = 0;
 }
 
-static void *
-grow(void *array, size_t count, size_t bytes)
-{
-	void *grown = realloc(array, count * bytes);
-
-	if (!grown)
-		arena_out_of_memory(count * bytes);
-	return grown;
-}
-
 static void
 make_room(struct batch *batch, unsigned shape_number)
 {
 	if (batch->net_count == batch->net_capacity) {
 		batch->net_capacity = batch->net_capacity ? batch->net_capacity * 2 : 16;
-		batch->nets = grow(batch->nets, batch->net_capacity, sizeof(*batch->nets));
+		batch->nets = memory_resize(batch->nets, batch->net_capacity, sizeof(*batch->nets));
 	}
 	if (shape_number >= batch->by_shape_count) {
 		unsigned count = (shape_number + 1) * 2;
 
-		batch->by_shape = grow(batch->by_shape, count, sizeof(*batch->by_shape));
+		batch->by_shape = memory_resize(batch->by_shape, count, sizeof(*batch->by_shape));
 		memset(batch->by_shape + batch->by_shape_count, 0,
 			   (count - batch->by_shape_count) * sizeof(*batch->by_shape));
 		batch->by_shape_count = count;
@@ -94,9 +84,7 @@ batch_net(struct batch *batch, const struct shape *shape)
 	if (has_shape(batch, shape))
 		return batch->by_shape[shape->number];
 	make_room(batch, shape->number);
-	net = malloc(sizeof *net);
-	if (!net)
-		arena_out_of_memory(sizeof *net);
+	net = memory_alloc(sizeof *net);
 	net_change_init(net, shape, &batch->arena);
 	batch->by_shape[shape->number] = net;
 	batch->nets[batch->net_count++] = net;

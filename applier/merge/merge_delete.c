@@ -1,8 +1,7 @@
+#include "base/memory.h"
 #include "merge_builder.h"
 
 #include <stdio.h>
-
-#define PARAM_LIMIT ((size_t) 1 << 30)
 
 /* ---- deleting few keys: arrays as parameters */
 
@@ -57,7 +56,7 @@ key_array(struct merge_builder *b, unsigned column)
 	bool text = b->shape->text;
 	struct param param = {.binary = !text};
 
-	buffer_init(&out, PARAM_LIMIT, NULL, NULL);
+	memory_buffer_init(&out);
 	if (text)
 		buffer_put_u8(&out, '{');
 	else
@@ -82,8 +81,6 @@ key_array(struct merge_builder *b, unsigned column)
 	}
 	if (text)
 		buffer_put(&out, "}", 2);
-	if (out.failed)
-		arena_out_of_memory(out.len);
 	param.len = out.len;
 	param.data = arena_copy(b->arena, out.data, out.len);
 	buffer_fini(&out);

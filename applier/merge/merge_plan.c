@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "merge_builder.h"
 
 /* So many sets of missing columns get a statement of their own, for each action;
@@ -32,9 +33,7 @@ same_bitmap(const struct merge_builder *b, const uint8_t *x, const uint8_t *y)
 static unsigned
 add_group(struct merge_builder *b, const struct merge_group *group)
 {
-	b->groups = realloc(b->groups, (b->group_count + 1) * sizeof *b->groups);
-	if (!b->groups)
-		arena_out_of_memory((b->group_count + 1) * sizeof *b->groups);
+	b->groups = memory_resize(b->groups, b->group_count + 1, sizeof *b->groups);
 	b->groups[b->group_count] = *group;
 	return b->group_count++;
 }
@@ -174,7 +173,7 @@ merge_plan_build(struct merge_plan *out, const struct net_change *net, const str
 	};
 
 	*out = (struct merge_plan){0};
-	buffer_init(&b.sql, SQL_LIMIT, NULL, NULL);
+	memory_buffer_init_limited(&b.sql, SQL_LIMIT);
 	survey(&b);
 	plan(&b);
 	buffer_fini(&b.sql);

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 #define KEY_LIMIT ((size_t) 1 << 30)
 
 void
@@ -11,10 +13,8 @@ net_change_init(struct net_change *net, const struct shape *shape, struct arena 
 
 	*net = (struct net_change){.shape = shape, .arena = arena};
 	keymap_init(&net->map);
-	net->values = calloc(columns ? columns : 1, sizeof *net->values);
-	if (!net->values)
-		arena_out_of_memory(columns * sizeof *net->values);
-	buffer_init(&net->scratch, KEY_LIMIT, NULL, NULL);
+	net->values = memory_alloc_zero(columns, sizeof *net->values);
+	memory_buffer_init_limited(&net->scratch, KEY_LIMIT);
 }
 
 void
@@ -69,11 +69,8 @@ static void
 grow_rows(struct net_change *net)
 {
 	uint32_t capacity = net->row_capacity ? net->row_capacity * 2 : 64;
-	struct net_row *grown = realloc(net->rows, capacity * sizeof *grown);
 
-	if (!grown)
-		arena_out_of_memory(capacity * sizeof *grown);
-	net->rows = grown;
+	net->rows = memory_resize(net->rows, capacity, sizeof *net->rows);
 	net->row_capacity = capacity;
 }
 
@@ -184,8 +181,6 @@ merge_rows(struct net_change *net, struct bytes earlier, const struct value *new
 			net->values[i] = newer[i];
 	buffer_reset(&net->scratch);
 	put_values(&net->scratch, relation, net->values);
-	if (net->scratch.failed)
-		arena_out_of_memory(net->scratch.len);
 	return keep_row(net, earlier, (struct bytes){net->scratch.data, net->scratch.len});
 }
 
@@ -336,8 +331,6 @@ without_left_out(struct net_change *net, const struct change_row *row)
 	}
 	buffer_reset(&net->scratch);
 	put_values(&net->scratch, shape->relation, net->values);
-	if (net->scratch.failed)
-		arena_out_of_memory(net->scratch.len);
 	return (struct bytes){net->scratch.data, net->scratch.len};
 }
 

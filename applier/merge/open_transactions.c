@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/memory.h"
 
 struct open_transaction *
 open_transactions_find(struct open_transactions *all, uint32_t xid)
@@ -12,9 +13,7 @@ open_transactions_find(struct open_transactions *all, uint32_t xid)
 	for (txn = all->first; txn; txn = txn->next)
 		if (txn->xid == xid)
 			return txn;
-	txn = calloc(1, sizeof *txn);
-	if (!txn)
-		arena_out_of_memory(sizeof *txn);
+	txn = memory_alloc_zero(1, sizeof *txn);
 	txn->xid = txn->writing = txn->reading = xid;
 	txn->spill = spill_create(all->directory);
 	txn->next = all->first;
@@ -117,9 +116,7 @@ open_transaction_abort_sub(struct open_transaction *txn, uint32_t xid)
 		return;
 	if (txn->aborted_count == txn->aborted_capacity) {
 		txn->aborted_capacity = txn->aborted_capacity ? txn->aborted_capacity * 2 : 16;
-		txn->aborted = realloc(txn->aborted, txn->aborted_capacity * sizeof *txn->aborted);
-		if (!txn->aborted)
-			arena_out_of_memory(txn->aborted_capacity * sizeof *txn->aborted);
+		txn->aborted = memory_resize(txn->aborted, txn->aborted_capacity, sizeof *txn->aborted);
 	}
 	memmove(txn->aborted + place + 1, txn->aborted + place,
 			(txn->aborted_count - place) * sizeof *txn->aborted);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/memory.h"
 
 #define CHUNK_BYTES ((size_t) 256 << 10)
 #define CHUNK_LIMIT ((size_t) LZ4_MAX_INPUT_SIZE)
@@ -33,8 +34,8 @@ struct spill {
 static void
 init_buffers(struct spill *spill)
 {
-	buffer_init(&spill->chunk, CHUNK_LIMIT, NULL, NULL);
-	buffer_init(&spill->squeezed, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init_limited(&spill->chunk, CHUNK_LIMIT);
+	memory_buffer_init(&spill->squeezed);
 }
 
 static void
@@ -47,10 +48,8 @@ free_buffers(struct spill *spill)
 struct spill *
 spill_create(const char *directory)
 {
-	struct spill *spill = calloc(1, sizeof *spill);
+	struct spill *spill = memory_alloc_zero(1, sizeof *spill);
 
-	if (!spill)
-		arena_out_of_memory(sizeof *spill);
 	spill->directory = directory;
 	spill->fd = -1;
 	init_buffers(spill);
@@ -163,7 +162,7 @@ need(struct buffer *b, size_t bytes)
 {
 	buffer_reset(b);
 	if (!buffer_reserve(b, bytes))
-		arena_out_of_memory(bytes);
+		memory_exhausted(bytes);
 }
 
 static bool
@@ -208,8 +207,6 @@ spill_append(struct spill *spill, const void *data, size_t len, struct error *er
 	if (spill->chunk.len > 0 && spill->chunk.len + len > CHUNK_BYTES && !write_chunk(spill, err))
 		return false;
 	buffer_put(&spill->chunk, data, len);
-	if (spill->chunk.failed)
-		arena_out_of_memory(len);
 	spill->bytes += len;
 	return true;
 }

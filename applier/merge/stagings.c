@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 void
 stagings_init(struct stagings *stagings)
 {
@@ -21,9 +23,7 @@ append(unsigned **numbers, unsigned *count, unsigned *capacity, unsigned number)
 {
 	if (*count == *capacity) {
 		*capacity = *capacity ? 2 * *capacity : 64;
-		*numbers = realloc(*numbers, *capacity * sizeof **numbers);
-		if (!*numbers)
-			arena_out_of_memory(*capacity * sizeof **numbers);
+		*numbers = memory_resize(*numbers, *capacity, sizeof **numbers);
 	}
 	(*numbers)[(*count)++] = number;
 }
@@ -34,9 +34,7 @@ stagings_of(struct stagings *s, unsigned number)
 	if (number >= s->count) {
 		unsigned count = (number + 1) * 2;
 
-		s->all = realloc(s->all, count * sizeof *s->all);
-		if (!s->all)
-			arena_out_of_memory(count * sizeof *s->all);
+		s->all = memory_resize(s->all, count, sizeof *s->all);
 		memset(s->all + s->count, 0, (count - s->count) * sizeof *s->all);
 		s->count = count;
 	}

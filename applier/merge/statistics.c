@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 
 /* The server asks every segment for the size of each: so many delay a batch by a second at most. */
@@ -38,9 +39,7 @@ target_of(struct statistics *s, uint32_t oid)
 
 	if (number >= s->capacity) {
 		s->capacity = (number + 1) * 2;
-		s->targets = realloc(s->targets, s->capacity * sizeof(*s->targets));
-		if (!s->targets)
-			arena_out_of_memory(s->capacity * sizeof(*s->targets));
+		s->targets = memory_resize(s->targets, s->capacity, sizeof(*s->targets));
 	}
 	if (!found)
 		s->targets[number] = (struct statistics_target){0};

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "precheck_item.h"
 #include "schema/schema_watch.h"
@@ -70,20 +71,15 @@ precheck_add(struct precheck_context *c, enum check_outcome outcome, const char 
 		outcome = CHECK_OK;
 
 	va_start(args, fmt);
-	if (vasprintf(&message, fmt, args) < 0)
-		arena_out_of_memory(strlen(fmt));
+	message = memory_vprintf(fmt, args);
 	va_end(args);
 	/* Grows at the powers of two. */
-	if ((precheck->count & (precheck->count - 1)) == 0) {
-		size_t bytes = (precheck->count ? 2 * precheck->count : 1) * sizeof *precheck->items;
-
-		precheck->items = realloc(precheck->items, bytes);
-		if (!precheck->items)
-			arena_out_of_memory(bytes);
-	}
+	if ((precheck->count & (precheck->count - 1)) == 0)
+		precheck->items = memory_resize(precheck->items, precheck->count ? 2 * precheck->count : 1,
+										sizeof *precheck->items);
 	item = &precheck->items[precheck->count++];
-	*item = (struct check_item){outcome, ignored, catalog_strdup(name),
-								catalog_strdup(subject ? subject : ""), message};
+	*item = (struct check_item){outcome, ignored, memory_strdup(name), memory_strdup(subject ? subject : ""),
+								message};
 	precheck->warnings += outcome == CHECK_WARNING;
 	precheck->failures += outcome == CHECK_FAILED;
 }

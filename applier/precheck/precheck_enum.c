@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "precheck_item.h"
 
@@ -80,7 +81,7 @@ compare_labels(struct precheck_context *c, const struct result *labels, struct e
 	bool ok;
 
 	for (unsigned i = 0; i < 3; i++) {
-		buffer_init(&columns[i], SIZE_MAX / 2, NULL, NULL);
+		memory_buffer_init(&columns[i]);
 		for (unsigned row = 0; row < result_rows(labels); row++)
 			sql_array_element(&columns[i], result_text(labels, row, i));
 		sql_array_end(&columns[i]);
@@ -103,7 +104,7 @@ precheck_enums(struct precheck_context *c, struct error *err)
 	struct result *labels;
 	bool ok = true;
 
-	buffer_init(&oids, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&oids);
 	if (put_types(&oids, c->catalog)) {
 		struct param param = param_text((const char *) oids.data);
 

@@ -1,11 +1,12 @@
 #include "precheck_names.h"
 
+#include "base/memory.h"
 #include "quote.h"
 
 void
 precheck_names_init(struct precheck_names *names)
 {
-	buffer_init(&names->text, 800, NULL, NULL);
+	memory_buffer_init_limited(&names->text, 800);
 	names->count = 0;
 }
 

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "precheck_item.h"
 
@@ -36,7 +37,7 @@ for_each_table(struct precheck_context *c, struct connection *conn, const char *
 	unsigned row = 0;
 	bool asked;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	buffer_printf(&sql, "%s unnest('{", select);
 	for (unsigned i = 0, listed = 0; i < c->catalog->count; i++)
 		if (oid_of(&c->catalog->tables[i]) != 0)
@@ -170,7 +171,7 @@ ask_filled(struct precheck_context *c, const unsigned *numbers, unsigned count, 
 	struct buffer sql;
 	bool asked;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	for (unsigned i = 0; i < count; i++) {
 		const struct table *table = &c->catalog->tables[numbers[i]];
 

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/memory.h"
 #include "dialect/ddl_column.h"
 #include "precheck_item.h"
 #include "precheck_names.h"
@@ -115,8 +116,8 @@ same_type(const struct source_column *a, const struct source_column *b)
 	struct buffer x, y;
 	bool same;
 
-	buffer_init(&x, SIZE_MAX / 2, NULL, NULL);
-	buffer_init(&y, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&x);
+	memory_buffer_init(&y);
 	ddl_put_column_type(&x, a);
 	ddl_put_column_type(&y, b);
 	same = x.len == y.len && memcmp(x.data, y.data, x.len) == 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "dialect/ddl_column.h"
 #include "precheck_item.h"
 #include "precheck_names.h"
@@ -131,7 +132,7 @@ check_new_types(struct precheck_context *c, const struct table *table)
 	struct buffer type;
 	struct precheck_names lost;
 
-	buffer_init(&type, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&type);
 	precheck_names_init(&lost);
 	for (unsigned i = 0; i < table->source.column_count; i++) {
 		const struct source_column *column = &table->source.columns[i];

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "precheck_item.h"
 #include "tables/mapping.h"
@@ -83,7 +84,7 @@ try_condition(struct precheck_context *c, const struct table *table, struct cond
 	struct buffer sql;
 	bool tried;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	put_trial(&sql, table);
 	tried = connection_execute(c->source, (const char *) sql.data, NULL, 0, NULL, refusal) &&
 			connection_execute(c->source, references_sql, NULL, 0, &res, refusal);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "servers/source.h"
 
 /* What was refused may have been mended at the destination, which nobody tells. */
@@ -31,17 +32,14 @@ static void
 refuse(struct newcomers *newcomers, const struct source_table *source)
 {
 	struct catalog *refused = &newcomers->refused;
-	size_t bytes = (refused->count + 1) * sizeof *refused->tables;
 	struct table *table;
 
-	refused->tables = realloc(refused->tables, bytes);
-	if (!refused->tables)
-		arena_out_of_memory(bytes);
+	refused->tables = memory_resize(refused->tables, refused->count + 1, sizeof *refused->tables);
 	table = &refused->tables[refused->count++];
 	*table = (struct table){0};
 	table->source.oid = source->oid;
-	table->source.schema = catalog_strdup(source->schema);
-	table->source.name = catalog_strdup(source->name);
+	table->source.schema = memory_strdup(source->schema);
+	table->source.name = memory_strdup(source->name);
 }
 
 bool
@@ -90,7 +88,7 @@ describe(const struct catalog *list)
 {
 	struct buffer text;
 
-	buffer_init(&text, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&text);
 	for (unsigned i = 0; i < list->count; i++)
 		buffer_printf(&text, "%u%c ", list->tables[i].source.oid, list->tables[i].source.identity);
 	buffer_put_u8(&text, '\0');

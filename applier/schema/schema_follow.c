@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "servers/source.h"
 #include "servers/target.h"
@@ -33,7 +34,7 @@ take_column(struct source_column *column, const struct change_column *from, cons
 
 	*column = (struct source_column){
 		.attnum = from->attnum,
-		.name = catalog_strdup(from->name),
+		.name = memory_strdup(from->name),
 		.type = from->type,
 		.typmod = from->typmod,
 		.not_null = from->flags & COLUMN_NOT_NULL,
@@ -69,15 +70,15 @@ take_relation(struct following *f, const struct change_relation *relation)
 
 	*source = (struct source_table){
 		.oid = relation->oid,
-		.schema = catalog_strdup(relation->schema),
-		.name = catalog_strdup(relation->name),
+		.schema = memory_strdup(relation->schema),
+		.name = memory_strdup(relation->name),
 		.partitioned = before->partitioned,
 		.partition = before->partition,
 		.identity = before->partitioned ? before->identity : relation->identity,
 		.estimated_rows = before->estimated_rows,
 		.bytes = before->bytes,
-		.storage = before->storage ? catalog_strdup(before->storage) : NULL,
-		.columns = catalog_alloc(relation->column_count, sizeof *source->columns),
+		.storage = before->storage ? memory_strdup(before->storage) : NULL,
+		.columns = memory_alloc_zero(relation->column_count, sizeof *source->columns),
 		.column_count = relation->column_count,
 	};
 	for (unsigned i = 0; i < relation->column_count; i++)
@@ -100,7 +101,7 @@ take_storage(struct following *f, const struct source_table *now)
 	if (!table_definition_same(source, now))
 		return;
 	free(source->storage);
-	source->storage = now->storage ? catalog_strdup(now->storage) : NULL;
+	source->storage = now->storage ? memory_strdup(now->storage) : NULL;
 	for (unsigned i = 0; i < source->column_count; i++) {
 		source->columns[i].version = now->columns[i].version;
 		source->columns[i].unique_position = now->columns[i].unique_position;
@@ -144,7 +145,7 @@ static bool
 read_values(struct following *f, struct error *err)
 {
 	f->value_count = f->next.source.column_count;
-	f->values = catalog_alloc(f->value_count, sizeof *f->values);
+	f->values = memory_alloc_zero(f->value_count, sizeof *f->values);
 	for (unsigned i = 0; i < f->value_count; i++)
 		if (!read_value(f, i, err))
 			return false;
@@ -169,7 +170,7 @@ schema_primary_name(struct connection *destination, const struct table *table, c
 	if (!connection_execute(destination, sql, &param, 1, &res, err))
 		return false;
 	if (result_rows(res) > 0)
-		*name = catalog_strdup(result_text(res, 0, 0));
+		*name = memory_strdup(result_text(res, 0, 0));
 	result_free(res);
 	return true;
 }
@@ -190,8 +191,8 @@ take_new_name(struct table *table)
 {
 	free(table->target_schema);
 	free(table->target_name);
-	table->target_schema = catalog_strdup(table->source.schema);
-	table->target_name = catalog_strdup(table->source.name);
+	table->target_schema = memory_strdup(table->source.schema);
+	table->target_name = memory_strdup(table->source.name);
 }
 
 /* The definition goes into the row that the table has under its name before. */
@@ -201,7 +202,7 @@ write_definition(struct following *f, struct error *err)
 	struct buffer sql;
 	bool ok;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	state_tables_put_definition(&sql, f->setup->config->task, &f->next, &f->table->source);
 	buffer_put_u8(&sql, '\0');
 	ok = connection_execute(f->setup->destination, (const char *) sql.data, NULL, 0, NULL, err);
@@ -270,8 +271,8 @@ rename_both(struct table *table, const char *name)
 {
 	free(table->source.name);
 	free(table->target_name);
-	table->source.name = catalog_strdup(name);
-	table->target_name = catalog_strdup(name);
+	table->source.name = memory_strdup(name);
+	table->target_name = memory_strdup(name);
 }
 
 /*
@@ -391,8 +392,8 @@ begin(struct following *f, const struct schema_follow *setup, struct table *tabl
 {
 	*f = (struct following){.setup = setup, .table = table, .next = *table};
 	f->next.target = (struct target_table){0};
-	f->next.target_schema = catalog_strdup(table->target_schema);
-	f->next.target_name = catalog_strdup(table->target_name);
+	f->next.target_schema = memory_strdup(table->target_schema);
+	f->next.target_name = memory_strdup(table->target_name);
 }
 
 bool
@@ -425,8 +426,8 @@ schema_follow_name(const struct schema_follow *setup, struct table *table, const
 	table_definition_copy(&f.next.source, &table->source);
 	free(f.next.source.schema);
 	free(f.next.source.name);
-	f.next.source.schema = catalog_strdup(schema);
-	f.next.source.name = catalog_strdup(name);
+	f.next.source.schema = memory_strdup(schema);
+	f.next.source.name = memory_strdup(name);
 	ok = look_at_target(&f, err) && plan_and_carry_out(&f, err);
 	release(&f);
 	return ok;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 const char *
 schema_rewrite_reason(enum rewrite rewrite)
 {
@@ -22,9 +24,7 @@ schema_notes_add(struct schema_notes *notes, const struct table *table, enum sch
 	};
 	struct schema_note *note;
 
-	notes->notes = realloc(notes->notes, (notes->count + 1) * sizeof *notes->notes);
-	if (!notes->notes)
-		arena_out_of_memory((notes->count + 1) * sizeof *notes->notes);
+	notes->notes = memory_resize(notes->notes, notes->count + 1, sizeof *notes->notes);
 	note = &notes->notes[notes->count++];
 	*note = (struct schema_note){.oid = table->source.oid, .fate = fate};
 	snprintf(note->reason, sizeof note->reason, "%s", reason);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 
 /* ---- which types */
@@ -160,7 +161,7 @@ static bool
 add_labels(const struct schema_types *types, const struct result *labels, const struct result *missing,
 		   struct error *err)
 {
-	bool *lacking = catalog_alloc(result_rows(labels), sizeof *lacking);
+	bool *lacking = memory_alloc_zero(result_rows(labels), sizeof *lacking);
 	bool ok = true;
 
 	for (unsigned i = 0; i < result_rows(missing); i++)

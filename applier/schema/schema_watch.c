@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "pattern.h"
 #include "schema_follow.h"
@@ -20,7 +21,7 @@ static void
 take_versions(struct source_table *source, const struct source_table *now)
 {
 	free(source->storage);
-	source->storage = now->storage ? catalog_strdup(now->storage) : NULL;
+	source->storage = now->storage ? memory_strdup(now->storage) : NULL;
 	for (unsigned i = 0; i < source->column_count; i++) {
 		const struct source_column *column = table_definition_find(now, source->columns[i].attnum);
 
@@ -59,7 +60,7 @@ put_aside(struct connection *destination, const struct config *config, struct ta
 		  enum table_state state, const char *reason, struct error *err)
 {
 	free(table->error);
-	table->error = catalog_strdup(reason);
+	table->error = memory_strdup(reason);
 	table->state = state;
 	if (destination)
 		log_warning("%s.%s is %s: %s", table->source.schema, table->source.name,
@@ -198,11 +199,11 @@ reconciled(const struct table *table, bool renamed)
 {
 	struct table after = *table;
 
-	after.defined = catalog_alloc(1, sizeof *after.defined);
+	after.defined = memory_alloc_zero(1, sizeof *after.defined);
 	table_definition_copy(after.defined, &table->source);
 	table_definition_keep_defaults(after.defined, table->defined);
-	after.target_schema = catalog_strdup(renamed ? table->source.schema : table->target_schema);
-	after.target_name = catalog_strdup(renamed ? table->source.name : table->target_name);
+	after.target_schema = memory_strdup(renamed ? table->source.schema : table->target_schema);
+	after.target_name = memory_strdup(renamed ? table->source.name : table->target_name);
 	after.state = TABLE_WAITING;
 	after.error = NULL;
 	return after;
@@ -245,8 +246,8 @@ find_renamed_target(struct connection *destination, const struct dialect *dialec
 		return true;
 	free(table->target_schema);
 	free(table->target_name);
-	table->target_schema = catalog_strdup(table->source.schema);
-	table->target_name = catalog_strdup(table->source.name);
+	table->target_schema = memory_strdup(table->source.schema);
+	table->target_name = memory_strdup(table->source.name);
 	return target_read_table(destination, dialect, table, err);
 }
 
@@ -373,10 +374,10 @@ schema_reconcile(struct connection *destination, const struct dialect *dialect, 
 static void
 take_held(struct table *table, const struct table *held)
 {
-	table->target_schema = catalog_strdup(held->target_schema);
-	table->target_name = catalog_strdup(held->target_name);
+	table->target_schema = memory_strdup(held->target_schema);
+	table->target_name = memory_strdup(held->target_name);
 	table->override = held->override;
-	table->defined = catalog_alloc(1, sizeof *table->defined);
+	table->defined = memory_alloc_zero(1, sizeof *table->defined);
 	table_definition_copy(table->defined, held->defined);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "pattern.h"
 #include "servers/source.h"
 #include "state/progress.h"
@@ -155,7 +156,7 @@ static bool
 mark_all(const struct table_change *change, enum table_action action, const struct string_list *names,
 		 struct error *err)
 {
-	enum selection_mark *former = catalog_alloc(names->count, sizeof *former);
+	enum selection_mark *former = memory_alloc_zero(names->count, sizeof *former);
 	struct catalog before;
 	unsigned marked = 0;
 	bool ok = read_tables(change, &before, err);

@@ -3,16 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
-
-#define ARRAY_LIMIT ((size_t) 1 << 30)
 
 void
 describe_init(struct describe *describe, unsigned capacity)
 {
 	*describe = (struct describe){0};
-	describe->tables = catalog_alloc(capacity, sizeof(*describe->tables));
-	buffer_init(&describe->oids, ARRAY_LIMIT, NULL, NULL);
+	describe->tables = memory_alloc_zero(capacity, sizeof(*describe->tables));
+	memory_buffer_init(&describe->oids);
 }
 
 void
@@ -46,8 +45,6 @@ describe_sort(struct describe *describe)
 	if (describe->count > 1)
 		qsort(describe->tables, describe->count, sizeof(*describe->tables), compare_oids);
 	sql_array_end(&describe->oids);
-	if (describe->oids.failed)
-		arena_out_of_memory(ARRAY_LIMIT);
 }
 
 static uint32_t

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
 #include "source.h"
@@ -19,7 +20,7 @@ failover_mark_slot(struct connection *replication, const struct config *config, 
 
 	if (!config->source.failover)
 		return true;
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	buffer_printf(&sql, "ALTER_REPLICATION_SLOT ");
 	sql_identifier(&sql, config->source.slot);
 	buffer_printf(&sql, " (FAILOVER true)");

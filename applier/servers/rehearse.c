@@ -3,23 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "dialect/ddl_column.h"
 #include "dialect/ddl_type.h"
 #include "trial.h"
 
-#define STATEMENT_LIMIT ((size_t) 1 << 30)
 /* Expressions that are tried with one statement; most pass. */
 #define DEFAULTS_AT_ONCE 200
-
-static const char *
-statement(struct buffer *sql)
-{
-	buffer_put_u8(sql, '\0');
-	if (sql->failed)
-		arena_out_of_memory(sql->len);
-	return (const char *) sql->data;
-}
 
 static bool
 execute(struct connection *destination, const char *sql, struct error *err)
@@ -38,7 +29,7 @@ try_statement(struct connection *destination, struct arena *memory, struct buffe
 	struct error refusal;
 
 	*refused = NULL;
-	if (!trial_execute(destination, statement(sql), &refusal, err))
+	if (!trial_execute(destination, sql_text(sql), &refusal, err))
 		return false;
 	if (refusal.message[0])
 		*refused = arena_strdup(memory, refusal.message);
@@ -61,16 +52,16 @@ look_for_types(struct connection *destination, const struct definitions *definit
 	struct param params[2];
 	bool ok;
 
-	buffer_init(&schemas, STATEMENT_LIMIT, NULL, NULL);
-	buffer_init(&names, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&schemas);
+	memory_buffer_init(&names);
 	for (unsigned i = 0; i < definitions->type_count; i++) {
 		sql_array_element(&schemas, definitions->types[i].schema);
 		sql_array_element(&names, definitions->types[i].name);
 	}
 	sql_array_end(&schemas);
 	sql_array_end(&names);
-	params[0] = param_text(statement(&schemas));
-	params[1] = param_text(statement(&names));
+	params[0] = param_text(sql_text(&schemas));
+	params[1] = param_text(sql_text(&names));
 	ok = connection_execute(destination, existing_sql, params, 2, res, err);
 	buffer_fini(&schemas);
 	buffer_fini(&names);
@@ -120,7 +111,7 @@ try_type(struct connection *destination, struct definitions *definitions, struct
 	const char *refused;
 	bool ok;
 
-	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&sql);
 	/* Where a schema cannot be made, no type in it can. */
 	buffer_printf(&sql, "CREATE SCHEMA IF NOT EXISTS ");
 	sql_identifier(&sql, type->schema);
@@ -174,15 +165,13 @@ add_attempt(struct attempts *attempts, struct arena *memory, const struct source
 
 	if (attempts->count == attempts->room) {
 		attempts->room = attempts->room ? attempts->room * 2 : 64;
-		attempts->items = realloc(attempts->items, attempts->room * sizeof(*attempts->items));
-		if (!attempts->items)
-			arena_out_of_memory(attempts->room * sizeof(*attempts->items));
+		attempts->items = memory_resize(attempts->items, attempts->room, sizeof(*attempts->items));
 	}
-	buffer_init(&type, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&type);
 	ddl_put_column_type(&type, column);
 	attempts->items[attempts->count++] = (struct attempt){
 		.expression = definition->default_sql,
-		.type = arena_strdup(memory, statement(&type)),
+		.type = arena_strdup(memory, sql_text(&type)),
 		.refused = &definition->default_refused,
 	};
 	buffer_fini(&type);
@@ -229,7 +218,7 @@ try_one_by_one(struct connection *destination, struct arena *memory, struct atte
 	struct buffer sql;
 	bool ok = true;
 
-	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&sql);
 	for (unsigned i = 0; ok && i < count; i++) {
 		if (last && compare_attempts(last, &items[i]) == 0) {
 			*items[i].refused = *last->refused;
@@ -252,7 +241,7 @@ try_together(struct connection *destination, struct arena *memory, struct attemp
 	struct buffer sql;
 	bool ok;
 
-	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&sql);
 	for (unsigned i = 0; i < count; i++)
 		if (i == 0 || compare_attempts(&items[i - 1], &items[i]) != 0)
 			put_attempt(&sql, &items[i]);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "tables/mapping.h"
 
@@ -97,8 +98,8 @@ make_sequence(const struct work *work, const struct sequence *sequence, struct e
 	struct buffer sql, name;
 	bool ok;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	buffer_init(&name, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
+	memory_buffer_init(&name);
 	sql_qualified(&name, home_of(sequence), sequence->name);
 	buffer_put_u8(&name, '\0');
 	buffer_printf(&sql, "CREATE SCHEMA IF NOT EXISTS ");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "common/lsn.h"
 #include "common/pattern.h"
@@ -265,7 +266,7 @@ static void
 read_candidates(struct selection *selection, const struct result *res)
 {
 	selection->count = result_rows(res);
-	selection->candidates = catalog_alloc(selection->count, sizeof(*selection->candidates));
+	selection->candidates = memory_alloc_zero(selection->count, sizeof(*selection->candidates));
 	for (unsigned i = 0; i < selection->count; i++)
 		selection->candidates[i] = (struct candidate){
 			.oid = (uint32_t) result_int(res, i, 0),
@@ -280,7 +281,7 @@ read_candidates(struct selection *selection, const struct result *res)
 static void
 add_tables(const struct selection *selection, struct catalog *catalog, unsigned count)
 {
-	catalog->tables = catalog_alloc(count, sizeof(*catalog->tables));
+	catalog->tables = memory_alloc_zero(count, sizeof(*catalog->tables));
 	for (unsigned i = 0; i < selection->count; i++) {
 		const struct candidate *candidate = &selection->candidates[i];
 
@@ -288,8 +289,8 @@ add_tables(const struct selection *selection, struct catalog *catalog, unsigned 
 			continue;
 		catalog->tables[catalog->count++].source = (struct source_table){
 			.oid = candidate->oid,
-			.schema = catalog_strdup(candidate->schema),
-			.name = catalog_strdup(candidate->name),
+			.schema = memory_strdup(candidate->schema),
+			.name = memory_strdup(candidate->name),
 			.partitioned = candidate->kind == 'p',
 			.partition = candidate->parent != 0,
 			.identity = candidate->identity,
@@ -325,8 +326,8 @@ map_table(struct table *table, const struct config *config)
 {
 	table->operations = config->operations;
 	table->partial = config->schema.changes == SCHEMA_CHANGES_IGNORE;
-	table->target_schema = catalog_strdup(table->source.schema);
-	table->target_name = catalog_strdup(table->source.name);
+	table->target_schema = memory_strdup(table->source.schema);
+	table->target_name = memory_strdup(table->source.name);
 }
 
 /* The override's half that needs its names parsed. */
@@ -340,8 +341,8 @@ apply_target(struct table *table, const char *target, struct error *err)
 		return error_set(err, ERROR_CONFIG, "tables.overrides: target \"%s\": %s", target, problem);
 	free(table->target_schema);
 	free(table->target_name);
-	table->target_schema = catalog_strdup(name.schema.text);
-	table->target_name = catalog_strdup(name.table.text);
+	table->target_schema = memory_strdup(name.schema.text);
+	table->target_name = memory_strdup(name.table.text);
 	pattern_free(&name);
 	return true;
 }
@@ -451,26 +452,26 @@ read_column(struct source_column *column, const struct result *res, unsigned row
 {
 	*column = (struct source_column){
 		.attnum = (int) result_int(res, row, 1),
-		.name = catalog_strdup(result_text(res, row, 2)),
+		.name = memory_strdup(result_text(res, row, 2)),
 		.type = (uint32_t) result_int(res, row, 3),
 		.base_type = (uint32_t) result_int(res, row, 4),
 		.element = (uint32_t) result_int(res, row, 5),
 		.typtype = result_text(res, row, 6)[0],
 		.base_typtype = result_text(res, row, 7)[0],
-		.type_schema = catalog_strdup(result_text(res, row, 8)),
-		.type_name = catalog_strdup(result_text(res, row, 9)),
-		.formatted = catalog_strdup(result_text(res, row, 10)),
-		.base_schema = catalog_strdup(result_text(res, row, 11)),
-		.base_name = catalog_strdup(result_text(res, row, 12)),
-		.base_formatted = catalog_strdup(result_text(res, row, 13)),
+		.type_schema = memory_strdup(result_text(res, row, 8)),
+		.type_name = memory_strdup(result_text(res, row, 9)),
+		.formatted = memory_strdup(result_text(res, row, 10)),
+		.base_schema = memory_strdup(result_text(res, row, 11)),
+		.base_name = memory_strdup(result_text(res, row, 12)),
+		.base_formatted = memory_strdup(result_text(res, row, 13)),
 		.builtin = result_bool(res, row, 14),
 		.typmod = (int) result_int(res, row, 15),
 		.not_null = result_bool(res, row, 16),
 		.generated = result_bool(res, row, 17),
 		.identity = result_text(res, row, 18)[0],
 		.version = (uint32_t) result_int(res, row, 19),
-		.default_sql = result_is_null(res, row, 20) ? NULL : catalog_strdup(result_text(res, row, 20)),
-		.extension = result_is_null(res, row, 21) ? NULL : catalog_strdup(result_text(res, row, 21)),
+		.default_sql = result_is_null(res, row, 20) ? NULL : memory_strdup(result_text(res, row, 20)),
+		.extension = result_is_null(res, row, 21) ? NULL : memory_strdup(result_text(res, row, 21)),
 	};
 }
 
@@ -493,9 +494,9 @@ ask_types(struct connection *source, const struct source_column *columns, unsign
 	char number[16];
 	bool ok;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
-	buffer_init(&types, SIZE_MAX / 2, NULL, NULL);
-	buffer_init(&typmods, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
+	memory_buffer_init(&types);
+	memory_buffer_init(&typmods);
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(number, sizeof number, "%u", columns[i].type);
 		sql_array_element(&types, number);
@@ -543,7 +544,7 @@ read_columns(struct table *table, const struct result *res, unsigned first, unsi
 {
 	struct source_table *source = &table->source;
 
-	source->columns = catalog_alloc(end - first, sizeof(*source->columns));
+	source->columns = memory_alloc_zero(end - first, sizeof(*source->columns));
 	source->column_count = end - first;
 	for (unsigned row = first; row < end; row++)
 		read_column(&source->columns[row - first], res, row);
@@ -629,7 +630,7 @@ static void
 read_storage(struct table *table, const struct result *res, unsigned first, unsigned end)
 {
 	(void) end;
-	table->source.storage = catalog_strdup(result_text(res, first, 1));
+	table->source.storage = memory_strdup(result_text(res, first, 1));
 }
 
 static bool
@@ -663,12 +664,12 @@ look_at_names(struct connection *source, const char *oids, struct catalog *seen,
 
 	if (!connection_execute(source, sql, &param, 1, &res, err))
 		return false;
-	seen->tables = catalog_alloc(result_rows(res), sizeof *seen->tables);
+	seen->tables = memory_alloc_zero(result_rows(res), sizeof *seen->tables);
 	for (; seen->count < result_rows(res); seen->count++)
 		seen->tables[seen->count].source = (struct source_table){
 			.oid = (uint32_t) result_int(res, seen->count, 0),
-			.schema = catalog_strdup(result_text(res, seen->count, 1)),
-			.name = catalog_strdup(result_text(res, seen->count, 2)),
+			.schema = memory_strdup(result_text(res, seen->count, 1)),
+			.name = memory_strdup(result_text(res, seen->count, 2)),
 			.partitioned = result_text(res, seen->count, 3)[0] == 'p',
 			.identity = result_text(res, seen->count, 4)[0],
 		};
@@ -726,7 +727,7 @@ source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *t
 	if (!connection_execute(source, sql, params, 2, &res, err))
 		return error_context(err, "asking the source for the value of a new column");
 	*there = result_bool(res, 0, 0);
-	*value = result_bool(res, 0, 1) ? catalog_strdup(result_text(res, 0, 2)) : NULL;
+	*value = result_bool(res, 0, 1) ? memory_strdup(result_text(res, 0, 2)) : NULL;
 	result_free(res);
 	return true;
 }

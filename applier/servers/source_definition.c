@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "describe.h"
 #include "dialect/ddl_column.h"
@@ -260,7 +261,7 @@ put_missing_types(struct buffer *oids, const struct catalog *catalog)
 
 			if (source->columns[j].exists_at_target)
 				continue;
-			buffer_init(&text, 64, NULL, NULL);
+			memory_buffer_init(&text);
 			buffer_printf(&text, "%u", source->columns[j].type);
 			buffer_put_u8(&text, '\0');
 			sql_array_element(oids, (const char *) text.data);
@@ -298,7 +299,7 @@ read_types(struct connection *source, struct catalog *catalog, struct error *err
 	struct result *res;
 	bool ok = true;
 
-	buffer_init(&oids, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&oids);
 	if (put_missing_types(&oids, catalog)) {
 		struct param param = param_text((const char *) oids.data);
 
@@ -406,7 +407,7 @@ warn_of_table(const struct dialect *dialect, const struct table *table)
 		const char *remark;
 		struct buffer ignored;
 
-		buffer_init(&ignored, SIZE_MAX / 2, NULL, NULL);
+		memory_buffer_init(&ignored);
 		if (!ddl_put_index(&ignored, dialect, table, &definition->indexes[i], &remark) && remark)
 			log_warning("%s.%s is made without %s: %s", table->target_schema, table->target_name,
 						definition->indexes[i].name, remark);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/keymap.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "copy/after_copy.h"
 #include "describe.h"
@@ -12,19 +13,8 @@
 #include "dialect/ddl_type.h"
 #include "tables/mapping.h"
 
-#define STATEMENT_LIMIT ((size_t) 1 << 30)
 /* Each created table locks a few objects until the commit, on every segment. */
 #define CREATED_AT_ONCE 500
-
-/* The statement in a buffer, which must last as long as it is used. */
-static const char *
-statement(struct buffer *sql)
-{
-	buffer_put_u8(sql, '\0');
-	if (sql->failed)
-		arena_out_of_memory(sql->len);
-	return (const char *) sql->data;
-}
 
 /* ---- the session */
 
@@ -129,8 +119,8 @@ struct name_pairs {
 static void
 name_pairs_init(struct name_pairs *pairs)
 {
-	buffer_init(&pairs->schemas, STATEMENT_LIMIT, NULL, NULL);
-	buffer_init(&pairs->names, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&pairs->schemas);
+	memory_buffer_init(&pairs->names);
 }
 
 static void
@@ -155,8 +145,8 @@ name_pairs_execute(struct name_pairs *pairs, struct connection *destination, con
 
 	sql_array_end(&pairs->schemas);
 	sql_array_end(&pairs->names);
-	params[0] = param_text(statement(&pairs->schemas));
-	params[1] = param_text(statement(&pairs->names));
+	params[0] = param_text(sql_text(&pairs->schemas));
+	params[1] = param_text(sql_text(&pairs->names));
 	return connection_execute(destination, sql, params, 2, res, err);
 }
 
@@ -219,13 +209,13 @@ find_tables(struct connection *destination, const struct dialect *dialect, struc
 	bool ok;
 
 	name_pairs_init(&names);
-	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&sql);
 	for (unsigned i = 0; i < catalog->count; i++) {
 		target_table_free(&catalog->tables[i].target);
 		name_pairs_add(&names, catalog->tables[i].target_schema, catalog->tables[i].target_name);
 	}
 	put_tables_query(&sql, dialect);
-	ok = name_pairs_execute(&names, destination, statement(&sql), &res, err);
+	ok = name_pairs_execute(&names, destination, sql_text(&sql), &res, err);
 	if (ok) {
 		read_tables(catalog, describe, res);
 		result_free(res);
@@ -272,19 +262,19 @@ read_column(struct target_column *column, const struct result *res, unsigned row
 {
 	*column = (struct target_column){
 		.attnum = (int) result_int(res, row, 1),
-		.name = catalog_strdup(result_text(res, row, 2)),
+		.name = memory_strdup(result_text(res, row, 2)),
 		.type = (uint32_t) result_int(res, row, 3),
-		.type_schema = catalog_strdup(result_text(res, row, 4)),
-		.type_name = catalog_strdup(result_text(res, row, 5)),
-		.formatted = catalog_strdup(result_text(res, row, 6)),
-		.base_schema = catalog_strdup(result_text(res, row, 7)),
-		.base_name = catalog_strdup(result_text(res, row, 8)),
+		.type_schema = memory_strdup(result_text(res, row, 4)),
+		.type_name = memory_strdup(result_text(res, row, 5)),
+		.formatted = memory_strdup(result_text(res, row, 6)),
+		.base_schema = memory_strdup(result_text(res, row, 7)),
+		.base_name = memory_strdup(result_text(res, row, 8)),
 		.base_typtype = result_text(res, row, 9)[0],
 		.not_null = result_bool(res, row, 10),
 		.has_default = result_bool(res, row, 11),
 		.generated = result_bool(res, row, 12),
 		.identity_always = result_bool(res, row, 13),
-		.equality = result_is_null(res, row, 14) ? NULL : catalog_strdup(result_text(res, row, 14)),
+		.equality = result_is_null(res, row, 14) ? NULL : memory_strdup(result_text(res, row, 14)),
 	};
 }
 
@@ -293,7 +283,7 @@ read_columns(struct table *table, const struct result *res, unsigned first, unsi
 {
 	struct target_table *target = &table->target;
 
-	target->columns = catalog_alloc(end - first, sizeof(*target->columns));
+	target->columns = memory_alloc_zero(end - first, sizeof(*target->columns));
 	target->column_count = end - first;
 	for (unsigned row = first; row < end; row++)
 		read_column(&target->columns[row - first], res, row);
@@ -470,7 +460,7 @@ mark_types(struct types *types, struct catalog *catalog)
 			column->base_exists_at_target = types->exist[base];
 			column->unhashable_at_target = types->exist[base] && !types->hashable[base];
 			free(column->schema_at_target);
-			column->schema_at_target = types->schemas[base] ? catalog_strdup(types->schemas[base]) : NULL;
+			column->schema_at_target = types->schemas[base] ? memory_strdup(types->schemas[base]) : NULL;
 		}
 	}
 }
@@ -483,9 +473,9 @@ ask_types(struct types *types, struct connection *destination, struct result **r
 	sql_array_end(&types->names.schemas);
 	sql_array_end(&types->names.names);
 	sql_array_end(&types->extensions);
-	params[0] = param_text(statement(&types->names.schemas));
-	params[1] = param_text(statement(&types->names.names));
-	params[2] = param_text(statement(&types->extensions));
+	params[0] = param_text(sql_text(&types->names.schemas));
+	params[1] = param_text(sql_text(&types->names.names));
+	params[2] = param_text(sql_text(&types->extensions));
 	return connection_execute(destination, types_sql, params, 3, res, err);
 }
 
@@ -513,11 +503,11 @@ find_types(struct connection *destination, struct catalog *catalog, struct error
 	arena_init(&types.scratch, 1 << 12);
 	keymap_init(&types.numbers);
 	name_pairs_init(&types.names);
-	buffer_init(&types.extensions, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&types.extensions);
 	collect_types(&types, catalog);
-	types.exist = catalog_alloc(keymap_count(&types.numbers), sizeof(*types.exist));
-	types.hashable = catalog_alloc(keymap_count(&types.numbers), sizeof(*types.hashable));
-	types.schemas = catalog_alloc(keymap_count(&types.numbers), sizeof(*types.schemas));
+	types.exist = memory_alloc_zero(keymap_count(&types.numbers), sizeof(*types.exist));
+	types.hashable = memory_alloc_zero(keymap_count(&types.numbers), sizeof(*types.hashable));
+	types.schemas = memory_alloc_zero(keymap_count(&types.numbers), sizeof(*types.schemas));
 	ok = ask_types(&types, destination, &res, err);
 	if (ok) {
 		read_types(&types, res);
@@ -546,9 +536,9 @@ describe_with(const struct describe *describe, struct connection *destination, c
 	struct buffer sql;
 	bool ok;
 
-	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&sql);
 	put_query(&sql, dialect);
-	ok = describe_run(describe, destination, statement(&sql), read, err);
+	ok = describe_run(describe, destination, sql_text(&sql), read, err);
 	buffer_fini(&sql);
 	return ok;
 }
@@ -596,7 +586,7 @@ target_read_table(struct connection *destination, const struct dialect *dialect,
 static bool
 execute_buffer(struct connection *destination, struct buffer *sql, struct error *err)
 {
-	return sql->len == 0 || connection_execute(destination, statement(sql), NULL, 0, NULL, err);
+	return sql->len == 0 || connection_execute(destination, sql_text(sql), NULL, 0, NULL, err);
 }
 
 /* Asks which schemas there are, then makes the others, and the types. */
@@ -611,11 +601,11 @@ create_schemas(struct connection *destination, const struct dialect *dialect, co
 
 	if (!connection_execute(destination, "SELECT nspname FROM pg_namespace", NULL, 0, &res, err))
 		return false;
-	existing.items = catalog_alloc(result_rows(res), sizeof(*existing.items));
+	existing.items = memory_alloc_zero(result_rows(res), sizeof(*existing.items));
 	for (; existing.count < result_rows(res); existing.count++)
-		existing.items[existing.count] = catalog_strdup(result_text(res, existing.count, 0));
+		existing.items[existing.count] = memory_strdup(result_text(res, existing.count, 0));
 	result_free(res);
-	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&sql);
 	ddl_put_create_schemas(&sql, dialect, catalog, &existing);
 	ddl_put_create_types(&sql, catalog);
 	ok = execute_buffer(destination, &sql, err) ||
@@ -634,7 +624,7 @@ create_table(struct connection *destination, const struct dialect *dialect, cons
 	struct buffer sql;
 	bool ok;
 
-	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&sql);
 	ddl_put_create_table(&sql, dialect, table);
 	after_copy_put_remember(&sql, dialect, table);
 	ok = execute_buffer(destination, &sql, err) ||
@@ -703,11 +693,11 @@ target_has_rows(struct connection *destination, const struct table *table, bool 
 	struct result *res;
 	bool ok;
 
-	buffer_init(&sql, STATEMENT_LIMIT, NULL, NULL);
+	memory_buffer_init(&sql);
 	buffer_printf(&sql, "SELECT 1 FROM ");
 	sql_qualified(&sql, table->target_schema, table->target_name);
 	buffer_printf(&sql, " LIMIT 1");
-	ok = connection_execute(destination, statement(&sql), NULL, 0, &res, err);
+	ok = connection_execute(destination, sql_text(&sql), NULL, 0, &res, err);
 	buffer_fini(&sql);
 	if (!ok)
 		return error_context(err, "looking for rows in %s.%s", table->target_schema, table->target_name);

@@ -1,5 +1,6 @@
 #include "selection.h"
 
+#include "base/memory.h"
 #include "base/sql.h"
 
 const char selection_columns[] = "task text, source_schema text, source_name text, added boolean NOT NULL,"
@@ -40,7 +41,7 @@ append(struct arena *memory, struct string_list *list, const char *schema, const
 
 	for (unsigned i = 0; i < list->count; i++)
 		items[i] = list->items[i];
-	buffer_init(&pattern, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&pattern);
 	sql_qualified(&pattern, schema, name);
 	buffer_put_u8(&pattern, '\0');
 	items[list->count] = arena_strdup(memory, (const char *) pattern.data);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
 #include "tables/mapping.h"
@@ -51,7 +52,7 @@ put_definition(struct buffer *sql, const struct table *table)
 	const struct source_table *defined = table_follows(table) ? &table->source : table->defined;
 	struct buffer definition;
 
-	buffer_init(&definition, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&definition);
 	if (defined)
 		table_definition_put(&definition, defined);
 	sql_optional_literal(sql, defined ? sql_text(&definition) : NULL);

@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "state_tables.h"
 
 #include <stdlib.h>
@@ -68,7 +69,7 @@ fail_selected_anew(const struct result *res, unsigned row, const struct table *t
 static bool
 take_definition(const struct result *res, unsigned row, struct table *table, struct error *err)
 {
-	struct source_table *defined = catalog_alloc(1, sizeof *defined);
+	struct source_table *defined = memory_alloc_zero(1, sizeof *defined);
 
 	if (!table_definition_parse(result_text(res, row, 7), defined)) {
 		free(defined);
@@ -77,16 +78,16 @@ take_definition(const struct result *res, unsigned row, struct table *table, str
 	}
 	defined->oid = table->source.oid;
 	defined->partitioned = table->source.partitioned;
-	defined->schema = catalog_strdup(result_text(res, row, 0));
-	defined->name = catalog_strdup(result_text(res, row, 1));
+	defined->schema = memory_strdup(result_text(res, row, 0));
+	defined->name = memory_strdup(result_text(res, row, 1));
 	table->defined = defined;
 	if (strcmp(defined->schema, table->source.schema) == 0 && strcmp(defined->name, table->source.name) == 0)
 		return true;
 	table->renamed = true;
 	free(table->target_schema);
 	free(table->target_name);
-	table->target_schema = catalog_strdup(result_text(res, row, 8));
-	table->target_name = catalog_strdup(result_text(res, row, 9));
+	table->target_schema = memory_strdup(result_text(res, row, 8));
+	table->target_name = memory_strdup(result_text(res, row, 9));
 	return true;
 }
 
@@ -101,8 +102,8 @@ settle_names(struct catalog *catalog)
 			continue;
 		free(table->source.schema);
 		free(table->source.name);
-		table->source.schema = catalog_strdup(table->defined->schema);
-		table->source.name = catalog_strdup(table->defined->name);
+		table->source.schema = memory_strdup(table->defined->schema);
+		table->source.name = memory_strdup(table->defined->name);
 	}
 	catalog_sort(catalog);
 }
@@ -162,7 +163,7 @@ take_table(const struct result *res, unsigned row, const struct catalog *catalog
 	}
 	table->rows_copied = result_int(res, row, 5);
 	free(table->error);
-	table->error = result_is_null(res, row, 6) ? NULL : strdup(result_text(res, row, 6));
+	table->error = result_is_null(res, row, 6) ? NULL : memory_strdup(result_text(res, row, 6));
 	if (result_is_null(res, row, 7))
 		return true;
 	/* Another table of the name: what is in the target is of the one before. */

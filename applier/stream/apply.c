@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
 #include "merge/merge_plan.h"
@@ -84,13 +85,11 @@ struct apply *
 apply_create(struct connection *destination, const struct dialect *dialect, const char *task, int64_t epoch,
 			 apply_done done, void *arg)
 {
-	struct apply *apply = calloc(1, sizeof *apply);
+	struct apply *apply = memory_alloc_zero(1, sizeof *apply);
 
-	if (!apply)
-		arena_out_of_memory(sizeof *apply);
 	apply->conn = destination;
 	apply->dialect = dialect;
-	apply->task = strdup(task);
+	apply->task = memory_strdup(task);
 	snprintf(apply->epoch, sizeof apply->epoch, "%" PRId64, epoch);
 	apply->done = done;
 	apply->arg = arg;
@@ -162,7 +161,7 @@ name_row(const struct merge_step *step, struct error *err)
 
 	if (!at || !step || step->kind != MERGE_COPY || err->class != ERROR_DATA)
 		return;
-	buffer_init(&key, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&key);
 	copy_walk_put_key(&step->walk, strtoll(at + strlen(", line "), NULL, 10), &key);
 	if (key.len > 0)
 		error_context(err, "row with %.*s", (int) key.len, (const char *) key.data);
@@ -390,7 +389,7 @@ truncate(struct apply *apply, bool restart)
 
 	if (count == 0 || (!restart && count == count_truncated(batch, true)))
 		return;
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	for (unsigned i = 0; i < batch->net_count; i++) {
 		if (!is_truncated(batch->nets[i], restart))
 			continue;
@@ -494,7 +493,7 @@ drop_stagings(struct apply *apply)
 {
 	struct buffer sql;
 
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	if (stagings_put_drop(&apply->stagings, &sql)) {
 		buffer_put_u8(&sql, '\0');
 		query(apply, (const char *) sql.data);

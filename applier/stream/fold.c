@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "fold_parts.h"
 
 #include <stdio.h>
@@ -12,14 +13,14 @@
 struct fold *
 fold_create(const struct fold_setup *setup)
 {
-	struct fold *f = calloc(1, sizeof *f);
+	struct fold *f = memory_alloc_zero(1, sizeof *f);
 
-	if (!f || !change_decoder_init(&f->decoder))
-		arena_out_of_memory(sizeof *f);
+	if (!change_decoder_init(&f->decoder))
+		memory_exhausted(sizeof *f);
 	f->setup = *setup;
 	descriptions_init(&f->descriptions);
 	fold_index_tables(f);
-	buffer_init(&f->unpacked, FRAME_BODY_MAX, NULL, NULL);
+	memory_buffer_init_limited(&f->unpacked, FRAME_BODY_MAX);
 	f->open.directory = setup->config->apply.spill_directory;
 	return f;
 }

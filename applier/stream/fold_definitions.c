@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "fold_parts.h"
 
 #include <stdlib.h>
@@ -139,7 +140,7 @@ compare(struct fold *f, const struct looks *looks, const struct catalog *seen, b
 static bool
 look(struct fold *f, const struct looks *looks, struct error *err)
 {
-	uint32_t *oids = catalog_alloc(looks->count, sizeof *oids);
+	uint32_t *oids = memory_alloc_zero(looks->count, sizeof *oids);
 	struct catalog seen;
 	bool moved = false, ok = looks->count > 0;
 
@@ -239,8 +240,8 @@ bool
 fold_definitions(struct fold *f, struct bytes content, struct error *err)
 {
 	struct looks looks = {
-		.tables = catalog_alloc(content.len / 2 + f->setup.catalog->count + 1, sizeof *looks.tables)};
-	char *text = catalog_alloc(content.len + 1, 1);
+		.tables = memory_alloc_zero(content.len / 2 + f->setup.catalog->count + 1, sizeof *looks.tables)};
+	char *text = memory_alloc_zero(content.len + 1, 1);
 	bool ok;
 
 	memcpy(text, content.data, content.len);

@@ -1,3 +1,4 @@
+#include "base/memory.h"
 #include "fold_parts.h"
 
 #include <stdlib.h>
@@ -22,9 +23,7 @@ table_memory_has(const struct table_memory *memory, uint32_t oid)
 void
 table_memory_add(struct table_memory *memory, uint32_t oid)
 {
-	memory->oids = realloc(memory->oids, (memory->count + 1) * sizeof *memory->oids);
-	if (!memory->oids)
-		arena_out_of_memory((memory->count + 1) * sizeof *memory->oids);
+	memory->oids = memory_resize(memory->oids, memory->count + 1, sizeof *memory->oids);
 	memory->oids[memory->count++] = oid;
 }
 
@@ -41,7 +40,7 @@ fold_index_tables(struct fold *f)
 {
 	struct catalog *catalog = f->setup.catalog;
 
-	f->by_oid = catalog_alloc(catalog->count, sizeof *f->by_oid);
+	f->by_oid = memory_alloc_zero(catalog->count, sizeof *f->by_oid);
 	for (unsigned i = 0; i < catalog->count; i++)
 		f->by_oid[i] = &catalog->tables[i];
 	qsort(f->by_oid, catalog->count, sizeof *f->by_oid, compare_oids);
@@ -60,10 +59,8 @@ fold_table(const struct fold *f, uint32_t oid)
 static void *
 grow_zeroed(void *array, size_t from, size_t to, size_t bytes)
 {
-	char *grown = realloc(array, to * bytes);
+	char *grown = memory_resize(array, to, bytes);
 
-	if (!grown)
-		arena_out_of_memory(to * bytes);
 	memset(grown + from * bytes, 0, (to - from) * bytes);
 	return grown;
 }
@@ -235,9 +232,7 @@ fold_shape_of(struct fold *f, const struct change_relation *relation, const stru
 		table->source.identity = relation->identity;
 	if (!check_form(f, table, relation, err))
 		return false;
-	*place = calloc(1, sizeof **place);
-	if (!*place)
-		arena_out_of_memory(sizeof **place);
+	*place = memory_alloc_zero(1, sizeof **place);
 	if (!init_shape(f, *place, relation, table, err)) {
 		fold_free_shape(place);
 		return false;

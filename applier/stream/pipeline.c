@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "apply.h"
+#include "base/memory.h"
 
 #define ROUNDS_OF_A_FULL_BATCH 8
 
@@ -56,10 +57,8 @@ on_applied(void *arg, struct batch *batch, const struct error *err)
 struct pipeline *
 pipeline_create(const struct pipeline_setup *setup)
 {
-	struct pipeline *p = calloc(1, sizeof *p);
+	struct pipeline *p = memory_alloc_zero(1, sizeof *p);
 
-	if (!p)
-		arena_out_of_memory(sizeof *p);
 	p->setup = *setup;
 	p->end_lsn = setup->applied_lsn;
 	p->apply =

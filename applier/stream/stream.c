@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "copy/late_copy.h"
 #include "io/replication.h"
@@ -17,7 +18,6 @@
 #include "servers/source.h"
 #include "tables/mapping.h"
 
-#define OPTION_LIMIT ((size_t) 256 << 20)
 /* How long a stop waits for the batch in hand. */
 #define STOP_MS 30000
 /* Frames of a transaction whose end has not come are held back up to this much. */
@@ -97,10 +97,8 @@ static bool
 on_data(void *arg, struct bytes payload)
 {
 	struct stream *s = arg;
-	struct frame_copy *frame = malloc(sizeof *frame + payload.len);
+	struct frame_copy *frame = memory_alloc(sizeof *frame + payload.len);
 
-	if (!frame)
-		arena_out_of_memory(payload.len);
 	frame->next = NULL;
 	frame->len = payload.len;
 	frame->open = payload.len > 1 && (payload.data[1] & FRAME_OPEN);
@@ -502,11 +500,11 @@ start(struct stream *s)
 	const char *options[22];
 	unsigned pairs = 0;
 
-	buffer_init(&tables, OPTION_LIMIT, NULL, NULL);
-	buffer_init(&exclude, OPTION_LIMIT, NULL, NULL);
-	buffer_init(&operations, OPTION_LIMIT, NULL, NULL);
-	buffer_init(&text, OPTION_LIMIT, NULL, NULL);
-	buffer_init(&filters, OPTION_LIMIT, NULL, NULL);
+	memory_buffer_init(&tables);
+	memory_buffer_init(&exclude);
+	memory_buffer_init(&operations);
+	memory_buffer_init(&text);
+	memory_buffer_init(&filters);
 	put_patterns(&tables, &setup->config->tables.include);
 	put_patterns(&exclude, &setup->config->tables.exclude);
 	put_operations(&operations, setup);

@@ -33,26 +33,6 @@ table_state_parse(const char *name, enum table_state *state)
 
 /* ---- memory */
 
-void *
-catalog_alloc(size_t count, size_t bytes)
-{
-	void *memory = calloc(count ? count : 1, bytes);
-
-	if (!memory)
-		arena_out_of_memory(count * bytes);
-	return memory;
-}
-
-char *
-catalog_strdup(const char *text)
-{
-	char *copy = strdup(text);
-
-	if (!copy)
-		arena_out_of_memory(strlen(text) + 1);
-	return copy;
-}
-
 void
 source_column_free(struct source_column *column)
 {

@@ -179,9 +179,10 @@ unsigned table_match_key(const struct table *table, unsigned key[TABLE_MAX_KEY])
  */
 bool table_needs_text(const struct table *table);
 
-/* Memory for what a catalog holds, zeroed; out of memory ends the process. */
-void *catalog_alloc(size_t count, size_t bytes);
-char *catalog_strdup(const char *text);
+#include "base/memory.h" /* the former names of what is in it: */
+#define catalog_alloc memory_alloc_zero
+#define catalog_strdup memory_strdup
+#define arena_out_of_memory memory_exhausted
 
 /* Orders the tables for catalog_find(). */
 void catalog_sort(struct catalog *catalog);

@@ -2,13 +2,15 @@
 
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 #define CHUNK_BYTES ((size_t) 1 << 14)
 
 struct definitions *
 definitions_create(struct catalog *catalog)
 {
 	definitions_destroy(catalog);
-	catalog->definitions = catalog_alloc(1, sizeof(*catalog->definitions));
+	catalog->definitions = memory_alloc_zero(1, sizeof(*catalog->definitions));
 	arena_init(&catalog->definitions->memory, CHUNK_BYTES);
 	return catalog->definitions;
 }

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 void
 descriptions_init(struct descriptions *d)
 {
@@ -19,22 +21,12 @@ descriptions_fini(struct descriptions *d)
 	free(d->replaced);
 }
 
-static void *
-grow(void *numbers, uint32_t count)
-{
-	void *grown = realloc(numbers, count * sizeof(uint32_t));
-
-	if (!grown)
-		arena_out_of_memory(count * sizeof(uint32_t));
-	return grown;
-}
-
 static void
 add_replaced(struct descriptions *d, uint32_t number)
 {
 	if (d->replaced_count == d->replaced_capacity) {
 		d->replaced_capacity = d->replaced_capacity ? 2 * d->replaced_capacity : 64;
-		d->replaced = grow(d->replaced, d->replaced_capacity);
+		d->replaced = memory_resize(d->replaced, d->replaced_capacity, sizeof *d->replaced);
 	}
 	d->replaced[d->replaced_count++] = number;
 }
@@ -50,7 +42,7 @@ descriptions_add(struct descriptions *d, const struct change_relation *relation)
 	index = keymap_insert(&d->oids, &d->memory, &relation->oid, sizeof relation->oid, &found);
 	if (index >= d->latest_capacity) {
 		d->latest_capacity = 2 * index + 64;
-		d->latest = grow(d->latest, d->latest_capacity);
+		d->latest = memory_resize(d->latest, d->latest_capacity, sizeof *d->latest);
 	}
 	if (found)
 		add_replaced(d, d->latest[index]);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 
 /* ---- columns */
@@ -99,7 +100,7 @@ compare_renames(const void *a, const void *b)
 static void
 put_columns(struct buffer *words, const struct string_list *columns)
 {
-	char **sorted = catalog_alloc(columns->count, sizeof *sorted);
+	char **sorted = memory_alloc_zero(columns->count, sizeof *sorted);
 
 	if (columns->count > 0)
 		memcpy(sorted, columns->items, columns->count * sizeof *sorted);
@@ -114,7 +115,7 @@ put_columns(struct buffer *words, const struct string_list *columns)
 static void
 put_renames(struct buffer *words, const struct column_rename *renames, unsigned count)
 {
-	struct column_rename *sorted = catalog_alloc(count, sizeof *sorted);
+	struct column_rename *sorted = memory_alloc_zero(count, sizeof *sorted);
 
 	if (count > 0)
 		memcpy(sorted, renames, count * sizeof *sorted);
@@ -135,7 +136,7 @@ mapping_describe(const struct table *table)
 	struct buffer words;
 	char *text;
 
-	buffer_init(&words, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&words);
 	if (override) {
 		put_columns(&words, &override->columns);
 		put_renames(&words, override->rename, override->rename_count);
@@ -145,7 +146,7 @@ mapping_describe(const struct table *table)
 	if (words.len == 0)
 		buffer_printf(&words, "all");
 	buffer_put_u8(&words, '\0');
-	text = catalog_strdup((const char *) words.data);
+	text = memory_strdup((const char *) words.data);
 	buffer_fini(&words);
 	return text;
 }
@@ -168,7 +169,7 @@ names_of(struct table *const *tables, unsigned count)
 	struct buffer names;
 	char *text;
 
-	buffer_init(&names, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&names);
 	for (unsigned i = 0; i < count; i++)
 		buffer_printf(&names, "%s%s.%s",
 					  i == 0		   ? ""
@@ -176,7 +177,7 @@ names_of(struct table *const *tables, unsigned count)
 									   : ", ",
 					  tables[i]->source.schema, tables[i]->source.name);
 	buffer_put_u8(&names, '\0');
-	text = catalog_strdup((const char *) names.data);
+	text = memory_strdup((const char *) names.data);
 	buffer_fini(&names);
 	return text;
 }
@@ -193,7 +194,7 @@ mark_shared(struct table **tables, unsigned count)
 void
 mapping_find_shared(struct catalog *catalog)
 {
-	struct table **sorted = catalog_alloc(catalog->count, sizeof(struct table *));
+	struct table **sorted = memory_alloc_zero(catalog->count, sizeof(struct table *));
 	unsigned first = 0;
 
 	for (unsigned i = 0; i < catalog->count; i++)

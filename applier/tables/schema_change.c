@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "dialect/ddl_column.h"
 #include "mapping.h"
@@ -251,8 +252,8 @@ retype_column(struct plan *p, const struct source_column *column, const struct s
 
 	if (column->type == before->type && column->typmod == before->typmod)
 		return;
-	buffer_init(&old_type, SIZE_MAX / 2, NULL, NULL);
-	buffer_init(&new_type, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&old_type);
+	memory_buffer_init(&new_type);
 	if (strcmp(target->formatted, type_of(&new_type, column)) != 0) {
 		bool chosen = before->formatted && strcmp(target->formatted, type_of(&old_type, before)) != 0;
 
@@ -499,7 +500,7 @@ schema_change_plan(struct schema_change *change, const struct schema_question *q
 	};
 
 	*change = (struct schema_change){.verdict = SCHEMA_FITS};
-	buffer_init(&change->sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&change->sql);
 	refuse_configured(&p);
 	drop_primary(&p);
 	drop_columns(&p);

@@ -4,17 +4,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/memory.h"
 #include "mapping.h"
-
-static void *
-allocate(size_t count, size_t bytes)
-{
-	void *p = calloc(count ? count : 1, bytes);
-
-	if (!p)
-		arena_out_of_memory(count * bytes);
-	return p;
-}
 
 static void
 missing_column(const struct shape *shape, const struct change_column *column, struct error *err)
@@ -35,7 +26,7 @@ map_columns(struct shape *shape, struct error *err)
 {
 	const struct change_relation *relation = shape->relation;
 
-	shape->fed = allocate(relation->column_count, sizeof *shape->fed);
+	shape->fed = memory_alloc_zero(relation->column_count, sizeof *shape->fed);
 	for (unsigned i = 0; i < relation->column_count; i++) {
 		const char *name = relation->columns[i].name;
 		const struct target_column *target = mapping_find_target(shape->table, name);
@@ -72,7 +63,7 @@ find_unfed(struct shape *shape)
 {
 	const struct target_table *target = &shape->table->target;
 
-	shape->unfed = allocate(target->column_count, sizeof *shape->unfed);
+	shape->unfed = memory_alloc_zero(target->column_count, sizeof *shape->unfed);
 	for (unsigned i = 0; i < target->column_count; i++)
 		if (!target->columns[i].generated && !is_fed(shape, &target->columns[i]))
 			shape->unfed[shape->unfed_count++] = &target->columns[i];

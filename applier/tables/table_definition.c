@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 #define FORMAT 1
 #define STORAGE_UNKNOWN "-"
 
@@ -45,7 +47,7 @@ table_definition_put(struct buffer *out, const struct source_table *source)
 static char *
 parse_text(const char *from, size_t len)
 {
-	char *text = catalog_alloc(len + 1, 1);
+	char *text = memory_alloc_zero(len + 1, 1);
 	size_t out = 0;
 
 	for (size_t i = 0; i < len; i++) {
@@ -105,7 +107,7 @@ parse_head(const char *line, size_t len, struct source_table *source)
 	if (len < 5 || line[0] != '0' + FORMAT || line[1] != ' ' || line[3] != ' ')
 		return false;
 	source->identity = line[2];
-	source->storage = catalog_alloc(len - 3, 1);
+	source->storage = memory_alloc_zero(len - 3, 1);
 	memcpy(source->storage, line + 4, len - 4);
 	return true;
 }
@@ -118,7 +120,7 @@ table_definition_parse(const char *text, struct source_table *source)
 
 	*source = (struct source_table){0};
 	ok = parse_head(text, strcspn(text, "\n"), source);
-	source->columns = catalog_alloc(count_lines(text), sizeof *source->columns);
+	source->columns = memory_alloc_zero(count_lines(text), sizeof *source->columns);
 	while (ok && (line = strchr(line, '\n'))) {
 		line++;
 		ok = parse_line(line, strcspn(line, "\n"), source);
@@ -254,7 +256,7 @@ table_definition_moved(const struct source_table *before, const struct source_ta
 static char *
 copy_text(const char *text)
 {
-	return text ? catalog_strdup(text) : NULL;
+	return text ? memory_strdup(text) : NULL;
 }
 
 void
@@ -307,7 +309,7 @@ table_definition_copy(struct source_table *to, const struct source_table *from)
 	to->schema = copy_text(from->schema);
 	to->name = copy_text(from->name);
 	to->storage = copy_text(from->storage);
-	to->columns = catalog_alloc(from->column_count, sizeof *to->columns);
+	to->columns = memory_alloc_zero(from->column_count, sizeof *to->columns);
 	for (unsigned i = 0; i < from->column_count; i++) {
 		to->columns[i] = from->columns[i];
 		to->columns[i].name = copy_text(from->columns[i].name);

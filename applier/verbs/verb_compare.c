@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "compare/compare.h"
 #include "lsn.h"
@@ -301,7 +302,7 @@ verb_compare(struct loop *loop, const struct config *config, const struct comman
 	if (!compare_run(loop, config, &command->tables, command->limit ? command->limit : DEFAULT_LIMIT, &report,
 					 err))
 		return false;
-	buffer_init(&out, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&out);
 	if (command->json)
 		put_json(&out, config->task, &report);
 	else

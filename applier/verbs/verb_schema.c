@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "dialect/ddl.h"
 #include "servers/missing_columns.h"
 #include "servers/source_definition.h"
@@ -45,7 +46,7 @@ verb_schema(struct loop *loop, const struct config *config, const struct command
 
 	(void) command;
 	arena_init(&memory, 4096);
-	buffer_init(&sql, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&sql);
 	done = verb_open_source(&ends, loop, config, err) && verb_open_destination(&ends, loop, config, err) &&
 		   (config = verb_select_tables(&ends, config, err)) && verb_read_catalog(&ends, config, err) &&
 		   definition_read(ends.source, ends.destination, config, &ends.catalog, err) &&

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
 #include "servers/retention.h"
@@ -351,7 +352,7 @@ show(struct loop *loop, const struct config *config, const struct command *comma
 
 	if (!gather(loop, config, &status, err))
 		return false;
-	buffer_init(&out, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&out);
 	if (command->json) {
 		put_json(&out, &status);
 	} else {

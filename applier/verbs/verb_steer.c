@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "daemon/steering.h"
 #include "io/control.h"
 #include "state/state_install.h"
@@ -78,7 +79,7 @@ ask_for_tables(struct loop *loop, const struct config *config, const struct stri
 	struct buffer request;
 	bool done;
 
-	buffer_init(&request, SIZE_MAX / 2, NULL, NULL);
+	memory_buffer_init(&request);
 	buffer_printf(&request, "table");
 	for (unsigned i = 0; i < words->count; i++)
 		buffer_printf(&request, "\t%s", words->items[i]);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "dialect/dialect.h"
 #include "tables/catalog.h"
 
@@ -44,11 +45,11 @@ test_other_state_names_are_refused(void **state)
 static struct catalog
 make_catalog(const char *const (*names)[2], unsigned count)
 {
-	struct catalog catalog = {.tables = catalog_alloc(count, sizeof(struct table)), .count = count};
+	struct catalog catalog = {.tables = memory_alloc_zero(count, sizeof(struct table)), .count = count};
 
 	for (unsigned i = 0; i < count; i++) {
-		catalog.tables[i].source.schema = catalog_strdup(names[i][0]);
-		catalog.tables[i].source.name = catalog_strdup(names[i][1]);
+		catalog.tables[i].source.schema = memory_strdup(names[i][0]);
+		catalog.tables[i].source.name = memory_strdup(names[i][1]);
 	}
 	catalog_sort(&catalog);
 	return catalog;
