@@ -130,6 +130,7 @@ error_exit_status(const struct error *err)
 	case ERROR_DIFFERENT:
 		return 4;
 	case ERROR_RETRY:
+	case ERROR_RESTART:
 	case ERROR_DATA:
 	case ERROR_BUG:
 	case ERROR_STOPPED:

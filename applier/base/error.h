@@ -22,6 +22,7 @@
 enum error_class {
 	ERROR_NONE,			/* no error has been set */
 	ERROR_RETRY,		/* a lost connection, a busy slot: trying again may help */
+	ERROR_RESTART,		/* planned: the next attempt carries out what this one found, at once */
 	ERROR_CONFIG,		/* the configuration or the command line: exit status 2 */
 	ERROR_PRECONDITION, /* a precheck failed: exit status 3 */
 	ERROR_DATA,			/* the data or a server's state: exit status 1 */

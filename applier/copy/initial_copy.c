@@ -252,7 +252,7 @@ outcome(struct copy *copy, struct error *err)
 	log_info("copied %u tables: %" PRId64 " rows, %.0f MB in %.1f s", copy->copied, copy->rows,
 			 (double) bytes_so_far(copy) / 1048576, seconds);
 	if (copy->postponed > 0 && !copy->setup->beside)
-		return error_set(err, ERROR_RETRY, "%u tables need another snapshot", copy->postponed);
+		return error_set(err, ERROR_RESTART, "%u tables need another snapshot", copy->postponed);
 	return true;
 }
 

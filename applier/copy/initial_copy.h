@@ -36,7 +36,7 @@ struct initial_copy_setup {
 /*
  * Copies the tables in state waiting or copying, in callbacks.  initial_copy_end()
  * tells what came of it, also before it is over, and frees it: ERROR_STOPPED when a
- * stop was requested before all were copied; ERROR_RETRY also when all are that the
+ * stop was requested before all were copied; ERROR_RESTART also when all are that the
  * snapshot still shows as they are, and others need a new one (beside the stream these go
  * on waiting).  `refused` becomes the table whose copy has failed for a reason that trying again
  * does not mend, NULL where there is none; it may be NULL itself.  `setup` and what it points to must

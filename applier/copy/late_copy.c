@@ -276,8 +276,10 @@ hold(struct late_copy *late, struct table *table, struct error *err)
 	snprintf(reason, sizeof reason, "%.1500s; mend that, then \"sluice table resync %s\" copies it anew",
 			 err->message, name);
 	written = state_tables_hold_copy(late->setup.control, task, table, reason, err);
-	if (written)
-		error_set(err, ERROR_RETRY, "%s is held: %s", name, reason);
+	if (written) {
+		log_warning("%s is held: %s", name, reason);
+		error_set(err, ERROR_RESTART, "going on without %s, which is held", name);
+	}
 	arena_fini(&memory);
 	return false;
 }
@@ -303,7 +305,7 @@ end_building(struct late_copy *late, struct error *err)
 {
 	const struct late_copy_setup *setup = &late->setup;
 
-	if (late->failed && late->err.class == ERROR_RETRY) {
+	if (late->failed && (late->err.class == ERROR_RETRY || late->err.class == ERROR_RESTART)) {
 		*err = late->err;
 		return false;
 	}
@@ -405,7 +407,7 @@ settle(struct late_copy *late, struct error *err)
 		log_info("%u tables have come level with the others", late->tables);
 	late->state = LATE_IDLE;
 	return late->postponed == 0 ||
-		   error_set(err, ERROR_RETRY, "%u tables need another snapshot", late->postponed);
+		   error_set(err, ERROR_RESTART, "%u tables need another snapshot", late->postponed);
 }
 
 /* ---- the turn */

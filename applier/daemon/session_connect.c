@@ -1,7 +1,9 @@
 #include "session_parts.h"
 
+#include <assert.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "servers/target.h"
 #include "state/state_install.h"
 #include "state/task_lock.h"
@@ -70,63 +72,133 @@ session_open_replication(struct session *s, struct error *err)
 	return s->replication != NULL;
 }
 
-void
-session_forget_predecessor(struct session *s)
+/* The session that was left behind is ended where it still lives; `conn` then waits for the lock. */
+static bool
+take_lock(struct session *s, struct connection *conn, struct error *err)
 {
-	connection_close(s->predecessor);
-	s->predecessor = NULL;
+	if (!end_former_destination(s, err) || !task_lock_take(conn, s->loop, s->config->task, err))
+		return false;
+	s->lock_holder = conn;
+	return true;
 }
 
 static bool
-take_lock_over(struct session *s, struct error *err)
+pass_lock(struct session *s, struct connection *to, struct error *err)
 {
-	if (task_lock_pass(s->predecessor, s->destination, s->loop, s->config->task, err))
-		return true;
-	session_forget_predecessor(s);
-	return false;
+	struct connection *from = s->lock_holder;
+
+	s->lock_holder = NULL;
+	if (!task_lock_pass(from, to, s->loop, s->config->task, err))
+		return false;
+	s->lock_holder = to;
+	return true;
 }
 
-/* The session that holds the task's lock, and with it the right to apply. */
 bool
-session_open_locked_destination(struct session *s, struct error *err)
+session_open_destination(struct session *s, struct error *err)
 {
+	assert(!s->destination && (!s->lock_holder || s->lock_holder == s->control));
 	if (!open_destination(s, &s->destination, err))
 		return false;
-	if (s->predecessor && !take_lock_over(s, err))
+	if (s->lock_holder ? !pass_lock(s, s->destination, err) : !take_lock(s, s->destination, err))
 		return false;
-	if (!s->predecessor &&
-		(!end_former_destination(s, err) || !task_lock_take(s->destination, s->loop, s->config->task, err)))
-		return false;
-	session_forget_predecessor(s);
 	s->former_destination = connection_backend_pid(s->destination);
 	return true;
+}
+
+static bool
+end_transaction(struct connection *conn, struct error *err)
+{
+	return !connection_in_transaction(conn) || connection_execute(conn, "ROLLBACK", NULL, 0, NULL, err);
+}
+
+/* A batch that is under way goes on at the server until its session is ended there. */
+static bool
+keep_lock(struct session *s, struct error *err)
+{
+	struct connection *batches = s->destination;
+
+	if (connection_is_idle(batches) && end_transaction(batches, err) && pass_lock(s, s->control, err))
+		return true;
+	connection_close(batches);
+	s->destination = s->lock_holder = NULL;
+	return take_lock(s, s->control, err);
+}
+
+void
+session_release_destination(struct session *s)
+{
+	struct error err;
+
+	if (s->lock_holder && s->lock_holder == s->destination) {
+		if (loop_stop_requested(s->loop) || !s->control)
+			s->lock_holder = NULL;
+		else if (!keep_lock(s, &err))
+			log_debug("the task's lock could not be kept: %s", err.message);
+	}
+	connection_close(s->destination);
+	s->destination = NULL;
+}
+
+static void
+drop_control(struct session *s)
+{
+	if (s->lock_holder == s->control)
+		s->lock_holder = NULL;
+	connection_close(s->control);
+	s->control = NULL;
+}
+
+/* It outlives an attempt, unless its server does not. */
+static bool
+open_control(struct session *s, struct error *err)
+{
+	if (s->control && connection_is_lost(s->control))
+		drop_control(s);
+	return (s->control || open_destination(s, &s->control, err)) && state_check_rights(s->control, err);
 }
 
 bool
 session_open_all(struct session *s, struct error *err)
 {
-	s->source = open_source(s, CONNECTION_SQL, err);
-	if (!s->source || !connection_execute(s->source, source_session_settings, NULL, 0, NULL, err))
-		return false;
-	if (!open_destination(s, &s->control, err) || !state_check_rights(s->control, err) ||
-		!session_open_locked_destination(s, err) || !end_former_replication(s, err) ||
+	if (!open_control(s, err) || !session_open_destination(s, err) ||
 		!state_upgrade(s->control, s->dialect, s->config->task, err))
 		return false;
 	steering_open(&s->steering, s->config);
+	s->source = open_source(s, CONNECTION_SQL, err);
+	if (!s->source || !connection_execute(s->source, source_session_settings, NULL, 0, NULL, err) ||
+		!end_former_replication(s, err))
+		return false;
 	s->connected_ms = loop_now_ms(s->loop);
 	return true;
+}
+
+/* What the attempt has asked of the control session, or begun there, ends with it. */
+static void
+settle_control(struct session *s)
+{
+	struct error err;
+
+	if (s->control && (!connection_is_idle(s->control) || !end_transaction(s->control, &err)))
+		drop_control(s);
+}
+
+void
+session_close_attempt(struct session *s)
+{
+	connection_close(s->replication);
+	connection_close(s->source);
+	s->replication = s->source = NULL;
+	settle_control(s);
+	session_release_destination(s);
+	catalog_free(&s->catalog);
+	s->config = s->steering.config;
+	selection_fini(&s->selection);
 }
 
 void
 session_close_all(struct session *s)
 {
-	connection_close(s->replication);
-	connection_close(s->destination);
-	connection_close(s->source);
-	connection_close(s->control);
-	s->replication = s->destination = s->source = s->control = NULL;
-	catalog_free(&s->catalog);
-	s->config = s->steering.config;
-	selection_fini(&s->selection);
-	s->known = false;
+	session_close_attempt(s);
+	drop_control(s);
 }

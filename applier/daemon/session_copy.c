@@ -149,8 +149,10 @@ copy_tables(struct session *s, const char *snapshot, uint64_t snapshot_lsn, stru
 		.applied_lsn = s->progress.applied_lsn,
 	};
 
-	return state_tables_add(s->control, s->config->task, &s->catalog, err) &&
-		   progress_set_phase(s->control, s->config->task, "copying", NULL, err) && run_copy(s, &setup, err);
+	if (!state_tables_add(s->control, s->config->task, &s->catalog, err))
+		return false;
+	session_enter(s, SESSION_COPYING, NULL);
+	return run_copy(s, &setup, err);
 }
 
 /* Without a copy the tables follow from here on. */

@@ -9,6 +9,7 @@
 #include "schema/newcomers.h"
 #include "servers/source.h"
 #include "session.h"
+#include "session_state.h"
 #include "state/progress.h"
 #include "state/selection.h"
 #include "steering.h"
@@ -19,30 +20,36 @@ struct session {
 	const struct config *config;
 	struct until until;
 	struct check_set ignored; /* warnings that are not logged */
+	enum session_state state; /* moved by session_enter() alone */
 	uint64_t until_lsn;		  /* 0: until stopped, or not known yet */
 	uint64_t applied_lsn;	  /* by a stream of this run; 0: nothing yet */
-	bool applied_some;		  /* since the last lost connection */
+	bool applied_some;		  /* since the last failure */
 	bool announced;			  /* the first attempt has come as far as the stream */
 	/* the servers' processes of the attempt before; 0: none */
 	int former_destination;
 	int former_replication;
-	struct connection *predecessor; /* keeps the lock for the next stream; NULL: there is none */
-	int64_t connected_ms;			/* when the attempt had reached both servers; 0: not yet */
+	int64_t connected_ms; /* when the attempt had reached both servers; 0: not yet */
+
+	/*
+	 * The task's lock belongs to the session at the destination that writes batches, so that whoever gets it finds
+	 * none of them under way.  Between two such sessions, and between two attempts, the control session keeps it.
+	 */
+	struct connection *lock_holder; /* destination or control; NULL: not held */
 
 	struct fold_memories memories;
 	struct steering steering;
-	bool paused; /* written down as the phase */
 	struct newcomers newcomers;
 	bool at_commit;		/* the source failed at sending transactions in progress */
 	bool strangers;		/* the stream has mentioned tables that the catalog lacks */
 	int64_t looked_ms;	/* for new tables */
 	bool copies_beside; /* the attempt's tables that wait for a copy get it while the others stream */
 
+	struct connection *control; /* everything at the destination but batches; outlives an attempt */
+
 	/* one attempt's */
 	struct selection selection; /* `config` is its own once the destination was reached */
 	struct connection *source;
-	struct connection *destination; /* batches, and the task's lock */
-	struct connection *control;		/* everything else at the destination */
+	struct connection *destination; /* batches */
 	struct connection *replication;
 	const struct dialect *dialect;
 	bool triggers_off;
@@ -52,19 +59,37 @@ struct session {
 	bool known; /* sluice.progress has our row: state can be written */
 };
 
+/* ---- session_state.c */
+
+/*
+ * Moves the session to a state that may follow the present one, logs it, and writes the phase down for `status` where
+ * the state has one and that is possible.  `cause` is why, NULL where nothing went wrong.
+ */
+void session_enter(struct session *s, enum session_state state, const struct error *cause);
+/* A person asked for the end of the run, or of the attempt. */
+bool session_is_leaving(const struct session *s);
+
+/* ---- session_attempt.c */
+
+/* From connecting to the end of the stream. */
+MUST_CHECK bool session_attempt(struct session *s, struct error *err);
+
 /* ---- session_connect.c */
 
 /* The sessions at both ends, and the task's lock. */
 MUST_CHECK bool session_open_all(struct session *s, struct error *err);
-/* The one that holds the lock, and with it the right to apply. */
-MUST_CHECK bool session_open_locked_destination(struct session *s, struct error *err);
+/* A new session for batches, which takes the lock. */
+MUST_CHECK bool session_open_destination(struct session *s, struct error *err);
+/* Ends that session; the control session keeps the lock where that is possible. */
+void session_release_destination(struct session *s);
 MUST_CHECK bool session_open_replication(struct session *s, struct error *err);
 /* Ends a session at its server. */
 MUST_CHECK bool session_terminate(struct connection *conn, int pid, struct error *err);
-void session_forget_predecessor(struct session *s);
+/* What one attempt has; the control session and the lock stay. */
+void session_close_attempt(struct session *s);
 void session_close_all(struct session *s);
 
-/* ---- session_state.c */
+/* ---- session_tables.c */
 
 /* The configuration is extended by what was added and removed by hand, and by what cannot be taken in yet. */
 MUST_CHECK bool session_select_tables(struct session *s, struct error *err);
@@ -85,5 +110,12 @@ void session_look_for_newcomers(struct session *s);
 unsigned session_count_waiting(const struct session *s);
 /* The slot and the initial copy; what is left to be copied beside the stream is noted. */
 MUST_CHECK bool session_copy_if_needed(struct session *s, struct error *err);
+
+/* ---- session_stream.c */
+
+/* Copies that are ahead of the position: the stream first brings all tables level. */
+MUST_CHECK bool session_catch_up(struct session *s, struct error *err);
+/* To the end of the run. */
+MUST_CHECK bool session_stream(struct session *s, struct error *err);
 
 #endif

@@ -173,6 +173,18 @@ connection_is_idle(const struct connection *conn)
 	return !conn->head && !conn->lost;
 }
 
+bool
+connection_is_lost(const struct connection *conn)
+{
+	return conn->lost;
+}
+
+bool
+connection_in_transaction(const struct connection *conn)
+{
+	return PQtransactionStatus(conn->pg) != PQTRANS_IDLE;
+}
+
 void
 connection_allow_pipelining(struct connection *conn)
 {

@@ -42,6 +42,10 @@ void connection_close(struct connection *conn);
 void connection_abandon(struct connection *conn);
 /* Nothing is queued or under way, and it is not known to be lost. */
 bool connection_is_idle(const struct connection *conn);
+/* The server ended it, or went away: also noticed, in a turn of the loop, while nothing is asked. */
+bool connection_is_lost(const struct connection *conn);
+/* Of an idle one: a transaction was begun and has not ended. */
+bool connection_in_transaction(const struct connection *conn);
 /* False when `conninfo` cannot be parsed; says why without repeating it. */
 MUST_CHECK bool connection_check_conninfo(const char *conninfo, struct error *err);
 

@@ -26,7 +26,7 @@ struct schema_follow {
 /*
  * Brings the table's target in line with the description, and the table with
  * both.  Where that cannot be a note says what becomes of the table, and the
- * error is ERROR_RETRY: the next attempt carries it out.
+ * error is ERROR_RESTART: the next attempt carries it out.
  */
 MUST_CHECK bool schema_follow(const struct schema_follow *follow, struct table *table,
 							  const struct change_relation *relation, struct error *err);

@@ -28,8 +28,8 @@ schema_notes_add(struct schema_notes *notes, const struct table *table, enum sch
 	note = &notes->notes[notes->count++];
 	*note = (struct schema_note){.oid = table->source.oid, .fate = fate};
 	snprintf(note->reason, sizeof note->reason, "%s", reason);
-	return error_set(err, ERROR_RETRY, "%s.%s: %s: %s", table->source.schema, table->source.name, words[fate],
-					 reason);
+	return error_set(err, ERROR_RESTART, "%s.%s: %s: %s", table->source.schema, table->source.name,
+					 words[fate], reason);
 }
 
 void

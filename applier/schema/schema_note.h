@@ -29,7 +29,7 @@ struct schema_notes {
 /* In words, for SCHEMA_COPIED_ANEW. */
 const char *schema_rewrite_reason(enum rewrite rewrite);
 
-/* Takes the note and sets an ERROR_RETRY that says the same. */
+/* Takes the note and sets an ERROR_RESTART that says the same. */
 bool schema_notes_add(struct schema_notes *notes, const struct table *table, enum schema_fate fate,
 					  const char *reason, struct error *err);
 void schema_notes_clear(struct schema_notes *notes);

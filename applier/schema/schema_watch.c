@@ -391,11 +391,12 @@ judge_held(const struct table *held, const struct table *now, const struct schem
 	schema_change_line(change, line, sizeof line);
 	snprintf(said, sizeof said, "%s%s; when", needs, line);
 	if (now->target.exists && change->verdict == SCHEMA_FITS)
-		return error_set(err, ERROR_RETRY,
+		return error_set(err, ERROR_RESTART,
 						 "the target %s.%s of %s.%s, which was held, fits again: starting over",
 						 now->target_schema, now->target_name, held->source.schema, held->source.name);
 	if (now->target.exists && held->error && strstr(held->error, needs) && !strstr(held->error, said))
-		return error_set(err, ERROR_RETRY, "what the target %s.%s of %s.%s needs has changed: starting over",
+		return error_set(err, ERROR_RESTART,
+						 "what the target %s.%s of %s.%s needs has changed: starting over",
 						 now->target_schema, now->target_name, held->source.schema, held->source.name);
 	return true;
 }

@@ -13,7 +13,7 @@
 
 /*
  * Compares a table that follows with what the source has now.  A rewrite is noted, with an
- * ERROR_RETRY.  What is new of storage and versions is taken over: then `moved` is set.
+ * ERROR_RESTART.  What is new of storage and versions is taken over: then `moved` is set.
  */
 MUST_CHECK bool schema_watch(struct table *table, const struct source_table *now, struct schema_notes *notes,
 							 bool *moved, struct error *err);
@@ -34,7 +34,7 @@ MUST_CHECK bool schema_settle(struct connection *source, struct connection *dest
 MUST_CHECK bool schema_reconcile(struct connection *destination, const struct dialect *dialect,
 								 const struct config *config, struct catalog *catalog, struct error *err);
 
-/* Looks at the targets of held tables again: an ERROR_RETRY when one of them fits now. */
+/* Looks at the targets of held tables again: an ERROR_RESTART when one of them fits now. */
 MUST_CHECK bool schema_look_at_held(struct connection *source, struct connection *destination,
 									const struct dialect *dialect, const struct config *config,
 									const struct catalog *catalog, struct error *err);

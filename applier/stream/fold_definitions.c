@@ -178,7 +178,7 @@ follow_types(struct fold *f, struct error *err)
 		!schema_types_note(&types, notes, err))
 		return false;
 	if (notes->count > 0)
-		return error_set(err, ERROR_RETRY, "%s: starting over", notes->notes[0].reason);
+		return error_set(err, ERROR_RESTART, "%s: starting over", notes->notes[0].reason);
 	return schema_types_complete(&types, err);
 }
 

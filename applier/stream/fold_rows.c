@@ -32,7 +32,7 @@ known_table(const struct fold *f, const struct change_relation *relation)
 static bool
 start_over(const struct change_relation *relation, const char *what, struct error *err)
 {
-	return error_set(err, ERROR_RETRY, "%s.%s %s: starting over with it", relation->schema, relation->name,
+	return error_set(err, ERROR_RESTART, "%s.%s %s: starting over with it", relation->schema, relation->name,
 					 what);
 }
 

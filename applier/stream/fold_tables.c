@@ -138,7 +138,7 @@ fold_await_visibility(struct fold *f, struct table *table, struct error *err)
 		if (!connection_execute(f->setup.source, "SELECT pg_sleep(0.01)", NULL, 0, NULL, err))
 			return false;
 	}
-	return error_set(err, ERROR_RETRY,
+	return error_set(err, ERROR_RESTART,
 					 "what changed in %s.%s is not visible at the source yet: starting over",
 					 table->source.schema, table->source.name);
 }
@@ -194,7 +194,7 @@ check_form(struct fold *f, const struct table *table, const struct change_relati
 		return true;
 	if (!table_memory_has(&f->setup.memories->as_text, relation->oid))
 		table_memory_add(&f->setup.memories->as_text, relation->oid);
-	return error_set(err, ERROR_RETRY, "%s.%s has come to need its values as text: starting over",
+	return error_set(err, ERROR_RESTART, "%s.%s has come to need its values as text: starting over",
 					 relation->schema, relation->name);
 }
 

@@ -54,7 +54,7 @@ struct stream_setup {
 
 /*
  * Returns true when `until` is reached, a stop was requested or it was to leave; false with the
- * reason otherwise.  An ERROR_RETRY asks for a new session; its message may be
+ * reason otherwise.  An ERROR_RESTART asks for a new attempt; its message may be
  * about a new table, which the new session will copy.
  */
 MUST_CHECK bool stream_run(const struct stream_setup *setup, struct error *err);

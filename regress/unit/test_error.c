@@ -104,7 +104,7 @@ test_exit_status(void **state)
 {
 	static const int expected[] = {
 		[ERROR_NONE] = 0, [ERROR_RETRY] = 1, [ERROR_CONFIG] = 2,  [ERROR_PRECONDITION] = 3,
-		[ERROR_DATA] = 1, [ERROR_BUG] = 1,	 [ERROR_STOPPED] = 1,
+		[ERROR_DATA] = 1, [ERROR_BUG] = 1,	 [ERROR_STOPPED] = 1, [ERROR_RESTART] = 1,
 	};
 	struct error err = {0};
 

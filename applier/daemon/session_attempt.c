@@ -1,0 +1,152 @@
+/*
+ * One attempt: named steps, from connecting to the end of the stream.  Nothing is repaired halfway: whatever a step
+ * fails of, the next attempt takes all of them again from what the destination says.
+ */
+#include "base/log.h"
+#include "schema/schema_default.h"
+#include "schema/schema_types.h"
+#include "schema/schema_watch.h"
+#include "servers/missing_columns.h"
+#include "servers/source_definition.h"
+#include "servers/target.h"
+#include "session_parts.h"
+#include "state/forget.h"
+#include "state/state_install.h"
+#include "state/state_tables.h"
+
+/* ---- the steps */
+
+static bool
+await_flush(struct session *s, struct error *err)
+{
+	bool first = s->until.kind == UNTIL_CURRENT && s->until_lsn == 0;
+
+	session_enter(s, SESSION_PREPARING, NULL);
+	return !first || source_await_flush(s->source, err);
+}
+
+/* What waited for the copies that were under way is gone with the attempt before. */
+static bool
+forget_late(struct session *s, struct error *err)
+{
+	return progress_read(s->control, s->config->task, &s->progress, err) &&
+		   (!s->progress.exists || state_tables_forget_late(s->control, s->config->task, err));
+}
+
+static bool
+read_state(struct session *s, struct error *err)
+{
+	if (!session_read_state(s, err))
+		return false;
+	if (s->until.kind == UNTIL_CURRENT && s->until_lsn == 0)
+		s->until_lsn = s->identity.current_lsn;
+	else if (s->until.kind == UNTIL_LSN)
+		s->until_lsn = s->until.lsn;
+	return true;
+}
+
+static bool
+reconcile(struct session *s, struct error *err)
+{
+	return schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err) &&
+		   schema_types_complete(&(struct schema_types){s->config, &s->catalog, s->source, s->control}, err);
+}
+
+/* Tables that the task does not have yet, and that are not fit, do not keep those that it has from going on. */
+static bool
+go_without_newcomers(struct session *s, struct error *err)
+{
+	if (!session_may_go_without(s) || err->class != ERROR_PRECONDITION ||
+		!newcomers_refuse_new(&s->newcomers, &s->catalog))
+		return false;
+	catalog_free(&s->catalog);
+	selection_fini(&s->selection);
+	return session_select_tables(s, err) && session_read_state(s, err) &&
+		   schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err) &&
+		   session_precheck(s, false, err);
+}
+
+static bool
+check(struct session *s, struct error *err)
+{
+	return session_precheck(s, false, err) || go_without_newcomers(s, err);
+}
+
+static bool
+install(struct session *s, struct error *err)
+{
+	return state_install(s->control, s->dialect, s->config->task, err) &&
+		   (!s->progress.exists || forget_tables(s->source, s->control, s->config->task, &s->catalog, err));
+}
+
+static bool
+make_targets(struct session *s, struct error *err)
+{
+	definition_warn(s->dialect, &s->catalog);
+	return (!s->config->schema.create || target_create_missing(s->control, s->dialect, &s->catalog, err)) &&
+		   missing_columns_add(s->control, s->dialect, s->config, &s->catalog, err) &&
+		   schema_default_settle(s->control, s->config, &s->catalog, err);
+}
+
+static bool
+take_over(struct session *s, struct error *err)
+{
+	return progress_take_over(s->control, s->config->task, &s->progress, err);
+}
+
+static bool
+judge_end(struct session *s, struct error *err)
+{
+	return s->until.kind == UNTIL_STOPPED || state_tables_none_held(s->control, s->config->task, err);
+}
+
+/* ---- the table */
+
+struct step {
+	const char *name;
+	bool (*run)(struct session *s, struct error *err);
+	bool speaks; /* its errors say themselves what was going on */
+};
+
+static const struct step steps[] = {
+	{"connecting", session_open_all, true},
+	{"waiting for commits to be flushed at the source", await_flush, false},
+	{"reading which tables were added and removed", session_select_tables, false},
+	{"discarding copies that were under way", forget_late, false},
+	{"reading catalogs and state", read_state, true},
+	{"bringing targets in line", reconcile, false},
+	{"checking", check, false},
+	{"installing the state", install, false},
+	{"making targets", make_targets, false},
+	{"copying", session_copy_if_needed, true},
+	{"taking over the task", take_over, false},
+	{"catching up", session_catch_up, true},
+	{"streaming", session_stream, true},
+	{"reading what is held", judge_end, true},
+};
+
+static bool
+run_step(struct session *s, const struct step *step, struct error *err)
+{
+	int64_t begun_ms = loop_now_ms(s->loop);
+	bool ok = step->run(s, err);
+
+	log_debug("attempt: %s: %s after %lld ms", step->name, ok ? "done" : "failed",
+			  (long long) (loop_now_ms(s->loop) - begun_ms));
+	/* A server's answer does not say what it was asked for. */
+	if (!ok && !step->speaks && err->sqlstate[0])
+		error_context(err, "%s", step->name);
+	return ok;
+}
+
+bool
+session_attempt(struct session *s, struct error *err)
+{
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		if (!run_step(s, &steps[i], err))
+			return false;
+		if (session_is_leaving(s))
+			break;
+	}
+	return true;
+}

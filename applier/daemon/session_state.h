@@ -1,0 +1,33 @@
+/*
+ * Where `sluice run` stands.
+ *
+ *	       ┌───────────── planned restart, reload ─────────────┐
+ *	       ▼                                                   │
+ *	  connecting ──► preparing ──► copying ──► streaming ◄──► paused
+ *	       ▲             │            │            │           │
+ *	       │             └────────────┴── failure ─┴───────────┘
+ *	       └── retrying ◄──────────────────────┘
+ *
+ * From each of them the run may end: stopped, or failed.
+ */
+#ifndef SLUICE_SESSION_STATE_H
+#define SLUICE_SESSION_STATE_H
+
+#include <stdbool.h>
+
+enum session_state {
+	SESSION_CONNECTING,
+	SESSION_PREPARING, /* reading catalogs and state, checking, making targets */
+	SESSION_COPYING,   /* the initial copy; nothing streams */
+	SESSION_STREAMING, /* tables may be copied beside the stream */
+	SESSION_PAUSED,
+	SESSION_RETRYING, /* waits before the next attempt */
+	SESSION_STOPPED,
+	SESSION_FAILED,
+	SESSION_STATES,
+};
+
+const char *session_state_name(enum session_state state);
+bool session_may_follow(enum session_state from, enum session_state to);
+
+#endif

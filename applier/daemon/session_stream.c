@@ -1,0 +1,211 @@
+/*
+ * The stream as the session sees it: what it needs before it can run, and what
+ * it is told while it runs.
+ */
+#include <assert.h>
+
+#include "base/log.h"
+#include "lsn.h"
+#include "schema/schema_watch.h"
+#include "servers/failover.h"
+#include "session_parts.h"
+#include "state/state_tables.h"
+
+/* ---- while it runs */
+
+static void
+on_applied(void *arg, uint64_t lsn)
+{
+	struct session *s = arg;
+
+	s->applied_lsn = lsn;
+	s->applied_some = true;
+}
+
+static void
+on_turn(void *arg, bool copying)
+{
+	struct session *s = arg;
+
+	if (!copying)
+		session_look_for_newcomers(s);
+	steering_turn(&s->steering, copying ? STEERING_COPYING_BESIDE : STEERING_STREAMING);
+	if (s->state == SESSION_PAUSED && !s->steering.wishes.pause) {
+		log_info("resumed");
+		session_enter(s, SESSION_STREAMING, NULL);
+	}
+}
+
+static void
+on_paused(void *arg, uint64_t lsn)
+{
+	struct session *s = arg;
+
+	if (s->state != SESSION_PAUSED) {
+		log_info("paused");
+		session_enter(s, SESSION_PAUSED, NULL);
+	}
+	steering_paused(&s->steering, lsn);
+}
+
+/* ---- before it runs */
+
+/* An initial copy takes its time, and what others do to the slot meanwhile
+ * would be a gap without an error: the server starts where the slot stands. */
+static bool
+check_slot_again(struct session *s, struct error *err)
+{
+	const char *name = s->config->source.slot;
+	char applied[LSN_TEXT_BYTES], confirmed[LSN_TEXT_BYTES];
+	struct source_slot slot;
+
+	if (!source_read_slot(s->source, name, &slot, err))
+		return false;
+	if (slot.exists && slot.confirmed_flush_lsn <= s->progress.applied_lsn)
+		return true;
+	if (!slot.exists)
+		error_set(err, ERROR_DATA, "slot \"%s\" is gone: the changes after %s are lost", name,
+				  lsn_format(s->progress.applied_lsn, applied));
+	else
+		error_set(err, ERROR_DATA,
+				  "slot \"%s\" was moved or made anew by others: it is at %s, the destination at %s, and the"
+				  " changes in between are lost",
+				  name, lsn_format(slot.confirmed_flush_lsn, confirmed),
+				  lsn_format(s->progress.applied_lsn, applied));
+	return error_hint(err, "\"sluice drop\" makes a fresh start possible, with new copies.");
+}
+
+/* Tables of whose older changes an earlier session found that they need it. */
+static void
+choose_text(struct session *s)
+{
+	for (unsigned i = 0; i < s->catalog.count; i++)
+		if (table_memory_has(&s->memories.as_text, s->catalog.tables[i].source.oid))
+			s->catalog.tables[i].as_text = true;
+}
+
+/* The plugin sends strings as they are stored; the destination converts them. */
+static bool
+match_encoding(struct session *s, struct error *err)
+{
+	struct param param = param_text(s->identity.encoding);
+
+	return connection_execute(s->destination, "SELECT set_config('client_encoding', $1, false)", &param, 1,
+							  NULL, err) ||
+		   error_context(err, "the source's encoding is %s", s->identity.encoding);
+}
+
+static bool
+stream_to(struct session *s, uint64_t until, bool copies_beside, struct error *err)
+{
+	struct stream_setup setup = {
+		.loop = s->loop,
+		.config = s->config,
+		.catalog = &s->catalog,
+		.dialect = s->dialect,
+		.destination = s->destination,
+		.control = s->control,
+		.source_sql = s->source,
+		.memories = &s->memories,
+		.progress = &s->progress,
+		.copies_beside = copies_beside,
+		.at_commit = &s->at_commit,
+		.strangers = s->until.kind == UNTIL_STOPPED ? &s->strangers : NULL,
+		.triggers_fire = !s->triggers_off,
+		.until = until,
+		.wishes = &s->steering.wishes,
+		.turn = on_turn,
+		.paused = on_paused,
+		.applied = on_applied,
+		.arg = s,
+	};
+	bool ok;
+
+	/* Whoever streams holds the lock, and has written its epoch down. */
+	assert(s->lock_holder == s->destination && s->known && !s->replication);
+	if (!match_encoding(s, err) || !check_slot_again(s, err) || !session_open_replication(s, err) ||
+		!failover_mark_slot(s->replication, s->config, err))
+		return false;
+	choose_text(s);
+	setup.source = s->replication;
+	ok = stream_run(&setup, err);
+	/* Their callbacks refer to the stream, which is gone. */
+	connection_close(s->replication);
+	s->replication = NULL;
+	session_release_destination(s);
+	return ok;
+}
+
+/* ---- catching up */
+
+/* Tables whose copy is older than what has been applied since are level with the others. */
+static bool
+promote_tables(struct session *s, uint64_t applied_lsn, struct error *err)
+{
+	for (unsigned i = 0; i < s->catalog.count; i++) {
+		struct table *table = &s->catalog.tables[i];
+
+		if (table->state != TABLE_CATCHING_UP || table->snapshot_lsn > applied_lsn)
+			continue;
+		table->state = TABLE_STREAMING;
+		if (!state_tables_write(s->control, s->config->task, table, err))
+			return false;
+	}
+	return true;
+}
+
+static uint64_t
+highest_snapshot(const struct session *s)
+{
+	uint64_t lsn = 0;
+
+	for (unsigned i = 0; i < s->catalog.count; i++)
+		if (s->catalog.tables[i].state == TABLE_CATCHING_UP && s->catalog.tables[i].snapshot_lsn > lsn)
+			lsn = s->catalog.tables[i].snapshot_lsn;
+	return lsn;
+}
+
+/*
+ * The stream may have been ahead of what it wrote down: definitions are those that stand at the destination.
+ * Tables that wait are copied beside the stream where that may be.
+ */
+static bool
+read_again(struct session *s, struct error *err)
+{
+	catalog_free(&s->catalog);
+	if (!session_read_state(s, err) || !schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
+		return false;
+	return s->copies_beside || session_count_waiting(s) == 0 ||
+		   error_set(err, ERROR_RESTART, "%u tables need another copy", session_count_waiting(s));
+}
+
+bool
+session_catch_up(struct session *s, struct error *err)
+{
+	uint64_t level = highest_snapshot(s);
+
+	session_enter(s, SESSION_STREAMING, NULL);
+	if (level == 0)
+		return true;
+	if (level > s->progress.applied_lsn) {
+		if (!stream_to(s, level, false, err))
+			return false;
+		if (session_is_leaving(s))
+			return true;
+		if (!session_open_destination(s, err))
+			return false;
+	}
+	return read_again(s, err) && promote_tables(s, s->progress.applied_lsn, err);
+}
+
+bool
+session_stream(struct session *s, struct error *err)
+{
+	char lsn[LSN_TEXT_BYTES];
+
+	/* A pause holds on: what is paused is told once it stands still again. */
+	session_enter(s, SESSION_STREAMING, NULL);
+	log_info("streaming from %s", lsn_format(s->progress.applied_lsn, lsn));
+	s->announced = true;
+	return stream_to(s, s->until_lsn, s->copies_beside, err);
+}
