@@ -9,6 +9,8 @@
 #include "base/sql.h"
 #include "compare_scan.h"
 #include "lsn.h"
+#include "quote.h"
+#include "tables/mapping.h"
 
 /* How often another position is taken for what could not be compared at the one before. */
 #define ROUNDS 20
@@ -90,6 +92,49 @@ is_out(const struct round *round, unsigned index, struct compare_table *it)
 	return it->reason != NULL;
 }
 
+/* The names of the selected columns that the target lacks; NULL: none.  `coming`: the daemon has not added all of them yet. */
+static char *
+lacking_columns(const struct table *table, struct arena *memory, bool *coming)
+{
+	struct buffer names;
+	char *text = NULL;
+
+	*coming = false;
+	memory_buffer_init(&names);
+	for (unsigned i = 0; i < table->source.column_count; i++) {
+		const char *name = table->source.columns[i].name;
+
+		if (!mapping_selects(table, name) || mapping_find_target(table, name))
+			continue;
+		buffer_printf(&names, names.len ? ", " : "");
+		quote_identifier(&names, mapping_target_name(table, name));
+		*coming = *coming || (table->defined && !source_find_column(table->defined, name));
+	}
+	if (names.len)
+		text = arena_strdup(memory, sql_text(&names));
+	buffer_fini(&names);
+	return text;
+}
+
+/*
+ * A column that the target lacks is a difference of all rows.  It is none yet where the change of
+ * the definition is still to come, and none that we are to judge where the configuration ignores it.
+ */
+static void
+find_lacking_columns(struct round *round, struct compare_table *it)
+{
+	const struct compare_point *point = &round->point;
+	struct arena *memory = &round->report->memory;
+	bool coming;
+	char *names = lacking_columns(it->table, memory, &coming);
+
+	if (names && coming && point->config->schema.changes != SCHEMA_CHANGES_IGNORE) {
+		it->reason = print(memory, "its target does not have these columns yet: %s", names);
+		it->changed = point->followed;
+	}
+	it->lacks = names;
+}
+
 static void
 plan_table(struct round *round, unsigned index)
 {
@@ -105,10 +150,16 @@ plan_table(struct round *round, unsigned index)
 		.table = table, .result = COMPARE_NOT_DONE, .lsn = point->progress.applied_lsn};
 	if (is_out(round, index, it))
 		return;
+	find_lacking_columns(round, it);
+	if (it->reason)
+		return;
 	compare_plan_init(&it->plan, table, point->same_encoding,
 					  connection_server_version(point->ends[0].target));
 	it->planned = true;
 	if (it->plan.pair_count == 0) {
+		bool lacks = it->lacks && point->config->schema.changes != SCHEMA_CHANGES_IGNORE;
+
+		it->result = lacks ? COMPARE_DIFFERENT : COMPARE_NOT_DONE;
 		it->reason = arena_strdup(memory, "the two sides have no column in common");
 		return;
 	}
@@ -145,6 +196,23 @@ plan_tables(struct round *round)
 
 /* ---- one round */
 
+static void
+judge_lacking(const struct round *round, struct compare_table *it)
+{
+	if (!it->lacks || it->result == COMPARE_DIFFERENT)
+		return;
+	if (round->point.config->schema.changes != SCHEMA_CHANGES_IGNORE) {
+		it->result = COMPARE_DIFFERENT;
+		return;
+	}
+	it->result = COMPARE_NOT_DONE;
+	it->reason =
+		print(&round->report->memory,
+			  "its target lacks the columns %s, whose data is not synchronised (schema.changes: ignore);"
+			  " in the others all rows are equal",
+			  it->lacks);
+}
+
 static bool
 judge_tables(struct round *round, struct error *err)
 {
@@ -161,6 +229,8 @@ judge_tables(struct round *round, struct error *err)
 		if (it->changed) {
 			it->result = COMPARE_NOT_DONE;
 			it->reason = arena_strdup(&round->report->memory, "it was altered or truncated meanwhile");
+		} else {
+			judge_lacking(round, it);
 		}
 	}
 	return true;

@@ -36,7 +36,8 @@ struct compare_finding {
 	struct compare_value *values; /* one for each pair of the plan; of the side that has the row */
 };
 
-enum compare_result { COMPARE_EQUAL, COMPARE_DIFFERENT, COMPARE_NOT_DONE };
+/* What nobody has looked at is not equal: that is the first. */
+enum compare_result { COMPARE_NOT_DONE, COMPARE_EQUAL, COMPARE_DIFFERENT };
 
 struct compare_table {
 	const struct table *table;
@@ -44,6 +45,7 @@ struct compare_table {
 	bool planned;
 	enum compare_result result;
 	char *reason; /* why it was not done */
+	char *lacks;  /* selected columns that the target does not have, by their names there; NULL: none */
 	bool changed; /* while it was looked at: another round may do */
 	uint64_t lsn; /* the position */
 	int64_t source_rows;

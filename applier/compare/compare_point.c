@@ -140,7 +140,10 @@ want_tables(struct compare_point *point, const struct string_list *names, struct
 			return false;
 	for (unsigned i = 0; names->count == 0 && i < point->catalog->count; i++)
 		point->wanted[i] = true;
-	return true;
+	if (names->count > 0 || point->catalog->count > 0)
+		return true;
+	error_set(err, ERROR_DATA, "no table is selected, so that nothing is compared");
+	return error_hint(err, "tables.include says which are selected; \"sluice check\" says what it finds.");
 }
 
 static unsigned

@@ -105,10 +105,18 @@ put_finding(struct buffer *out, const struct compare_table *it, const struct com
 }
 
 static void
-put_counts(struct buffer *out, const struct compare_table *it)
+put_difference(struct buffer *out, const struct compare_table *it)
 {
 	bool first = true;
 
+	if (it->lacks)
+		buffer_printf(out, "its target lacks these columns: %s%s", it->lacks, it->reason ? "" : "; ");
+	if (it->reason)
+		return;
+	if (differing(it) == 0) {
+		buffer_printf(out, "in the others all %" PRId64 " rows are equal", it->source_rows);
+		return;
+	}
 	for (unsigned kind = 0; kind < 3; kind++) {
 		if (it->counts[kind] == 0)
 			continue;
@@ -136,7 +144,7 @@ put_table(struct buffer *out, struct arena *memory, const struct compare_table *
 			buffer_printf(out, " (the target holds %" PRId64 ")", it->target_rows);
 		break;
 	case COMPARE_DIFFERENT:
-		put_counts(out, it);
+		put_difference(out, it);
 		break;
 	case COMPARE_NOT_DONE:
 		buffer_printf(out, "%s", it->reason);
@@ -152,7 +160,6 @@ put_table(struct buffer *out, struct arena *memory, const struct compare_table *
 struct totals {
 	unsigned tables[3]; /* by enum compare_result */
 	int64_t rows;
-	int64_t differing;
 };
 
 static struct totals
@@ -163,7 +170,6 @@ sum_up(const struct compare_report *report)
 	for (unsigned i = 0; i < report->count; i++) {
 		totals.tables[report->tables[i].result]++;
 		totals.rows += report->tables[i].target_rows;
-		totals.differing += differing(&report->tables[i]);
 	}
 	return totals;
 }
@@ -232,6 +238,8 @@ put_json_table(struct buffer *out, struct arena *memory, const struct compare_ta
 	json_string(out, sql_table_name(memory, table->target_schema, table->target_name));
 	buffer_printf(out, ",\"result\":\"%s\",\"reason\":", result_names[it->result]);
 	json_string(out, it->reason);
+	buffer_printf(out, ",\"lacking_columns\":");
+	json_string(out, it->lacks);
 	buffer_printf(out, ",\"lsn\":\"%s\"", lsn_format(it->lsn, lsn));
 	buffer_printf(out, ",\"source_rows\":%" PRId64 ",\"target_rows\":%" PRId64, it->source_rows,
 				  it->target_rows);
@@ -259,7 +267,8 @@ put_json(struct buffer *out, const char *task, struct compare_report *report)
 	json_string(out, task);
 	buffer_printf(out, ",\"lsn\":\"%s\",\"equal\":%s,\"rows\":%" PRId64 ",\"tables\":[",
 				  lsn_format(highest_lsn(report), lsn),
-				  totals.tables[COMPARE_EQUAL] == report->count ? "true" : "false", totals.rows);
+				  report->count > 0 && totals.tables[COMPARE_EQUAL] == report->count ? "true" : "false",
+				  totals.rows);
 	for (unsigned i = 0; i < report->count; i++) {
 		buffer_printf(out, i ? "," : "");
 		put_json_table(out, &report->memory, &report->tables[i]);
@@ -269,13 +278,22 @@ put_json(struct buffer *out, const char *task, struct compare_report *report)
 
 /* ---- the verb */
 
+static bool
+lacks_columns(const struct compare_report *report)
+{
+	for (unsigned i = 0; i < report->count; i++)
+		if (report->tables[i].result == COMPARE_DIFFERENT && report->tables[i].lacks)
+			return true;
+	return false;
+}
+
 /* A difference outweighs what could not be compared. */
 static bool
 outcome(struct compare_report *report, struct error *err)
 {
 	struct totals totals = sum_up(report);
 
-	for (unsigned i = 0; totals.differing == 0 && i < report->count; i++) {
+	for (unsigned i = 0; totals.tables[COMPARE_DIFFERENT] == 0 && i < report->count; i++) {
 		const struct compare_table *it = &report->tables[i];
 
 		if (it->result == COMPARE_NOT_DONE)
@@ -285,11 +303,12 @@ outcome(struct compare_report *report, struct error *err)
 				sql_table_name(&report->memory, it->table->source.schema, it->table->source.name),
 				it->reason);
 	}
-	if (totals.differing == 0)
+	if (totals.tables[COMPARE_DIFFERENT] == 0)
 		return true;
 	error_set(err, ERROR_DIFFERENT, "%u of %u tables differ", totals.tables[COMPARE_DIFFERENT],
 			  report->count);
-	return error_hint(err, "\"sluice table resync\" copies them anew.");
+	return error_hint(err, "%s\"sluice table resync\" copies them again.",
+					  lacks_columns(report) ? "Add the columns to the targets that lack some; then " : "");
 }
 
 bool

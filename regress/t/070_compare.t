@@ -110,7 +110,7 @@ like($out, qr/^different +public\.toasted: 50 changed of 50 rows$/m, 'every row'
 $pgbench->kill_kill;
 $traffic->stop;
 $t->wait_applied_ok;
-$t->fails_like([ 'compare', 'public.toasted' ], 4, qr/^sluice: 1 of 1 tables differ; "sluice table resync" copies them anew\.$/, 'at rest, too');
+$t->fails_like([ 'compare', 'public.toasted' ], 4, qr/^sluice: 1 of 1 tables differ; "sluice table resync" copies them again\.$/, 'at rest, too');
 $t->run_ok('table', 'resync', 'public.toasted');
 ok(SluiceTest::poll(sub { $t->sluice('compare', 'public.toasted')->{status} == 0 }), 'copied anew it is equal');
 $t->destination_sql('TRUNCATE toasted');
@@ -201,5 +201,34 @@ $t->fails_like([ 'compare', 'a.b.c' ], 2, qr/^sluice: "a\.b\.c": /, 'no table at
 $t->fails_like([ 'compare', '--limit', 'none' ], 2, qr/^sluice: --limit takes a number/, 'no number');
 $t->destination_sql('DROP TABLE emptied');
 like(compare(1, 'no target', 'public.emptied'), qr/^not compared +public\.emptied: its target does not exist$/m, 'and why');
+
+# What was not compared is not equal: a column that the target lacks, nothing at all.
+$t->source_sql('CREATE TABLE narrow (id int PRIMARY KEY, a int, "B" text); INSERT INTO narrow VALUES (1, 2, 3)');
+$t->run_ok('run', '--until', 'current');
+compare(0, 'before a column is gone', 'public.narrow');
+$t->source_sql('ALTER TABLE narrow ADD COLUMN later int');
+like(compare(1, 'a column that is to come', 'public.narrow'), qr/^not compared +public\.narrow: its target does not have these columns yet: later$/m, 'is no difference');
+$t->run_ok('run', '--until', 'current');
+compare(0, 'with it', 'public.narrow');
+$t->destination_sql('ALTER TABLE narrow DROP COLUMN "B", DROP COLUMN later');
+like(compare(4, 'columns that the target lacks', 'public.narrow'),
+	qr/^different +public\.narrow: its target lacks these columns: "B", later; in the others all 1 rows are equal$/m, 'and which');
+differs_like('UPDATE narrow SET a = 0', 'public.narrow', qr/these columns: "B", later; 1 changed of 1 rows\n  changed  id='1': a '2' → '0'\n/, 'and rows that differ');
+$json = decode_json(compare(4, 'JSON', 'public.narrow', '--json'));
+ok(!$json->{equal}, 'JSON: not equal');
+is($json->{tables}[0]{lacking_columns}, '"B", later', 'JSON: the columns');
+$t->configure({ %$configuration, schema => { changes => 'ignore' } }, 'ignore.yaml');
+compare(4, 'a row that differs outweighs columns that are ignored', 'public.narrow');
+$t->destination_sql('UPDATE narrow SET a = 2');
+like(compare(1, 'columns that are ignored', 'public.narrow'), qr/^not compared +public\.narrow: its target lacks the columns "B", later, whose data is not synchronised/m, 'and why');
+$t->configure($configuration);
+$t->fails_like([ 'compare', 'public.narrow' ], 4, qr/; add the columns to the targets that lack some; then "sluice table resync" copies them again\.$/i, 'the remedy');
+$t->destination_sql('ALTER TABLE narrow ADD COLUMN "B" text, ADD COLUMN later int');
+$t->run_ok('table', 'resync', 'public.narrow');
+$t->run_ok('run', '--until', 'current');
+compare(0, 'copied again it has them', 'public.narrow');
+$t->configure({ tables => { include => ['nothing.*'] } }, 'nothing.yaml');
+my $none = $t->fails_like([ 'compare', '--json' ], 1, qr/^sluice: no table is selected, so that nothing is compared;/, 'a selection of nothing');
+is($none->{stdout}, '', 'of which nothing is said to be equal');
 
 done_testing();
