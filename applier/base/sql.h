@@ -8,21 +8,6 @@
 #include "arena.h"
 #include "buffer.h"
 
-/*
- * Settings under which a value has the same text on every server, whatever
- * the user, the database or the server set; names are resolved in pg_catalog alone.
- */
-#define SQL_VALUE_SETTINGS                                                                                   \
-	"SET search_path = pg_catalog;"                                                                          \
-	"SET DateStyle = 'ISO, MDY';"                                                                            \
-	"SET IntervalStyle = postgres;"                                                                          \
-	"SET TimeZone = 'UTC';"                                                                                  \
-	"SET extra_float_digits = 3;"                                                                            \
-	"SET bytea_output = hex;"                                                                                \
-	"SET lc_monetary = 'C';"                                                                                 \
-	"SET xmloption = content;"                                                                               \
-	"SET array_nulls = on;"
-
 /* A statement in the making, which grows as needed; buffer_fini() frees it. */
 void sql_init(struct buffer *sql);
 /* Its text, ended by a NUL; valid until the buffer changes. */

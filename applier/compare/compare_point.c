@@ -11,6 +11,8 @@
 #include "compare_peek.h"
 #include "lsn.h"
 #include "pattern.h"
+#include "servers/server_session.h"
+#include "servers/slot_snapshot.h"
 #include "servers/source.h"
 #include "servers/target.h"
 #include "state/progress.h"
@@ -27,42 +29,22 @@
 /* Snapshots of the destination that are taken at the same time show the same position, nearly always. */
 #define SNAPSHOT_TRIES 20
 
-/* Where compare is killed, its servers are not to go on reading for hours. */
-static const char watch_client_sql[] =
-	"SELECT set_config(name, '10s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
-	" AND version() LIKE '%linux%'";
-
 /* ---- connections */
 
 static struct connection *
-open_source(struct compare_point *point, enum connection_kind kind, struct error *err)
+open_source(struct compare_point *point, struct error *err)
 {
-	struct connection *conn =
-		connection_open(point->loop, "source", point->config->source.conninfo, kind, "sluice compare", err);
-
-	if (conn && kind == CONNECTION_SQL &&
-		(!connection_execute(conn, source_session_settings, NULL, 0, NULL, err) ||
-		 !connection_execute(conn, watch_client_sql, NULL, 0, NULL, err))) {
-		connection_close(conn);
-		return NULL;
-	}
-	return conn;
+	return server_session_source(point->loop, point->config, "sluice compare", err);
 }
 
 static struct connection *
 open_target(struct compare_point *point, struct error *err)
 {
-	struct connection *conn = connection_open(point->loop, "destination", point->config->destination.conninfo,
-											  CONNECTION_SQL, "sluice compare", err);
-	bool triggers_off;
+	struct destination_session opened;
 
-	if (conn && (!target_open_session(conn, point->config->destination.dialect, &point->dialect,
-									  &triggers_off, err) ||
-				 !connection_execute(conn, watch_client_sql, NULL, 0, NULL, err))) {
-		connection_close(conn);
-		return NULL;
-	}
-	return conn;
+	if (server_session_destination(point->loop, point->config, "sluice compare", &opened, err))
+		point->dialect = opened.dialect;
+	return opened.conn;
 }
 
 static void
@@ -167,57 +149,19 @@ compare_point_reaches(const struct compare_point *point, unsigned index)
 
 /* ---- the source's snapshot */
 
-static void
-name_slot(struct compare_point *point)
-{
-	snprintf(point->slot, sizeof point->slot, "sluice_compare_%d", connection_backend_pid(point->snapshot));
-}
-
-/* Who waits for others' transactions does not notice that his client has gone, and the slot holds back the log. */
-static void
-cancel_slot(struct compare_point *point)
-{
-	char pid[16];
-	struct param param = param_text(pid);
-	struct error ignored;
-
-	snprintf(pid, sizeof pid, "%d", connection_backend_pid(point->snapshot));
-	if (!connection_execute(point->source, "SELECT pg_catalog.pg_cancel_backend($1)", &param, 1, NULL,
-							&ignored))
-		log_warning("the slot %s stays until the transactions have ended that are open at the source",
-					point->slot);
-}
-
 /* Its position is known exactly: what committed before the slot's is in it, and nothing else. */
 static bool
-snapshot_of_slot(struct compare_point *point, char *snapshot, size_t snapshot_bytes, struct error *err)
+snapshot_of_slot(struct compare_point *point, char *name, size_t name_bytes, struct error *err)
 {
-	struct buffer sql;
-	struct result *res;
-	bool ok;
+	struct slot_snapshot snapshot;
+	bool taken =
+		slot_snapshot_take(&snapshot, point->loop, point->config, NULL, "compare", point->source, err);
 
-	point->snapshot = open_source(point, CONNECTION_REPLICATION, err);
-	if (!point->snapshot)
-		return false;
-	name_slot(point);
-	log_info("making the temporary slot %s; this waits for transactions that are open at the source",
-			 point->slot);
-	memory_buffer_init(&sql);
-	buffer_printf(&sql, "CREATE_REPLICATION_SLOT ");
-	sql_identifier(&sql, point->slot);
-	buffer_printf(&sql, " TEMPORARY LOGICAL sluice EXPORT_SNAPSHOT");
-	buffer_put_u8(&sql, '\0');
-	ok = connection_execute(point->snapshot, (const char *) sql.data, NULL, 0, &res, err);
-	buffer_fini(&sql);
-	if (!ok && err->class == ERROR_STOPPED)
-		cancel_slot(point);
-	if (!ok)
-		return error_context(err, "making the temporary slot");
-	ok = lsn_parse(result_text(res, 0, 1), &point->source_lsn) ||
-		 error_set(err, ERROR_BUG, "the new slot has no LSN");
-	snprintf(snapshot, snapshot_bytes, "%s", result_text(res, 0, 2));
-	result_free(res);
-	return ok;
+	point->snapshot = snapshot.replication;
+	point->source_lsn = snapshot.lsn;
+	snprintf(point->slot, sizeof point->slot, "%s", snapshot.slot);
+	snprintf(name, name_bytes, "%s", snapshot.name);
+	return taken;
 }
 
 static bool
@@ -225,7 +169,7 @@ snapshot_of_now(struct compare_point *point, char *snapshot, size_t snapshot_byt
 {
 	struct result *res;
 
-	point->snapshot = open_source(point, CONNECTION_SQL, err);
+	point->snapshot = open_source(point, err);
 	if (!point->snapshot ||
 		!connection_execute(point->snapshot,
 							"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SELECT pg_export_snapshot()",
@@ -234,21 +178,6 @@ snapshot_of_now(struct compare_point *point, char *snapshot, size_t snapshot_byt
 	snprintf(snapshot, snapshot_bytes, "%s", result_text(res, 0, 0));
 	result_free(res);
 	return true;
-}
-
-static bool
-use_snapshot(struct connection *source, const char *snapshot, struct error *err)
-{
-	struct buffer sql;
-	bool ok;
-
-	memory_buffer_init(&sql);
-	buffer_printf(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT ");
-	sql_literal(&sql, snapshot);
-	buffer_put_u8(&sql, '\0');
-	ok = connection_execute(source, (const char *) sql.data, NULL, 0, NULL, err);
-	buffer_fini(&sql);
-	return ok;
 }
 
 static bool
@@ -262,8 +191,8 @@ open_ends(struct compare_point *point, const char *snapshot, struct error *err)
 	for (unsigned i = 0; i < wanted; i++) {
 		struct compare_ends *end = &point->ends[point->end_count++];
 
-		end->source = open_source(point, CONNECTION_SQL, err);
-		if (!end->source || !use_snapshot(end->source, snapshot, err))
+		end->source = open_source(point, err);
+		if (!end->source || !slot_snapshot_use(end->source, snapshot, err))
 			return false;
 		end->target = open_target(point, err);
 		if (!end->target)
@@ -551,10 +480,9 @@ take_position(struct compare_point *point, struct error *err)
 static bool
 copy_slot(struct compare_point *point, struct error *err)
 {
-	struct param params[] = {param_text(point->progress.slot), param_text(point->slot)};
+	const struct param params[] = {param_text(point->progress.slot), param_text(point->slot)};
 
-	name_slot(point);
-	params[1] = param_text(point->slot);
+	snprintf(point->slot, sizeof point->slot, "sluice_compare_%d", connection_backend_pid(point->snapshot));
 	return (connection_execute(point->snapshot, "COMMIT", NULL, 0, NULL, err) &&
 			connection_execute(point->snapshot,
 							   "SELECT pg_catalog.pg_copy_logical_replication_slot($1, $2, true)", params, 2,
@@ -591,7 +519,7 @@ select_tables(struct compare_point *point, struct error *err)
 bool
 compare_point_take(struct compare_point *point, const struct string_list *names, struct error *err)
 {
-	point->source = open_source(point, CONNECTION_SQL, err);
+	point->source = open_source(point, err);
 	if (!point->source)
 		return false;
 	point->target = open_target(point, err);

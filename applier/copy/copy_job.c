@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "copy_statements.h"
+#include "servers/server_session.h"
+#include "servers/slot_snapshot.h"
 #include "servers/source.h"
 #include "servers/target.h"
 #include "state/state_tables.h"
@@ -567,27 +569,6 @@ copy_job_next(struct copy_job *job)
 
 /* ---- beginning and ending */
 
-static bool
-use_snapshot(struct connection *source, const char *snapshot, struct error *err)
-{
-	struct buffer sql;
-	bool ok;
-
-	memory_buffer_init(&sql);
-	buffer_printf(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT ");
-	sql_literal(&sql, snapshot);
-	buffer_put_u8(&sql, '\0');
-	ok = connection_execute(source, source_session_settings, NULL, 0, NULL, err);
-	if (ok && !connection_execute(source, (const char *) sql.data, NULL, 0, NULL, err)) {
-		/* It ended with the session that exported it, as in a restart of the source. */
-		if (err->class == ERROR_DATA)
-			err->class = ERROR_RETRY;
-		ok = false;
-	}
-	buffer_fini(&sql);
-	return ok;
-}
-
 static void
 on_source_failed(void *arg, const struct error *err)
 {
@@ -598,23 +579,20 @@ bool
 copy_job_open(struct copy_job *job, struct copy *copy, struct error *err)
 {
 	const struct initial_copy_setup *setup = copy->setup;
-	const struct dialect *dialect;
-	bool triggers_off;
+	struct destination_session opened;
 
 	job->copy = copy;
 	copy_pipe_init(&job->pipe);
 	job->pipe.given_up = &copy->failed;
 	job->pipe.source_failed = on_source_failed;
 	job->pipe.arg = job;
-	job->pipe.source = connection_open(setup->loop, "source", setup->config->source.conninfo, CONNECTION_SQL,
-									   "sluice copy", err);
-	if (!job->pipe.source || !use_snapshot(job->pipe.source, setup->snapshot, err))
+	job->pipe.source = server_session_source(setup->loop, setup->config, "sluice copy", err);
+	if (!job->pipe.source || !slot_snapshot_use(job->pipe.source, setup->snapshot, err))
 		return false;
-	job->pipe.destination = connection_open(setup->loop, "destination", setup->config->destination.conninfo,
-											CONNECTION_SQL, "sluice copy", err);
-	return job->pipe.destination &&
-		   target_open_session(job->pipe.destination, setup->config->destination.dialect, &dialect,
-							   &triggers_off, err);
+	if (!server_session_destination(setup->loop, setup->config, "sluice copy", &opened, err))
+		return false;
+	job->pipe.destination = opened.conn;
+	return true;
 }
 
 void

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "after_copy.h"
 #include "base/log.h"
@@ -13,6 +12,8 @@
 #include "lsn.h"
 #include "merge/backlog.h"
 #include "merge/spill.h"
+#include "servers/server_session.h"
+#include "servers/slot_snapshot.h"
 #include "servers/target.h"
 #include "state/state_tables.h"
 
@@ -33,8 +34,7 @@ struct late_copy {
 	unsigned tables;
 	unsigned postponed; /* tables that the snapshot does not show as they are */
 
-	struct connection *replication; /* holds the snapshot */
-	char snapshot[128];
+	struct slot_snapshot snapshot;
 	struct initial_copy_setup copy_setup;
 	struct copy *copy;
 	struct connection *builder; /* of indexes */
@@ -102,9 +102,9 @@ late_copy_create(const struct late_copy_setup *setup)
 static void
 close_connections(struct late_copy *late)
 {
-	connection_close(late->replication);
+	slot_snapshot_release(&late->snapshot);
 	connection_close(late->builder);
-	late->replication = late->builder = NULL;
+	late->builder = NULL;
 }
 
 void
@@ -151,40 +151,23 @@ take_answer(struct late_copy *late, const struct error *err)
 }
 
 static void
-on_slot(void *arg, const struct result *res, const struct error *err)
+on_slot(void *arg, const struct error *err)
 {
-	struct late_copy *late = arg;
-
-	take_answer(late, err);
-	if (err)
-		return;
-	snprintf(late->snapshot, sizeof late->snapshot, "%s", result_text(res, 0, 2));
-	if (!lsn_parse(result_text(res, 0, 1), &late->copy_setup.snapshot_lsn)) {
-		late->failed = true;
-		error_set(&late->err, ERROR_BUG, "the new slot has no LSN");
-	}
+	take_answer(arg, err);
 }
 
-/* It waits for transactions that are open at the source, which may take long. */
 static bool
 ask_snapshot(struct late_copy *late, struct error *err)
 {
 	const struct late_copy_setup *setup = &late->setup;
-	char sql[160];
 
-	late->replication = connection_open(setup->loop, "source", setup->config->source.conninfo,
-										CONNECTION_REPLICATION, "sluice copy", err);
-	if (!late->replication)
+	late->answered = false;
+	if (!slot_snapshot_begin(&late->snapshot, setup->loop, setup->config, "copy", on_slot, late, err))
 		return false;
-	snprintf(sql, sizeof sql,
-			 "CREATE_REPLICATION_SLOT sluice_copy_%d_%d TEMPORARY LOGICAL sluice EXPORT_SNAPSHOT",
-			 (int) getpid(), connection_backend_pid(late->replication));
 	log_info(
 		"%u tables are to be copied while the others go on; this waits for transactions that are open at the"
 		" source",
 		late->tables);
-	late->answered = false;
-	connection_query(late->replication, sql, NULL, 0, on_slot, late);
 	late->state = LATE_SNAPSHOT;
 	return true;
 }
@@ -200,7 +183,8 @@ begin_copy(struct late_copy *late, struct error *err)
 	late->copy_setup.config = setup->config;
 	late->copy_setup.catalog = setup->catalog;
 	late->copy_setup.control = setup->control;
-	late->copy_setup.snapshot = late->snapshot;
+	late->copy_setup.snapshot = late->snapshot.name;
+	late->copy_setup.snapshot_lsn = late->snapshot.lsn;
 	late->copy_setup.beside = true;
 	late->copy = initial_copy_begin(&late->copy_setup, err);
 	late->state = LATE_COPYING;
@@ -220,9 +204,8 @@ static bool
 begin_building(struct late_copy *late, struct error *err)
 {
 	const struct late_copy_setup *setup = &late->setup;
-	const struct dialect *dialect;
+	struct destination_session opened;
 	struct buffer sql;
-	bool triggers_off;
 
 	memory_buffer_init(&sql);
 	late->answered = true;
@@ -232,13 +215,11 @@ begin_building(struct late_copy *late, struct error *err)
 		return false;
 	}
 	if (sql.len > 1) {
-		late->builder = connection_open(setup->loop, "destination", setup->config->destination.conninfo,
-										CONNECTION_SQL, "sluice copy", err);
-		if (!late->builder || !target_open_session(late->builder, setup->config->destination.dialect,
-												   &dialect, &triggers_off, err)) {
+		if (!server_session_destination(setup->loop, setup->config, "sluice copy", &opened, err)) {
 			buffer_fini(&sql);
 			return false;
 		}
+		late->builder = opened.conn;
 		late->answered = false;
 		connection_query(late->builder, (const char *) sql.data, NULL, 0, on_built, late);
 	}

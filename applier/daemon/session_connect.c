@@ -1,37 +1,25 @@
 #include "session_parts.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "base/log.h"
-#include "servers/target.h"
+#include "servers/server_session.h"
 #include "state/state_install.h"
 #include "state/task_lock.h"
 
 /* ---- connections */
 
-static struct connection *
-open_source(struct session *s, enum connection_kind kind, struct error *err)
-{
-	return connection_open(s->loop, "source", s->config->source.conninfo, kind, "sluice", err);
-}
-
 static bool
 open_destination(struct session *s, struct connection **conn, struct error *err)
 {
-	*conn = connection_open(s->loop, "destination", s->config->destination.conninfo, CONNECTION_SQL, "sluice",
-							err);
-	return *conn &&
-		   target_open_session(*conn, s->config->destination.dialect, &s->dialect, &s->triggers_off, err);
-}
+	struct destination_session opened;
 
-bool
-session_terminate(struct connection *conn, int pid, struct error *err)
-{
-	char sql[64];
-
-	snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(%d)", pid);
-	return connection_execute(conn, sql, NULL, 0, NULL, err);
+	if (!server_session_destination(s->loop, s->config, "sluice", &opened, err))
+		return false;
+	*conn = opened.conn;
+	s->dialect = opened.dialect;
+	s->triggers_off = opened.triggers_off;
+	return true;
 }
 
 /*
@@ -47,7 +35,7 @@ end_former_destination(struct session *s, struct error *err)
 		return true;
 	if (!task_lock_holder(s->control, s->config->task, &holder, err))
 		return false;
-	return holder != s->former_destination || session_terminate(s->control, (int) holder, err);
+	return holder != s->former_destination || server_session_terminate(s->control, (int) holder, err);
 }
 
 static bool
@@ -60,13 +48,13 @@ end_former_replication(struct session *s, struct error *err)
 	if (!source_read_slot(s->source, s->config->source.slot, &slot, err))
 		return false;
 	return !slot.active || slot.active_pid != s->former_replication ||
-		   session_terminate(s->source, s->former_replication, err);
+		   server_session_terminate(s->source, s->former_replication, err);
 }
 
 bool
 session_open_replication(struct session *s, struct error *err)
 {
-	s->replication = open_source(s, CONNECTION_REPLICATION, err);
+	s->replication = server_session_replication(s->loop, s->config, "sluice", err);
 	if (s->replication)
 		s->former_replication = connection_backend_pid(s->replication);
 	return s->replication != NULL;
@@ -165,9 +153,8 @@ session_open_all(struct session *s, struct error *err)
 		!state_upgrade(s->control, s->dialect, s->config->task, err))
 		return false;
 	steering_open(&s->steering, s->config);
-	s->source = open_source(s, CONNECTION_SQL, err);
-	if (!s->source || !connection_execute(s->source, source_session_settings, NULL, 0, NULL, err) ||
-		!end_former_replication(s, err))
+	s->source = server_session_source(s->loop, s->config, "sluice", err);
+	if (!s->source || !end_former_replication(s, err))
 		return false;
 	s->connected_ms = loop_now_ms(s->loop);
 	return true;

@@ -2,14 +2,13 @@
 #include "session_parts.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/log.h"
-#include "base/sql.h"
 #include "copy/after_copy.h"
 #include "copy/initial_copy.h"
 #include "copy/late_copy.h"
 #include "lsn.h"
+#include "servers/slot_snapshot.h"
 #include "state/progress.h"
 #include "state/state_tables.h"
 
@@ -21,42 +20,16 @@ is_fresh(const struct session *s)
 
 /* ---- slots and snapshots */
 
-/*
- * Makes a slot over the replication connection, which then holds the exported
- * snapshot for as long as nothing else is asked of it.  (The syntax is that of
- * PostgreSQL 13; later versions still take it.)
- */
+/* The replication connection then holds the snapshot, and is the session's to close. */
 static bool
-create_slot(struct session *s, const char *slot, bool temporary, uint64_t *lsn, char *snapshot,
-			size_t snapshot_bytes, struct error *err)
+take_snapshot(struct session *s, const char *slot, struct slot_snapshot *snapshot, struct error *err)
 {
-	struct buffer sql;
-	struct result *res;
-	struct error ignored;
-	bool ok;
+	bool taken = slot_snapshot_take(snapshot, s->loop, s->config, slot, "copy", s->source, err);
 
-	if (!session_open_replication(s, err))
-		return false;
-	log_info("making slot %s; this waits for transactions that are open at the source", slot);
-	memory_buffer_init(&sql);
-	buffer_printf(&sql, "CREATE_REPLICATION_SLOT ");
-	sql_identifier(&sql, slot);
-	buffer_printf(&sql, "%s LOGICAL sluice %s", temporary ? " TEMPORARY" : "",
-				  s->config->source.failover && !temporary ? "(SNAPSHOT 'export', FAILOVER)"
-														   : "EXPORT_SNAPSHOT");
-	buffer_put_u8(&sql, '\0');
-	ok = connection_execute(s->replication, (const char *) sql.data, NULL, 0, &res, err);
-	buffer_fini(&sql);
-	if (!ok) {
-		/* Where it waits for others the server does not see that we leave. */
-		if (err->class == ERROR_STOPPED && !session_terminate(s->source, s->former_replication, &ignored))
-			log_debug("the slot may be made yet: %s", ignored.message);
-		return error_context(err, "making slot %s", slot);
-	}
-	ok = lsn_parse(result_text(res, 0, 1), lsn) || error_set(err, ERROR_BUG, "the new slot has no LSN");
-	snprintf(snapshot, snapshot_bytes, "%s", result_text(res, 0, 2));
-	result_free(res);
-	return ok;
+	s->replication = snapshot->replication;
+	if (s->replication)
+		s->former_replication = connection_backend_pid(s->replication);
+	return taken;
 }
 
 /* A start that ended before the slot's position was written down has left an
@@ -85,15 +58,16 @@ take_identity(struct session *s)
 /* The row goes first, without a position: whoever finds it so knows that the
  * slot, if there is one, was never used. */
 static bool
-begin_task(struct session *s, char *snapshot, size_t snapshot_bytes, struct error *err)
+begin_task(struct session *s, struct slot_snapshot *snapshot, struct error *err)
 {
 	if (s->progress.exists && !drop_unused_slot(s, err))
 		return false;
 	take_identity(s);
 	if (!state_tables_remove(s->control, s->config->task, err) ||
 		!progress_write(s->control, s->config->task, &s->progress, err) ||
-		!create_slot(s, s->config->source.slot, false, &s->progress.slot_lsn, snapshot, snapshot_bytes, err))
+		!take_snapshot(s, s->config->source.slot, snapshot, err))
 		return false;
+	s->progress.slot_lsn = snapshot->lsn;
 	s->progress.applied_lsn = s->progress.slot_lsn;
 	return progress_write(s->control, s->config->task, &s->progress, err);
 }
@@ -137,15 +111,15 @@ run_copy(struct session *s, const struct initial_copy_setup *setup, struct error
 }
 
 static bool
-copy_tables(struct session *s, const char *snapshot, uint64_t snapshot_lsn, struct error *err)
+copy_tables(struct session *s, const struct slot_snapshot *snapshot, struct error *err)
 {
 	struct initial_copy_setup setup = {
 		.loop = s->loop,
 		.config = s->config,
 		.catalog = &s->catalog,
 		.control = s->control,
-		.snapshot = snapshot,
-		.snapshot_lsn = snapshot_lsn,
+		.snapshot = snapshot->name,
+		.snapshot_lsn = snapshot->lsn,
 		.applied_lsn = s->progress.applied_lsn,
 	};
 
@@ -180,14 +154,11 @@ skip_copy(struct session *s, struct error *err)
 static bool
 copy_late_tables(struct session *s, struct error *err)
 {
-	char slot[64], snapshot[128];
-	uint64_t lsn = 0;
+	struct slot_snapshot snapshot;
 
 	if (s->config->initial_copy.mode == COPY_MODE_NONE)
 		return skip_copy(s, err);
-	snprintf(slot, sizeof slot, "sluice_copy_%d_%d", (int) getpid(), connection_backend_pid(s->source));
-	return create_slot(s, slot, true, &lsn, snapshot, sizeof snapshot, err) &&
-		   copy_tables(s, snapshot, lsn, err);
+	return take_snapshot(s, NULL, &snapshot, err) && copy_tables(s, &snapshot, err);
 }
 
 /* A run that is to end at some position has to have copied all before; and the
@@ -202,17 +173,17 @@ may_copy_beside(const struct session *s)
 bool
 session_copy_if_needed(struct session *s, struct error *err)
 {
-	char snapshot[128];
+	struct slot_snapshot snapshot;
 	bool ok = true;
 
 	s->copies_beside = false;
 	if (is_fresh(s)) {
-		ok = begin_task(s, snapshot, sizeof snapshot, err);
+		ok = begin_task(s, &snapshot, err);
 		s->known = ok;
 		if (ok && s->config->initial_copy.mode == COPY_MODE_NONE)
 			ok = skip_copy(s, err);
 		else if (ok)
-			ok = copy_tables(s, snapshot, s->progress.applied_lsn, err);
+			ok = copy_tables(s, &snapshot, err);
 	} else if (session_count_waiting(s) > 0 && may_copy_beside(s)) {
 		s->copies_beside = true;
 		ok = state_tables_add(s->control, s->config->task, &s->catalog, err);

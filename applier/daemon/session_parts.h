@@ -83,8 +83,6 @@ MUST_CHECK bool session_open_destination(struct session *s, struct error *err);
 /* Ends that session; the control session keeps the lock where that is possible. */
 void session_release_destination(struct session *s);
 MUST_CHECK bool session_open_replication(struct session *s, struct error *err);
-/* Ends a session at its server. */
-MUST_CHECK bool session_terminate(struct connection *conn, int pid, struct error *err);
 /* What one attempt has; the control session and the lock stay. */
 void session_close_attempt(struct session *s);
 void session_close_all(struct session *s);

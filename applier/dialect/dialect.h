@@ -27,8 +27,8 @@ struct dialect_catalog {
 struct dialect {
 	const char *name; /* as in destination.dialect */
 
-	/* Statements for the start of each session, in one string. */
-	const char *session_settings;
+	/* Follows the session settings: keeps what with_nested_loops brings back.  NULL: nothing to keep. */
+	const char *remember_planner;
 
 	/* Rows are found by (gp_segment_id, ctid) instead of ctid alone. */
 	bool has_segments;

@@ -21,21 +21,9 @@ enum table_storage dialect_greenplum_storage(const struct table *table);
 	"SELECT p.localoid, p.distkey::text FROM gp_distribution_policy p WHERE p.localoid = ANY ($1::oid[])"    \
 	" ORDER BY p.localoid"
 
-/*
- * The planner's settings give way to what the user passes in conninfo's
- * `options`.  At the defaults every merge reads the whole target; ORCA plans a
- * small merge for longer than it runs; autostats would analyze inside a COPY.
- * A staging table has no statistics: without a look at its real size it is taken
- * for one of many thousand rows, which reads targets below a million rows whole.
- */
-#define DIALECT_GREENPLUM_PLANNER                                                                            \
-	"SELECT set_config(s.name, v.value, false) FROM pg_settings s JOIN (VALUES ('optimizer', 'off'),"        \
-	" ('enable_nestloop', 'on'), ('random_page_cost', '1.1'), ('gp_autostats_mode', 'none'),"                \
-	" ('gp_autostats_mode_in_functions', 'none'), ('gp_enable_relsize_collection', 'on')) v (name, value)"   \
-	" ON v.name = s.name"                                                                                    \
-	" WHERE s.source <> 'client';"                                                                           \
-	"SELECT set_config('sluice.enable_nestloop', current_setting('enable_nestloop'), false);"
-
+/* Statements that are planned without nested loops are few; the session's choice comes back after them. */
+#define DIALECT_GREENPLUM_REMEMBER_PLANNER                                                                   \
+	"SELECT set_config('sluice.enable_nestloop', current_setting('enable_nestloop'), false)"
 #define DIALECT_GREENPLUM_WITHOUT_NESTED_LOOPS "SET LOCAL enable_nestloop = off"
 #define DIALECT_GREENPLUM_WITH_NESTED_LOOPS                                                                  \
 	"SELECT set_config('enable_nestloop', current_setting('sluice.enable_nestloop'), true)"

@@ -1,11 +1,4 @@
-#include "base/sql.h"
 #include "dialect_greenplum.h"
-
-static const char session_settings[] =
-	SQL_VALUE_SETTINGS "SET client_min_messages = warning;"
-					   "SET default_transaction_isolation = 'read committed';"
-					   "SET statement_timeout = 0;"
-					   "SET lock_timeout = 0;" DIALECT_GREENPLUM_PLANNER;
 
 static void
 put_table_options(struct buffer *sql, const struct table *table)
@@ -25,7 +18,7 @@ put_table_options(struct buffer *sql, const struct table *table)
  * identity columns, no columns that an index merely includes. */
 const struct dialect dialect_greenplum6 = {
 	.name = "greenplum6",
-	.session_settings = session_settings,
+	.remember_planner = DIALECT_GREENPLUM_REMEMBER_PLANNER,
 	.has_segments = true,
 	.few_rows = 2,
 	.analyze_staging = true,

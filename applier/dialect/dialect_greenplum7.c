@@ -1,13 +1,4 @@
-#include "base/sql.h"
 #include "dialect_greenplum.h"
-
-static const char session_settings[] =
-	SQL_VALUE_SETTINGS "SET client_min_messages = warning;"
-					   "SET default_transaction_isolation = 'read committed';"
-					   "SET row_security = off;"
-					   "SET statement_timeout = 0;"
-					   "SET lock_timeout = 0;"
-					   "SET idle_in_transaction_session_timeout = 0;" DIALECT_GREENPLUM_PLANNER;
 
 static void
 put_table_options(struct buffer *sql, const struct table *table)
@@ -26,7 +17,7 @@ put_table_options(struct buffer *sql, const struct table *table)
 /* The catalogs of PostgreSQL 12, with Greenplum's distribution. */
 const struct dialect dialect_greenplum7 = {
 	.name = "greenplum7",
-	.session_settings = session_settings,
+	.remember_planner = DIALECT_GREENPLUM_REMEMBER_PLANNER,
 	.has_segments = true,
 	.few_rows = 2,
 	.has_replication_role = true,

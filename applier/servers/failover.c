@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
+#include "server_session.h"
 #include "source.h"
 #include "state/progress.h"
 
@@ -54,8 +55,7 @@ static bool
 read_history(struct loop *loop, const struct config *config, int64_t timeline, struct result **res,
 			 struct error *err)
 {
-	struct connection *conn =
-		connection_open(loop, "source", config->source.conninfo, CONNECTION_REPLICATION, "sluice", err);
+	struct connection *conn = server_session_replication(loop, config, "sluice", err);
 	char sql[48];
 	bool ok;
 

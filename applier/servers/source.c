@@ -12,16 +12,6 @@
 #include "tables/mapping.h"
 #include "tables/table_definition.h"
 
-/*
- * Row security would leave rows out of the copy without a word: off makes it
- * an error.  Some of the timeouts are younger than PostgreSQL 13.
- */
-const char source_session_settings[] = SQL_VALUE_SETTINGS
-	"SET row_security = off;"
-	"SET jit = off;"
-	"SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',"
-	" 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
-
 /* ---- who it is */
 
 static const char identify_sql[] =

@@ -32,11 +32,6 @@ struct source_slot {
 	int64_t retained_bytes;
 };
 
-/* Session settings under which values have the same text and binary form as
- * what the plugin sends (DateStyle, IntervalStyle, extra_float_digits,
- * bytea_output, TimeZone, lc_monetary); run first on every connection that copies. */
-extern const char source_session_settings[];
-
 /* Waits until asynchronous commits that readers of the source may have seen are behind current_lsn. */
 MUST_CHECK bool source_await_flush(struct connection *source, struct error *err);
 MUST_CHECK bool source_identify(struct connection *source, struct source_identity *identity,
@@ -69,7 +64,7 @@ MUST_CHECK bool source_drop_slot(struct connection *source, const char *slot, st
 /* The selected tables with names, OIDs and identities alone, in one cheap query. */
 MUST_CHECK bool source_list_tables(struct connection *source, const struct config *config,
 								   struct catalog *catalog, struct error *err);
-/* Under source_session_settings, for the types' names.  Every selected table with its columns, mapping and operations (target empty), ordered; few
+/* Every selected table with its columns, mapping and operations (target empty), ordered; few
  * queries whatever the number of tables.  A literal include that matches nothing is an ERROR_PRECONDITION
  * only in the precheck: here it is no error. */
 MUST_CHECK bool source_read_catalog(struct connection *source, const struct config *config,

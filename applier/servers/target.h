@@ -1,6 +1,5 @@
 /*
- * Questions to the destination: which dialect it speaks and how the targets
- * look.  And the statements that make missing ones.
+ * Questions to the destination: how the targets look.  And the statements that make missing ones.
  */
 #ifndef SLUICE_TARGET_H
 #define SLUICE_TARGET_H
@@ -9,11 +8,6 @@
 #include "io/connection.h"
 #include "tables/catalog.h"
 
-/* The configured dialect, or the one that the server's version() tells; then
- * runs its session settings, and switches triggers and foreign keys off where this user may
- * (`triggers_off` says whether). */
-MUST_CHECK bool target_open_session(struct connection *destination, const char *configured,
-									const struct dialect **dialect, bool *triggers_off, struct error *err);
 /* Fills table->target of every table and decides table->as_text; few queries whatever the number. */
 MUST_CHECK bool target_read_catalog(struct connection *destination, const struct dialect *dialect,
 									struct catalog *catalog, struct error *err);

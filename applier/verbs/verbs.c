@@ -2,38 +2,45 @@
 
 #include <stdio.h>
 
+#include "servers/server_session.h"
 #include "servers/source.h"
 #include "servers/target.h"
 #include "state/state_install.h"
 
-static struct connection *
-open_end(struct loop *loop, const struct config *config, const char *name, const char *conninfo,
-		 struct error *err)
-{
-	char application[64];
+struct application {
+	char name[64];
+};
 
-	snprintf(application, sizeof application, "sluice %s", config->task);
-	return connection_open(loop, name, conninfo, CONNECTION_SQL, application, err);
+static struct application
+application_of(const struct config *config)
+{
+	struct application application;
+
+	snprintf(application.name, sizeof application.name, "sluice %s", config->task);
+	return application;
 }
 
 bool
 verb_open_source(struct verb_ends *ends, struct loop *loop, const struct config *config, struct error *err)
 {
-	ends->source = open_end(loop, config, "source", config->source.conninfo, err);
-	return ends->source && connection_execute(ends->source, source_session_settings, NULL, 0, NULL, err);
+	struct application application = application_of(config);
+
+	ends->source = server_session_source(loop, config, application.name, err);
+	return ends->source != NULL;
 }
 
 bool
 verb_open_destination(struct verb_ends *ends, struct loop *loop, const struct config *config,
 					  struct error *err)
 {
-	bool triggers_off;
+	struct application application = application_of(config);
+	struct destination_session opened;
 
-	ends->destination = open_end(loop, config, "destination", config->destination.conninfo, err);
-	return ends->destination &&
-		   target_open_session(ends->destination, config->destination.dialect, &ends->dialect, &triggers_off,
-							   err) &&
-		   state_check_rights(ends->destination, err);
+	if (!server_session_destination(loop, config, application.name, &opened, err))
+		return false;
+	ends->destination = opened.conn;
+	ends->dialect = opened.dialect;
+	return state_check_rights(ends->destination, err);
 }
 
 const struct config *

@@ -31,6 +31,8 @@ documented('check', text_of(glob 'applier/precheck/*.c') =~ /precheck_add\(\s*c,
 documented('field of status', text_of('applier/verbs/verb_status.c') =~ /(?:put_(?:field|number)\(out, |\\)"(\w+)\\?"/g);
 documented('state', text_of('applier/tables/catalog.c') =~ /\[TABLE_\w+\]\s*=\s*"(\w+)"/g);
 
+documented('setting of sessions', text_of('applier/dialect/session_settings.c') =~ /\{\.name = "(\w+)"/g);
+
 my @verbs = text_of('applier/verbs/main.c') =~ /^\t\{"(\w+)", "[^"]*", OPTION/mg;
 cmp_ok(scalar @verbs, '>', 4, 'found verbs');
 like($page, qr/^## $_$/m, "verb $_") for @verbs;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sql.h"
+#include "dialect/session_settings.h"
 
 #define SQL_LIMIT ((size_t) 1 << 20)
 
@@ -64,6 +65,17 @@ execute_buffer(struct server *server, struct buffer *sql)
 	ok = !sql->failed && execute(server, (const char *) sql->data, NULL);
 	buffer_fini(sql);
 	return ok;
+}
+
+static bool
+set_up_session(struct server *server)
+{
+	struct buffer sql;
+
+	buffer_init(&sql, SQL_LIMIT, NULL, NULL);
+	session_settings_put(&sql, SESSION_DESTINATION, PQserverVersion(server->conn));
+	return execute_buffer(server, &sql) &&
+		   (!server->dialect->remember_planner || execute(server, server->dialect->remember_planner, NULL));
 }
 
 static bool
@@ -314,8 +326,7 @@ server_create(struct server *server, struct history *h)
 	if (PQstatus(server->conn) != CONNECTION_OK)
 		return failed(server, "reconnecting", PQerrorMessage(server->conn));
 	PQsetClientEncoding(server->conn, "UTF8");
-	if (!execute(server, server->dialect->session_settings, NULL) ||
-		!execute(server, "DROP SCHEMA IF EXISTS \"mo\"\"del\" CASCADE", NULL) ||
+	if (!set_up_session(server) || !execute(server, "DROP SCHEMA IF EXISTS \"mo\"\"del\" CASCADE", NULL) ||
 		!execute(server, "CREATE SCHEMA \"mo\"\"del\"", NULL) ||
 		!execute(server, "CREATE DOMAIN \"mo\"\"del\".number AS integer", NULL) ||
 		!execute(server, "CREATE DOMAIN \"mo\"\"del\".\"long text\" AS text NOT NULL", NULL))
@@ -390,7 +401,7 @@ open_session(struct server *server, char problem[512])
 	if (PQntuples(res) == 1)
 		server->dialect = dialect_by_version(PQgetvalue(res, 0, 0));
 	PQclear(res);
-	if (server->dialect && execute(server, server->dialect->session_settings, NULL))
+	if (server->dialect && set_up_session(server))
 		return true;
 	snprintf(problem, 512, "no dialect, or %.400s", server->problem);
 	return false;

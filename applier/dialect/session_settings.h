@@ -1,0 +1,37 @@
+/*
+ * The settings that every session pins before it resolves a name: whatever changes how SQL text or values
+ * are read or written, which rows a query sees, or when the server ends a session by itself.  Roles and
+ * databases can set all of them (ALTER ROLE … SET), and lose.
+ */
+#ifndef SLUICE_SESSION_SETTINGS_H
+#define SLUICE_SESSION_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "buffer.h"
+
+enum session_end {
+	SESSION_SOURCE = 1, /* the walsender's sessions, too */
+	SESSION_DESTINATION = 2,
+};
+
+/*
+ * The first statement of a session: a role's statement_timeout may be too short for the second one.
+ */
+#define SESSION_SETTINGS_FIRST "SET statement_timeout = 0"
+
+/*
+ * The second one, as a single command, since a walsender takes no more; its first row's second column is the
+ * server's version().  What it names is in pg_catalog whatever the search path is, and its constants read the
+ * same whatever standard_conforming_strings is.  Settings that this server lacks, or that this user may
+ * not set, are passed over without an error there.
+ */
+void session_settings_put(struct buffer *sql, enum session_end end, int server_version);
+
+/*
+ * A condition that is true where this user may set the parameter of the superusers' that is named.  Asked
+ * first, since a refused SET is a line in the server's log.
+ */
+void session_settings_put_may_set(struct buffer *sql, const char *name, int server_version);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * The one way to a session at either end: connects, and pins what sessions pin (session_settings.h) before
+ * anything else is asked.
+ */
+#ifndef SLUICE_SERVER_SESSION_H
+#define SLUICE_SERVER_SESSION_H
+
+#include "base/config.h"
+#include "dialect/dialect.h"
+#include "io/connection.h"
+
+/* A session at the destination, and what was found out about it. */
+struct destination_session {
+	struct connection *conn;
+	const struct dialect *dialect; /* the configured one, or the one that the server's version() tells */
+	bool triggers_off;			   /* triggers, rules and foreign keys are off, where this user may do so */
+};
+
+/* Each pumps the loop.  `application` becomes application_name.  NULL on failure. */
+struct connection *server_session_source(struct loop *loop, const struct config *config,
+										 const char *application, struct error *err);
+struct connection *server_session_replication(struct loop *loop, const struct config *config,
+											  const char *application, struct error *err);
+/* On failure nothing is left open, and session->conn is NULL. */
+MUST_CHECK bool server_session_destination(struct loop *loop, const struct config *config,
+										   const char *application, struct destination_session *session,
+										   struct error *err);
+
+/* Ends the session of another one of the server's processes. */
+MUST_CHECK bool server_session_terminate(struct connection *conn, int pid, struct error *err);
+
+#endif
