@@ -17,6 +17,7 @@ MAKEOVERRIDES =
 PG_CONFIG ?= pg_config
 PREFIX ?= /usr/local
 bindir = $(PREFIX)/bin
+mandir = $(PREFIX)/share/man
 INSTALL = install
 
 # The folder of this file, so that a build may be started from anywhere.
@@ -43,7 +44,7 @@ applier_cppflags = -iquote $(SRC) -iquote $(SRC)/common -iquote $(SRC)/applier \
 	-I$(shell $(PG_CONFIG) --includedir) -D_GNU_SOURCE= -DSLUICE_VERSION=\"$(VERSION)\"
 applier_cflags = -std=c11 $(warnings) $(sanitize) $(CFLAGS)
 applier_libs = -L$(shell $(PG_CONFIG) --libdir) -Wl,--as-needed \
-	-lpq -luv -lyaml -lxxhash -llz4 -lm
+	-lpq -luv -lyaml -lxxhash -llz4 -lsystemd -lm
 
 sources = $(patsubst $(SRC)/%,%,$(wildcard $(SRC)/common/*.c $(SRC)/applier/*/*.c))
 objects = $(sources:%.c=$(BUILD)/%.o)
@@ -93,6 +94,18 @@ install-program: program
 	$(INSTALL) -d '$(DESTDIR)$(bindir)'
 	$(INSTALL) -m 755 $(BUILD)/sluice '$(DESTDIR)$(bindir)/sluice'
 
+# Manual pages, by lowdown(1) from the program's help and from docs/.
+manual: $(addprefix $(BUILD)/man/,sluice.1 sluice.yaml.5 sluice-plugin.7)
+
+$(BUILD)/man/%: $(SRC)/packaging/manual $(SRC)/docs/configuration.md $(SRC)/docs/plugin.md $(BUILD)/sluice
+	@mkdir -p $(@D)
+	$(call run,man $*,$(SRC)/packaging/manual $(basename $*) $(BUILD)/sluice >$@)
+
+install-manual: manual
+	for page in sluice.1 sluice.yaml.5 sluice-plugin.7; do \
+		$(INSTALL) -D -m 644 $(BUILD)/man/$$page "$(DESTDIR)$(mandir)/man$${page##*.}/$$page" || exit 1; \
+	done
+
 install-plugin: plugin
 	@+$(pgxs) install
 
@@ -123,6 +136,11 @@ bench:
 	@$(SRC)/regress/packages bench
 	@+$(SRC)/regress/run $@
 
+# Debian packages of the program, and of the plugin for each server version whose headers are installed.
+deb:
+	@$(SRC)/regress/packages deb
+	@+$(SRC)/packaging/deb '$(BUILD)/deb' '$(VERSION)'
+
 installcheck: packages
 	@test -n "$$DESTINATION" || { echo "usage: make installcheck DESTINATION='conninfo'" >&2; exit 2; }
 	@+$(SRC)/regress/run $@
@@ -152,6 +170,8 @@ help:
 	@echo 'make [program | plugin]    build all, or one of the two'
 	@echo 'make install               DESTDIR=, PREFIX=$(PREFIX), PG_CONFIG=$(PG_CONFIG)'
 	@echo 'make install-program, make install-plugin, make uninstall, make clean'
+	@echo 'make manual                the manual pages, in build/man; make install-manual'
+	@echo 'make deb                   Debian packages, in build/deb'
 	@echo 'make demo                  see it work: copy, live changes, comparison'
 	@echo 'make check                 every test; installs the Debian packages that are missing'
 	@echo 'make lint                  the part of it that needs no server'
@@ -164,7 +184,7 @@ help:
 
 FORCE:
 .PHONY: all program plugin install install-program install-plugin uninstall clean \
-	packages demo check lint bench installcheck tests fuzzers format flags help FORCE
+	manual install-manual deb packages demo check lint bench installcheck tests fuzzers format flags help FORCE
 .SECONDARY:
 
 -include $(objects:.o=.d) $(unit_tests:=.d) $(fuzzers:=.d) $(unit_helpers:.o=.d)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "memory.h"
@@ -20,11 +21,23 @@ static const char *const level_names[] = {
 	[LOG_ERROR] = "error",
 };
 
+/* systemd says in the environment which socket leads to its journal (systemd.exec(5)). */
+static bool
+writes_to_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &status) == 0 &&
+		   status.st_dev == device && status.st_ino == inode;
+}
+
 void
 log_init(enum log_level level, enum log_format format)
 {
 	settings.level = level;
-	settings.format = format;
+	settings.format = format == LOG_TEXT && writes_to_journal() ? LOG_JOURNAL : format;
 }
 
 /* The bytes of the UTF-8 character at c, or 0 if there is none.  Surrogates and
@@ -60,7 +73,7 @@ put_character(char *out, enum log_format format, const unsigned char *c, int len
 		return out;
 	}
 	if (*c < 0x20 || *c == 0x7F) {
-		if (format == LOG_TEXT) {
+		if (format != LOG_JSON) {
 			*out++ = ' ';
 			return out;
 		}
@@ -70,12 +83,22 @@ put_character(char *out, enum log_format format, const unsigned char *c, int len
 	return out + len;
 }
 
+/* The journal has its own times; priorities are those of syslog(3). */
+static const int journal_priorities[] = {
+	[LOG_DEBUG] = 7,
+	[LOG_INFO] = 6,
+	[LOG_WARNING] = 4,
+	[LOG_ERROR] = 3,
+};
+
 static char *
 put_prefix(char *out, enum log_level level, enum log_format format, const struct timespec *when)
 {
 	struct tm utc;
 	int milliseconds = (int) (when->tv_nsec / 1000000);
 
+	if (format == LOG_JOURNAL)
+		return out + sprintf(out, "<%d>", journal_priorities[level]);
 	gmtime_r(&when->tv_sec, &utc);
 	if (format == LOG_TEXT) {
 		out += strftime(out, 40, "%Y-%m-%d %H:%M:%S", &utc);

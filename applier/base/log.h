@@ -12,9 +12,13 @@
 #include "error.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
-enum log_format { LOG_TEXT, LOG_JSON };
+enum log_format {
+	LOG_TEXT,
+	LOG_JSON,
+	LOG_JOURNAL, /* text for systemd's journal, which has times of its own: "<4>message" */
+};
 
-/* Until it is called: text, from info on. */
+/* Until it is called: text, from info on.  Text becomes LOG_JOURNAL where standard error leads to the journal. */
 void log_init(enum log_level level, enum log_format format);
 
 /* Writes one line with one write(2), so that lines never mix. */
