@@ -198,9 +198,12 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 								   .try_config = session_try_config,
 								   .change_tables = session_change_tables,
 								   .arg = &s};
-	if (options->until.kind == UNTIL_STOPPED)
+	if (options->until.kind == UNTIL_STOPPED) {
 		loop_stop_is_success(loop);
+		s.service = service_begin(loop);
+	}
 	ok = run_until_done(&s, err);
+	service_end(s.service);
 	session_close_all(&s);
 	newcomers_fini(&s.newcomers);
 	steering_close(&s.steering, ok ? NULL : err);

@@ -6,6 +6,7 @@
 #define SLUICE_SESSION_PARTS_H
 
 #include "io/connection.h"
+#include "io/service.h"
 #include "schema/newcomers.h"
 #include "servers/source.h"
 #include "session.h"
@@ -35,6 +36,9 @@ struct session {
 	 * none of them under way.  Between two such sessions, and between two attempts, the control session keeps it.
 	 */
 	struct connection *lock_holder; /* destination or control; NULL: not held */
+
+	struct service *service; /* NULL: this run is to end by itself */
+	int64_t shown_ms;		 /* when the position was last shown there */
 
 	struct fold_memories memories;
 	struct steering steering;
@@ -66,6 +70,8 @@ struct session {
  * the state has one and that is possible.  `cause` is why, NULL where nothing went wrong.
  */
 void session_enter(struct session *s, enum session_state state, const struct error *cause);
+/* Shows the service manager how far it is, at every heartbeat. */
+void session_show_position(struct session *s);
 /* A person asked for the end of the run, or of the attempt. */
 bool session_is_leaving(const struct session *s);
 

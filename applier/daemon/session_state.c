@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/log.h"
+#include "lsn.h"
 #include "session_parts.h"
 
 #define AFTER(state) (1u << (state))
@@ -60,6 +61,32 @@ write_phase(struct session *s, const char *phase, const struct error *cause)
 		log_debug("the phase \"%s\" could not be written: %s", phase, err.message);
 }
 
+/* For `systemctl status`. */
+static void
+tell_service_manager(struct session *s, const char *state, const struct error *cause)
+{
+	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+
+	if (!s->service)
+		return;
+	if (cause)
+		error_sentence(cause, sentence, sizeof sentence);
+	service_status(s->service, cause ? "%s: %s" : "%s", state, sentence);
+}
+
+void
+session_show_position(struct session *s)
+{
+	char lsn[LSN_TEXT_BYTES];
+	int64_t now = loop_now_ms(s->loop);
+
+	if (!s->service || now - s->shown_ms < s->config->wal.heartbeat_ms)
+		return;
+	s->shown_ms = now;
+	service_status(s->service, "%s, applied up to %s", states[s->state].name,
+				   lsn_format(s->applied_lsn, lsn));
+}
+
 void
 session_enter(struct session *s, enum session_state state, const struct error *cause)
 {
@@ -68,6 +95,7 @@ session_enter(struct session *s, enum session_state state, const struct error *c
 	assert(session_may_follow(s->state, state));
 	log_debug("session: %s -> %s", states[s->state].name, states[state].name);
 	s->state = state;
+	tell_service_manager(s, states[state].name, cause);
 	if (states[state].phase)
 		write_phase(s, states[state].phase, cause);
 }

@@ -20,6 +20,7 @@ on_applied(void *arg, uint64_t lsn)
 
 	s->applied_lsn = lsn;
 	s->applied_some = true;
+	session_show_position(s);
 }
 
 static void

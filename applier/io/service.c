@@ -5,7 +5,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#include "base/arena.h"
+#include "base/memory.h"
 
 #define STATUS_MAX 512
 
@@ -27,11 +27,9 @@ answer_watchdog(void *arg)
 struct service *
 service_begin(struct loop *loop)
 {
-	struct service *service = calloc(1, sizeof *service);
+	struct service *service = memory_alloc_zero(1, sizeof *service);
 	uint64_t limit_us = 0;
 
-	if (!service)
-		arena_out_of_memory(sizeof *service);
 	sd_notify(0, "READY=1");
 	if (sd_watchdog_enabled(0, &limit_us) > 0) {
 		/* Half of the limit is what sd_watchdog_enabled(3) asks for. */
