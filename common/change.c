@@ -129,7 +129,7 @@ get_startup(struct change_decoder *d, struct reader *r, struct change *change)
 	d->relation_first = d->relation_count;
 	d->started = false;
 	change->version = (unsigned) reader_get_bounded(r, UINT16_MAX);
-	if (!r->failed && change->version != CHANGE_VERSION) {
+	if (!r->failed && (change->version < CHANGE_OLDEST_VERSION || change->version > CHANGE_VERSION)) {
 		d->problem = "the format version is not one that this program reads";
 		r->failed = true;
 		return;
@@ -526,6 +526,71 @@ get_message(struct reader *r, struct change *change)
 	change->content = reader_get_string(r);
 }
 
+/* ---- definitions */
+
+void
+change_put_definitions(struct buffer *b, uint8_t flags, unsigned count)
+{
+	buffer_put_u8(b, CHANGE_DEFINITIONS);
+	buffer_put_u8(b, flags);
+	buffer_put_varint(b, count);
+}
+
+void
+change_put_definition(struct buffer *b, const struct change_definition *definition)
+{
+	buffer_put_varint(b, definition->oid);
+	buffer_put_u8(b, (uint8_t) definition->kind);
+	if (definition->kind == DEFINITION_DESCRIBED)
+		buffer_put_varint(b, definition->relation);
+}
+
+static void
+get_definition(struct reader *r, struct change_definition *definition)
+{
+	*definition = (struct change_definition){.oid = (uint32_t) reader_get_bounded(r, UINT32_MAX)};
+	definition->kind = (enum definition_kind) reader_get_u8(r);
+	if (definition->kind == DEFINITION_DESCRIBED)
+		definition->relation = (uint32_t) reader_get_bounded(r, UINT32_MAX);
+	if (definition->kind > DEFINITION_REWRITTEN)
+		r->failed = true;
+}
+
+static void
+get_definitions(struct change_decoder *d, struct reader *r, struct change *change)
+{
+	size_t start;
+
+	change->flags = reader_get_u8(r);
+	/* Every one takes two bytes at least, which bounds what a reader allocates. */
+	change->definition_count = (unsigned) reader_get_bounded(r, reader_left(r) / 2);
+	start = r->pos;
+	for (unsigned i = 0; i < change->definition_count && !r->failed; i++) {
+		struct change_definition definition;
+
+		get_definition(r, &definition);
+		if (!r->failed && definition.kind == DEFINITION_DESCRIBED && !find_relation(d, definition.relation)) {
+			d->problem = "a changed definition names a relation that was not described";
+			r->failed = true;
+		}
+	}
+	change->definitions = (struct bytes){r->data + start, r->pos - start};
+}
+
+bool
+change_next_definition(const struct change *change, size_t *at, struct change_definition *definition)
+{
+	struct reader r;
+
+	reader_init(&r, change->definitions.data, change->definitions.len);
+	r.pos = *at;
+	if (reader_left(&r) == 0)
+		return false;
+	get_definition(&r, definition);
+	*at = r.pos;
+	return !r.failed;
+}
+
 /* ---- rows */
 
 static void
@@ -703,6 +768,9 @@ decode_body(struct change_decoder *d, struct reader *r, struct change *change)
 		return;
 	case CHANGE_MESSAGE:
 		get_message(r, change);
+		return;
+	case CHANGE_DEFINITIONS:
+		get_definitions(d, r, change);
 		return;
 	case CHANGE_STREAM_START:
 	case CHANGE_SUBTRANSACTION:

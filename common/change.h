@@ -1,5 +1,5 @@
 /*
- * The change format, version 1: what the output plugin writes and the applier
+ * The change format, version 2: what the output plugin writes and the applier
  * reads.  docs/change-format.md says the same for people who write a reader
  * of their own; regress/unit/test_change.c holds golden bytes.
  *
@@ -43,6 +43,8 @@
  *	                 string leaf: empty, or the only leaf that was emptied)
  *	'M' message      u8 flags (MESSAGE_*), u64 LSN, string prefix,
  *	                 string content
+ *	'N' definitions  u8 flags (DEFINITIONS_*), varint n × (varint OID,
+ *	                 u8 what (DEFINITION_*), [varint relation, with DEFINITION_DESCRIBED])
  *	's' stream start varint xid
  *	'x' subtransaction  varint xid: the owner of the changes that follow in
  *	                 this block; each block starts with the top transaction
@@ -73,7 +75,10 @@
 
 #include "buffer.h"
 
-#define CHANGE_VERSION 1
+#define CHANGE_VERSION 2
+#define CHANGE_VERSION_TEXT "2"
+/* Version 1 had no definitions message; a capture of it is read all the same. */
+#define CHANGE_OLDEST_VERSION 1
 
 #define FRAME_MAGIC 0x53
 #define FRAME_HEADER_BYTES 6
@@ -94,6 +99,7 @@ enum change_kind {
 	CHANGE_DELETE = 'D',
 	CHANGE_TRUNCATE = 'T',
 	CHANGE_MESSAGE = 'M',
+	CHANGE_DEFINITIONS = 'N',
 	CHANGE_STREAM_START = 's',
 	CHANGE_SUBTRANSACTION = 'x',
 	CHANGE_STREAM_STOP = 'e',
@@ -127,18 +133,26 @@ enum truncate_flags {
 	TRUNCATE_RESTART = 0x02,
 };
 
-/*
- * Prefix of the messages by which the plugin tells, with the option "definitions", of what a transaction changed
- * in definitions: "OID=what …".  What is the number of a relation, or
- *	0  it was dropped
- *	?  not known
- *	-  it is not logged any more (UNLOGGED)
- *	!  its rows were written anew; comes at that place in the transaction
- * In front of that may stand characters about more than single relations.
- */
-#define CHANGE_DEFINITIONS "sluice.definitions"
-#define CHANGE_DEFINITIONS_TYPES '~' /* labels of enums, attributes of composite types */
-#define CHANGE_DEFINITIONS_ALL '*'	 /* others as well, which are not listed */
+/* What a transaction changed in definitions, beyond single relations. */
+enum definitions_flags {
+	DEFINITIONS_TYPES = 0x01, /* labels of enums, attributes of composite types */
+	DEFINITIONS_MORE = 0x02,  /* relations that are not listed */
+};
+
+/* What became of one relation. */
+enum definition_kind {
+	DEFINITION_DESCRIBED = 0, /* its rows are sent as the relation of that number */
+	DEFINITION_DROPPED = 1,
+	DEFINITION_UNKNOWN = 2,	  /* it could not be read */
+	DEFINITION_UNLOGGED = 3,  /* its changes are in no stream any more */
+	DEFINITION_REWRITTEN = 4, /* the server wrote its rows anew, at this place in the transaction */
+};
+
+struct change_definition {
+	uint32_t oid; /* pg_class.oid at the source */
+	enum definition_kind kind;
+	uint32_t relation; /* DEFINITION_DESCRIBED: its number */
+};
 
 enum message_flags {
 	MESSAGE_TRANSACTIONAL = 0x01,
@@ -206,6 +220,9 @@ void change_put_truncate(struct buffer *b, uint8_t flags, unsigned count);
 void change_put_truncated(struct buffer *b, uint32_t relation, const char *leaf);
 void change_put_message(struct buffer *b, uint8_t flags, uint64_t lsn, const char *prefix,
 						const void *content, size_t content_len);
+void change_put_definitions(struct buffer *b, uint8_t flags, unsigned count);
+/* Follows change_put_definitions(), `count` times. */
+void change_put_definition(struct buffer *b, const struct change_definition *definition);
 void change_put_stream_start(struct buffer *b, uint32_t xid);
 void change_put_subtransaction(struct buffer *b, uint32_t xid);
 void change_put_stream_stop(struct buffer *b);
@@ -273,9 +290,11 @@ struct change {
 	uint64_t commit_lsn; /* begin, stream commit */
 	uint64_t end_lsn;	 /* commit, stream commit */
 	int64_t commit_time; /* begin, stream commit */
-	uint8_t flags;		 /* truncate, message */
+	uint8_t flags;		 /* truncate, message, definitions */
 	unsigned truncated_count;
 	struct bytes truncated; /* truncate: for change_next_truncated() */
+	unsigned definition_count;
+	struct bytes definitions; /* definitions: for change_next_definition() */
 	uint64_t message_lsn;
 	struct bytes prefix;
 	struct bytes content;
@@ -340,6 +359,8 @@ const struct change_relation *change_relation_of(const struct change_decoder *d,
 /* Steps through a truncate's relations; `at` starts at 0. */
 bool change_next_truncated(const struct change_decoder *d, const struct change *change, size_t *at,
 						   const struct change_relation **relation, struct bytes *leaf);
+/* Steps through a definitions message's relations; `at` starts at 0. */
+bool change_next_definition(const struct change *change, size_t *at, struct change_definition *definition);
 /* Steps through a startup's options; `at` starts at 0. */
 bool change_next_option(const struct change *change, size_t *at, struct change_option *option);
 

@@ -418,6 +418,38 @@ render_message(struct buffer *out, const struct change *c)
 	quote_bytes_tail(out, start);
 }
 
+static void
+render_definition(struct buffer *out, const struct change_definition *definition)
+{
+	static const char *const words[] = {
+		[DEFINITION_DROPPED] = "dropped",
+		[DEFINITION_UNKNOWN] = "unknown",
+		[DEFINITION_UNLOGGED] = "unlogged",
+		[DEFINITION_REWRITTEN] = "rewritten",
+	};
+
+	buffer_printf(out, " %" PRIu32, definition->oid);
+	if (definition->kind == DEFINITION_DESCRIBED)
+		buffer_printf(out, " (relation %" PRIu32 ")", definition->relation);
+	else
+		buffer_printf(out, " (%s)", words[definition->kind]);
+}
+
+static void
+render_definitions(struct buffer *out, const struct change *c)
+{
+	struct change_definition definition;
+	size_t at = 0;
+
+	put(out, "definitions:");
+	if (c->flags & DEFINITIONS_TYPES)
+		put(out, " types");
+	if (c->flags & DEFINITIONS_MORE)
+		put(out, " more");
+	while (change_next_definition(c, &at, &definition))
+		render_definition(out, &definition);
+}
+
 void
 render_change(struct buffer *out, const struct change_decoder *d, const struct change *c)
 {
@@ -448,6 +480,9 @@ render_change(struct buffer *out, const struct change_decoder *d, const struct c
 		return;
 	case CHANGE_MESSAGE:
 		render_message(out, c);
+		return;
+	case CHANGE_DEFINITIONS:
+		render_definitions(out, c);
 		return;
 	case CHANGE_STREAM_START:
 		buffer_printf(out, "stream start: %" PRIu32, c->xid);

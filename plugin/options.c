@@ -223,12 +223,18 @@ parse_operations(struct options *options, const char *name, const char *value)
 		refuse_value(name, value, allowed);
 }
 
+static bool
+parse_switch(const char *name, const char *value)
+{
+	if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+		refuse_value(name, value, "\"on\" and \"off\"");
+	return strcmp(value, "on") == 0;
+}
+
 static void
 parse_streaming(struct options *options, const char *name, const char *value)
 {
-	options->streaming = strcmp(value, "on") == 0;
-	if (!options->streaming && strcmp(value, "off") != 0)
-		refuse_value(name, value, "\"on\" and \"off\"");
+	options->streaming = parse_switch(name, value);
 	if (options->streaming && !COMPAT_STREAMING)
 		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				errmsg("changes of transactions in progress are sent by PostgreSQL 14 and later"),
@@ -237,11 +243,15 @@ parse_streaming(struct options *options, const char *name, const char *value)
 }
 
 static void
+parse_messages(struct options *options, const char *name, const char *value)
+{
+	options->messages = parse_switch(name, value);
+}
+
+static void
 parse_definitions(struct options *options, const char *name, const char *value)
 {
-	options->definitions = strcmp(value, "on") == 0;
-	if (!options->definitions && strcmp(value, "off") != 0)
-		refuse_value(name, value, "\"on\" and \"off\"");
+	options->definitions = parse_switch(name, value);
 }
 
 static void
@@ -259,7 +269,7 @@ static const struct {
 	bool announced;
 } option_table[] = {
 	{"format", parse_format, "binary", false},
-	{"protocol", parse_protocol, "1", false},
+	{"protocol", parse_protocol, CHANGE_VERSION_TEXT, false},
 	{"tables", parse_tables, NULL, true},
 	{"exclude_tables", parse_exclude_tables, NULL, true},
 	{"text_tables", parse_text_tables, NULL, true},
@@ -267,7 +277,8 @@ static const struct {
 	{"operations", parse_operations, "insert,update,delete,truncate", true},
 	{"streaming", parse_streaming, "off", true},
 	{"compression", parse_compression, "none", true},
-	{"definitions", parse_definitions, NULL, true},
+	{"messages", parse_messages, "off", true},
+	{"definitions", parse_definitions, "off", true},
 };
 
 StaticAssertDecl(lengthof(option_table) <= OPTIONS_MAX, "OPTIONS_MAX is too small");

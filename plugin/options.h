@@ -26,12 +26,13 @@ struct option_filter {
 	char *condition;
 };
 
-#define OPTIONS_MAX 10
+#define OPTIONS_MAX 11
 
 struct options {
 	bool text;					/* format=text */
 	bool lz4;					/* compression=lz4 */
 	bool streaming;				/* changes of transactions in progress */
+	bool messages;				/* pg_logical_emit_message() */
 	bool definitions;			/* tell of tables whose definition changed, also without a row */
 	unsigned operations;		/* of enum operation */
 	struct pattern_list tables; /* empty: all */

@@ -13,7 +13,7 @@
 
 #include "catalog/pg_class.h"
 #include "fmgr.h"
-#include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -147,19 +147,30 @@ put_description(struct plugin *plugin, struct buffer *b, struct description *des
 	}
 }
 
-static void
-note(StringInfo notes, Oid relid, const char *what)
+/* What a definitions message is going to say. */
+struct notes {
+	struct change_definition *items;
+	unsigned count;
+};
+
+static struct notes
+make_notes(unsigned capacity)
 {
-	appendStringInfo(notes, "%s%u=%s", notes->len ? " " : "", relid, what);
+	return (struct notes){.items = palloc(Max(capacity, 1) * sizeof(struct change_definition))};
+}
+
+static void
+note(struct notes *notes, Oid relid, enum definition_kind kind, uint32_t number)
+{
+	notes->items[notes->count++] = (struct change_definition){.oid = relid, .kind = kind, .relation = number};
 }
 
 /* A relation as the transaction has left it. */
 static void
-note_relation(struct plugin *plugin, ReorderBufferTXN *txn, StringInfo notes, Relation relation)
+note_relation(struct plugin *plugin, ReorderBufferTXN *txn, struct notes *notes, Relation relation)
 {
 	char persistence = relation->rd_rel->relpersistence;
 	struct description *description;
-	char number[16];
 
 	if (relation->rd_rel->relkind == RELKIND_COMPOSITE_TYPE)
 		plugin->cache.types_changed = true;
@@ -169,16 +180,15 @@ note_relation(struct plugin *plugin, ReorderBufferTXN *txn, StringInfo notes, Re
 	if (!description)
 		return;
 	if (persistence == RELPERSISTENCE_UNLOGGED) {
-		note(notes, description->relation.oid, "-");
+		note(notes, description->relation.oid, DEFINITION_UNLOGGED, 0);
 		return;
 	}
 	put_description(plugin, begin_change(plugin, txn, txn->xid), description);
-	snprintf(number, sizeof number, "%u", description->relation.number);
-	note(notes, RelationGetRelid(relation), number);
+	note(notes, RelationGetRelid(relation), DEFINITION_DESCRIBED, description->relation.number);
 }
 
 static void
-note_definition(struct plugin *plugin, ReorderBufferTXN *txn, StringInfo notes, Oid relid)
+note_definition(struct plugin *plugin, ReorderBufferTXN *txn, struct notes *notes, Oid relid)
 {
 	Relation relation = RelationIdGetRelation(relid);
 
@@ -186,34 +196,30 @@ note_definition(struct plugin *plugin, ReorderBufferTXN *txn, StringInfo notes, 
 		note_relation(plugin, txn, notes, relation);
 		RelationClose(relation);
 	} else if (relation_cache_knows(&plugin->cache, relid)) {
-		note(notes, relid, "0");
+		note(notes, relid, DEFINITION_DROPPED, 0);
 	}
 }
 
 static void
-put_notes(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner, const StringInfoData *notes)
+put_notes(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner, uint8_t flags,
+		  const struct notes *notes)
 {
 	struct buffer *b = begin_change(plugin, txn, owner);
 
-	change_put_message(b, MESSAGE_TRANSACTIONAL, txn->final_lsn, CHANGE_DEFINITIONS, notes->data,
-					   (size_t) notes->len);
+	change_put_definitions(b, flags, notes->count);
+	for (unsigned i = 0; i < notes->count; i++)
+		change_put_definition(b, &notes->items[i]);
 	writer_end(&plugin->writer, NULL, NULL);
 }
 
-/* What concerns more than single relations stands in front. */
 static void
-put_all_notes(struct plugin *plugin, ReorderBufferTXN *txn, const StringInfoData *single)
+put_all_notes(struct plugin *plugin, ReorderBufferTXN *txn, const struct notes *notes)
 {
-	StringInfoData notes;
+	uint8_t flags = (plugin->cache.types_changed ? DEFINITIONS_TYPES : 0) |
+					(plugin->cache.changed_more ? DEFINITIONS_MORE : 0);
 
-	initStringInfo(&notes);
-	if (plugin->cache.types_changed)
-		appendStringInfoChar(&notes, CHANGE_DEFINITIONS_TYPES);
-	if (plugin->cache.changed_more)
-		appendStringInfoChar(&notes, CHANGE_DEFINITIONS_ALL);
-	appendStringInfoString(&notes, single->data);
-	if (notes.len > 0)
-		put_notes(plugin, txn, txn->xid, &notes);
+	if (flags || notes->count > 0)
+		put_notes(plugin, txn, txn->xid, flags, notes);
 }
 
 /*
@@ -226,12 +232,13 @@ send_definitions(struct plugin *plugin, ReorderBufferTXN *txn)
 {
 	unsigned count = relation_cache_sort_changed(&plugin->cache);
 	Oid *relids = palloc(Max(count, 1) * sizeof *relids);
-	StringInfoData notes;
+	struct notes notes = make_notes(count);
 
 	memcpy(relids, plugin->cache.changed, count * sizeof *relids);
-	initStringInfo(&notes);
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		CHECK_FOR_INTERRUPTS();
 		note_definition(plugin, txn, &notes, relids[i]);
+	}
 	put_all_notes(plugin, txn, &notes);
 }
 
@@ -284,14 +291,14 @@ tell_changed(struct plugin *plugin, ReorderBufferTXN *txn)
 {
 	unsigned count = relation_cache_sort_changed(&plugin->cache);
 	MemoryContext before;
-	StringInfoData notes;
+	struct notes notes;
 
 	if (!relation_cache_has_changed(&plugin->cache) || !compat_changed_catalogs(txn))
 		return;
 	before = MemoryContextSwitchTo(plugin->change_context);
-	initStringInfo(&notes);
+	notes = make_notes(count);
 	for (unsigned i = 0; i < count; i++)
-		note(&notes, plugin->cache.changed[i], "?");
+		note(&notes, plugin->cache.changed[i], DEFINITION_UNKNOWN, 0);
 	plugin->cache.types_changed |= count > 0;
 	put_all_notes(plugin, txn, &notes);
 	MemoryContextSwitchTo(before);
@@ -484,15 +491,17 @@ static void
 tell_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation transient, ReorderBufferChange *change)
 {
 	Relation relation = RelationIdGetRelation(transient->rd_rel->relrewrite);
-	StringInfoData notes;
+	struct relation_entry *entry;
 
 	plugin->rewritten = RelationGetRelid(transient);
 	if (!RelationIsValid(relation))
 		return;
-	if (relation_cache_find(&plugin->cache, relation)->description) {
-		initStringInfo(&notes);
-		note(&notes, relation_cache_find(&plugin->cache, relation)->description->relation.oid, "!");
-		put_notes(plugin, txn, change->txn->xid, &notes);
+	entry = relation_cache_find(&plugin->cache, relation);
+	if (entry->description && plugin->options.definitions) {
+		struct notes notes = make_notes(1);
+
+		note(&notes, entry->description->relation.oid, DEFINITION_REWRITTEN, 0);
+		put_notes(plugin, txn, change->txn->xid, 0, &notes);
 	}
 	RelationClose(relation);
 }
@@ -616,9 +625,14 @@ on_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, b
 		   const char *prefix, Size bytes, const char *content)
 {
 	struct plugin *plugin = ctx->output_plugin_private;
-	MemoryContext before = MemoryContextSwitchTo(plugin->change_context);
+	MemoryContext before;
 	struct buffer *b;
 
+	if (!plugin->options.messages) {
+		pass_over(plugin);
+		return;
+	}
+	before = MemoryContextSwitchTo(plugin->change_context);
 	b = transactional ? begin_change(plugin, txn, compat_change_owner(txn)) : writer_begin(&plugin->writer);
 	change_put_message(b, transactional ? MESSAGE_TRANSACTIONAL : 0, lsn, prefix, content, bytes);
 	/* Outside a transaction nothing follows that would take it along. */

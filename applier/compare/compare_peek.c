@@ -114,7 +114,7 @@ put_peek(struct buffer *sql, const struct config *config, const char *slot, uint
 		sql_literal(sql, lsn_format(until_lsn, lsn));
 	else
 		buffer_printf(sql, "NULL");
-	buffer_printf(sql, ", NULL, 'protocol', '1', 'text_tables', '*.*'");
+	buffer_printf(sql, ", NULL, 'protocol', '" CHANGE_VERSION_TEXT "', 'text_tables', '*.*'");
 	put_patterns(sql, "tables", &config->tables.include);
 	put_patterns(sql, "exclude_tables", &config->tables.exclude);
 	buffer_printf(sql, ")) TO STDOUT (FORMAT binary)");

@@ -31,15 +31,6 @@ fold_memory(const struct fold *f)
 	return open_transactions_memory(&f->open);
 }
 
-static bool
-tells_definitions(const struct change *change)
-{
-	static const char prefix[] = CHANGE_DEFINITIONS;
-
-	return (change->flags & MESSAGE_TRANSACTIONAL) && change->prefix.len == sizeof prefix - 1 &&
-		   memcmp(change->prefix.data, prefix, sizeof prefix - 1) == 0;
-}
-
 /* ---- transactions */
 
 static void
@@ -80,8 +71,8 @@ fold_change(struct fold *f, const struct change *change, struct error *err)
 		return fold_row(f, change, err);
 	case CHANGE_TRUNCATE:
 		return fold_truncate(f, change, err);
-	case CHANGE_MESSAGE:
-		return fold_definitions(f, change->content, err);
+	case CHANGE_DEFINITIONS:
+		return fold_definitions(f, change, err);
 	default:
 		return true;
 	}
@@ -211,12 +202,11 @@ fold(struct fold *f, const struct change *change, struct bytes raw, struct error
 {
 	switch (change->kind) {
 	case CHANGE_STARTUP:
+	case CHANGE_MESSAGE:
 		return true;
 	case CHANGE_RELATION:
 		descriptions_add(&f->descriptions, change->relation);
 		return true;
-	case CHANGE_MESSAGE:
-		return !tells_definitions(change) || take_change(f, change, raw, err);
 	case CHANGE_BEGIN:
 		if (!forget_replaced(f, err))
 			return false;
@@ -229,6 +219,7 @@ fold(struct fold *f, const struct change *change, struct bytes raw, struct error
 	case CHANGE_UPDATE:
 	case CHANGE_DELETE:
 	case CHANGE_TRUNCATE:
+	case CHANGE_DEFINITIONS:
 		return take_change(f, change, raw, err);
 	case CHANGE_STREAM_START:
 		return start_block(f, change->xid, err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/sql.h"
 #include "schema/schema_default.h"
 #include "schema/schema_types.h"
@@ -19,9 +20,20 @@ struct looks {
 	bool names; /* no description tells the names of some */
 };
 
+/* The source is asked first: no message alone takes a table out of the task. */
 static bool
-is_gone(struct fold *f, struct table *table, struct error *err)
+note_dropped(struct fold *f, struct table *table, struct error *err)
 {
+	bool exists, visible;
+
+	if (!fold_await_visibility(f, table, err) ||
+		!source_find_table(f->setup.source, table->source.oid, f->xid, &exists, &visible, err))
+		return false;
+	if (exists) {
+		log_warning("the plugin says that %s.%s was dropped, but the source still has it: ignored",
+					table->source.schema, table->source.name);
+		return true;
+	}
 	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_GONE, "it was dropped at the source",
 							err);
 }
@@ -46,13 +58,26 @@ copy_anew(struct fold *f, uint32_t oid, const char *reason, struct error *err)
 	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_ANEW, reason, err);
 }
 
-/* One table that the plugin tells of; `follows` where it is to be looked at. */
+/* The table that a changed definition is about: a leaf's is that of the relation it is sent as. */
+static struct table *
+defined_table(const struct fold *f, const struct change_definition *definition,
+			  const struct change_relation *relation)
+{
+	return fold_table(f, relation ? relation->oid : definition->oid);
+}
+
+/*
+ * One relation that the plugin tells of; `looked` is the table that is to be read at the source for it.  A target is
+ * altered only by the newest description of its table; an older one is no reason but to read the source.
+ */
 static bool
-take_definition(struct fold *f, uint32_t oid, uint32_t number, bool gone, struct table **looked,
+take_definition(struct fold *f, const struct change_definition *definition, struct table **looked,
 				struct error *err)
 {
-	const struct change_relation *relation = number ? change_relation_of(&f->decoder, number) : NULL;
-	struct table *table = fold_table(f, relation ? relation->oid : oid);
+	const struct change_relation *relation = definition->kind == DEFINITION_DESCRIBED
+												 ? change_relation_of(&f->decoder, definition->relation)
+												 : NULL;
+	struct table *table = defined_table(f, definition, relation);
 
 	*looked = NULL;
 	if (!table)
@@ -61,9 +86,10 @@ take_definition(struct fold *f, uint32_t oid, uint32_t number, bool gone, struct
 		note_altered(f, table, relation);
 	if (!fold_follows(f, table) || table->late)
 		return true;
-	if (gone)
-		return is_gone(f, table, err);
-	if (relation && !table_definition_matches(&table->source, relation) &&
+	if (definition->kind == DEFINITION_DROPPED)
+		return note_dropped(f, table, err);
+	if (relation && descriptions_is_latest(&f->descriptions, relation) &&
+		!table_definition_matches(&table->source, relation) &&
 		!fold_follow_definition(f, table, relation, err))
 		return false;
 	*looked = table;
@@ -197,56 +223,51 @@ look_at_all(struct fold *f, struct looks *looks)
 	}
 }
 
-/* "OID=what", see change.h; `at` goes on to the next one. */
 static bool
-take_note(struct fold *f, char **at, struct looks *looks, struct error *err)
+take_note(struct fold *f, const struct change_definition *definition, struct looks *looks, struct error *err)
 {
-	uint32_t oid = (uint32_t) strtoul(*at, at, 10);
-	char what = **at == '=' ? *++*at : '?';
-	bool ok = true;
-
-	if (what == '!' || what == '-') {
-		ok = copy_anew(f, oid,
-					   what == '!' ? "the source wrote its rows anew, which is not in the stream"
-								   : "it became UNLOGGED at the source, which no stream shows",
-					   err);
-	} else {
-		ok = take_definition(f, oid, (uint32_t) strtoul(*at, NULL, 10), what == '0',
-							 &looks->tables[looks->count], err);
-		looks->count += ok && looks->tables[looks->count];
-		looks->names |= what == '?';
+	switch (definition->kind) {
+	case DEFINITION_REWRITTEN:
+		return copy_anew(f, definition->oid, "the source wrote its rows anew, which is not in the stream",
+						 err);
+	case DEFINITION_UNLOGGED:
+		return copy_anew(f, definition->oid, "it became UNLOGGED at the source, which no stream shows", err);
+	case DEFINITION_UNKNOWN:
+		looks->names = true;
+		break;
+	case DEFINITION_DESCRIBED:
+	case DEFINITION_DROPPED:
+		break;
 	}
-	*at += strcspn(*at, " ");
-	*at += **at == ' ';
-	return ok;
+	if (!take_definition(f, definition, &looks->tables[looks->count], err))
+		return false;
+	looks->count += looks->tables[looks->count] != NULL;
+	return true;
 }
 
 static bool
-take_notes(struct fold *f, char *at, struct looks *looks, struct error *err)
+take_notes(struct fold *f, const struct change *change, struct looks *looks, struct error *err)
 {
-	if (*at == CHANGE_DEFINITIONS_TYPES && !(at++, follow_types(f, err)))
+	struct change_definition definition;
+	size_t at = 0;
+
+	if ((change->flags & DEFINITIONS_TYPES) && !follow_types(f, err))
 		return false;
-	if (*at == CHANGE_DEFINITIONS_ALL) {
-		at++;
+	if (change->flags & DEFINITIONS_MORE)
 		look_at_all(f, looks);
-	}
-	while (*at)
-		if (!take_note(f, &at, looks, err))
+	while (change_next_definition(change, &at, &definition))
+		if (!take_note(f, &definition, looks, err))
 			return false;
 	return look(f, looks, err);
 }
 
 bool
-fold_definitions(struct fold *f, struct bytes content, struct error *err)
+fold_definitions(struct fold *f, const struct change *change, struct error *err)
 {
-	struct looks looks = {
-		.tables = memory_alloc_zero(content.len / 2 + f->setup.catalog->count + 1, sizeof *looks.tables)};
-	char *text = memory_alloc_zero(content.len + 1, 1);
-	bool ok;
+	unsigned most = change->definition_count + f->setup.catalog->count;
+	struct looks looks = {.tables = memory_alloc_zero(most + 1, sizeof *looks.tables)};
+	bool ok = take_notes(f, change, &looks, err);
 
-	memcpy(text, content.data, content.len);
-	ok = take_notes(f, text, &looks, err);
 	free(looks.tables);
-	free(text);
 	return ok;
 }

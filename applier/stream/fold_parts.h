@@ -82,6 +82,6 @@ MUST_CHECK bool fold_truncate(struct fold *f, const struct change *change, struc
 /* ---- fold_definitions.c */
 
 /* The plugin's message about tables whose definitions may have changed. */
-MUST_CHECK bool fold_definitions(struct fold *f, struct bytes content, struct error *err);
+MUST_CHECK bool fold_definitions(struct fold *f, const struct change *change, struct error *err);
 
 #endif

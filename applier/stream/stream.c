@@ -516,7 +516,7 @@ start(struct stream *s)
 		options[2 * pairs++ + 1] = "on";
 	}
 	options[2 * pairs] = "protocol";
-	options[2 * pairs++ + 1] = "1";
+	options[2 * pairs++ + 1] = CHANGE_VERSION_TEXT;
 	options[2 * pairs] = "definitions";
 	options[2 * pairs++ + 1] = "on";
 	options[2 * pairs] = "tables";

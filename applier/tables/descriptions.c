@@ -37,14 +37,20 @@ descriptions_add(struct descriptions *d, const struct change_relation *relation)
 	uint32_t index;
 	bool found;
 
-	if (relation->flags & RELATION_PARTITIONED)
-		return;
 	index = keymap_insert(&d->oids, &d->memory, &relation->oid, sizeof relation->oid, &found);
 	if (index >= d->latest_capacity) {
 		d->latest_capacity = 2 * index + 64;
 		d->latest = memory_resize(d->latest, d->latest_capacity, sizeof *d->latest);
 	}
-	if (found)
+	if (found && !(relation->flags & RELATION_PARTITIONED))
 		add_replaced(d, d->latest[index]);
 	d->latest[index] = relation->number;
+}
+
+bool
+descriptions_is_latest(const struct descriptions *d, const struct change_relation *relation)
+{
+	uint32_t index = keymap_find(&d->oids, &relation->oid, sizeof relation->oid);
+
+	return index != KEYMAP_NONE && d->latest[index] == relation->number;
 }

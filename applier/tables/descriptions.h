@@ -1,13 +1,14 @@
 /*
- * Which descriptions of relations the stream has replaced by newer ones.
+ * Which description of each table came last in the stream, and which it has replaced.
  *
  * The plugin describes a changed table anew under another number and does not
  * come back to the old one, but for partitioned tables, whose leaves may
- * differ; those are not followed here.
+ * differ: none of theirs counts as replaced.
  */
 #ifndef SLUICE_DESCRIPTIONS_H
 #define SLUICE_DESCRIPTIONS_H
 
+#include "base/error.h"
 #include "base/keymap.h"
 #include "change.h"
 
@@ -26,5 +27,9 @@ void descriptions_fini(struct descriptions *descriptions);
 
 /* Takes note of a description that came. */
 void descriptions_add(struct descriptions *descriptions, const struct change_relation *relation);
+
+/* Whether no other description of the same table came after it. */
+MUST_CHECK bool descriptions_is_latest(const struct descriptions *descriptions,
+									   const struct change_relation *relation);
 
 #endif

@@ -287,7 +287,7 @@ sub configuration
 		tables => { include => ['public.*'] },
 		apply => { spill_directory => $spill },
 		retry => { duration => '60s' },
-		wal => { heartbeat => '1s' },
+		wal => { heartbeat => '200ms' },
 	};
 	_merge($config, $changes) if $changes;
 	return $config;
@@ -528,8 +528,8 @@ sub status
 	return decode_json($result->{stdout});
 }
 
-# Waits until everything that the source has committed up to now is applied:
-# a marker in the log is waited for in sluice.progress.
+# Waits until everything that the source has committed up to now is applied: the
+# position of a marker, which is not sent, is waited for in sluice.progress.
 sub wait_applied_ok
 {
 	my ($self, $name, $timeout) = @_;

@@ -15,7 +15,7 @@ my $t = SluiceTest->new(destination => 0);
 sub frames
 {
 	my ($slot, $options) = @_;
-	my $sql = "SELECT encode(data, 'hex') FROM pg_logical_slot_get_binary_changes('$slot', NULL, NULL" . ($options // '') . ')';
+	my $sql = "SELECT encode(data, 'hex') FROM pg_logical_slot_get_binary_changes('$slot', NULL, NULL, 'messages', 'on'" . ($options // '') . ')';
 	return map { split_frames(pack 'H*', $_) } split /\n/, $t->source_sql($sql);
 }
 
@@ -47,7 +47,7 @@ is(join(',', map { kinds(read_messages({}, $_->{body})) } $frames[0]), 'HBRIC', 
 is(kinds(messages(@frames)), 'HBRICMBIIC', 'what the frames hold together');
 is(join(',', map { $_->{flags} } @frames), '0,0,0', 'none of them ends within a transaction');
 my ($startup) = messages(@frames);
-is("$startup->{version} $startup->{encoding} $startup->{database}", '1 UTF8 shop', 'the startup message');
+is("$startup->{version} $startup->{encoding} $startup->{database}", '2 UTF8 shop', 'the startup message');
 is($startup->{server}, $t->source_sql('SHOW server_version_num'), 'the server\'s version in it');
 
 $t->source_sql(q{

@@ -53,8 +53,8 @@ sub decode
 sub both
 {
 	my ($name) = @_;
-	my $text = read_file(receive('text', 'format=text'));
-	ok($text eq decode(receive('binary', 'format=binary')), "$name: the binary capture is decoded to the same lines");
+	my $text = read_file(receive('text', 'format=text', 'messages=on'));
+	ok($text eq decode(receive('binary', 'format=binary', 'messages=on')), "$name: the binary capture is decoded to the same lines");
 	return join '', map { "$_\n" } grep { !/^(startup|BEGIN|COMMIT)/ }
 	  map { s/ oid: .*//r } split /\n/, $text;
 }

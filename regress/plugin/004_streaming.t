@@ -38,7 +38,7 @@ sub read_file
 sub lines
 {
 	my ($slot, @options) = @_;
-	my $options = join '', map { ", '$_'" } 'format', 'text', @options;
+	my $options = join '', map { ", '$_'" } 'format', 'text', 'messages', 'on', @options;
 	return grep { !/^startup: / } split /\n/, $t->source_sql("SELECT data FROM pg_logical_slot_peek_changes('$slot', NULL, NULL$options)");
 }
 
@@ -294,11 +294,11 @@ $t->source_sql(q{
 	INSERT INTO t VALUES (54000);
 });
 my $end = $t->source_sql('SELECT pg_current_wal_lsn()');
-my $binary = receive('binary', $end, 'format=binary', 'streaming=on');
+my $binary = receive('binary', $end, 'format=binary', 'streaming=on', 'messages=on');
 my $decoded = SluiceTest::command([ $t->program, 'decode', $binary ]);
 is($decoded->{status}, 0, 'sluice decode reads it') or diag($decoded->{stderr});
-ok($decoded->{stdout} eq read_file(receive('text', $end, 'format=text', 'streaming=on')), 'and prints what the text form is');
-my $packed = receive('packed', $end, 'streaming=on', 'compression=lz4');
+ok($decoded->{stdout} eq read_file(receive('text', $end, 'format=text', 'streaming=on', 'messages=on')), 'and prints what the text form is');
+my $packed = receive('packed', $end, 'streaming=on', 'messages=on', 'compression=lz4');
 cmp_ok(-s $packed, '<', (-s $binary) / 2, 'compressed it is smaller');
 my $unpacked = SluiceTest::command([ $t->program, 'decode', $packed ]);
 ok($unpacked->{stdout} =~ s/compression='lz4'/compression='none'/r eq $decoded->{stdout}, 'and says the same');
@@ -325,7 +325,7 @@ is(scalar @wrong, 0, 'a frame is open where it ends within a block or a transact
 
 $t->source_sql(q{BEGIN; INSERT INTO t SELECT i, repeat('x', 500) FROM generate_series(60001, 60100) i;
 	SELECT pg_logical_emit_message(true, 'p', repeat('m', 200000)); SELECT pg_logical_emit_message(true, 'p', repeat('m', 200000)); COMMIT});
-my $hex = $t->source_sql("SELECT encode(data, 'hex') FROM pg_logical_slot_peek_binary_changes('binary', NULL, NULL, 'streaming', 'on')");
+my $hex = $t->source_sql("SELECT encode(data, 'hex') FROM pg_logical_slot_peek_binary_changes('binary', NULL, NULL, 'streaming', 'on', 'messages', 'on')");
 ok((grep { $_->{flags} & FRAME_OPEN } map { split_frames(pack 'H*', $_) } split /\n/, $hex) > 0, 'a block may take several frames');
 
 # ---- while a client listens: rollbacks that the server notices on the way
@@ -338,7 +338,7 @@ if (!$client)
 	open STDERR, '>', "$directory/live.log";
 	$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
 	exec 'pg_recvlogical', '-d', $t->source_conninfo, '--slot', 'live', '--start', '--no-loop', '-o', 'streaming=on',
-	  '-o', 'format=text', '-F', '0', '-f', $live or POSIX::_exit(127);
+	  '-o', 'format=text', '-o', 'messages=on', '-F', '0', '-f', $live or POSIX::_exit(127);
 }
 @session = map { $t->source->background_psql('shop', on_error_die => 1) } 1 .. 2;
 for my $round (1 .. 12)

@@ -4,7 +4,7 @@ SELECT FROM pg_create_logical_replication_slot(current_database(), 'sluice');
 
 CREATE FUNCTION mask(line text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-	IF line LIKE 'relation %' THEN
+	IF line LIKE 'relation %' OR line LIKE 'definitions: %' THEN
 		-- OIDs of what this database has made, and every array's
 		line := regexp_replace(line, '\m[1-9][0-9]{4,}\M', 'N', 'g');
 	END IF;

@@ -37,8 +37,8 @@ sub decode { return SluiceTest::command([ $program, 'decode', file_with($_[0]) ]
 # The last line on standard error.
 sub complaint { return ($_[0]->{stderr} =~ /([^\n]*)\n*\z/)[0]; }
 
-my $startup = pack 'H*', '480184940904555446380473686f7000';
-my $startup_line = "startup: version: 1 server: 150020 encoding: 'UTF8' database: 'shop' options: (none)";
+my $startup = pack 'H*', '480284940904555446380473686f7000';
+my $startup_line = "startup: version: 2 server: 150020 encoding: 'UTF8' database: 'shop' options: (none)";
 my $begin = pack 'H*', '42dd0590ddd91600';
 my $begin_line = 'BEGIN 733 (commit at 0/16B3748, 2000-01-01 00:00:00+00)';
 my $commit = pack 'H*', '4338';

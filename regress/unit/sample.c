@@ -355,6 +355,30 @@ put_message(struct buffer *b, struct change_base *base)
 }
 
 static void
+put_definitions(struct buffer *b, struct change_base *base)
+{
+	static const struct change_definition definitions[] = {
+		{.oid = 16390, .kind = DEFINITION_DESCRIBED, .relation = 1},
+		{.oid = 16397, .kind = DEFINITION_DROPPED},
+		{.oid = 16398, .kind = DEFINITION_UNKNOWN},
+		{.oid = 16399, .kind = DEFINITION_UNLOGGED},
+		{.oid = UINT32_MAX, .kind = DEFINITION_REWRITTEN},
+	};
+
+	(void) base;
+	change_put_definitions(b, DEFINITIONS_TYPES | DEFINITIONS_MORE, 5);
+	for (int i = 0; i < 5; i++)
+		change_put_definition(b, &definitions[i]);
+}
+
+static void
+put_no_definitions(struct buffer *b, struct change_base *base)
+{
+	(void) base;
+	change_put_definitions(b, DEFINITIONS_TYPES, 0);
+}
+
+static void
 put_commit(struct buffer *b, struct change_base *base)
 {
 	change_put_commit(b, base, END_LSN);
@@ -413,9 +437,9 @@ put_abort(struct buffer *b, struct change_base *base)
 const struct sample samples[] = {
 	/* clang-format off */
 	{"startup", put_startup,
-	 "480184940904555446380473686f700206666f726d61740662696e617279067461626c6573087075626c69632e"
+	 "480284940904555446380473686f700206666f726d61740662696e617279067461626c6573087075626c69632e"
 	 "2a",
-	 "startup: version: 1 server: 150020 encoding: 'UTF8' database: 'shop' options: "
+	 "startup: version: 2 server: 150020 encoding: 'UTF8' database: 'shop' options: "
 	 "format='binary', tables='public.*'"},
 	{"orders", put_orders,
 	 "5201868001067075626c6963066f7264657273640003010269641717016207040a70675f636174616c6f670469"
@@ -498,6 +522,13 @@ const struct sample samples[] = {
 	{"message", put_message,
 	 "4d0100000000016b370005617564697407c5bcc3b3c58277",
 	 "message: transactional: 1 lsn: 0/16B3700 prefix: 'audit' size: 7 content: 'żółw'"},
+	{"definitions", put_definitions,
+	 "4e03058680010001" "8d800101" "8e800102" "8f800103" "ffffffff0f04",
+	 "definitions: types more 16390 (relation 1) 16397 (dropped) 16398 (unknown) 16399 (unlogged) "
+	 "4294967295 (rewritten)"},
+	{"no definitions", put_no_definitions,
+	 "4e0100",
+	 "definitions: types"},
 	{"commit", put_commit,
 	 "4338",
 	 "COMMIT (end 0/16B3780)"},

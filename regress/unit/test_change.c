@@ -132,7 +132,7 @@ test_startup(void **state)
 
 	sample_put_all(&f->buffer);
 	next(f, CHANGE_STARTUP);
-	assert_int_equal(f->change.version, 1);
+	assert_int_equal(f->change.version, 2);
 	assert_int_equal(f->change.server_version_num, 150020);
 	assert_text(f->change.encoding, "UTF8");
 	assert_text(f->change.database, "shop");
@@ -294,6 +294,38 @@ check_message(struct fixture *f, unsigned flags, uint64_t lsn, const char *prefi
 }
 
 static void
+check_definition(const struct change *change, size_t *at, uint32_t oid, enum definition_kind kind,
+				 uint32_t relation)
+{
+	struct change_definition definition;
+
+	assert_true(change_next_definition(change, at, &definition));
+	assert_true(definition.oid == oid);
+	assert_int_equal(definition.kind, kind);
+	assert_int_equal(definition.relation, relation);
+}
+
+static void
+check_definitions(struct fixture *f)
+{
+	struct change_definition definition;
+	size_t at = 0;
+
+	next(f, CHANGE_DEFINITIONS);
+	assert_int_equal(f->change.flags, DEFINITIONS_TYPES | DEFINITIONS_MORE);
+	assert_int_equal(f->change.definition_count, 5);
+	check_definition(&f->change, &at, 16390, DEFINITION_DESCRIBED, 1);
+	check_definition(&f->change, &at, 16397, DEFINITION_DROPPED, 0);
+	check_definition(&f->change, &at, 16398, DEFINITION_UNKNOWN, 0);
+	check_definition(&f->change, &at, 16399, DEFINITION_UNLOGGED, 0);
+	check_definition(&f->change, &at, UINT32_MAX, DEFINITION_REWRITTEN, 0);
+	assert_false(change_next_definition(&f->change, &at, &definition));
+	next(f, CHANGE_DEFINITIONS);
+	assert_int_equal(f->change.flags, DEFINITIONS_TYPES);
+	assert_int_equal(f->change.definition_count, 0);
+}
+
+static void
 check_streams(struct fixture *f)
 {
 	next(f, CHANGE_STREAM_START);
@@ -330,6 +362,7 @@ test_the_whole_stream(void **state)
 	check_deletes(f);
 	check_truncate(f);
 	check_message(f, MESSAGE_TRANSACTIONAL, UINT64_C(0x16B3700), "audit", 7);
+	check_definitions(f);
 	next(f, CHANGE_COMMIT);
 	assert_true(f->change.end_lsn == UINT64_C(0x16B3780));
 	check_message(f, 0, UINT64_MAX, "", 5);
@@ -415,7 +448,7 @@ test_random_damage(void **state)
 static void
 test_random_garbage(void **state)
 {
-	static const char kinds[] = "HRBCIUDTMsxeca";
+	static const char kinds[] = "HRBCIUDTMNsxeca";
 	uint64_t seed = 4711;
 	uint8_t data[64];
 
@@ -446,13 +479,27 @@ test_another_version_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
-	sample_put_hex(&f->buffer, "48 02 00 00 00 00");
+	sample_put_hex(&f->buffer, "48 00 00 00 00 00");
+	assert_non_null(strstr(refuse(f), "version"));
+	buffer_reset(&f->buffer);
+	f->reader.pos = 0;
+	sample_put_hex(&f->buffer, "48 03 00 00 00 00");
 	assert_non_null(strstr(refuse(f), "version"));
 	/* Nothing that follows is believed either. */
 	buffer_reset(&f->buffer);
 	f->reader.pos = 0;
 	change_put_begin(&f->buffer, &f->base, 1, 1, 1);
 	assert_non_null(refuse(f));
+}
+
+static void
+test_the_first_version_is_still_read(void **state)
+{
+	struct fixture *f = *state;
+
+	sample_put_hex(&f->buffer, "48 01 00 00 00 00");
+	next(f, CHANGE_STARTUP);
+	assert_int_equal(f->change.version, 1);
 }
 
 static void
@@ -484,6 +531,11 @@ test_malformed_messages(void **state)
 								"malformed");
 	check_refused_after_startup(f, "52 01 01 0161 0162 64 00 810d", "malformed");
 	check_refused_after_startup(f, "52 01 01 0161 0162 64 00 00 ffffffff0f 01", "malformed");
+	/* definitions: a relation that was not described, one of an unknown kind, an OID beyond 32 bits, more than bytes */
+	check_refused_after_startup(f, "4e 00 01 868001 00 01", "not described");
+	check_refused_after_startup(f, "4e 00 01 868001 05", "malformed");
+	check_refused_after_startup(f, "4e 00 01 8080808010 01 00", "malformed");
+	check_refused_after_startup(f, "4e 00 ffffffff0f 01 01", "malformed");
 	/* a transaction number beyond 32 bits */
 	check_refused_after_startup(f, "42 8080808010 00 00", "malformed");
 }
@@ -970,6 +1022,7 @@ main(void)
 		with_fixture(test_random_garbage),
 		with_fixture(test_the_stream_begins_with_a_startup),
 		with_fixture(test_another_version_is_refused),
+		with_fixture(test_the_first_version_is_still_read),
 		with_fixture(test_malformed_messages),
 		with_fixture(test_malformed_rows),
 		with_fixture(test_a_new_startup_numbers_anew),

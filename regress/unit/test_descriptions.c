@@ -49,12 +49,42 @@ test_partitioned_tables_keep_theirs(void **state)
 	descriptions_fini(&d);
 }
 
+static bool
+is_latest(const struct descriptions *d, uint32_t number, uint32_t oid)
+{
+	const struct change_relation relation = {.number = number, .oid = oid};
+
+	return descriptions_is_latest(d, &relation);
+}
+
+static void
+test_the_last_one_of_each_table_is_known(void **state)
+{
+	struct descriptions d;
+
+	(void) state;
+	descriptions_init(&d);
+	add(&d, 1, 16384, 0);
+	add(&d, 2, 16385, RELATION_PARTITIONED);
+	assert_true(is_latest(&d, 1, 16384));
+	assert_true(is_latest(&d, 2, 16385));
+	add(&d, 3, 16384, 0);
+	add(&d, 4, 16385, RELATION_PARTITIONED);
+	assert_false(is_latest(&d, 1, 16384));
+	assert_true(is_latest(&d, 3, 16384));
+	assert_false(is_latest(&d, 2, 16385));
+	assert_true(is_latest(&d, 4, 16385));
+	assert_false(is_latest(&d, 5, 16386));
+	descriptions_fini(&d);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replaced_ones_are_known),
 		cmocka_unit_test(test_partitioned_tables_keep_theirs),
+		cmocka_unit_test(test_the_last_one_of_each_table_is_known),
 	};
 
 	return cmocka_run_group_tests_name("descriptions", tests, NULL, NULL);

@@ -73,7 +73,7 @@ test_every_message_has_its_line(void **state)
 
 /* The example of docs/change-format.md. */
 static const char example[] =
-	"53 00 00000090 48 01 849409 0455544638 0473686f70 01 0973747265616d696e67 036f6666"
+	"53 00 00000090 48 02 849409 0455544638 0473686f70 01 0973747265616d696e67 036f6666"
 	"42 dd05 90ddd916 e0aefbb1b797f502"
 	"52 01 808001 067075626c6963 0174 64 00 02"
 	"01 026964 17 17 01 62 07 04 0a70675f636174616c6f67 04696e7434"
@@ -83,7 +83,7 @@ static const char example[] =
 	"43 38";
 
 static const char *const example_lines[] = {
-	"startup: version: 1 server: 150020 encoding: 'UTF8' database: 'shop' options: streaming='off'",
+	"startup: version: 2 server: 150020 encoding: 'UTF8' database: 'shop' options: streaming='off'",
 	"BEGIN 733 (commit at 0/16B3748, 2026-01-02 03:04:05.678+00)",
 	"relation public.t: number: 1 oid: 16384 identity: default values: binary columns: id[integer] (attnum: "
 	"1 "

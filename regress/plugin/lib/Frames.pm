@@ -157,6 +157,16 @@ sub read_messages
 		elsif ($m{kind} eq 'B') { $m{xid} = varint(); signed(); signed(); }
 		elsif ($m{kind} eq 'C') { varint(); }
 		elsif ($m{kind} eq 'M') { @m{qw(flags lsn prefix content)} = (u8(), take(8), string(), string()); }
+		elsif ($m{kind} eq 'N')
+		{
+			$m{flags} = u8();
+			for (1 .. varint())
+			{
+				my %definition = (oid => varint(), what => u8());
+				$definition{relation} = varint() if $definition{what} == 0;
+				push @{ $m{definitions} }, \%definition;
+			}
+		}
 		elsif ($m{kind} eq 'T') { $m{flags} = u8(); for (1 .. varint()) { varint(); string(); } }
 		elsif ($m{kind} =~ /[sx]/) { $m{xid} = varint(); }
 		elsif ($m{kind} eq 'e') { }

@@ -67,7 +67,9 @@ SELECT 1 FROM pg_logical_emit_message(true, 'within', 'transactional');
 SELECT 1 FROM pg_logical_emit_message(false, 'outside', E'at once\\000\\377'::bytea);
 INSERT INTO simple VALUES (50);
 COMMIT;
-SELECT * FROM rows();
+SELECT mask(data) FROM pg_logical_slot_peek_changes(current_database(), NULL, NULL, 'format', 'text')
+	WHERE data NOT LIKE 'startup: %' AND data NOT LIKE 'relation %';
+SELECT * FROM rows('messages', 'on');
 
 -- What is no ordinary table, or not in the log.
 CREATE TEMP TABLE temporary (id int PRIMARY KEY);

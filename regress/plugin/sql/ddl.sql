@@ -89,6 +89,20 @@ ALTER TABLE v ADD COLUMN volatile float DEFAULT random();
 UPDATE v SET volatile = 0 WHERE id = 80;
 SELECT * FROM changes();
 
+-- What changed in definitions is told where that is asked for, though no row may follow.
+BEGIN;
+INSERT INTO again VALUES (3);
+ALTER TABLE v ADD COLUMN told text;
+CREATE TABLE fresh (id int PRIMARY KEY);
+COMMIT;
+ALTER TABLE v ALTER volatile TYPE int USING 1;
+ALTER TABLE fresh SET UNLOGGED;
+ALTER TYPE state_of_mind ADD VALUE 'bored';
+ALTER SCHEMA s2 RENAME TO s3;
+DROP TABLE again;
+SELECT regexp_replace(line, 'number: (\d+) .*', 'number: \1') FROM changes('definitions', 'on', 'messages', 'on') line
+	WHERE line !~ '^(BEGIN|COMMIT)';
+
 -- More tables than are forgotten at a time, made, filled and dropped.  Of a transaction with n
 -- definitions, PostgreSQL 13 invalidates n times n.
 SET client_min_messages = warning;
