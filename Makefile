@@ -77,6 +77,8 @@ $(BUILD)/%.o: $(SRC)/%.c $(BUILD)/settings
 # Rewritten only when a build with other settings follows, which then rebuilds all.
 settings = $(CC) $(CPPFLAGS) $(applier_cflags) $(dependencies) $(VERSION) $(shell $(PG_CONFIG) --version --pgxs)
 $(BUILD)/settings: FORCE
+	@command -v '$(PG_CONFIG)' >/dev/null || { echo "$(PG_CONFIG) is missing: install libpq-dev for the program," \
+		"postgresql-server-dev-NN for the plugin, or name it by PG_CONFIG=" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(settings)' | cmp -s - $@ || echo '$(settings)' > $@
 
@@ -108,6 +110,8 @@ install-manual: manual
 
 install-plugin: plugin
 	@+$(pgxs) install
+	@echo "installed $(DESTDIR)$$('$(PG_CONFIG)' --pkglibdir)/sluice.so for $$('$(PG_CONFIG)' --version)."
+	@echo "Next, on that server: where it knows output_plugin_libraries, add sluice to it; set wal_level = logical."
 
 uninstall:
 	rm -f '$(DESTDIR)$(bindir)/sluice'
@@ -129,7 +133,11 @@ format:
 packages:
 	@$(SRC)/regress/packages
 
-demo check lint: packages
+check lint: packages
+	@+$(SRC)/regress/run $@
+
+demo:
+	@$(SRC)/regress/packages demo
 	@+$(SRC)/regress/run $@
 
 bench:
