@@ -6,18 +6,20 @@ struct merge_step *
 merge_builder_step(struct merge_builder *b, enum merge_step_kind kind)
 {
 	struct merge_step *step = arena_alloc_zero(b->arena, sizeof *step);
+	struct merge_steps *steps = &b->plan->phases[b->phase];
 
 	step->kind = kind;
+	step->table = b->shape->table;
 	step->expected_rows = -1;
 	buffer_put_u8(&b->sql, '\0');
 	b->too_long |= b->sql.failed;
 	step->sql = b->sql.failed ? "" : arena_strdup(b->arena, (const char *) b->sql.data);
 	buffer_reset(&b->sql);
-	if (b->plan->last)
-		b->plan->last->next = step;
+	if (steps->last)
+		steps->last->next = step;
 	else
-		b->plan->first = step;
-	b->plan->last = step;
+		steps->first = step;
+	steps->last = step;
 	return step;
 }
 

@@ -27,6 +27,7 @@ struct merge_group {
 
 struct merge_builder {
 	struct merge_plan *plan;
+	enum merge_phase phase; /* of the next step */
 	const struct net_change *net;
 	const struct shape *shape;
 	const struct dialect *dialect;

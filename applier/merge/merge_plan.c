@@ -136,15 +136,18 @@ plan_deletes(struct merge_builder *b)
 static void
 plan(struct merge_builder *b)
 {
+	b->phase = MERGE_LOOK;
 	if (b->staged > 0) {
 		merge_update_stage(b);
 		if (b->shape->upserts)
 			merge_upsert_look(b);
 		for_each_group(b, NET_FILL, merge_update_fill);
 	}
+	b->phase = MERGE_DELETE;
 	plan_deletes(b);
-	b->plan->last_delete = b->plan->last;
+	b->phase = MERGE_UPDATE;
 	for_each_group(b, NET_PATCH, merge_update_patch);
+	b->phase = MERGE_INSERT;
 	if (has_group(b, NET_FILL))
 		merge_update_insert(b);
 	if (b->staged > 0 && b->shape->upserts && shape_follows_inserts(b->shape))

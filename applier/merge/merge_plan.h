@@ -36,11 +36,13 @@ struct staging {
 /* To be called after each commit: ON COMMIT DELETE ROWS has emptied them. */
 void staging_committed(struct staging *staging);
 
-enum merge_step_kind { MERGE_STATEMENT, MERGE_PREPARED, MERGE_COPY };
+/* MERGE_TRUNCATE is a statement, too, for several tables at once: see batch_order.h. */
+enum merge_step_kind { MERGE_STATEMENT, MERGE_PREPARED, MERGE_COPY, MERGE_TRUNCATE };
 
 struct merge_step {
 	struct merge_step *next;
 	enum merge_step_kind kind;
+	const struct table *table; /* NULL: it is for several */
 	const char *sql;
 	const char *name; /* MERGE_PREPARED */
 	struct param *params;
@@ -51,11 +53,22 @@ struct merge_step {
 	const char *remedy;	   /* NULL: the usual one */
 };
 
-/* Where tables share a target, all of them delete before any of them inserts: a key may pass from one to another. */
-struct merge_plan {
+/* What the steps of a phase do to the target; the phases go one after another over all tables of a batch. */
+enum merge_phase {
+	MERGE_LOOK,	  /* nothing: rows are staged, and what only the target knows is fetched */
+	MERGE_DELETE, /* rows go */
+	MERGE_UPDATE, /* rows change and stay where they are */
+	MERGE_INSERT, /* rows come */
+	MERGE_PHASES,
+};
+
+struct merge_steps {
 	struct merge_step *first;
 	struct merge_step *last;
-	struct merge_step *last_delete; /* of those up to the deletes; NULL: there are none */
+};
+
+struct merge_plan {
+	struct merge_steps phases[MERGE_PHASES];
 };
 
 /* Everything of the plan lives in `arena`, which is the batch's, like the net

@@ -1,16 +1,17 @@
 #include "apply.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
-#include "merge/merge_plan.h"
-#include "merge/stagings.h"
+#include "merge/batch_order.h"
 #include "merge/statistics.h"
 #include "state/progress.h"
 #include "tables/mapping.h"
@@ -23,24 +24,49 @@
  * What is asked of the destination next for the batch in hand.  Up to the
  * position everything is asked without waiting for the answers; they are
  * waited for before the COMMIT.
+ *
+ *	IDLE ► BEGINNING ► LOOKING ► MERGING ► DROPPING ► ADVANCING ► WRITTEN ► COMMITTING ► VACUUMING ► IDLE
+ *
+ * A round that is not the last goes from MERGING to WRITTEN and from there to IDLE.  A batch that is to be done
+ * again goes through ROLLING_BACK and DISCARDING to BEGINNING.
  */
 enum apply_phase {
 	APPLY_IDLE,
 	APPLY_BEGINNING,
-	APPLY_LOOKING, /* at targets of which the planner may have a wrong idea, … */
-	APPLY_LOOKED,  /* … to analyze them */
-	APPLY_TRUNCATING,
-	APPLY_RESTARTING, /* TRUNCATE … RESTART IDENTITY */
-	APPLY_DELETING,	  /* … of all tables, … */
-	APPLY_WRITING,	  /* … and the rest of their plans */
-	APPLY_DROPPING,	  /* staging tables that are too many */
-	APPLY_ADVANCING,  /* writing the new position */
-	APPLY_WRITTEN,	  /* all of that was asked */
+	APPLY_LOOKING,	 /* at targets of which the planner may have a wrong idea, … */
+	APPLY_LOOKED,	 /* … to analyze them */
+	APPLY_MERGING,	 /* the steps of the batch's order */
+	APPLY_DROPPING,	 /* staging tables that are too many */
+	APPLY_ADVANCING, /* writing the new position */
+	APPLY_WRITTEN,	 /* all of that was asked */
 	APPLY_COMMITTING,
 	APPLY_VACUUMING,
 	APPLY_ROLLING_BACK, /* to do the batch again in bulk */
 	APPLY_DISCARDING,	/* likewise: the staging tables */
 	APPLY_FAILED,
+};
+
+#define FROM(phase) (1u << (phase))
+
+/* Any phase but IDLE may fail, and any may be rolled back where the batch began the transaction. */
+static const struct {
+	const char *name;
+	unsigned from; /* bits: the phases that it may follow */
+} phases[] = {
+	[APPLY_IDLE] = {"idle", FROM(APPLY_WRITTEN) | FROM(APPLY_COMMITTING) | FROM(APPLY_VACUUMING)},
+	[APPLY_BEGINNING] = {"beginning", FROM(APPLY_IDLE) | FROM(APPLY_DISCARDING)},
+	[APPLY_LOOKING] = {"looking", FROM(APPLY_BEGINNING)},
+	[APPLY_LOOKED] = {"looked", FROM(APPLY_LOOKING)},
+	[APPLY_MERGING] = {"merging", FROM(APPLY_BEGINNING) | FROM(APPLY_LOOKING) | FROM(APPLY_LOOKED)},
+	[APPLY_DROPPING] = {"dropping", FROM(APPLY_MERGING)},
+	[APPLY_ADVANCING] = {"advancing", FROM(APPLY_DROPPING)},
+	[APPLY_WRITTEN] = {"written", FROM(APPLY_MERGING) | FROM(APPLY_ADVANCING)},
+	[APPLY_COMMITTING] = {"committing", FROM(APPLY_WRITTEN)},
+	[APPLY_VACUUMING] = {"vacuuming", FROM(APPLY_COMMITTING)},
+	[APPLY_ROLLING_BACK] = {"rolling back", FROM(APPLY_MERGING) | FROM(APPLY_DROPPING) |
+												FROM(APPLY_ADVANCING) | FROM(APPLY_WRITTEN)},
+	[APPLY_DISCARDING] = {"discarding", FROM(APPLY_ROLLING_BACK)},
+	[APPLY_FAILED] = {"failed", ~FROM(APPLY_IDLE)},
 };
 
 /* So many requests wait for their answers at most; below half of it more are made. */
@@ -50,8 +76,7 @@ enum apply_phase {
 struct task {
 	struct apply *apply;
 	enum apply_phase phase;
-	const struct table *table; /* merging */
-	struct merge_step *step;   /* likewise */
+	struct merge_step *step; /* merging */
 };
 
 struct apply {
@@ -66,10 +91,7 @@ struct apply {
 	bool began_here;	 /* with the batch in hand */
 	struct dialect bulk; /* without statements for single rows */
 	struct batch *batch;
-	struct merge_plan *plans; /* of the batch's nets; in its arena */
-	unsigned net;			  /* the next one */
-	struct merge_step *step;  /* the next one of the net before it, NULL: none */
-	struct merge_step *end;	  /* where that net's steps of this phase are over; NULL: with the last */
+	struct batch_order order;
 	unsigned in_flight;
 	struct stagings stagings;
 	struct statistics statistics;
@@ -140,6 +162,14 @@ apply_open_transaction(struct apply *apply, struct error *err)
 
 /* ---- failing and finishing */
 
+static void
+set_phase(struct apply *apply, enum apply_phase phase)
+{
+	assert(phases[phase].from & FROM(apply->phase));
+	log_debug("apply: %s, then %s", phases[apply->phase].name, phases[phase].name);
+	apply->phase = phase;
+}
+
 /* A foreign key from a table that was not truncated with them. */
 #define FEATURE_NOT_SUPPORTED "0A000"
 
@@ -172,10 +202,10 @@ name_row(const struct merge_step *step, struct error *err)
 static void
 add_context(const struct apply *apply, const struct task *task, struct error *err)
 {
-	const struct table *table = task->table;
+	const struct table *table = task->step ? task->step->table : NULL;
 	char lsn[LSN_TEXT_BYTES];
 
-	if (task->phase == APPLY_TRUNCATING || task->phase == APPLY_RESTARTING)
+	if (task->step && task->step->kind == MERGE_TRUNCATE)
 		explain_truncate(err);
 	name_row(task->step, err);
 	if (table) {
@@ -197,7 +227,7 @@ fail(struct apply *apply, const struct task *task, const struct error *cause)
 	add_context(apply, task, &err);
 	/* What was asked already refers to the batch. */
 	connection_abandon(apply->conn);
-	apply->phase = APPLY_FAILED;
+	set_phase(apply, APPLY_FAILED);
 	apply->batch = NULL;
 	apply->done(apply->arg, batch, &err);
 }
@@ -207,7 +237,7 @@ finish(struct apply *apply)
 {
 	struct batch *batch = apply->batch;
 
-	apply->phase = APPLY_IDLE;
+	set_phase(apply, APPLY_IDLE);
 	apply->batch = NULL;
 	apply->done(apply->arg, batch, NULL);
 }
@@ -313,7 +343,7 @@ redo_in_bulk(struct apply *apply)
 	apply->in_flight = 0;
 	stagings_fini(&apply->stagings);
 	stagings_init(&apply->stagings);
-	apply->phase = APPLY_ROLLING_BACK;
+	set_phase(apply, APPLY_ROLLING_BACK);
 	query(apply, "ROLLBACK");
 }
 
@@ -348,59 +378,21 @@ analyze(struct apply *apply)
 }
 
 static void
+begin_merging(struct apply *apply)
+{
+	set_phase(apply, APPLY_MERGING);
+	batch_order_init(&apply->order, apply->batch, apply->dialect, &apply->stagings);
+}
+
+static void
 take_looks(struct apply *apply, const struct result *res)
 {
 	for (unsigned row = 0; row < result_rows(res); row++)
 		statistics_take(&apply->statistics, (uint32_t) result_int(res, row, 0), result_int(res, row, 1),
 						result_bool(res, row, 2));
-	apply->phase = APPLY_TRUNCATING;
 	analyze(apply);
+	begin_merging(apply);
 	go_on(apply);
-}
-
-/* ---- TRUNCATE */
-
-static bool
-is_truncated(const struct net_change *net, bool restart)
-{
-	return net->truncated && (!restart || net->restart_identity);
-}
-
-static unsigned
-count_truncated(const struct batch *batch, bool restart)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < batch->net_count; i++)
-		count += is_truncated(batch->nets[i], restart);
-	return count;
-}
-
-/*
- * All tables in one statement, as foreign keys may want it.  RESTART IDENTITY is for a
- * whole statement: those that it is for come once more, in a statement of their own.
- */
-static void
-truncate(struct apply *apply, bool restart)
-{
-	const struct batch *batch = apply->batch;
-	unsigned count = count_truncated(batch, restart), written = 0;
-	struct buffer sql;
-
-	if (count == 0 || (!restart && count == count_truncated(batch, true)))
-		return;
-	memory_buffer_init(&sql);
-	for (unsigned i = 0; i < batch->net_count; i++) {
-		if (!is_truncated(batch->nets[i], restart))
-			continue;
-		buffer_printf(&sql, written++ ? ", " : "TRUNCATE ");
-		sql_qualified(&sql, batch->nets[i]->shape->table->target_schema,
-					  batch->nets[i]->shape->table->target_name);
-	}
-	buffer_printf(&sql, restart ? " RESTART IDENTITY" : "");
-	buffer_put_u8(&sql, '\0');
-	query(apply, (const char *) sql.data);
-	buffer_fini(&sql);
 }
 
 /* ---- merging */
@@ -422,9 +414,9 @@ execute(struct apply *apply, struct merge_step *step)
 	struct task *task = new_task(apply);
 
 	task->step = step;
-	task->table = apply->batch->nets[apply->net - 1]->shape->table;
 	switch (step->kind) {
 	case MERGE_STATEMENT:
+	case MERGE_TRUNCATE:
 		connection_query(apply->conn, step->sql, NULL, 0, on_done, task);
 		break;
 	case MERGE_PREPARED:
@@ -437,54 +429,21 @@ execute(struct apply *apply, struct merge_step *step)
 	}
 }
 
-/* Goes to the next table: its steps up to the deletes, or those behind them. */
-static bool
-enter_plan(struct apply *apply)
-{
-	const struct net_change *net = apply->batch->nets[apply->net];
-	struct merge_plan *plan = &apply->plans[apply->net++];
-	struct error err;
-
-	if (apply->phase == APPLY_WRITING) {
-		apply->step = plan->last_delete ? plan->last_delete->next : plan->first;
-		apply->end = NULL;
-		return true;
-	}
-	if (!merge_plan_build(plan, net, apply->dialect, stagings_of(&apply->stagings, net->shape->number),
-						  &apply->batch->arena, &err)) {
-		fail(apply, &(struct task){.phase = apply->phase, .table = net->shape->table}, &err);
-		return false;
-	}
-	apply->step = plan->last_delete ? plan->first : NULL;
-	apply->end = plan->last_delete ? plan->last_delete->next : NULL;
-	return true;
-}
-
-static void
-begin_steps(struct apply *apply, enum apply_phase phase)
-{
-	apply->phase = phase;
-	apply->net = 0;
-	apply->step = apply->end = NULL;
-}
-
-/* Asks for the next step, of this table or of the next one; after the last one the next phase begins. */
+/* Asks for the next step; false when there is none that could be asked for. */
 static bool
 merge(struct apply *apply)
 {
-	while (apply->step == apply->end && apply->net < apply->batch->net_count)
-		if (!enter_plan(apply))
-			return false;
-	if (apply->step != apply->end) {
-		struct merge_step *step = apply->step;
+	struct merge_step *step;
+	struct error err;
 
-		apply->step = step->next;
-		execute(apply, step);
-	} else if (apply->phase == APPLY_DELETING) {
-		begin_steps(apply, APPLY_WRITING);
-	} else {
-		apply->phase = apply->batch->final ? APPLY_DROPPING : APPLY_WRITTEN;
+	if (!batch_order_next(&apply->order, &step, &err)) {
+		fail(apply, &(struct task){.phase = apply->phase}, &err);
+		return false;
 	}
+	if (step)
+		execute(apply, step);
+	else
+		set_phase(apply, apply->batch->final ? APPLY_DROPPING : APPLY_WRITTEN);
 	return true;
 }
 
@@ -554,30 +513,26 @@ ask(struct apply *apply)
 		if (apply->began_here)
 			query(apply, "BEGIN");
 		apply->in_transaction = true;
-		apply->phase = apply->dialect->analyze_targets ? APPLY_LOOKING : APPLY_TRUNCATING;
+		if (apply->dialect->analyze_targets)
+			set_phase(apply, APPLY_LOOKING);
+		else
+			begin_merging(apply);
 		return true;
 	case APPLY_LOOKING:
-		apply->phase = look(apply) ? APPLY_LOOKED : APPLY_TRUNCATING;
+		if (look(apply))
+			set_phase(apply, APPLY_LOOKED);
+		else
+			begin_merging(apply);
 		return true;
-	case APPLY_TRUNCATING:
-		truncate(apply, false);
-		apply->phase = APPLY_RESTARTING;
-		return true;
-	case APPLY_RESTARTING:
-		truncate(apply, true);
-		apply->plans = arena_alloc_zero(&apply->batch->arena, apply->batch->net_count * sizeof *apply->plans);
-		begin_steps(apply, APPLY_DELETING);
-		return true;
-	case APPLY_DELETING:
-	case APPLY_WRITING:
+	case APPLY_MERGING:
 		return merge(apply);
 	case APPLY_DROPPING:
 		drop_stagings(apply);
-		apply->phase = APPLY_ADVANCING;
+		set_phase(apply, APPLY_ADVANCING);
 		return true;
 	case APPLY_ADVANCING:
 		write_position(apply);
-		apply->phase = APPLY_WRITTEN;
+		set_phase(apply, APPLY_WRITTEN);
 		return true;
 	default:
 		return false;
@@ -589,25 +544,25 @@ static void
 end_phase(struct apply *apply)
 {
 	if (apply->phase == APPLY_WRITTEN && apply->batch->final) {
-		apply->phase = APPLY_COMMITTING;
+		set_phase(apply, APPLY_COMMITTING);
 		query(apply, "COMMIT");
 		connection_end_transaction(apply->conn);
 		return;
 	}
 	if (apply->phase == APPLY_ROLLING_BACK) {
-		apply->phase = APPLY_DISCARDING;
+		set_phase(apply, APPLY_DISCARDING);
 		query(apply, "DISCARD TEMP");
 		return;
 	}
 	if (apply->phase == APPLY_DISCARDING) {
-		apply->phase = APPLY_BEGINNING;
+		set_phase(apply, APPLY_BEGINNING);
 		go_on(apply);
 		return;
 	}
 	if (apply->phase == APPLY_COMMITTING) {
 		committed(apply);
 		if (apply->dialect->vacuum_progress && apply->commits % COMMITS_BETWEEN_VACUUMS == 0) {
-			apply->phase = APPLY_VACUUMING;
+			set_phase(apply, APPLY_VACUUMING);
 			query(apply, "VACUUM sluice.progress");
 			connection_end_transaction(apply->conn);
 			return;
@@ -629,6 +584,6 @@ void
 apply_start(struct apply *apply, struct batch *batch)
 {
 	apply->batch = batch;
-	apply->phase = APPLY_BEGINNING;
+	set_phase(apply, APPLY_BEGINNING);
 	go_on(apply);
 }

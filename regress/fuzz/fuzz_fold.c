@@ -182,9 +182,10 @@ plan(struct fuzz *fuzz, struct followed *f)
 
 	if (!merge_plan_build(&merge, &f->net, dialect, &f->staging, &fuzz->arena, &err))
 		return;
-	for (struct merge_step *step = merge.first; step; step = step->next)
-		if (step->kind == MERGE_COPY)
-			run_walk(step);
+	for (unsigned phase = 0; phase < MERGE_PHASES; phase++)
+		for (struct merge_step *step = merge.phases[phase].first; step; step = step->next)
+			if (step->kind == MERGE_COPY)
+				run_walk(step);
 }
 
 static void

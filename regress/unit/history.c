@@ -77,6 +77,28 @@ text_cell(struct history *h, uint64_t *random)
 						(size_t) snprintf(number, sizeof number, "v%u", history_below(random, 1000)));
 }
 
+/* ---- targets with several sources */
+
+/* The next of the tables that feed the same target, from *next on. */
+static struct world_table *
+next_source(struct history *h, const struct world_table *t, unsigned *next)
+{
+	while (*next < h->table_count) {
+		struct world_table *other = &h->tables[(*next)++];
+
+		if (other->target == t->target)
+			return other;
+	}
+	return NULL;
+}
+
+/* Where an operation is not followed its row may still be there.  Keys of several sources never meet. */
+static bool
+may_be_stale(const struct world_table *t)
+{
+	return t->operations != OPERATION_ALL && !t->shared;
+}
+
 /* ---- building the tables */
 
 bool
@@ -172,30 +194,78 @@ choose_kind(struct world_table *t, uint64_t *random, bool text)
 		t->operations = 1 + history_below(random, OPERATION_ALL);
 }
 
+/* The kind of the table whose target it feeds, too. */
 static void
-make_world_table(struct history *h, struct world_table *t, uint64_t *random)
+copy_kind(struct world_table *t, const struct world_table *first)
+{
+	struct world_table copy = *first;
+
+	copy.number = t->number;
+	memcpy(copy.name, t->name, sizeof copy.name);
+	copy.shares = first;
+	*t = copy;
+}
+
+static void
+make_targets(struct history *h, struct world_table *t, uint64_t *random)
+{
+	struct target_table *target = &t->sketch.table.target;
+	char full[64];
+
+	snprintf(full, sizeof full, "mo\"del.%s", t->name);
+	target->has_triggers = t->triggers;
+	target->has_secondary_unique = t->unique;
+	target->partitioned = history_chance(random, 10);
+	target->storage = (enum target_storage) history_below(random, 3);
+	t->reference = make_table(h, &h->source, t, full, false);
+	t->target = make_table(h, &h->target, t, full, false);
+	if (may_be_stale(t))
+		t->reference->unique_count = 0;
+}
+
+static void
+take_targets(struct world_table *t)
+{
+	const struct target_table *first = &t->shares->sketch.table.target;
+	struct target_table *target = &t->sketch.table.target;
+
+	target->has_triggers = first->has_triggers;
+	target->has_secondary_unique = first->has_secondary_unique;
+	target->partitioned = first->partitioned;
+	target->storage = first->storage;
+	t->sketch.table.target_name = (char *) t->shares->name;
+}
+
+static void
+make_world_table(struct history *h, struct world_table *t, const struct world_table *first, bool shared,
+				 uint64_t *random)
 {
 	struct sketch_column columns[SKETCH_COLUMNS];
 	char full[64];
 
 	snprintf(t->name, sizeof t->name, "t %u", t->number);
 	snprintf(full, sizeof full, "mo\"del.%s", t->name);
-	choose_kind(t, random, h->target.text);
+	if (first)
+		copy_kind(t, first);
+	else
+		choose_kind(t, random, h->target.text);
+	if (shared) {
+		t->shared = true;
+		t->operations = OPERATION_ALL & ~(unsigned) OPERATION_TRUNCATE;
+	}
 	sketch_init(&t->sketch, "mo\"del", t->name, t->identity, t->text, columns, describe_columns(t, columns));
 	t->sketch.table.operations = t->operations;
-	t->sketch.table.target.has_triggers = t->triggers;
-	t->sketch.table.target.has_secondary_unique = t->unique;
-	t->sketch.table.target.partitioned = history_chance(random, 10);
-	t->sketch.table.target.storage = (enum target_storage) history_below(random, 3);
+	if (shared)
+		t->sketch.table.shared_with = (char *) "several";
 	t->source = make_table(h, &h->source, t, full, true);
-	t->reference = make_table(h, &h->source, t, full, false);
-	t->target = make_table(h, &h->target, t, full, false);
-	if (t->operations != OPERATION_ALL)
-		t->reference->unique_count = 0;
-	HISTORY_NOTE(h, "table %u: identity %c%s%s%s%s%s, %u unfed, operations %u, %s\n", t->number, t->identity,
-				 t->keyed ? " keyed" : "", t->composite ? " composite" : "", t->unique ? " unique" : "",
-				 t->computed ? " computed" : "", t->triggers ? " triggers" : "", t->unfed, t->operations,
-				 t->text ? "text" : "binary");
+	if (first)
+		take_targets(t);
+	else
+		make_targets(h, t, random);
+	HISTORY_NOTE(h, "table %u%s: identity %c%s%s%s%s%s, %u unfed, operations %u, %s\n", t->number,
+				 first ? ", of the target of the one before" : "", t->identity, t->keyed ? " keyed" : "",
+				 t->composite ? " composite" : "", t->unique ? " unique" : "", t->computed ? " computed" : "",
+				 t->triggers ? " triggers" : "", t->unfed, t->operations, t->text ? "text" : "binary");
 }
 
 /* ---- the stream */
@@ -403,7 +473,7 @@ apply_insert(struct history *h, struct world_table *t, const struct cell *row)
 	if (!(t->operations & OPERATION_INSERT))
 		return;
 	/* Where an operation is left out its row may still be there: the newer one stays. */
-	if (t->operations != OPERATION_ALL)
+	if (may_be_stale(t))
 		remove_from_reference(t, row);
 	made = copy_of_row(h, t->reference->defaults);
 	set_fed(t, made, row);
@@ -418,7 +488,7 @@ apply_update(struct world_table *t, const struct cell *old, const struct cell *r
 
 	if (!(t->operations & OPERATION_UPDATE))
 		return;
-	if (t->operations != OPERATION_ALL && !same_key(t, old, row))
+	if (may_be_stale(t) && !same_key(t, old, row))
 		remove_from_reference(t, row);
 	found = find_in_reference(t, old, &at);
 	if (found)
@@ -501,11 +571,14 @@ update(struct history *h, struct world_table *t, unsigned at, struct cell *row, 
 /* ---- random operations */
 
 static bool
-is_taken(const struct world_table *t, const struct cell *row, const struct cell *but)
+is_taken(struct history *h, const struct world_table *t, const struct cell *row, const struct cell *but)
 {
-	for (unsigned i = 0; t->keyed && i < t->source->row_count; i++)
-		if (t->source->rows[i] != but && same_key(t, t->source->rows[i], row))
-			return true;
+	const struct world_table *source;
+
+	for (unsigned next = 0; t->keyed && (source = next_source(h, t, &next));)
+		for (unsigned i = 0; i < source->source->row_count; i++)
+			if (source->source->rows[i] != but && same_key(t, source->source->rows[i], row))
+				return true;
 	return false;
 }
 
@@ -513,12 +586,14 @@ static struct cell
 unused_unique(struct history *h, const struct world_table *t, uint64_t *random, const struct cell *but)
 {
 	struct cell cell = number_cell(h, t, history_below(random, 8));
+	const struct world_table *source;
 
 	if (history_chance(random, 20))
 		return (struct cell){0};
-	for (unsigned i = 0; t->unique && i < t->source->row_count; i++)
-		if (t->source->rows[i] != but && minisql_same(t->source->rows[i][UNIQUE], cell))
-			return (struct cell){0};
+	for (unsigned next = 0; t->unique && (source = next_source(h, t, &next));)
+		for (unsigned i = 0; i < source->source->row_count; i++)
+			if (source->source->rows[i] != but && minisql_same(source->source->rows[i][UNIQUE], cell))
+				return (struct cell){0};
 	return cell;
 }
 
@@ -558,7 +633,7 @@ random_row(struct history *h, const struct world_table *t, uint64_t *random)
 		return copy_of_row(h, t->source->rows[history_below(random, t->source->row_count)]);
 	draw_key(h, t, row, random);
 	draw_rest(h, t, row, 100, random, NULL);
-	return is_taken(t, row, NULL) ? NULL : row;
+	return is_taken(h, t, row, NULL) ? NULL : row;
 }
 
 static bool
@@ -580,7 +655,7 @@ random_update(struct history *h, struct world_table *t, unsigned at, uint64_t *r
 	if (!t->composite && t->keyed)
 		row[PAIR] = old[PAIR];
 	draw_rest(h, t, row, 30, random, old);
-	return is_taken(t, row, old) || update(h, t, at, row, random);
+	return is_taken(h, t, row, old) || update(h, t, at, row, random);
 }
 
 /* a → elsewhere, b → a's, a → b's: of the key, or of the unique column. */
@@ -599,7 +674,7 @@ random_swap(struct history *h, struct world_table *t, unsigned at, uint64_t *ran
 	away[column] = column == UNIQUE ? (struct cell){0} : number_cell(h, t, 100);
 	a[column] = b[column];
 	b[column] = kept;
-	if (is_taken(t, a, t->source->rows[other]) || is_taken(t, b, t->source->rows[at]))
+	if (is_taken(h, t, a, t->source->rows[other]) || is_taken(h, t, b, t->source->rows[at]))
 		return true;
 	return update(h, t, at, away, random) && update(h, t, other, b, random) && update(h, t, at, a, random);
 }
@@ -620,7 +695,7 @@ random_chain(struct history *h, struct world_table *t, unsigned at, uint64_t *ra
 	draw_key(h, t, first, random);
 	if (!t->composite)
 		first[PAIR] = t->source->rows[at][PAIR];
-	return is_taken(t, first, NULL) ||
+	return is_taken(h, t, first, NULL) ||
 		   (update(h, t, at, first, random) && update(h, t, other, second, random));
 }
 
@@ -635,9 +710,74 @@ random_replace(struct history *h, struct world_table *t, unsigned at, uint64_t *
 	return insert(h, t, row);
 }
 
-static bool
-truncate(struct history *h, struct world_table *t)
+/* ---- between the sources of one target */
+
+/* Another one; NULL: there is none. */
+static struct world_table *
+random_partner(struct history *h, const struct world_table *t, uint64_t *random)
 {
+	struct world_table *partner = NULL, *other;
+	unsigned found = 0;
+
+	for (unsigned next = 0; (other = next_source(h, t, &next));)
+		if (other != t && history_below(random, ++found) == 0)
+			partner = other;
+	return partner;
+}
+
+/* A row, and its key, passes from one source to another; within a batch in either order. */
+static bool
+random_pass(struct history *h, struct world_table *t, unsigned at, uint64_t *random)
+{
+	struct world_table *other = random_partner(h, t, random);
+	struct cell *row = copy_of_row(h, t->source->rows[at]);
+	bool at_once =
+		!batch_has_other_shape(h->batch, t->shape) && other && !batch_has_other_shape(h->batch, other->shape);
+
+	if (!other || t->triggers)
+		return true;
+	if (at_once && history_chance(random, 50))
+		return insert(h, other, row) && remove_row(h, t, at);
+	return remove_row(h, t, at) && insert(h, other, row);
+}
+
+static void
+take_key(const struct world_table *t, struct cell *row, const struct cell *from)
+{
+	row[ID] = from[ID];
+	if (t->composite)
+		row[PAIR] = from[PAIR];
+}
+
+/* a → elsewhere, the other source's b → a's, a → b's. */
+static bool
+random_cross(struct history *h, struct world_table *t, unsigned at, uint64_t *random)
+{
+	struct world_table *other = random_partner(h, t, random);
+	struct cell *a, *b, *away;
+	unsigned other_at;
+
+	if (!other || !t->keyed || t->triggers || other->source->row_count == 0)
+		return true;
+	other_at = history_below(random, other->source->row_count);
+	a = copy_of_row(h, t->source->rows[at]);
+	b = copy_of_row(h, other->source->rows[other_at]);
+	away = copy_of_row(h, a);
+	away[ID] = number_cell(h, t, 100);
+	take_key(t, a, other->source->rows[other_at]);
+	take_key(t, b, t->source->rows[at]);
+	return update(h, t, at, away, random) && update(h, other, other_at, b, random) &&
+		   update(h, t, at, a, random);
+}
+
+/* ---- */
+
+static bool
+truncate(struct history *h, struct world_table *t, bool restart)
+{
+	/* Its rows would stay, in the way of other sources' keys. */
+	if (t->shared)
+		return true;
 	show(h, t, "truncate", NULL, NULL);
 	t->source->row_count = 0;
 	if (!(t->operations & OPERATION_TRUNCATE))
@@ -645,7 +785,7 @@ truncate(struct history *h, struct world_table *t)
 	if (!make_way(h, t))
 		return false;
 	t->reference->row_count = 0;
-	batch_truncate(h->batch, t->shape, false);
+	batch_truncate(h->batch, t->shape, restart);
 	return true;
 }
 
@@ -663,7 +803,7 @@ operate(struct history *h, struct world_table *t, uint64_t *random)
 	unsigned at;
 
 	if (what < 2)
-		return truncate(h, t);
+		return truncate(h, t, history_chance(random, 30));
 	if (what < 4)
 		return redescribe(h, t);
 	if (what < 30 || t->source->row_count == 0 || t->inserts_only)
@@ -679,6 +819,10 @@ operate(struct history *h, struct world_table *t, uint64_t *random)
 		return random_chain(h, t, at, random);
 	if (what < 87)
 		return random_replace(h, t, at, random);
+	if (what < 90)
+		return random_pass(h, t, at, random);
+	if (what < 93)
+		return random_cross(h, t, at, random);
 	return remove_row(h, t, at);
 }
 
@@ -719,6 +863,7 @@ history_start(struct history *h)
 	unsigned choice;
 
 	arena_init(&h->arena, 65536);
+	stagings_init(&h->stagings);
 	h->source.arena = h->target.arena = &h->arena;
 	h->batch = batch_create();
 	buffer_init(&h->frame, HISTORY_FRAME_LIMIT, NULL, NULL);
@@ -736,8 +881,13 @@ history_start(struct history *h)
 	if (!start_stream(h))
 		return false;
 	for (unsigned i = 0; i < h->table_count; i++) {
+		const struct world_table *before = i > 0 ? &h->tables[i - 1] : NULL;
+		bool shares = before && before->shared;
+		bool shared = shares || (i + 1 < h->table_count && history_chance(&random, 30));
+
 		h->tables[i].number = i;
-		make_world_table(h, &h->tables[i], &random);
+		make_world_table(h, &h->tables[i], shares ? before->shares ? before->shares : before : NULL, shared,
+						 &random);
 		copy_initially(h, &h->tables[i], &random);
 		if (!describe(h, &h->tables[i]))
 			return false;
@@ -749,6 +899,7 @@ void
 history_finish(struct history *h)
 {
 	batch_destroy(h->batch);
+	stagings_fini(&h->stagings);
 	for (unsigned i = 0; i < h->shape_count; i++)
 		shape_fini(&h->shapes[i]);
 	change_decoder_fini(&h->decoder);

@@ -12,8 +12,7 @@
 
 #include <stdio.h>
 
-#include "merge/batch.h"
-#include "merge/merge_plan.h"
+#include "merge/batch_order.h"
 #include "minisql.h"
 #include "sketch.h"
 
@@ -30,8 +29,10 @@ enum { ID, PAIR, UNIQUE, BIG, HUGE, COMPUTED, NOTE, SOURCE_COLUMNS };
 
 struct world_table {
 	unsigned number;
-	char name[32];
-	char identity; /* at the source */
+	char name[32];					  /* at the source */
+	const struct world_table *shares; /* the target of this table, made before; NULL: it has one of its own */
+	bool shared;					  /* its target has several sources */
+	char identity;					  /* at the source */
 	bool keyed;
 	bool composite;
 	bool unique;
@@ -67,7 +68,7 @@ struct history {
 	struct dialect own_dialect;	   /* that one, with a number of few rows of the seed's choice */
 	struct batch *batch;
 	struct shape shapes[HISTORY_SHAPES];
-	struct staging stagings[HISTORY_SHAPES];
+	struct stagings stagings;
 	unsigned shape_count;
 	bool in_transaction; /* at the server */
 	struct change_decoder decoder;

@@ -487,10 +487,12 @@ run_truncate(struct parser *p)
 {
 	struct minisql_table *table;
 
-	if (!read_table(p, &table))
-		return false;
-	table->row_count = 0;
-	return at_end(p);
+	do {
+		if (!read_table(p, &table))
+			return false;
+		table->row_count = 0;
+	} while (accept(p, ","));
+	return (!accept(p, "RESTART") || expect(p, "IDENTITY")) && at_end(p);
 }
 
 static bool

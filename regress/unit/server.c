@@ -282,8 +282,8 @@ put_rows(struct buffer *data, const struct minisql_table *table, bool text)
 	copy_put_end(data, text);
 }
 
-bool
-server_truncate(struct server *server, const struct world_table *t)
+static bool
+truncate(struct server *server, const struct world_table *t)
 {
 	struct buffer sql;
 
@@ -301,7 +301,7 @@ server_fill(struct server *server, struct history *h, const struct world_table *
 	bool ok;
 
 	(void) h;
-	if (!server_truncate(server, t))
+	if (!truncate(server, t))
 		return false;
 	buffer_init(&sql, SQL_LIMIT, NULL, NULL);
 	buffer_init(&data, SQL_LIMIT, NULL, NULL);
@@ -334,6 +334,8 @@ server_create(struct server *server, struct history *h)
 	for (unsigned i = 0; i < h->table_count; i++) {
 		const struct world_table *t = &h->tables[i];
 
+		if (t->shares)
+			continue;
 		if (!create_table(server, t) ||
 			(t->sketch.table.target.partitioned && !server->dialect->has_segments &&
 			 !create_partitions(server, t)) ||

@@ -19,7 +19,6 @@ bool server_create(struct server *server, struct history *h);
 /* One step of a plan; `copied` is what a COPY brings. */
 bool server_execute(struct server *server, const struct merge_step *step, struct bytes copied,
 					int64_t *affected);
-bool server_truncate(struct server *server, const struct world_table *t);
 bool server_begin(struct server *server);
 bool server_commit(struct server *server);
 /* The table's rows, in a table of the history's arena. */

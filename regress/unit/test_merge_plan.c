@@ -54,8 +54,9 @@ check_plan_with(struct feed *f, const struct dialect *dialect, struct staging *s
 
 	buffer_init(&out, (size_t) 1 << 20, NULL, NULL);
 	assert_true(merge_plan_build(&plan, &f->net, dialect, staging, &f->arena, &f->err));
-	for (struct merge_step *step = plan.first; step; step = step->next)
-		put_step(&out, step);
+	for (unsigned phase = 0; phase < MERGE_PHASES; phase++)
+		for (struct merge_step *step = plan.phases[phase].first; step; step = step->next)
+			put_step(&out, step);
 	buffer_put_u8(&out, '\0');
 	assert_string_equal((const char *) out.data, expected);
 	buffer_fini(&out);
@@ -211,19 +212,21 @@ static void
 check_inserted(bool text, const void *id, size_t id_bytes)
 {
 	struct staging staging = {0};
+	const struct merge_step *step;
 	struct merge_plan plan;
 	struct feed f;
 
 	open_orders(&f, text);
 	assert_true(feed_insert(&f, ROW("7", NULL, "body")));
 	assert_true(merge_plan_build(&plan, &f.net, &dialect_postgresql, &staging, &f.arena, &f.err));
-	assert_int_equal(plan.first->param_count, 3);
-	assert_int_equal(plan.first->params[0].binary, !text);
-	assert_memory_equal(plan.first->params[0].data, id, id_bytes);
-	assert_null(plan.first->params[1].data);
+	step = plan.phases[MERGE_INSERT].first;
+	assert_int_equal(step->param_count, 3);
+	assert_int_equal(step->params[0].binary, !text);
+	assert_memory_equal(step->params[0].data, id, id_bytes);
+	assert_null(step->params[1].data);
 	/* A text ends where its string ends. */
-	assert_memory_equal(plan.first->params[2].data, "body", text ? 5 : 4);
-	assert_true(text || plan.first->params[2].len == 4);
+	assert_memory_equal(step->params[2].data, "body", text ? 5 : 4);
+	assert_true(text || step->params[2].len == 4);
 	feed_close(&f);
 }
 
@@ -460,11 +463,13 @@ only_param(struct feed *f)
 {
 	struct dialect bulk = in_bulk(&dialect_postgresql);
 	struct staging staging = {0};
+	const struct merge_step *step;
 	struct merge_plan plan;
 
 	assert_true(merge_plan_build(&plan, &f->net, &bulk, &staging, &f->arena, &f->err));
-	assert_int_equal(plan.first->kind, MERGE_PREPARED);
-	return plan.first->params[0];
+	step = plan.phases[MERGE_DELETE].first;
+	assert_int_equal(step->kind, MERGE_PREPARED);
+	return step->params[0];
 }
 
 static void
@@ -680,12 +685,12 @@ test_many_sets_of_missing_columns(void **state)
 									i & 4 ? UNCHANGED : "x", i & 8 ? UNCHANGED : "x")));
 	}
 	assert_true(merge_plan_build(&plan, &f.net, &dialect_postgresql, &staging, &f.arena, &f.err));
-	for (struct merge_step *step = plan.first; step; step = step->next) {
+	for (struct merge_step *step = plan.phases[MERGE_UPDATE].first; step; step = step->next) {
 		steps++;
 		rows += step->expected_rows > 0 ? step->expected_rows : 0;
 		last = step;
 	}
-	assert_int_equal(steps, 2 + 3);
+	assert_int_equal(steps, 3);
 	assert_int_equal(rows, 15);
 	assert_string_equal(last->sql, "UPDATE \"public\".\"orders\" AS t SET"
 								   " \"a\" = CASE WHEN get_bit(s.u, 1) = 1 THEN t.\"a\" ELSE s.c2 END,"

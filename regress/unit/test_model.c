@@ -1,7 +1,7 @@
 /*
- * Random histories: the net change of each batch, merged into a table of
- * minisql by the statements of its plan, must leave what the raw changes leave
- * when they are applied one after another.
+ * Random histories: the net changes of each batch, merged into tables of
+ * minisql by the statements of its plans in the order of batch_order, must leave
+ * what the raw changes leave when they are applied one after another.
  *
  * A history is a seed and a set of steps; each step draws from its own random
  * numbers, so that a history that fails can be shortened by leaving steps out.
@@ -69,45 +69,22 @@ run_step(struct history *h, struct merge_step *step)
 }
 
 static bool
-merge(struct history *h, const struct net_change *net)
-{
-	struct merge_plan plan;
-	struct error err = {0};
-
-	if (!merge_plan_build(&plan, net, h->dialect, &h->stagings[net->shape->number - 1], &h->batch->arena,
-						  &err))
-		return history_fail(h, "planning", err.message);
-	for (struct merge_step *step = plan.first; step; step = step->next)
-		if (!run_step(h, step))
-			return false;
-	return true;
-}
-
-static bool
-truncate_target(struct history *h, const struct shape *shape)
-{
-	for (unsigned i = 0; i < h->table_count; i++) {
-		if (shape->table != &h->tables[i].sketch.table)
-			continue;
-		h->tables[i].target->row_count = 0;
-		if (h->server && !server_truncate(h->server, &h->tables[i]))
-			return history_fail(h, "server", server_problem(h->server));
-	}
-	return true;
-}
-
-static bool
 apply(struct history *h)
 {
+	struct batch_order order;
+	struct merge_step *step;
+	struct error err = {0};
+
 	if (h->server && !h->in_transaction && !server_begin(h->server))
 		return history_fail(h, "server", server_problem(h->server));
 	h->in_transaction = true;
-	for (unsigned i = 0; i < h->batch->net_count; i++)
-		if (h->batch->nets[i]->truncated && !truncate_target(h, h->batch->nets[i]->shape))
+	batch_order_init(&order, h->batch, h->dialect, &h->stagings);
+	do {
+		if (!batch_order_next(&order, &step, &err))
+			return history_fail(h, "planning", err.message);
+		if (step && !run_step(h, step))
 			return false;
-	for (unsigned i = 0; i < h->batch->net_count; i++)
-		if (!merge(h, h->batch->nets[i]))
-			return false;
+	} while (step);
 	batch_reset(h->batch);
 	return true;
 }
@@ -116,8 +93,7 @@ static bool
 commit(struct history *h)
 {
 	h->in_transaction = false;
-	for (unsigned i = 0; i < HISTORY_SHAPES; i++)
-		staging_committed(&h->stagings[i]);
+	stagings_committed(&h->stagings);
 	for (struct minisql_table *table = h->target.tables; table; table = table->next)
 		if (strncmp(table->name, "pg_temp.", 8) == 0)
 			table->row_count = 0;

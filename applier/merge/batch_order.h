@@ -1,0 +1,38 @@
+/*
+ * The order in which a batch reaches the destination, over all of its tables:
+ *
+ *	truncates ──► looks ──► deletes ──► updates ──► inserts
+ *
+ * A look finds out, before anything of the batch is gone, what only the target
+ * knows (merge_plan.h).  Since every delete goes before every update and insert,
+ * a key, or a value of another unique constraint, may pass from one row to
+ * another and from one source of a shared target to another.
+ *
+ * Whoever applies a batch asks for one step after the other and executes them
+ * in turn, in one transaction of the destination.  Everything of the steps
+ * lives in the batch's arena.
+ */
+#ifndef SLUICE_BATCH_ORDER_H
+#define SLUICE_BATCH_ORDER_H
+
+#include "batch.h"
+#include "merge_plan.h"
+#include "stagings.h"
+
+struct batch_order {
+	struct batch *batch;
+	const struct dialect *dialect;
+	struct stagings *stagings;
+	struct merge_plan *plans; /* of the batch's nets */
+	struct merge_step *next;  /* of the net and phase that were entered last; NULL: none is left */
+	enum merge_phase phase;
+	unsigned net; /* the next one of this phase */
+};
+
+/* The batch, the dialect and the stagings must outlive it. */
+void batch_order_init(struct batch_order *order, struct batch *batch, const struct dialect *dialect,
+					  struct stagings *stagings);
+/* The next step, NULL behind the last one.  False when a table's changes cannot be planned. */
+MUST_CHECK bool batch_order_next(struct batch_order *order, struct merge_step **step, struct error *err);
+
+#endif
