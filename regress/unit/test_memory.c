@@ -315,8 +315,9 @@ write_merge_plan(void)
 	allowed = saved;
 	if (!merge_plan_build(&plan, &f.net, dialect_by_name("postgresql"), &staging, &f.arena, &f.err))
 		_exit(98);
-	for (struct merge_step *step = plan.first; step; step = step->next)
-		write_out(step->sql);
+	for (unsigned phase = 0; phase < MERGE_PHASES; phase++)
+		for (struct merge_step *step = plan.phases[phase].first; step; step = step->next)
+			write_out(step->sql);
 	feed_close(&f);
 }
 
