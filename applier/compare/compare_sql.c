@@ -347,7 +347,7 @@ put_from(struct buffer *sql, const struct compare_plan *plan, enum compare_from 
 		sql_qualified(sql, table->source.schema, table->source.name);
 		break;
 	case COMPARE_TARGET:
-		sql_qualified(sql, table->target_schema, table->target_name);
+		mapping_put_target_rows(sql, table);
 		break;
 	case COMPARE_IMAGES:
 		put_images(sql, plan);

@@ -338,7 +338,7 @@ clear_target(struct copy_job *job)
 
 	sql_init(&sql);
 	buffer_printf(&sql, "TRUNCATE ");
-	sql_qualified(&sql, job->work->table->target_schema, job->work->table->target_name);
+	mapping_put_target_rows(&sql, job->work->table);
 	ask(job, job->pipe.destination, &sql, on_step);
 }
 

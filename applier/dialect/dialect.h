@@ -11,9 +11,10 @@
 
 /* SQL expressions over pg_class c, pg_attribute a and pg_index i. */
 struct dialect_catalog {
-	const char *kind;		 /* struct target_table's kind */
-	const char *partitioned; /* boolean: the root of a partitioned table */
-	const char *storage;	 /* 'h', 'a' row-oriented or 'c' column-oriented append-optimized */
+	const char *kind; /* struct target_table's kind */
+	const char
+		*partitioned;	 /* boolean: a partitioned table, or a partition of one that has partitions itself */
+	const char *storage; /* 'h', 'a' row-oriented or 'c' column-oriented append-optimized */
 	const char *generated;	 /* boolean */
 	const char *identity;	 /* 'a', 'd' or '' */
 	const char *key_columns; /* how many of indkey are the key */

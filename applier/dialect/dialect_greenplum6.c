@@ -30,7 +30,9 @@ const struct dialect dialect_greenplum6 = {
 		{
 			.kind = "CASE c.relstorage WHEN 'x' THEN 'f' ELSE c.relkind END",
 			.partitioned =
-				"EXISTS (SELECT 1 FROM pg_partition q WHERE q.parrelid = c.oid AND NOT q.paristemplate)",
+				"EXISTS (SELECT 1 FROM pg_partition q WHERE q.parrelid = c.oid AND NOT q.paristemplate)"
+				" OR EXISTS (SELECT 1 FROM pg_partition_rule q JOIN pg_inherits h ON h.inhparent ="
+				" q.parchildrelid WHERE q.parchildrelid = c.oid)",
 			.storage = "c.relstorage",
 			.distribution = DIALECT_GREENPLUM_DISTRIBUTION,
 			.generated = "false",

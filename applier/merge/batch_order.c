@@ -1,6 +1,7 @@
 #include "batch_order.h"
 
 #include "base/sql.h"
+#include "tables/mapping.h"
 
 /* ---- TRUNCATE */
 
@@ -38,8 +39,7 @@ truncate(struct batch *batch, bool restart)
 		if (!is_truncated(batch->nets[i], restart))
 			continue;
 		buffer_printf(&sql, written++ ? ", " : "TRUNCATE ");
-		sql_qualified(&sql, batch->nets[i]->shape->table->target_schema,
-					  batch->nets[i]->shape->table->target_name);
+		mapping_put_target_rows(&sql, batch->nets[i]->shape->table);
 	}
 	buffer_printf(&sql, restart ? " RESTART IDENTITY" : "");
 	step = arena_alloc_zero(&batch->arena, sizeof *step);

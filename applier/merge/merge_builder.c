@@ -1,5 +1,7 @@
 #include "merge_builder.h"
 
+#include "tables/mapping.h"
+
 /* ---- steps */
 
 struct merge_step *
@@ -40,6 +42,12 @@ void
 merge_builder_target(struct merge_builder *b)
 {
 	sql_qualified(&b->sql, b->shape->table->target_schema, b->shape->table->target_name);
+}
+
+void
+merge_builder_target_rows(struct merge_builder *b)
+{
+	mapping_put_target_rows(&b->sql, b->shape->table);
 }
 
 void

@@ -60,8 +60,9 @@ put_separator(struct merge_builder *b, const char *separator, bool *first)
 	*first = false;
 }
 
-/* The target's name, and a staging table's: "keys", "rows" or "counts". */
+/* The target's name, for COPY and INSERT; its rows', for the rest; and a staging table's: "keys", "rows" or "counts". */
 void merge_builder_target(struct merge_builder *b);
+void merge_builder_target_rows(struct merge_builder *b);
 void merge_builder_staging(struct merge_builder *b, const char *what);
 /* t."id" */
 void merge_builder_column(struct merge_builder *b, const char *alias, const struct target_column *column);

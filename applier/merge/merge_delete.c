@@ -95,7 +95,7 @@ delete_by_arrays(struct merge_builder *b)
 	char name[48];
 
 	put(b, "DELETE FROM ");
-	merge_builder_target(b);
+	merge_builder_target_rows(b);
 	put(b, " AS t USING unnest(");
 	for (unsigned i = 0; i < b->shape->key_count; i++) {
 		put_separator(b, ", ", &first);
@@ -128,7 +128,7 @@ delete_by_staging(struct merge_builder *b)
 	merge_builder_copy(b, COPY_KEYS);
 	merge_staging_analyze(b, "keys");
 	put(b, "DELETE FROM ");
-	merge_builder_target(b);
+	merge_builder_target_rows(b);
 	put(b, " AS t USING ");
 	merge_builder_staging(b, "keys");
 	put(b, " AS s WHERE ");
@@ -191,11 +191,11 @@ static void
 put_counted_delete(struct merge_builder *b)
 {
 	put(b, "DELETE FROM ");
-	merge_builder_target(b);
+	merge_builder_target_rows(b);
 	put(b, " AS t USING (SELECT d.n, row_number() OVER (PARTITION BY d.image) AS number");
 	put_row_addresses(b, ", ", "AS ");
 	put(b, " FROM ");
-	merge_builder_target(b);
+	merge_builder_target_rows(b);
 	put(b, " AS t JOIN (SELECT ");
 	put_row_image(b, "s", true);
 	put(b, " AS image, sum(s.n)::int8 AS n FROM ");

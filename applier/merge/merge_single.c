@@ -53,7 +53,7 @@ static void
 put_delete(struct merge_builder *b)
 {
 	put(b, "DELETE FROM ");
-	merge_builder_target(b);
+	merge_builder_target_rows(b);
 	put(b, " AS t WHERE ");
 	merge_builder_match(b, NULL);
 }

@@ -69,7 +69,7 @@ merge_update_patch(struct merge_builder *b, unsigned number)
 	const struct merge_group *group = &b->groups[number];
 
 	put(b, "UPDATE ");
-	merge_builder_target(b);
+	merge_builder_target_rows(b);
 	put(b, " AS t SET ");
 	if (!put_patch_list(b, group)) {
 		buffer_reset(&b->sql);
@@ -112,7 +112,7 @@ merge_update_fill(struct merge_builder *b, unsigned number)
 		put(b, "found = true");
 	}
 	put(b, " FROM ");
-	merge_builder_target(b);
+	merge_builder_target_rows(b);
 	put(b, " AS t");
 	put_group_condition(b, number);
 	expect_group(b, merge_builder_step(b, MERGE_STATEMENT), group);

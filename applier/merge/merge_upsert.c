@@ -14,7 +14,7 @@ mark_found(struct merge_builder *b)
 	put(b, "UPDATE ");
 	merge_builder_staging(b, "rows");
 	put(b, " AS s SET found = true FROM ");
-	merge_builder_target(b);
+	merge_builder_target_rows(b);
 	put(b, " AS t WHERE ");
 	merge_builder_match(b, "s");
 	merge_builder_step(b, MERGE_STATEMENT);

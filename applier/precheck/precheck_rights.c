@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "precheck_item.h"
+#include "tables/mapping.h"
 
 /* Each is a subquery of its own; more of them make plans that take long to think out. */
 #define TABLES_PER_QUERY 50
@@ -117,12 +118,20 @@ check_triggers(struct precheck_context *c, struct error *err)
 		return false;
 	off = strcmp(result_text(res, 0, 0), "replica") == 0;
 	result_free(res);
-	for (unsigned i = 0; !off && i < c->catalog->count; i++)
-		if (c->catalog->tables[i].target.has_triggers)
+	for (unsigned i = 0; i < c->catalog->count; i++) {
+		const struct table *table = &c->catalog->tables[i];
+
+		if (!off && table->target.has_triggers)
 			precheck_add(
-				c, CHECK_WARNING, "triggers", precheck_target_name(c, &c->catalog->tables[i]),
+				c, CHECK_WARNING, "triggers", precheck_target_name(c, table),
 				"it has triggers or foreign keys, which this user may not switch off: they act on what"
 				" is applied");
+		if (table->target.rules)
+			precheck_add(c, CHECK_WARNING, "triggers", precheck_target_name(c, table),
+						 "it has rules, which rewrite what is applied: %s; where one keeps a row from being"
+						 " changed, the run stops: DROP RULE, or ALTER TABLE %s DISABLE RULE",
+						 table->target.rules, precheck_target_name(c, table));
+	}
 	return true;
 }
 
@@ -176,7 +185,7 @@ ask_filled(struct precheck_context *c, const unsigned *numbers, unsigned count, 
 		const struct table *table = &c->catalog->tables[numbers[i]];
 
 		buffer_printf(&sql, "%sSELECT %u WHERE EXISTS (SELECT 1 FROM ", i ? "\nUNION ALL " : "", numbers[i]);
-		sql_qualified(&sql, table->target_schema, table->target_name);
+		mapping_put_target_rows(&sql, table);
 		buffer_put_u8(&sql, ')');
 	}
 	buffer_put_u8(&sql, '\0');

@@ -379,6 +379,21 @@ is_copied_anew(const struct table *table)
 	return table->defined && (table->state == TABLE_WAITING || table->state == TABLE_COPYING);
 }
 
+/* Rows of tables that inherit from the target are not the source's. */
+static void
+check_children(struct precheck_context *c, const struct table *table)
+{
+	if (!table->target.has_children)
+		return;
+	if (table->target.routes_rows)
+		precheck_add(c, CHECK_FAILED, "target", precheck_target_name(c, table),
+					 "a trigger puts its rows into tables that inherit from it, where they would not be found"
+					 " again: make it a partitioned table, or drop the trigger");
+	else
+		precheck_add(c, CHECK_WARNING, "target", precheck_target_name(c, table),
+					 "other tables inherit from it: their rows are left alone, and not compared");
+}
+
 static void
 check_existing_target(struct precheck_context *c, const struct table *table)
 {
@@ -387,6 +402,7 @@ check_existing_target(struct precheck_context *c, const struct table *table)
 					 "something of that name exists, but it is not a table that can be written");
 		return;
 	}
+	check_children(c, table);
 	if (!is_copied_anew(table))
 		check_missing_columns(c, table);
 	check_unfed_columns(c, table);

@@ -12,6 +12,7 @@
 #include "servers/source.h"
 #include "servers/target.h"
 #include "state/state_tables.h"
+#include "tables/mapping.h"
 #include "tables/schema_change.h"
 #include "tables/table_definition.h"
 
@@ -227,7 +228,7 @@ put_reconciliation(struct buffer *sql, const struct config *config, const struct
 	buffer_printf(sql, "BEGIN;\n");
 	if (change->verdict == SCHEMA_ALTER) {
 		buffer_printf(sql, "TRUNCATE ");
-		sql_qualified(sql, table->target_schema, table->target_name);
+		mapping_put_target_rows(sql, table);
 		buffer_printf(sql, ";\n%s", (const char *) change->sql.data);
 	}
 	state_tables_put_definition(sql, config->task, after, table->defined);

@@ -75,6 +75,16 @@ put_triggers(struct buffer *sql, const struct dialect *dialect)
 						   " UNION ALL SELECT f.confrelid FROM pg_constraint f WHERE f.contype = 'f')");
 }
 
+/* Row (1), before (2) and insert (4): TRIGGER_TYPE_… of catalog/pg_trigger.h. */
+static const char routes_rows[] = "EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT"
+								  " g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 7 = 7)";
+
+/* Names of the rules that apply to this session. */
+static const char rules[] =
+	"(SELECT string_agg(quote_ident(w.rulename), ', ' ORDER BY w.rulename) FROM pg_rewrite w"
+	" WHERE w.ev_class = c.oid AND w.ev_type IN ('2', '3', '4') AND (w.ev_enabled = 'A' OR w.ev_enabled ="
+	" CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END))";
+
 static void
 put_tables_query(struct buffer *sql, const struct dialect *dialect)
 {
@@ -83,6 +93,9 @@ put_tables_query(struct buffer *sql, const struct dialect *dialect)
 	buffer_printf(sql, "SELECT w.i - 1, c.oid, %s, %s, %s, ", catalog->kind, catalog->partitioned,
 				  catalog->storage);
 	put_triggers(sql, dialect);
+	buffer_printf(sql,
+				  ", EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhparent = c.oid) AND NOT (%s), %s, %s",
+				  catalog->partitioned, routes_rows, rules);
 	buffer_printf(sql, " FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w (s, n, i)"
 					   " JOIN pg_namespace s ON s.nspname = w.s::name"
 					   " JOIN pg_class c ON c.relnamespace = s.oid AND c.relname = w.n::name");
@@ -101,6 +114,9 @@ read_tables(struct catalog *catalog, struct describe *describe, const struct res
 			.partitioned = result_bool(res, row, 3),
 			.storage = storage_of(result_text(res, row, 4)[0]),
 			.has_triggers = result_bool(res, row, 5),
+			.has_children = result_bool(res, row, 6),
+			.routes_rows = result_bool(res, row, 7),
+			.rules = result_is_null(res, row, 8) ? NULL : catalog_strdup(result_text(res, row, 8)),
 		};
 		describe_add(describe, table->target.oid, table);
 	}
@@ -603,7 +619,7 @@ target_has_rows(struct connection *destination, const struct table *table, bool 
 
 	memory_buffer_init(&sql);
 	buffer_printf(&sql, "SELECT 1 FROM ");
-	sql_qualified(&sql, table->target_schema, table->target_name);
+	mapping_put_target_rows(&sql, table);
 	buffer_printf(&sql, " LIMIT 1");
 	ok = connection_execute(destination, sql_text(&sql), NULL, 0, &res, err);
 	buffer_fini(&sql);

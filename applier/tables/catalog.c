@@ -75,6 +75,7 @@ target_table_free(struct target_table *target)
 		free(column->equality);
 	}
 	free(target->columns);
+	free(target->rules);
 	*target = (struct target_table){0};
 }
 

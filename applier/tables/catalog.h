@@ -95,6 +95,9 @@ struct target_table {
 	bool has_secondary_unique; /* a unique or exclusion index beyond the one on the match key */
 	bool has_match_unique;	   /* a unique index, or the primary key, is one over the match key */
 	bool has_triggers;		   /* user triggers or foreign keys, either direction */
+	bool has_children;		   /* tables inherit from it, and it is not partitioned */
+	bool routes_rows;		   /* a trigger sees each row before it is inserted, and may put it elsewhere */
+	char *rules;			   /* the names of those that rewrite what this session does; NULL: none */
 	struct target_column *columns;
 	unsigned column_count;
 };

@@ -82,6 +82,13 @@ mapping_where(const struct table *table)
 	return table->override ? table->override->where : NULL;
 }
 
+void
+mapping_put_target_rows(struct buffer *sql, const struct table *table)
+{
+	buffer_printf(sql, table->target.partitioned ? "" : "ONLY ");
+	sql_qualified(sql, table->target_schema, table->target_name);
+}
+
 /* ---- all of it in words */
 
 static int

@@ -9,6 +9,7 @@
 #ifndef SLUICE_MAPPING_H
 #define SLUICE_MAPPING_H
 
+#include "buffer.h"
 #include "catalog.h"
 
 /* Whether the column travels: `columns` names it, or there is no such list. */
@@ -31,6 +32,13 @@ const struct source_column *mapping_find_source(const struct table *table, const
 
 /* The condition that selects the table's rows; NULL: all. */
 const char *mapping_where(const struct table *table);
+
+/*
+ * The target's name for a statement on the rows that it holds (SELECT, UPDATE, DELETE, TRUNCATE): with ONLY, since
+ * rows of tables that inherit from it are not the source's; without it where the target is partitioned and its rows
+ * are its partitions'.  COPY and INSERT name the table alone.
+ */
+void mapping_put_target_rows(struct buffer *sql, const struct table *table);
 
 /* What the configuration selects of the table, in words: columns, names, condition; "all" without any.  The caller
  * frees it. */

@@ -275,6 +275,7 @@ read_table(struct parser *p, struct minisql_table **table)
 {
 	char name[NAME_BYTES];
 
+	(void) accept(p, "ONLY");
 	if (!read_table_name(p, name))
 		return false;
 	*table = minisql_find(p->db, name);

@@ -149,12 +149,12 @@ test_few_keys(void **state)
 	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a", "b")));
 	assert_true(feed_delete(&f, CHANGE_OLD_KEY, ROW("2", NULL, NULL)));
 	check_plan(&f, &dialect_postgresql,
-			   "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+			   "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 			   " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n" COPY_ORDERS " WITH BINARY\n");
 }
 
 #define DELETE_ORDER                                                                                         \
-	"sluice_delete_one_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t WHERE t.\"id\" = "            \
+	"sluice_delete_one_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t WHERE t.\"id\" = "       \
 	"$1::integer\n"
 #define INSERT_ORDER                                                                                         \
 	"sluice_insert_one_1, 3 parameters: INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\")"      \
@@ -185,7 +185,7 @@ test_one_by_one(void **state)
 	open_orders(&f, true);
 	delete_some(&f, dialect_greenplum6.few_rows + 1);
 	check_small_plan(&f, &dialect_greenplum6,
-					 "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+					 "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 					 " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n");
 }
 
@@ -200,7 +200,7 @@ test_one_by_one_needs_an_index(void **state)
 	f.sketch.target[0].key_position = 0;
 	delete_some(&f, 2);
 	check_small_plan(&f, &dialect_postgresql,
-					 "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+					 "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 					 " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n");
 	open_orders(&f, true);
 	f.sketch.target[0].key_position = 0;
@@ -249,7 +249,7 @@ test_many_keys(void **state)
 	check_plan(&f, &dialect_postgresql,
 			   "CREATE TEMP TABLE sluice_keys_1 (k1 integer) ON COMMIT DELETE ROWS\n"
 			   "COPY pg_temp.sluice_keys_1 FROM STDIN WITH BINARY\n"
-			   "DELETE FROM \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s"
+			   "DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s"
 			   " WHERE t.\"id\" = s.k1\n" COPY_ORDERS " WITH BINARY\n");
 }
 
@@ -262,12 +262,13 @@ test_many_keys_on_greenplum(void **state)
 	open_orders(&f, true);
 	f.sketch.table.target.storage = TARGET_AO_COLUMN;
 	update_many(&f);
-	check_plan(&f, &dialect_greenplum7,
-			   "CREATE TEMP TABLE sluice_keys_1 (k1 integer) ON COMMIT DELETE ROWS DISTRIBUTED BY (\"k1\")\n"
-			   "COPY pg_temp.sluice_keys_1 FROM STDIN\n"
-			   "ANALYZE pg_temp.sluice_keys_1\n"
-			   "DELETE FROM \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s WHERE t.\"id\" = "
-			   "s.k1\n" COPY_ORDERS "\n");
+	check_plan(
+		&f, &dialect_greenplum7,
+		"CREATE TEMP TABLE sluice_keys_1 (k1 integer) ON COMMIT DELETE ROWS DISTRIBUTED BY (\"k1\")\n"
+		"COPY pg_temp.sluice_keys_1 FROM STDIN\n"
+		"ANALYZE pg_temp.sluice_keys_1\n"
+		"DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s WHERE t.\"id\" = "
+		"s.k1\n" COPY_ORDERS "\n");
 }
 
 static void
@@ -287,7 +288,7 @@ test_distribution_outside_the_key(void **state)
 	check_plan(&f, &dialect_greenplum6,
 			   "CREATE TEMP TABLE sluice_keys_1 (k1 integer) ON COMMIT DELETE ROWS DISTRIBUTED RANDOMLY\n"
 			   "COPY pg_temp.sluice_keys_1 FROM STDIN\n"
-			   "DELETE FROM \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s"
+			   "DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s"
 			   " WHERE t.\"id\" = s.k1\n" COPY_ORDERS "\n");
 }
 
@@ -310,14 +311,14 @@ test_rows_that_the_target_may_lack(void **state)
 			   "CREATE TEMP TABLE sluice_rows_1 (k1 integer, g int8, u bytea, c1 integer, c2 text, c3 text,"
 			   " x1 numeric(10,2), found boolean) ON COMMIT DELETE ROWS\n"
 			   "COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
-			   "UPDATE pg_temp.sluice_rows_1 AS s SET found = true FROM \"public\".\"orders\" AS t"
+			   "UPDATE pg_temp.sluice_rows_1 AS s SET found = true FROM ONLY \"public\".\"orders\" AS t"
 			   " WHERE t.\"id\" = s.k1\n"
 			   "SELECT 1 FROM pg_temp.sluice_rows_1 AS s WHERE s.found IS NULL AND s.g IN (1) -> 0\n"
-			   "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+			   "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 			   " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n"
-			   "UPDATE \"public\".\"orders\" AS t SET \"note\" = s.c2, \"body\" = s.c3"
+			   "UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = s.c2, \"body\" = s.c3"
 			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.g = 0 AND t.\"id\" = s.k1\n"
-			   "UPDATE \"public\".\"orders\" AS t SET \"note\" = s.c2"
+			   "UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = s.c2"
 			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.g = 1 AND t.\"id\" = s.k1\n"
 			   "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3"
 			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.found IS NULL\n");
@@ -329,7 +330,7 @@ static void
 test_staging_is_made_once(void **state)
 {
 	static const char again[] = "COPY pg_temp.sluice_keys_1 FROM STDIN\n"
-								"DELETE FROM \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s"
+								"DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s"
 								" WHERE t.\"id\" = s.k1\n" COPY_ORDERS "\n";
 	struct staging staging = {0};
 	char first[512], round[512];
@@ -366,7 +367,7 @@ test_names_are_quoted(void **state)
 	assert_true(feed_open(&f, false));
 	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a")));
 	check_plan(&f, &dialect_postgresql,
-			   "sluice_delete_1, 2 parameters: DELETE FROM \"d\"\"w\".\"my orders; DROP\" AS t"
+			   "sluice_delete_1, 2 parameters: DELETE FROM ONLY \"d\"\"w\".\"my orders; DROP\" AS t"
 			   " USING unnest($1::integer[], $2::text[]) AS k(k1, k2)"
 			   " WHERE t.\"Order \"\"Id\"\"\" = k.k1 AND t.\"select\" = k.k2\n"
 			   "COPY \"d\"\"w\".\"my orders; DROP\" (\"Order \"\"Id\"\"\", \"select\") FROM STDIN\n");
@@ -397,13 +398,13 @@ test_domains_by_their_base(void **state)
 
 	(void) state;
 	check_key(&type, true,
-			  "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+			  "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 			  " USING unnest($1::\"pg_catalog\".\"varchar\"[]) AS k(k1) WHERE t.\"k\" = k.k1\n");
-	check_key(
-		&type, false,
-		"CREATE TEMP TABLE sluice_keys_1 (k1 \"pg_catalog\".\"varchar\") ON COMMIT DELETE ROWS\n"
-		"COPY pg_temp.sluice_keys_1 FROM STDIN WITH BINARY\n"
-		"DELETE FROM \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s WHERE t.\"k\" = s.k1\n");
+	check_key(&type, false,
+			  "CREATE TEMP TABLE sluice_keys_1 (k1 \"pg_catalog\".\"varchar\") ON COMMIT DELETE ROWS\n"
+			  "COPY pg_temp.sluice_keys_1 FROM STDIN WITH BINARY\n"
+			  "DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s WHERE t.\"k\" = "
+			  "s.k1\n");
 }
 
 static void
@@ -414,13 +415,13 @@ test_enums_travel_as_arrays_of_text(void **state)
 
 	(void) state;
 	check_key(&type, true,
-			  "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+			  "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 			  " USING unnest($1::public.mood[]) AS k(k1) WHERE t.\"k\" = k.k1\n");
-	check_key(
-		&type, false,
-		"CREATE TEMP TABLE sluice_keys_1 (k1 public.mood) ON COMMIT DELETE ROWS\n"
-		"COPY pg_temp.sluice_keys_1 FROM STDIN WITH BINARY\n"
-		"DELETE FROM \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s WHERE t.\"k\" = s.k1\n");
+	check_key(&type, false,
+			  "CREATE TEMP TABLE sluice_keys_1 (k1 public.mood) ON COMMIT DELETE ROWS\n"
+			  "COPY pg_temp.sluice_keys_1 FROM STDIN WITH BINARY\n"
+			  "DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s WHERE t.\"k\" = "
+			  "s.k1\n");
 }
 
 static void
@@ -432,16 +433,16 @@ test_arrays_and_composites_are_not_unnested(void **state)
 		.oid = 99999, .schema = "public", .name = "pair", .formatted = "public.pair", .base_typtype = 'c'};
 
 	(void) state;
-	check_key(
-		&array, true,
-		"CREATE TEMP TABLE sluice_keys_1 (k1 integer[]) ON COMMIT DELETE ROWS\n"
-		"COPY pg_temp.sluice_keys_1 FROM STDIN\n"
-		"DELETE FROM \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s WHERE t.\"k\" = s.k1\n");
-	check_key(
-		&composite, true,
-		"CREATE TEMP TABLE sluice_keys_1 (k1 public.pair) ON COMMIT DELETE ROWS\n"
-		"COPY pg_temp.sluice_keys_1 FROM STDIN\n"
-		"DELETE FROM \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s WHERE t.\"k\" = s.k1\n");
+	check_key(&array, true,
+			  "CREATE TEMP TABLE sluice_keys_1 (k1 integer[]) ON COMMIT DELETE ROWS\n"
+			  "COPY pg_temp.sluice_keys_1 FROM STDIN\n"
+			  "DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s WHERE t.\"k\" = "
+			  "s.k1\n");
+	check_key(&composite, true,
+			  "CREATE TEMP TABLE sluice_keys_1 (k1 public.pair) ON COMMIT DELETE ROWS\n"
+			  "COPY pg_temp.sluice_keys_1 FROM STDIN\n"
+			  "DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s WHERE t.\"k\" = "
+			  "s.k1\n");
 }
 
 static void
@@ -452,7 +453,7 @@ test_the_equality_of_an_extension(void **state)
 
 	(void) state;
 	check_key(&type, true,
-			  "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+			  "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 			  " USING unnest($1::\"Ext\".citext[]) AS k(k1) WHERE t.\"k\" OPERATOR(\"Ext\".=) k.k1\n");
 }
 
@@ -534,11 +535,11 @@ test_patch(void **state)
 	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("4", "a", "b")));
 	check_plan(&f, &dialect_postgresql,
 			   ROWS_STAGING
-			   "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+			   "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 			   " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n"
-			   "UPDATE \"public\".\"orders\" AS t SET \"note\" = s.c2 FROM pg_temp.sluice_rows_1 AS s"
+			   "UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = s.c2 FROM pg_temp.sluice_rows_1 AS s"
 			   " WHERE s.g = 0 AND t.\"id\" = s.k1 -> 2\n"
-			   "UPDATE \"public\".\"orders\" AS t SET \"body\" = s.c3 FROM pg_temp.sluice_rows_1 AS s"
+			   "UPDATE ONLY \"public\".\"orders\" AS t SET \"body\" = s.c3 FROM pg_temp.sluice_rows_1 AS s"
 			   " WHERE s.g = 1 AND t.\"id\" = s.k1 -> 1\n" COPY_ORDERS "\n");
 }
 
@@ -553,11 +554,11 @@ test_fill(void **state)
 	assert_true(feed_update(&f, CHANGE_OLD_KEY, ROW("3", NULL, NULL), ROW("4", UNCHANGED, UNCHANGED)));
 	check_plan(&f, &dialect_postgresql,
 			   ROWS_STAGING
-			   "UPDATE pg_temp.sluice_rows_1 AS s SET c3 = t.\"body\" FROM \"public\".\"orders\" AS t"
+			   "UPDATE pg_temp.sluice_rows_1 AS s SET c3 = t.\"body\" FROM ONLY \"public\".\"orders\" AS t"
 			   " WHERE s.g = 0 AND t.\"id\" = s.k1 -> 1\n"
 			   "UPDATE pg_temp.sluice_rows_1 AS s SET c2 = t.\"note\", c3 = t.\"body\""
-			   " FROM \"public\".\"orders\" AS t WHERE s.g = 1 AND t.\"id\" = s.k1 -> 1\n"
-			   "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+			   " FROM ONLY \"public\".\"orders\" AS t WHERE s.g = 1 AND t.\"id\" = s.k1 -> 1\n"
+			   "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 			   " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n"
 			   "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3"
 			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.g IN (0, 1)\n");
@@ -578,11 +579,11 @@ test_columns_of_the_target(void **state)
 			   "CREATE TEMP TABLE sluice_rows_1 (k1 integer, g int8, u bytea, c1 integer, c2 text, c3 text,"
 			   " x1 numeric(10,2)) ON COMMIT DELETE ROWS DISTRIBUTED BY (\"k1\")\n"
 			   "COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
-			   "UPDATE pg_temp.sluice_rows_1 AS s SET x1 = t.\"extra\" FROM \"public\".\"orders\" AS t"
+			   "UPDATE pg_temp.sluice_rows_1 AS s SET x1 = t.\"extra\" FROM ONLY \"public\".\"orders\" AS t"
 			   " WHERE s.g = 1 AND t.\"id\" = s.k1 -> 1\n"
-			   "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+			   "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 			   " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n"
-			   "UPDATE \"public\".\"orders\" AS t SET \"note\" = s.c2, \"body\" = s.c3 FROM "
+			   "UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = s.c2, \"body\" = s.c3 FROM "
 			   "pg_temp.sluice_rows_1 AS s"
 			   " WHERE s.g = 0 AND t.\"id\" = s.k1 -> 1\n"
 			   "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\", \"extra\") SELECT s.c1, s.c2, "
@@ -601,7 +602,7 @@ test_triggers_and_moved_keys(void **state)
 	assert_true(feed_open(&f, true));
 	assert_true(feed_update(&f, CHANGE_OLD_KEY, ROW("1", NULL, NULL), ROW("2", "a", UNCHANGED)));
 	check_plan(&f, &dialect_postgresql,
-			   ROWS_STAGING "UPDATE \"public\".\"orders\" AS t SET \"id\" = s.c1, \"note\" = s.c2"
+			   ROWS_STAGING "UPDATE ONLY \"public\".\"orders\" AS t SET \"id\" = s.c1, \"note\" = s.c2"
 							" FROM pg_temp.sluice_rows_1 AS s WHERE s.g = 0 AND t.\"id\" = s.k1 -> 1\n");
 }
 
@@ -616,20 +617,21 @@ test_without_inserts(void **state)
 	assert_true(feed_open(&f, false));
 	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a", "b")));
 	assert_true(feed_update(&f, CHANGE_OLD_KEY, ROW("2", NULL, NULL), ROW("3", "a", UNCHANGED)));
-	check_plan(
-		&f, &dialect_postgresql,
-		"CREATE TEMP TABLE sluice_rows_1 (k1 integer, g int8, u bytea, c1 integer, c2 text, c3 text,"
-		" found boolean) ON COMMIT DELETE ROWS\n"
-		"COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
-		"UPDATE pg_temp.sluice_rows_1 AS s SET c3 = t.\"body\", found = true FROM \"public\".\"orders\" AS t"
-		" WHERE s.g = 1 AND t.\"id\" = s.k1\n"
-		"sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
-		" USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n"
-		"UPDATE \"public\".\"orders\" AS t SET \"note\" = s.c2, \"body\" = s.c3 FROM pg_temp.sluice_rows_1 "
-		"AS s"
-		" WHERE s.g = 0 AND t.\"id\" = s.k1\n"
-		"INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3"
-		" FROM pg_temp.sluice_rows_1 AS s WHERE s.g IN (1) AND s.found\n");
+	check_plan(&f, &dialect_postgresql,
+			   "CREATE TEMP TABLE sluice_rows_1 (k1 integer, g int8, u bytea, c1 integer, c2 text, c3 text,"
+			   " found boolean) ON COMMIT DELETE ROWS\n"
+			   "COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
+			   "UPDATE pg_temp.sluice_rows_1 AS s SET c3 = t.\"body\", found = true FROM ONLY "
+			   "\"public\".\"orders\" AS t"
+			   " WHERE s.g = 1 AND t.\"id\" = s.k1\n"
+			   "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
+			   " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n"
+			   "UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = s.c2, \"body\" = s.c3 FROM "
+			   "pg_temp.sluice_rows_1 "
+			   "AS s"
+			   " WHERE s.g = 0 AND t.\"id\" = s.k1\n"
+			   "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3"
+			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.g IN (1) AND s.found\n");
 }
 
 static void
@@ -650,9 +652,9 @@ test_identity_columns(void **state)
 			   "CREATE TEMP TABLE sluice_rows_1 (k1 integer, g int8, u bytea, c1 integer, c2 bigint, c3 text)"
 			   " ON COMMIT DELETE ROWS\n"
 			   "COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
-			   "UPDATE pg_temp.sluice_rows_1 AS s SET c3 = t.\"body\" FROM \"public\".\"orders\" AS t"
+			   "UPDATE pg_temp.sluice_rows_1 AS s SET c3 = t.\"body\" FROM ONLY \"public\".\"orders\" AS t"
 			   " WHERE s.g = 0 AND t.\"id\" = s.k1 -> 1\n"
-			   "sluice_delete_1, 1 parameters: DELETE FROM \"public\".\"orders\" AS t"
+			   "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 			   " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n"
 			   "INSERT INTO \"public\".\"orders\" (\"id\", \"number\", \"body\") OVERRIDING SYSTEM VALUE"
 			   " SELECT s.c1, s.c2, s.c3 FROM pg_temp.sluice_rows_1 AS s WHERE s.g IN (0)\n");
@@ -692,7 +694,7 @@ test_many_sets_of_missing_columns(void **state)
 	}
 	assert_int_equal(steps, 3);
 	assert_int_equal(rows, 15);
-	assert_string_equal(last->sql, "UPDATE \"public\".\"orders\" AS t SET"
+	assert_string_equal(last->sql, "UPDATE ONLY \"public\".\"orders\" AS t SET"
 								   " \"a\" = CASE WHEN get_bit(s.u, 1) = 1 THEN t.\"a\" ELSE s.c2 END,"
 								   " \"b\" = CASE WHEN get_bit(s.u, 2) = 1 THEN t.\"b\" ELSE s.c3 END,"
 								   " \"c\" = CASE WHEN get_bit(s.u, 3) = 1 THEN t.\"c\" ELSE s.c4 END,"
@@ -731,9 +733,10 @@ test_counted_deletes(void **state)
 		"CREATE TEMP TABLE sluice_counts_1 (c1 integer, c2 text, n int8) ON COMMIT DELETE ROWS\n"
 		"COPY pg_temp.sluice_counts_1 FROM STDIN\n"
 		"ANALYZE pg_temp.sluice_counts_1\n"
-		"DELETE FROM \"public\".\"orders\" AS t USING (SELECT d.n,"
+		"DELETE FROM ONLY \"public\".\"orders\" AS t USING (SELECT d.n,"
 		" row_number() OVER (PARTITION BY d.image) AS number, t.ctid AS c"
-		" FROM \"public\".\"orders\" AS t JOIN (SELECT row(s.c1, s.c2)::text AS image, sum(s.n)::int8 AS n"
+		" FROM ONLY \"public\".\"orders\" AS t JOIN (SELECT row(s.c1, s.c2)::text AS image, sum(s.n)::int8 "
+		"AS n"
 		" FROM pg_temp.sluice_counts_1 AS s GROUP BY 1) AS d ON d.image = row(t.\"a\", t.\"b\")::text) AS x"
 		" WHERE x.number <= x.n AND t.ctid = x.c -> 3\n"
 		"COPY \"public\".\"orders\" (\"a\", \"b\") FROM STDIN\n");
