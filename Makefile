@@ -44,7 +44,7 @@ applier_cppflags = -iquote $(SRC) -iquote $(SRC)/common -iquote $(SRC)/applier \
 	-I$(shell $(PG_CONFIG) --includedir) -D_GNU_SOURCE= -DSLUICE_VERSION=\"$(VERSION)\"
 applier_cflags = -std=c11 $(warnings) $(sanitize) $(CFLAGS)
 applier_libs = -L$(shell $(PG_CONFIG) --libdir) -Wl,--as-needed \
-	-lpq -luv -lyaml -lxxhash -llz4 -lsystemd -lm
+	-lpq -luv -lyaml -lxxhash -llz4 -lsystemd -lmicrohttpd -lm
 
 sources = $(patsubst $(SRC)/%,%,$(wildcard $(SRC)/common/*.c $(SRC)/applier/*/*.c))
 objects = $(sources:%.c=$(BUILD)/%.o)
