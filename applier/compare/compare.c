@@ -61,9 +61,9 @@ why_not(const struct table *table, struct arena *memory)
 {
 	if (!table->target.exists)
 		return arena_strdup(memory, "its target does not exist");
-	if (table->state == TABLE_HELD && table->error)
+	if (table_is_held(table) && table->error)
 		return print(memory, "it is held: %s", table->error);
-	return print(memory, "its state is %s", table_state_name(table->state));
+	return print(memory, "its state is %s", table_state_shown(table->state));
 }
 
 /* Whether there is a reason not to compare the table. */
@@ -76,7 +76,7 @@ is_out(const struct round *round, unsigned index, struct compare_table *it)
 
 	if (!compare_point_reaches(&round->point, index)) {
 		it->reason = why_not(table, memory);
-		it->changed = table->state == TABLE_CATCHING_UP && round->point.followed;
+		it->changed = table_follows(table) && round->point.followed;
 	} else if (compare_window_problem(window, table)) {
 		it->reason = arena_strdup(memory, compare_window_problem(window, table));
 		it->changed = round->point.followed;

@@ -182,7 +182,7 @@ after_copy_put_late(struct buffer *sql, struct connection *destination, const st
 	for (unsigned row = 0; row < result_rows(res); row++) {
 		const struct table *table = find_target(catalog, result_int(res, row, 0));
 
-		if (table && table->late)
+		if (table && table->state == TABLE_REPLAYING)
 			buffer_printf(sql,
 						  "BEGIN; %s; DELETE FROM sluice.unfinished WHERE target = %" PRId64
 						  " AND step = %" PRId64 "; COMMIT;\n",

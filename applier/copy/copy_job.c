@@ -134,12 +134,14 @@ end_table(struct copy_job *job, int64_t rows)
 	struct table *table = work->table;
 	struct buffer sql;
 
-	if (work->rebuild && work->rebuild[0] != '\0')
+	if (work->rebuild)
 		connection_query(job->pipe.destination, work->rebuild, NULL, 0, on_step, job);
 	table->rows_copied = rows;
 	table->snapshot_lsn = setup->snapshot_lsn;
-	table->state =
-		setup->beside || setup->snapshot_lsn > setup->applied_lsn ? TABLE_CATCHING_UP : TABLE_STREAMING;
+	if (setup->beside)
+		table_move(table, TABLE_REPLAYING);
+	else
+		table_move(table, setup->snapshot_lsn > setup->applied_lsn ? TABLE_CATCHING_UP : TABLE_STREAMING);
 	sql_init(&sql);
 	state_tables_put_copied(&sql, setup->config->task, table);
 	ask(job, job->pipe.destination, &sql, on_state_advanced);
@@ -287,8 +289,9 @@ open_table(struct copy_job *job)
 
 	work->table->snapshot_lsn = setup->snapshot_lsn;
 	work->table->rows_copied = 0;
+	table_move(work->table, TABLE_COPYING_PARTS);
 	sql_init(&sql);
-	state_tables_put_opened(&sql, setup->config->task, work->table, work->rebuild ? work->rebuild : "");
+	state_tables_put_opened(&sql, setup->config->task, work->table, work->rebuild);
 	ask(job, job->pipe.destination, &sql, on_open_written);
 }
 
@@ -370,7 +373,7 @@ fail_begun(struct copy_job *job)
 	fail(job, &err);
 }
 
-/* `rebuild`: NULL, or rows of a copy that was begun in parts are there, and nothing else. */
+/* `rebuild`: what a copy that was begun in parts has left to be done at its end; NULL: nothing. */
 static void
 begin_rows(struct copy_job *job, const char *rebuild)
 {
@@ -379,7 +382,7 @@ begin_rows(struct copy_job *job, const char *rebuild)
 
 	if (rebuild)
 		work->rebuild = memory_strdup(rebuild);
-	if (rebuild || work->table->defined ||
+	if (table_has_old_rows(work->table) ||
 		job->copy->setup->config->initial_copy.existing == COPY_EXISTING_CLEAR)
 		clear_target(job);
 	if (!builds_indexes_after(work) || appends(job)) {
@@ -400,7 +403,7 @@ on_claimed(void *arg, const struct result *res, const struct error *err)
 		fail(job, err);
 	} else if (result_rows(res) != 1) {
 		fail_copied(job);
-	} else if (!result_is_null(res, 0, 0) && appends(job)) {
+	} else if (table_has_old_rows(job->work->table) && appends(job)) {
 		fail_begun(job);
 	} else {
 		/* Parts must be removed again after an interruption. */
@@ -480,7 +483,7 @@ postpone(struct copy_job *job)
 	log_info("%s.%s was altered, rewritten, made anew or dropped at the source meanwhile: left for another "
 			 "snapshot",
 			 source->schema, source->name);
-	job->work->table->state = TABLE_WAITING;
+	table_abandon_copy(job->work->table);
 	job->copy->postponed++;
 	copy_job_next(job);
 }
@@ -548,7 +551,7 @@ take_table(struct copy_job *job)
 	if (copy->next == copy->queue_count)
 		return false;
 	job->work = &copy->queue[copy->next++];
-	job->work->table->state = TABLE_COPYING;
+	table_begin_copy(job->work->table);
 	job->work->started_ms = loop_now_ms(copy->setup->loop);
 	return true;
 }

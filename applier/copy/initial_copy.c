@@ -114,7 +114,7 @@ write_state(struct copy *copy)
 	for (unsigned i = 0; i < copy->job_count; i++) {
 		const struct copy_work *work = copy->jobs[i].work;
 
-		if (work && work->table->state == TABLE_COPYING && is_first_with(copy, i))
+		if (work && table_is_copying(work->table) && is_first_with(copy, i))
 			state_tables_put_rows_copied(&sql, copy->setup->config->task, work->table,
 										 rows_of_work(copy, work));
 	}
@@ -160,7 +160,7 @@ fill_queue(struct copy *copy)
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
-		if (table->state != TABLE_WAITING && table->state != TABLE_COPYING)
+		if (!table_waits(table))
 			continue;
 		copy->queue[copy->queue_count++].table = table;
 		copy->total_bytes += table->source.bytes;

@@ -46,12 +46,6 @@ struct late_copy {
 	struct error err;
 };
 
-static bool
-is_waiting(const struct table *table)
-{
-	return table->state == TABLE_WAITING || table->state == TABLE_COPYING;
-}
-
 /* Rows of others in the target must not be cleared when the copy has to start again. */
 static bool
 may_be_cleared(const struct config *config, const struct table *table)
@@ -69,8 +63,8 @@ late_copy_is_possible(const struct config *config, const struct catalog *catalog
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];
 
-		waiting += is_waiting(table);
-		clearable = clearable && (!is_waiting(table) || may_be_cleared(config, table));
+		waiting += table_waits(table);
+		clearable = clearable && (!table_waits(table) || may_be_cleared(config, table));
 	}
 	if (waiting == 0 || waiting == catalog->count || !clearable)
 		return false;
@@ -90,9 +84,8 @@ late_copy_create(const struct late_copy_setup *setup)
 	for (unsigned i = 0; i < setup->catalog->count; i++) {
 		struct table *table = &setup->catalog->tables[i];
 
-		table->late = is_waiting(table);
 		table->altered_lsn = 0;
-		late->tables += table->late;
+		late->tables += table_waits(table);
 	}
 	if (late->tables == 0)
 		late->state = LATE_IDLE;
@@ -227,19 +220,15 @@ begin_building(struct late_copy *late, struct error *err)
 	return true;
 }
 
-/* Some were altered before their turn came: they wait for another attempt, and their changes need not be kept. */
+/* Some were altered before their turn came: they wait for another attempt. */
 static void
-let_postponed_go(struct late_copy *late)
+count_postponed(struct late_copy *late)
 {
-	struct catalog *catalog = late->setup.catalog;
+	const struct catalog *catalog = late->setup.catalog;
 
-	for (unsigned i = 0; i < catalog->count; i++) {
-		if (!catalog->tables[i].late || !is_waiting(&catalog->tables[i]))
-			continue;
-		catalog->tables[i].late = false;
-		late->tables--;
-		late->postponed++;
-	}
+	for (unsigned i = 0; i < catalog->count; i++)
+		late->postponed += table_waits(&catalog->tables[i]);
+	late->tables -= late->postponed;
 }
 
 /* The others go on without it, in another attempt. */
@@ -256,6 +245,7 @@ hold(struct late_copy *late, struct table *table, struct error *err)
 	name = sql_table_name(&memory, table->source.schema, table->source.name);
 	snprintf(reason, sizeof reason, "%.1500s; mend that, then \"sluice table resync %s\" copies it anew",
 			 err->message, name);
+	table_move(table, TABLE_HELD_FOR_RESYNC);
 	written = state_tables_hold_copy(late->setup.control, task, table, reason, err);
 	if (written) {
 		log_warning("%s is held: %s", name, reason);
@@ -276,7 +266,7 @@ end_copy(struct late_copy *late, struct error *err)
 		return refused ? hold(late, refused, err) : false;
 	/* The snapshot has served. */
 	close_connections(late);
-	let_postponed_go(late);
+	count_postponed(late);
 	return begin_building(late, err);
 }
 
@@ -296,7 +286,7 @@ end_building(struct late_copy *late, struct error *err)
 	for (unsigned i = 0; i < setup->catalog->count; i++) {
 		struct table *table = &setup->catalog->tables[i];
 
-		if (table->late && !target_read_table(setup->control, setup->dialect, table, err))
+		if (table->state == TABLE_REPLAYING && !target_read_table(setup->control, setup->dialect, table, err))
 			return false;
 	}
 	log_info("applying what came while %u tables were copied: %" PRIu64 " changes", late->tables,
@@ -321,8 +311,7 @@ give_up(struct late_copy *late, struct table *table, struct error *err)
 			 table->source.name);
 	if (!state_tables_want_copy(late->setup.control, late->setup.config->task, table, err))
 		return false;
-	table->late = false;
-	table->state = TABLE_WAITING;
+	table_move(table, TABLE_WAITING_AGAIN);
 	late->tables--;
 	late->postponed++;
 	return true;
@@ -339,14 +328,13 @@ join_others(struct late_copy *late, const struct pipeline *pipeline, struct erro
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
-		if (!table->late)
+		if (table->state != TABLE_REPLAYING)
 			continue;
 		if (is_altered(table)) {
 			if (!give_up(late, table, err))
 				return false;
 		} else {
-			table->late = false;
-			table->state = TABLE_STREAMING;
+			table_move(table, TABLE_STREAMING);
 		}
 	}
 	return true;

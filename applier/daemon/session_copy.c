@@ -80,7 +80,7 @@ session_count_waiting(const struct session *s)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < s->catalog.count; i++)
-		count += s->catalog.tables[i].state == TABLE_WAITING || s->catalog.tables[i].state == TABLE_COPYING;
+		count += table_waits(&s->catalog.tables[i]);
 	return count;
 }
 
@@ -136,15 +136,15 @@ skip_copy(struct session *s, struct error *err)
 	for (unsigned i = 0; i < s->catalog.count; i++) {
 		struct table *table = &s->catalog.tables[i];
 
-		if (table->state != TABLE_WAITING && table->state != TABLE_COPYING)
+		if (!table_waits(table))
 			continue;
-		if (table->begun)
+		if (table_has_old_rows(table))
 			return error_set(err, ERROR_DATA, "the copy of %s.%s was begun and is not finished",
 							 table->source.schema, table->source.name) ||
 				   error_hint(err,
 							  "Let it finish with initial_copy.mode: full; or \"sluice drop\" and a target"
 							  " that is made ready by hand.");
-		table->state = TABLE_STREAMING;
+		table_move(table, TABLE_STREAMING);
 		table->snapshot_lsn = s->progress.applied_lsn;
 	}
 	return state_tables_add(s->control, s->config->task, &s->catalog, err);

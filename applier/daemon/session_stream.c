@@ -148,7 +148,7 @@ promote_tables(struct session *s, uint64_t applied_lsn, struct error *err)
 
 		if (table->state != TABLE_CATCHING_UP || table->snapshot_lsn > applied_lsn)
 			continue;
-		table->state = TABLE_STREAMING;
+		table_move(table, TABLE_STREAMING);
 		if (!state_tables_write(s->control, s->config->task, table, err))
 			return false;
 	}

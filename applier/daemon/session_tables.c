@@ -36,7 +36,8 @@ session_read_state(struct session *s, struct error *err)
 		return false;
 	s->known = s->progress.exists;
 	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
-		   (!s->progress.exists || state_tables_read(s->control, s->config->task, &s->catalog, err)) &&
+		   (!s->progress.exists || (state_tables_read(s->control, s->config->task, &s->catalog, err) &&
+									state_tables_settle(s->control, s->config->task, &s->catalog, err))) &&
 		   schema_types_note(&types, &s->memories.notes, err) &&
 		   schema_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&

@@ -159,7 +159,7 @@ precheck_is_fresh(const struct precheck_context *c)
 bool
 precheck_will_copy(const struct precheck_context *c, const struct table *table)
 {
-	bool copied = table->state != TABLE_WAITING && table->state != TABLE_COPYING;
+	bool copied = !table_waits(table);
 
 	return c->config->initial_copy.mode == COPY_MODE_FULL && (precheck_is_fresh(c) || !copied);
 }
@@ -232,11 +232,14 @@ report_forgotten(struct precheck_context *c, struct error *err)
 
 	if (!forget_find(c->destination, c->config->task, c->catalog, &c->memory, &found, &count, err))
 		return false;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		if (found[i].state == TABLE_DROPPED)
+			continue;
 		precheck_add(
 			c, CHECK_WARNING, "state", sql_table_name(&c->memory, found[i].schema, found[i].name),
 			"it was dropped at the source, or is not selected any more: run will forget it, and leave"
 			" its target as it is");
+	}
 	return true;
 }
 

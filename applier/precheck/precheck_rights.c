@@ -81,7 +81,7 @@ static void
 check_target_rights(struct precheck_context *c, const struct table *table, const struct result *res,
 					unsigned row)
 {
-	bool clears = c->config->initial_copy.existing == COPY_EXISTING_CLEAR || table->defined;
+	bool clears = c->config->initial_copy.existing == COPY_EXISTING_CLEAR || table_has_old_rows(table);
 	bool empties = clears && precheck_will_copy(c, table);
 	unsigned operations = table->operations;
 	const struct {
@@ -207,9 +207,9 @@ ask_filled(struct precheck_context *c, const unsigned *numbers, unsigned count, 
 static bool
 must_be_empty(const struct precheck_context *c, const struct table *table)
 {
-	bool under_way = c->precheck->from_outside && c->lock_holder && table->listed;
+	bool under_way = c->precheck->from_outside && c->lock_holder && table->row != TABLE_ROW_NONE;
 
-	return precheck_will_copy(c, table) && !table->begun && !table->defined && !under_way &&
+	return precheck_will_copy(c, table) && !table_has_old_rows(table) && !under_way &&
 		   (table->target.kind == 'r' || table->target.kind == 'p');
 }
 

@@ -126,7 +126,7 @@ was_held_as(const struct catalog *catalog, const struct pattern *pattern)
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];
 
-		if (table->state == TABLE_HELD && table->renamed &&
+		if (table_is_held(table) && table->row >= TABLE_ROW_RENAMED && table->defined &&
 			pattern_matches(pattern, table->defined->schema, table->defined->name))
 			return true;
 	}

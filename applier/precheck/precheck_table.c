@@ -376,7 +376,7 @@ check_nullable(struct precheck_context *c, const struct table *table, const stru
 static bool
 is_copied_anew(const struct table *table)
 {
-	return table->defined && (table->state == TABLE_WAITING || table->state == TABLE_COPYING);
+	return table->defined && table_waits(table);
 }
 
 /* Rows of tables that inherit from the target are not the source's. */
@@ -478,7 +478,7 @@ precheck_table(struct precheck_context *c, const struct table *table)
 {
 	unsigned before = c->precheck->warnings + c->precheck->failures;
 
-	if (table->state == TABLE_HELD) {
+	if (table_is_held(table)) {
 		precheck_add(c, CHECK_WARNING, "held", precheck_table_name(c, table), "it is held: %s", table->error);
 		return;
 	}

@@ -50,7 +50,7 @@ newcomers_refuse_new(struct newcomers *newcomers, const struct catalog *catalog)
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];
 
-		if (table->state == TABLE_WAITING && (table->remade || (!table->defined && !table->begun)))
+		if (table->state == TABLE_WAITING || (table->predecessor && table_waits(table)))
 			refuse(newcomers, &table->source);
 	}
 	return newcomers->refused.count > before;

@@ -128,7 +128,7 @@ settle_table(struct connection *destination, const struct config *config, struct
 	if (!ok)
 		return false;
 	sql_init(&sql);
-	state_tables_put_definition(&sql, config->task, table, table->defined);
+	state_tables_put_definition(&sql, config->task, table);
 	buffer_printf(&sql, "COMMIT");
 	return connection_execute_buffer(destination, &sql, NULL, err);
 }
@@ -140,7 +140,7 @@ schema_default_settle(struct connection *destination, const struct config *confi
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
-		if (!table->defined || !table->target.exists || table->state == TABLE_HELD ||
+		if (!table->defined || !table->target.exists || table_is_held(table) ||
 			!schema_default_differs(config, table->defined, &table->source))
 			continue;
 		if (!settle_table(destination, config, table, err))

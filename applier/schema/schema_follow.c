@@ -203,7 +203,7 @@ write_definition(struct following *f, struct error *err)
 	bool ok;
 
 	memory_buffer_init(&sql);
-	state_tables_put_definition(&sql, f->setup->config->task, &f->next, &f->table->source);
+	state_tables_put_definition(&sql, f->setup->config->task, &f->next);
 	buffer_put_u8(&sql, '\0');
 	ok = connection_execute(f->setup->destination, (const char *) sql.data, NULL, 0, NULL, err);
 	buffer_fini(&sql);
@@ -283,7 +283,6 @@ static bool
 make_way(struct following *f, struct error *err)
 {
 	struct table *other = find_in_the_way(f);
-	struct source_table before;
 	char name[64];
 	struct buffer sql;
 
@@ -296,10 +295,8 @@ make_way(struct following *f, struct error *err)
 	buffer_printf(&sql, " RENAME TO ");
 	sql_identifier(&sql, name);
 	buffer_printf(&sql, ";\n");
-	table_definition_copy(&before, &other->source);
 	rename_both(other, name);
-	state_tables_put_definition(&sql, f->setup->config->task, other, &before);
-	source_table_free(&before);
+	state_tables_put_definition(&sql, f->setup->config->task, other);
 	return connection_execute_buffer(f->setup->destination, &sql, NULL, err);
 }
 

@@ -62,7 +62,7 @@ put_aside(struct connection *destination, const struct config *config, struct ta
 {
 	free(table->error);
 	table->error = memory_strdup(reason);
-	table->state = state;
+	table_move(table, state);
 	if (destination)
 		log_warning("%s.%s is %s: %s", table->source.schema, table->source.name,
 					state == TABLE_HELD ? "held" : "copied anew", reason);
@@ -105,7 +105,8 @@ keeps_old_override(const struct config *config, const struct table *table)
 	const struct source_table *before = table->defined;
 	bool found = false;
 
-	for (unsigned i = 0; table->renamed && !found && i < config->tables.override_count; i++) {
+	for (unsigned i = 0; table->row >= TABLE_ROW_RENAMED && !found && i < config->tables.override_count;
+		 i++) {
 		struct pattern name;
 
 		if (pattern_parse(config->tables.overrides[i].source, &name))
@@ -125,16 +126,17 @@ settle_table(struct connection *source, struct connection *destination, const st
 
 	if (keeps_old_override(config, table))
 		return put_aside(destination, config, table, TABLE_HELD, old_override, err);
-	if (table->reselected)
-		return put_aside(destination, config, table, TABLE_WAITING,
+	if (table->row == TABLE_ROW_RESELECTED)
+		return put_aside(destination, config, table, TABLE_WAITING_AGAIN,
 						 "it was renamed at the source, and has another override", err);
 	if (rewrite != REWRITE_NONE)
-		return put_aside(destination, config, table, TABLE_WAITING, schema_rewrite_reason(rewrite), err);
+		return put_aside(destination, config, table, TABLE_WAITING_AGAIN, schema_rewrite_reason(rewrite),
+						 err);
 	if (!table_definition_same(table->defined, &table->source) ||
 		!same_name(table->defined, &table->source)) {
 		if (!step_back(source, table, &all, err))
 			return false;
-		return all || put_aside(destination, config, table, TABLE_WAITING,
+		return all || put_aside(destination, config, table, TABLE_WAITING_AGAIN,
 								"a column's type is gone from the source meanwhile", err);
 	}
 	return !table_definition_moved(table->defined, &table->source) ||
@@ -151,8 +153,8 @@ carry_out_notes(struct connection *destination, const struct config *config, str
 
 		if (!table || note->fate == SCHEMA_GONE || !table->defined || !table_follows(table))
 			continue;
-		if (!put_aside(destination, config, table, note->fate == SCHEMA_HELD ? TABLE_HELD : TABLE_WAITING,
-					   note->reason, err))
+		if (!put_aside(destination, config, table,
+					   note->fate == SCHEMA_HELD ? TABLE_HELD : TABLE_WAITING_AGAIN, note->reason, err))
 			return false;
 	}
 	schema_notes_clear(notes);
@@ -205,7 +207,8 @@ reconciled(const struct table *table, bool renamed)
 	table_definition_keep_defaults(after.defined, table->defined);
 	after.target_schema = memory_strdup(renamed ? table->source.schema : table->target_schema);
 	after.target_name = memory_strdup(renamed ? table->source.name : table->target_name);
-	after.state = TABLE_WAITING;
+	if (table->state != TABLE_WAITING_AGAIN)
+		table_move(&after, TABLE_WAITING_AGAIN);
 	after.error = NULL;
 	return after;
 }
@@ -231,7 +234,7 @@ put_reconciliation(struct buffer *sql, const struct config *config, const struct
 		mapping_put_target_rows(sql, table);
 		buffer_printf(sql, ";\n%s", (const char *) change->sql.data);
 	}
-	state_tables_put_definition(sql, config->task, after, table->defined);
+	state_tables_put_definition(sql, config->task, after);
 	state_tables_put_state(sql, config->task, after);
 	buffer_printf(sql, ";\nCOMMIT");
 }
@@ -357,7 +360,7 @@ schema_reconcile(struct connection *destination, const struct dialect *dialect, 
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
-		if (!table->defined || table_follows(table) || table_copy_failed(table))
+		if (!table->defined || table_follows(table) || table->state == TABLE_HELD_FOR_RESYNC)
 			continue;
 		if (table->state == TABLE_HELD && !find_renamed_target(destination, dialect, table, err))
 			return false;
@@ -441,8 +444,7 @@ schema_look_at_held(struct connection *source, struct connection *destination, c
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];
 
-		if (table->state == TABLE_HELD && table->defined && !table_copy_failed(table) &&
-			!shares_target(catalog, table) &&
+		if (table->state == TABLE_HELD && table->defined && !shares_target(catalog, table) &&
 			!look_at_held_table(source, destination, dialect, config, table, err))
 			return false;
 	}

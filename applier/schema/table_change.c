@@ -199,7 +199,7 @@ check_resync(const struct table_change *change, const struct catalog *catalog, c
 				  "%s cannot be copied anew with initial_copy.mode: none or existing: append", text);
 		return error_hint(err, "Its target may hold rows that are not the task's, and would be cleared.");
 	}
-	if ((*table)->state == TABLE_WAITING || (*table)->state == TABLE_COPYING)
+	if (table_waits(*table))
 		return error_set(err, ERROR_DATA, "%s waits for its copy already", text);
 	return true;
 }

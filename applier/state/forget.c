@@ -5,13 +5,23 @@
 #include "base/log.h"
 #include "base/sql.h"
 
+/* One whose row another table of the name takes over is not forgotten. */
+static bool
+is_known(const struct catalog *catalog, const char *schema, const char *name, uint32_t oid)
+{
+	const struct table *table = catalog_find(catalog, schema, name);
+
+	return (table && (table->source.oid == oid || table->predecessor == oid)) ||
+		   catalog_find_oid(catalog, oid);
+}
+
 bool
 forget_find(struct connection *destination, const char *task, const struct catalog *catalog,
 			struct arena *memory, struct forgotten **found, unsigned *count, struct error *err)
 {
 	static const char sql[] =
-		"SELECT source_schema, source_name, source_oid, target_schema, target_name FROM sluice.tables"
-		" WHERE task = $1 ORDER BY 1, 2";
+		"SELECT source_schema, source_name, source_oid, target_schema, target_name, state"
+		" FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
 	struct param param = param_text(task);
 	struct result *res;
 
@@ -20,9 +30,8 @@ forget_find(struct connection *destination, const char *task, const struct catal
 		return error_context(err, "reading sluice.tables");
 	*found = arena_alloc(memory, (result_rows(res) + 1) * sizeof **found);
 	for (unsigned i = 0; i < result_rows(res); i++) {
-		/* A held table may have another name by now. */
-		if (catalog_find(catalog, result_text(res, i, 0), result_text(res, i, 1)) ||
-			catalog_find_oid(catalog, (uint32_t) result_int(res, i, 2)))
+		if (is_known(catalog, result_text(res, i, 0), result_text(res, i, 1),
+					 (uint32_t) result_int(res, i, 2)))
 			continue;
 		(*found)[(*count)++] = (struct forgotten){
 			.schema = arena_strdup(memory, result_text(res, i, 0)),
@@ -31,6 +40,8 @@ forget_find(struct connection *destination, const char *task, const struct catal
 			.target_schema = arena_strdup(memory, result_text(res, i, 3)),
 			.target_name = arena_strdup(memory, result_text(res, i, 4)),
 		};
+		if (!table_state_parse(result_text(res, i, 5), &(*found)[*count - 1].state))
+			(*found)[*count - 1].state = TABLE_WAITING;
 	}
 	result_free(res);
 	return true;
@@ -68,32 +79,63 @@ log_forgotten(const struct forgotten *table, enum absence absence)
 					table->name);
 }
 
+/* `sql` has the task as $1 and the table's OID as $2. */
 static bool
-remove_row(struct connection *destination, const char *task, const struct forgotten *table, struct error *err)
+write_row(struct connection *destination, const char *task, const struct forgotten *table, const char *sql,
+		  const char *reason, struct error *err)
 {
-	static const char sql[] =
-		"DELETE FROM sluice.tables WHERE task = $1 AND source_schema = $2 AND source_name = $3";
-	const struct param params[] = {param_text(task), param_text(table->schema), param_text(table->name)};
+	const struct param params[] = {param_text(task), param_text(table->oid), param_text(reason)};
 
-	return connection_execute(destination, sql, params, 3, NULL, err) ||
+	return connection_execute(destination, sql, params, reason ? 3 : 2, NULL, err) ||
 		   error_context(err, "writing sluice.tables");
 }
 
-/* Logged again it is one of the task's tables again, and what is held is copied anew. */
+static bool
+remove_row(struct connection *destination, const char *task, const struct forgotten *table, struct error *err)
+{
+	return write_row(destination, task, table,
+					 "DELETE FROM sluice.tables WHERE task = $1 AND source_oid = $2::bigint", NULL, err);
+}
+
+/* Another table that gets the name some day gets a target that has our rows. */
+static bool
+remember_target(struct connection *destination, const char *task, const struct forgotten *table,
+				struct error *err)
+{
+	return write_row(destination, task, table,
+					 "UPDATE sluice.tables SET state = 'dropped', error = NULL"
+					 " WHERE task = $1 AND source_oid = $2::bigint",
+					 NULL, err);
+}
+
+/* Logged again it is one of the task's tables again, and what is held is copied again. */
 static bool
 hold(struct connection *destination, const char *task, const struct forgotten *table, struct error *err)
 {
 	static const char reason[] =
 		"it is UNLOGGED at the source, which no stream shows; after ALTER TABLE SET LOGGED it"
 		" is copied anew by itself";
-	static const char sql[] = "UPDATE sluice.tables SET state = 'held', error = $4"
-							  " WHERE task = $1 AND source_schema = $2 AND source_name = $3";
-	const struct param params[] = {param_text(task), param_text(table->schema), param_text(table->name),
-								   param_text(reason)};
 
 	log_warning("%s.%s is held: %s", table->schema, table->name, reason);
-	return connection_execute(destination, sql, params, 4, NULL, err) ||
-		   error_context(err, "writing sluice.tables");
+	return write_row(destination, task, table,
+					 "UPDATE sluice.tables SET state = 'held', error = $3"
+					 " WHERE task = $1 AND source_oid = $2::bigint",
+					 reason, err);
+}
+
+static bool
+has_target(struct connection *destination, const struct forgotten *table, bool *there, struct error *err)
+{
+	static const char sql[] = "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+							  " WHERE n.nspname = $1 AND c.relname = $2";
+	const struct param params[] = {param_text(table->target_schema), param_text(table->target_name)};
+	struct result *res;
+
+	if (!connection_execute(destination, sql, params, 2, &res, err))
+		return false;
+	*there = result_rows(res) > 0;
+	result_free(res);
+	return true;
 }
 
 /* The table of the catalog that has the name now, though the stream is yet to say so; NULL: none. */
@@ -139,20 +181,41 @@ give_way(struct connection *source, struct connection *destination, const struct
 		   error_context(err, "making way for the table that is %s.%s now", table->schema, table->name);
 }
 
+/* Whether rows of the task's are in the target. */
+static bool
+has_rows(const struct forgotten *table)
+{
+	return table->state != TABLE_WAITING && table->state != TABLE_COPYING;
+}
+
+static bool
+forget_dropped(struct connection *source, struct connection *destination, const char *task,
+			   const struct catalog *catalog, const struct forgotten *table, struct error *err)
+{
+	bool there;
+
+	if (!give_way(source, destination, catalog, table, err) || !has_target(destination, table, &there, err))
+		return false;
+	if (!there || !has_rows(table))
+		return remove_row(destination, task, table, err);
+	return table->state == TABLE_DROPPED || remember_target(destination, task, table, err);
+}
+
 static bool
 forget(struct connection *source, struct connection *destination, const char *task,
 	   const struct catalog *catalog, const struct forgotten *table, struct error *err)
 {
 	enum absence absence;
 
+	if (table->state == TABLE_DROPPED)
+		return forget_dropped(source, destination, task, catalog, table, err);
 	if (!find_absence(source, table, &absence, err))
 		return false;
 	if (absence == UNLOGGED)
 		return hold(destination, task, table, err);
 	log_forgotten(table, absence);
-	if (absence == DROPPED && !give_way(source, destination, catalog, table, err))
-		return false;
-	return remove_row(destination, task, table, err);
+	return absence == DROPPED ? forget_dropped(source, destination, task, catalog, table, err)
+							  : remove_row(destination, task, table, err);
 }
 
 bool

@@ -15,10 +15,10 @@ static const char progress_columns[] =
 	" applied_commit_time timestamptz, updated_at timestamptz NOT NULL";
 
 static const char tables_columns[] =
-	"task text, source_schema text, source_name text, source_oid bigint NOT NULL,"
+	"task text, source_schema text NOT NULL, source_name text NOT NULL, source_oid bigint,"
 	" target_schema text NOT NULL, target_name text NOT NULL, state text NOT NULL,"
 	" snapshot_lsn pg_lsn NOT NULL, rows_copied bigint NOT NULL, error text, rebuild text, definition text,"
-	" selection text, PRIMARY KEY (task, source_schema, source_name)";
+	" selection text, PRIMARY KEY (task, source_oid)";
 
 const struct state_table state_tables[] = {
 	{"progress", progress_columns, "task"},
@@ -48,8 +48,24 @@ static const struct state_column state_columns[] = {
 	{2, "tables", "dead_rows", "bigint"},
 };
 
+/* What the states of the layouts before the third are, of which rebuild and definition told the rest. */
+#define STATE_IN_FULL                                                                                        \
+	"CASE WHEN state IN ('waiting', 'copying') AND (rebuild IS NOT NULL OR definition IS NOT NULL)"          \
+	" OR state = 'catching_up' AND rebuild IS NOT NULL THEN 'waiting_again'"                                 \
+	" WHEN state = 'copying' THEN 'waiting'"                                                                 \
+	" WHEN state = 'held' AND rebuild IS NOT NULL THEN 'held_for_resync' ELSE state END"
+
 static const struct state_step state_steps[] = {
-	{STATE_LAYOUT_FIRST, ""}, /* none yet */
+	{3, "UPDATE sluice.tables SET state = " STATE_IN_FULL ";"},
+	{3, "UPDATE sluice.tables SET rebuild = NULL WHERE rebuild = '';"},
+	/* Two rows of one table: it is not known which of them is right. */
+	{3, "UPDATE sluice.tables SET state = 'waiting_again' WHERE (task, source_oid) IN"
+		" (SELECT task, source_oid FROM sluice.tables GROUP BY task, source_oid HAVING count(*) > 1);"},
+	{3, "DELETE FROM sluice.tables WHERE (task, source_oid, source_schema || '.' || source_name) IN"
+		" (SELECT task, source_oid, max(source_schema || '.' || source_name) FROM sluice.tables"
+		" GROUP BY task, source_oid HAVING count(*) > 1);"},
+	{3, "ALTER TABLE sluice.tables DROP CONSTRAINT tables_pkey;"},
+	{3, "ALTER TABLE sluice.tables ADD PRIMARY KEY (task, source_oid);"},
 };
 
 #define COLUMN_COUNT (sizeof state_columns / sizeof *state_columns)
@@ -146,4 +162,10 @@ state_layout_put_column(struct buffer *sql, int layout, const char *table, const
 		return;
 	}
 	assert(!"a column that no layout has");
+}
+
+void
+state_layout_put_state(struct buffer *sql, int layout)
+{
+	buffer_printf(sql, "%s AS state", layout < 3 ? STATE_IN_FULL : "state");
 }

@@ -13,7 +13,7 @@
 #include "dialect/dialect.h"
 
 #define STATE_LAYOUT_FIRST 1
-#define STATE_LAYOUT_PRESENT 2
+#define STATE_LAYOUT_PRESENT 3
 
 struct state_table {
 	const char *name;
@@ -47,5 +47,7 @@ void state_layout_put_version(struct buffer *sql, const struct dialect *dialect,
 bool state_layout_is_additive(int from);
 /* A column as it is selected from a schema of that layout: NULL where it is not there yet. */
 void state_layout_put_column(struct buffer *sql, int layout, const char *table, const char *name);
+/* sluice.tables.state as table_state_parse() reads it, likewise. */
+void state_layout_put_state(struct buffer *sql, int layout);
 
 #endif

@@ -5,12 +5,21 @@
 #include "base/sql.h"
 #include "progress.h"
 #include "state_install.h"
+#include "tables/table_state.h"
 #include "task_lock.h"
 
 static char *
 optional_text(struct arena *memory, const struct result *res, unsigned row, unsigned column)
 {
 	return result_is_null(res, row, column) ? NULL : arena_strdup(memory, result_text(res, row, column));
+}
+
+static const char *
+shown_state(const char *name)
+{
+	enum table_state state;
+
+	return table_state_parse(name, &state) ? table_state_shown(state) : name;
 }
 
 static void
@@ -24,7 +33,7 @@ take_reported_tables(const struct result *res, struct state_report *report)
 		report->tables[i] = (struct state_report_table){
 			.source = sql_table_name(memory, result_text(res, i, 0), result_text(res, i, 1)),
 			.target = sql_table_name(memory, result_text(res, i, 2), result_text(res, i, 3)),
-			.state = arena_strdup(memory, result_text(res, i, 4)),
+			.state = arena_strdup(memory, shown_state(result_text(res, i, 4))),
 			.rows_copied = result_int(res, i, 5),
 			.error = optional_text(memory, res, i, 6),
 		};
@@ -60,7 +69,8 @@ read_reported_tables(struct connection *destination, const char *task, struct st
 					 struct error *err)
 {
 	static const char sql[] = "SELECT source_schema, source_name, target_schema, target_name, state,"
-							  " rows_copied, error FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
+							  " rows_copied, error FROM sluice.tables WHERE task = $1 AND state <> 'dropped'"
+							  " ORDER BY 1, 2";
 	struct param param = param_text(task);
 	struct result *res;
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
@@ -21,19 +22,21 @@ put_literal_lsn(struct buffer *sql, uint64_t lsn)
 	buffer_printf(sql, "'%s'::pg_lsn", lsn_format(lsn, number));
 }
 
-/* A table that does not follow has its row under the name at which it stopped doing so. */
+/* Of tables that wait for a copy, or are being copied. */
+#define WAITS "('waiting', 'copying', 'waiting_again', 'copying_again', 'copying_parts')"
+
+static void
+put_key_oid(struct buffer *sql, const char *task, uint32_t oid)
+{
+	buffer_printf(sql, "task = ");
+	sql_literal(sql, task);
+	buffer_printf(sql, " AND source_oid = %u", oid);
+}
+
 static void
 put_key(struct buffer *sql, const char *task, const struct table *table)
 {
-	const struct source_table *named =
-		table->defined && !table_follows(table) ? table->defined : &table->source;
-
-	buffer_printf(sql, "task = ");
-	sql_literal(sql, task);
-	buffer_printf(sql, " AND source_schema = ");
-	sql_literal(sql, named->schema);
-	buffer_printf(sql, " AND source_name = ");
-	sql_literal(sql, named->name);
+	put_key_oid(sql, task, table->source.oid);
 }
 
 void
@@ -60,8 +63,7 @@ put_definition(struct buffer *sql, const struct table *table)
 }
 
 void
-state_tables_put_definition(struct buffer *sql, const char *task, const struct table *table,
-							const struct source_table *before)
+state_tables_put_definition(struct buffer *sql, const char *task, const struct table *table)
 {
 	buffer_printf(sql, "UPDATE sluice.tables SET source_schema = ");
 	sql_literal(sql, table->source.schema);
@@ -73,12 +75,8 @@ state_tables_put_definition(struct buffer *sql, const char *task, const struct t
 	sql_literal(sql, table->target_name);
 	buffer_printf(sql, ", definition = ");
 	put_definition(sql, table);
-	buffer_printf(sql, " WHERE task = ");
-	sql_literal(sql, task);
-	buffer_printf(sql, " AND source_schema = ");
-	sql_literal(sql, before->schema);
-	buffer_printf(sql, " AND source_name = ");
-	sql_literal(sql, before->name);
+	buffer_printf(sql, " WHERE ");
+	put_key(sql, task, table);
 	buffer_printf(sql, ";\n");
 }
 
@@ -91,10 +89,21 @@ put_selection(struct buffer *sql, const struct table *table)
 	free(selection);
 }
 
-static void
-put_update(struct buffer *sql, const char *task, const struct table *table, const char *rebuild)
+/* The names are those that the definition has. */
+static const struct source_table *
+named(const struct table *table)
 {
-	buffer_printf(sql, "UPDATE sluice.tables SET source_oid = %u, target_schema = ", table->source.oid);
+	return table->defined && !table_follows(table) ? table->defined : &table->source;
+}
+
+static void
+put_assignments(struct buffer *sql, const struct table *table)
+{
+	buffer_printf(sql, "UPDATE sluice.tables SET source_oid = %u, source_schema = ", table->source.oid);
+	sql_literal(sql, named(table)->schema);
+	buffer_printf(sql, ", source_name = ");
+	sql_literal(sql, named(table)->name);
+	buffer_printf(sql, ", target_schema = ");
 	sql_literal(sql, table->target_schema);
 	buffer_printf(sql, ", target_name = ");
 	sql_literal(sql, table->target_name);
@@ -102,14 +111,10 @@ put_update(struct buffer *sql, const char *task, const struct table *table, cons
 	put_literal_lsn(sql, table->snapshot_lsn);
 	buffer_printf(sql, ", rows_copied = %lld, error = ", (long long) table->rows_copied);
 	sql_optional_literal(sql, table->error);
-	buffer_printf(sql, ", rebuild = ");
-	sql_optional_literal(sql, rebuild);
 	buffer_printf(sql, ", definition = ");
 	put_definition(sql, table);
 	buffer_printf(sql, ", selection = ");
 	put_selection(sql, table);
-	buffer_printf(sql, " WHERE ");
-	put_key(sql, task, table);
 }
 
 void
@@ -124,15 +129,19 @@ state_tables_put_claim(struct buffer *sql, const char *task, const struct table 
 	sql_literal(sql, sql_text(&target));
 	buffer_printf(sql, ", 'TRUNCATE') FROM sluice.tables WHERE ");
 	put_key(sql, task, table);
-	buffer_printf(sql, " AND state IN ('waiting', 'copying')");
+	buffer_printf(sql, " AND state IN " WAITS);
 	buffer_fini(&target);
 }
 
 void
 state_tables_put_opened(struct buffer *sql, const char *task, const struct table *table, const char *rebuild)
 {
-	put_update(sql, task, table, rebuild);
-	buffer_printf(sql, " AND state IN ('waiting', 'copying')");
+	put_assignments(sql, table);
+	buffer_printf(sql, ", rebuild = ");
+	sql_optional_literal(sql, rebuild);
+	buffer_printf(sql, " WHERE ");
+	put_key(sql, task, table);
+	buffer_printf(sql, " AND state IN " WAITS);
 }
 
 void
@@ -141,15 +150,17 @@ state_tables_put_part_claim(struct buffer *sql, const char *task, const struct t
 	task_lock_put_copy(sql, task, table->source.oid, last ? "" : "_shared");
 	buffer_printf(sql, "SELECT count(*) FROM sluice.tables WHERE ");
 	put_key(sql, task, table);
-	buffer_printf(sql, " AND state = 'copying' AND rebuild IS NOT NULL AND snapshot_lsn = ");
+	buffer_printf(sql, " AND state = 'copying_parts' AND snapshot_lsn = ");
 	put_literal_lsn(sql, table->snapshot_lsn);
 }
 
 void
 state_tables_put_copied(struct buffer *sql, const char *task, const struct table *table)
 {
-	put_update(sql, task, table, table->late ? "" : NULL);
-	buffer_printf(sql, " AND state IN ('waiting', 'copying')");
+	put_assignments(sql, table);
+	buffer_printf(sql, ", rebuild = NULL WHERE ");
+	put_key(sql, task, table);
+	buffer_printf(sql, " AND state IN " WAITS);
 }
 
 bool
@@ -157,9 +168,8 @@ state_tables_settle_late(struct connection *destination, const char *task, int64
 						 struct error *err)
 {
 	static const char sql[] =
-		"UPDATE sluice.tables SET state = 'streaming', rebuild = NULL WHERE task = $1 AND state = "
-		"'catching_up'"
-		" AND rebuild IS NOT NULL AND EXISTS (SELECT 1 FROM sluice.progress WHERE task = $1 AND epoch = $2)";
+		"UPDATE sluice.tables SET state = 'streaming' WHERE task = $1 AND state = 'replaying'"
+		" AND EXISTS (SELECT 1 FROM sluice.progress WHERE task = $1 AND epoch = $2)";
 	char number[24];
 	const struct param params[] = {param_text(task), param_text(number)};
 	struct result *res;
@@ -184,8 +194,8 @@ state_tables_want_copy(struct connection *destination, const char *task, const s
 
 	sql_init(&sql);
 	buffer_printf(&sql,
-				  "UPDATE sluice.tables SET state = 'waiting', rebuild = coalesce(rebuild, ''), error = NULL"
-				  " WHERE state NOT IN ('waiting', 'copying') AND ");
+				  "UPDATE sluice.tables SET state = 'waiting_again', error = NULL WHERE state NOT IN " WAITS
+				  " AND ");
 	put_key(&sql, task, table);
 	if (!connection_execute_buffer(destination, &sql, &res, err))
 		return error_context(err, "writing sluice.tables");
@@ -202,9 +212,9 @@ state_tables_hold_copy(struct connection *destination, const char *task, const s
 	struct buffer sql;
 
 	sql_init(&sql);
-	buffer_printf(&sql, "UPDATE sluice.tables SET state = 'held', rebuild = coalesce(rebuild, ''), error = ");
+	buffer_printf(&sql, "UPDATE sluice.tables SET state = '%s', error = ", table_state_name(table->state));
 	sql_literal(&sql, reason);
-	buffer_printf(&sql, " WHERE state IN ('waiting', 'copying') AND ");
+	buffer_printf(&sql, " WHERE state IN " WAITS " AND ");
 	put_key(&sql, task, table);
 	return connection_execute_buffer(destination, &sql, NULL, err) ||
 		   error_context(err, "writing sluice.tables");
@@ -215,21 +225,28 @@ state_tables_forget_late(struct connection *destination, const char *task, struc
 {
 	struct param param = param_text(task);
 
-	return connection_execute(
-			   destination,
-			   "UPDATE sluice.tables SET state = 'waiting' WHERE task = $1 AND state = 'catching_up'"
-			   " AND rebuild IS NOT NULL",
-			   &param, 1, NULL, err) ||
+	return connection_execute(destination,
+							  "UPDATE sluice.tables SET state = CASE state WHEN 'copying' THEN 'waiting'"
+							  " ELSE 'waiting_again' END WHERE task = $1"
+							  " AND state IN ('copying', 'copying_again', 'copying_parts', 'replaying')",
+							  &param, 1, NULL, err) ||
 		   error_context(err, "writing sluice.tables");
 }
 
+/* A statement that comes late must not undo what the copy's own transaction says of it. */
 void
 state_tables_put_rows_copied(struct buffer *sql, const char *task, const struct table *table, int64_t rows)
 {
-	buffer_printf(sql, "UPDATE sluice.tables SET state = 'copying', rows_copied = %lld WHERE ",
+	const char *name = table_state_name(table->state), *before = name;
+
+	if (table->state == TABLE_COPYING)
+		before = table_state_name(TABLE_WAITING);
+	else if (table->state == TABLE_COPYING_AGAIN)
+		before = table_state_name(TABLE_WAITING_AGAIN);
+	buffer_printf(sql, "UPDATE sluice.tables SET state = '%s', rows_copied = %lld WHERE ", name,
 				  (long long) rows);
 	put_key(sql, task, table);
-	buffer_printf(sql, " AND state IN ('waiting', 'copying');");
+	buffer_printf(sql, " AND state IN ('%s', '%s');", before, name);
 }
 
 static const char insert_head[] =
@@ -240,7 +257,7 @@ static const char insert_head[] =
 static void
 put_values(struct buffer *sql, const char *task, const struct table *table)
 {
-	const char *const texts[] = {task, table->source.schema, table->source.name};
+	const char *const texts[] = {task, named(table)->schema, named(table)->name};
 
 	for (unsigned i = 0; i < 3; i++) {
 		sql_literal(sql, texts[i]);
@@ -264,7 +281,9 @@ put_values(struct buffer *sql, const char *task, const struct table *table)
 static void
 put_table(struct buffer *sql, const char *task, const struct table *table)
 {
-	put_update(sql, task, table, NULL);
+	put_assignments(sql, table);
+	buffer_printf(sql, " WHERE ");
+	put_key(sql, task, table);
 	buffer_printf(sql, ";\n%sSELECT ", insert_head);
 	put_values(sql, task, table);
 	buffer_printf(sql, " WHERE NOT EXISTS (SELECT 1 FROM sluice.tables WHERE ");
@@ -299,41 +318,60 @@ add_some_tables(struct connection *destination, const char *task, const struct t
 	}
 	buffer_printf(&sql,
 				  ") v (a, b, c, d, e, f, g, h, i, j, k, l) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
-				  " WHERE t.task = v.a AND t.source_schema = v.b AND t.source_name = v.c)");
+				  " WHERE t.task = v.a AND t.source_oid = v.d)");
 	return connection_execute_buffer(destination, &sql, NULL, err) ||
 		   error_context(err, "writing sluice.tables");
 }
 
-/* Rows of ours are in the target of a table that was begun in parts: that must not be forgotten. */
+/* Tables that were never copied, whatever their rows say. */
 static bool
 forget_waiting(struct connection *destination, const char *task, const struct catalog *catalog,
 			   struct error *err)
 {
-	static const char sql[] =
-		"DELETE FROM sluice.tables t WHERE task = $1"
-		" AND (state IN ('waiting', 'copying') OR state = 'held' AND definition IS NULL)"
-		" AND (rebuild IS NULL OR NOT EXISTS (SELECT 1 FROM unnest($2::text[], $3::text[]) w (s, n)"
-		"  WHERE w.s = t.source_schema AND w.n = t.source_name))";
-	struct buffer schemas, names;
+	static const char sql[] = "DELETE FROM sluice.tables WHERE task = $1"
+							  " AND (state IN ('waiting', 'copying') OR source_oid = ANY ($2::bigint[]))";
+	struct buffer oids;
+	char oid[16];
 	bool ok;
 
-	sql_init(&schemas);
-	sql_init(&names);
+	sql_init(&oids);
 	for (unsigned i = 0; i < catalog->count; i++) {
-		if (!catalog->tables[i].begun)
+		const struct table *table = &catalog->tables[i];
+
+		if (table->state != TABLE_WAITING || table->row == TABLE_ROW_NONE)
 			continue;
-		sql_array_element(&schemas, catalog->tables[i].source.schema);
-		sql_array_element(&names, catalog->tables[i].source.name);
+		snprintf(oid, sizeof oid, "%u", table->source.oid);
+		sql_array_element(&oids, oid);
 	}
-	sql_array_end(&schemas);
-	sql_array_end(&names);
+	sql_array_end(&oids);
 	ok = connection_execute(destination, sql,
-							(const struct param[]){param_text(task), param_text(sql_text(&schemas)),
-												   param_text(sql_text(&names))},
-							3, NULL, err);
-	buffer_fini(&schemas);
-	buffer_fini(&names);
+							(const struct param[]){param_text(task), param_text(sql_text(&oids))}, 2, NULL,
+							err);
+	buffer_fini(&oids);
 	return ok || error_context(err, "writing sluice.tables");
+}
+
+bool
+state_tables_settle(struct connection *destination, const char *task, const struct catalog *catalog,
+					struct error *err)
+{
+	struct buffer sql;
+
+	sql_init(&sql);
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *table = &catalog->tables[i];
+
+		if (table->predecessor == 0)
+			continue;
+		log_info("%s.%s is another table than the one that was copied: it is copied again",
+				 table->source.schema, table->source.name);
+		put_assignments(&sql, table);
+		buffer_printf(&sql, " WHERE ");
+		put_key_oid(&sql, task, table->predecessor);
+		buffer_printf(&sql, ";\n");
+	}
+	return connection_execute_buffer(destination, &sql, NULL, err) ||
+		   error_context(err, "writing sluice.tables");
 }
 
 /* What waits is written anew: such tables may have come, gone and been replaced meanwhile. */

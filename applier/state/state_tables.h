@@ -7,12 +7,16 @@
 #include "io/connection.h"
 #include "tables/catalog.h"
 
-/* Fills state, snapshot_lsn, rows_copied, error of each table that has a row
- * (missing rows leave TABLE_WAITING); an ERROR_DATA when a row's source OID is
- * not the table's any more (dropped and made anew), or another table's (renamed).
- * Rows without any table are passed over: forget.h. */
+/*
+ * Finds the rows of the catalog's tables, by OID, and fills what they say: state, row, snapshot_lsn, rows_copied, error,
+ * defined.  A table without a row, but with the name and the target of one that is gone, takes that one's row over: the
+ * rows in the target are ours (`predecessor`).  Other rows are passed over: forget.h.  Nothing is written.
+ */
 MUST_CHECK bool state_tables_read(struct connection *destination, const char *task, struct catalog *catalog,
 								  struct error *err);
+/* Writes down which rows were taken over. */
+MUST_CHECK bool state_tables_settle(struct connection *destination, const char *task,
+									const struct catalog *catalog, struct error *err);
 /* Inserts or updates the table's row: an INSERT … WHERE NOT EXISTS and an UPDATE (no ON CONFLICT on Greenplum 6). */
 MUST_CHECK bool state_tables_write(struct connection *destination, const char *task,
 								   const struct table *table, struct error *err);
@@ -22,15 +26,15 @@ MUST_CHECK bool state_tables_write(struct connection *destination, const char *t
  * As a whole: claim, rows, copied: one transaction.
  *
  * In parts, several transactions: claim, opened; then for each part part_claim, rows; then part_claim
- * (last), copied.  While rebuild is not NULL, the target holds rows of parts, all of the snapshot that
- * stands in the row, and nothing else: whoever begins the copy anew empties it first.  No two snapshots
+ * (last), copied.  In the state copying_parts the target holds rows of parts, all of the snapshot that
+ * stands in the row, and nothing else: whoever begins the copy again empties it first.  No two snapshots
  * have the same LSN, so a daemon that was left behind cannot add a part to those of its successor.
  */
 
 /* Begin a table's copy: wait for the end of any other copy of it, and return one row (rebuild, whether it may be
  * truncated), or none when another copy was committed. */
 void state_tables_put_claim(struct buffer *sql, const char *task, const struct table *table);
-/* Opens a copy in parts; `rebuild` are the statements that end it ("" for none).  Must touch one row. */
+/* Opens a copy in parts; `rebuild` are the statements that end it (NULL: none).  Must touch one row. */
 void state_tables_put_opened(struct buffer *sql, const char *task, const struct table *table,
 							 const char *rebuild);
 /* Begin the transaction of a part, or the last one, which follows when all parts are committed; return 1, or 0 when the
@@ -40,28 +44,25 @@ void state_tables_put_part_claim(struct buffer *sql, const char *task, const str
  * copy of the table has committed meanwhile, such as that of a lost session whose COMMIT was still on its way. */
 void state_tables_put_copied(struct buffer *sql, const char *task, const struct table *table);
 
-/* A statement that writes a table's new definition and names, in the transaction that brings the target in line;
- * the row goes by the names before. */
-void state_tables_put_definition(struct buffer *sql, const char *task, const struct table *table,
-								 const struct source_table *before);
+/* A statement that writes a table's new definition and names, in the transaction that brings the target in line. */
+void state_tables_put_definition(struct buffer *sql, const char *task, const struct table *table);
 
 /* A statement that writes state and error alone. */
 void state_tables_put_state(struct buffer *sql, const char *task, const struct table *table);
-/* Copies beside the stream (late_copy.h) stand as catching_up with rebuild not NULL until what came meanwhile is durable,
- * too: then this makes them `streaming`, where the epoch still is ours and there are `count` of them.  An ERROR_RETRY
- * otherwise. */
+/* What came while tables were copied in the background is durable: makes those that are `replaying` `streaming`, where
+ * the epoch still is ours and there are `count` of them.  An ERROR_RETRY otherwise. */
 MUST_CHECK bool state_tables_settle_late(struct connection *destination, const char *task, int64_t epoch,
 										 unsigned count, struct error *err);
-/* The table is to be copied anew: its rows in the target will be cleared first.  An ERROR_DATA when it waits for a copy
+/* The table is to be copied again: its rows in the target will be cleared first.  An ERROR_DATA when it waits for a copy
  * already. */
 MUST_CHECK bool state_tables_want_copy(struct connection *destination, const char *task,
 									   const struct table *table, struct error *err);
-/* The copy of a table beside the stream has failed: the table is held with the reason until it is wanted anew. */
+/* The copy of a table in the background has failed: it has moved to held_for_resync. */
 MUST_CHECK bool state_tables_hold_copy(struct connection *destination, const char *task,
 									   const struct table *table, const char *reason, struct error *err);
 /* False when a table is held: an ERROR_DATA that names it. */
 MUST_CHECK bool state_tables_none_held(struct connection *destination, const char *task, struct error *err);
-/* At a start: such copies as an earlier attempt has left are void, and their tables wait again. */
+/* At a start: copies that an earlier attempt has left unfinished are void, and their tables wait again. */
 MUST_CHECK bool state_tables_forget_late(struct connection *destination, const char *task, struct error *err);
 
 /* A statement for `status` alone: the rows copied so far, while the copy runs; it never undoes what the copy's own

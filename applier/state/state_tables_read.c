@@ -1,93 +1,221 @@
-#include "base/memory.h"
 #include "state_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
 #include "state_install.h"
+#include "state_layout.h"
 #include "tables/mapping.h"
 #include "tables/table_definition.h"
 
-/* Whether what is in the target is to stay there: a table that is held is copied anew, sooner or later. */
-static bool
-holds_rows(const struct table *table)
+/* ---- parsing */
+
+/* One row of sluice.tables; texts belong to the result. */
+struct row {
+	uint32_t oid;
+	const char *schema, *name;
+	const char *target_schema, *target_name;
+	enum table_state state;
+	uint64_t snapshot_lsn;
+	int64_t rows_copied;
+	const char *error;		/* or NULL */
+	const char *definition; /* or NULL: there is no copy yet */
+	const char *selection;	/* or NULL: all */
+	struct table *table;	/* whose row it is, or becomes; NULL: no table's */
+};
+
+static void
+put_select(struct buffer *sql, int layout)
 {
-	switch (table->state) {
-	case TABLE_WAITING:
-	case TABLE_COPYING:
-		return table->begun;
-	case TABLE_HELD:
-		return false;
-	default:
-		return true;
+	buffer_printf(sql, "SELECT source_oid, source_schema, source_name, target_schema, target_name, ");
+	state_layout_put_state(sql, layout);
+	buffer_printf(sql, ", snapshot_lsn, rows_copied, error, definition, selection"
+					   " FROM sluice.tables WHERE task = $1 ORDER BY source_oid");
+}
+
+static const char *
+optional(const struct result *res, unsigned row, unsigned column)
+{
+	return result_is_null(res, row, column) ? NULL : result_text(res, row, column);
+}
+
+static bool
+parse_row(const struct result *res, unsigned i, struct row *row, struct error *err)
+{
+	*row = (struct row){
+		.oid = (uint32_t) result_int(res, i, 0),
+		.schema = result_text(res, i, 1),
+		.name = result_text(res, i, 2),
+		.target_schema = result_text(res, i, 3),
+		.target_name = result_text(res, i, 4),
+		.rows_copied = result_int(res, i, 7),
+		.error = optional(res, i, 8),
+		.definition = optional(res, i, 9),
+		.selection = optional(res, i, 10),
+	};
+	if (!table_state_parse(result_text(res, i, 5), &row->state) ||
+		!lsn_parse(result_text(res, i, 6), &row->snapshot_lsn))
+		return error_set(err, ERROR_BUG, "the row of table %s.%s in sluice.tables cannot be read",
+						 row->schema, row->name);
+	/* What was held before its first copy has none to be brought level. */
+	if (row->state == TABLE_HELD && !row->definition)
+		row->state = TABLE_WAITING;
+	return true;
+}
+
+/* ---- matching */
+
+static bool
+has_name(const struct row *row, const struct table *table)
+{
+	return strcmp(row->schema, table->source.schema) == 0 && strcmp(row->name, table->source.name) == 0;
+}
+
+static bool
+has_target(const struct row *row, const struct table *table)
+{
+	return strcmp(row->target_schema, table->target_schema) == 0 &&
+		   strcmp(row->target_name, table->target_name) == 0;
+}
+
+/* The table with the row's OID, which has the same name nearly always. */
+static struct table *
+find_own(const struct catalog *catalog, const struct row *row)
+{
+	struct table *table = catalog_find(catalog, row->schema, row->name);
+
+	if (row->state == TABLE_DROPPED)
+		return NULL;
+	return table && table->source.oid == row->oid ? table : catalog_find_oid(catalog, row->oid);
+}
+
+/* The table that has the name now, and is to have the target, of one that is none of the task's any more: where some of
+ * that one's rows are there, they are ours. */
+static struct table *
+find_successor(const struct catalog *catalog, const struct row *row)
+{
+	struct table *table = catalog_find(catalog, row->schema, row->name);
+	bool found = table && table->row == TABLE_ROW_NONE && !table->predecessor && has_target(row, table) &&
+				 row->state != TABLE_WAITING && row->state != TABLE_COPYING;
+
+	return found ? table : NULL;
+}
+
+static void
+match(const struct catalog *catalog, struct row *rows, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct row *row = &rows[i];
+
+		row->table = find_own(catalog, row);
+		if (row->table)
+			row->table->row = has_name(row, row->table) ? TABLE_ROW_SAME : TABLE_ROW_RENAMED;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		struct row *row = &rows[i];
+
+		if (row->table)
+			continue;
+		row->table = find_successor(catalog, row);
+		if (row->table)
+			row->table->predecessor = row->oid;
 	}
 }
 
-static bool
-has_other_name(const struct result *res, unsigned row, const struct table *table)
-{
-	return strcmp(result_text(res, row, 0), table->source.schema) != 0 ||
-		   strcmp(result_text(res, row, 1), table->source.name) != 0;
-}
+/* ---- what it means for the table */
 
-/* Whether the rows that are there were copied as they would be now. */
 static bool
-same_selection(const struct result *res, unsigned row, const struct table *table)
+same_selection(const struct row *row, const struct table *table)
 {
 	char *selection = mapping_describe(table);
-	/* The target of a renamed table follows its name in the stream. */
-	bool renamed = has_other_name(res, row, table);
-	bool same = (renamed || (strcmp(result_text(res, row, 8), table->target_schema) == 0 &&
-							 strcmp(result_text(res, row, 9), table->target_name) == 0)) &&
-				(result_is_null(res, row, 11) || strcmp(result_text(res, row, 11), selection) == 0);
+	bool same = !row->selection || strcmp(row->selection, selection) == 0;
 
 	free(selection);
 	return same;
 }
 
 static bool
-fail_selected_anew(const struct result *res, unsigned row, const struct table *table, struct error *err)
+fail_reselected(const struct row *row, const struct table *table, struct error *err)
 {
 	char *selection = mapping_describe(table);
 
 	error_set(err, ERROR_DATA,
 			  "table %s.%s was copied into %s.%s (%s), the configuration says %s.%s (%s) now",
-			  table->source.schema, table->source.name, result_text(res, row, 8), result_text(res, row, 9),
-			  result_is_null(res, row, 11) ? "all" : result_text(res, row, 11), table->target_schema,
-			  table->target_name, selection);
+			  table->source.schema, table->source.name, row->target_schema, row->target_name,
+			  row->selection ? row->selection : "all", table->target_schema, table->target_name, selection);
 	free(selection);
 	return error_hint(err, "Take the change back; or delete its row from sluice.tables at the destination and"
-						   " empty its target, then start again: it is copied anew.");
+						   " empty its target, then start again: it is copied again.");
 }
 
-/*
- * The definition, with the names that belong to it.  A name that has changed
- * since is the stream's to tell: until then table and target go by the old one.
- */
+/* The definition, with the names that belong to it. */
 static bool
-take_definition(const struct result *res, unsigned row, struct table *table, struct error *err)
+take_definition(const struct row *row, struct table *table, struct error *err)
 {
 	struct source_table *defined = memory_alloc_zero(1, sizeof *defined);
 
-	if (!table_definition_parse(result_text(res, row, 7), defined)) {
+	if (!table_definition_parse(row->definition, defined)) {
 		free(defined);
 		return error_set(err, ERROR_BUG, "the definition of table %s.%s in sluice.tables cannot be read",
 						 table->source.schema, table->source.name);
 	}
 	defined->oid = table->source.oid;
 	defined->partitioned = table->source.partitioned;
-	defined->schema = memory_strdup(result_text(res, row, 0));
-	defined->name = memory_strdup(result_text(res, row, 1));
+	defined->schema = memory_strdup(row->schema);
+	defined->name = memory_strdup(row->name);
 	table->defined = defined;
-	if (strcmp(defined->schema, table->source.schema) == 0 && strcmp(defined->name, table->source.name) == 0)
-		return true;
-	table->renamed = true;
+	return true;
+}
+
+/* The target of a renamed table follows its name in the stream, or when it is brought in line. */
+static void
+take_old_target(const struct row *row, struct table *table)
+{
 	free(table->target_schema);
 	free(table->target_name);
-	table->target_schema = memory_strdup(result_text(res, row, 8));
-	table->target_name = memory_strdup(result_text(res, row, 9));
+	table->target_schema = memory_strdup(row->target_schema);
+	table->target_name = memory_strdup(row->target_name);
+}
+
+static bool
+take_own(const struct row *row, struct table *table, struct error *err)
+{
+	bool renamed = table->row == TABLE_ROW_RENAMED;
+
+	table->state = row->state;
+	table->snapshot_lsn = row->snapshot_lsn;
+	table->rows_copied = row->rows_copied;
+	/* Where it goes now there is nothing of it. */
+	if (table_waits(table) && (!renamed || !row->definition) && !has_target(row, table)) {
+		table->state = TABLE_WAITING;
+		return true;
+	}
+	if (table_follows(table) && ((!renamed && !has_target(row, table)) || !same_selection(row, table))) {
+		if (!renamed)
+			return fail_reselected(row, table, err);
+		table->row = TABLE_ROW_RESELECTED;
+	}
+	table->error = row->error ? memory_strdup(row->error) : NULL;
+	if (!row->definition)
+		return true;
+	if (renamed)
+		take_old_target(row, table);
+	return take_definition(row, table, err);
+}
+
+/* Columns of the one table have nothing to do with those of the other but their names. */
+static bool
+take_over(const struct row *row, struct table *table, struct error *err)
+{
+	table->state = TABLE_WAITING_AGAIN;
+	if (!row->definition)
+		return true;
+	if (!take_definition(row, table, err))
+		return false;
+	table_definition_match_names(table->defined, &table->source);
 	return true;
 }
 
@@ -108,105 +236,62 @@ settle_names(struct catalog *catalog)
 	catalog_sort(catalog);
 }
 
-/* Whether the table has a row of its own, under whatever name. */
 static bool
-has_row(const struct result *res, const struct table *table)
+take_rows(const struct result *res, struct catalog *catalog, struct error *err)
 {
-	for (unsigned i = 0; i < result_rows(res); i++)
-		if (result_int(res, i, 2) == table->source.oid)
-			return true;
-	return false;
-}
+	unsigned count = result_rows(res);
+	struct row *rows = memory_alloc_zero(count, sizeof *rows);
+	bool ok = true;
 
-static bool
-is_to_be_copied(const char *state_name)
-{
-	enum table_state state;
+	for (unsigned i = 0; ok && i < count; i++)
+		ok = parse_row(res, i, &rows[i], err);
+	if (ok)
+		match(catalog, rows, count);
+	for (unsigned i = 0; ok && i < count; i++) {
+		struct table *table = rows[i].table;
 
-	return table_state_parse(state_name, &state) && (state == TABLE_WAITING || state == TABLE_COPYING);
-}
-
-/* Columns: source schema, name, oid, state, snapshot_lsn, rows_copied, error, definition, target's names, whether its
- * copy was begun in parts, selection. */
-static bool
-take_table(const struct result *res, unsigned row, const struct catalog *catalog, struct error *err)
-{
-	const char *schema = result_text(res, row, 0), *name = result_text(res, row, 1);
-	struct table *table = catalog_find(catalog, schema, name);
-
-	/* Dropped, and another of our tables has its name now: see forget.h. */
-	if (table && result_int(res, row, 2) != table->source.oid && has_row(res, table) &&
-		!catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2)))
-		return true;
-	/* Renamed since, or swapped with another. */
-	if ((!table || result_int(res, row, 2) != table->source.oid) && !result_is_null(res, row, 7) &&
-		catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2)))
-		table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, 2));
-
-	if (!table)
-		return true;
-	table->listed = true;
-	table->begun = result_bool(res, row, 10);
-	/* It was not copied as a whole: whatever it is now, it is as good as new. */
-	if (result_int(res, row, 2) != table->source.oid &&
-		(result_is_null(res, row, 7) || is_to_be_copied(result_text(res, row, 3))))
-		return true;
-	if (!table_state_parse(result_text(res, row, 3), &table->state) ||
-		!lsn_parse(result_text(res, row, 4), &table->snapshot_lsn))
-		return error_set(err, ERROR_BUG, "the row of table %s.%s in sluice.tables cannot be read", schema,
-						 name);
-	if (result_int(res, row, 2) == table->source.oid && holds_rows(table) &&
-		!same_selection(res, row, table)) {
-		if (!has_other_name(res, row, table))
-			return fail_selected_anew(res, row, table, err);
-		table->reselected = true;
+		if (table)
+			ok = table->predecessor ? take_over(&rows[i], table, err) : take_own(&rows[i], table, err);
 	}
-	table->rows_copied = result_int(res, row, 5);
-	free(table->error);
-	table->error = result_is_null(res, row, 6) ? NULL : memory_strdup(result_text(res, row, 6));
-	if (result_is_null(res, row, 7))
-		return true;
-	/* Another table of the name: what is in the target is of the one before. */
-	table->remade = result_int(res, row, 2) != table->source.oid;
-	if (table->remade && table->state != TABLE_HELD)
-		table->state = TABLE_WAITING;
-	return take_definition(res, row, table, err);
+	free(rows);
+	if (ok)
+		settle_names(catalog);
+	return ok;
 }
 
 bool
 state_tables_read(struct connection *destination, const char *task, struct catalog *catalog,
 				  struct error *err)
 {
-	static const char sql[] =
-		"SELECT source_schema, source_name, source_oid, state, snapshot_lsn,"
-		" rows_copied, error, definition, target_schema, target_name, rebuild IS NOT NULL, selection"
-		" FROM sluice.tables WHERE task = $1 ORDER BY 1, 2";
 	struct param param = param_text(task);
 	struct state_installed installed;
 	struct result *res;
-	bool taken = true;
+	struct buffer sql;
+	bool ok;
 
 	if (!state_install_read(destination, &installed, err))
 		return false;
 	if (!installed.tables)
 		return true;
-	if (!connection_execute(destination, sql, &param, 1, &res, err))
+	sql_init(&sql);
+	put_select(&sql, installed.layout);
+	ok = connection_execute(destination, sql_text(&sql), &param, 1, &res, err);
+	buffer_fini(&sql);
+	if (!ok)
 		return false;
-	for (unsigned i = 0; taken && i < result_rows(res); i++)
-		taken = take_table(res, i, catalog, err);
+	ok = take_rows(res, catalog, err);
 	result_free(res);
-	if (taken)
-		settle_names(catalog);
-	catalog->states_read = taken;
-	return taken;
+	catalog->states_read = ok;
+	return ok;
 }
 
 /* Also one that the catalog lacks for now: UNLOGGED at the source. */
 bool
 state_tables_none_held(struct connection *destination, const char *task, struct error *err)
 {
-	static const char sql[] = "SELECT source_schema, source_name, error FROM sluice.tables"
-							  " WHERE task = $1 AND state = 'held' ORDER BY 1, 2 LIMIT 1";
+	static const char sql[] =
+		"SELECT source_schema, source_name, error FROM sluice.tables"
+		" WHERE task = $1 AND state IN ('held', 'held_for_resync') ORDER BY 1, 2 LIMIT 1";
 	struct param param = param_text(task);
 	struct result *res;
 	bool none;

@@ -51,9 +51,9 @@ copy_anew(struct fold *f, uint32_t oid, const char *reason, struct error *err)
 {
 	struct table *table = fold_table(f, oid);
 
-	if (table && table->late)
+	if (table && fold_sets_aside(f, table))
 		note_altered(f, table, NULL);
-	if (!table || table->late || !fold_follows(f, table))
+	if (!table || fold_sets_aside(f, table) || !fold_follows(f, table))
 		return true;
 	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_ANEW, reason, err);
 }
@@ -82,9 +82,9 @@ take_definition(struct fold *f, const struct change_definition *definition, stru
 	*looked = NULL;
 	if (!table)
 		return !relation || fold_leave_out_stranger(f, relation, err);
-	if (table->late)
+	if (fold_sets_aside(f, table))
 		note_altered(f, table, relation);
-	if (!fold_follows(f, table) || table->late)
+	if (!fold_follows(f, table) || fold_sets_aside(f, table))
 		return true;
 	if (definition->kind == DEFINITION_DROPPED)
 		return note_dropped(f, table, err);
@@ -119,7 +119,7 @@ write_definitions(struct fold *f, struct table **tables, unsigned count, struct 
 	sql_init(&sql);
 	for (unsigned i = 0; i < count; i++)
 		if (fold_follows(f, tables[i]))
-			state_tables_put_definition(&sql, f->setup.config->task, tables[i], &tables[i]->source);
+			state_tables_put_definition(&sql, f->setup.config->task, tables[i]);
 	return connection_execute_buffer(pipeline_destination(f->setup.pipeline), &sql, NULL, err) ||
 		   error_context(err, "writing sluice.tables");
 }
@@ -152,7 +152,7 @@ compare(struct fold *f, const struct looks *looks, const struct catalog *seen, b
 		struct table *table = looks->tables[i];
 		const struct table *now = catalog_find_oid(seen, table->source.oid);
 
-		if (!now || !fold_follows(f, table) || table->late)
+		if (!now || !fold_follows(f, table) || fold_sets_aside(f, table))
 			continue;
 		if ((looks->names && !look_at_name(f, table, &now->source, err)) ||
 			!schema_watch(table, &now->source, &f->setup.memories->notes, moved, err) ||
@@ -218,7 +218,7 @@ look_at_all(struct fold *f, struct looks *looks)
 		struct table *table = &f->setup.catalog->tables[looks->count];
 
 		looks->tables[looks->count] = table;
-		if (table->late)
+		if (fold_sets_aside(f, table))
 			note_altered(f, table, NULL);
 	}
 }

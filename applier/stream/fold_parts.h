@@ -73,6 +73,8 @@ MUST_CHECK bool fold_follow_name(struct fold *f, struct table *table, const char
 
 /* Whether the transaction's changes of the table are not in its copy, and it is not held. */
 bool fold_follows(const struct fold *f, const struct table *table);
+/* Whether the table is copied while the others stream: its changes wait for that. */
+bool fold_sets_aside(const struct fold *f, const struct table *table);
 /* For a relation that the catalog lacks: true when its changes are to be left out. */
 MUST_CHECK bool fold_leave_out_stranger(struct fold *f, const struct change_relation *relation,
 										struct error *err);

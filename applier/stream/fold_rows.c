@@ -83,7 +83,12 @@ fold_follows(const struct fold *f, const struct table *table)
 	return f->commit_lsn >= table->snapshot_lsn && table_follows(table);
 }
 
-/* Its table is being copied: the change waits for that. */
+bool
+fold_sets_aside(const struct fold *f, const struct table *table)
+{
+	return f->setup.backlog && (table_waits(table) || table->state == TABLE_REPLAYING);
+}
+
 static bool
 set_aside(struct fold *f, const struct table *table, enum change_kind kind, struct error *err)
 {
@@ -106,13 +111,13 @@ concerns_table(struct fold *f, const struct change_relation *relation, enum chan
 	const struct table *table = known_table(f, relation);
 
 	*concerns = false;
-	if (table && table->late && !f->replaying)
+	if (table && fold_sets_aside(f, table) && !f->replaying)
 		return set_aside(f, table, kind, err);
 	/* A TRUNCATE that waited for one table may be of others, too. */
-	if (table && f->replaying && !table->late)
+	if (table && f->replaying && table->state != TABLE_REPLAYING)
 		return true;
 	/* It will be copied once more. */
-	if (table && table->late && table->altered_lsn > table->snapshot_lsn)
+	if (table && f->replaying && table->altered_lsn > table->snapshot_lsn)
 		return true;
 	*concerns = table && fold_follows(f, table) && (table->operations & operation_of(kind));
 	return table || fold_leave_out_stranger(f, relation, err);

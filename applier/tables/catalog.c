@@ -6,31 +6,6 @@
 #include "definition.h"
 #include "mapping.h"
 
-static const char *const state_names[] = {
-	[TABLE_WAITING] = "waiting",	 [TABLE_COPYING] = "copying", [TABLE_CATCHING_UP] = "catching_up",
-	[TABLE_STREAMING] = "streaming", [TABLE_HELD] = "held",
-};
-
-#define STATE_COUNT (sizeof(state_names) / sizeof(*state_names))
-
-const char *
-table_state_name(enum table_state state)
-{
-	return state_names[state];
-}
-
-bool
-table_state_parse(const char *name, enum table_state *state)
-{
-	for (size_t i = 0; i < STATE_COUNT; i++) {
-		if (strcmp(name, state_names[i]) != 0)
-			continue;
-		*state = (enum table_state) i;
-		return true;
-	}
-	return false;
-}
-
 /* ---- memory */
 
 void
@@ -288,16 +263,4 @@ table_needs_text(const struct table *table)
 			return true;
 	}
 	return false;
-}
-
-bool
-table_follows(const struct table *table)
-{
-	return table->state == TABLE_STREAMING || table->state == TABLE_CATCHING_UP;
-}
-
-bool
-table_copy_failed(const struct table *table)
-{
-	return table->state == TABLE_HELD && table->begun;
 }

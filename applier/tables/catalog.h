@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/config.h"
+#include "table_state.h"
 
 struct definition;
 struct definitions;
@@ -102,12 +103,12 @@ struct target_table {
 	unsigned column_count;
 };
 
-enum table_state {
-	TABLE_WAITING, /* to be copied */
-	TABLE_COPYING,
-	TABLE_CATCHING_UP, /* copied, behind the others */
-	TABLE_STREAMING,
-	TABLE_HELD,
+/* Whether sluice.tables has a row of a table, and what its names say. */
+enum table_row {
+	TABLE_ROW_NONE,
+	TABLE_ROW_SAME,		  /* the name that the source has for the table today */
+	TABLE_ROW_RENAMED,	  /* the name that the stream has for it yet, or had when the table was held */
+	TABLE_ROW_RESELECTED, /* likewise, and its rows were copied by another override than that of the new name */
 };
 
 #define TABLE_MAX_KEY 32 /* INDEX_MAX_KEYS */
@@ -123,26 +124,22 @@ struct table {
 	bool as_text;	   /* values must travel as text: a type is not portable or differs */
 
 	bool created; /* the target was made a moment ago, by this program */
-	bool listed;  /* sluice.tables has a row of it */
-	bool remade;  /* another table of the name of one that was copied */
-	bool begun;	  /* rows of a copy of ours that is not finished, or not to be kept, are in the target */
-	bool late;	  /* it is copied while the others stream, see late_copy.h */
-	uint64_t altered_lsn; /* of a late one: the last transaction that changed its definition, 0: none yet */
 	enum table_state state;
+	enum table_row row;
+	uint32_t predecessor; /* the table that had the name and the target before this one; 0: none */
+	uint64_t
+		altered_lsn; /* of one that is copied: the last transaction that changed its definition, 0: none yet */
 	uint64_t snapshot_lsn; /* changes of transactions that committed before are in the copy */
 	int64_t rows_copied;
 	char *error; /* why it is held */
 
 	/*
 	 * What the source's table was when the target was last brought in line with it, as sluice.tables has
-	 * it; NULL: there is no copy of it yet.  A table that has one and waits for a copy is copied anew: the
-	 * rows there are ours, and cleared first.  While a table follows, `source` describes it as of the position in
+	 * it; NULL: there is no copy of it yet.  While a table follows, `source` describes it as of the position in
 	 * the stream, which may be behind what the source's catalog says now.
 	 */
 	struct source_table *defined;
-	bool renamed;	 /* the source has another name for it by now than `defined` */
-	bool reselected; /* … and its rows were copied by another override than that of the new name */
-	bool partial;	 /* columns that the target lacks are left out (schema.changes: ignore) */
+	bool partial; /* columns that the target lacks are left out (schema.changes: ignore) */
 };
 
 struct catalog {
@@ -151,13 +148,6 @@ struct catalog {
 	struct definitions *definitions; /* of the tables to be made; owned */
 	bool states_read;				 /* the tables' rows in sluice.tables are taken into account */
 };
-
-const char *table_state_name(enum table_state state);
-MUST_CHECK bool table_state_parse(const char *name, enum table_state *state);
-/* Its rows are there, and it takes the changes of the stream. */
-bool table_follows(const struct table *table);
-/* It is held since its copy beside the stream has failed: only who is asked for it copies it anew. */
-bool table_copy_failed(const struct table *table);
 
 /* The table with this source name, or NULL.  Binary search. */
 struct table *catalog_find(const struct catalog *catalog, const char *schema, const char *name);

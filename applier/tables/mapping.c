@@ -246,7 +246,7 @@ is_refused_value(const struct error *err)
 static void
 explain_collision(const struct table *table, struct error *err)
 {
-	if (table->state == TABLE_WAITING || table->state == TABLE_COPYING)
+	if (table_waits(table))
 		error_hint(
 			err,
 			"%s share the target, and their keys must not collide: change the row in %s.%s, keep it out by"

@@ -317,3 +317,25 @@ table_definition_copy(struct source_table *to, const struct source_table *from)
 		table_definition_copy_type(&to->columns[i], &from->columns[i]);
 	}
 }
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+	return ((const struct source_column *) a)->attnum - ((const struct source_column *) b)->attnum;
+}
+
+/* Beyond what a server gives to a column. */
+#define NO_COLUMN 100000
+
+void
+table_definition_match_names(struct source_table *definition, const struct source_table *source)
+{
+	for (unsigned i = 0; i < definition->column_count; i++) {
+		struct source_column *column = &definition->columns[i];
+		const struct source_column *same = source_find_column(source, column->name);
+
+		column->attnum = same ? same->attnum : NO_COLUMN + (int) i;
+	}
+	if (definition->column_count > 1)
+		qsort(definition->columns, definition->column_count, sizeof *definition->columns, compare_numbers);
+}

@@ -49,6 +49,9 @@ void table_definition_copy_default(struct source_column *to, const struct source
 /* Where the target stands at another definition from here on, its defaults are still those of before; those of new columns,
  * and of columns with another type, are not known. */
 void table_definition_keep_defaults(struct source_table *source, const struct source_table *before);
+/* A definition of another table of the same name: its columns get the numbers of those that have the same names in
+ * `source`, and others numbers that no column has there. */
+void table_definition_match_names(struct source_table *definition, const struct source_table *source);
 /* Takes over what is known of the type. */
 void table_definition_copy_type(struct source_column *to, const struct source_column *from);
 

@@ -51,7 +51,7 @@ list_selected(struct status *status, const struct catalog *catalog)
 		report->tables[i] = (struct state_report_table){
 			.source = sql_table_name(memory, table->source.schema, table->source.name),
 			.target = sql_table_name(memory, table->target_schema, table->target_name),
-			.state = arena_strdup(memory, table_state_name(TABLE_WAITING)),
+			.state = arena_strdup(memory, table_state_shown(TABLE_WAITING)),
 		};
 	}
 }
@@ -96,8 +96,8 @@ static bool
 all_streaming(const struct state_report *report)
 {
 	for (unsigned i = 0; i < report->table_count; i++)
-		if (strcmp(report->tables[i].state, table_state_name(TABLE_WAITING)) == 0 ||
-			strcmp(report->tables[i].state, table_state_name(TABLE_COPYING)) == 0)
+		if (strcmp(report->tables[i].state, table_state_shown(TABLE_WAITING)) == 0 ||
+			strcmp(report->tables[i].state, table_state_shown(TABLE_COPYING)) == 0)
 			return false;
 	return true;
 }

@@ -27,7 +27,7 @@ sub all_stream_ok
 {
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	$t->poll_ok(sub {
-		$t->destination_sql("SELECT count(*) FROM sluice.tables WHERE state <> 'streaming' OR rebuild IS NOT NULL") eq '0';
+		$t->destination_sql("SELECT count(*) FROM sluice.tables WHERE state <> 'streaming'") eq '0';
 	}, 'all tables stream');
 	$t->wait_applied_ok;
 }
@@ -84,7 +84,7 @@ $t->source_sql(q{
 });
 $t->wait_applied_ok('the others go on');
 $t->all_equal_ok('public.others');
-$t->poll_ok(sub { state_of('late') eq 'copying' && state_of('bag') eq 'copying' }, 'they are being copied');
+$t->poll_ok(sub { state_of('late') =~ /^copying/ && state_of('bag') =~ /^copying/ }, 'they are being copied');
 $t->fails_like(['pause'], 1, qr/being copied, which cannot be paused/, 'a pause must wait');
 is($t->destination_sql('SELECT count(*) FROM late'), 0, 'nothing of it is there yet');
 # Who reads a target that is locked would wait for its copy.

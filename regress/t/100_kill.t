@@ -38,7 +38,7 @@ sub live_and_die
 	if (!$t->running) { $unexpected++; diag($t->log); return; }
 	$t->kill9;
 	my ($failed, $state) = SluiceTest::psql_try($t->destination_conninfo,
-		"SELECT coalesce((SELECT 'copying'::text FROM sluice.tables WHERE state IN ('waiting', 'copying') LIMIT 1), 'streaming')");
+		"SELECT coalesce((SELECT 'copying'::text FROM sluice.tables WHERE state LIKE 'waiting%' OR state LIKE 'copying%' LIMIT 1), 'streaming')");
 	$phases{ $failed ? 'before' : $state }++;
 }
 

@@ -42,7 +42,7 @@ sub position
 sub phase
 {
 	my ($failed, $left) = SluiceTest::psql_try($t->destination_conninfo,
-		"SELECT count(*) FROM sluice.tables WHERE state IN ('waiting', 'copying')");
+		"SELECT count(*) FROM sluice.tables WHERE state LIKE 'waiting%' OR state LIKE 'copying%'");
 	return !$failed && $left eq '0' ? 'stream' : 'copy';
 }
 

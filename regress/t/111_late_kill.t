@@ -46,12 +46,12 @@ sub change
 my @points = (
 	{ name => 'before it begins', match => 'pg_advisory_xact_lock', when => 'before', action => 'kill' },
 	{ name => 'while rows come', match => 'COPY "public"."late"', when => 'before', action => 'cut' },
-	{ name => 'before its end is written', match => "state = 'catching_up', snapshot_lsn", when => 'before', action => 'kill' },
-	{ name => 'after that', match => "state = 'catching_up', snapshot_lsn", when => 'after', action => 'kill' },
+	{ name => 'before its end is written', match => "state = 'replaying', snapshot_lsn", when => 'before', action => 'kill' },
+	{ name => 'after that', match => "state = 'replaying', snapshot_lsn", when => 'after', action => 'kill' },
 	{ name => 'when it is committed', match => '^QCOMMIT', when => 'after', action => 'cut' },
 	{ name => 'before its changes are caught up with', match => '"public"."late"', nth => 4, when => 'before', action => 'kill' },
-	{ name => 'before it counts', match => "SET state = 'streaming', rebuild = NULL", when => 'before', action => 'kill' },
-	{ name => 'when it counts', match => "SET state = 'streaming', rebuild = NULL", when => 'after', action => 'cut' },
+	{ name => 'before it counts', match => "SET state = 'streaming' WHERE", when => 'before', action => 'kill' },
+	{ name => 'when it counts', match => "SET state = 'streaming' WHERE", when => 'after', action => 'cut' },
 );
 my $seen = 0;
 for my $round (1 .. $kills)

@@ -20,8 +20,8 @@ static void
 test_state_names_are_read_back(void **state)
 {
 	(void) state;
-	for (int i = TABLE_WAITING; i <= TABLE_HELD; i++) {
-		enum table_state read = TABLE_HELD + 1;
+	for (int i = 0; i < TABLE_STATE_COUNT; i++) {
+		enum table_state read = TABLE_STATE_COUNT;
 
 		assert_true(table_state_parse(table_state_name((enum table_state) i), &read));
 		assert_int_equal(read, i);
@@ -38,6 +38,84 @@ test_other_state_names_are_refused(void **state)
 	assert_false(table_state_parse("Waiting", &read));
 	assert_false(table_state_parse("waiting ", &read));
 	assert_int_equal(read, TABLE_COPYING);
+}
+
+static void
+test_a_person_sees_five_states(void **state)
+{
+	static const char *const shown[TABLE_STATE_COUNT] = {
+		[TABLE_WAITING] = "waiting",
+		[TABLE_COPYING] = "copying",
+		[TABLE_WAITING_AGAIN] = "waiting",
+		[TABLE_COPYING_AGAIN] = "copying",
+		[TABLE_COPYING_PARTS] = "copying",
+		[TABLE_REPLAYING] = "catching_up",
+		[TABLE_CATCHING_UP] = "catching_up",
+		[TABLE_STREAMING] = "streaming",
+		[TABLE_HELD] = "held",
+		[TABLE_HELD_FOR_RESYNC] = "held",
+		[TABLE_DROPPED] = "dropped",
+	};
+
+	(void) state;
+	for (int i = 0; i < TABLE_STATE_COUNT; i++)
+		assert_string_equal(table_state_shown((enum table_state) i), shown[i]);
+}
+
+/* Rows that nobody copied cannot be there, and rows of ours are not forgotten on the way. */
+static void
+test_moves_between_states(void **state)
+{
+	static const struct {
+		enum table_state from, to;
+		bool legal;
+	} moves[] = {
+		{TABLE_WAITING, TABLE_COPYING, true},
+		{TABLE_WAITING, TABLE_STREAMING, true}, /* initial_copy.mode: none */
+		{TABLE_WAITING, TABLE_CATCHING_UP, false},
+		{TABLE_WAITING, TABLE_COPYING_AGAIN, false},
+		{TABLE_COPYING, TABLE_WAITING, true},
+		{TABLE_COPYING, TABLE_WAITING_AGAIN, false},
+		{TABLE_COPYING_AGAIN, TABLE_WAITING_AGAIN, true},
+		{TABLE_COPYING_AGAIN, TABLE_WAITING, false},
+		{TABLE_COPYING_PARTS, TABLE_WAITING, false},
+		{TABLE_COPYING_PARTS, TABLE_REPLAYING, true},
+		{TABLE_REPLAYING, TABLE_CATCHING_UP, false},
+		{TABLE_REPLAYING, TABLE_STREAMING, true},
+		{TABLE_CATCHING_UP, TABLE_STREAMING, true},
+		{TABLE_STREAMING, TABLE_COPYING, false},
+		{TABLE_STREAMING, TABLE_WAITING_AGAIN, true},
+		{TABLE_HELD, TABLE_STREAMING, false},
+		{TABLE_HELD, TABLE_WAITING_AGAIN, true},
+		{TABLE_HELD_FOR_RESYNC, TABLE_STREAMING, false},
+		{TABLE_DROPPED, TABLE_STREAMING, false},
+		{TABLE_STREAMING, TABLE_STREAMING, false},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof moves / sizeof *moves; i++)
+		if (table_state_may_follow(moves[i].from, moves[i].to) != moves[i].legal)
+			fail_msg("%s to %s", table_state_name(moves[i].from), table_state_name(moves[i].to));
+}
+
+static void
+test_a_copy_that_comes_to_nothing(void **state)
+{
+	struct table table = {.source = {.schema = TEXT("public"), .name = TEXT("t")}};
+
+	(void) state;
+	table_begin_copy(&table);
+	assert_int_equal(table.state, TABLE_COPYING);
+	assert_false(table_has_old_rows(&table));
+	table_abandon_copy(&table);
+	assert_int_equal(table.state, TABLE_WAITING);
+	table.state = TABLE_WAITING_AGAIN;
+	table_begin_copy(&table);
+	assert_int_equal(table.state, TABLE_COPYING_AGAIN);
+	table_move(&table, TABLE_COPYING_PARTS);
+	assert_true(table_has_old_rows(&table) && table_is_copying(&table) && table_waits(&table));
+	table_move(&table, TABLE_REPLAYING);
+	assert_true(table_follows(&table) && !table_waits(&table));
 }
 
 /* ---- finding */
@@ -342,6 +420,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_state_names_are_read_back),
 		cmocka_unit_test(test_other_state_names_are_refused),
+		cmocka_unit_test(test_a_person_sees_five_states),
+		cmocka_unit_test(test_moves_between_states),
+		cmocka_unit_test(test_a_copy_that_comes_to_nothing),
 		cmocka_unit_test(test_tables_are_found_by_both_names),
 		cmocka_unit_test(test_columns_are_found_by_their_exact_name),
 		cmocka_unit_test(test_match_key_is_the_primary_key_in_its_order),
