@@ -4,12 +4,13 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
+#include "monitor/status_view.h"
 #include "servers/retention.h"
 #include "servers/source.h"
 #include "state/progress.h"
@@ -146,74 +147,60 @@ gather(struct loop *loop, const struct config *config, struct status *status, st
 
 /* ---- as JSON */
 
-static void
-put_number(struct buffer *out, const char *name, int64_t value)
+static int64_t
+now_us(void)
 {
-	if (value < 0)
-		buffer_printf(out, ",\"%s\":null", name);
-	else
-		buffer_printf(out, ",\"%s\":%lld", name, (long long) value);
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void
-put_field(struct buffer *out, const char *name, const char *value)
+static struct status_table *
+view_tables(struct state_report *report)
 {
-	buffer_printf(out, ",\"%s\":", name);
-	json_string(out, value);
-}
+	struct status_table *tables =
+		arena_alloc_zero(&report->memory, report->table_count * sizeof *tables);
 
-static void
-put_json_table(struct buffer *out, const struct state_report_table *table)
-{
-	buffer_printf(out, "{\"source\":");
-	json_string(out, table->source);
-	put_field(out, "target", table->target);
-	put_field(out, "state", table->state);
-	put_number(out, "rows_copied", table->rows_copied);
-	put_field(out, "error", table->error);
-	buffer_put_u8(out, '}');
-}
-
-static void
-put_json_oldest(struct buffer *out, const struct oldest_transaction *oldest)
-{
-	put_field(out, "oldest_transaction", oldest->exists ? oldest->who : NULL);
-	if (oldest->exists)
-		buffer_printf(out, ",\"oldest_transaction_seconds\":%.3f", oldest->age_s);
-	else
-		buffer_printf(out, ",\"oldest_transaction_seconds\":null");
-}
-
-static void
-put_json(struct buffer *out, const struct status *status)
-{
-	const struct state_report *report = &status->report;
-	char lsn[LSN_TEXT_BYTES];
-
-	buffer_printf(out, "{\"task\":");
-	json_string(out, status->task);
-	put_field(out, "phase", status->phase);
-	put_field(out, "applied_lsn",
-			  report->progress.applied_lsn ? lsn_format(report->progress.applied_lsn, lsn) : NULL);
-	put_field(out, "source_lsn", status->source_known ? lsn_format(status->source_lsn, lsn) : NULL);
-	put_number(out, "lag_bytes", status->lag_bytes);
-	if (status->lag_s < 0)
-		buffer_printf(out, ",\"lag_seconds\":null");
-	else
-		buffer_printf(out, ",\"lag_seconds\":%.3f", status->lag_s);
-	put_number(out, "retained_wal_bytes", status->retained_bytes);
-	buffer_printf(out, ",\"retained_wal_warning\":%s",
-				  status->retention != RETENTION_MODEST ? "true" : "false");
-	put_field(out, "wal_status", status->wal_status[0] ? status->wal_status : NULL);
-	put_json_oldest(out, &status->oldest);
-	put_field(out, "last_error", report->last_error);
-	put_field(out, "source_error", status->source_known ? NULL : status->source_error);
-	buffer_printf(out, ",\"tables\":[");
 	for (unsigned i = 0; i < report->table_count; i++) {
-		buffer_printf(out, i ? "," : "");
-		put_json_table(out, &report->tables[i]);
+		const struct state_report_table *table = &report->tables[i];
+
+		status_table_init(&tables[i]);
+		tables[i].source = table->source;
+		tables[i].target = table->target;
+		tables[i].state = table->state;
+		tables[i].rows_copied = table->rows_copied;
+		tables[i].error = table->error;
 	}
-	buffer_printf(out, "]}\n");
+	return tables;
+}
+
+static void
+put_json(struct buffer *out, struct status *status)
+{
+	struct state_report *report = &status->report;
+	struct status_view view;
+
+	status_view_init(&view, status->task);
+	view.at = now_us();
+	view.phase = status->phase;
+	view.applied_lsn = report->progress.applied_lsn;
+	if (status->source_known) {
+		view.source_lsn = status->source_lsn;
+		view.sampled_at = view.at;
+	}
+	view.lag_bytes = status->lag_bytes;
+	view.lag_s = status->lag_s;
+	view.retained_bytes = status->retained_bytes;
+	view.retention_warning = status->retention != RETENTION_MODEST;
+	view.wal_status = status->wal_status[0] ? status->wal_status : NULL;
+	view.oldest = status->oldest.exists ? status->oldest.who : NULL;
+	view.oldest_s = status->oldest.age_s;
+	view.last_error = report->last_error;
+	view.source_error = status->source_known ? NULL : status->source_error;
+	view.tables = view_tables(report);
+	view.table_count = report->table_count;
+	status_view_put_json(&view, out);
 }
 
 /* ---- as text */

@@ -1,0 +1,77 @@
+/*
+ * What is shown of a task: by `sluice status`, which asks both servers, and by
+ * the daemon's page, which never asks anybody.  One struct, one JSON form.
+ *
+ * Points in time are microseconds since 1970; 0 is "not known", as is a negative
+ * number where a count is expected.  Strings belong to whoever fills the struct; NULL is "none".
+ */
+#ifndef SLUICE_STATUS_VIEW_H
+#define SLUICE_STATUS_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buffer.h"
+
+struct status_table {
+	const char *source; /* sql_table_name() */
+	const char *target;
+	const char *state;
+	int64_t rows_copied;
+	int64_t rows_expected; /* the source's estimate, while it is copied */
+	double rows_per_s;	   /* likewise; negative: not known */
+	double left_s;		   /* likewise */
+	const char *error;
+	/* The last recorded comparison. */
+	int64_t compared_at;
+	uint64_t compared_lsn;
+	bool compared_equal;
+};
+
+struct status_view {
+	const char *task;
+	int64_t at; /* when this was true */
+	const char *phase;
+	int64_t phase_since;
+	const char *waiting_for;
+	int64_t daemon_pid; /* 0: none on this host is known */
+
+	uint64_t applied_lsn;
+	uint64_t received_lsn;
+	uint64_t confirmed_lsn;
+	uint64_t source_lsn;
+	int64_t sampled_at; /* when the source was last asked */
+	int64_t lag_bytes;
+	double lag_s; /* negative: not known */
+
+	int64_t retained_bytes;
+	int64_t safe_bytes;
+	bool retention_warning;
+	const char *wal_status;
+	const char *oldest; /* the transaction that has been open at the source for longest */
+	double oldest_s;
+
+	double transactions_total; /* since the daemon started; negative: not known */
+	double changes_total;
+	double transactions_per_s;
+	double changes_per_s;
+	double received_bytes_per_s;
+
+	const char *source_version;
+	const char *destination_version;
+	const char *last_error;
+	const char *source_error; /* why the source was not reached */
+
+	const struct status_table *tables;
+	unsigned table_count;
+};
+
+/* Nothing known. */
+void status_view_init(struct status_view *view, const char *task);
+void status_table_init(struct status_table *table);
+/* One object on one line. */
+void status_view_put_json(const struct status_view *view, struct buffer *out);
+/* "2026-03-01T03:00:12.345Z"; null where it is not known. */
+void status_put_time(struct buffer *out, int64_t at);
+
+#endif
