@@ -159,8 +159,7 @@ now_us(void)
 static struct status_table *
 view_tables(struct state_report *report)
 {
-	struct status_table *tables =
-		arena_alloc_zero(&report->memory, report->table_count * sizeof *tables);
+	struct status_table *tables = arena_alloc_zero(&report->memory, report->table_count * sizeof *tables);
 
 	for (unsigned i = 0; i < report->table_count; i++) {
 		const struct state_report_table *table = &report->tables[i];
