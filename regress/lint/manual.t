@@ -29,7 +29,7 @@ sub documented
 
 documented('check', text_of(glob 'applier/precheck/*.c') =~ /precheck_add\(\s*c,[^";]*"([^"]+)"/g);
 documented('field of status', text_of('applier/monitor/status_view.c') =~ /put_(?:text|count|real|flag|lsn|time)\(out, "(\w+)"/g);
-documented('state', text_of('applier/tables/catalog.c') =~ /\[TABLE_\w+\]\s*=\s*"(\w+)"/g);
+documented('state', text_of('applier/tables/table_state.c') =~ /\[TABLE_\w+\]\s*=\s*\{"\w+", "(\w+)"/g);
 
 documented('setting of sessions', text_of('applier/dialect/session_settings.c') =~ /\{\.name = "(\w+)"/g);
 
