@@ -8,6 +8,7 @@
 #include "base/sql.h"
 #include "dialect/ddl_index.h"
 #include "servers/target.h"
+#include "servers/trial.h"
 
 const char after_copy_columns[] =
 	"target bigint, step integer, statement text NOT NULL, PRIMARY KEY (target, step)";
@@ -69,53 +70,42 @@ struct work {
 	const struct dialect *dialect;
 };
 
-static bool
-execute(const struct work *work, const char *sql, struct error *err)
+static void
+put_forget(struct buffer *sql, int64_t target, int64_t step)
 {
-	return connection_execute(work->destination, sql, NULL, 0, NULL, err);
-}
-
-static bool
-forget(const struct work *work, int64_t target, int64_t step, struct error *err)
-{
-	char sql[128];
-
-	snprintf(sql, sizeof sql, "DELETE FROM sluice.unfinished WHERE target = %" PRId64 " AND step = %" PRId64,
-			 target, step);
-	return execute(work, sql, err);
+	buffer_printf(sql, "DELETE FROM sluice.unfinished WHERE target = %" PRId64 " AND step = %" PRId64, target,
+				  step);
 }
 
 /* The statement and its being done are one transaction. */
-static bool
-carry_out(const struct work *work, const char *statement, int64_t target, int64_t step, struct error *err)
+static void
+put_step_transaction(struct buffer *sql, const char *statement, int64_t target, int64_t step)
 {
-	return execute(work, "BEGIN", err) && execute(work, statement, err) && forget(work, target, step, err) &&
-		   execute(work, "COMMIT", err);
-}
-
-static bool
-go_without(const struct work *work, const char *statement, int64_t target, int64_t step, struct error *err)
-{
-	struct error why = *err;
-
-	if (!execute(work, "ROLLBACK", err))
-		return false;
-	log_warning("the destination refuses \"%s\", and goes without it: %s", statement, why.message);
-	return forget(work, target, step, err);
+	buffer_printf(sql, "BEGIN; %s; ", statement);
+	put_forget(sql, target, step);
+	buffer_printf(sql, "; COMMIT;\n");
 }
 
 static bool
 take_step(const struct work *work, const char *statement, int64_t target, int64_t step, struct error *err)
 {
 	int64_t began_ms = loop_now_ms(work->loop);
+	struct buffer sql;
+	bool done, ok;
 
-	if (carry_out(work, statement, target, step, err)) {
+	sql_init(&sql);
+	put_step_transaction(&sql, statement, target, step);
+	ok = trial_or_without(work->destination, sql_text(&sql), &done, err, "\"%s\"", statement);
+	buffer_fini(&sql);
+	if (!ok)
+		return error_context(err, "%s", statement);
+	if (done) {
 		log_info("%s: done in %.1f s", statement, (double) (loop_now_ms(work->loop) - began_ms) / 1000);
 		return true;
 	}
-	if (err->class != ERROR_DATA || !err->sqlstate[0])
-		return error_context(err, "%s", statement);
-	return go_without(work, statement, target, step, err);
+	sql_init(&sql);
+	put_forget(&sql, target, step);
+	return connection_execute_buffer(work->destination, &sql, NULL, err);
 }
 
 static struct table *
@@ -183,10 +173,8 @@ after_copy_put_late(struct buffer *sql, struct connection *destination, const st
 		const struct table *table = find_target(catalog, result_int(res, row, 0));
 
 		if (table && table->state == TABLE_REPLAYING)
-			buffer_printf(sql,
-						  "BEGIN; %s; DELETE FROM sluice.unfinished WHERE target = %" PRId64
-						  " AND step = %" PRId64 "; COMMIT;\n",
-						  result_text(res, row, 2), result_int(res, row, 0), result_int(res, row, 1));
+			put_step_transaction(sql, result_text(res, row, 2), result_int(res, row, 0),
+								 result_int(res, row, 1));
 	}
 	buffer_put_u8(sql, '\0');
 	result_free(res);

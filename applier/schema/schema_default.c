@@ -41,24 +41,25 @@ put_alter(struct buffer *sql, const struct table *table, const struct target_col
 	sql_identifier(sql, target->name);
 }
 
-/* `refusal` says why the destination does without it, or nothing. */
 static bool
-try_default(struct connection *destination, const struct table *table, const struct target_column *target,
-			const char *expression, struct error *refusal, struct error *err)
+set_default(struct connection *destination, const struct table *table, const struct target_column *target,
+			const char *expression, bool *done, struct error *err)
 {
 	const char *reason = ddl_refuses_default(expression);
 	struct buffer sql;
 	bool ok;
 
-	error_clear(refusal);
+	*done = false;
 	if (reason) {
-		error_set(refusal, ERROR_DATA, "%s", reason);
+		log_warning("the destination goes without the default %s of the column %s of %s.%s: %s", expression,
+					target->name, table->target_schema, table->target_name, reason);
 		return true;
 	}
 	put_alter(&sql, table, target);
 	buffer_printf(&sql, " SET DEFAULT %s", expression);
-	ok = trial_execute(destination, sql_text(&sql), refusal, err);
-	if (ok && !refusal->message[0])
+	ok = trial_or_without(destination, sql_text(&sql), done, err, "the default %s of the column %s of %s.%s",
+						  expression, target->name, table->target_schema, table->target_name);
+	if (ok && *done)
 		log_info("%s.%s has another default: %s", table->source.schema, table->source.name, sql_text(&sql));
 	buffer_fini(&sql);
 	return ok;
@@ -83,19 +84,13 @@ follow_column(struct connection *destination, const struct table *table, const s
 			  struct error *err)
 {
 	const struct target_column *target = mapping_find_target(table, column->name);
-	struct error refusal;
+	bool done = false;
 
 	if (!mapping_selects(table, column->name) || !target || target->generated)
 		return true;
-	if (!column->default_sql)
-		return drop_default(destination, table, target, err);
-	if (!try_default(destination, table, target, column->default_sql, &refusal, err))
+	if (column->default_sql && !set_default(destination, table, target, column->default_sql, &done, err))
 		return false;
-	if (!refusal.message[0])
-		return true;
-	log_warning("%s.%s: the column %s goes without its default %s: %s", table->target_schema,
-				table->target_name, target->name, column->default_sql, refusal.message);
-	return drop_default(destination, table, target, err);
+	return done || drop_default(destination, table, target, err);
 }
 
 bool

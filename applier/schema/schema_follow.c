@@ -10,8 +10,7 @@
 #include "servers/source.h"
 #include "servers/target.h"
 #include "state/state_tables.h"
-#include "tables/schema_change.h"
-#include "tables/table_definition.h"
+#include "tables/schema_decision.h"
 
 /* One change on its way. */
 struct following {
@@ -20,9 +19,9 @@ struct following {
 	struct table next;			 /* its new definition, the target as it is */
 	struct schema_value *values; /* by column of the new definition */
 	unsigned value_count;
-	char *primary_name;
-	bool rewritten; /* its storage is another one */
-	enum rewrite rewrite;
+	struct catalog seen;
+	const struct source_table *today; /* the source's catalog, in `seen`; NULL: the table is gone */
+	bool types_gone;
 };
 
 /* ---- the new definition */
@@ -93,51 +92,28 @@ take_relation(struct following *f, const struct change_relation *relation)
 
 /* Where its catalog is at the same definition, storage and versions belong to it. */
 static void
-take_storage(struct following *f, const struct source_table *now)
+take_storage(struct source_table *source, const struct source_table *today)
 {
-	struct source_table *source = &f->next.source;
-
-	f->rewritten = !source->storage || !now->storage || strcmp(source->storage, now->storage) != 0;
-	if (!table_definition_same(source, now))
+	if (!table_definition_same(source, today))
 		return;
 	free(source->storage);
-	source->storage = now->storage ? memory_strdup(now->storage) : NULL;
+	source->storage = today->storage ? memory_strdup(today->storage) : NULL;
 	for (unsigned i = 0; i < source->column_count; i++) {
-		source->columns[i].version = now->columns[i].version;
-		source->columns[i].unique_position = now->columns[i].unique_position;
-		source->columns[i].primary_position = now->columns[i].primary_position;
+		source->columns[i].version = today->columns[i].version;
+		source->columns[i].unique_position = today->columns[i].unique_position;
+		source->columns[i].primary_position = today->columns[i].primary_position;
 	}
 }
 
 static bool
-look_at_source(struct following *f, struct error *err)
+read_source(struct following *f, struct error *err)
 {
-	struct catalog seen;
-
-	if (!source_look(f->setup->source, &f->next.source.oid, 1, &seen, err))
+	if (!source_look(f->setup->source, &f->next.source.oid, 1, &f->seen, err))
 		return false;
-	f->rewritten = true;
-	if (seen.count > 0) {
-		f->rewrite = table_definition_rewritten(&f->table->source, &seen.tables[0].source);
-		take_storage(f, &seen.tables[0].source);
+	if (f->seen.count > 0) {
+		f->today = &f->seen.tables[0].source;
+		take_storage(&f->next.source, f->today);
 	}
-	catalog_free(&seen);
-	return true;
-}
-
-/* A rewrite leaves no note of the value behind; without one there is none or there was no default. */
-static bool
-read_value(struct following *f, unsigned i, struct error *err)
-{
-	const struct source_column *column = &f->next.source.columns[i];
-	struct schema_value *value = &f->values[i];
-	bool there;
-
-	if (table_definition_find(&f->table->source, column->attnum))
-		return true;
-	if (!source_read_missing(f->setup->source, f->next.source.oid, column->attnum, &there, &value->text, err))
-		return false;
-	value->known = there && !column->generated && (value->text || !f->rewritten);
 	return true;
 }
 
@@ -146,42 +122,17 @@ read_values(struct following *f, struct error *err)
 {
 	f->value_count = f->next.source.column_count;
 	f->values = memory_alloc_zero(f->value_count, sizeof *f->values);
-	for (unsigned i = 0; i < f->value_count; i++)
-		if (!read_value(f, i, err))
+	for (unsigned i = 0; i < f->value_count; i++) {
+		const struct source_column *column = &f->next.source.columns[i];
+		struct schema_value *value = &f->values[i];
+
+		if (column->generated || table_definition_find(&f->table->source, column->attnum))
+			continue;
+		if (!source_read_missing(f->setup->source, f->next.source.oid, column->attnum, &value->known,
+								 &value->text, err))
 			return false;
+	}
 	return true;
-}
-
-/* ---- the target */
-
-bool
-schema_primary_name(struct connection *destination, const struct table *table, char **name, struct error *err)
-{
-	static const char sql[] =
-		"SELECT c.conname FROM pg_constraint c WHERE c.conrelid = $1::oid AND c.contype = 'p'";
-	char oid[16];
-	struct param param = param_text(oid);
-	struct result *res;
-
-	*name = NULL;
-	snprintf(oid, sizeof oid, "%u", table->target.oid);
-	if (!table->target.exists)
-		return true;
-	if (!connection_execute(destination, sql, &param, 1, &res, err))
-		return false;
-	if (result_rows(res) > 0)
-		*name = memory_strdup(result_text(res, 0, 0));
-	result_free(res);
-	return true;
-}
-
-static bool
-look_at_target(struct following *f, struct error *err)
-{
-	struct connection *destination = f->setup->destination;
-
-	return target_read_table(destination, f->setup->dialect, &f->next, err) &&
-		   schema_primary_name(destination, &f->next, &f->primary_name, err);
 }
 
 /* ---- carrying it out */
@@ -233,18 +184,6 @@ adopt(struct following *f, bool renamed, struct error *err)
 		return false;
 	replace(f);
 	return true;
-}
-
-static bool
-hold(struct following *f, const char *why, const struct schema_change *change, struct error *err)
-{
-	char reason[ERROR_MESSAGE_MAX], line[ERROR_HINT_MAX];
-
-	schema_change_line(change, line, sizeof line);
-	snprintf(reason, sizeof reason, "%s%s%s; when the target %s.%s fits, the table is copied anew by itself",
-			 why, line[0] ? ": do what it needs: " : "", line, f->table->target_schema,
-			 f->table->target_name);
-	return schema_notes_add(f->setup->notes, f->table, SCHEMA_HELD, reason, err);
 }
 
 /* ---- tables that exchange their names */
@@ -300,12 +239,21 @@ make_way(struct following *f, struct error *err)
 	return connection_execute_buffer(f->setup->destination, &sql, NULL, err);
 }
 
-static bool
-alter(struct following *f, const struct schema_change *change, struct error *err)
-{
-	char line[ERROR_HINT_MAX], why[ERROR_MESSAGE_MAX + 100];
+/* ---- carrying out the decision */
 
-	schema_change_line(change, line, sizeof line);
+static bool
+note(struct following *f, enum schema_fate fate, const struct schema_decision *decision, struct error *err)
+{
+	return schema_notes_add(f->setup->notes, f->table, fate, decision->reason, err);
+}
+
+static bool
+execute(struct following *f, struct schema_decision *decision, const struct schema_case *c, struct error *err)
+{
+	const struct schema_change *change = &decision->change;
+	char line[ERROR_HINT_MAX];
+
+	schema_change_line(change, &f->next, line, sizeof line);
 	if ((!change->renamed || make_way(f, err)) &&
 		connection_execute(f->setup->destination, (const char *) change->sql.data, NULL, 0, NULL, err)) {
 		log_info("%s.%s has changed its definition: %s", f->table->source.schema, f->table->source.name,
@@ -314,61 +262,54 @@ alter(struct following *f, const struct schema_change *change, struct error *err
 	}
 	if (err->class != ERROR_DATA)
 		return false;
-	snprintf(why, sizeof why, "its definition changed, and the destination refuses to follow (%s)",
-			 err->message);
-	return hold(f, why, change, err);
+	schema_decision_refused(decision, c, err->message);
+	return note(f, SCHEMA_HELD, decision, err);
 }
 
 static bool
-carry_out(struct following *f, const struct schema_change *change, struct error *err)
+carry_out(struct following *f, struct schema_decision *decision, const struct schema_case *c,
+		  struct error *err)
 {
-	enum schema_changes policy = f->setup->config->schema.changes;
-
-	switch (change->verdict) {
-	case SCHEMA_FITS:
+	switch (decision->action) {
+	case SCHEMA_ADOPT:
 		log_info("%s.%s has changed its definition; its target fits", f->table->source.schema,
 				 f->table->source.name);
-		return adopt(f, change->renamed, err);
-	case SCHEMA_ALTER:
-		if (policy == SCHEMA_CHANGES_FOLLOW)
-			return alter(f, change, err);
-		return hold(f,
-					policy == SCHEMA_CHANGES_STOP
-						? "its definition changed, and schema.changes is stop"
-						: "its definition changed so that its rows do not fit any more",
-					change, err);
-	case SCHEMA_COPY:
-		return schema_notes_add(f->setup->notes, f->table, SCHEMA_COPIED_ANEW, change->reason, err);
-	case SCHEMA_REFUSE:
-		return hold(f, change->reason, change, err);
+		return adopt(f, decision->change.renamed, err);
+	case SCHEMA_EXECUTE:
+		return execute(f, decision, c, err);
+	case SCHEMA_COPY_AGAIN:
+		return note(f, SCHEMA_COPIED_ANEW, decision, err);
+	case SCHEMA_HOLD:
+		return note(f, SCHEMA_HELD, decision, err);
 	}
 	return true;
 }
 
 static bool
-plan_and_carry_out(struct following *f, struct error *err)
+decide_and_carry_out(struct following *f, struct error *err)
 {
-	enum schema_changes policy = f->setup->config->schema.changes;
-	struct schema_question question = {
+	struct schema_case c = {
+		.config = f->setup->config,
 		.dialect = f->setup->dialect,
-		.before = &f->table->source,
+		.stored = &f->table->source,
 		.table = &f->next,
+		.today = f->today,
 		.values = f->values,
-		.primary_name = f->primary_name,
-		.rewritten = f->rewritten,
-		.needed_only = policy != SCHEMA_CHANGES_FOLLOW,
-		.common_only = policy == SCHEMA_CHANGES_IGNORE,
+		.types_gone = f->types_gone,
 	};
-	struct schema_change change;
+	struct schema_decision decision;
 	bool ok;
 
-	if (f->rewrite != REWRITE_NONE)
-		return schema_notes_add(f->setup->notes, f->table, SCHEMA_COPIED_ANEW,
-								schema_rewrite_reason(f->rewrite), err);
-	schema_change_plan(&change, &question);
-	ok = carry_out(f, &change, err);
-	schema_change_fini(&change);
+	schema_decide(&decision, &c);
+	ok = carry_out(f, &decision, &c, err);
+	schema_decision_fini(&decision);
 	return ok;
+}
+
+static bool
+read_target(struct following *f, struct error *err)
+{
+	return target_read_table(f->setup->destination, f->setup->dialect, &f->next, err);
 }
 
 static void
@@ -377,7 +318,7 @@ release(struct following *f)
 	for (unsigned i = 0; i < f->value_count; i++)
 		free(f->values[i].text);
 	free(f->values);
-	free(f->primary_name);
+	catalog_free(&f->seen);
 	source_table_free(&f->next.source);
 	target_table_free(&f->next.target);
 	free(f->next.target_schema);
@@ -398,20 +339,19 @@ schema_follow(const struct schema_follow *setup, struct table *table, const stru
 			  struct error *err)
 {
 	struct following f;
-	bool all, ok;
+	bool all = true, ok;
 
 	begin(&f, setup, table);
 	take_relation(&f, relation);
 	ok = source_read_types(setup->source, f.next.source.columns, f.next.source.column_count, &all, err);
-	if (ok && !all)
-		ok = schema_notes_add(setup->notes, table, SCHEMA_COPIED_ANEW,
-							  "a column's type is gone from the source meanwhile", err);
-	ok = ok && look_at_source(&f, err) && read_values(&f, err) && look_at_target(&f, err) &&
-		 plan_and_carry_out(&f, err);
+	f.types_gone = !all;
+	ok = ok && (f.types_gone || (read_source(&f, err) && read_values(&f, err) && read_target(&f, err))) &&
+		 decide_and_carry_out(&f, err);
 	release(&f);
 	return ok;
 }
 
+/* Of its files nothing is told: they are those of before. */
 bool
 schema_follow_name(const struct schema_follow *setup, struct table *table, const char *schema,
 				   const char *name, struct error *err)
@@ -425,7 +365,8 @@ schema_follow_name(const struct schema_follow *setup, struct table *table, const
 	free(f.next.source.name);
 	f.next.source.schema = memory_strdup(schema);
 	f.next.source.name = memory_strdup(name);
-	ok = look_at_target(&f, err) && plan_and_carry_out(&f, err);
+	f.today = &f.next.source;
+	ok = read_target(&f, err) && decide_and_carry_out(&f, err);
 	release(&f);
 	return ok;
 }

@@ -35,8 +35,4 @@ MUST_CHECK bool schema_follow(const struct schema_follow *follow, struct table *
 MUST_CHECK bool schema_follow_name(const struct schema_follow *follow, struct table *table,
 								   const char *schema, const char *name, struct error *err);
 
-/* The name of the target's primary key; NULL where it has none.  For schema_question.primary_name. */
-MUST_CHECK bool schema_primary_name(struct connection *destination, const struct table *table, char **name,
-									struct error *err);
-
 #endif

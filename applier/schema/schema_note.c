@@ -5,14 +5,6 @@
 
 #include "base/memory.h"
 
-const char *
-schema_rewrite_reason(enum rewrite rewrite)
-{
-	if (rewrite == REWRITE_PARTITIONS)
-		return "partitions were attached, detached or dropped, whose rows are not in the stream";
-	return "the source wrote its rows anew, which is not in the stream";
-}
-
 bool
 schema_notes_add(struct schema_notes *notes, const struct table *table, enum schema_fate fate,
 				 const char *reason, struct error *err)

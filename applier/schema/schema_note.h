@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "tables/catalog.h"
-#include "tables/table_definition.h"
 
 enum schema_fate {
 	SCHEMA_COPIED_ANEW,
@@ -25,9 +24,6 @@ struct schema_notes {
 	struct schema_note *notes;
 	unsigned count;
 };
-
-/* In words, for SCHEMA_COPIED_ANEW. */
-const char *schema_rewrite_reason(enum rewrite rewrite);
 
 /* Takes the note and sets an ERROR_RESTART that says the same. */
 bool schema_notes_add(struct schema_notes *notes, const struct table *table, enum schema_fate fate,

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
+#include "servers/trial.h"
 
 /* ---- which types */
 
@@ -83,30 +84,16 @@ same_type(const struct result *res, unsigned a, unsigned b)
 }
 
 /* A refusal is no more than logged: perhaps no row needs it. */
-static void
-report(const char *sql, const struct error *refusal)
-{
-	if (!refusal->message[0])
-		log_info("a type has changed: %s", sql);
-	else
-		log_warning(
-			"a type has changed, and the destination refuses to follow (%s); values that need it stop the"
-			" run: do there %s",
-			refusal->message, sql);
-}
-
 static bool
 add(struct connection *destination, const char *sql, struct error *err)
 {
-	struct error refusal = {0};
+	bool done;
 
-	if (!connection_execute(destination, sql, NULL, 0, NULL, err)) {
-		if (err->class != ERROR_DATA)
-			return false;
-		refusal = *err;
-		error_clear(err);
-	}
-	report(sql, &refusal);
+	if (!trial_or_without(destination, sql, &done, err,
+						  "what values of a type need that has changed, and stops at them: do there %s", sql))
+		return false;
+	if (done)
+		log_info("a type has changed: %s", sql);
 	return true;
 }
 

@@ -7,14 +7,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
-#include "pattern.h"
-#include "schema_follow.h"
 #include "servers/source.h"
 #include "servers/target.h"
+#include "servers/trial.h"
 #include "state/state_tables.h"
 #include "tables/mapping.h"
-#include "tables/schema_change.h"
-#include "tables/table_definition.h"
+#include "tables/schema_decision.h"
 
 /* ---- while the stream runs */
 
@@ -35,10 +33,10 @@ bool
 schema_watch(struct table *table, const struct source_table *now, struct schema_notes *notes, bool *moved,
 			 struct error *err)
 {
-	enum rewrite rewrite = table_definition_rewritten(&table->source, now);
+	const char *rewritten = schema_rewrite_reason(table_definition_rewritten(&table->source, now));
 
-	if (rewrite != REWRITE_NONE)
-		return schema_notes_add(notes, table, SCHEMA_COPIED_ANEW, schema_rewrite_reason(rewrite), err);
+	if (rewritten)
+		return schema_notes_add(notes, table, SCHEMA_COPIED_ANEW, rewritten, err);
 	/* What the stream has yet to bring is not part of the comparison. */
 	if (!table_definition_moved(&table->source, now))
 		return true;
@@ -95,49 +93,23 @@ same_name(const struct source_table *a, const struct source_table *b)
 	return strcmp(a->schema, b->schema) == 0 && strcmp(a->name, b->name) == 0;
 }
 
-static const char old_override[] = "it was renamed at the source: give its override in the configuration the "
-								   "new name; the table is then copied anew";
-
-/* Whether the configuration has an override for a name that the table has no more. */
-static bool
-keeps_old_override(const struct config *config, const struct table *table)
-{
-	const struct source_table *before = table->defined;
-	bool found = false;
-
-	for (unsigned i = 0; table->row >= TABLE_ROW_RENAMED && !found && i < config->tables.override_count;
-		 i++) {
-		struct pattern name;
-
-		if (pattern_parse(config->tables.overrides[i].source, &name))
-			continue;
-		found = strcmp(name.schema.text, before->schema) == 0 && strcmp(name.table.text, before->name) == 0;
-		pattern_free(&name);
-	}
-	return found;
-}
-
 static bool
 settle_table(struct connection *source, struct connection *destination, const struct config *config,
 			 struct table *table, struct error *err)
 {
-	enum rewrite rewrite = table_definition_rewritten(table->defined, &table->source);
-	bool all;
+	struct schema_decision decision;
+	bool all = true;
 
-	if (keeps_old_override(config, table))
-		return put_aside(destination, config, table, TABLE_HELD, old_override, err);
-	if (table->row == TABLE_ROW_RESELECTED)
-		return put_aside(destination, config, table, TABLE_WAITING_AGAIN,
-						 "it was renamed at the source, and has another override", err);
-	if (rewrite != REWRITE_NONE)
-		return put_aside(destination, config, table, TABLE_WAITING_AGAIN, schema_rewrite_reason(rewrite),
+	schema_decide_at_start(&decision, config, table);
+	if (decision.action != SCHEMA_ADOPT)
+		return put_aside(destination, config, table,
+						 decision.action == SCHEMA_HOLD ? TABLE_HELD : TABLE_WAITING_AGAIN, decision.reason,
 						 err);
 	if (!table_definition_same(table->defined, &table->source) ||
 		!same_name(table->defined, &table->source)) {
 		if (!step_back(source, table, &all, err))
 			return false;
-		return all || put_aside(destination, config, table, TABLE_WAITING_AGAIN,
-								"a column's type is gone from the source meanwhile", err);
+		return all || put_aside(destination, config, table, TABLE_WAITING_AGAIN, schema_types_gone, err);
 	}
 	return !table_definition_moved(table->defined, &table->source) ||
 		   write_row(destination, config, table, err);
@@ -161,6 +133,15 @@ carry_out_notes(struct connection *destination, const struct config *config, str
 	return true;
 }
 
+/* The decision compares them with what the target has; of types that are gone nothing is known. */
+static bool
+read_stored_types(struct connection *source, struct source_table *stored, struct error *err)
+{
+	bool all;
+
+	return source_read_types(source, stored->columns, stored->column_count, &all, err);
+}
+
 bool
 schema_settle(struct connection *source, struct connection *destination, const struct config *config,
 			  struct catalog *catalog, struct schema_notes *notes, struct error *err)
@@ -170,7 +151,10 @@ schema_settle(struct connection *source, struct connection *destination, const s
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
-		if (table->defined && table_follows(table) && !settle_table(source, destination, config, table, err))
+		if (!table->defined)
+			continue;
+		if (table_follows(table) ? !settle_table(source, destination, config, table, err)
+								 : !read_stored_types(source, table->defined, err))
 			return false;
 	}
 	catalog_sort(catalog);
@@ -179,21 +163,32 @@ schema_settle(struct connection *source, struct connection *destination, const s
 
 /* ---- at a start: tables that are held or copied anew */
 
-static void
-plan_for(struct schema_change *change, const struct dialect *dialect, const struct config *config,
-		 const struct table *table, const char *primary_name)
+static bool
+shares_target(const struct catalog *catalog, const struct table *table)
 {
-	struct schema_question question = {
-		.dialect = dialect,
-		.before = table->defined,
-		.table = table,
-		.primary_name = primary_name,
-		.emptied = true,
-		.needed_only = config->schema.changes != SCHEMA_CHANGES_FOLLOW,
-		.common_only = config->schema.changes == SCHEMA_CHANGES_IGNORE,
-	};
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *other = &catalog->tables[i];
 
-	schema_change_plan(change, &question);
+		if (other != table && strcmp(other->target_name, table->target_name) == 0 &&
+			strcmp(other->target_schema, table->target_schema) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* `table` as it is today; of the rows in its target none counts. */
+static struct schema_case
+case_of(const struct dialect *dialect, const struct config *config, const struct table *table, bool shared)
+{
+	return (struct schema_case){
+		.config = config,
+		.dialect = dialect,
+		.stored = table->defined,
+		.table = table,
+		.today = &table->source,
+		.emptied = true,
+		.shared = shared,
+	};
 }
 
 /* The table once its target is in line with it: under the names of today, and to be copied. */
@@ -225,21 +220,19 @@ release(struct table *table)
 }
 
 static void
-put_reconciliation(struct buffer *sql, const struct config *config, const struct schema_change *change,
+put_reconciliation(struct buffer *sql, const struct config *config, const struct schema_decision *decision,
 				   const struct table *table, const struct table *after)
 {
 	buffer_printf(sql, "BEGIN;\n");
-	if (change->verdict == SCHEMA_ALTER) {
+	if (decision->action == SCHEMA_EXECUTE) {
 		buffer_printf(sql, "TRUNCATE ");
 		mapping_put_target_rows(sql, table);
-		buffer_printf(sql, ";\n%s", (const char *) change->sql.data);
+		buffer_printf(sql, ";\n%s", (const char *) decision->change.sql.data);
 	}
 	state_tables_put_definition(sql, config->task, after);
 	state_tables_put_state(sql, config->task, after);
 	buffer_printf(sql, ";\nCOMMIT");
 }
-
-static const char needs[] = ": do what it needs: ";
 
 /* A held table's target may have been renamed as the table was. */
 static bool
@@ -255,101 +248,75 @@ find_renamed_target(struct connection *destination, const struct dialect *dialec
 	return target_read_table(destination, dialect, table, err);
 }
 
-/* Carries it out; `refused` when the destination does not: then the table is as before. */
+/* Carries it out; `refusal` says why the destination does not, and then the table is as before. */
 static bool
-reconcile_by(struct connection *destination, const struct config *config, const struct schema_change *change,
-			 struct table *table, bool *refused, struct error *err)
+reconcile_by(struct connection *destination, const struct config *config,
+			 const struct schema_decision *decision, struct table *table, struct error *refusal,
+			 struct error *err)
 {
-	struct table after = reconciled(table, change->renamed);
+	struct table after = reconciled(table, decision->change.renamed);
 	struct buffer sql;
-	struct error ignored;
-	bool ok;
+	bool done;
 
 	sql_init(&sql);
-	put_reconciliation(&sql, config, change, table, &after);
-	ok = connection_execute_buffer(destination, &sql, NULL, err);
-	release(ok ? table : &after);
-	if (ok)
+	put_reconciliation(&sql, config, decision, table, &after);
+	done = trial_execute(destination, sql_text(&sql), refusal, err) && !refusal->message[0];
+	buffer_fini(&sql);
+	release(done ? table : &after);
+	if (done)
 		*table = after;
-	*refused = !ok && err->class == ERROR_DATA;
-	return ok || (*refused && connection_execute(destination, "ROLLBACK", NULL, 0, NULL, &ignored));
+	return done || refusal->message[0];
 }
 
 static bool
-hold(struct connection *destination, const struct config *config, const struct schema_change *change,
-	 const char *why, struct table *table, struct error *err)
+hold(struct connection *destination, const struct config *config, const struct schema_decision *decision,
+	 struct table *table, struct error *err)
 {
-	char reason[ERROR_MESSAGE_MAX], line[ERROR_HINT_MAX];
-
-	schema_change_line(change, line, sizeof line);
-	snprintf(reason, sizeof reason,
-			 "%.900s%s%s; when the target %s.%s fits, the table is copied anew by itself", why,
-			 line[0] ? needs : "", line, table->target_schema, table->target_name);
-	if (table->state == TABLE_HELD && table->error && strcmp(table->error, reason) == 0)
+	if (table->state == TABLE_HELD && table->error && strcmp(table->error, decision->reason) == 0)
 		return true;
-	return put_aside(destination, config, table, TABLE_HELD, reason, err);
+	return put_aside(destination, config, table, TABLE_HELD, decision->reason, err);
+}
+
+/* What the destination has refused is known until the target or the definition is another one. */
+static void
+note_refused(struct table *table, const struct schema_decision *decision)
+{
+	free(table->refused);
+	table->refused = memory_strdup((const char *) decision->change.sql.data);
 }
 
 static bool
-shares_target(const struct catalog *catalog, const struct table *table)
+carry_out(struct connection *destination, const struct dialect *dialect, const struct schema_case *c,
+		  struct schema_decision *decision, struct table *table, struct error *err)
 {
-	for (unsigned i = 0; i < catalog->count; i++) {
-		const struct table *other = &catalog->tables[i];
+	bool was_held = table->state == TABLE_HELD;
+	struct error refusal = {0};
 
-		if (other != table && strcmp(other->target_name, table->target_name) == 0 &&
-			strcmp(other->target_schema, table->target_schema) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool
-reconcile_planned(struct connection *destination, const struct config *config, struct catalog *catalog,
-				  const struct schema_change *change, struct table *table, struct error *err)
-{
-	bool was_held = table->state == TABLE_HELD, refused;
-
-	if (keeps_old_override(config, table))
-		return was_held || put_aside(destination, config, table, TABLE_HELD, old_override, err);
-	if (config->initial_copy.mode == COPY_MODE_NONE)
-		return hold(destination, config, change,
-					"its rows have to be copied anew, and initial_copy.mode is none", table, err);
-	if (config->initial_copy.existing == COPY_EXISTING_APPEND || shares_target(catalog, table))
-		return hold(destination, config, change,
-					"its rows have to be copied anew and share the target with others", table, err);
-	if (change->verdict == SCHEMA_REFUSE)
-		return hold(destination, config, change, change->reason, table, err);
-	if (change->verdict != SCHEMA_FITS && config->schema.changes != SCHEMA_CHANGES_FOLLOW)
-		return hold(destination, config, change,
-					config->schema.changes == SCHEMA_CHANGES_STOP
-						? "its definition changed, and schema.changes is stop"
-						: "its definition changed so that its rows do not fit any more",
-					table, err);
-	if (!reconcile_by(destination, config, change, table, &refused, err))
+	if (decision->action == SCHEMA_HOLD)
+		return hold(destination, c->config, decision, table, err);
+	if (!reconcile_by(destination, c->config, decision, table, &refusal, err))
 		return false;
-	if (refused)
-		return hold(destination, config, change, err->message, table, err);
+	if (refusal.message[0]) {
+		note_refused(table, decision);
+		schema_decision_refused(decision, c, refusal.message);
+		return hold(destination, c->config, decision, table, err);
+	}
 	if (was_held)
-		log_info("%s.%s is held no longer: it is copied anew", table->source.schema, table->source.name);
-	return true;
+		log_info("%s.%s is held no longer: it is copied again", table->source.schema, table->source.name);
+	return decision->action != SCHEMA_EXECUTE || target_read_table(destination, dialect, table, err);
 }
 
 static bool
 reconcile_table(struct connection *destination, const struct dialect *dialect, const struct config *config,
 				struct catalog *catalog, struct table *table, struct error *err)
 {
-	struct schema_change change;
-	char *primary_name;
+	struct schema_case c = case_of(dialect, config, table, shares_target(catalog, table));
+	struct schema_decision decision;
 	bool ok;
 
-	if (!schema_primary_name(destination, table, &primary_name, err))
-		return false;
-	plan_for(&change, dialect, config, table, primary_name);
-	ok = reconcile_planned(destination, config, catalog, &change, table, err);
-	if (ok && change.verdict == SCHEMA_ALTER)
-		ok = target_read_table(destination, dialect, table, err);
-	schema_change_fini(&change);
-	free(primary_name);
+	schema_decide(&decision, &c);
+	ok = carry_out(destination, dialect, &c, &decision, table, err);
+	schema_decision_fini(&decision);
 	return ok;
 }
 
@@ -383,69 +350,79 @@ take_held(struct table *table, const struct table *held)
 	table->override = held->override;
 	table->defined = memory_alloc_zero(1, sizeof *table->defined);
 	table_definition_copy(table->defined, held->defined);
+	table->row = same_name(table->defined, &table->source) ? TABLE_ROW_SAME : TABLE_ROW_RENAMED;
 }
 
-/* Whether the target fits, or needs something else than was said. */
+/* What is to be known of a held table is said in full once more when it has changed. */
 static bool
-judge_held(const struct table *held, const struct table *now, const struct schema_change *change,
-		   struct error *err)
+say_again(struct connection *destination, const struct config *config, struct table *held,
+		  const struct schema_decision *decision, struct error *err)
 {
-	char line[ERROR_HINT_MAX], said[ERROR_HINT_MAX + 40];
+	struct buffer sql;
 
-	schema_change_line(change, line, sizeof line);
-	snprintf(said, sizeof said, "%s%s; when", needs, line);
-	if (now->target.exists && change->verdict == SCHEMA_FITS)
-		return error_set(err, ERROR_RESTART,
-						 "the target %s.%s of %s.%s, which was held, fits again: starting over",
-						 now->target_schema, now->target_name, held->source.schema, held->source.name);
-	if (now->target.exists && held->error && strstr(held->error, needs) && !strstr(held->error, said))
-		return error_set(err, ERROR_RESTART,
-						 "what the target %s.%s of %s.%s needs has changed: starting over",
-						 now->target_schema, now->target_name, held->source.schema, held->source.name);
-	return true;
+	if (held->error && strcmp(held->error, decision->reason) == 0)
+		return true;
+	free(held->error);
+	held->error = memory_strdup(decision->reason);
+	log_warning("%s.%s is held: %s", held->source.schema, held->source.name, held->error);
+	sql_init(&sql);
+	state_tables_put_state(&sql, config->task, held);
+	return connection_execute_buffer(destination, &sql, NULL, err);
+}
+
+/* Whether what the source and the target say today lets the table go on. */
+static bool
+judge_held(struct connection *destination, const struct schema_case *c, struct table *held, struct error *err)
+{
+	struct schema_decision decision;
+	bool ok = true;
+
+	schema_decide(&decision, c);
+	if (decision.action == SCHEMA_HOLD)
+		ok = say_again(destination, c->config, held, &decision, err);
+	else if (!held->refused || strcmp(held->refused, (const char *) decision.change.sql.data) != 0)
+		ok =
+			error_set(err, ERROR_RESTART,
+					  "the target %s.%s of %s.%s, which was held, can be brought in line now: starting over",
+					  c->table->target_schema, c->table->target_name, held->source.schema, held->source.name);
+	schema_decision_fini(&decision);
+	return ok;
 }
 
 static bool
 look_at_held_table(struct connection *source, struct connection *destination, const struct dialect *dialect,
-				   const struct config *config, const struct table *held, struct error *err)
+				   const struct config *config, struct catalog *catalog, struct table *held,
+				   struct error *err)
 {
 	struct catalog seen;
-	char *primary_name = NULL;
 	bool ok = source_look(source, &held->source.oid, 1, &seen, err);
 
 	if (!ok)
 		return false;
 	if (seen.count > 0) {
 		struct table *now = &seen.tables[0];
-		struct schema_change change;
+		struct schema_case c;
 
 		take_held(now, held);
 		ok = target_read_table(destination, dialect, now, err) &&
-			 find_renamed_target(destination, dialect, now, err) &&
-			 schema_primary_name(destination, now, &primary_name, err);
-		if (ok) {
-			plan_for(&change, dialect, config, now, primary_name);
-			ok = judge_held(held, now, &change, err);
-			schema_change_fini(&change);
-		}
+			 find_renamed_target(destination, dialect, now, err);
+		c = case_of(dialect, config, now, shares_target(catalog, held));
+		if (ok && now->target.exists)
+			ok = judge_held(destination, &c, held, err);
 	}
-	free(primary_name);
 	catalog_free(&seen);
 	return ok;
 }
 
 bool
 schema_look_at_held(struct connection *source, struct connection *destination, const struct dialect *dialect,
-					const struct config *config, const struct catalog *catalog, struct error *err)
+					const struct config *config, struct catalog *catalog, struct error *err)
 {
-	/* Then no table is copied anew by itself. */
-	if (config->initial_copy.mode == COPY_MODE_NONE || config->initial_copy.existing == COPY_EXISTING_APPEND)
-		return true;
 	for (unsigned i = 0; i < catalog->count; i++) {
-		const struct table *table = &catalog->tables[i];
+		struct table *table = &catalog->tables[i];
 
-		if (table->state == TABLE_HELD && table->defined && !shares_target(catalog, table) &&
-			!look_at_held_table(source, destination, dialect, config, table, err))
+		if (table->state == TABLE_HELD && table->defined &&
+			!look_at_held_table(source, destination, dialect, config, catalog, table, err))
 			return false;
 	}
 	return true;

@@ -34,9 +34,10 @@ MUST_CHECK bool schema_settle(struct connection *source, struct connection *dest
 MUST_CHECK bool schema_reconcile(struct connection *destination, const struct dialect *dialect,
 								 const struct config *config, struct catalog *catalog, struct error *err);
 
-/* Looks at the targets of held tables again: an ERROR_RESTART when one of them fits now. */
+/* Reads held tables and their targets again: an ERROR_RESTART when one of them can go on now; where what it needs has
+ * changed, that is written down. */
 MUST_CHECK bool schema_look_at_held(struct connection *source, struct connection *destination,
 									const struct dialect *dialect, const struct config *config,
-									const struct catalog *catalog, struct error *err);
+									struct catalog *catalog, struct error *err);
 
 #endif

@@ -87,8 +87,7 @@ missing_columns_put(struct buffer *sql, const struct config *config, const struc
 /* Without what was refused: the default, and NOT NULL where rows are there that are yet to be cleared. */
 static bool
 add_plain_column(struct connection *destination, const struct config *config, const struct table *table,
-				 const struct source_column *column, const struct error *refusal, struct buffer *sql,
-				 struct error *err)
+				 const struct source_column *column, struct buffer *sql, struct error *err)
 {
 	bool has_rows;
 
@@ -96,27 +95,24 @@ add_plain_column(struct connection *destination, const struct config *config, co
 		return false;
 	buffer_reset(sql);
 	put_column(sql, config, table, column, false, !has_rows);
-	if (!connection_execute(destination, sql_text(sql), NULL, 0, NULL, err))
-		return false;
-	log_warning("%s.%s: the column %s is added without %s%s: %s", table->target_schema, table->target_name,
-				column->name, column->default_sql ? "its default " : "NOT NULL",
-				column->default_sql ? column->default_sql : "", refusal->message);
-	return true;
+	return connection_execute(destination, sql_text(sql), NULL, 0, NULL, err);
 }
 
 static bool
 add_column(struct connection *destination, const struct config *config, const struct table *table,
 		   const struct source_column *column, struct error *err)
 {
-	struct error refusal;
 	struct buffer sql;
-	bool ok;
+	bool done, ok;
 
 	sql_init(&sql);
 	put_column(&sql, config, table, column, true, true);
-	ok = trial_execute(destination, sql_text(&sql), &refusal, err);
-	if (ok && refusal.message[0])
-		ok = add_plain_column(destination, config, table, column, &refusal, &sql, err);
+	ok = trial_or_without(destination, sql_text(&sql), &done, err, "%s%s of the new column %s of %s.%s",
+						  column->default_sql ? "the default " : "NOT NULL",
+						  column->default_sql ? column->default_sql : "", column->name, table->target_schema,
+						  table->target_name);
+	if (ok && !done)
+		ok = add_plain_column(destination, config, table, column, &sql, err);
 	if (ok)
 		log_info("the target of %s.%s lacked a column: %s", table->source.schema, table->source.name,
 				 sql_text(&sql));

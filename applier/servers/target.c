@@ -274,7 +274,9 @@ put_indexes_query(struct buffer *sql, const struct dialect *dialect)
 	buffer_printf(
 		sql,
 		"SELECT i.indrelid, i.indisprimary, %s, i.indkey::text,"
-		" i.indexprs IS NULL AND i.indpred IS NULL AND NOT i.indisexclusion"
+		" i.indexprs IS NULL AND i.indpred IS NULL AND NOT i.indisexclusion,"
+		" (SELECT k.conname FROM pg_constraint k WHERE i.indisprimary AND k.conrelid = i.indrelid"
+		"  AND k.contype = 'p')"
 		" FROM pg_index i WHERE i.indrelid = ANY ($1::oid[]) AND (i.indisunique OR i.indisexclusion)"
 		" ORDER BY i.indrelid",
 		dialect->catalog.key_columns);
@@ -290,6 +292,10 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 
 		for (unsigned i = 0; i < count && result_bool(res, row, 1); i++)
 			columns[i]->key_position = (int) i + 1;
+		if (!result_is_null(res, row, 5)) {
+			free(table->target.primary_name);
+			table->target.primary_name = memory_strdup(result_text(res, row, 5));
+		}
 		if (result_bool(res, row, 4) && is_match_key(table, columns, count))
 			table->target.has_match_unique = true;
 		else
@@ -356,16 +362,46 @@ base_number(struct types *types, const struct source_column *column)
 }
 
 static void
+collect_table_types(struct types *types, const struct source_table *source)
+{
+	for (unsigned i = 0; i < source->column_count; i++) {
+		const struct source_column *column = &source->columns[i];
+
+		/* Of a stored definition the types may not be known. */
+		if (!column->type_name)
+			continue;
+		/* Of most columns the same; a domain of an extension's type is not the extension's. */
+		base_number(types, column);
+		type_number(types, column->type_schema, column->type_name, NULL);
+	}
+}
+
+static void
 collect_types(struct types *types, const struct catalog *catalog)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {
-		const struct source_table *source = &catalog->tables[i].source;
+		collect_table_types(types, &catalog->tables[i].source);
+		if (catalog->tables[i].defined)
+			collect_table_types(types, catalog->tables[i].defined);
+	}
+}
 
-		for (unsigned j = 0; j < source->column_count; j++) {
-			/* Of most columns the same; a domain of an extension's type is not the extension's. */
-			base_number(types, &source->columns[j]);
-			type_number(types, source->columns[j].type_schema, source->columns[j].type_name, NULL);
-		}
+static void
+mark_table_types(struct types *types, struct source_table *source)
+{
+	for (unsigned i = 0; i < source->column_count; i++) {
+		struct source_column *column = &source->columns[i];
+		uint32_t base;
+
+		if (!column->type_name)
+			continue;
+		base = base_number(types, column);
+		column->exists_at_target =
+			types->exist[type_number(types, column->type_schema, column->type_name, NULL)];
+		column->base_exists_at_target = types->exist[base];
+		column->unhashable_at_target = types->exist[base] && !types->hashable[base];
+		free(column->schema_at_target);
+		column->schema_at_target = types->schemas[base] ? memory_strdup(types->schemas[base]) : NULL;
 	}
 }
 
@@ -373,19 +409,9 @@ static void
 mark_types(struct types *types, struct catalog *catalog)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {
-		struct source_table *source = &catalog->tables[i].source;
-
-		for (unsigned j = 0; j < source->column_count; j++) {
-			struct source_column *column = &source->columns[j];
-			uint32_t base = base_number(types, column);
-
-			column->exists_at_target =
-				types->exist[type_number(types, column->type_schema, column->type_name, NULL)];
-			column->base_exists_at_target = types->exist[base];
-			column->unhashable_at_target = types->exist[base] && !types->hashable[base];
-			free(column->schema_at_target);
-			column->schema_at_target = types->schemas[base] ? memory_strdup(types->schemas[base]) : NULL;
-		}
+		mark_table_types(types, &catalog->tables[i].source);
+		if (catalog->tables[i].defined)
+			mark_table_types(types, catalog->tables[i].defined);
 	}
 }
 

@@ -11,7 +11,7 @@
 #include "schema/schema_watch.h"
 #include "servers/source.h"
 #include "state/state_tables.h"
-#include "tables/table_definition.h"
+#include "tables/schema_decision.h"
 
 /* Which tables are to be looked at. */
 struct looks {
@@ -228,8 +228,7 @@ take_note(struct fold *f, const struct change_definition *definition, struct loo
 {
 	switch (definition->kind) {
 	case DEFINITION_REWRITTEN:
-		return copy_anew(f, definition->oid, "the source wrote its rows anew, which is not in the stream",
-						 err);
+		return copy_anew(f, definition->oid, schema_rewrite_reason(REWRITE_VALUES), err);
 	case DEFINITION_UNLOGGED:
 		return copy_anew(f, definition->oid, "it became UNLOGGED at the source, which no stream shows", err);
 	case DEFINITION_UNKNOWN:

@@ -38,6 +38,7 @@ source_table_free(struct source_table *source)
 void
 target_table_free(struct target_table *target)
 {
+	free(target->primary_name);
 	for (unsigned i = 0; i < target->column_count; i++) {
 		struct target_column *column = &target->columns[i];
 
@@ -70,6 +71,7 @@ catalog_free(struct catalog *catalog)
 		free(table->target_name);
 		free(table->shared_with);
 		free(table->error);
+		free(table->refused);
 	}
 	free(catalog->tables);
 	*catalog = (struct catalog){0};

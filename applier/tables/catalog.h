@@ -99,6 +99,7 @@ struct target_table {
 	bool has_children;		   /* tables inherit from it, and it is not partitioned */
 	bool routes_rows;		   /* a trigger sees each row before it is inserted, and may put it elsewhere */
 	char *rules;			   /* the names of those that rewrite what this session does; NULL: none */
+	char *primary_name;		   /* of the primary key's constraint; NULL: there is none */
 	struct target_column *columns;
 	unsigned column_count;
 };
@@ -132,6 +133,8 @@ struct table {
 	uint64_t snapshot_lsn; /* changes of transactions that committed before are in the copy */
 	int64_t rows_copied;
 	char *error; /* why it is held */
+	char *
+		refused; /* the statements that the destination refused when it was last to be brought in line; NULL: none */
 
 	/*
 	 * What the source's table was when the target was last brought in line with it, as sluice.tables has

@@ -61,6 +61,13 @@ target_column(const struct plan *p, const char *name)
 	return mapping_find_target(p->table, name);
 }
 
+/* The target's column that the source's fed under a former name, of which the configuration may speak no more. */
+static const struct target_column *
+former_column(const struct plan *p, const char *name)
+{
+	return target_find_column(&p->table->target, mapping_target_name(p->table, name));
+}
+
 /* ---- columns that the configuration names */
 
 static bool
@@ -95,7 +102,8 @@ refuse_configured(struct plan *p)
 
 		if ((!after || strcmp(after->name, column->name) != 0) && is_configured(p, column->name))
 			judge(p, SCHEMA_REFUSE,
-				  "column \"%s\" was %s, and tables.overrides in the configuration speaks of it",
+				  "column \"%s\" was %s, and tables.overrides in the configuration speaks of it: correct "
+				  "that there",
 				  column->name, after ? "renamed" : "dropped");
 	}
 }
@@ -139,14 +147,24 @@ put_rename(struct plan *p, const char *from, const char *to)
 	buffer_printf(&p->change->sql, ";\n");
 }
 
+/* A column of the target's own, of which a person decides: as one way it is kept, under another name. */
+static void
+put_rename_aside(struct plan *p, const char *name)
+{
+	char aside[64];
+
+	snprintf(aside, sizeof aside, "%.50s_before", name);
+	put_rename(p, name, aside);
+}
+
 /* The column before it was renamed, where the target still has to follow; NULL otherwise. */
 static const struct source_column *
 renamed_from(const struct plan *p, const struct source_column *column)
 {
 	const struct source_column *before = table_definition_find(p->before, column->attnum);
 
-	if (!before || strcmp(before->name, column->name) == 0 || !target_column(p, before->name) ||
-		is_configured(p, before->name))
+	if (!before || strcmp(before->name, column->name) == 0 || !former_column(p, before->name) ||
+		is_configured(p, before->name) || !mapping_selects(p->table, column->name))
 		return NULL;
 	return before;
 }
@@ -184,6 +202,7 @@ rename_columns(struct plan *p)
 		if (!is_renamed(p, column->name)) {
 			judge(p, SCHEMA_REFUSE, "column \"%s\" was renamed to \"%s\", which the target has already",
 				  from->name, column->name);
+			put_rename_aside(p, column->name);
 			continue;
 		}
 		snprintf(by_way, sizeof by_way, "sluice_renamed_%d", column->attnum);
@@ -196,7 +215,8 @@ rename_columns(struct plan *p)
 		if (!from)
 			continue;
 		snprintf(by_way, sizeof by_way, "sluice_renamed_%d", column->attnum);
-		put_rename(p, is_in_the_way(p, column->name) ? by_way : from->name, column->name);
+		put_rename(p, is_in_the_way(p, column->name) && is_renamed(p, column->name) ? by_way : from->name,
+				   column->name);
 	}
 }
 
@@ -208,7 +228,7 @@ target_of(const struct plan *p, const struct source_column *column)
 {
 	const struct source_column *from = renamed_from(p, column);
 
-	return target_column(p, from ? from->name : column->name);
+	return from ? former_column(p, from->name) : target_column(p, column->name);
 }
 
 static const char *
@@ -237,6 +257,7 @@ put_retype(struct plan *p, const struct source_column *column, const struct targ
 		buffer_printf(alter_column(p, column->name), " DROP DEFAULT;\n");
 	sql = alter_column(p, column->name);
 	buffer_printf(sql, " TYPE %s USING ", type);
+	p->change->needs_empty |= p->question->emptied;
 	if (p->question->emptied)
 		buffer_printf(sql, "NULL");
 	else
@@ -264,7 +285,7 @@ retype_column(struct plan *p, const struct source_column *column, const struct s
 		else if (chosen && !is_text(target))
 			judge(p, SCHEMA_REFUSE, "column \"%s\" changed its type to %s; the target's is %s", column->name,
 				  column->formatted, target->formatted);
-		else if (!chosen)
+		if (!chosen || !is_text(target))
 			put_retype(p, column, target, (const char *) new_type.data);
 	} else if (!p->question->emptied && p->question->rewritten) {
 		judge(p, SCHEMA_COPY, "column \"%s\" changed its type to %s, and the server wrote its values anew",
@@ -299,6 +320,7 @@ change_nulls(struct plan *p, bool not_null)
 			target->not_null == not_null || (not_null && p->question->needed_only))
 			continue;
 		buffer_printf(alter_column(p, column->name), not_null ? " SET NOT NULL;\n" : " DROP NOT NULL;\n");
+		p->change->needs_empty |= not_null && p->question->emptied;
 	}
 }
 
@@ -319,8 +341,10 @@ put_added(struct plan *p, const struct source_column *column, const char *value)
 		buffer_printf(sql, "::");
 		ddl_put_column_type(sql, column);
 	}
-	if (column->not_null)
+	if (column->not_null && !p->question->needed_only) {
 		buffer_printf(sql, " NOT NULL");
+		p->change->needs_empty |= p->question->emptied;
+	}
 	buffer_printf(sql, ";\n");
 }
 
@@ -345,7 +369,7 @@ add_column(struct plan *p, const struct source_column *column, const struct sche
 			put_added(p, column, NULL);
 	} else if (there) {
 		judge(p, SCHEMA_COPY, "column \"%s\" is new, and the target had one of that name", column->name);
-	} else if (!value || !value->known) {
+	} else if (!value || !value->known || (!value->text && p->question->rewritten)) {
 		judge(p, SCHEMA_COPY, "column \"%s\" is new, and its values in the rows there are cannot be told",
 			  column->name);
 		put_added(p, column, NULL);
@@ -354,12 +378,28 @@ add_column(struct plan *p, const struct source_column *column, const struct sche
 	}
 }
 
+/* One that the target has lost, or that the configuration names anew. */
+static void
+add_lost_column(struct plan *p, const struct source_column *column)
+{
+	if (!mapping_selects(p->table, column->name) || target_of(p, column))
+		return;
+	if (!p->question->emptied)
+		judge(p, SCHEMA_COPY, "the target lacks column \"%s\"", column->name);
+	put_added(p, column, NULL);
+}
+
 static void
 add_columns(struct plan *p)
 {
-	for (unsigned i = 0; i < p->after->column_count; i++)
-		if (!table_definition_find(p->before, p->after->columns[i].attnum))
-			add_column(p, &p->after->columns[i], p->question->values ? &p->question->values[i] : NULL);
+	for (unsigned i = 0; i < p->after->column_count; i++) {
+		const struct source_column *column = &p->after->columns[i];
+
+		if (table_definition_find(p->before, column->attnum))
+			add_lost_column(p, column);
+		else
+			add_column(p, column, p->question->values ? &p->question->values[i] : NULL);
+	}
 }
 
 /* ---- the primary key */
@@ -394,16 +434,67 @@ primary_changed(const struct plan *p)
 	return false;
 }
 
+/* How the target's primary key stands to the one that the source has now. */
+enum key_fit {
+	KEY_EQUAL,	  /* the same columns */
+	KEY_HARMLESS, /* all rows of the source satisfy it */
+	KEY_OTHER,
+};
+
+static bool
+key_takes_column(const struct plan *p, const struct target_column *target)
+{
+	for (unsigned i = 0; i < p->after->column_count; i++)
+		if (target_of(p, &p->after->columns[i]) == target)
+			return p->after->columns[i].not_null;
+	return false;
+}
+
+static enum key_fit
+compare_keys(const struct plan *p)
+{
+	const struct target_table *target = &p->table->target;
+	const struct source_column *key[TABLE_MAX_KEY];
+	unsigned count = primary_attnums(p->after, key), target_count = 0;
+	bool takes_all = true;
+
+	for (unsigned i = 0; i < target->column_count; i++) {
+		if (!target->columns[i].key_position)
+			continue;
+		target_count++;
+		takes_all = takes_all && key_takes_column(p, &target->columns[i]);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		const struct target_column *column = target_of(p, key[i]);
+
+		if (!column || !column->key_position)
+			return KEY_OTHER;
+	}
+	if (count == target_count)
+		return KEY_EQUAL;
+	return count > 0 && takes_all ? KEY_HARMLESS : KEY_OTHER;
+}
+
+/* Whether the target's key has to go.  Its name does not matter, its columns do. */
+static bool
+key_is_outdated(const struct plan *p)
+{
+	enum key_fit fit = compare_keys(p);
+
+	return p->table->target.primary_name && primary_changed(p) && fit != KEY_EQUAL &&
+		   !(fit == KEY_HARMLESS && p->question->needed_only);
+}
+
 static void
 drop_primary(struct plan *p)
 {
 	struct buffer *sql;
 
-	if (!p->question->primary_name || !primary_changed(p))
+	if (!key_is_outdated(p))
 		return;
 	sql = alter(p);
 	buffer_printf(sql, " DROP CONSTRAINT ");
-	sql_identifier(sql, p->question->primary_name);
+	sql_identifier(sql, p->table->target.primary_name);
 	buffer_printf(sql, ";\n");
 }
 
@@ -433,8 +524,10 @@ add_primary(struct plan *p)
 	unsigned count = primary_attnums(p->after, key);
 	struct buffer *sql;
 
-	if (count == 0 || p->question->needed_only || !primary_changed(p) || !allows_primary(p))
+	if (count == 0 || p->question->needed_only || !primary_changed(p) || !allows_primary(p) ||
+		(p->table->target.primary_name && !key_is_outdated(p)))
 		return;
+	p->change->needs_empty |= p->question->emptied;
 	sql = alter(p);
 	buffer_printf(sql, " ADD PRIMARY KEY (");
 	for (unsigned i = 0; i < count; i++) {
@@ -523,11 +616,20 @@ schema_change_fini(struct schema_change *change)
 }
 
 void
-schema_change_line(const struct schema_change *change, char *out, size_t out_bytes)
+schema_change_line(const struct schema_change *change, const struct table *table, char *out, size_t out_bytes)
 {
+	struct buffer sql;
 	size_t len;
 
-	snprintf(out, out_bytes, "%s", (const char *) change->sql.data);
+	sql_init(&sql);
+	if (change->needs_empty) {
+		buffer_printf(&sql, "TRUNCATE ");
+		mapping_put_target_rows(&sql, table);
+		buffer_printf(&sql, "; ");
+	}
+	buffer_printf(&sql, "%s", (const char *) change->sql.data);
+	snprintf(out, out_bytes, "%s", sql_text(&sql));
+	buffer_fini(&sql);
 	len = strlen(out);
 	while (len > 0 && (out[len - 1] == '\n' || out[len - 1] == ';'))
 		out[--len] = '\0';

@@ -13,10 +13,10 @@
 #include "catalog.h"
 #include "dialect/dialect.h"
 
-/* How rows that were there got a value in a column that is new. */
+/* What the source's catalog says of the value that rows have in a column which was added to them. */
 struct schema_value {
 	bool known;
-	char *text; /* NULL with known: the rows have none */
+	char *text; /* NULL with known: none, unless the table was rewritten, which leaves no word of it */
 };
 
 struct schema_question {
@@ -25,9 +25,8 @@ struct schema_question {
 	/* The new definition as `source`, types looked up; the target as it is. */
 	const struct table *table;
 	const struct schema_value *values; /* by column of the new definition; may be NULL with `emptied` */
-	const char *primary_name;		   /* of the constraint at the target; NULL: it has none */
-	bool rewritten;					   /* the server may have written the table anew */
-	bool emptied;					   /* the rows are copied anew in any case */
+	bool rewritten;					   /* the source may have rewritten the table */
+	bool emptied;					   /* the rows are copied again in any case */
 	bool needed_only;				   /* leave out what rows can be taken without */
 	bool common_only;				   /* go on with the columns that both have */
 };
@@ -43,12 +42,14 @@ struct schema_change {
 	enum schema_verdict verdict;
 	struct buffer sql; /* statements, each with a semicolon and a new line; a NUL behind the last */
 	char reason[512];
-	bool renamed; /* the target takes the table's new name */
+	bool renamed;	  /* the target takes the table's new name */
+	bool needs_empty; /* rows that are there may keep the statements from succeeding */
 };
 
 void schema_change_plan(struct schema_change *change, const struct schema_question *question);
 void schema_change_fini(struct schema_change *change);
-/* The statements in one line, for messages; "" where there are none. */
-void schema_change_line(const struct schema_change *change, char *out, size_t out_bytes);
+/* The statements in one line, for messages; "" where there are none.  It runs as it stands, whatever rows are there. */
+void schema_change_line(const struct schema_change *change, const struct table *table, char *out,
+						size_t out_bytes);
 
 #endif

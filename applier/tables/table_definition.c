@@ -233,10 +233,34 @@ has_others(const char *storage, const char *other, bool attached)
 	return false;
 }
 
+/* The marks of leaves aside: a column that is added to a partition makes it look as one that was a table before. */
+static bool
+same_files(const char *a, const char *b)
+{
+	size_t a_len, b_len;
+
+	for (;;) {
+		const char *x = next_leaf(&a, &a_len), *y = next_leaf(&b, &b_len);
+
+		if (!x || !y)
+			return x == y;
+		a_len -= x[a_len - 1] == '!';
+		b_len -= y[b_len - 1] == '!';
+		if (a_len != b_len || memcmp(x, y, a_len) != 0)
+			return false;
+	}
+}
+
+bool
+table_definition_same_files(const struct source_table *a, const struct source_table *b)
+{
+	return known(a) && known(b) && same_files(a->storage, b->storage);
+}
+
 enum rewrite
 table_definition_rewritten(const struct source_table *before, const struct source_table *now)
 {
-	if (!known(before) || !known(now) || strcmp(before->storage, now->storage) == 0)
+	if (!known(before) || !known(now) || same_files(before->storage, now->storage))
 		return REWRITE_NONE;
 	if (now->partitioned &&
 		(has_others(before->storage, now->storage, false) || has_others(now->storage, before->storage, true)))

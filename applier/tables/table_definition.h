@@ -40,6 +40,8 @@ enum rewrite {
  * TABLESPACE only the one, statistics, defaults and NOT NULL only the other.
  */
 enum rewrite table_definition_rewritten(const struct source_table *before, const struct source_table *now);
+/* Whether both are known to lie in the same files: no row was rewritten in between. */
+bool table_definition_same_files(const struct source_table *a, const struct source_table *b);
 /* Whether a later comparison should start from `now`. */
 bool table_definition_moved(const struct source_table *before, const struct source_table *now);
 

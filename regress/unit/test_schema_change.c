@@ -76,14 +76,12 @@ setup(void **state)
 		.schema = TEXT("public"), .name = TEXT("t"), .columns = f.before_columns, .column_count = 3};
 	f.table.source = f.before;
 	f.table.source.columns = f.after_columns;
-	f.table.target = (struct target_table){.exists = true, .columns = f.target_columns, .column_count = 3};
+	f.table.target = (struct target_table){
+		.exists = true, .columns = f.target_columns, .column_count = 3, .primary_name = TEXT("t_pkey")};
 	f.table.target_schema = TEXT("public");
 	f.table.target_name = TEXT("t");
-	f.question = (struct schema_question){.dialect = &dialect_postgresql,
-										  .before = &f.before,
-										  .table = &f.table,
-										  .values = f.values,
-										  .primary_name = "t_pkey"};
+	f.question = (struct schema_question){
+		.dialect = &dialect_postgresql, .before = &f.before, .table = &f.table, .values = f.values};
 	*state = &f;
 	return 0;
 }
@@ -183,7 +181,30 @@ test_renamed_onto_another(void **state)
 	f->after_columns[1].name = TEXT("own");
 	f->target_columns[3] = target("own", "text");
 	f->table.target.column_count = 4;
-	assert_plan(f, SCHEMA_REFUSE, NULL);
+	assert_plan(f, SCHEMA_REFUSE,
+				TARGET "RENAME COLUMN \"own\" TO \"own_before\";\n" TARGET
+					   "RENAME COLUMN \"a\" TO \"own\";\n");
+}
+
+/* The target has lost a column, or the configuration selects one under its new name. */
+static void
+test_lost(void **state)
+{
+	struct fixture *f = *state;
+	char *names[] = {TEXT("id"), TEXT("aa")};
+
+	f->table.target.column_count = 2;
+	assert_plan(f, SCHEMA_COPY, NULL);
+	f->question.emptied = true;
+	assert_plan(f, SCHEMA_ALTER, TARGET "ADD COLUMN \"b\" integer;\n");
+	f->question.common_only = true;
+	assert_plan(f, SCHEMA_FITS, "");
+	f->question.common_only = false;
+	f->override.columns = (struct string_list){.items = names, .count = 2};
+	f->table.override = &f->override;
+	assert_plan(f, SCHEMA_FITS, "");
+	f->after_columns[1].name = TEXT("aa");
+	assert_plan(f, SCHEMA_ALTER, TARGET "RENAME COLUMN \"a\" TO \"aa\";\n");
 }
 
 static void
@@ -228,7 +249,7 @@ test_retyped_otherwise(void **state)
 	f->target_columns[2].formatted = TEXT("text");
 	assert_plan(f, SCHEMA_FITS, "");
 	f->target_columns[2].formatted = TEXT("numeric");
-	assert_plan(f, SCHEMA_REFUSE, NULL);
+	assert_plan(f, SCHEMA_REFUSE, TARGET "ALTER COLUMN \"b\" TYPE bigint USING \"b\"::bigint;\n");
 }
 
 static void
@@ -261,8 +282,50 @@ test_primary_key(void **state)
 	assert_plan(f, SCHEMA_ALTER,
 				TARGET "DROP CONSTRAINT \"t_pkey\";\n" TARGET "ADD PRIMARY KEY (\"id\", \"b\");\n");
 	f->table.target.storage = TARGET_AO_ROW;
-	f->question.primary_name = NULL;
+	f->table.target.primary_name = NULL;
 	assert_plan(f, SCHEMA_FITS, "");
+}
+
+/* Moved at both ends in the same way: the constraint's name is that of before, or another one. */
+static void
+test_primary_key_there(void **state)
+{
+	struct fixture *f = *state;
+
+	f->before_columns[2].not_null = f->after_columns[2].not_null = f->target_columns[2].not_null = true;
+	f->after_columns[0].primary_position = 0;
+	f->after_columns[2].primary_position = 1;
+	assert_plan(f, SCHEMA_ALTER, TARGET "DROP CONSTRAINT \"t_pkey\";\n" TARGET "ADD PRIMARY KEY (\"b\");\n");
+	f->question.needed_only = true;
+	assert_plan(f, SCHEMA_ALTER, TARGET "DROP CONSTRAINT \"t_pkey\";\n");
+	f->target_columns[0].key_position = 0;
+	f->target_columns[2].key_position = 1;
+	assert_plan(f, SCHEMA_FITS, "");
+	f->question.needed_only = false;
+	assert_plan(f, SCHEMA_FITS, "");
+	/* Renamed as well, which the target has yet to follow. */
+	f->after_columns[2].name = TEXT("key");
+	assert_plan(f, SCHEMA_ALTER, TARGET "RENAME COLUMN \"b\" TO \"key\";\n");
+}
+
+/* A key over more columns than the source's is never violated by its rows, unless one of them may be NULL. */
+static void
+test_primary_key_wider(void **state)
+{
+	struct fixture *f = *state;
+
+	f->before_columns[2].primary_position = 2;
+	f->before_columns[2].not_null = f->after_columns[2].not_null = f->target_columns[2].not_null = true;
+	f->target_columns[2].key_position = 2;
+	f->question.needed_only = true;
+	assert_plan(f, SCHEMA_FITS, "");
+	f->after_columns[2].not_null = false;
+	assert_plan(f, SCHEMA_ALTER,
+				TARGET "DROP CONSTRAINT \"t_pkey\";\n" TARGET "ALTER COLUMN \"b\" DROP NOT NULL;\n");
+	/* And without any key at the source every key is too much. */
+	f->after_columns[2].not_null = true;
+	f->after_columns[0].primary_position = 0;
+	assert_plan(f, SCHEMA_ALTER, TARGET "DROP CONSTRAINT \"t_pkey\";\n");
 }
 
 static void
@@ -371,6 +434,18 @@ test_partitions(void **state)
 	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_PARTITIONS);
 	now->storage = TEXT("110:1,11:2!");
 	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_PARTITIONS);
+	/* A column that was added marks the partitions, too: the files are the same. */
+	f->before.storage = TEXT("10:1,11:2!");
+	now->storage = TEXT("10:1!,11:2!");
+	f->after_columns[2].version = 9;
+	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_NONE);
+	assert_true(table_definition_same_files(&f->before, now));
+	assert_true(table_definition_moved(&f->before, now));
+	f->after_columns[2].version = 0;
+	now->storage = TEXT("10:1!,11:2!,12:1");
+	assert_false(table_definition_same_files(&f->before, now));
+	now->storage = TEXT("10:1!,11:22!");
+	assert_false(table_definition_same_files(&f->before, now));
 	now->storage = TEXT("");
 	f->before.storage = TEXT("");
 	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_NONE);
@@ -387,11 +462,14 @@ main(void)
 		cmocka_unit_test_setup(test_dropped_and_added, setup),
 		cmocka_unit_test_setup(test_renamed, setup),
 		cmocka_unit_test_setup(test_renamed_onto_another, setup),
+		cmocka_unit_test_setup(test_lost, setup),
 		cmocka_unit_test_setup(test_swapped, setup),
 		cmocka_unit_test_setup(test_retyped, setup),
 		cmocka_unit_test_setup(test_retyped_otherwise, setup),
 		cmocka_unit_test_setup(test_not_null, setup),
 		cmocka_unit_test_setup(test_primary_key, setup),
+		cmocka_unit_test_setup(test_primary_key_there, setup),
+		cmocka_unit_test_setup(test_primary_key_wider, setup),
 		cmocka_unit_test_setup(test_table_renamed, setup),
 		cmocka_unit_test_setup(test_configured, setup),
 		cmocka_unit_test_setup(test_text, setup),

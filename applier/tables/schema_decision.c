@@ -1,0 +1,180 @@
+#include "schema_decision.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "pattern.h"
+
+const char schema_types_gone[] = "the type of a column is gone from the source meanwhile";
+
+static const char old_override[] = "it was renamed at the source: give its override in the configuration the "
+								   "new name; the table is then copied again";
+
+const char *
+schema_rewrite_reason(enum rewrite rewrite)
+{
+	static const char *const reasons[] = {
+		[REWRITE_NONE] = NULL,
+		[REWRITE_VALUES] = "the source wrote its rows anew, which is not in the stream",
+		[REWRITE_PARTITIONS] =
+			"partitions were attached, detached or dropped, whose rows are not in the stream",
+	};
+
+	return reasons[rewrite];
+}
+
+static void
+take(struct schema_decision *decision, enum schema_action action, const char *reason)
+{
+	decision->action = action;
+	snprintf(decision->reason, sizeof decision->reason, "%s", reason);
+}
+
+/* ---- a table to be held, and the way out */
+
+/* The remedy: what the target needs; the program sees by itself that it was done. */
+static void
+hold(struct schema_decision *decision, const struct schema_case *c, const char *why)
+{
+	char line[ERROR_HINT_MAX];
+
+	schema_change_line(&decision->change, c->table, line, sizeof line);
+	decision->action = SCHEMA_HOLD;
+	snprintf(decision->reason, sizeof decision->reason,
+			 "%.900s%s%s; when the target %s.%s fits, the table is copied again by itself", why,
+			 line[0] ? ": do what it needs: " : "", line, c->table->target_schema, c->table->target_name);
+}
+
+void
+schema_decision_refused(struct schema_decision *decision, const struct schema_case *c, const char *refusal)
+{
+	char why[ERROR_MESSAGE_MAX];
+
+	snprintf(why, sizeof why, "%.800s: remove there what is in the way", refusal);
+	hold(decision, c, why);
+}
+
+/* Whether the configuration has an override for the name that the table had, and none for the one that it has. */
+static bool
+keeps_old_override(const struct config *config, const struct source_table *stored, const struct table *table)
+{
+	bool found = false;
+
+	for (unsigned i = 0; table->row >= TABLE_ROW_RENAMED && !found && i < config->tables.override_count;
+		 i++) {
+		struct pattern name;
+
+		if (pattern_parse(config->tables.overrides[i].source, &name))
+			continue;
+		found = strcmp(name.schema.text, stored->schema) == 0 && strcmp(name.table.text, stored->name) == 0;
+		pattern_free(&name);
+	}
+	return found;
+}
+
+/* Why the rows may not be cleared to be copied again; NULL: they may. */
+static const char *
+refuses_copy(const struct schema_case *c)
+{
+	if (c->config->initial_copy.mode == COPY_MODE_NONE)
+		return "its rows have to be copied again, and initial_copy.mode is none: with full the table is "
+			   "copied "
+			   "again by itself";
+	if (c->config->initial_copy.existing == COPY_EXISTING_APPEND)
+		return "its rows have to be copied again, which clears the target, and initial_copy.existing is "
+			   "append: "
+			   "with clear the table is copied again by itself";
+	if (c->shared)
+		return "its rows have to be copied again, and other tables feed the target, too: stop, remove the "
+			   "table "
+			   "with \"sluice table remove\", delete its rows at the target, and add the table again";
+	return NULL;
+}
+
+/* ---- deciding */
+
+static void
+decide_by_policy(struct schema_decision *decision, const struct schema_case *c)
+{
+	switch (decision->change.verdict) {
+	case SCHEMA_FITS:
+		decision->action = SCHEMA_ADOPT;
+		break;
+	case SCHEMA_ALTER:
+		if (c->config->schema.changes == SCHEMA_CHANGES_FOLLOW)
+			decision->action = SCHEMA_EXECUTE;
+		else
+			hold(decision, c,
+				 c->config->schema.changes == SCHEMA_CHANGES_STOP
+					 ? "its definition changed, and schema.changes is stop"
+					 : "its definition changed so that its rows do not fit any more");
+		break;
+	case SCHEMA_COPY:
+		take(decision, SCHEMA_COPY_AGAIN, decision->change.reason);
+		break;
+	case SCHEMA_REFUSE:
+		hold(decision, c, decision->change.reason);
+		break;
+	}
+}
+
+/* What speaks against going on, whatever the definitions say; NULL: nothing. */
+static const char *
+find_obstacle(const struct schema_case *c, enum schema_action *action)
+{
+	*action = SCHEMA_COPY_AGAIN;
+	if (!c->emptied && c->types_gone)
+		return schema_types_gone;
+	if (!c->emptied)
+		return c->today ? schema_rewrite_reason(table_definition_rewritten(c->stored, c->today)) : NULL;
+	*action = SCHEMA_HOLD;
+	return keeps_old_override(c->config, c->stored, c->table) ? old_override : refuses_copy(c);
+}
+
+void
+schema_decide(struct schema_decision *decision, const struct schema_case *c)
+{
+	enum schema_changes policy = c->config->schema.changes;
+	struct schema_question question = {
+		.dialect = c->dialect,
+		.before = c->stored,
+		.table = c->table,
+		.values = c->values,
+		.rewritten = !c->today || !table_definition_same_files(c->stored, c->today),
+		.emptied = c->emptied,
+		.needed_only = policy != SCHEMA_CHANGES_FOLLOW,
+		.common_only = policy == SCHEMA_CHANGES_IGNORE,
+	};
+	enum schema_action action;
+	const char *obstacle = find_obstacle(c, &action);
+
+	*decision = (struct schema_decision){0};
+	if (obstacle) {
+		take(decision, action, obstacle);
+		return;
+	}
+	schema_change_plan(&decision->change, &question);
+	decide_by_policy(decision, c);
+}
+
+void
+schema_decide_at_start(struct schema_decision *decision, const struct config *config,
+					   const struct table *table)
+{
+	const struct source_table *stored = table->defined;
+	const char *rewritten = schema_rewrite_reason(table_definition_rewritten(stored, &table->source));
+
+	*decision = (struct schema_decision){.action = SCHEMA_ADOPT};
+	if (keeps_old_override(config, stored, table))
+		take(decision, SCHEMA_HOLD, old_override);
+	else if (table->row == TABLE_ROW_RESELECTED)
+		take(decision, SCHEMA_COPY_AGAIN, "it was renamed at the source, and has another override");
+	else if (rewritten)
+		take(decision, SCHEMA_COPY_AGAIN, rewritten);
+}
+
+void
+schema_decision_fini(struct schema_decision *decision)
+{
+	schema_change_fini(&decision->change);
+}

@@ -1,0 +1,61 @@
+/*
+ * What is done about a table whose definition changed: one decision, from the
+ * stored definition, the source's, the target's, and the configuration.  Nothing
+ * here asks a server.
+ *
+ *	                      at the place in the stream     where the rows are copied again
+ *	                      where it changed               in any case (`emptied`)
+ *	SCHEMA_ADOPT          goes on                        is copied
+ *	SCHEMA_EXECUTE        after `change.sql` goes on     is copied after TRUNCATE and `change.sql`
+ *	SCHEMA_COPY_AGAIN     is copied again: `reason`      -
+ *	SCHEMA_HOLD           stands still until a person has acted: `reason`, which ends with the remedy
+ *
+ * schema_follow (the stream) and schema_watch (a start, held tables) carry it out.
+ */
+#ifndef SLUICE_SCHEMA_DECISION_H
+#define SLUICE_SCHEMA_DECISION_H
+
+#include "base/config.h"
+#include "schema_change.h"
+#include "table_definition.h"
+
+enum schema_action { SCHEMA_ADOPT, SCHEMA_EXECUTE, SCHEMA_COPY_AGAIN, SCHEMA_HOLD };
+
+struct schema_case {
+	const struct config *config;
+	const struct dialect *dialect;
+	const struct source_table *stored;
+	const struct table *table; /* the new definition as `source`, types looked up; the target as it is */
+	const struct source_table
+		*today; /* the source's catalog, which may be ahead of that; NULL: the table is gone */
+	const struct schema_value *values; /* by column of the new definition; NULL with `emptied` */
+	bool types_gone;				   /* of some column the source does not know the type any more */
+	bool emptied;					   /* the table is held or waits for a copy: its rows do not count */
+	bool shared;					   /* other tables feed the target, too */
+};
+
+struct schema_decision {
+	enum schema_action action;
+	struct schema_change change;
+	char reason[ERROR_MESSAGE_MAX];
+};
+
+void schema_decide(struct schema_decision *decision, const struct schema_case *c);
+void schema_decision_fini(struct schema_decision *decision);
+
+/* SCHEMA_EXECUTE becomes SCHEMA_HOLD, as the destination refuses the statements. */
+void schema_decision_refused(struct schema_decision *decision, const struct schema_case *c,
+							 const char *refusal);
+
+/*
+ * At a start, of a table that follows and whose `source` is what the catalog says: why its rows do not count any more,
+ * or that it is held; SCHEMA_ADOPT where the stream will come to what changed, if anything did.  Has no statements.
+ */
+void schema_decide_at_start(struct schema_decision *decision, const struct config *config,
+							const struct table *table);
+
+/* Why a table is copied again; NULL: no rewrite. */
+const char *schema_rewrite_reason(enum rewrite rewrite);
+extern const char schema_types_gone[];
+
+#endif
