@@ -33,6 +33,19 @@ parse_bare(const char *at, char *out, size_t *len)
 	return at;
 }
 
+/* So many bytes are enough for the part's text; only a part without a closing quote is read any further. */
+static size_t
+part_bytes(const char *at)
+{
+	const char *end = at + 1;
+
+	if (*at != '"')
+		return strcspn(at, ".,\" \t\n");
+	while (*end && (*end != '"' || *++end == '"'))
+		end++;
+	return (size_t) (end - at);
+}
+
 /* Reads one part at *at and moves behind it. */
 static const char *
 parse_part(const char **at, struct pattern_part *part)
@@ -41,7 +54,7 @@ parse_part(const char **at, struct pattern_part *part)
 	size_t len = 0;
 	const char *end;
 
-	part->text = malloc(strlen(*at) + 1);
+	part->text = malloc(part_bytes(*at) + 1);
 	if (!part->text)
 		return out_of_memory;
 	end = quoted ? parse_quoted(*at + 1, part->text, &len) : parse_bare(*at, part->text, &len);
@@ -144,29 +157,109 @@ pattern_is_literal(const struct pattern *pattern)
 	return pattern->schema.literal && pattern->table.literal;
 }
 
-static const char *
-append(struct pattern_list *list, const struct pattern *pattern)
-{
-	struct pattern *grown = realloc(list->items, (list->count + 1) * sizeof(*grown));
+/* ---- lists */
 
+static bool
+grow(struct pattern_array *array)
+{
+	unsigned capacity = array->capacity ? 2 * array->capacity : 8;
+	struct pattern *grown;
+
+	if (array->count < array->capacity)
+		return true;
+	grown = realloc(array->items, capacity * sizeof(*grown));
 	if (!grown)
+		return false;
+	array->items = grown;
+	array->capacity = capacity;
+	return true;
+}
+
+/* FNV-1a, over both names with their terminators. */
+static uint32_t
+hash_name(const char *schema, const char *table)
+{
+	uint32_t hash = 2166136261u;
+
+	for (const char *at = schema; *at; at++)
+		hash = (hash ^ (unsigned char) *at) * 16777619u;
+	hash *= 16777619u;
+	for (const char *at = table; *at; at++)
+		hash = (hash ^ (unsigned char) *at) * 16777619u;
+	return hash ^ hash >> 15;
+}
+
+static void
+enter(struct pattern_list *list, uint32_t position)
+{
+	const struct pattern *name = &list->names.items[position];
+	uint32_t at = hash_name(name->schema.text, name->table.text);
+
+	while (list->slots[at & (list->slot_count - 1)])
+		at++;
+	list->slots[at & (list->slot_count - 1)] = position + 1;
+}
+
+uint32_t
+pattern_list_find(const struct pattern_list *list, const char *schema, const char *table)
+{
+	uint32_t position;
+
+	if (list->slot_count == 0)
+		return PATTERN_NONE;
+	for (uint32_t at = hash_name(schema, table); (position = list->slots[at & (list->slot_count - 1)]); at++)
+		if (pattern_matches(&list->names.items[position - 1], schema, table))
+			return position - 1;
+	return PATTERN_NONE;
+}
+
+/* Makes room for one more slot. */
+static bool
+grow_slots(struct pattern_list *list)
+{
+	uint32_t count = list->slot_count ? 2 * list->slot_count : 16;
+	uint32_t *slots;
+
+	if (2 * (list->names.count + 1) <= list->slot_count)
+		return true;
+	slots = calloc(count, sizeof *slots);
+	if (!slots)
+		return false;
+	free(list->slots);
+	list->slots = slots;
+	list->slot_count = count;
+	for (uint32_t i = 0; i < list->names.count; i++)
+		enter(list, i);
+	return true;
+}
+
+static const char *
+append(struct pattern_list *list, struct pattern *pattern)
+{
+	bool literal = pattern_is_literal(pattern);
+	struct pattern_array *array = literal ? &list->names : &list->wild;
+
+	if (literal && pattern_list_find(list, pattern->schema.text, pattern->table.text) != PATTERN_NONE) {
+		pattern_free(pattern);
+		return NULL;
+	}
+	if (!grow(array) || (literal && !grow_slots(list)))
 		return out_of_memory;
-	list->items = grown;
-	list->items[list->count++] = *pattern;
+	array->items[array->count++] = *pattern;
+	list->count++;
+	if (literal)
+		enter(list, list->names.count - 1);
 	return NULL;
 }
 
-/* Reads and keeps the pattern at *at. */
+/* Keeps a pattern that was read without a problem. */
 static const char *
-append_parsed(struct pattern_list *list, const char **at)
+keep(struct pattern_list *list, struct pattern *pattern, const char *problem)
 {
-	struct pattern pattern;
-	const char *problem = parse_pattern(at, &pattern);
-
 	if (!problem)
-		problem = append(list, &pattern);
+		problem = append(list, pattern);
 	if (problem)
-		pattern_free(&pattern);
+		pattern_free(pattern);
 	return problem;
 }
 
@@ -176,48 +269,60 @@ pattern_list_add(struct pattern_list *list, const char *text)
 	struct pattern pattern;
 	const char *problem = pattern_parse(text, &pattern);
 
+	return keep(list, &pattern, problem);
+}
+
+const char *
+pattern_list_take(struct pattern_list *list, const char **at)
+{
+	struct pattern pattern;
+	const char *next = skip_blanks(*at);
+	const char *problem = parse_pattern(&next, &pattern);
+
+	problem = keep(list, &pattern, problem);
 	if (problem)
 		return problem;
-	problem = append(list, &pattern);
-	if (problem)
-		pattern_free(&pattern);
-	return problem;
+	next = skip_blanks(next);
+	if (*next && *next != ',')
+		return "patterns are separated by commas";
+	*at = *next ? next + 1 : NULL;
+	return NULL;
 }
 
 const char *
 pattern_list_add_all(struct pattern_list *list, const char *text)
 {
-	const char *at = text;
+	const char *problem = NULL;
 
-	for (;;) {
-		const char *problem;
-
-		at = skip_blanks(at);
-		problem = append_parsed(list, &at);
-		if (problem)
-			return problem;
-		at = skip_blanks(at);
-		if (*at == '\0')
-			return NULL;
-		if (*at++ != ',')
-			return "patterns are separated by commas";
-	}
+	while (text && !problem)
+		problem = pattern_list_take(list, &text);
+	return problem;
 }
 
 bool
 pattern_list_matches(const struct pattern_list *list, const char *schema, const char *table)
 {
-	for (unsigned i = 0; i < list->count; i++)
-		if (pattern_matches(&list->items[i], schema, table))
+	if (pattern_list_find(list, schema, table) != PATTERN_NONE)
+		return true;
+	for (unsigned i = 0; i < list->wild.count; i++)
+		if (pattern_matches(&list->wild.items[i], schema, table))
 			return true;
 	return false;
+}
+
+static void
+free_array(struct pattern_array *array)
+{
+	for (unsigned i = 0; i < array->count; i++)
+		pattern_free(&array->items[i]);
+	free(array->items);
 }
 
 void
 pattern_list_free(struct pattern_list *list)
 {
-	for (unsigned i = 0; i < list->count; i++)
-		pattern_free(&list->items[i]);
-	free(list->items);
+	free_array(&list->names);
+	free_array(&list->wild);
+	free(list->slots);
 	*list = (struct pattern_list){0};
 }

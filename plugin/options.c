@@ -1,6 +1,8 @@
 #include "options.h"
 
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -11,11 +13,24 @@
 /* Reads a value into the options; what is wrong with it is an ereport. */
 typedef void (*option_parser)(struct options *options, const char *name, const char *value);
 
+/* A value may be a list of megabytes; in a message it is cut. */
+#define SHOWN_BYTES 200
+
+static const char *
+shown(const char *value)
+{
+	size_t len = strlen(value);
+
+	if (len <= SHOWN_BYTES)
+		return value;
+	return psprintf("%.*s ...", pg_mbcliplen(value, SHOWN_BYTES, SHOWN_BYTES), value);
+}
+
 static void
 refuse_value(const char *name, const char *value, const char *allowed)
 {
 	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			errmsg("invalid value \"%s\" for option \"%s\" of output plugin \"sluice\"", value, name),
+			errmsg("invalid value \"%s\" for option \"%s\" of output plugin \"sluice\"", shown(value), name),
 			errhint("Allowed are %s.", allowed));
 }
 
@@ -61,18 +76,24 @@ parse_protocol(struct options *options, const char *name, const char *value)
 		refuse_value(name, value, "a version number or a comma-separated list of them");
 	if (!common)
 		ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				errmsg("client wants protocol %s, this plugin speaks %d", value, CHANGE_VERSION),
+				errmsg("client wants protocol %s, this plugin speaks %d", shown(value), CHANGE_VERSION),
 				errhint("Use client and output plugin \"sluice\" of the same release."));
 }
 
 static void
 parse_patterns(struct pattern_list *list, const char *name, const char *value)
 {
-	const char *problem = pattern_list_add_all(list, value);
+	const char *problem = NULL;
+	const char *at = value;
 
+	while (at && !problem) {
+		CHECK_FOR_INTERRUPTS();
+		problem = pattern_list_take(list, &at);
+	}
 	if (problem)
 		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("invalid value \"%s\" for option \"%s\" of output plugin \"sluice\"", value, name),
+				errmsg("invalid value \"%s\" for option \"%s\" of output plugin \"sluice\"",
+					   strlen(value) > SHOWN_BYTES ? shown(at) : value, name),
 				errdetail("In the list of patterns, %s.", problem),
 				errhint("Patterns are like public.*, sales.order_20?? or \"My Schema\".\"Order\", "
 						"separated by commas."));
@@ -101,13 +122,15 @@ struct filter_reader {
 	const char *option;
 	const char *value;
 	const char *at;
+	const char *start; /* of the one being read */
 };
 
 static void
 refuse_filters(const struct filter_reader *r, const char *problem)
 {
 	ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			errmsg("invalid value \"%s\" for option \"%s\" of output plugin \"sluice\"", r->value, r->option),
+			errmsg("invalid value \"%s\" for option \"%s\" of output plugin \"sluice\"",
+				   strlen(r->value) > SHOWN_BYTES ? shown(r->start) : r->value, r->option),
 			errdetail("In the list of filters, %s.", problem),
 			errhint("Filters are like public.orders='region = ''EU''', separated by commas."));
 }
@@ -158,26 +181,28 @@ read_condition(struct filter_reader *r)
 static void
 read_filter(struct options *options, struct filter_reader *r)
 {
-	struct option_filter *filter = palloc0(sizeof *filter);
 	char *table = read_filter_table(r);
-	const char *problem = pattern_parse(table, &filter->table);
+	unsigned before = options->filtered.count;
+	const char *problem = pattern_list_add(&options->filtered, table);
 
 	if (problem)
 		refuse_filters(r, problem);
-	/* Before anything can fail, so that its pattern is released with it. */
-	options->filters = lappend(options->filters, filter);
-	if (!pattern_is_literal(&filter->table))
+	if (options->filtered.wild.count > 0)
 		refuse_filters(r, "a table's name has wildcards");
-	filter->condition = read_condition(r);
+	if (options->filtered.count == before)
+		refuse_filters(r, "a table is named twice");
+	options->conditions = lappend(options->conditions, read_condition(r));
 }
 
 static void
 parse_filters(struct options *options, const char *name, const char *value)
 {
-	struct filter_reader r = {name, value, value};
+	struct filter_reader r = {name, value, value, value};
 
 	do {
+		CHECK_FOR_INTERRUPTS();
 		skip_blanks(&r);
+		r.start = r.at;
 		read_filter(options, &r);
 		skip_blanks(&r);
 	} while (*r.at == ',' && r.at++);
@@ -326,13 +351,11 @@ static void
 release_patterns(void *arg)
 {
 	struct options *options = arg;
-	ListCell *cell;
 
 	pattern_list_free(&options->tables);
 	pattern_list_free(&options->exclude_tables);
 	pattern_list_free(&options->text_tables);
-	foreach (cell, options->filters)
-		pattern_free(&((struct option_filter *) lfirst(cell))->table);
+	pattern_list_free(&options->filtered);
 }
 
 /* Patterns live on the heap, as common/ knows no memory contexts. */
@@ -385,25 +408,14 @@ options_select(const struct options *options, const char *schema, const char *re
 const char *
 options_filter(const struct options *options, const char *schema, const char *relation)
 {
-	ListCell *cell;
+	uint32_t position = pattern_list_find(&options->filtered, schema, relation);
 
-	foreach (cell, options->filters) {
-		const struct option_filter *filter = lfirst(cell);
-
-		if (pattern_matches(&filter->table, schema, relation))
-			return filter->condition;
-	}
-	return NULL;
+	return position == PATTERN_NONE ? NULL : list_nth(options->conditions, (int) position);
 }
 
 bool
 options_select_partition(const struct options *options, const char *schema, const char *relation)
 {
-	if (pattern_list_matches(&options->exclude_tables, schema, relation))
-		return false;
-	for (unsigned i = 0; i < options->tables.count; i++)
-		if (pattern_is_literal(&options->tables.items[i]) &&
-			pattern_matches(&options->tables.items[i], schema, relation))
-			return true;
-	return false;
+	return pattern_list_find(&options->tables, schema, relation) != PATTERN_NONE &&
+		   !pattern_list_matches(&options->exclude_tables, schema, relation);
 }

@@ -20,12 +20,6 @@ enum operation {
 	OPERATION_ALL = 0x0f,
 };
 
-/* A condition on the rows of one table. */
-struct option_filter {
-	struct pattern table; /* a literal one */
-	char *condition;
-};
-
 #define OPTIONS_MAX 11
 
 struct options {
@@ -38,7 +32,9 @@ struct options {
 	struct pattern_list tables; /* empty: all */
 	struct pattern_list exclude_tables;
 	struct pattern_list text_tables;
-	List *filters; /* of struct option_filter */
+	struct pattern_list
+		filtered;	  /* tables with a condition on their rows, which stands at the same place in: */
+	List *conditions; /* of char * */
 	/* What the startup message says: the values in effect, but for format and
 	 * protocol, which its reader knows. */
 	struct change_option effective[OPTIONS_MAX];

@@ -4,6 +4,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -259,10 +260,12 @@ refresh_leaves(struct relation_cache *cache, struct relation_entry *root)
 	root->leaves = MemoryContextAlloc(cache->context, list_length(all) * sizeof *root->leaves);
 	root->leaves_generation = 0;
 	root->leaf_count = 0;
-	foreach (cell, all)
+	foreach (cell, all) {
+		CHECK_FOR_INTERRUPTS();
 		/* Tables in between get an entry, so that invalidation finds them. */
 		if (!get_entry(cache, lfirst_oid(cell))->partitioned)
 			root->leaves[root->leaf_count++] = lfirst_oid(cell);
+	}
 	qsort(root->leaves, root->leaf_count, sizeof *root->leaves, compare_oids);
 	root->leaves_generation = generation;
 }
@@ -490,9 +493,11 @@ clear_out(struct relation_cache *cache)
 	cache->outdated = 0;
 	cache->latest = NULL;
 	hash_seq_init(&scan, cache->entries);
-	while ((entry = hash_seq_search(&scan)))
+	while ((entry = hash_seq_search(&scan))) {
+		CHECK_FOR_INTERRUPTS();
 		if (!entry->valid && !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid)))
 			discard(cache, entry);
+	}
 }
 
 struct relation_entry *

@@ -523,8 +523,9 @@ on_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation relation,
 	struct plugin *plugin = ctx->output_plugin_private;
 	MemoryContext before;
 
+	CHECK_FOR_INTERRUPTS(); /* not all servers do */
 	/* With a condition a change may amount to another one; a rewrite is none of a row. */
-	if (!plugin->options.filters && !(plugin->options.operations & operation_of(change)) &&
+	if (!plugin->options.conditions && !(plugin->options.operations & operation_of(change)) &&
 		!OidIsValid(relation->rd_rel->relrewrite)) {
 		pass_over(plugin);
 		return;
@@ -543,13 +544,23 @@ struct truncated {
 	const char *leaf;
 };
 
-static bool
-contains(Relation *relations, int count, Oid relid)
+static int
+compare_oids(const void *a, const void *b)
 {
+	Oid x = *(const Oid *) a, y = *(const Oid *) b;
+
+	return (x > y) - (x < y);
+}
+
+static Oid *
+sorted_oids(int count, Relation *relations)
+{
+	Oid *oids = palloc(count * sizeof *oids);
+
 	for (int i = 0; i < count; i++)
-		if (RelationGetRelid(relations[i]) == relid)
-			return true;
-	return false;
+		oids[i] = RelationGetRelid(relations[i]);
+	qsort(oids, count, sizeof *oids, compare_oids);
+	return oids;
 }
 
 /*
@@ -560,15 +571,18 @@ contains(Relation *relations, int count, Oid relid)
 static int
 collect_truncated(struct plugin *plugin, int count, Relation *relations, struct truncated *out)
 {
+	const Oid *listed = sorted_oids(count, relations);
 	int kept = 0;
 
 	for (int i = 0; i < count; i++) {
 		struct relation_entry *entry = relation_cache_find(&plugin->cache, relations[i]);
 		bool whole = entry->target == entry->relid;
 
+		CHECK_FOR_INTERRUPTS();
 		if (!entry->description)
 			continue;
-		if (!whole && (entry->partitioned || contains(relations, count, entry->target)))
+		if (!whole &&
+			(entry->partitioned || bsearch(&entry->target, listed, count, sizeof *listed, compare_oids)))
 			continue;
 		out[kept++] = (struct truncated){
 			.description = entry->description,

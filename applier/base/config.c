@@ -342,22 +342,13 @@ read_mapping(struct reader *r, const char *prefix, yaml_node_t *node, yaml_mark_
  * What one key alone does not tell
  */
 
+/* Whether the table is in the list already; takes it up where it is not. */
 static bool
-same_table(const char *a, const char *b)
+named_again(struct pattern_list *named, const char *table)
 {
-	struct pattern x, y;
-	bool same;
+	unsigned before = named->count;
 
-	if (pattern_parse(a, &x))
-		return false;
-	if (pattern_parse(b, &y)) {
-		pattern_free(&x);
-		return false;
-	}
-	same = strcmp(x.schema.text, y.schema.text) == 0 && strcmp(x.table.text, y.table.text) == 0;
-	pattern_free(&x);
-	pattern_free(&y);
-	return same;
+	return !pattern_list_add(named, table) && named->count == before;
 }
 
 static bool
@@ -365,16 +356,18 @@ check_overrides(struct reader *r, yaml_node_t *root)
 {
 	const struct config *config = r->config;
 	yaml_node_t *list = look_up(r, look_up(r, root, "tables"), "overrides");
+	struct pattern_list named = {0};
+	bool ok = true;
 
-	for (unsigned i = 1; i < config->tables.override_count; i++)
-		for (unsigned j = 0; j < i; j++) {
-			yaml_node_t *entry = node_of(r, list->data.sequence.items.start[i]);
+	for (unsigned i = 0; ok && i < config->tables.override_count; i++) {
+		yaml_node_t *entry = node_of(r, list->data.sequence.items.start[i]);
 
-			if (same_table(config->tables.overrides[i].source, config->tables.overrides[j].source))
-				return fail_at(r, look_up(r, entry, "source")->start_mark,
-							   "\"tables.overrides[].source\" names the same table twice");
-		}
-	return true;
+		if (named_again(&named, config->tables.overrides[i].source))
+			ok = fail_at(r, look_up(r, entry, "source")->start_mark,
+						 "\"tables.overrides[].source\" names the same table twice");
+	}
+	pattern_list_free(&named);
+	return ok;
 }
 
 static bool

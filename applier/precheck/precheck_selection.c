@@ -21,17 +21,20 @@ matches_any(const struct catalog *catalog, const struct pattern *pattern)
 	return false;
 }
 
-static bool
-is_excluded(const struct config *config, const struct pattern *pattern)
+static struct pattern_list
+excluded_tables(const struct config *config)
 {
 	struct pattern_list excluded = {0};
-	bool is;
 
 	for (unsigned i = 0; i < config->tables.exclude.count; i++)
 		(void) pattern_list_add(&excluded, config->tables.exclude.items[i]);
-	is = pattern_list_matches(&excluded, pattern->schema.text, pattern->table.text);
-	pattern_list_free(&excluded);
-	return is;
+	return excluded;
+}
+
+static bool
+is_excluded(const struct pattern_list *excluded, const struct pattern *pattern)
+{
+	return pattern_list_matches(excluded, pattern->schema.text, pattern->table.text);
 }
 
 /* Why the source's relation of that name is not among the tables. */
@@ -84,8 +87,8 @@ report_literal(struct precheck_context *c, const char *written, const struct pat
 }
 
 static bool
-check_pattern(struct precheck_context *c, const char *written, const struct pattern *pattern,
-			  struct error *err)
+check_pattern(struct precheck_context *c, const struct pattern_list *excluded, const char *written,
+			  const struct pattern *pattern, struct error *err)
 {
 	if (matches_any(c->catalog, pattern))
 		return true;
@@ -93,7 +96,7 @@ check_pattern(struct precheck_context *c, const char *written, const struct patt
 		precheck_add(c, CHECK_WARNING, "selection", written, "the pattern matches no table");
 		return true;
 	}
-	if (is_excluded(c->config, pattern)) {
+	if (is_excluded(excluded, pattern)) {
 		precheck_add(c, CHECK_WARNING, "selection", written,
 					 "it is included by name, and left out by tables.exclude or \"sluice table remove\"");
 		return true;
@@ -105,15 +108,17 @@ static bool
 check_patterns(struct precheck_context *c, struct error *err)
 {
 	const struct string_list *include = &c->config->tables.include;
+	struct pattern_list excluded = excluded_tables(c->config);
 	struct pattern pattern;
 	bool asked = true;
 
 	for (unsigned i = 0; asked && i < include->count; i++) {
 		if (pattern_parse(include->items[i], &pattern))
 			continue; /* the configuration has been checked */
-		asked = check_pattern(c, include->items[i], &pattern, err);
+		asked = check_pattern(c, &excluded, include->items[i], &pattern, err);
 		pattern_free(&pattern);
 	}
+	pattern_list_free(&excluded);
 	return asked;
 }
 
@@ -134,12 +139,13 @@ was_held_as(const struct catalog *catalog, const struct pattern *pattern)
 }
 
 static void
-check_override(struct precheck_context *c, const char *written, const struct pattern *pattern)
+check_override(struct precheck_context *c, const struct pattern_list *excluded, const char *written,
+			   const struct pattern *pattern)
 {
 	if (matches_any(c->catalog, pattern) || was_held_as(c->catalog, pattern))
 		return;
 	/* What was removed by hand stays written in the configuration. */
-	if (is_excluded(c->config, pattern))
+	if (is_excluded(excluded, pattern))
 		precheck_add(
 			c, CHECK_WARNING, "selection", written,
 			"tables.overrides names it, and tables.exclude or \"sluice table remove\" leaves it out");
@@ -152,6 +158,7 @@ check_override(struct precheck_context *c, const char *written, const struct pat
 static void
 check_overrides(struct precheck_context *c)
 {
+	struct pattern_list excluded = excluded_tables(c->config);
 	struct pattern pattern;
 
 	for (unsigned i = 0; i < c->config->tables.override_count; i++) {
@@ -159,9 +166,10 @@ check_overrides(struct precheck_context *c)
 
 		if (pattern_parse(written, &pattern))
 			continue; /* the configuration has been checked */
-		check_override(c, written, &pattern);
+		check_override(c, &excluded, written, &pattern);
 		pattern_free(&pattern);
 	}
+	pattern_list_free(&excluded);
 }
 
 /* ---- targets */

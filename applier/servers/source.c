@@ -192,24 +192,15 @@ find_candidate(const struct selection *selection, uint32_t oid)
 	return NULL;
 }
 
-static bool
-named_literally(const struct pattern_list *list, const struct candidate *candidate)
-{
-	for (unsigned i = 0; i < list->count; i++)
-		if (pattern_is_literal(&list->items[i]) &&
-			pattern_matches(&list->items[i], candidate->schema, candidate->name))
-			return true;
-	return false;
-}
-
 /* By the patterns alone. */
 static bool
 matches(const struct selection *selection, const struct candidate *candidate)
 {
 	if (pattern_list_matches(&selection->exclude, candidate->schema, candidate->name))
 		return false;
-	return candidate->parent ? named_literally(&selection->include, candidate)
-							 : pattern_list_matches(&selection->include, candidate->schema, candidate->name);
+	return candidate->parent
+			   ? pattern_list_find(&selection->include, candidate->schema, candidate->name) != PATTERN_NONE
+			   : pattern_list_matches(&selection->include, candidate->schema, candidate->name);
 }
 
 /* A partition's rows come with its root's, or with whatever lies between that is selected. */

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +168,71 @@ test_lists(void **state)
 	assert_int_equal(list.count, 0);
 }
 
+/* Its time and memory grow with its length: of another power this would take hours. */
+static void
+test_a_long_list(void **state)
+{
+	enum { COUNT = 200000 };
+	char *text = malloc(COUNT * 32), *at = text;
+	struct pattern_list list = {0};
+	char name[32];
+
+	(void) state;
+	assert_non_null(text);
+	for (int i = 0; i < COUNT; i++)
+		at += sprintf(at, "%s%s.table_%d", i ? "," : "", i % 2 ? "public" : "\"Sales\"", i);
+	assert_null(pattern_list_add_all(&list, text));
+	assert_int_equal(list.count, COUNT);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof name, "table_%u", i);
+		assert_int_equal(pattern_list_find(&list, i % 2 ? "public" : "Sales", name), i);
+		assert_false(pattern_list_matches(&list, i % 2 ? "Sales" : "public", name));
+	}
+	pattern_list_free(&list);
+	free(text);
+}
+
+static void
+test_a_name_stands_there_once(void **state)
+{
+	struct pattern_list list = {0};
+	char text[32];
+
+	(void) state;
+	assert_int_equal(pattern_list_find(&list, "public", "a"), PATTERN_NONE);
+	assert_null(pattern_list_add(&list, "public.*"));
+	assert_int_equal(pattern_list_find(&list, "public", "a"), PATTERN_NONE);
+	assert_null(pattern_list_add(&list, "public.b"));
+	assert_null(pattern_list_add(&list, "public.a"));
+	assert_null(pattern_list_add(&list, "Public.\"a\""));
+	for (int i = 0; i < 100; i++) {
+		snprintf(text, sizeof text, "s.t%d", i);
+		assert_null(pattern_list_add(&list, text));
+	}
+	assert_int_equal(pattern_list_find(&list, "public", "a"), 1);
+	assert_int_equal(list.count, 103);
+	/* The names run on into each other: what stands before the point counts. */
+	assert_int_equal(pattern_list_find(&list, "publica", ""), PATTERN_NONE);
+	pattern_list_free(&list);
+}
+
+static void
+test_a_list_taken_one_by_one(void **state)
+{
+	const char *text = " public.a , s.* ,x", *at = text;
+	struct pattern_list list = {0};
+
+	(void) state;
+	assert_null(pattern_list_take(&list, &at));
+	assert_ptr_equal(at, text + 11);
+	assert_null(pattern_list_take(&list, &at));
+	assert_non_null(pattern_list_take(&list, &at));
+	assert_ptr_equal(at, text + 17);
+	assert_int_equal(list.count, 2);
+	assert_null(pattern_list_take(&list, &(const char *){"x.y"}));
+	pattern_list_free(&list);
+}
+
 static void
 test_malformed_lists(void **state)
 {
@@ -194,6 +260,9 @@ main(void)
 		cmocka_unit_test(test_literal_patterns_are_told),
 		cmocka_unit_test(test_what_is_no_pattern),
 		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_a_long_list),
+		cmocka_unit_test(test_a_name_stands_there_once),
+		cmocka_unit_test(test_a_list_taken_one_by_one),
 		cmocka_unit_test(test_malformed_lists),
 	};
 
