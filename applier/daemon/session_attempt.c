@@ -97,7 +97,10 @@ take_over(struct session *s, struct error *err)
 static bool
 judge_end(struct session *s, struct error *err)
 {
-	return s->until.kind == UNTIL_STOPPED || state_tables_none_held(s->control, s->config->task, err);
+	if (s->until.kind == UNTIL_STOPPED)
+		return true;
+	return state_tables_none_held(s->control, s->config->task, err) &&
+		   (!s->catalog.blocked || error_set(err, ERROR_RESTART, "%s", s->catalog.blocked));
 }
 
 /* ---- the table */

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "precheck/precheck.h"
+#include "schema/schema_successor.h"
 #include "schema/schema_types.h"
 #include "schema/schema_watch.h"
 #include "servers/failover.h"
@@ -37,6 +38,7 @@ session_read_state(struct session *s, struct error *err)
 	s->known = s->progress.exists;
 	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
 		   (!s->progress.exists || (state_tables_read(s->control, s->config->task, &s->catalog, err) &&
+									schema_free_successors(s->source, s->control, &s->catalog, err) &&
 									state_tables_settle(s->control, s->config->task, &s->catalog, err))) &&
 		   schema_types_note(&types, &s->memories.notes, err) &&
 		   schema_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
@@ -112,6 +114,8 @@ session_try_config(void *arg, const struct config *config, struct error *err)
 	trial.config = &trial.selection.config;
 	ok = selection_read(&trial.selection, s->control, err) && read_trial(&trial, err) &&
 		 session_precheck(&trial, true, err);
+	if (ok && trial.catalog.blocked)
+		ok = error_set(err, ERROR_PRECONDITION, "%s", trial.catalog.blocked);
 	catalog_free(&trial.catalog);
 	selection_fini(&trial.selection);
 	return ok;

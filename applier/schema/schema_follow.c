@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
+#include "schema_name.h"
 #include "servers/source.h"
 #include "servers/target.h"
 #include "state/state_tables.h"
@@ -186,65 +187,23 @@ adopt(struct following *f, bool renamed, struct error *err)
 	return true;
 }
 
-/* ---- tables that exchange their names */
-
-/* The followed table whose target has the name that this one's is to have. */
-static struct table *
-find_in_the_way(const struct following *f)
-{
-	const struct catalog *catalog = f->setup->catalog;
-
-	for (unsigned i = 0; i < catalog->count; i++) {
-		struct table *other = &catalog->tables[i];
-
-		if (other != f->table && table_follows(other) &&
-			strcmp(other->target_name, f->next.source.name) == 0 &&
-			strcmp(other->target_schema, f->next.source.schema) == 0)
-			return other;
-	}
-	return NULL;
-}
-
-static void
-rename_both(struct table *table, const char *name)
-{
-	free(table->source.name);
-	free(table->target_name);
-	table->source.name = memory_strdup(name);
-	table->target_name = memory_strdup(name);
-}
-
-/*
- * The source has given the name to this table, so the other one has lost it, as the stream is about to tell: until
- * then it goes by a third name, as if the source had called it so.
- */
-static bool
-make_way(struct following *f, struct error *err)
-{
-	struct table *other = find_in_the_way(f);
-	char name[64];
-	struct buffer sql;
-
-	if (!other || other->override)
-		return true;
-	snprintf(name, sizeof name, "sluice_renamed_%u", other->source.oid);
-	sql_init(&sql);
-	buffer_printf(&sql, "ALTER TABLE IF EXISTS ");
-	sql_qualified(&sql, other->target_schema, other->target_name);
-	buffer_printf(&sql, " RENAME TO ");
-	sql_identifier(&sql, name);
-	buffer_printf(&sql, ";\n");
-	rename_both(other, name);
-	state_tables_put_definition(&sql, f->setup->config->task, other);
-	return connection_execute_buffer(f->setup->destination, &sql, NULL, err);
-}
-
 /* ---- carrying out the decision */
 
 static bool
 note(struct following *f, enum schema_fate fate, const struct schema_decision *decision, struct error *err)
 {
 	return schema_notes_add(f->setup->notes, f->table, fate, decision->reason, err);
+}
+
+/* The name that the target gets may be that of another table yet, of which the stream is about to tell. */
+static bool
+make_way(struct following *f, const struct schema_change *change, struct error *err)
+{
+	const struct source_table *source = &f->next.source;
+
+	return !change->renamed ||
+		   schema_make_way(f->setup->destination, f->setup->config->task, f->setup->catalog, &f->next,
+						   source->schema, source->name, err);
 }
 
 static bool
@@ -254,7 +213,7 @@ execute(struct following *f, struct schema_decision *decision, const struct sche
 	char line[ERROR_HINT_MAX];
 
 	schema_change_line(change, &f->next, line, sizeof line);
-	if ((!change->renamed || make_way(f, err)) &&
+	if (make_way(f, change, err) &&
 		connection_execute(f->setup->destination, (const char *) change->sql.data, NULL, 0, NULL, err)) {
 		log_info("%s.%s has changed its definition: %s", f->table->source.schema, f->table->source.name,
 				 line);

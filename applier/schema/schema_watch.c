@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
+#include "schema_name.h"
 #include "servers/source.h"
 #include "servers/target.h"
 #include "servers/trial.h"
@@ -236,10 +237,11 @@ put_reconciliation(struct buffer *sql, const struct config *config, const struct
 
 /* A held table's target may have been renamed as the table was. */
 static bool
-find_renamed_target(struct connection *destination, const struct dialect *dialect, struct table *table,
-					struct error *err)
+find_renamed_target(struct connection *destination, const struct dialect *dialect,
+					const struct catalog *catalog, struct table *table, struct error *err)
 {
-	if (table->target.exists || table->override || same_name(table->defined, &table->source))
+	if (table->target.exists || table->override || same_name(table->defined, &table->source) ||
+		schema_find_holder(catalog, table, table->source.schema, table->source.name))
 		return true;
 	free(table->target_schema);
 	free(table->target_name);
@@ -286,14 +288,18 @@ note_refused(struct table *table, const struct schema_decision *decision)
 }
 
 static bool
-carry_out(struct connection *destination, const struct dialect *dialect, const struct schema_case *c,
-		  struct schema_decision *decision, struct table *table, struct error *err)
+carry_out(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
+		  const struct schema_case *c, struct schema_decision *decision, struct table *table,
+		  struct error *err)
 {
 	bool was_held = table->state == TABLE_HELD;
 	struct error refusal = {0};
 
 	if (decision->action == SCHEMA_HOLD)
 		return hold(destination, c->config, decision, table, err);
+	if (decision->change.renamed && !schema_make_way(destination, c->config->task, catalog, table,
+													 table->source.schema, table->source.name, err))
+		return false;
 	if (!reconcile_by(destination, c->config, decision, table, &refusal, err))
 		return false;
 	if (refusal.message[0]) {
@@ -315,7 +321,7 @@ reconcile_table(struct connection *destination, const struct dialect *dialect, c
 	bool ok;
 
 	schema_decide(&decision, &c);
-	ok = carry_out(destination, dialect, &c, &decision, table, err);
+	ok = carry_out(destination, dialect, catalog, &c, &decision, table, err);
 	schema_decision_fini(&decision);
 	return ok;
 }
@@ -329,7 +335,7 @@ schema_reconcile(struct connection *destination, const struct dialect *dialect, 
 
 		if (!table->defined || table_follows(table) || table->state == TABLE_HELD_FOR_RESYNC)
 			continue;
-		if (table->state == TABLE_HELD && !find_renamed_target(destination, dialect, table, err))
+		if (!find_renamed_target(destination, dialect, catalog, table, err))
 			return false;
 		if (!table->target.exists)
 			continue;
@@ -405,7 +411,7 @@ look_at_held_table(struct connection *source, struct connection *destination, co
 
 		take_held(now, held);
 		ok = target_read_table(destination, dialect, now, err) &&
-			 find_renamed_target(destination, dialect, now, err);
+			 find_renamed_target(destination, dialect, catalog, now, err);
 		c = case_of(dialect, config, now, shares_target(catalog, held));
 		if (ok && now->target.exists)
 			ok = judge_held(destination, &c, held, err);

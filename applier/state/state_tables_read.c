@@ -125,6 +125,67 @@ match(const struct catalog *catalog, struct row *rows, unsigned count)
 	}
 }
 
+/* ---- names that are not free yet */
+
+/* The table whose target the stream, or whoever brings it in line, has yet to rename. */
+static const struct table *
+find_holder(const struct row *rows, unsigned count, const struct table *table)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct table *other = rows[i].table;
+
+		if (other && other != table && other->row >= TABLE_ROW_RENAMED && rows[i].definition &&
+			has_target(&rows[i], table))
+			return other;
+	}
+	return NULL;
+}
+
+static bool
+any_renamed(const struct row *rows, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (rows[i].table && rows[i].table->row >= TABLE_ROW_RENAMED)
+			return true;
+	return false;
+}
+
+static void
+block(struct catalog *catalog, const struct table *table, const struct table *holder)
+{
+	free(catalog->blocked);
+	catalog->blocked =
+		memory_printf("%s.%s waits until the target of %s.%s, which had that name, is renamed, too",
+					  table->source.schema, table->source.name, holder->source.schema, holder->source.name);
+}
+
+static void
+leave_out_blocked(struct catalog *catalog, const struct row *rows, unsigned count)
+{
+	bool *blocked;
+	unsigned kept = 0;
+
+	if (!any_renamed(rows, count))
+		return;
+	blocked = memory_alloc_zero(catalog->count, sizeof *blocked);
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *table = &catalog->tables[i];
+		const struct table *holder = table->state == TABLE_WAITING ? find_holder(rows, count, table) : NULL;
+
+		blocked[i] = holder;
+		if (holder)
+			block(catalog, table, holder);
+	}
+	for (unsigned i = 0; i < catalog->count; i++) {
+		if (blocked[i])
+			table_free(&catalog->tables[i]);
+		else
+			catalog->tables[kept++] = catalog->tables[i];
+	}
+	catalog->count = kept;
+	free(blocked);
+}
+
 /* ---- what it means for the table */
 
 static bool
@@ -253,9 +314,11 @@ take_rows(const struct result *res, struct catalog *catalog, struct error *err)
 		if (table)
 			ok = table->predecessor ? take_over(&rows[i], table, err) : take_own(&rows[i], table, err);
 	}
-	free(rows);
-	if (ok)
+	if (ok) {
+		leave_out_blocked(catalog, rows, count);
 		settle_names(catalog);
+	}
+	free(rows);
 	return ok;
 }
 

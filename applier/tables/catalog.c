@@ -56,24 +56,35 @@ target_table_free(struct target_table *target)
 }
 
 void
+table_forget_definition(struct table *table)
+{
+	if (table->defined)
+		source_table_free(table->defined);
+	free(table->defined);
+	table->defined = NULL;
+}
+
+void
+table_free(struct table *table)
+{
+	source_table_free(&table->source);
+	table_forget_definition(table);
+	target_table_free(&table->target);
+	free(table->target_schema);
+	free(table->target_name);
+	free(table->shared_with);
+	free(table->error);
+	free(table->refused);
+}
+
+void
 catalog_free(struct catalog *catalog)
 {
 	definitions_destroy(catalog);
-	for (unsigned i = 0; i < catalog->count; i++) {
-		struct table *table = &catalog->tables[i];
-
-		source_table_free(&table->source);
-		if (table->defined)
-			source_table_free(table->defined);
-		free(table->defined);
-		target_table_free(&table->target);
-		free(table->target_schema);
-		free(table->target_name);
-		free(table->shared_with);
-		free(table->error);
-		free(table->refused);
-	}
+	for (unsigned i = 0; i < catalog->count; i++)
+		table_free(&catalog->tables[i]);
 	free(catalog->tables);
+	free(catalog->blocked);
 	*catalog = (struct catalog){0};
 }
 

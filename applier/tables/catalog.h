@@ -149,7 +149,8 @@ struct catalog {
 	struct table *tables; /* ordered by schema and name */
 	unsigned count;
 	struct definitions *definitions; /* of the tables to be made; owned */
-	bool states_read;				 /* the tables' rows in sluice.tables are taken into account */
+	char *blocked;	  /* why a new table is left out for now, see state_tables.h; NULL: none is */
+	bool states_read; /* the tables' rows in sluice.tables are taken into account */
 };
 
 /* The table with this source name, or NULL.  Binary search. */
@@ -186,6 +187,9 @@ void catalog_sort(struct catalog *catalog);
 void source_column_free(struct source_column *column);
 void source_table_free(struct source_table *source);
 void target_table_free(struct target_table *target);
+/* There is no copy of it: table->defined goes. */
+void table_forget_definition(struct table *table);
+void table_free(struct table *table);
 void catalog_free(struct catalog *catalog);
 
 #endif
