@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "precheck_item.h"
 #include "servers/failover.h"
+#include "servers/synchronous.h"
 
 #define STANDBY_VERSION_MIN 160000
 #define VERSION_MIN 130000
@@ -38,12 +40,13 @@ setting_number(const struct result *settings, const char *name, int64_t missing)
 static bool
 read_settings(struct precheck_context *c, struct result **settings, struct error *err)
 {
-	return connection_execute(c->source,
-							  "SELECT name, setting FROM pg_settings WHERE name IN ('server_version',"
-							  " 'wal_level', 'max_replication_slots', 'max_wal_senders',"
-							  " 'output_plugin_libraries', 'wal_sender_timeout', 'max_slot_wal_keep_size',"
-							  " 'idle_replication_slot_timeout', 'server_encoding')",
-							  NULL, 0, settings, err);
+	return connection_execute(
+		c->source,
+		"SELECT name, setting FROM pg_settings WHERE name IN ('server_version',"
+		" 'wal_level', 'max_replication_slots', 'max_wal_senders',"
+		" 'output_plugin_libraries', 'wal_sender_timeout', 'max_slot_wal_keep_size',"
+		" 'idle_replication_slot_timeout', 'server_encoding', 'synchronous_standby_names')",
+		NULL, 0, settings, err);
 }
 
 static void
@@ -136,6 +139,82 @@ check_timeouts(struct precheck_context *c, const struct result *settings)
 					 "idle_replication_slot_timeout is %s: when the daemon rests for longer, the server gives"
 					 " the slot up, and every table must be copied anew",
 					 setting(settings, "idle_replication_slot_timeout"));
+}
+
+/* The name of the walsender: ours is "sluice" unless conninfo has another, and that of a verb is not its. */
+static const char others_sql[] =
+	"SELECT application_name FROM pg_stat_replication WHERE pid IS DISTINCT FROM (SELECT active_pid"
+	" FROM pg_replication_slots WHERE slot_name = $1) ORDER BY pid";
+static const char streaming_name_sql[] =
+	"SELECT CASE WHEN current_setting('application_name') = 'sluice ' || $1 THEN 'sluice'"
+	" ELSE current_setting('application_name') END";
+
+static void
+report_synchronous(struct precheck_context *c, const char *setting, const char *name,
+				   enum synchronous synchronous)
+{
+	switch (synchronous) {
+	case SYNCHRONOUS_NOT:
+		return;
+	case SYNCHRONOUS_POSSIBLE:
+		precheck_add(c, CHECK_WARNING, "synchronous", "source",
+					 "synchronous_standby_names (%s) has \"%s\", under which this task streams: enough other"
+					 " standbys are connected, but without them commits would wait for this task for ever;"
+					 " name the standbys that are meant there",
+					 setting, name);
+		return;
+	case SYNCHRONOUS_AWAITED:
+		precheck_add(
+			c, CHECK_FAILED, "synchronous", "source",
+			"synchronous_standby_names (%s) lets commits wait for \"%s\", under which this task"
+			" streams: a TRUNCATE or ALTER TABLE would wait for this task, and this task for it; name"
+			" the standbys that are meant there, or give source.conninfo an application_name that"
+			" does not match",
+			setting, name);
+		return;
+	case SYNCHRONOUS_UNREADABLE:
+		precheck_add(c, CHECK_WARNING, "synchronous", "source",
+					 "synchronous_standby_names (%s) cannot be read: make sure that \"%s\", under which this"
+					 " task streams, is none of the standbys that commits wait for",
+					 setting, name);
+		return;
+	}
+}
+
+static enum synchronous
+judge_synchronous(const char *setting, const char *name, const struct result *others)
+{
+	unsigned count = result_rows(others);
+	const char **names = memory_alloc_zero(count + 1, sizeof *names);
+	enum synchronous synchronous;
+
+	for (unsigned i = 0; i < count; i++)
+		names[i] = result_text(others, i, 0);
+	synchronous = synchronous_judge(setting, name, names, count);
+	free(names);
+	return synchronous;
+}
+
+static bool
+check_synchronous(struct precheck_context *c, const struct result *settings, struct error *err)
+{
+	const char *names = setting(settings, "synchronous_standby_names");
+	const struct param slot = param_text(c->config->source.slot), task = param_text(c->config->task);
+	struct result *name, *others;
+
+	if (!names || !names[0])
+		return true;
+	if (!connection_execute(c->source, streaming_name_sql, &task, 1, &name, err))
+		return false;
+	if (!connection_execute(c->source, others_sql, &slot, 1, &others, err)) {
+		result_free(name);
+		return false;
+	}
+	report_synchronous(c, names, result_text(name, 0, 0),
+					   judge_synchronous(names, result_text(name, 0, 0), others));
+	result_free(name);
+	result_free(others);
+	return true;
 }
 
 static void
@@ -356,7 +435,8 @@ precheck_source(struct precheck_context *c, struct error *err)
 	logical = check_wal_level(c, settings);
 	check_timeouts(c, settings);
 	check_encoding(c, settings);
-	done = check_room(c, settings, &has_room, err) && check_role(c, &may_replicate, err) &&
+	done = check_synchronous(c, settings, err) && check_room(c, settings, &has_room, err) &&
+		   check_role(c, &may_replicate, err) &&
 		   check_plugin(c, settings, decodes && logical && has_room && may_replicate, err);
 	result_free(settings);
 	return done;
