@@ -488,18 +488,12 @@ postpone(struct copy_job *job)
 	copy_job_next(job);
 }
 
-static bool
-is_undefined(const struct error *err)
-{
-	return strcmp(err->sqlstate, "42P01") == 0 || strcmp(err->sqlstate, "3F000") == 0;
-}
-
 static void
 on_looked(void *arg, const struct result *res, const struct error *err)
 {
 	struct copy_job *job = arg;
 
-	if (err && !is_undefined(err)) {
+	if (err && !source_is_vanished(err)) {
 		fail(job, err);
 	} else if (err) {
 		connection_query(job->pipe.source, "ROLLBACK TO SAVEPOINT look", NULL, 0, on_step, job);

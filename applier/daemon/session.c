@@ -205,7 +205,7 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 	ok = run_until_done(&s, err);
 	service_end(s.service);
 	session_close_all(&s);
-	newcomers_fini(&s.newcomers);
+	new_tables_fini(&s.new_tables);
 	steering_close(&s.steering, ok ? NULL : err);
 	free(s.memories.strangers.oids);
 	free(s.memories.as_text.oids);

@@ -52,26 +52,6 @@ reconcile(struct session *s, struct error *err)
 		   schema_types_complete(&(struct schema_types){s->config, &s->catalog, s->source, s->control}, err);
 }
 
-/* Tables that the task does not have yet, and that are not fit, do not keep those that it has from going on. */
-static bool
-go_without_newcomers(struct session *s, struct error *err)
-{
-	if (!session_may_go_without(s) || err->class != ERROR_PRECONDITION ||
-		!newcomers_refuse_new(&s->newcomers, &s->catalog))
-		return false;
-	catalog_free(&s->catalog);
-	selection_fini(&s->selection);
-	return session_select_tables(s, err) && session_read_state(s, err) &&
-		   schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err) &&
-		   session_precheck(s, false, err);
-}
-
-static bool
-check(struct session *s, struct error *err)
-{
-	return session_precheck(s, false, err) || go_without_newcomers(s, err);
-}
-
 static bool
 install(struct session *s, struct error *err)
 {
@@ -105,27 +85,34 @@ judge_end(struct session *s, struct error *err)
 
 /* ---- the table */
 
+enum step_trait {
+	STEP_PLAIN = 0,
+	STEP_SPEAKS = 1, /* its errors say themselves what was going on */
+	STEP_READS = 2,	 /* catalogs, in which others drop things meanwhile: it is done again then */
+};
+
 struct step {
 	const char *name;
 	bool (*run)(struct session *s, struct error *err);
-	bool speaks; /* its errors say themselves what was going on */
+	unsigned traits;
 };
 
 static const struct step steps[] = {
-	{"connecting", session_open_all, true},
-	{"waiting for commits to be flushed at the source", await_flush, false},
-	{"reading which tables were added and removed", session_select_tables, false},
-	{"discarding copies that were under way", forget_late, false},
-	{"reading catalogs and state", read_state, true},
-	{"bringing targets in line", reconcile, false},
-	{"checking", check, false},
-	{"installing the state", install, false},
-	{"making targets", make_targets, false},
-	{"copying", session_copy_if_needed, true},
-	{"taking over the task", take_over, false},
-	{"catching up", session_catch_up, true},
-	{"streaming", session_stream, true},
-	{"reading what is held", judge_end, true},
+	{"connecting", session_open_all, STEP_SPEAKS},
+	{"waiting for commits to be flushed at the source", await_flush, STEP_PLAIN},
+	{"reading which tables were added and removed", session_select_tables, STEP_PLAIN},
+	{"discarding copies that were under way", forget_late, STEP_PLAIN},
+	{"reading catalogs and state", read_state, STEP_SPEAKS | STEP_READS},
+	{"bringing targets in line", reconcile, STEP_PLAIN},
+	{"checking", session_check, STEP_READS},
+	{"installing the state", install, STEP_READS},
+	{"leaving out tables that wait", session_leave_waiting, STEP_PLAIN},
+	{"making targets", make_targets, STEP_PLAIN},
+	{"copying", session_copy_if_needed, STEP_SPEAKS},
+	{"taking over the task", take_over, STEP_PLAIN},
+	{"catching up", session_catch_up, STEP_SPEAKS},
+	{"streaming", session_stream, STEP_SPEAKS},
+	{"reading what is held", judge_end, STEP_SPEAKS},
 };
 
 static bool
@@ -136,8 +123,10 @@ run_step(struct session *s, const struct step *step, struct error *err)
 
 	log_debug("attempt: %s: %s after %lld ms", step->name, ok ? "done" : "failed",
 			  (long long) (loop_now_ms(s->loop) - begun_ms));
+	if (!ok && step->traits & STEP_READS)
+		source_restart_if_vanished(err);
 	/* A server's answer does not say what it was asked for. */
-	if (!ok && !step->speaks && err->sqlstate[0])
+	if (!ok && !(step->traits & STEP_SPEAKS) && err->sqlstate[0])
 		error_context(err, "%s", step->name);
 	return ok;
 }

@@ -74,6 +74,14 @@ begin_task(struct session *s, struct slot_snapshot *snapshot, struct error *err)
 
 /* ---- the initial copy */
 
+/* Those that wait are no part of the catalog, and their rows are written once more. */
+static bool
+write_tables(struct session *s, struct error *err)
+{
+	return state_tables_add(s->control, s->config->task, &s->catalog, err) &&
+		   new_tables_settle_again(&s->new_tables, s->control, s->config->task, err);
+}
+
 unsigned
 session_count_waiting(const struct session *s)
 {
@@ -123,7 +131,7 @@ copy_tables(struct session *s, const struct slot_snapshot *snapshot, struct erro
 		.applied_lsn = s->progress.applied_lsn,
 	};
 
-	if (!state_tables_add(s->control, s->config->task, &s->catalog, err))
+	if (!write_tables(s, err))
 		return false;
 	session_enter(s, SESSION_COPYING, NULL);
 	return run_copy(s, &setup, err);
@@ -147,7 +155,7 @@ skip_copy(struct session *s, struct error *err)
 		table_move(table, TABLE_STREAMING);
 		table->snapshot_lsn = s->progress.applied_lsn;
 	}
-	return state_tables_add(s->control, s->config->task, &s->catalog, err);
+	return write_tables(s, err);
 }
 
 /* Tables that a crash left uncopied, or that are new, get a snapshot of their own. */
@@ -186,7 +194,7 @@ session_copy_if_needed(struct session *s, struct error *err)
 			ok = copy_tables(s, &snapshot, err);
 	} else if (session_count_waiting(s) > 0 && may_copy_beside(s)) {
 		s->copies_beside = true;
-		ok = state_tables_add(s->control, s->config->task, &s->catalog, err);
+		ok = write_tables(s, err);
 	} else if (session_count_waiting(s) > 0) {
 		ok = copy_late_tables(s, err);
 	}

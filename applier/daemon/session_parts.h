@@ -7,7 +7,7 @@
 
 #include "io/connection.h"
 #include "io/service.h"
-#include "schema/newcomers.h"
+#include "schema/new_tables.h"
 #include "servers/source.h"
 #include "session.h"
 #include "session_state.h"
@@ -42,7 +42,7 @@ struct session {
 
 	struct fold_memories memories;
 	struct steering steering;
-	struct newcomers newcomers;
+	struct new_tables new_tables;
 	bool at_commit;		/* the source failed at sending transactions in progress */
 	bool strangers;		/* the stream has mentioned tables that the catalog lacks */
 	int64_t looked_ms;	/* for new tables */
@@ -95,19 +95,29 @@ void session_close_all(struct session *s);
 
 /* ---- session_tables.c */
 
-/* The configuration is extended by what was added and removed by hand, and by what cannot be taken in yet. */
+/* The configuration is extended by what was added and removed by hand. */
 MUST_CHECK bool session_select_tables(struct session *s, struct error *err);
 MUST_CHECK bool session_read_state(struct session *s, struct error *err);
-/* Whether a check that refuses tables which the task does not have yet leaves them out, and is no end. */
-bool session_may_go_without(const struct session *s);
-/* `streaming`: a trial while the stream runs, which logs nothing. */
-MUST_CHECK bool session_precheck(struct session *s, bool streaming, struct error *err);
+/* The task has applied something, once: what is wrong with a single table is no end any more. */
+bool session_has_worked(const struct session *s);
+/* All prechecks, with what the caller has set in `precheck`; `from_outside`: for a configuration that is not in force. */
+MUST_CHECK bool session_run_checks(struct session *s, bool from_outside, struct precheck *precheck,
+								   struct error *err);
+/*
+ * The prechecks at a start.  A failure that is about one table is that table's alone once the task has worked: a new one
+ * is noted as waiting, one that has lost its identity is held.
+ */
+MUST_CHECK bool session_check(struct session *s, struct error *err);
+/* Takes the tables that wait out of the catalog and the selection, and writes down why. */
+MUST_CHECK bool session_leave_waiting(struct session *s, struct error *err);
+/* ---- session_trial.c */
+
 /* While the stream runs: whether the next attempt would come as far with another configuration. */
 MUST_CHECK bool session_try_config(void *arg, const struct config *config, struct error *err);
 MUST_CHECK bool session_change_tables(void *arg, enum table_action action, const struct string_list *names,
 									  struct error *err);
 /* At heartbeats, and soon after the stream has mentioned a stranger. */
-void session_look_for_newcomers(struct session *s);
+MUST_CHECK bool session_look_for_new_tables(struct session *s, struct error *err);
 
 /* ---- session_copy.c */
 

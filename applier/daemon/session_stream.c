@@ -23,18 +23,31 @@ on_applied(void *arg, uint64_t lsn)
 	session_show_position(s);
 }
 
-static void
-on_turn(void *arg, bool copying)
+/* A session that was lost while it was idle: what asks it says why. */
+static bool
+find_lost(const struct session *s, struct error *err)
+{
+	struct connection *const all[] = {s->destination, s->control, s->source};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (connection_is_lost(all[i]) && !connection_execute(all[i], "SELECT 1", NULL, 0, NULL, err))
+			return true;
+	return false;
+}
+
+static bool
+on_turn(void *arg, bool copying, struct error *err)
 {
 	struct session *s = arg;
 
-	if (!copying)
-		session_look_for_newcomers(s);
+	if (find_lost(s, err) || (!copying && !session_look_for_new_tables(s, err)))
+		return false;
 	steering_turn(&s->steering, copying ? STEERING_COPYING_BESIDE : STEERING_STREAMING);
 	if (s->state == SESSION_PAUSED && !s->steering.wishes.pause) {
 		log_info("resumed");
 		session_enter(s, SESSION_STREAMING, NULL);
 	}
+	return true;
 }
 
 static void
@@ -174,7 +187,11 @@ static bool
 read_again(struct session *s, struct error *err)
 {
 	catalog_free(&s->catalog);
-	if (!session_read_state(s, err) || !schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
+	if (!session_read_state(s, err)) {
+		source_restart_if_vanished(err);
+		return false;
+	}
+	if (!schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
 		return false;
 	return s->copies_beside || session_count_waiting(s) == 0 ||
 		   error_set(err, ERROR_RESTART, "%u tables need another copy", session_count_waiting(s));

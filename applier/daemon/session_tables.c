@@ -1,6 +1,8 @@
-#include "session_parts.h"
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "precheck/precheck.h"
 #include "schema/schema_successor.h"
 #include "schema/schema_types.h"
@@ -8,42 +10,65 @@
 #include "servers/failover.h"
 #include "servers/source_definition.h"
 #include "servers/target.h"
+#include "session_parts.h"
 #include "state/progress.h"
 #include "state/state_tables.h"
+#include "tables/schema_decision.h"
 
-/* A new table that the stream has mentioned is looked for again after this. */
-#define STRANGER_MS 1000
-
-/* The configuration is extended by what was added and removed by hand, and by what cannot be taken in yet. */
 bool
 session_select_tables(struct session *s, struct error *err)
 {
 	selection_init(&s->selection, s->steering.config);
-	newcomers_leave_out(&s->newcomers, &s->selection);
 	s->config = &s->selection.config;
 	return selection_read(&s->selection, s->control, err);
 }
 
 /* ---- what both servers say */
 
-bool
-session_read_state(struct session *s, struct error *err)
+static bool
+read_tables(struct session *s, struct error *err)
 {
 	struct schema_types types = {s->config, &s->catalog, s->source, s->control};
 
-	if (!source_identify(s->source, &s->identity, err) ||
-		!progress_read(s->control, s->config->task, &s->progress, err) ||
-		!failover_follow(s->loop, s->config, s->source, &s->progress, err))
-		return false;
-	s->known = s->progress.exists;
-	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
+	return source_begin_snapshot(s->source, err) &&
+		   source_read_catalog(s->source, s->config, &s->catalog, err) &&
 		   (!s->progress.exists || (state_tables_read(s->control, s->config->task, &s->catalog, err) &&
 									schema_free_successors(s->source, s->control, &s->catalog, err) &&
 									state_tables_settle(s->control, s->config->task, &s->catalog, err))) &&
 		   schema_types_note(&types, &s->memories.notes, err) &&
 		   schema_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
-		   (!s->config->schema.create || definition_read(s->source, s->control, s->config, &s->catalog, err));
+		   (!s->config->schema.create ||
+			definition_read(s->source, s->control, s->config, &s->catalog, err)) &&
+		   source_end_snapshot(s->source, err);
+}
+
+bool
+session_read_state(struct session *s, struct error *err)
+{
+	if (!source_identify(s->source, &s->identity, err) ||
+		!progress_read(s->control, s->config->task, &s->progress, err) ||
+		!failover_follow(s->loop, s->config, s->source, &s->progress, err))
+		return false;
+	s->known = s->progress.exists;
+	return read_tables(s, err);
+}
+
+/* ---- the prechecks */
+
+bool
+session_has_worked(const struct session *s)
+{
+	return s->progress.exists && s->progress.applied_lsn > 0;
+}
+
+bool
+session_run_checks(struct session *s, bool from_outside, struct precheck *precheck, struct error *err)
+{
+	precheck->ignored = s->ignored;
+	precheck->from_outside = from_outside;
+	return precheck_run(precheck, s->config, s->source, s->control, s->dialect, &s->catalog, &s->progress,
+						err);
 }
 
 static void
@@ -52,134 +77,129 @@ log_item(enum log_level level, const struct check_item *item)
 	log_write(level, "%s: %s%s%s", item->name, item->subject, item->subject[0] ? ": " : "", item->message);
 }
 
-/* A task begins with all tables; and a run that ends by itself is to bring all of them. */
-bool
-session_may_go_without(const struct session *s)
+static void
+log_warnings(const struct precheck *precheck)
 {
-	return s->until.kind == UNTIL_STOPPED && s->progress.exists && s->progress.applied_lsn > 0;
+	for (unsigned i = 0; i < precheck->count; i++)
+		if (precheck->items[i].outcome == CHECK_WARNING)
+			log_item(LOG_WARNING, &precheck->items[i]);
+}
+
+static bool
+hold(struct session *s, struct table *table, const struct check_item *item, struct error *err)
+{
+	const char *lost = schema_lost_identity(table);
+
+	free(table->error);
+	table->error = memory_strdup(lost ? lost : item->message);
+	table_move(table, TABLE_HELD);
+	log_warning("%s.%s is held: %s", table->source.schema, table->source.name, table->error);
+	return state_tables_write(s->control, s->config->task, table, err);
+}
+
+/* Whether a failure is one table's alone, which then waits or is held. */
+static bool
+set_aside(struct session *s, const struct check_item *item, bool *aside, struct error *err)
+{
+	struct table *table = item->oid ? catalog_find_oid(&s->catalog, item->oid) : NULL;
+	bool lost_key = table && (table_lacks_identity(table) || strcmp(item->name, "key") == 0);
+
+	*aside = table && (table_waits(table) || table_is_held(table) || lost_key);
+	if (table && table_waits(table)) {
+		char *reason = memory_printf("%s: %s", item->name, item->message);
+
+		new_tables_wait(&s->new_tables, table, reason);
+		free(reason);
+	} else if (*aside && !table_is_held(table)) {
+		return hold(s, table, item, err);
+	}
+	return true;
+}
+
+/* Of a task that has worked. */
+static bool
+judge_each(struct session *s, const struct precheck *precheck, struct error *err)
+{
+	const struct check_item *first = NULL;
+	unsigned more = 0;
+
+	for (unsigned i = 0; i < precheck->count; i++) {
+		const struct check_item *item = &precheck->items[i];
+		bool aside;
+
+		if (item->outcome != CHECK_FAILED)
+			continue;
+		if (!set_aside(s, item, &aside, err))
+			return false;
+		if (aside)
+			continue;
+		log_item(LOG_ERROR, item);
+		if (first)
+			more++;
+		else
+			first = item;
+	}
+	if (!first)
+		return true;
+	precheck_item_error(first, more, err);
+	err->class = ERROR_DATA;
+	return false;
+}
+
+static bool
+judge(struct session *s, const struct precheck *precheck, struct error *err)
+{
+	if (session_has_worked(s))
+		return judge_each(s, precheck, err);
+	for (unsigned i = 0; i < precheck->count; i++)
+		if (precheck->items[i].outcome == CHECK_FAILED)
+			log_item(LOG_ERROR, &precheck->items[i]);
+	return precheck->failures == 0 || precheck_error(precheck, err);
+}
+
+/* What a table waited for before does not count any more. */
+static void
+forget_reasons(struct session *s)
+{
+	for (unsigned i = 0; i < s->catalog.count; i++) {
+		struct table *table = &s->catalog.tables[i];
+
+		if (!table_waits(table))
+			continue;
+		free(table->error);
+		table->error = NULL;
+	}
 }
 
 bool
-session_precheck(struct session *s, bool streaming, struct error *err)
+session_check(struct session *s, struct error *err)
 {
-	enum log_level failure = session_may_go_without(s) ? LOG_WARNING : LOG_ERROR;
-	struct precheck precheck = {.ignored = s->ignored, .from_outside = streaming};
-	bool ok =
-		precheck_run(&precheck, s->config, s->source, s->control, s->dialect, &s->catalog, &s->progress, err);
+	struct precheck precheck = {0};
+	bool ok;
 
-	if (!ok)
+	if (!session_run_checks(s, false, &precheck, err))
 		return false;
-	for (unsigned i = 0; i < precheck.count; i++) {
-		const struct check_item *item = &precheck.items[i];
-
-		if (item->outcome == CHECK_FAILED && !streaming)
-			log_item(failure, item);
-		else if (item->outcome == CHECK_WARNING && !s->announced && !streaming)
-			log_item(LOG_WARNING, item);
-	}
-	if (precheck.failures > 0)
-		ok = precheck_error(&precheck, err);
+	if (!s->announced)
+		log_warnings(&precheck);
+	new_tables_begin(&s->new_tables);
+	forget_reasons(s);
+	ok = judge(s, &precheck, err);
 	precheck_free(&precheck);
 	return ok;
 }
 
-/* As session_read_state() does, and nothing is written down. */
-static bool
-read_trial(struct session *s, struct error *err)
-{
-	return source_identify(s->source, &s->identity, err) &&
-		   progress_read(s->control, s->config->task, &s->progress, err) &&
-		   source_read_catalog(s->source, s->config, &s->catalog, err) &&
-		   state_tables_read(s->control, s->config->task, &s->catalog, err) &&
-		   schema_settle(s->source, NULL, s->config, &s->catalog, NULL, err) &&
-		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
-		   (!s->config->schema.create || definition_read(s->source, s->control, s->config, &s->catalog, err));
-}
-
-/* While the stream runs: whether the next attempt would come as far with another configuration. */
 bool
-session_try_config(void *arg, const struct config *config, struct error *err)
+session_leave_waiting(struct session *s, struct error *err)
 {
-	const struct session *s = arg;
-	struct session trial = {
-		.loop = s->loop,
-		.source = s->source,
-		.control = s->control,
-		.dialect = s->dialect,
-	};
-	bool ok;
+	if (!new_tables_settle(&s->new_tables, s->control, s->config->task, err))
+		return false;
+	for (unsigned i = s->catalog.count; i-- > 0;) {
+		struct table *table = &s->catalog.tables[i];
 
-	selection_init(&trial.selection, config);
-	newcomers_leave_out(&s->newcomers, &trial.selection);
-	trial.config = &trial.selection.config;
-	ok = selection_read(&trial.selection, s->control, err) && read_trial(&trial, err) &&
-		 session_precheck(&trial, true, err);
-	if (ok && trial.catalog.blocked)
-		ok = error_set(err, ERROR_PRECONDITION, "%s", trial.catalog.blocked);
-	catalog_free(&trial.catalog);
-	selection_fini(&trial.selection);
-	return ok;
-}
-
-static bool
-try_present_config(void *arg, struct error *err)
-{
-	const struct session *s = arg;
-
-	return session_try_config(arg, s->steering.config, err);
-}
-
-bool
-session_change_tables(void *arg, enum table_action action, const struct string_list *names, struct error *err)
-{
-	struct session *s = arg;
-	struct table_change change = {
-		.source = s->source,
-		.destination = s->control,
-		.config = s->steering.config,
-		.try = action == TABLE_ADD ? try_present_config : NULL,
-		.arg = s,
-	};
-
-	return table_change(&change, action, names, err);
-}
-
-/* ---- new tables */
-
-static bool
-try_newcomers(void *arg, const struct config *config, struct error *err)
-{
-	return session_try_config(arg, config, err);
-}
-
-/* At heartbeats, and soon after the stream has mentioned a stranger. */
-void
-session_look_for_newcomers(struct session *s)
-{
-	int64_t now = loop_now_ms(s->loop);
-	struct newcomers_look look = {
-		.source = s->source,
-		.config = s->steering.config,
-		.catalog = &s->catalog,
-		.now_ms = now,
-		.try = try_newcomers,
-		.arg = s,
-	};
-	struct selection selection;
-	struct error err;
-	bool accepted;
-
-	if (s->until.kind != UNTIL_STOPPED || (!s->strangers && now - s->looked_ms < s->config->wal.heartbeat_ms))
-		return;
-	/* Commits reach the stream before others see what they made. */
-	s->looked_ms = s->strangers ? now - s->config->wal.heartbeat_ms + STRANGER_MS : now;
-	s->strangers = false;
-	selection_init(&selection, look.config);
-	look.config = &selection.config;
-	if (!selection_read(&selection, s->control, &err) ||
-		!newcomers_look(&s->newcomers, &look, &accepted, &err))
-		log_warning("looking for new tables: %s", err.message);
-	else if (accepted)
-		s->steering.start_over = true;
-	selection_fini(&selection);
+		if (!new_tables_has(&s->new_tables, table->source.oid))
+			continue;
+		selection_leave_out(&s->selection, table->source.schema, table->source.name);
+		catalog_remove(&s->catalog, table);
+	}
+	return true;
 }

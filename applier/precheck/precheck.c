@@ -78,8 +78,14 @@ precheck_add(struct precheck_context *c, enum check_outcome outcome, const char 
 		precheck->items = memory_resize(precheck->items, precheck->count ? 2 * precheck->count : 1,
 										sizeof *precheck->items);
 	item = &precheck->items[precheck->count++];
-	*item = (struct check_item){outcome, ignored, memory_strdup(name), memory_strdup(subject ? subject : ""),
-								message};
+	*item = (struct check_item){
+		.outcome = outcome,
+		.ignored = ignored,
+		.name = memory_strdup(name),
+		.subject = memory_strdup(subject ? subject : ""),
+		.message = message,
+		.oid = c->about ? c->about->source.oid : 0,
+	};
 	precheck->warnings += outcome == CHECK_WARNING;
 	precheck->failures += outcome == CHECK_FAILED;
 }
@@ -117,10 +123,16 @@ precheck_error(const struct precheck *precheck, struct error *err)
 
 	while (item->outcome != CHECK_FAILED)
 		item++;
+	return precheck_item_error(item, precheck->failures - 1, err);
+}
+
+bool
+precheck_item_error(const struct check_item *item, unsigned more, struct error *err)
+{
 	error_set(err, ERROR_PRECONDITION, "%s: %s%s%s", item->name, item->subject, item->subject[0] ? ": " : "",
 			  item->message);
-	if (precheck->failures > 1)
-		error_hint(err, "This and %u more failed; \"sluice check\" lists all.", precheck->failures - 1);
+	if (more > 0)
+		error_hint(err, "This and %u more failed; \"sluice check\" lists all.", more);
 	return false;
 }
 
@@ -267,6 +279,75 @@ read_states(struct precheck_context *c, struct error *err)
 	return true;
 }
 
+/* ---- tables that went away meanwhile */
+
+/* What was said of a table that is gone from the source says nothing. */
+static void
+pass_over(struct precheck_context *c, struct check_item *item)
+{
+	free(item->message);
+	item->message = memory_strdup("it was dropped at the source a moment ago");
+	item->outcome = CHECK_OK;
+	c->precheck->failures--;
+}
+
+static bool
+has_failures_of_tables(const struct precheck *precheck)
+{
+	for (unsigned i = 0; i < precheck->count; i++)
+		if (precheck->items[i].outcome == CHECK_FAILED && precheck->items[i].oid)
+			return true;
+	return false;
+}
+
+static bool
+is_listed(const struct result *res, uint32_t oid)
+{
+	for (unsigned i = 0; i < result_rows(res); i++)
+		if ((uint32_t) result_int(res, i, 0) == oid)
+			return true;
+	return false;
+}
+
+/* A table without rights, identity or columns may be one that is not there any more. */
+static bool
+pass_over_vanished(struct precheck_context *c, struct error *err)
+{
+	struct precheck *precheck = c->precheck;
+	struct buffer oids;
+	struct param param;
+	struct result *res;
+	bool ok;
+
+	if (!has_failures_of_tables(precheck))
+		return true;
+	memory_buffer_init(&oids);
+	for (unsigned i = 0; i < precheck->count; i++) {
+		char number[16];
+
+		snprintf(number, sizeof number, "%u", precheck->items[i].oid);
+		if (precheck->items[i].outcome == CHECK_FAILED && precheck->items[i].oid)
+			sql_array_element(&oids, number);
+	}
+	sql_array_end(&oids);
+	param = param_text((const char *) oids.data);
+	ok = connection_execute(c->source, "SELECT oid FROM pg_class WHERE oid = ANY ($1::oid[])", &param, 1,
+							&res, err);
+	buffer_fini(&oids);
+	if (!ok)
+		return false;
+	for (unsigned i = 0; i < precheck->count; i++) {
+		struct check_item *item = &precheck->items[i];
+
+		if (item->outcome == CHECK_FAILED && item->oid && !is_listed(res, item->oid))
+			pass_over(c, item);
+	}
+	result_free(res);
+	return true;
+}
+
+/* ---- all of it */
+
 static bool
 run_parts(struct precheck_context *c, struct error *err)
 {
@@ -279,11 +360,14 @@ run_parts(struct precheck_context *c, struct error *err)
 		!read_states(c, err))
 		return false;
 	check_spill_directory(c);
-	for (unsigned i = 0; i < c->catalog->count; i++)
-		precheck_table(c, &c->catalog->tables[i]);
+	for (unsigned i = 0; i < c->catalog->count; i++) {
+		c->about = &c->catalog->tables[i];
+		precheck_table(c, c->about);
+	}
+	c->about = NULL;
 	/* A target whose state is not known must not be called full of strange rows. */
 	return precheck_enums(c, err) && precheck_where(c, err) && precheck_rights(c, err) &&
-		   (c->states_unknown || precheck_contents(c, err));
+		   (c->states_unknown || precheck_contents(c, err)) && pass_over_vanished(c, err);
 }
 
 bool
@@ -302,7 +386,11 @@ precheck_run(struct precheck *precheck, const struct config *config, struct conn
 	};
 	bool done;
 
-	*precheck = (struct precheck){.ignored = precheck->ignored, .from_outside = precheck->from_outside};
+	*precheck = (struct precheck){
+		.ignored = precheck->ignored,
+		.from_outside = precheck->from_outside,
+		.known_names = precheck->known_names,
+	};
 	arena_init(&c.memory, 16384);
 	done = run_parts(&c, err);
 	arena_fini(&c.memory);

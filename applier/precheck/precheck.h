@@ -19,6 +19,7 @@ struct check_item {
 	char *name;	   /* "wal_level", "identity", "target empty" … */
 	char *subject; /* the table or server it is about */
 	char *message; /* cause and remedy, one line */
+	uint32_t oid;  /* the source's table that it is about; 0: none, or more than one */
 };
 
 /* A set of checks by their names. */
@@ -29,6 +30,9 @@ struct check_set {
 struct precheck {
 	struct check_set ignored; /* set by the caller, as the next one: warnings of these are no warnings */
 	bool from_outside; /* set by the caller: the task's daemon may run; otherwise the caller is the daemon */
+	/* Set by the caller, for a task that has worked: the tables that tables.include may name though they are gone;
+	 * NULL: any. */
+	const struct string_list *known_names;
 	struct check_item *items;
 	unsigned count;
 	unsigned warnings;
@@ -53,6 +57,8 @@ void precheck_unreachable(struct precheck *precheck, const struct error *source,
 void precheck_print(const struct precheck *precheck);
 /* The failures as an ERROR_PRECONDITION: the first one's message and how many more there are. */
 bool precheck_error(const struct precheck *precheck, struct error *err);
+/* One of them likewise, with `more` others. */
+bool precheck_item_error(const struct check_item *item, unsigned more, struct error *err);
 void precheck_free(struct precheck *precheck);
 
 #endif

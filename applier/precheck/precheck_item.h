@@ -19,9 +19,10 @@ struct precheck_context {
 	const struct progress *progress;
 	struct source_identity source_identity;
 	struct source_slot slot;
-	bool states_unknown; /* sluice.tables does not fit: which tables were copied is not known */
-	int64_t lock_holder; /* process of the destination that holds the task; 0: nobody */
-	struct arena memory; /* for what lives as long as the precheck */
+	bool states_unknown;	   /* sluice.tables does not fit: which tables were copied is not known */
+	int64_t lock_holder;	   /* process of the destination that holds the task; 0: nobody */
+	const struct table *about; /* whose items are being added; NULL: nobody's alone */
+	struct arena memory;	   /* for what lives as long as the precheck */
 };
 
 /* Adds an item; `subject` may be NULL. */

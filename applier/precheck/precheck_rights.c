@@ -50,8 +50,11 @@ for_each_table(struct precheck_context *c, struct connection *conn, const char *
 	if (!asked)
 		return false;
 	for (unsigned i = 0; i < c->catalog->count && row < result_rows(res); i++)
-		if (oid_of(&c->catalog->tables[i]) != 0)
-			check(c, &c->catalog->tables[i], res, row++);
+		if (oid_of(&c->catalog->tables[i]) != 0) {
+			c->about = &c->catalog->tables[i];
+			check(c, c->about, res, row++);
+		}
+	c->about = NULL;
 	result_free(res);
 	return true;
 }
@@ -96,6 +99,9 @@ check_target_rights(struct precheck_context *c, const struct table *table, const
 	};
 	const char *name = precheck_target_name(c, table);
 
+	/* Dropped a moment ago. */
+	if (result_is_null(res, row, 0))
+		return;
 	if (!result_bool(res, row, 5)) {
 		precheck_add(c, CHECK_FAILED, "rights", name,
 					 "its schema cannot be used at the destination: GRANT USAGE ON SCHEMA");
@@ -194,8 +200,11 @@ ask_filled(struct precheck_context *c, const unsigned *numbers, unsigned count, 
 	/* A right that is missing has its own item. */
 	if (!asked)
 		return strcmp(err->sqlstate, "42501") == 0;
-	for (unsigned i = 0; i < result_rows(res); i++)
-		check_filled(c, &c->catalog->tables[result_int(res, i, 0)]);
+	for (unsigned i = 0; i < result_rows(res); i++) {
+		c->about = &c->catalog->tables[result_int(res, i, 0)];
+		check_filled(c, c->about);
+	}
+	c->about = NULL;
 	result_free(res);
 	return true;
 }

@@ -63,6 +63,20 @@ explain_kind(char kind, char persistence, bool partition)
 					 : "it cannot be replicated";
 }
 
+/* A task that has worked goes on without a table that was dropped, and takes one of that name in again. */
+static bool
+may_be_gone(const struct precheck_context *c, const char *written)
+{
+	const struct string_list *known = c->precheck->known_names;
+
+	if (precheck_is_fresh(c) || !known)
+		return !precheck_is_fresh(c);
+	for (unsigned i = 0; i < known->count; i++)
+		if (strcmp(known->items[i], written) == 0)
+			return true;
+	return false;
+}
+
 static bool
 report_literal(struct precheck_context *c, const char *written, const struct pattern *pattern,
 			   struct error *err)
@@ -75,9 +89,12 @@ report_literal(struct precheck_context *c, const char *written, const struct pat
 
 	if (!connection_execute(c->source, sql, params, 2, &res, err))
 		return false;
-	if (result_rows(res) == 0)
+	if (result_rows(res) == 0 && !may_be_gone(c, written))
 		precheck_add(c, CHECK_FAILED, "selection", written,
 					 "there is no such table at the source: correct tables.include");
+	else if (result_rows(res) == 0)
+		precheck_add(c, CHECK_WARNING, "selection", written,
+					 "there is no such table at the source: it is taken in when there is one");
 	else
 		precheck_add(
 			c, result_bool(res, 0, 2) ? CHECK_WARNING : CHECK_FAILED, "selection", written, "%s",
@@ -151,7 +168,7 @@ check_override(struct precheck_context *c, const struct pattern_list *excluded, 
 			"tables.overrides names it, and tables.exclude or \"sluice table remove\" leaves it out");
 	else
 		precheck_add(
-			c, CHECK_FAILED, "selection", written,
+			c, precheck_is_fresh(c) ? CHECK_FAILED : CHECK_WARNING, "selection", written,
 			"tables.overrides names it, but it is not among the selected tables: correct one of them");
 }
 
@@ -221,17 +238,39 @@ check_loop(struct precheck_context *c, struct error *err)
 	for (unsigned i = 0; same && i < c->catalog->count; i++) {
 		const struct table *table = &c->catalog->tables[i];
 
+		c->about = table;
 		if (table->target.exists && table->target.oid == table->source.oid)
 			precheck_add(c, CHECK_FAILED, "target", precheck_table_name(c, table),
 						 "source and destination are the same database, and it is its own target");
 	}
+	c->about = NULL;
 	return true;
+}
+
+/* Patterns select what comes later, too. */
+static bool
+has_patterns(const struct config *config)
+{
+	bool has = false;
+
+	for (unsigned i = 0; !has && i < config->tables.include.count; i++) {
+		struct pattern pattern;
+
+		if (pattern_parse(config->tables.include.items[i], &pattern))
+			continue; /* the configuration has been checked */
+		has = !pattern_is_literal(&pattern);
+		pattern_free(&pattern);
+	}
+	return has;
 }
 
 bool
 precheck_selection(struct precheck_context *c, struct error *err)
 {
-	if (c->catalog->count == 0)
+	if (c->catalog->count == 0 && (has_patterns(c->config) || !precheck_is_fresh(c)))
+		precheck_add(c, CHECK_WARNING, "selection", NULL,
+					 "no table is selected at present: those that appear are taken in");
+	else if (c->catalog->count == 0)
 		precheck_add(c, CHECK_FAILED, "selection", NULL, "no table is selected: correct tables.include");
 	else
 		precheck_add(c, CHECK_OK, "selection", NULL, "%u table%s", c->catalog->count,

@@ -152,8 +152,10 @@ precheck_shared(struct precheck_context *c)
 		const struct table *table = &c->catalog->tables[i];
 		const struct table *first;
 
+		c->about = NULL;
 		if (!table->shared_with)
 			continue;
+		c->about = table;
 		check_truncate(c, table);
 		first = first_of(c, table);
 		if (table == first) {
@@ -165,4 +167,5 @@ precheck_shared(struct precheck_context *c)
 		if (!table->target.exists)
 			check_same_columns(c, table, first);
 	}
+	c->about = NULL;
 }

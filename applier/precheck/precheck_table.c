@@ -20,39 +20,12 @@
 /* ---- identity and key */
 
 static bool
-has_position(const struct source_table *source, int (*position)(const struct source_column *column))
+has_primary_key(const struct source_table *source)
 {
 	for (unsigned i = 0; i < source->column_count; i++)
-		if (position(&source->columns[i]) > 0)
+		if (source->columns[i].primary_position > 0)
 			return true;
 	return false;
-}
-
-static int
-primary_position(const struct source_column *column)
-{
-	return column->primary_position;
-}
-
-static int
-identity_position(const struct source_column *column)
-{
-	return column->identity_position;
-}
-
-static bool
-has_identity(const struct source_table *source)
-{
-	switch (source->identity) {
-	case 'f':
-		return true;
-	case 'i':
-		return has_position(source, identity_position);
-	case 'd':
-		return has_position(source, primary_position);
-	default:
-		return false;
-	}
 }
 
 /* Whether the server logs the column's old value with an update or delete. */
@@ -74,9 +47,16 @@ check_identity(struct precheck_context *c, const struct table *table)
 {
 	const char *name = precheck_table_name(c, table);
 
-	if (!(table->operations & (OPERATION_UPDATE | OPERATION_DELETE)))
+	/* Of a table without columns another check tells. */
+	if (table->source.column_count == 0 || !(table->operations & (OPERATION_UPDATE | OPERATION_DELETE)))
 		return;
-	if (!has_identity(&table->source))
+	if (table_lacks_identity(table) && table->source.partitioned)
+		precheck_add(
+			c, CHECK_FAILED, "identity", name,
+			"it has no replica identity for its updates and deletes: give it a primary key, or ALTER"
+			" TABLE … REPLICA IDENTITY FULL for each of its partitions, whose identity counts; or leave"
+			" update and delete out of operations");
+	else if (table_lacks_identity(table))
 		precheck_add(c, CHECK_FAILED, "identity", name,
 					 "it has no replica identity for its updates and deletes: give it a primary key, or ALTER"
 					 " TABLE %s REPLICA IDENTITY FULL; or leave update and delete out of operations",
@@ -159,7 +139,7 @@ static void
 check_distribution(struct precheck_context *c, const struct table *table)
 {
 	const struct string_list *by = &table->override->distributed_by;
-	bool keyed = has_position(&table->source, primary_position);
+	bool keyed = has_primary_key(&table->source);
 	const char *name = precheck_table_name(c, table);
 
 	for (unsigned i = 0; i < by->count; i++) {

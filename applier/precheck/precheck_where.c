@@ -203,8 +203,11 @@ check_condition(struct precheck_context *c, const struct table *table, struct er
 bool
 precheck_where(struct precheck_context *c, struct error *err)
 {
-	for (unsigned i = 0; i < c->catalog->count; i++)
-		if (mapping_where(&c->catalog->tables[i]) && !check_condition(c, &c->catalog->tables[i], err))
+	for (unsigned i = 0; i < c->catalog->count; i++) {
+		c->about = &c->catalog->tables[i];
+		if (mapping_where(c->about) && !check_condition(c, c->about, err))
 			return false;
+	}
+	c->about = NULL;
 	return true;
 }

@@ -354,6 +354,7 @@ take_held(struct table *table, const struct table *held)
 	table->target_schema = memory_strdup(held->target_schema);
 	table->target_name = memory_strdup(held->target_name);
 	table->override = held->override;
+	table->operations = held->operations;
 	table->defined = memory_alloc_zero(1, sizeof *table->defined);
 	table_definition_copy(table->defined, held->defined);
 	table->row = same_name(table->defined, &table->source) ? TABLE_ROW_SAME : TABLE_ROW_RENAMED;

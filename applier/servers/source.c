@@ -131,6 +131,52 @@ source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *e
 }
 
 bool
+source_begin_snapshot(struct connection *source, struct error *err)
+{
+	return connection_execute(source, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", NULL, 0, NULL, err);
+}
+
+bool
+source_end_snapshot(struct connection *source, struct error *err)
+{
+	return connection_execute(source, "COMMIT", NULL, 0, NULL, err);
+}
+
+void
+source_abandon_snapshot(struct connection *source)
+{
+	struct error ignored;
+
+	if (!connection_is_lost(source) && connection_in_transaction(source))
+		(void) !connection_execute(source, "ROLLBACK", NULL, 0, NULL, &ignored);
+}
+
+bool
+source_is_vanished(const struct error *err)
+{
+	static const char *const states[] = {
+		"42P01", /* undefined table */
+		"42703", /* undefined column */
+		"42704", /* undefined object, such as a type */
+		"42883", /* undefined function */
+		"3F000", /* undefined schema */
+		"XX000", /* could not open relation with OID …, cache lookup failed for … */
+	};
+
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+		if (strcmp(err->sqlstate, states[i]) == 0)
+			return true;
+	return false;
+}
+
+void
+source_restart_if_vanished(struct error *err)
+{
+	if (err->class == ERROR_DATA && source_is_vanished(err))
+		err->class = ERROR_RESTART;
+}
+
+bool
 source_drop_slot(struct connection *source, const char *slot, struct error *err)
 {
 	struct param param = param_text(slot);
@@ -634,6 +680,19 @@ describe_tables(struct connection *source, struct catalog *catalog, struct error
 
 /* ---- looks at single tables */
 
+/* The leaves' identity is what counts. */
+static const char leaf_identities_sql[] =
+	"SELECT c.oid, string_agg(DISTINCT m.relreplident::text, '') FROM pg_class c"
+	" CROSS JOIN LATERAL pg_partition_tree(c.oid) p JOIN pg_class m ON m.oid = p.relid"
+	" WHERE c.relkind = 'p' AND p.isleaf AND c.oid = ANY ($1::oid[]) GROUP BY c.oid ORDER BY c.oid";
+
+static void
+read_leaf_identities(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	(void) end;
+	table->source.identity = common_identity(result_text(res, first, 1));
+}
+
 static bool
 look_at_names(struct connection *source, const char *oids, struct catalog *seen, struct error *err)
 {
@@ -677,6 +736,7 @@ source_look(struct connection *source, const uint32_t *oids, unsigned count, str
 			(struct describe_table){.oid = seen->tables[i].source.oid, .table = &seen->tables[i]};
 	ok = ok && describe_run(&describe, source, columns_sql, read_columns, err) &&
 		 describe_run(&describe, source, indexes_sql, read_indexes, err) &&
+		 describe_run(&describe, source, leaf_identities_sql, read_leaf_identities, err) &&
 		 describe_run(&describe, source, storage_sql, read_storage, err);
 	describe_fini(&describe);
 	if (!ok) {

@@ -60,6 +60,19 @@ MUST_CHECK bool source_read_types(struct connection *source, struct source_colum
  */
 MUST_CHECK bool source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *there,
 									char **value, struct error *err);
+/*
+ * What is read between these two is of one moment: a table that others drop meanwhile is there with all its columns, or
+ * not at all.  Functions of the server that look at it themselves (its size, its rights) say NULL then.
+ */
+MUST_CHECK bool source_begin_snapshot(struct connection *source, struct error *err);
+MUST_CHECK bool source_end_snapshot(struct connection *source, struct error *err);
+/* After a failure in between: the error stays that of the failure. */
+void source_abandon_snapshot(struct connection *source);
+/* Whether the error is that of an object which was there a moment ago, as in a catalog that is read while others drop
+ * tables. */
+bool source_is_vanished(const struct error *err);
+/* Then the next attempt reads what is there. */
+void source_restart_if_vanished(struct error *err);
 MUST_CHECK bool source_drop_slot(struct connection *source, const char *slot, struct error *err);
 /* The selected tables with names, OIDs and identities alone, in one cheap query. */
 MUST_CHECK bool source_list_tables(struct connection *source, const struct config *config,

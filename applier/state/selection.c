@@ -51,6 +51,12 @@ append(struct arena *memory, struct string_list *list, const char *schema, const
 }
 
 void
+selection_include(struct selection *selection, const char *schema, const char *name)
+{
+	append(&selection->memory, &selection->config.tables.include, schema, name);
+}
+
+void
 selection_leave_out(struct selection *selection, const char *schema, const char *name)
 {
 	append(&selection->memory, &selection->config.tables.exclude, schema, name);

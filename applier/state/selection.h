@@ -24,6 +24,8 @@ void selection_fini(struct selection *selection);
 /* Takes over what sluice.selection says; nothing where there is no such table. */
 MUST_CHECK bool selection_read(struct selection *selection, struct connection *destination,
 							   struct error *err);
+/* Adds one table to tables.include. */
+void selection_include(struct selection *selection, const char *schema, const char *name);
 void selection_leave_out(struct selection *selection, const char *schema, const char *name);
 
 enum selection_mark { SELECTION_AS_CONFIGURED, SELECTION_ADDED, SELECTION_REMOVED };

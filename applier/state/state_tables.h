@@ -63,7 +63,7 @@ MUST_CHECK bool state_tables_want_copy(struct connection *destination, const cha
 /* The copy of a table in the background has failed: it has moved to held_for_resync. */
 MUST_CHECK bool state_tables_hold_copy(struct connection *destination, const char *task,
 									   const struct table *table, const char *reason, struct error *err);
-/* False when a table is held: an ERROR_DATA that names it. */
+/* False when a table is held, or waits for a reason: an ERROR_DATA that names it. */
 MUST_CHECK bool state_tables_none_held(struct connection *destination, const char *task, struct error *err);
 /* At a start: copies that an earlier attempt has left unfinished are void, and their tables wait again. */
 MUST_CHECK bool state_tables_forget_late(struct connection *destination, const char *task, struct error *err);

@@ -353,8 +353,9 @@ bool
 state_tables_none_held(struct connection *destination, const char *task, struct error *err)
 {
 	static const char sql[] =
-		"SELECT source_schema, source_name, error FROM sluice.tables"
-		" WHERE task = $1 AND state IN ('held', 'held_for_resync') ORDER BY 1, 2 LIMIT 1";
+		"SELECT source_schema, source_name, error, state LIKE 'held%' FROM sluice.tables"
+		" WHERE task = $1 AND (state LIKE 'held%' OR state LIKE 'waiting%' AND error IS NOT NULL)"
+		" ORDER BY 1, 2 LIMIT 1";
 	struct param param = param_text(task);
 	struct result *res;
 	bool none;
@@ -362,7 +363,8 @@ state_tables_none_held(struct connection *destination, const char *task, struct 
 	if (!connection_execute(destination, sql, &param, 1, &res, err))
 		return false;
 	none = result_rows(res) == 0 ||
-		   error_set(err, ERROR_DATA, "%s.%s is held: %s", result_text(res, 0, 0), result_text(res, 0, 1),
+		   error_set(err, ERROR_DATA, "%s.%s %s: %s", result_text(res, 0, 0), result_text(res, 0, 1),
+					 result_bool(res, 0, 3) ? "is held" : "waits",
 					 result_is_null(res, 0, 2) ? "its definition changed" : result_text(res, 0, 2));
 	result_free(res);
 	return none;

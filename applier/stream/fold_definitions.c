@@ -200,6 +200,8 @@ follow_types(struct fold *f, struct error *err)
 	};
 	struct schema_notes *notes = &f->setup.memories->notes;
 
+	if (f->setup.catalog->count == 0)
+		return true;
 	if (!fold_await_visibility(f, &f->setup.catalog->tables[0], err) ||
 		!schema_types_note(&types, notes, err))
 		return false;

@@ -6,6 +6,7 @@
 
 #include "schema/schema_follow.h"
 #include "servers/source.h"
+#include "tables/schema_decision.h"
 #include "tables/table_definition.h"
 
 /* How often it is looked whether a commit has become visible, at intervals of 10 ms. */
@@ -198,6 +199,21 @@ check_form(struct fold *f, const struct table *table, const struct change_relati
 					 relation->schema, relation->name);
 }
 
+/* A table that has lost what its updates and deletes are found by is held, before the first of them comes. */
+static bool
+check_identity(struct fold *f, const struct table *table, const struct change_relation *relation,
+			   struct error *err)
+{
+	bool needed = table->operations & (OPERATION_UPDATE | OPERATION_DELETE);
+	bool lacks = relation->identity != 'f' && (relation->identity == 'n' || relation->key_count == 0);
+	const char *reason = schema_lost_identity(table);
+
+	if (relation->column_count > 0 && (table->source.partitioned || !needed || !lacks))
+		return true;
+	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_HELD,
+							reason ? reason : "it had no replica identity for a while", err);
+}
+
 static bool
 init_shape(struct fold *f, struct shape *shape, const struct change_relation *relation, struct table *table,
 		   struct error *err)
@@ -230,6 +246,8 @@ fold_shape_of(struct fold *f, const struct change_relation *relation, const stru
 		return false;
 	if (!table->source.partitioned)
 		table->source.identity = relation->identity;
+	if (!check_identity(f, table, relation, err))
+		return false;
 	if (!check_form(f, table, relation, err))
 		return false;
 	*place = memory_alloc_zero(1, sizeof **place);

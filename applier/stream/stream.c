@@ -397,13 +397,17 @@ static bool
 turn(void *arg)
 {
 	struct stream *s = arg;
+	struct error err;
 
 	if (s->failed)
 		return true;
 	if (s->setup->until && s->applied_lsn >= s->setup->until)
 		return true;
-	if (pipeline_ends_by_itself(s->pipeline))
-		s->setup->turn(s->setup->arg, s->late && !late_copy_is_idle(s->late));
+	if (pipeline_ends_by_itself(s->pipeline) &&
+		!s->setup->turn(s->setup->arg, s->late && !late_copy_is_idle(s->late), &err)) {
+		fail(s, &err);
+		return true;
+	}
 	if (is_leaving(s))
 		return stopped(s);
 	keep_pause(s);

@@ -43,8 +43,9 @@ struct stream_setup {
 	uint64_t until;		/* ends once everything up to here is durable; 0: never */
 	const struct stream_wishes *wishes;
 	/* Called at the top of the program, in each turn in which another session at the destination may be waited for: it
-	 * may pump the loop, and change the wishes.  `copying`: tables are being copied beside the stream. */
-	void (*turn)(void *arg, bool copying);
+	 * may pump the loop, and change the wishes.  `copying`: tables are being copied beside the stream.  False, with
+	 * the reason, ends the stream. */
+	bool (*turn)(void *arg, bool copying, struct error *err);
 	/* Called in each turn of a pause, likewise: all that was begun is durable, up to `lsn`. */
 	void (*paused)(void *arg, uint64_t lsn);
 	/* Called with every position that became durable. */

@@ -78,6 +78,16 @@ table_free(struct table *table)
 }
 
 void
+catalog_remove(struct catalog *catalog, struct table *table)
+{
+	size_t behind = catalog->count - (size_t) (table - catalog->tables) - 1;
+
+	table_free(table);
+	memmove(table, table + 1, behind * sizeof *table);
+	catalog->count--;
+}
+
+void
 catalog_free(struct catalog *catalog)
 {
 	definitions_destroy(catalog);
@@ -227,6 +237,28 @@ table_match_key(const struct table *table, unsigned key[TABLE_MAX_KEY])
 	if (count == 0 && source->identity == 'f')
 		count = key_by_position(source, unique_position, key);
 	return count;
+}
+
+bool
+table_lacks_identity(const struct table *table)
+{
+	const struct source_table *source = &table->source;
+	unsigned key[TABLE_MAX_KEY];
+
+	if (source->column_count == 0)
+		return true;
+	if (!(table->operations & (OPERATION_UPDATE | OPERATION_DELETE)))
+		return false;
+	switch (source->identity) {
+	case 'f':
+		return false;
+	case 'i':
+		return key_by_position(source, identity_position, key) == 0;
+	case 'd':
+		return key_by_position(source, primary_position, key) == 0;
+	default:
+		return true;
+	}
 }
 
 /* ---- binary or text */

@@ -169,6 +169,9 @@ const struct source_column *source_find_column(const struct source_table *source
  */
 unsigned table_match_key(const struct table *table, unsigned key[TABLE_MAX_KEY]);
 
+/* Whether its updates or deletes are followed and the server logs no identity with them; or it has no column at all. */
+bool table_lacks_identity(const struct table *table);
+
 /*
  * Whether the table's values must travel as text: the binary form of one of its columns is not
  * portable, or not that of the target's column.  Columns that the target lacks count
@@ -181,6 +184,8 @@ bool table_needs_text(const struct table *table);
 #define catalog_strdup memory_strdup
 #define arena_out_of_memory memory_exhausted
 
+/* Takes a table out; those behind it move up. */
+void catalog_remove(struct catalog *catalog, struct table *table);
 /* Orders the tables for catalog_find(). */
 void catalog_sort(struct catalog *catalog);
 

@@ -23,6 +23,23 @@ schema_rewrite_reason(enum rewrite rewrite)
 	return reasons[rewrite];
 }
 
+const char *
+schema_lost_identity(const struct table *table)
+{
+	if (!table_lacks_identity(table))
+		return NULL;
+	if (table->source.column_count == 0)
+		return "it has lost its last column: with columns and a replica identity it is copied again by "
+			   "itself";
+	if (table->source.partitioned)
+		return "it has lost its replica identity: give it a primary key, or each of its partitions, whose "
+			   "identity"
+			   " counts, REPLICA IDENTITY FULL; then it is copied again by itself";
+	return "it has lost its replica identity: give it a primary key, or REPLICA IDENTITY FULL; then it is "
+		   "copied"
+		   " again by itself";
+}
+
 static void
 take(struct schema_decision *decision, enum schema_action action, const char *reason)
 {
@@ -128,6 +145,8 @@ find_obstacle(const struct schema_case *c, enum schema_action *action)
 	if (!c->emptied)
 		return c->today ? schema_rewrite_reason(table_definition_rewritten(c->stored, c->today)) : NULL;
 	*action = SCHEMA_HOLD;
+	if (table_lacks_identity(c->table))
+		return schema_lost_identity(c->table);
 	return keeps_old_override(c->config, c->stored, c->table) ? old_override : refuses_copy(c);
 }
 

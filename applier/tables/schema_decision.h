@@ -57,5 +57,7 @@ void schema_decide_at_start(struct schema_decision *decision, const struct confi
 /* Why a table is copied again; NULL: no rewrite. */
 const char *schema_rewrite_reason(enum rewrite rewrite);
 extern const char schema_types_gone[];
+/* Why a table is held that has lost what its updates and deletes are found by, or its last column; NULL: it has not. */
+const char *schema_lost_identity(const struct table *table);
 
 #endif

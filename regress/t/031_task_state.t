@@ -26,8 +26,10 @@ sub refuses
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $before = $t->destination_sql('SELECT applied_lsn, epoch FROM sluice.progress');
 	$t->fails_like([ 'check' ], 3, $pattern, "check: $name");
-	$t->fails_like([ 'run' ], 3, $pattern, "run: $name");
-	$t->fails_like([ 'run' ], 3, $pattern, "run, again: $name");
+	# A task that has worked once does not end with 3.
+	my $status = $t->destination_sql('SELECT count(*) FROM sluice.progress') ? 1 : 3;
+	$t->fails_like([ 'run' ], $status, $pattern, "run: $name");
+	$t->fails_like([ 'run' ], $status, $pattern, "run, again: $name");
 	is($t->destination_sql('SELECT applied_lsn, epoch FROM sluice.progress'), $before, "$name: nothing is changed");
 }
 
@@ -102,7 +104,7 @@ subtest 'the slot is in use' => sub {
 	my $reader = IPC::Run::start([ 'pg_recvlogical', '-d', $t->source_conninfo, '--slot', 'sluice_test', '--start',
 		'-f', "$t->{directory}/capture" ], '>', \my $out, '2>', \my $err);
 	$t->poll_ok(sub { $t->source_sql(q{SELECT active FROM pg_replication_slots}) eq 't' }, 'somebody else reads it');
-	$t->fails_like([ 'run' ], 3, qr/slot: sluice_test: it is in use by process \d+ of the source/, 'run: in use');
+	$t->fails_like([ 'run' ], 1, qr/slot: sluice_test: it is in use by process \d+ of the source/, 'run: in use');
 	$reader->signal('INT');
 	$reader->finish;
 	$t->poll_ok(sub { $t->source_sql(q{SELECT active FROM pg_replication_slots}) eq 'f' }, 'nobody reads it any more');
@@ -129,7 +131,7 @@ subtest 'tables that are not among them any more' => sub {
 
 	# What was left out need not be followed either.
 	$t->source_sql(q{ALTER TABLE b REPLICA IDENTITY NOTHING; UPDATE b SET v = 'not followed'; INSERT INTO a VALUES (201, 'followed')});
-	$t->fails_like([ 'run', '--until', 'current' ], 3, qr/public\.b: it has no replica identity/, 'one that cannot be followed');
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.b is held: it has no replica identity/, 'one that cannot be followed');
 	$t->configure({ %$config, tables => { include => ['public.*'], exclude => ['public.b'] } });
 	like($t->run_ok('check')->{stdout}, qr/^warning +state +public\.b: .* run will forget it/m, 'check says what run will do');
 	is($t->destination_sql($rows), 'a,b,gone', 'and does not do it');

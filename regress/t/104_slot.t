@@ -42,8 +42,10 @@ sub refuses_ok
 	my ($name, $pattern) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $before = contents();
-	$t->fails_like([ 'run', '--until', 'current' ], 3, $pattern, $name);
-	$t->fails_like([ 'run', '--until', 'current' ], 3, $pattern, "$name, once more");
+	# A task that has worked once does not end with 3.
+	my $status = $t->destination_sql('SELECT count(*) FROM sluice.progress') ? 1 : 3;
+	$t->fails_like([ 'run', '--until', 'current' ], $status, $pattern, $name);
+	$t->fails_like([ 'run', '--until', 'current' ], $status, $pattern, "$name, once more");
 	my $check = $t->sluice('check');
 	is($check->{status}, 3, "$name: check fails too");
 	like($check->{stdout}, $pattern, "$name: and says the same");
@@ -154,7 +156,7 @@ for my $deed ("SELECT pg_replication_slot_advance('$slot', pg_current_wal_lsn())
 	SluiceTest::release($lock);
 	is($t->wait_for_end, 1, "during the copy: $deed");
 	like($t->log, qr/slot "$slot".*(moved|gone).*lost[^\n]*\n\z/, 'it says so');
-	$t->fails_like([ 'run', '--until', 'current' ], 3, qr/slot.*(moved|gone)/, 'and says it again');
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/slot.*(moved|gone)/, 'and says it again');
 	starts_afresh_ok();
 }
 

@@ -1,0 +1,288 @@
+/*
+ * Trials while the stream runs: whether the next attempt would come as far with another configuration, or with new tables.
+ * They read, and log nothing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "schema/schema_watch.h"
+#include "servers/source_definition.h"
+#include "servers/target.h"
+#include "session_parts.h"
+#include "state/progress.h"
+#include "state/state_tables.h"
+
+/* A new table that the stream has mentioned is looked for again after this. */
+#define STRANGER_MS 1000
+
+/* As session_read_state() does, and nothing is written down. */
+static bool
+read_trial(struct session *s, struct error *err)
+{
+	return source_identify(s->source, &s->identity, err) &&
+		   progress_read(s->control, s->config->task, &s->progress, err) &&
+		   source_begin_snapshot(s->source, err) &&
+		   source_read_catalog(s->source, s->config, &s->catalog, err) &&
+		   state_tables_read(s->control, s->config->task, &s->catalog, err) &&
+		   schema_settle(s->source, NULL, s->config, &s->catalog, NULL, err) &&
+		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
+		   (!s->config->schema.create ||
+			definition_read(s->source, s->control, s->config, &s->catalog, err)) &&
+		   source_end_snapshot(s->source, err);
+}
+
+/* With what the session has, and the tables of another selection; `precheck` has what a caller sets;
+ * end_trial() is due in any case. */
+static bool
+run_trial(const struct session *s, const struct selection *selection, struct session *trial,
+		  struct precheck *precheck, struct error *err)
+{
+	*trial = (struct session){
+		.loop = s->loop,
+		.source = s->source,
+		.control = s->control,
+		.dialect = s->dialect,
+		.config = &selection->config,
+	};
+	if (read_trial(trial, err) && session_run_checks(trial, true, precheck, err))
+		return true;
+	source_abandon_snapshot(s->source);
+	return false;
+}
+
+static void
+end_trial(struct session *trial, struct precheck *precheck)
+{
+	catalog_free(&trial->catalog);
+	precheck_free(precheck);
+}
+
+/* ---- another configuration */
+
+/* What keeps a table that waits from being taken in, and what a table of ours is held for, keeps no other. */
+static bool
+counts(const struct session *s, const struct check_item *item)
+{
+	if (item->outcome != CHECK_FAILED)
+		return false;
+	if (!item->oid || !session_has_worked(s))
+		return true;
+	return !new_tables_has(&s->new_tables, item->oid) &&
+		   !(strcmp(item->name, "identity") == 0 && catalog_find_oid(&s->catalog, item->oid));
+}
+
+static bool
+judge_config(const struct session *s, const struct precheck *precheck, struct error *err)
+{
+	const struct check_item *first = NULL;
+	unsigned failures = 0;
+
+	for (unsigned i = 0; i < precheck->count; i++) {
+		if (!counts(s, &precheck->items[i]))
+			continue;
+		first = first ? first : &precheck->items[i];
+		failures++;
+	}
+	return !first || precheck_item_error(first, failures - 1, err);
+}
+
+bool
+session_try_config(void *arg, const struct config *config, struct error *err)
+{
+	const struct session *s = arg;
+	struct precheck precheck = {.known_names = &s->steering.config->tables.include};
+	struct selection selection;
+	struct session trial = {0};
+	bool ok;
+
+	selection_init(&selection, config);
+	ok = selection_read(&selection, s->control, err) && run_trial(s, &selection, &trial, &precheck, err) &&
+		 judge_config(s, &precheck, err);
+	if (ok && trial.catalog.blocked)
+		ok = error_set(err, ERROR_PRECONDITION, "%s", trial.catalog.blocked);
+	end_trial(&trial, &precheck);
+	selection_fini(&selection);
+	return ok;
+}
+
+static bool
+try_present_config(void *arg, struct error *err)
+{
+	const struct session *s = arg;
+
+	return session_try_config(arg, s->steering.config, err);
+}
+
+bool
+session_change_tables(void *arg, enum table_action action, const struct string_list *names, struct error *err)
+{
+	struct session *s = arg;
+	struct table_change change = {
+		.source = s->source,
+		.destination = s->control,
+		.config = s->steering.config,
+		.try = action == TABLE_ADD ? try_present_config : NULL,
+		.arg = s,
+	};
+
+	return table_change(&change, action, names, err);
+}
+
+/* ---- new tables */
+
+/* What keeps the table from being taken in: its own failure before one that is nobody's; NULL: nothing. */
+static const struct check_item *
+find_failure(const struct precheck *precheck, uint32_t oid)
+{
+	const struct check_item *found = NULL;
+
+	for (unsigned i = 0; i < precheck->count; i++) {
+		const struct check_item *item = &precheck->items[i];
+
+		if (item->outcome != CHECK_FAILED)
+			continue;
+		if (item->oid == oid)
+			return item;
+		if (item->oid == 0 && !found)
+			found = item;
+	}
+	return found;
+}
+
+/* Whether the source still has it: a table that was dropped leaves its target to the next of its name. */
+static bool
+still_exists(const struct session *s, const struct table *table)
+{
+	char oid[16];
+	struct param param = param_text(oid);
+	struct result *res;
+	struct error ignored;
+	bool exists;
+
+	snprintf(oid, sizeof oid, "%u", table->source.oid);
+	if (!connection_execute(s->source, "SELECT 1 FROM pg_class WHERE oid = $1::oid", &param, 1, &res,
+							&ignored))
+		return true;
+	exists = result_rows(res) > 0;
+	result_free(res);
+	return exists;
+}
+
+/* A table of ours had the name of this one, and its target still has. */
+static const struct table *
+find_holder(const struct session *s, const struct table *table)
+{
+	for (unsigned i = 0; i < s->catalog.count && !table->shared_with; i++) {
+		const struct table *other = &s->catalog.tables[i];
+
+		if (strcmp(other->target_name, table->target_name) == 0 &&
+			strcmp(other->target_schema, table->target_schema) == 0 && still_exists(s, other))
+			return other;
+	}
+	return NULL;
+}
+
+static char *
+find_reason(const struct session *s, const struct precheck *precheck, const struct table *table)
+{
+	const struct check_item *failure = find_failure(precheck, table->source.oid);
+	const struct table *holder = find_holder(s, table);
+	bool own = failure && failure->oid;
+
+	if (failure)
+		return memory_printf("%s: %s%s%s", failure->name, own ? "" : failure->subject,
+							 own || !failure->subject[0] ? "" : ": ", failure->message);
+	if (holder)
+		return memory_printf("its target %s.%s is still that of %s.%s", table->target_schema,
+							 table->target_name, holder->source.schema, holder->source.name);
+	return NULL;
+}
+
+/* Each of the list by itself; one that is gone again is nobody's trouble. */
+static unsigned
+judge_new(struct session *s, const struct catalog *list, const struct session *trial,
+		  const struct precheck *precheck)
+{
+	unsigned fit = 0;
+
+	for (unsigned i = 0; i < list->count; i++) {
+		const struct table *table = catalog_find_oid(&trial->catalog, list->tables[i].source.oid);
+		char *reason = table ? find_reason(s, precheck, table) : NULL;
+
+		fit += table && !reason;
+		if (reason)
+			new_tables_wait(&s->new_tables, table, reason);
+		free(reason);
+	}
+	return fit;
+}
+
+static bool
+try_new(struct session *s, const struct catalog *list, struct selection *selection, unsigned *fit,
+		struct error *err)
+{
+	struct precheck precheck = {0};
+	struct session trial = {0};
+	bool ok;
+
+	*fit = 0;
+	if (list->count == 0)
+		return true;
+	new_tables_narrow(list, selection);
+	ok = run_trial(s, selection, &trial, &precheck, err);
+	if (ok)
+		*fit = judge_new(s, list, &trial, &precheck);
+	end_trial(&trial, &precheck);
+	return ok;
+}
+
+static bool
+look(struct session *s, struct error *err)
+{
+	struct selection selection;
+	struct catalog list = {0};
+	unsigned fit = 0;
+	bool ok;
+
+	selection_init(&selection, s->steering.config);
+	ok = selection_read(&selection, s->control, err) &&
+		 new_tables_list(s->source, &selection.config, &s->catalog, &list, err);
+	if (ok && list.count + s->new_tables.count > 0) {
+		new_tables_begin(&s->new_tables);
+		ok = try_new(s, &list, &selection, &fit, err) &&
+			 new_tables_settle(&s->new_tables, s->control, s->config->task, err);
+	}
+	catalog_free(&list);
+	selection_fini(&selection);
+	if (ok && fit > 0) {
+		log_info("%u tables are new at the source", fit);
+		s->steering.start_over = true;
+	}
+	return ok;
+}
+
+/* At heartbeats, and soon after the stream has mentioned a stranger. */
+bool
+session_look_for_new_tables(struct session *s, struct error *err)
+{
+	int64_t now = loop_now_ms(s->loop);
+
+	if (s->until.kind != UNTIL_STOPPED || (!s->strangers && now - s->looked_ms < s->config->wal.heartbeat_ms))
+		return true;
+	/* Commits reach the stream before others see what they made. */
+	s->looked_ms = s->strangers ? now - s->config->wal.heartbeat_ms + STRANGER_MS : now;
+	s->strangers = false;
+	if (look(s, err))
+		return true;
+	if (err->class == ERROR_RETRY || err->class == ERROR_STOPPED)
+		return false;
+	/* Others make and drop tables meanwhile: the next look finds what is there. */
+	if (source_is_vanished(err))
+		log_debug("looking for new tables: %s", err->message);
+	else
+		log_warning("looking for new tables: %s", err->message);
+	return true;
+}
