@@ -24,6 +24,7 @@ error_clear(struct error *err)
 {
 	err->class = ERROR_NONE;
 	err->sqlstate[0] = '\0';
+	err->copy_row = 0;
 	err->message[0] = '\0';
 	err->hint[0] = '\0';
 }
@@ -130,6 +131,7 @@ error_exit_status(const struct error *err)
 	case ERROR_DIFFERENT:
 		return 4;
 	case ERROR_RETRY:
+	case ERROR_REFUSED:
 	case ERROR_RESTART:
 	case ERROR_DATA:
 	case ERROR_BUG:

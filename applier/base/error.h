@@ -15,6 +15,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -23,6 +24,7 @@ enum error_class {
 	ERROR_NONE,			/* no error has been set */
 	ERROR_RETRY,		/* a lost connection, a busy slot: trying again may help */
 	ERROR_RESTART,		/* planned: the next attempt carries out what this one found, at once */
+	ERROR_REFUSED,		/* a login or session that the server refuses: for a person to change */
 	ERROR_CONFIG,		/* the configuration or the command line: exit status 2 */
 	ERROR_PRECONDITION, /* a precheck failed: exit status 3 */
 	ERROR_DATA,			/* the data or a server's state: exit status 1 */
@@ -37,6 +39,7 @@ enum error_class {
 struct error {
 	enum error_class class;
 	char sqlstate[6]; /* from the server, or empty */
+	int64_t copy_row; /* of the rows of a COPY the one that the server refuses, from 1; 0: it names none */
 	char message[ERROR_MESSAGE_MAX];
 	char hint[ERROR_HINT_MAX];
 };

@@ -40,6 +40,12 @@ log_init(enum log_level level, enum log_format format)
 	settings.format = format == LOG_TEXT && writes_to_journal() ? LOG_JOURNAL : format;
 }
 
+bool
+log_is_on(enum log_level level)
+{
+	return level >= settings.level;
+}
+
 /* The bytes of the UTF-8 character at c, or 0 if there is none.  Surrogates and
  * overlong forms are not told apart: readers of logs do not care. */
 static int
@@ -153,7 +159,7 @@ log_write(enum log_level level, const char *fmt, ...)
 	char *message, *line;
 	va_list args;
 
-	if (level < settings.level)
+	if (!log_is_on(level))
 		return;
 	va_start(args, fmt);
 	message = memory_vprintf(fmt, args);

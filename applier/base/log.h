@@ -21,6 +21,9 @@ enum log_format {
 /* Until it is called: text, from info on.  Text becomes LOG_JOURNAL where standard error leads to the journal. */
 void log_init(enum log_level level, enum log_format format);
 
+/* Whether lines of this level are written: what is expensive to say need not be said otherwise. */
+bool log_is_on(enum log_level level);
+
 /* Writes one line with one write(2), so that lines never mix. */
 void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

@@ -1,9 +1,12 @@
 #include "session_parts.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "base/sqlstate.h"
 #include "lsn.h"
+#include "servers/segments.h"
 
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 30000
@@ -11,6 +14,8 @@
 #define HEALTHY_MS 60000
 /* So many planned restarts without anything applied in between lead nowhere: they are failures. */
 #define RESTARTS_MAX 10
+/* So often one batch may meet an internal error of a Greenplum whose segments all answer. */
+#define INTERNAL_ERRORS_MAX 5
 
 /* ---- trying again */
 
@@ -40,10 +45,12 @@ struct trouble {
 	int failures;
 	int restarts; /* planned ones, at the same position */
 	uint64_t restarted_lsn;
+	int internal_errors; /* of Greenplum, at the same position */
+	uint64_t internal_lsn;
 };
 
 static void
-count_failure(struct trouble *trouble, struct session *s)
+count_failure(struct trouble *trouble, struct session *s, const struct error *err)
 {
 	int64_t now = loop_now_ms(s->loop);
 	bool worked = s->applied_some || (s->connected_ms && now - s->connected_ms >= HEALTHY_MS);
@@ -51,8 +58,8 @@ count_failure(struct trouble *trouble, struct session *s)
 	if (trouble->failures == 0 || worked) {
 		trouble->since_ms = now;
 		trouble->failures = 0;
-	} else if (s->connected_ms) {
-		/* Servers that can be reached need no longer and longer pauses. */
+	} else if (s->connected_ms && !sqlstate_is_server_trouble(err->sqlstate)) {
+		/* Servers that can be reached need no longer and longer pauses, unless they are short of something. */
 		trouble->failures = 1;
 	}
 	trouble->failures++;
@@ -69,6 +76,34 @@ is_planned(struct trouble *trouble, const struct session *s, const struct error 
 		trouble->restarts = 0;
 	trouble->restarted_lsn = s->applied_lsn;
 	return ++trouble->restarts <= RESTARTS_MAX;
+}
+
+/*
+ * A login that is refused before one was taken is for a person to change; later, passwords may be about to be
+ * changed at both ends, or pg_hba.conf be mended.
+ */
+static void
+judge_refusal(const struct session *s, struct error *err)
+{
+	if (err->class == ERROR_REFUSED)
+		err->class = s->ever_connected ? ERROR_RETRY : ERROR_PRECONDITION;
+}
+
+/* Greenplum has the same SQLSTATE for a segment that was lost at the wrong moment and for data that it cannot take. */
+static void
+judge_internal_error(struct trouble *trouble, struct session *s, struct error *err)
+{
+	if (err->class != ERROR_RETRY || strcmp(err->sqlstate, SQLSTATE_INTERNAL) != 0 || !s->dialect ||
+		!s->dialect->has_segments)
+		return;
+	if (trouble->internal_lsn != s->applied_lsn)
+		trouble->internal_errors = 0;
+	trouble->internal_lsn = s->applied_lsn;
+	if (++trouble->internal_errors < INTERNAL_ERRORS_MAX || !s->control ||
+		!segments_answer(s->control, s->dialect))
+		return;
+	err->class = ERROR_DATA;
+	error_context(err, "%d times the same batch, while all segments answer", trouble->internal_errors);
 }
 
 static int64_t
@@ -130,6 +165,8 @@ goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *
 	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
 	int64_t pause_ms;
 
+	judge_refusal(s, err);
+	judge_internal_error(trouble, s, err);
 	error_clause(err, sentence, sizeof sentence);
 	if (is_planned(trouble, s, err)) {
 		log_info("%s", sentence);
@@ -137,7 +174,7 @@ goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *
 	}
 	if (err->class != ERROR_RETRY && err->class != ERROR_RESTART)
 		return false;
-	count_failure(trouble, s);
+	count_failure(trouble, s, err);
 	pause_ms = pause_before_retry(trouble, s);
 	if (pause_ms <= 0)
 		return give_up(err, s->config->retry_duration_ms);

@@ -157,6 +157,7 @@ session_open_all(struct session *s, struct error *err)
 	if (!s->source || !end_former_replication(s, err))
 		return false;
 	s->connected_ms = loop_now_ms(s->loop);
+	s->ever_connected = true;
 	return true;
 }
 

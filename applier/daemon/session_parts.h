@@ -29,6 +29,7 @@ struct session {
 	/* the servers' processes of the attempt before; 0: none */
 	int former_destination;
 	int former_replication;
+	bool ever_connected;  /* both servers have taken the logins once */
 	int64_t connected_ms; /* when the attempt had reached both servers; 0: not yet */
 
 	/*

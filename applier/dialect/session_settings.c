@@ -62,7 +62,7 @@ static const struct session_setting settings[] = {
 
 	/* transactions; an asynchronous commit could be lost after the source was told that it is durable */
 	{.name = "default_transaction_isolation", .value = "read committed", .flags = BOTH},
-	{.name = "default_transaction_read_only", .value = "off", .flags = BOTH},
+	{.name = "default_transaction_read_only", .value = "off", .flags = BOTH | YIELDS},
 	{.name = "default_transaction_deferrable", .value = "off", .flags = BOTH},
 	{.name = "synchronous_commit",
 	 .value = "on",

@@ -1,9 +1,11 @@
 #include "base/memory.h"
 #include "connection_parts.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/sql.h"
@@ -32,7 +34,14 @@ lost_error(const struct connection *conn, struct error *err)
 static bool
 result_error(const struct connection *conn, const PGresult *res, struct error *err)
 {
-	if (!result_failure(res, conn->name, err))
+	const struct request *head = conn->head;
+	struct result_origin origin = {
+		.server = conn->name,
+		.greenplum = conn->greenplum,
+		.copy_in = head && head->kind == REQUEST_COPY_IN ? head->sql : NULL,
+	};
+
+	if (!result_failure(res, &origin, err))
 		lost_error(conn, err);
 	return false;
 }
@@ -47,21 +56,60 @@ on_notice(void *arg, const PGresult *res)
 		log_debug("%s: %s", conn->name, message);
 }
 
-/* ---- opening and closing */
+/* ---- states */
 
-struct opening {
-	const char *const *keywords;
-	const char *const *values;
-	PGconn *pg;
+static const char *const state_names[] = {
+	[CONNECTION_READY] = "ready",		[CONNECTION_PIPELINE] = "pipeline", [CONNECTION_SYNCING] = "syncing",
+	[CONNECTION_SKIPPING] = "skipping", [CONNECTION_LOST] = "lost",
 };
 
-static void
-open_blocking(void *arg)
-{
-	struct opening *o = arg;
+#define TO(state) (1u << (state))
 
-	o->pg = PQconnectdbParams(o->keywords, o->values, 1);
+static const unsigned transitions[] = {
+	[CONNECTION_READY] = TO(CONNECTION_PIPELINE) | TO(CONNECTION_LOST),
+	[CONNECTION_PIPELINE] = TO(CONNECTION_SYNCING) | TO(CONNECTION_SKIPPING) | TO(CONNECTION_LOST),
+	[CONNECTION_SYNCING] = TO(CONNECTION_READY) | TO(CONNECTION_SKIPPING) | TO(CONNECTION_LOST),
+	[CONNECTION_SKIPPING] = TO(CONNECTION_READY) | TO(CONNECTION_LOST),
+	[CONNECTION_LOST] = TO(CONNECTION_LOST),
+};
+
+void
+connection_move(struct connection *conn, enum connection_state to)
+{
+	assert(transitions[conn->state] & TO(to));
+	if (conn->state != to)
+		log_debug("%s %d: %s → %s", conn->name, PQbackendPID(conn->pg), state_names[conn->state],
+				  state_names[to]);
+	conn->state = to;
 }
+
+static int64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void
+connection_start_clock(struct request *req)
+{
+	if (req->sent_ns == 0)
+		req->sent_ns = now_ns();
+}
+
+/* Of a statement its beginning; parameters are values, which are no business of the log. */
+static void
+log_time(const struct connection *conn, const struct request *req)
+{
+	double ms = req->sent_ns ? (double) (now_ns() - req->sent_ns) / 1e6 : 0;
+
+	log_debug("%s %d: %.3f ms%s: %.200s%s", conn->name, PQbackendPID(conn->pg), ms,
+			  req->err.class != ERROR_NONE ? ", failed" : "", req->sql, strlen(req->sql) > 200 ? "…" : "");
+}
+
+/* ---- opening and closing */
 
 static char *
 describe_target(PGconn *pg)
@@ -85,41 +133,22 @@ struct connection *
 connection_open(struct loop *loop, const char *name, const char *conninfo, enum connection_kind kind,
 				const char *application, struct error *err)
 {
-	/* Ours come first, so that what the user says in conninfo prevails. */
-	const char *const keywords[] = {
-		"connect_timeout",
-		"keepalives_idle",
-		"keepalives_interval",
-		"keepalives_count",
-		"tcp_user_timeout",
-		"application_name",
-		"dbname",
-		"client_encoding",
-		kind == CONNECTION_REPLICATION ? "replication" : NULL,
-		NULL,
-	};
-	const char *const values[] = {
-		"10", "30", "10", "3", "60000", application, conninfo, "UTF8", "database", NULL,
-	};
-	struct opening o = {.keywords = keywords, .values = values};
 	struct connection *conn;
+	PGconn *pg;
 
 	if (loop_stop_requested(loop)) {
 		error_set(err, ERROR_STOPPED, "stopped before connecting to the %s", name);
 		return NULL;
 	}
-	loop_run_blocking(loop, open_blocking, &o);
-	if (PQstatus(o.pg) != CONNECTION_OK) {
-		connection_refused(o.pg, name, err);
-		PQfinish(o.pg);
+	pg = connection_connect(loop, name, conninfo, kind, application, err);
+	if (!pg)
 		return NULL;
-	}
 	conn = memory_alloc_zero(1, sizeof *conn);
 	conn->loop = loop;
-	conn->pg = o.pg;
+	conn->pg = pg;
 	conn->name = name;
 	conn->kind = kind;
-	conn->target = describe_target(o.pg);
+	conn->target = describe_target(pg);
 	memory_buffer_init_limited(&conn->chunk, COPY_CHUNK_LIMIT);
 	prepared_init(&conn->prepared);
 	PQsetnonblocking(conn->pg, 1);
@@ -162,7 +191,7 @@ connection_close(struct connection *conn)
 void
 connection_abandon(struct connection *conn)
 {
-	conn->lost = true;
+	connection_move(conn, CONNECTION_LOST);
 	loop_socket_watch(conn->socket, 0);
 	drop_queue(conn);
 }
@@ -170,13 +199,13 @@ connection_abandon(struct connection *conn)
 bool
 connection_is_idle(const struct connection *conn)
 {
-	return !conn->head && !conn->lost;
+	return !conn->head && conn->state != CONNECTION_LOST;
 }
 
 bool
 connection_is_lost(const struct connection *conn)
 {
-	return conn->lost;
+	return conn->state == CONNECTION_LOST;
 }
 
 bool
@@ -196,6 +225,12 @@ connection_end_transaction(struct connection *conn)
 {
 	if (conn->tail)
 		conn->tail->ends_pipeline = true;
+}
+
+void
+connection_set_greenplum(struct connection *conn)
+{
+	conn->greenplum = true;
 }
 
 int
@@ -226,10 +261,10 @@ enqueue(struct connection *conn, struct request *req)
 	else
 		conn->head = req;
 	conn->tail = req;
-	if (!conn->unsent && conn->pipe != PIPELINE_OFF)
+	if (!conn->unsent && conn->state != CONNECTION_READY)
 		conn->unsent = req;
 	/* Never from here: the caller may be one of our callbacks. */
-	if (conn->head == req || conn->pipe == PIPELINE_OPEN)
+	if (conn->head == req || conn->state == CONNECTION_PIPELINE)
 		loop_timer_arm(conn->kick, 0);
 }
 
@@ -282,6 +317,8 @@ connection_finish_head(struct connection *conn)
 	struct request *req = conn->head;
 	bool failed = req->err.class != ERROR_NONE;
 
+	if (log_is_on(LOG_DEBUG))
+		log_time(conn, req);
 	conn->waiting = false;
 	conn->head = req->next;
 	if (!conn->head)
@@ -299,7 +336,7 @@ connection_finish_head(struct connection *conn)
 static void
 fail_lost(struct connection *conn)
 {
-	conn->lost = true;
+	connection_move(conn, CONNECTION_LOST);
 	loop_socket_watch(conn->socket, 0);
 	if (!conn->head)
 		return;
@@ -325,6 +362,7 @@ send_head(struct connection *conn)
 	int count = (int) req->param_count;
 	const char *const *values = (const char *const *) req->values;
 
+	connection_start_clock(req);
 	if (req->kind == REQUEST_PREPARED && !prepared_has(&conn->prepared, req->statement))
 		return send_prepare(conn, req);
 	req->state = REQUEST_RUNNING;
@@ -469,7 +507,7 @@ step_head(struct connection *conn)
 {
 	struct request *req = conn->head;
 
-	if (conn->pipe != PIPELINE_OFF || pipeline_is_wanted(conn))
+	if (conn->state != CONNECTION_READY || pipeline_is_wanted(conn))
 		return pipeline_step(conn);
 	switch (req->state) {
 	case REQUEST_QUEUED:
@@ -492,7 +530,7 @@ step_head(struct connection *conn)
 static void
 note_loss(struct connection *conn)
 {
-	conn->lost = true;
+	connection_move(conn, CONNECTION_LOST);
 	loop_socket_watch(conn->socket, 0);
 	loop_timer_arm(conn->kick, 0);
 }
@@ -520,7 +558,7 @@ watch(struct connection *conn)
 static void
 advance(struct connection *conn)
 {
-	while ((conn->head || conn->pipe != PIPELINE_OFF) && !conn->lost) {
+	while ((conn->head || conn->state != CONNECTION_READY) && conn->state != CONNECTION_LOST) {
 		enum step step = step_head(conn);
 
 		if (step == STEP_WAIT)
@@ -530,7 +568,7 @@ advance(struct connection *conn)
 			return;
 		}
 	}
-	if (conn->lost) {
+	if (conn->state == CONNECTION_LOST) {
 		fail_lost(conn);
 		return;
 	}
@@ -574,7 +612,7 @@ connection_resume(struct connection *conn)
 void
 connection_send(struct connection *conn, const void *data, size_t len)
 {
-	if (conn->lost || !conn->head || conn->head->state != REQUEST_COPYING_BOTH)
+	if (conn->state == CONNECTION_LOST || !conn->head || conn->head->state != REQUEST_COPYING_BOTH)
 		return;
 	if (PQputCopyData(conn->pg, data, (int) len) < 0 || PQflush(conn->pg) < 0)
 		note_loss(conn);

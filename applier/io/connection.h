@@ -8,8 +8,8 @@
  * it was lost.  Callbacks may queue requests; they must not pump the loop nor
  * destroy the connection.
  *
- * Errors of the server carry its SQLSTATE; those that another try may mend (a
- * lost connection, a shutdown, a deadlock, a slot in use) are ERROR_RETRY.
+ * Errors of the server carry its SQLSTATE, and those that base/sqlstate.h wants to be tried again are
+ * ERROR_RETRY, as is a lost connection.
  */
 #ifndef SLUICE_CONNECTION_H
 #define SLUICE_CONNECTION_H
@@ -32,7 +32,7 @@ enum connection_kind {
 /*
  * Connects; pumps the loop meanwhile.  `name` ("source", "destination") is
  * what messages call the server; `application` becomes application_name.
- * NULL on failure.
+ * NULL on failure: ERROR_REFUSED where the server does not want this login.
  */
 struct connection *connection_open(struct loop *loop, const char *name, const char *conninfo,
 								   enum connection_kind kind, const char *application, struct error *err);
@@ -49,6 +49,8 @@ bool connection_in_transaction(const struct connection *conn);
 /* False when `conninfo` cannot be parsed; says why without repeating it. */
 MUST_CHECK bool connection_check_conninfo(const char *conninfo, struct error *err);
 
+/* The server is of Greenplum's family: some SQLSTATEs mean something else there. */
+void connection_set_greenplum(struct connection *conn);
 /* server_version_num, without asking the server. */
 int connection_server_version(const struct connection *conn);
 /* The server's process id for this session. */

@@ -2,6 +2,7 @@
  * What the parts of a connection share.
  *
  *	connection           opens and closes, takes requests, carries them out one by one
+ *	connection_connect   reaches one of the conninfo's hosts and logs in
  *	connection_request   a request, and the statements that a session has prepared
  *	connection_refusal   why a connection could not be made, or was lost
  *	connection_pipeline  sends several requests before the first one's answer is here
@@ -47,20 +48,24 @@ struct request {
 	void *arg;
 	PGresult *result;
 	struct error err;
+	int64_t sent_ns;	/* by a monotonic clock; 0: not yet */
 	bool aborted;		/* the producer gave up */
 	bool ends_pipeline; /* the next one is not sent before the answer to this one */
 };
 
 /*
- *	        several requests wait            none is left, or a COPY is next
- *	OFF ────────────────────────────► OPEN ──────────────────────────────────► SYNCING ──► OFF
- *	                                    └──── one fails ───► FAILED ──────────────────────► OFF
+ *	        several requests wait                none is left, or a COPY is next
+ *	READY ────────────────────────────► PIPELINE ──────────────────────────────────► SYNCING ──► READY
+ *	                                       └──── one fails ───► SKIPPING ──────────────────────► READY
+ *
+ *	any ──► LOST, which is the end
  */
-enum pipeline_state {
-	PIPELINE_OFF,
-	PIPELINE_OPEN,
-	PIPELINE_SYNCING, /* its end was sent: what was sent before is still answered */
-	PIPELINE_FAILED,  /* the same, but the answers are of requests that were dropped */
+enum connection_state {
+	CONNECTION_READY,	 /* one request is carried out after another */
+	CONNECTION_PIPELINE, /* requests are sent before the answers to those before them */
+	CONNECTION_SYNCING,	 /* the pipeline's end was sent: what was sent before is still answered */
+	CONNECTION_SKIPPING, /* the same, but the answers are of requests that were dropped */
+	CONNECTION_LOST,
 };
 
 /* Names of the statements that a session knows. */
@@ -76,18 +81,18 @@ struct connection {
 	PGconn *pg;
 	struct loop_socket *socket;
 	const char *name;
+	bool greenplum; /* the server is of that family */
 	char *target;
 	enum connection_kind kind;
+	enum connection_state state; /* connection_move() sets it */
 	struct request *head;
 	struct request *tail;
 	struct prepared prepared;
 	struct buffer chunk;
-	bool waiting; /* the copy at the head waits for connection_resume() */
-	bool lost;
+	bool waiting;			 /* the copy at the head waits for connection_resume() */
 	struct loop_timer *kick; /* advances the queue from a turn of the loop's own */
 
-	bool pipelining; /* allowed */
-	enum pipeline_state pipe;
+	bool pipelining;		/* allowed */
 	struct request *unsent; /* in a pipeline: the first one of the queue that was not sent; NULL: all were */
 	unsigned commands;		/* sent, and their answers have not ended */
 };
@@ -108,8 +113,37 @@ void prepared_forget(struct prepared *prepared, const char *name);
 
 /* What libpq says last, as one line. */
 void connection_reason(PGconn *pg, char *out, size_t out_bytes);
-/* Why `pg` could not be opened, and whether another try may help. */
-void connection_refused(PGconn *pg, const char *name, struct error *err);
+struct connection_login {
+	const char *name; /* of the server, as messages call it */
+	enum connection_kind kind;
+};
+
+/*
+ * Why `pg`, with PQERRORS_VERBOSE, could not be opened, and whether another try may help: ERROR_REFUSED where a
+ * person has to change something, ERROR_CONFIG where that is the conninfo alone.
+ */
+void connection_refused(PGconn *pg, const struct connection_login *login, struct error *err);
+/* The same for libpq's message, and who has tried to log in. */
+struct connection_identity {
+	const char *user;
+	const char *database;
+	bool needs_password; /* none was given, and the server asked for one */
+};
+void connection_explain_refusal(const char *message, const struct connection_login *login,
+								const struct connection_identity *identity, struct error *err);
+
+/* ---- connecting */
+
+/* Pumps the loop meanwhile; NULL on failure. */
+PGconn *connection_connect(struct loop *loop, const char *name, const char *conninfo,
+						   enum connection_kind kind, const char *application, struct error *err);
+
+/* ---- states */
+
+/* The only one that changes conn->state; only what the drawing above shows is possible. */
+void connection_move(struct connection *conn, enum connection_state to);
+/* The request is being sent: its time runs. */
+void connection_start_clock(struct request *req);
 
 /* ---- carrying out what is at the head of the queue */
 

@@ -29,6 +29,7 @@ send_execute(struct connection *conn, struct request *req)
 	const char *const *values = (const char *const *) req->values;
 
 	conn->commands++;
+	connection_start_clock(req);
 	if (req->kind == REQUEST_PREPARED)
 		return PQsendQueryPrepared(conn->pg, req->statement, count, values, req->lengths, req->formats, 0);
 	return PQsendQueryParams(conn->pg, req->sql, count, NULL, values, req->lengths, req->formats, 0);
@@ -50,9 +51,9 @@ send_request(struct connection *conn, struct request *req)
 }
 
 static bool
-end(struct connection *conn, enum pipeline_state state)
+end(struct connection *conn, enum connection_state state)
 {
-	conn->pipe = state;
+	connection_move(conn, state);
 	return PQpipelineSync(conn->pg);
 }
 
@@ -69,7 +70,7 @@ send_waiting(struct connection *conn)
 		if (!send_request(conn, req))
 			return false;
 		if (req->ends_pipeline)
-			return end(conn, PIPELINE_SYNCING);
+			return end(conn, CONNECTION_SYNCING);
 		sent = true;
 	}
 	return !sent || PQsendFlushRequest(conn->pg);
@@ -82,19 +83,22 @@ end_command(struct connection *conn)
 	struct request *head = conn->head;
 
 	conn->commands--;
-	if (conn->pipe == PIPELINE_FAILED)
+	if (conn->state == CONNECTION_SKIPPING)
 		return STEP_AGAIN;
 	if (head->state == REQUEST_PREPARING && head->err.class == ERROR_NONE) {
 		head->state = REQUEST_RUNNING;
 		return STEP_AGAIN;
 	}
 	if (head->err.class != ERROR_NONE) {
-		bool ending = conn->pipe == PIPELINE_SYNCING;
+		bool ending = conn->state == CONNECTION_SYNCING;
 
 		connection_finish_head(conn);
+		/* Its owner may have abandoned the connection. */
+		if (conn->state == CONNECTION_LOST)
+			return STEP_LOST;
 		if (ending)
-			conn->pipe = PIPELINE_FAILED;
-		return ending || end(conn, PIPELINE_FAILED) ? STEP_AGAIN : STEP_LOST;
+			connection_move(conn, CONNECTION_SKIPPING);
+		return ending || end(conn, CONNECTION_SKIPPING) ? STEP_AGAIN : STEP_LOST;
 	}
 	connection_finish_head(conn);
 	return STEP_AGAIN;
@@ -105,10 +109,10 @@ take_result(struct connection *conn, PGresult *res)
 {
 	if (PQresultStatus(res) == PGRES_PIPELINE_SYNC) {
 		PQclear(res);
-		conn->pipe = PIPELINE_OFF;
+		connection_move(conn, CONNECTION_READY);
 		return PQexitPipelineMode(conn->pg) ? STEP_AGAIN : STEP_LOST;
 	}
-	if (conn->pipe != PIPELINE_FAILED)
+	if (conn->state != CONNECTION_SKIPPING)
 		return connection_take_result(conn, conn->head, res);
 	PQclear(res);
 	return STEP_AGAIN;
@@ -117,7 +121,7 @@ take_result(struct connection *conn, PGresult *res)
 static bool
 enter(struct connection *conn)
 {
-	conn->pipe = PIPELINE_OPEN;
+	connection_move(conn, CONNECTION_PIPELINE);
 	conn->unsent = conn->head;
 	conn->commands = 0;
 	return PQenterPipelineMode(conn->pg);
@@ -128,10 +132,10 @@ pipeline_step(struct connection *conn)
 {
 	PGresult *res;
 
-	if (conn->pipe == PIPELINE_OFF && !enter(conn))
+	if (conn->state == CONNECTION_READY && !enter(conn))
 		return STEP_LOST;
-	if (conn->pipe == PIPELINE_OPEN) {
-		if (!send_waiting(conn) || (conn->commands == 0 && !end(conn, PIPELINE_SYNCING)))
+	if (conn->state == CONNECTION_PIPELINE) {
+		if (!send_waiting(conn) || (conn->commands == 0 && !end(conn, CONNECTION_SYNCING)))
 			return STEP_LOST;
 	}
 	if (PQisBusy(conn->pg))

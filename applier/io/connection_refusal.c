@@ -1,11 +1,14 @@
 /*
- * What libpq says of a connection that failed, as an error of ours.  It gives no
- * SQLSTATE for it, so what another try cannot mend is told by the wording.
+ * What libpq says of a connection that failed, as an error of ours.  A server's answer to a login is told by its
+ * SQLSTATE, whatever language the server speaks; libpq's own words are English, since this program never leaves the
+ * C locale.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/nearest.h"
+#include "base/sql.h"
+#include "base/sqlstate.h"
 #include "connection_parts.h"
 
 /* Removes every "what" from the text. */
@@ -28,11 +31,9 @@ add_line(char *out, size_t out_bytes, const char *line, size_t len)
 		snprintf(out + used, out_bytes - used, "%s%.*s", used ? "; " : "", (int) len, line);
 }
 
-void
-connection_reason(PGconn *pg, char *out, size_t out_bytes)
+static void
+put_reason(const char *line, char *out, size_t out_bytes)
 {
-	const char *line = PQerrorMessage(pg);
-
 	out[0] = '\0';
 	while (*line) {
 		size_t len = strcspn(line, "\n");
@@ -46,28 +47,137 @@ connection_reason(PGconn *pg, char *out, size_t out_bytes)
 	cut(out, "ERROR:  ");
 }
 
+void
+connection_reason(PGconn *pg, char *out, size_t out_bytes)
+{
+	put_reason(PQerrorMessage(pg), out, out_bytes);
+}
+
+/* ---- refused by the server */
+
+/* ":  28P01: " behind the severity, which is the server's word; returns what follows it, NULL without one. */
+static const char *
+find_sqlstate(const char *line, size_t len, char sqlstate[6])
+{
+	for (const char *c = line; c + 10 <= line + len; c++) {
+		if (strncmp(c, ":  ", 3) != 0 || c[8] != ':' || c[9] != ' ' ||
+			strspn(c + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5)
+			continue;
+		memcpy(sqlstate, c + 3, 5);
+		sqlstate[5] = '\0';
+		return c + 10;
+	}
+	return NULL;
+}
+
+/* Of several hosts and ways that were tried the last one that a server has answered; false: none has. */
+static bool
+last_answer(const char *message, char sqlstate[6], char *words, size_t words_bytes)
+{
+	bool found = false;
+
+	while (*message) {
+		size_t len = strcspn(message, "\n");
+		const char *behind = find_sqlstate(message, len, sqlstate);
+
+		if (behind) {
+			snprintf(words, words_bytes, "%.*s", (int) (message + len - behind), behind);
+			found = true;
+		}
+		message += len + (message[len] == '\n');
+	}
+	return found;
+}
+
 struct refusal {
-	const char *wording;
-	enum error_class class;
-	const char *hint;
+	const char *sqlstate; /* or the beginning of several */
+	const char *sentence;
+	const char *hint; /* %U: the user, %D: the database, both quoted */
 };
+
+#define WALSENDER_RIGHT "42501"
+
+static const struct refusal walsender_refusal = {WALSENDER_RIGHT, "the role may not replicate",
+												 "ALTER ROLE %U REPLICATION there."};
 
 /* The first that fits counts. */
 static const struct refusal refusals[] = {
-	{"no password supplied", ERROR_DATA,
-	 "Give it in the passfile, the service file, PGPASSWORD or the conninfo."},
-	{"password authentication failed", ERROR_DATA,
+	{"28P01", "user or password is wrong",
 	 "Correct user or password in the passfile, the service file, PGPASSWORD or the conninfo."},
-	{"authentication failed", ERROR_DATA, "Correct the user in the conninfo, or pg_hba.conf there."},
-	{"pg_hba.conf", ERROR_DATA,
-	 "Let pg_hba.conf there admit this user from this host, and reload that server."},
-	{"is not permitted to log in", ERROR_DATA, "ALTER ROLE … LOGIN there."},
-	{"must be superuser or replication role", ERROR_DATA, "ALTER ROLE … REPLICATION there."},
-	{"permission denied to start WAL sender", ERROR_DATA, "ALTER ROLE … REPLICATION there."},
-	{"permission denied", ERROR_DATA, "GRANT CONNECT ON DATABASE … there."},
-	{"not permitted", ERROR_DATA, "Correct the user in the conninfo."},
-	{"does not support SSL", ERROR_DATA, "Correct sslmode in the conninfo, or enable SSL there."},
-	{"does not exist", ERROR_DATA, "Correct the conninfo, or create it there."},
+	{"28", "the server does not let the user in",
+	 "See to it that the role %U exists there and has LOGIN, and that pg_hba.conf there admits it to %D from "
+	 "this "
+	 "host; that server's log says more."},
+	{"3D000", "there is no such database", "Correct the conninfo, or CREATE DATABASE %D there."},
+	{"42501", "the user may not connect to the database", "GRANT CONNECT ON DATABASE %D TO %U there."},
+	{"55000", "the database takes no connections", "ALTER DATABASE %D ALLOW_CONNECTIONS true there."},
+	{"53300", "all connections of the server are taken",
+	 "Raise max_connections there, or the role's CONNECTION LIMIT."},
+	{"57P03", "the server is starting or stopping, or a standby that takes no connections", NULL},
+	{"42704", "the server does not know a setting in the conninfo's options",
+	 "Correct options in the conninfo."},
+	{"22023", "the server does not take a setting in the conninfo's options",
+	 "Correct options in the conninfo."},
+	{"08P01", "the server, or a pooler before it, does not understand the login",
+	 "Let the conninfo lead to the server itself, past a pooler."},
+	{"", "the server refuses the login", "Look at that server's log."},
+};
+
+static const struct refusal *
+find_refusal(const char *sqlstate, enum connection_kind kind)
+{
+	const struct refusal *refusal = refusals;
+
+	if (kind == CONNECTION_REPLICATION && strcmp(sqlstate, WALSENDER_RIGHT) == 0)
+		return &walsender_refusal;
+	while (strncmp(sqlstate, refusal->sqlstate, strlen(refusal->sqlstate)) != 0)
+		refusal++;
+	return refusal;
+}
+
+static void
+put_hint(const struct refusal *refusal, const struct connection_identity *identity, struct error *err)
+{
+	struct buffer hint;
+
+	if (!refusal->hint)
+		return;
+	sql_init(&hint);
+	for (const char *c = refusal->hint; *c; c++) {
+		if (c[0] == '%' && (c[1] == 'U' || c[1] == 'D'))
+			sql_identifier(&hint, *++c == 'U' ? identity->user : identity->database);
+		else
+			buffer_put_u8(&hint, (uint8_t) *c);
+	}
+	error_hint(err, "%s", sql_text(&hint));
+	buffer_fini(&hint);
+}
+
+static void
+explain_answer(const char *sqlstate, const char *words, const struct connection_login *login,
+			   const struct connection_identity *identity, struct error *err)
+{
+	const struct refusal *refusal = find_refusal(sqlstate, login->kind);
+	bool retry = sqlstate_class(sqlstate, false) == SQLSTATE_RETRY;
+
+	error_set(err, retry ? ERROR_RETRY : ERROR_REFUSED, "cannot connect to the %s: %s (%s: %s)", login->name,
+			  refusal->sentence, sqlstate, words);
+	snprintf(err->sqlstate, sizeof err->sqlstate, "%s", sqlstate);
+	put_hint(refusal, identity, err);
+}
+
+/* ---- not even asked, or not answered */
+
+/* libpq's own words. */
+static const struct {
+	const char *wording;
+	enum error_class class;
+	const char *hint;
+} troubles[] = {
+	{"authentication method", ERROR_REFUSED,
+	 "Correct require_auth or channel_binding in the conninfo, or pg_hba.conf there."},
+	{"channel binding", ERROR_REFUSED, "Correct channel_binding in the conninfo, or pg_hba.conf there."},
+	{"does not support SSL", ERROR_REFUSED, "Correct sslmode in the conninfo, or enable SSL there."},
 	{"Connection refused", ERROR_RETRY, "Start that server, or correct host and port in the conninfo."},
 	{"No such file or directory", ERROR_RETRY,
 	 "Start that server, or correct host and port in the conninfo."},
@@ -88,25 +198,49 @@ blames_conninfo(const char *reason)
 	return false;
 }
 
-void
-connection_refused(PGconn *pg, const char *name, struct error *err)
+static void
+explain_trouble(const char *reason, const struct connection_login *login, struct error *err)
 {
-	char reason[ERROR_MESSAGE_MAX - 100];
-
-	connection_reason(pg, reason, sizeof reason);
-	if (blames_conninfo(reason)) {
-		error_set(err, ERROR_CONFIG, "cannot connect to the %s: %s", name, reason);
-		error_hint(err, "Correct %s.conninfo.", name);
-		return;
-	}
-	error_set(err, ERROR_RETRY, "cannot connect to the %s: %s", name, reason);
-	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
-		if (!strstr(reason, refusals[i].wording))
+	error_set(err, ERROR_RETRY, "cannot connect to the %s: %s", login->name, reason);
+	for (size_t i = 0; i < sizeof troubles / sizeof *troubles; i++) {
+		if (!strstr(reason, troubles[i].wording))
 			continue;
-		err->class = refusals[i].class;
-		error_hint(err, "%s", refusals[i].hint);
+		err->class = troubles[i].class;
+		error_hint(err, "%s", troubles[i].hint);
 		return;
 	}
+}
+
+void
+connection_explain_refusal(const char *message, const struct connection_login *login,
+						   const struct connection_identity *identity, struct error *err)
+{
+	char reason[ERROR_MESSAGE_MAX - 100], words[ERROR_MESSAGE_MAX - 300], sqlstate[6];
+
+	put_reason(message, reason, sizeof reason);
+	if (last_answer(message, sqlstate, words, sizeof words)) {
+		explain_answer(sqlstate, words, login, identity, err);
+	} else if (identity->needs_password) {
+		error_set(err, ERROR_REFUSED, "cannot connect to the %s: no password supplied", login->name);
+		error_hint(err, "Give it in the passfile, the service file, PGPASSWORD or the conninfo.");
+	} else if (blames_conninfo(reason)) {
+		error_set(err, ERROR_CONFIG, "cannot connect to the %s: %s", login->name, reason);
+		error_hint(err, "Correct %s.conninfo.", login->name);
+	} else {
+		explain_trouble(reason, login, err);
+	}
+}
+
+void
+connection_refused(PGconn *pg, const struct connection_login *login, struct error *err)
+{
+	const struct connection_identity identity = {
+		.user = PQuser(pg) ? PQuser(pg) : "",
+		.database = PQdb(pg) ? PQdb(pg) : "",
+		.needs_password = PQconnectionNeedsPassword(pg),
+	};
+
+	connection_explain_refusal(PQerrorMessage(pg), login, &identity, err);
 }
 
 /* ---- before any attempt */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sqlstate.h"
+
 /* A struct result is a PGresult that nobody above may touch. */
 
 unsigned
@@ -49,30 +51,60 @@ result_free(struct result *res)
 	PQclear((PGresult *) res);
 }
 
-/* SQLSTATEs for which another try, or another session, may succeed. */
-static bool
-is_transient(const char *sqlstate)
-{
-	static const char *const transient[] = {
-		"08",	 /* connection exceptions */
-		"40",	 /* serialization failure, deadlock */
-		"53300", /* too many connections */
-		"55006", /* object in use: the slot is still active */
-		"57P01", /* admin shutdown */
-		"57P02", /* crash shutdown */
-		"57P03", /* cannot connect now */
-		"57P05", /* idle session timeout */
-		"58M01", /* Greenplum: a segment went down */
-	};
+/* ---- errors */
 
-	for (size_t i = 0; i < sizeof transient / sizeof *transient; i++)
-		if (strncmp(sqlstate, transient[i], strlen(transient[i])) == 0)
-			return true;
-	return false;
+/* The name of the table in "COPY "schema"."name" (…", as the server's messages have it. */
+static void
+copied_table(const char *sql, char *name, size_t name_bytes)
+{
+	const char *c = strchr(sql, '"');
+	size_t len = 0;
+
+	name[0] = '\0';
+	while (c && *c == '"') {
+		len = 0;
+		for (c++; *c && (*c != '"' || c[1] == '"'); c++) {
+			c += *c == '"';
+			if (len + 1 < name_bytes)
+				name[len++] = *c;
+		}
+		name[len] = '\0';
+		c = *c && c[1] == '.' ? c + 2 : NULL;
+	}
+}
+
+int64_t
+result_copy_row(const char *context, const char *sql)
+{
+	char name[256];
+	const char *at;
+
+	copied_table(sql, name, sizeof name);
+	at = name[0] ? strstr(context, name) : NULL;
+	at = at ? at + strlen(name) : context;
+	at += strcspn(at, "0123456789");
+	return strtoll(at, NULL, 10);
+}
+
+/* A COPY's context names the row at fault, behind those of functions that it has called. */
+static void
+add_copy_context(const char *context, const char *sql, struct error *err)
+{
+	const char *last = strrchr(context, '\n');
+
+	last = last && last[1] ? last + 1 : context;
+	err->copy_row = result_copy_row(last, sql);
+	error_context(err, "%.300s", last);
+}
+
+static enum error_class
+class_of(const char *sqlstate, bool greenplum)
+{
+	return sqlstate_class(sqlstate, greenplum) == SQLSTATE_RETRY ? ERROR_RETRY : ERROR_DATA;
 }
 
 bool
-result_failure(const PGresult *res, const char *server, struct error *err)
+result_failure(const PGresult *res, const struct result_origin *origin, struct error *err)
 {
 	const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 	const char *primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
@@ -82,12 +114,12 @@ result_failure(const PGresult *res, const char *server, struct error *err)
 
 	if (!sqlstate || !primary)
 		return false;
-	error_set(err, is_transient(sqlstate) ? ERROR_RETRY : ERROR_DATA, "%s: %s%s%s%s%s", server, primary,
-			  detail ? " (" : "", detail ? detail : "", detail ? ")" : "", "");
+	error_set(err, class_of(sqlstate, origin->greenplum), "%s: %s%s%s%s", origin->server, primary,
+			  detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
 	snprintf(err->sqlstate, sizeof err->sqlstate, "%s", sqlstate);
-	/* Only COPY's context names the row at fault; other contexts are stack traces. */
-	if (context && strncmp(context, "COPY ", 5) == 0)
-		error_context(err, "%.300s", context);
+	/* Other contexts are stack traces. */
+	if (context && origin->copy_in)
+		add_copy_context(context, origin->copy_in, err);
 	if (hint)
 		error_hint(err, "%s", hint);
 	return true;

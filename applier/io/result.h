@@ -22,11 +22,24 @@ bool result_bool(const struct result *res, unsigned row, unsigned column);
 int64_t result_affected(const struct result *res);
 void result_free(struct result *res);
 
+/* Where a result comes from. */
+struct result_origin {
+	const char *server;	 /* as messages call it */
+	bool greenplum;		 /* a server of that family */
+	const char *copy_in; /* the COPY … FROM STDIN that it answers; NULL: another statement */
+};
+
 /*
  * The server's error with its SQLSTATE, detail and hint; ERROR_RETRY where
- * another try, or another session, may succeed.  False when the result holds
+ * another try, or another session, may succeed (sqlstate.h).  False when the result holds
  * no error of the server: then the connection was lost.
  */
-bool result_failure(const struct pg_result *res, const char *server, struct error *err);
+bool result_failure(const struct pg_result *res, const struct result_origin *origin, struct error *err);
+
+/*
+ * The number of the row in the last line of a COPY's context, which is the first number behind the table's
+ * name in every language: "COPY t2, line 5, column b", "COPY t2, Zeile 5, Spalte b".  0: there is none.
+ */
+int64_t result_copy_row(const char *context, const char *sql);
 
 #endif

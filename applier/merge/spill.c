@@ -74,13 +74,16 @@ directory_error(const char *directory, const char *what, struct error *err)
 	int reason = errno;
 	bool full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
 	bool too_many = reason == EMFILE || reason == ENFILE;
+	bool passing = full || too_many || reason == EIO || reason == ENOMEM;
 	const char *hint = "Let apply.spill_directory name a folder that this user can write to.";
 
 	if (full)
 		hint = "Make room there; the task goes on by itself.";
+	if (reason == EIO || reason == ENOMEM)
+		hint = "Look at that host's disk and memory; the task tries again by itself.";
 	if (too_many)
 		hint = "Raise the limit of open files: each large transaction that is open at the source needs one.";
-	error_set(err, full ? ERROR_RETRY : ERROR_DATA, "cannot %s a spill file in %s: %s", what, directory,
+	error_set(err, passing ? ERROR_RETRY : ERROR_DATA, "cannot %s a spill file in %s: %s", what, directory,
 			  strerror(reason));
 	return error_hint(err, "%s", hint);
 }

@@ -376,7 +376,7 @@ report_trial(struct precheck_context *c, const struct error *trial, struct error
 					 "sluice.so is not installed on the source's host: install it there with \"make"
 					 " install-plugin\" (%s)",
 					 trial->message);
-	else if (is_state(trial, "42501") && strstr(trial->message, "plugin"))
+	else if (is_state(trial, "42501"))
 		precheck_add(c, CHECK_FAILED, "plugin", "source",
 					 "the server does not allow it: add sluice to output_plugin_libraries and reload the"
 					 " server (%s)",

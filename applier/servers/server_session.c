@@ -126,6 +126,8 @@ prepare_destination(struct destination_session *session, const char *configured,
 	session->dialect = choose_dialect(version, configured, err);
 	if (!session->dialect)
 		return false;
+	if (session->dialect->has_segments)
+		connection_set_greenplum(session->conn);
 	if ((session->dialect->remember_planner &&
 		 !connection_execute(session->conn, session->dialect->remember_planner, NULL, 0, NULL, err)) ||
 		!switch_triggers_off(session, err))

@@ -186,13 +186,12 @@ explain_truncate(struct error *err)
 static void
 name_row(const struct merge_step *step, struct error *err)
 {
-	const char *at = strstr(err->message, ", line ");
 	struct buffer key;
 
-	if (!at || !step || step->kind != MERGE_COPY || err->class != ERROR_DATA)
+	if (err->copy_row == 0 || !step || step->kind != MERGE_COPY || err->class != ERROR_DATA)
 		return;
 	memory_buffer_init(&key);
-	copy_walk_put_key(&step->walk, strtoll(at + strlen(", line "), NULL, 10), &key);
+	copy_walk_put_key(&step->walk, err->copy_row, &key);
 	if (key.len > 0)
 		error_context(err, "row with %.*s", (int) key.len, (const char *) key.data);
 	buffer_fini(&key);

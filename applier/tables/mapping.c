@@ -240,7 +240,7 @@ is_refused_value(const struct error *err)
 	const char *state = err->sqlstate;
 
 	return strncmp(state, "22", 2) == 0 || strcmp(state, "23502") == 0 || strcmp(state, "23514") == 0 ||
-		   (strcmp(state, "42601") == 0 && strstr(err->message, "COPY "));
+		   (strcmp(state, "42601") == 0 && err->copy_row > 0);
 }
 
 static void

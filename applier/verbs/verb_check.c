@@ -34,7 +34,7 @@ check(struct verb_ends *ends, struct loop *loop, const struct config *config, st
 static bool
 is_unreachable(const struct error *err)
 {
-	return err->class == ERROR_RETRY || err->class == ERROR_DATA;
+	return err->class == ERROR_RETRY || err->class == ERROR_REFUSED || err->class == ERROR_DATA;
 }
 
 /* Where one cannot be reached, the other is tried all the same. */

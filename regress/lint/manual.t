@@ -33,6 +33,9 @@ documented('state', text_of('applier/tables/table_state.c') =~ /\[TABLE_\w+\]\s*
 
 documented('setting of sessions', text_of('applier/dialect/session_settings.c') =~ /\{\.name = "(\w+)"/g);
 
+my ($classes) = text_of('applier/base/sqlstate.c') =~ /\} classes\[\] = \{(.*?)^\};/ms;
+documented('SQLSTATE', $classes =~ /\{"(\w+)"/g, 'XX000');
+
 my @verbs = text_of('applier/verbs/main.c') =~ /^\t\{"(\w+)", "[^"]*", OPTION/mg;
 cmp_ok(scalar @verbs, '>', 4, 'found verbs');
 like($page, qr/^## $_$/m, "verb $_") for @verbs;

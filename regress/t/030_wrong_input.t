@@ -111,7 +111,9 @@ subtest 'servers that cannot be reached' => sub {
 		'tried again for a while');
 	like($result->{stderr}, qr/trying again in/, 'the log says so');
 	$t->configure({ source => { conninfo => $t->source_conninfo . " user=nobody_here" } });
-	$t->fails_like(['run'], 1, qr/failed: role "nobody_here" does not exist; correct the conninfo/, 'an unknown role is not tried again');
+	$t->fails_like(['run'], 3, qr/does not let the user in \(28000: .*"nobody_here".*\); see to it that the role "nobody_here" exists there/, 'an unknown role is not tried again');
+	$t->configure({ destination => { conninfo => $t->destination_conninfo =~ s/dbname=\S+/dbname=not_here/r } });
+	$t->fails_like(['run'], 3, qr/no such database \(3D000: .*\); correct the conninfo, or CREATE DATABASE "not_here" there/, 'nor is an unknown database');
 };
 
 # Settings of the source that a reload brings into force, and back.

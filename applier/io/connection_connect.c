@@ -1,0 +1,266 @@
+/*
+ * How a connection is made: by hand, since only so the server's answer to a login comes with its SQLSTATE.
+ * The waiting and the resolving of names happen on another thread.
+ */
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "connection_parts.h"
+
+#define KEYWORDS_MAX 16
+/* Of connect_timeout; a user's own in conninfo prevails. */
+#define TIMEOUT_S "10"
+
+struct connecting {
+	const char *keywords[KEYWORDS_MAX];
+	const char *values[KEYWORDS_MAX];
+	unsigned count;
+	PGconn *pg;
+	bool timed_out;
+	/* what is left of conninfo's lists when a host has not answered in time */
+	char *hosts, *addresses, *ports;
+};
+
+static void
+add(struct connecting *c, const char *keyword, const char *value)
+{
+	c->keywords[c->count] = keyword;
+	c->values[c->count++] = value;
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- what libpq makes of conninfo, the environment and the service file */
+
+static const char *
+option_of(PQconninfoOption *options, const char *keyword)
+{
+	for (PQconninfoOption *o = options; o && o->keyword; o++)
+		if (strcmp(o->keyword, keyword) == 0)
+			return o->val ? o->val : "";
+	return "";
+}
+
+/* 0: without end. */
+static int64_t
+timeout_ms(PGconn *pg)
+{
+	PQconninfoOption *options = PQconninfo(pg);
+	int seconds = atoi(option_of(options, "connect_timeout"));
+
+	PQconninfoFree(options);
+	/* As libpq has it: below two seconds nobody can tell a slow server from a dead one. */
+	return seconds <= 0 ? 0 : seconds == 1 ? 2000 : (int64_t) seconds * 1000;
+}
+
+/* ---- the next one of several hosts */
+
+static unsigned
+count_elements(const char *list)
+{
+	unsigned count = 1;
+
+	while ((list = strchr(list, ',')))
+		count++, list++;
+	return count;
+}
+
+/* Of "a,b,c" what follows the element with that number; NULL: nothing. */
+static const char *
+rest_after(const char *list, unsigned number)
+{
+	for (unsigned i = 0; list && i <= number; i++) {
+		list = strchr(list, ',');
+		list = list ? list + 1 : NULL;
+	}
+	return list;
+}
+
+static bool
+element_is(const char *list, unsigned number, const char *value)
+{
+	const char *element = number == 0 ? list : rest_after(list, number - 1);
+
+	return element && strcspn(element, ",") == strlen(value) && strncmp(element, value, strlen(value)) == 0;
+}
+
+/* The number of the host that was tried last. */
+static unsigned
+current_host(PGconn *pg, const char *hosts, const char *addresses)
+{
+	unsigned count = count_elements(hosts[0] ? hosts : addresses);
+
+	for (unsigned i = 0; i < count; i++)
+		if (element_is(hosts, i, PQhost(pg)) || element_is(addresses, i, PQhost(pg)))
+			return i;
+	return count;
+}
+
+static char *
+take_rest(const char *list, unsigned number)
+{
+	const char *rest = rest_after(list, number);
+
+	/* One port serves all hosts. */
+	return memory_strdup(rest ? rest : list);
+}
+
+/* False: that was the last one. */
+static bool
+go_to_next_host(struct connecting *c)
+{
+	PQconninfoOption *options = PQconninfo(c->pg);
+	const char *hosts = option_of(options, "host"), *addresses = option_of(options, "hostaddr");
+	unsigned number = current_host(c->pg, hosts, addresses);
+	bool more = number + 1 < count_elements(hosts[0] ? hosts : addresses);
+
+	if (more) {
+		bool first = c->hosts == NULL;
+		char *rest[] = {take_rest(hosts, number), take_rest(addresses, number),
+						take_rest(option_of(options, "port"), number)};
+
+		free(c->hosts);
+		free(c->addresses);
+		free(c->ports);
+		c->hosts = rest[0];
+		c->addresses = rest[1];
+		c->ports = rest[2];
+		if (!first)
+			c->count -= 3;
+		add(c, "host", c->hosts);
+		add(c, "hostaddr", c->addresses);
+		add(c, "port", c->ports);
+	}
+	PQconninfoFree(options);
+	return more;
+}
+
+/* ---- one after another */
+
+/* Whether it is another host, or another address of it, that is being tried. */
+struct place {
+	char host[256];
+	char address[64];
+};
+
+static bool
+has_moved(struct place *place, PGconn *pg)
+{
+	struct place now = {0};
+	bool moved;
+
+	snprintf(now.host, sizeof now.host, "%s", PQhost(pg) ? PQhost(pg) : "");
+	snprintf(now.address, sizeof now.address, "%s", PQhostaddr(pg) ? PQhostaddr(pg) : "");
+	moved = strcmp(now.host, place->host) != 0 || strcmp(now.address, place->address) != 0;
+	*place = now;
+	return moved;
+}
+
+/* False: nothing has come in time. */
+static bool
+await(PGconn *pg, PostgresPollingStatusType wanted, int64_t deadline_ms)
+{
+	struct pollfd fd = {.fd = PQsocket(pg), .events = wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT};
+
+	for (;;) {
+		int64_t left_ms = deadline_ms ? deadline_ms - now_ms() : -1;
+
+		if (deadline_ms && left_ms <= 0)
+			return false;
+		/* A signal is no answer. */
+		if (poll(&fd, 1, (int) left_ms) > 0)
+			return true;
+	}
+}
+
+static void
+try_hosts(struct connecting *c)
+{
+	PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
+	struct place place = {0};
+	int64_t timeout, deadline_ms = 0;
+
+	c->timed_out = false;
+	c->pg = PQconnectStartParams(c->keywords, c->values, 1);
+	if (!c->pg)
+		memory_exhausted(sizeof(void *));
+	PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE);
+	timeout = timeout_ms(c->pg);
+	while (PQstatus(c->pg) != CONNECTION_BAD && wanted != PGRES_POLLING_OK) {
+		if (has_moved(&place, c->pg) && timeout)
+			deadline_ms = now_ms() + timeout;
+		if (!await(c->pg, wanted, deadline_ms)) {
+			c->timed_out = true;
+			return;
+		}
+		wanted = PQconnectPoll(c->pg);
+		if (wanted == PGRES_POLLING_FAILED)
+			return;
+	}
+}
+
+static void
+connect_blocking(void *arg)
+{
+	struct connecting *c = arg;
+
+	try_hosts(c);
+	while (c->timed_out && go_to_next_host(c)) {
+		PQfinish(c->pg);
+		try_hosts(c);
+	}
+}
+
+static void
+fail_to_connect(const struct connecting *c, const struct connection_login *login, struct error *err)
+{
+	if (c->timed_out) {
+		error_set(err, ERROR_RETRY, "cannot connect to the %s: \"%s\", port %s, does not answer", login->name,
+				  PQhost(c->pg), PQport(c->pg));
+		error_hint(err, "Look whether that server runs, and whether this host can reach it.");
+	} else {
+		connection_refused(c->pg, login, err);
+	}
+}
+
+PGconn *
+connection_connect(struct loop *loop, const char *name, const char *conninfo, enum connection_kind kind,
+				   const char *application, struct error *err)
+{
+	const struct connection_login login = {.name = name, .kind = kind};
+	struct connecting c = {0};
+
+	/* The user's own in conninfo prevail over those before it, ours over what it says behind it. */
+	add(&c, "connect_timeout", TIMEOUT_S);
+	add(&c, "keepalives_idle", "30");
+	add(&c, "keepalives_interval", "10");
+	add(&c, "keepalives_count", "3");
+	add(&c, "tcp_user_timeout", "60000");
+	add(&c, "application_name", application);
+	add(&c, "dbname", conninfo);
+	add(&c, "client_encoding", "UTF8");
+	if (kind == CONNECTION_REPLICATION)
+		add(&c, "replication", "database");
+	loop_run_blocking(loop, connect_blocking, &c);
+	if (c.timed_out || PQstatus(c.pg) != CONNECTION_OK) {
+		fail_to_connect(&c, &login, err);
+		PQfinish(c.pg);
+		c.pg = NULL;
+	} else {
+		PQsetErrorVerbosity(c.pg, PQERRORS_DEFAULT);
+	}
+	free(c.hosts);
+	free(c.addresses);
+	free(c.ports);
+	return c.pg;
+}

@@ -1,0 +1,13 @@
+/*
+ * The segments of a Greenplum destination.
+ */
+#ifndef SLUICE_SEGMENTS_H
+#define SLUICE_SEGMENTS_H
+
+#include "dialect/dialect.h"
+#include "io/connection.h"
+
+/* Whether every segment answers at this moment; what cannot be asked does not answer.  True without segments. */
+bool segments_answer(struct connection *destination, const struct dialect *dialect);
+
+#endif
