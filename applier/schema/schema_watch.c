@@ -89,12 +89,6 @@ step_back(struct connection *source, struct table *table, bool *all, struct erro
 }
 
 static bool
-same_name(const struct source_table *a, const struct source_table *b)
-{
-	return strcmp(a->schema, b->schema) == 0 && strcmp(a->name, b->name) == 0;
-}
-
-static bool
 settle_table(struct connection *source, struct connection *destination, const struct config *config,
 			 struct table *table, struct error *err)
 {
@@ -107,7 +101,7 @@ settle_table(struct connection *source, struct connection *destination, const st
 						 decision.action == SCHEMA_HOLD ? TABLE_HELD : TABLE_WAITING_AGAIN, decision.reason,
 						 err);
 	if (!table_definition_same(table->defined, &table->source) ||
-		!same_name(table->defined, &table->source)) {
+		!table_definition_same_name(table->defined, &table->source)) {
 		if (!step_back(source, table, &all, err))
 			return false;
 		return all || put_aside(destination, config, table, TABLE_WAITING_AGAIN, schema_types_gone, err);
@@ -240,7 +234,8 @@ static bool
 find_renamed_target(struct connection *destination, const struct dialect *dialect,
 					const struct catalog *catalog, struct table *table, struct error *err)
 {
-	if (table->target.exists || table->override || same_name(table->defined, &table->source) ||
+	if (table->target.exists || table->override ||
+		table_definition_same_name(table->defined, &table->source) ||
 		schema_find_holder(catalog, table, table->source.schema, table->source.name))
 		return true;
 	free(table->target_schema);
@@ -357,7 +352,8 @@ take_held(struct table *table, const struct table *held)
 	table->operations = held->operations;
 	table->defined = memory_alloc_zero(1, sizeof *table->defined);
 	table_definition_copy(table->defined, held->defined);
-	table->row = same_name(table->defined, &table->source) ? TABLE_ROW_SAME : TABLE_ROW_RENAMED;
+	table->row =
+		table_definition_same_name(table->defined, &table->source) ? TABLE_ROW_SAME : TABLE_ROW_RENAMED;
 }
 
 /* What is to be known of a held table is said in full once more when it has changed. */

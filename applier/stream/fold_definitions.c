@@ -38,12 +38,23 @@ note_dropped(struct fold *f, struct table *table, struct error *err)
 							err);
 }
 
-/* Its copy may be of either definition, what waits for it is of both. */
+/* The copy may have either definition and the queued changes both, so copy again. */
 static void
-note_altered(const struct fold *f, struct table *table, const struct change_relation *relation)
+note_altered(const struct fold *f, struct table *table)
 {
-	if (!relation || !table_definition_matches(&table->source, relation))
-		table->altered_lsn = f->commit_lsn;
+	table->altered_lsn = f->commit_lsn;
+}
+
+/*
+ * Whether the source has another definition of a table that is being copied.  A message alone does not say so: rights,
+ * other schemas and statistics come with such messages, too.  Of several transactions the source shows the sum: each one
+ * from which on it differs counts.
+ */
+static bool
+differs_from_copy(const struct table *table, const struct source_table *now)
+{
+	return !table_definition_same_name(&table->source, now) || !table_definition_same(&table->source, now) ||
+		   table_definition_rewritten(&table->source, now) != REWRITE_NONE;
 }
 
 static bool
@@ -52,7 +63,7 @@ copy_anew(struct fold *f, uint32_t oid, const char *reason, struct error *err)
 	struct table *table = fold_table(f, oid);
 
 	if (table && fold_sets_aside(f, table))
-		note_altered(f, table, NULL);
+		note_altered(f, table);
 	if (!table || fold_sets_aside(f, table) || !fold_follows(f, table))
 		return true;
 	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_ANEW, reason, err);
@@ -82,9 +93,13 @@ take_definition(struct fold *f, const struct change_definition *definition, stru
 	*looked = NULL;
 	if (!table)
 		return !relation || fold_leave_out_stranger(f, relation, err);
-	if (fold_sets_aside(f, table))
-		note_altered(f, table, relation);
-	if (!fold_follows(f, table) || fold_sets_aside(f, table))
+	if (fold_sets_aside(f, table)) {
+		if (relation && !table_definition_matches(&table->source, relation))
+			note_altered(f, table);
+		*looked = table;
+		return true;
+	}
+	if (!fold_follows(f, table))
 		return true;
 	if (definition->kind == DEFINITION_DROPPED)
 		return note_dropped(f, table, err);
@@ -118,7 +133,7 @@ write_definitions(struct fold *f, struct table **tables, unsigned count, struct 
 		return false;
 	sql_init(&sql);
 	for (unsigned i = 0; i < count; i++)
-		if (fold_follows(f, tables[i]))
+		if (fold_follows(f, tables[i]) && !fold_sets_aside(f, tables[i]))
 			state_tables_put_definition(&sql, f->setup.config->task, tables[i]);
 	return connection_execute_buffer(pipeline_destination(f->setup.pipeline), &sql, NULL, err) ||
 		   error_context(err, "writing sluice.tables");
@@ -128,8 +143,7 @@ write_definitions(struct fold *f, struct table **tables, unsigned count, struct 
 static bool
 look_at_name(struct fold *f, struct table *table, const struct source_table *now, struct error *err)
 {
-	if ((strcmp(table->source.name, now->name) == 0 && strcmp(table->source.schema, now->schema) == 0) ||
-		!table_definition_same(&table->source, now))
+	if (table_definition_same_name(&table->source, now) || !table_definition_same(&table->source, now))
 		return true;
 	return fold_follow_name(f, table, now->schema, now->name, err);
 }
@@ -152,6 +166,8 @@ compare(struct fold *f, const struct looks *looks, const struct catalog *seen, b
 		struct table *table = looks->tables[i];
 		const struct table *now = catalog_find_oid(seen, table->source.oid);
 
+		if (fold_sets_aside(f, table) && (!now || differs_from_copy(table, &now->source)))
+			note_altered(f, table);
 		if (!now || !fold_follows(f, table) || fold_sets_aside(f, table))
 			continue;
 		if ((looks->names && !look_at_name(f, table, &now->source, err)) ||
@@ -216,13 +232,8 @@ static void
 look_at_all(struct fold *f, struct looks *looks)
 {
 	looks->names = true;
-	for (; looks->count < f->setup.catalog->count; looks->count++) {
-		struct table *table = &f->setup.catalog->tables[looks->count];
-
-		looks->tables[looks->count] = table;
-		if (fold_sets_aside(f, table))
-			note_altered(f, table, NULL);
-	}
+	for (; looks->count < f->setup.catalog->count; looks->count++)
+		looks->tables[looks->count] = &f->setup.catalog->tables[looks->count];
 }
 
 static bool

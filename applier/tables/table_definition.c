@@ -142,6 +142,12 @@ table_definition_find(const struct source_table *source, int attnum)
 }
 
 bool
+table_definition_same_name(const struct source_table *a, const struct source_table *b)
+{
+	return strcmp(a->schema, b->schema) == 0 && strcmp(a->name, b->name) == 0;
+}
+
+bool
 table_definition_same(const struct source_table *a, const struct source_table *b)
 {
 	if (a->column_count != b->column_count)

@@ -23,6 +23,7 @@ void table_definition_put(struct buffer *out, const struct source_table *source)
 MUST_CHECK bool table_definition_parse(const char *text, struct source_table *source);
 
 const struct source_column *table_definition_find(const struct source_table *source, int attnum);
+bool table_definition_same_name(const struct source_table *a, const struct source_table *b);
 /* Whether both say the same of columns and primary key; versions and storage aside. */
 bool table_definition_same(const struct source_table *a, const struct source_table *b);
 /* Whether the stream's description says the same of name, columns and primary key. */
