@@ -64,7 +64,7 @@ make_targets(struct session *s, struct error *err)
 {
 	definition_warn(s->dialect, &s->catalog);
 	return (!s->config->schema.create || target_create_missing(s->control, s->dialect, &s->catalog, err)) &&
-		   missing_columns_add(s->control, s->dialect, s->config, &s->catalog, err) &&
+		   missing_columns_add(s->source, s->control, s->dialect, s->config, &s->catalog, err) &&
 		   schema_default_settle(s->control, s->config, &s->catalog, err);
 }
 

@@ -59,12 +59,6 @@ ddl_put_column_type(struct buffer *sql, const struct source_column *column)
 
 /* ---- columns */
 
-const char *
-ddl_refuses_default(const char *expression)
-{
-	return strstr(expression, "nextval(") ? "sequences are not replicated" : NULL;
-}
-
 void
 ddl_put_column(struct buffer *sql, const char *name, const struct source_column *column,
 			   const struct column_definition *definition)

@@ -14,9 +14,6 @@
  */
 bool ddl_put_column_type(struct buffer *sql, const struct source_column *column);
 
-/* Why no destination gets this default; NULL: it is asked for it. */
-const char *ddl_refuses_default(const char *expression);
-
 /* name type [NOT NULL] [DEFAULT …]; `name` is the target's; `definition` may be NULL: no default. */
 void ddl_put_column(struct buffer *sql, const char *name, const struct source_column *column,
 					const struct column_definition *definition);

@@ -37,7 +37,9 @@ ddl_keeps_partitions(const struct dialect *dialect, const struct table *table, c
 	*remark = NULL;
 	if (!definition || !definition->partition_key)
 		return false;
-	if (!mapping_keeps_columns(table) || (table->override && table->override->key.count > 0))
+	if (definition->partition_refused)
+		*remark = definition->partition_refused;
+	else if (!mapping_keeps_columns(table) || (table->override && table->override->key.count > 0))
 		*remark = "its columns or its key are mapped";
 	else if (!dialect->has_declarative_partitions && !is_classic(definition))
 		*remark = "the destination knows ranges and lists over one column alone";

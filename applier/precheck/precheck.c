@@ -11,6 +11,7 @@
 #include "base/sql.h"
 #include "precheck_item.h"
 #include "schema/schema_watch.h"
+#include "servers/source_definition.h"
 #include "servers/target.h"
 #include "state/forget.h"
 #include "state/progress.h"
@@ -24,7 +25,7 @@ static const char *const names[] = {
 	"connection", "standby", "version", "failover", "wal_level", "timeouts", "wal_retention", "encoding", "slots", "walsenders",
 	"role", "plugin", "slot", "progress", "state", "dialect", "writable", "rights", "spill_directory", "selection",
 	"target", "names", "columns", "types", "where", "identity", "key", "distribution", "triggers", "held", "contents",
-	"table",
+	"table", "definitions", "superuser",
 };
 /* clang-format on */
 
@@ -348,6 +349,12 @@ pass_over_vanished(struct precheck_context *c, struct error *err)
 
 /* ---- all of it */
 
+static void
+add_remark(void *arg, const char *subject, const char *text)
+{
+	precheck_add(arg, CHECK_WARNING, "definitions", subject, "%s", text);
+}
+
 static bool
 run_parts(struct precheck_context *c, struct error *err)
 {
@@ -365,6 +372,9 @@ run_parts(struct precheck_context *c, struct error *err)
 		precheck_table(c, c->about);
 	}
 	c->about = NULL;
+	/* A run says it when it makes them. */
+	if (c->precheck->from_outside)
+		definition_remarks(c->dialect, c->catalog, add_remark, c);
 	/* A target whose state is not known must not be called full of strange rows. */
 	return precheck_enums(c, err) && precheck_where(c, err) && precheck_rights(c, err) &&
 		   (c->states_unknown || precheck_contents(c, err)) && pass_over_vanished(c, err);

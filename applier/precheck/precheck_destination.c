@@ -9,6 +9,7 @@
 
 struct database_rights {
 	bool read_only;
+	bool superuser;
 	bool create;
 	bool temp;
 	bool state_schema; /* sluice exists */
@@ -23,6 +24,7 @@ read_rights(struct precheck_context *c, struct database_rights *r, struct error 
 {
 	static const char sql[] =
 		"SELECT current_setting('transaction_read_only') = 'on',"
+		" (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),"
 		" has_database_privilege(current_database(), 'CREATE'),"
 		" has_database_privilege(current_database(), 'TEMP'), n.oid IS NOT NULL,"
 		" has_schema_privilege(n.oid, 'USAGE'), has_schema_privilege(n.oid, 'CREATE'), count(t.oid) < 4,"
@@ -38,13 +40,14 @@ read_rights(struct precheck_context *c, struct database_rights *r, struct error 
 		return false;
 	*r = (struct database_rights){
 		.read_only = result_bool(res, 0, 0),
-		.create = result_bool(res, 0, 1),
-		.temp = result_bool(res, 0, 2),
-		.state_schema = result_bool(res, 0, 3),
-		.state_usage = result_bool(res, 0, 4),
-		.state_create = result_bool(res, 0, 5),
-		.state_missing = result_bool(res, 0, 6),
-		.state_write = result_bool(res, 0, 7),
+		.superuser = result_bool(res, 0, 1),
+		.create = result_bool(res, 0, 2),
+		.temp = result_bool(res, 0, 3),
+		.state_schema = result_bool(res, 0, 4),
+		.state_usage = result_bool(res, 0, 5),
+		.state_create = result_bool(res, 0, 6),
+		.state_missing = result_bool(res, 0, 7),
+		.state_write = result_bool(res, 0, 8),
 	};
 	result_free(res);
 	return true;
@@ -164,6 +167,10 @@ precheck_destination(struct precheck_context *c, struct error *err)
 	if (rights.read_only)
 		precheck_add(c, CHECK_FAILED, "writable", "destination",
 					 "it is a standby or set to read only: name the primary in destination.conninfo");
+	if (rights.superuser)
+		precheck_add(c, CHECK_WARNING, "superuser", "destination",
+					 "sluice logs in as a superuser there, whom no missing right holds back: the role needs"
+					 " no more than docs/security.md lists");
 	if (!rights.temp)
 		precheck_add(c, CHECK_FAILED, "rights", "destination",
 					 "temporary tables cannot be made: GRANT TEMPORARY ON DATABASE");

@@ -210,7 +210,8 @@ report_missing(struct precheck_context *c, const struct table *table, const char
 	if (added && meets_rows && !key)
 		precheck_add(
 			c, CHECK_WARNING, "columns", target,
-			"it lacks columns of %s, which run will add: %s; rows that are there get their default, or NULL",
+			"it lacks columns of %s, which run will add: %s; rows that are there get NULL, or what the source"
+			" keeps for its rows that are older than the column",
 			name, missing);
 	else if (added && !meets_rows)
 		precheck_add(c, CHECK_OK, "columns", target, "it lacks columns of %s, which run will add: %s", name,

@@ -43,22 +43,22 @@ put_alter(struct buffer *sql, const struct table *table, const struct target_col
 
 static bool
 set_default(struct connection *destination, const struct table *table, const struct target_column *target,
-			const char *expression, bool *done, struct error *err)
+			const struct source_column *column, bool *done, struct error *err)
 {
-	const char *reason = ddl_refuses_default(expression);
 	struct buffer sql;
 	bool ok;
 
 	*done = false;
-	if (reason) {
-		log_warning("the destination goes without the default %s of the column %s of %s.%s: %s", expression,
-					target->name, table->target_schema, table->target_name, reason);
+	if (column->default_refused) {
+		log_warning("the destination goes without the default %s of the column %s of %s.%s: %s",
+					column->default_sql, target->name, table->target_schema, table->target_name,
+					column->default_refused);
 		return true;
 	}
 	put_alter(&sql, table, target);
-	buffer_printf(&sql, " SET DEFAULT %s", expression);
+	buffer_printf(&sql, " SET DEFAULT %s", column->default_sql);
 	ok = trial_or_without(destination, sql_text(&sql), done, err, "the default %s of the column %s of %s.%s",
-						  expression, target->name, table->target_schema, table->target_name);
+						  column->default_sql, target->name, table->target_schema, table->target_name);
 	if (ok && *done)
 		log_info("%s.%s has another default: %s", table->source.schema, table->source.name, sql_text(&sql));
 	buffer_fini(&sql);
@@ -88,7 +88,7 @@ follow_column(struct connection *destination, const struct table *table, const s
 
 	if (!mapping_selects(table, column->name) || !target || target->generated)
 		return true;
-	if (column->default_sql && !set_default(destination, table, target, column->default_sql, &done, err))
+	if (column->default_sql && !set_default(destination, table, target, column, &done, err))
 		return false;
 	return done || drop_default(destination, table, target, err);
 }

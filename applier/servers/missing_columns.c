@@ -1,10 +1,12 @@
 #include "missing_columns.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/sql.h"
 #include "dialect/ddl_column.h"
+#include "source.h"
 #include "tables/mapping.h"
 #include "target.h"
 #include "trial.h"
@@ -29,22 +31,89 @@ lacks(const struct table *table, const struct source_column *column)
 	return mapping_selects(table, column->name) && !mapping_find_target(table, column->name);
 }
 
-static void
-put_column(struct buffer *sql, const struct config *config, const struct table *table,
-		   const struct source_column *column, bool with_default, bool not_null)
-{
-	struct source_column added = *column;
-	struct column_definition definition = {
-		.default_sql = column->default_sql,
-		.default_refused = column->default_sql ? ddl_refuses_default(column->default_sql) : NULL,
-	};
+/* What the column is added with. */
+struct addition {
+	const struct table *table;
+	const struct source_column *column;
+	char *stored;	 /* what the source says of its own rows that are older than the column; NULL: nothing */
+	bool meets_rows; /* of others, which stay: they get that, whatever the default is */
+	bool with_default;
+	bool not_null;
+};
 
-	/* Rows of others have no value for it. */
-	added.not_null = column->not_null && not_null && !missing_columns_meet_rows(config);
+static bool
+read_addition(struct addition *addition, struct connection *source, const struct config *config,
+			  const struct table *table, const struct source_column *column, struct error *err)
+{
+	bool there;
+
+	*addition = (struct addition){
+		.table = table,
+		.column = column,
+		.meets_rows = missing_columns_meet_rows(config),
+		.with_default = true,
+	};
+	addition->not_null = column->not_null && !addition->meets_rows;
+	return !addition->meets_rows ||
+		   source_read_missing(source, table->source.oid, column->attnum, &there, &addition->stored, err);
+}
+
+static void
+put_alter(struct buffer *sql, const struct table *table)
+{
 	buffer_printf(sql, "ALTER TABLE ");
 	sql_qualified(sql, table->target_schema, table->target_name);
+}
+
+static void
+put_stored(struct buffer *sql, const struct addition *addition)
+{
+	if (!addition->stored)
+		return;
+	buffer_printf(sql, " DEFAULT ");
+	sql_literal(sql, addition->stored);
+	buffer_printf(sql, "::");
+	ddl_put_column_type(sql, addition->column);
+}
+
+/* For rows to come; those that are there have got their value. */
+static void
+put_default(struct buffer *sql, const struct addition *addition, const char *name)
+{
+	const struct source_column *column = addition->column;
+	bool wanted = addition->with_default && column->default_sql && !column->default_refused;
+
+	if (!wanted && !addition->stored)
+		return;
+	buffer_printf(sql, "; ");
+	put_alter(sql, addition->table);
+	buffer_printf(sql, " ALTER COLUMN ");
+	sql_identifier(sql, name);
+	if (wanted)
+		buffer_printf(sql, " SET DEFAULT %s", column->default_sql);
+	else
+		buffer_printf(sql, " DROP DEFAULT");
+}
+
+static void
+put_column(struct buffer *sql, const struct addition *addition)
+{
+	const char *name = mapping_target_name(addition->table, addition->column->name);
+	struct source_column added = *addition->column;
+	struct column_definition definition = {
+		.default_sql = added.default_sql,
+		.default_refused = added.default_refused,
+	};
+	bool at_once = addition->with_default && !addition->meets_rows;
+
+	added.not_null = addition->not_null;
+	put_alter(sql, addition->table);
 	buffer_printf(sql, " ADD COLUMN ");
-	ddl_put_column(sql, mapping_target_name(table, column->name), &added, with_default ? &definition : NULL);
+	ddl_put_column(sql, name, &added, at_once ? &definition : NULL);
+	if (!addition->meets_rows)
+		return;
+	put_stored(sql, addition);
+	put_default(sql, addition, name);
 }
 
 /* Whether a table before this one that has the same target adds the column already. */
@@ -66,8 +135,23 @@ is_added_before(const struct config *config, const struct catalog *catalog, unsi
 	return false;
 }
 
-void
-missing_columns_put(struct buffer *sql, const struct config *config, const struct catalog *catalog)
+static bool
+put_missing(struct buffer *sql, struct connection *source, const struct config *config,
+			const struct table *table, const struct source_column *column, struct error *err)
+{
+	struct addition addition;
+
+	if (!read_addition(&addition, source, config, table, column, err))
+		return false;
+	put_column(sql, &addition);
+	buffer_printf(sql, ";\n");
+	free(addition.stored);
+	return true;
+}
+
+bool
+missing_columns_put(struct buffer *sql, struct connection *source, const struct config *config,
+					const struct catalog *catalog, struct error *err)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];
@@ -75,44 +159,52 @@ missing_columns_put(struct buffer *sql, const struct config *config, const struc
 		for (unsigned j = 0; missing_columns_wanted(config, table) && j < table->source.column_count; j++) {
 			const struct source_column *column = &table->source.columns[j];
 
-			if (!lacks(table, column) ||
-				is_added_before(config, catalog, i, mapping_target_name(table, column->name)))
-				continue;
-			put_column(sql, config, table, column, true, true);
-			buffer_printf(sql, ";\n");
+			if (lacks(table, column) &&
+				!is_added_before(config, catalog, i, mapping_target_name(table, column->name)) &&
+				!put_missing(sql, source, config, table, column, err))
+				return false;
 		}
 	}
+	return true;
 }
 
 /* Without what was refused: the default, and NOT NULL where rows are there that are yet to be cleared. */
 static bool
-add_plain_column(struct connection *destination, const struct config *config, const struct table *table,
-				 const struct source_column *column, struct buffer *sql, struct error *err)
+add_plain_column(struct connection *destination, struct addition *addition, struct buffer *sql,
+				 struct error *err)
 {
+	const struct table *table = addition->table;
 	bool has_rows;
 
 	if (!target_has_rows(destination, table, &has_rows, err))
 		return false;
+	addition->with_default = false;
+	addition->not_null = addition->not_null && !has_rows;
 	buffer_reset(sql);
-	put_column(sql, config, table, column, false, !has_rows);
+	put_column(sql, addition);
 	return connection_execute(destination, sql_text(sql), NULL, 0, NULL, err);
 }
 
 static bool
-add_column(struct connection *destination, const struct config *config, const struct table *table,
-		   const struct source_column *column, struct error *err)
+add_column(struct connection *destination, struct addition *addition, struct error *err)
 {
+	const struct table *table = addition->table;
+	const struct source_column *column = addition->column;
+	const char *expression = column->default_refused ? NULL : column->default_sql;
 	struct buffer sql;
 	bool done, ok;
 
 	sql_init(&sql);
-	put_column(&sql, config, table, column, true, true);
+	put_column(&sql, addition);
+	if (column->default_refused)
+		log_warning("the destination goes without the default %s of the new column %s of %s.%s: %s",
+					column->default_sql, column->name, table->target_schema, table->target_name,
+					column->default_refused);
 	ok = trial_or_without(destination, sql_text(&sql), &done, err, "%s%s of the new column %s of %s.%s",
-						  column->default_sql ? "the default " : "NOT NULL",
-						  column->default_sql ? column->default_sql : "", column->name, table->target_schema,
-						  table->target_name);
+						  expression ? "the default " : "NOT NULL", expression ? expression : "",
+						  column->name, table->target_schema, table->target_name);
 	if (ok && !done)
-		ok = add_plain_column(destination, config, table, column, &sql, err);
+		ok = add_plain_column(destination, addition, &sql, err);
 	if (ok)
 		log_info("the target of %s.%s lacked a column: %s", table->source.schema, table->source.name,
 				 sql_text(&sql));
@@ -121,8 +213,21 @@ add_column(struct connection *destination, const struct config *config, const st
 }
 
 static bool
-add_columns(struct connection *destination, const struct dialect *dialect, const struct config *config,
-			struct table *table, struct error *err)
+add_missing(struct connection *source, struct connection *destination, const struct config *config,
+			const struct table *table, const struct source_column *column, struct error *err)
+{
+	struct addition addition;
+	bool ok = read_addition(&addition, source, config, table, column, err) &&
+			  (add_column(destination, &addition, err) ||
+			   error_context(err, "adding a column to %s.%s", table->target_schema, table->target_name));
+
+	free(addition.stored);
+	return ok;
+}
+
+static bool
+add_columns(struct connection *source, struct connection *destination, const struct dialect *dialect,
+			const struct config *config, struct table *table, struct error *err)
 {
 	bool added = false;
 
@@ -133,15 +238,15 @@ add_columns(struct connection *destination, const struct dialect *dialect, const
 		if (!added && !target_read_table(destination, dialect, table, err))
 			return false;
 		if (lacks(table, &table->source.columns[i]) &&
-			!add_column(destination, config, table, &table->source.columns[i], err))
-			return error_context(err, "adding a column to %s.%s", table->target_schema, table->target_name);
+			!add_missing(source, destination, config, table, &table->source.columns[i], err))
+			return false;
 		added = true;
 	}
 	return !added || target_read_table(destination, dialect, table, err);
 }
 
 bool
-missing_columns_add(struct connection *destination, const struct dialect *dialect,
+missing_columns_add(struct connection *source, struct connection *destination, const struct dialect *dialect,
 					const struct config *config, struct catalog *catalog, struct error *err)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {
@@ -153,7 +258,7 @@ missing_columns_add(struct connection *destination, const struct dialect *dialec
 		if (!lacking)
 			continue;
 		if (!connection_execute(destination, "BEGIN", NULL, 0, NULL, err) ||
-			!add_columns(destination, dialect, config, table, err) ||
+			!add_columns(source, destination, dialect, config, table, err) ||
 			!connection_execute(destination, "COMMIT", NULL, 0, NULL, err))
 			return false;
 	}

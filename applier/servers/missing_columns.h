@@ -2,7 +2,8 @@
  * Columns that an existing target lacks when its table becomes one of the
  * task's: with `schema.changes: follow` they are added.
  *
- * Rows that the target has already get the column's default there, or NULL.
+ * Rows of others that the target has already, and keeps, get what the source keeps for its own rows that are older
+ * than the column, otherwise NULL; never what its default comes to at the destination.
  */
 #ifndef SLUICE_MISSING_COLUMNS_H
 #define SLUICE_MISSING_COLUMNS_H
@@ -18,9 +19,12 @@ bool missing_columns_wanted(const struct config *config, const struct table *tab
 bool missing_columns_meet_rows(const struct config *config);
 
 /* The statements, as text for people. */
-void missing_columns_put(struct buffer *sql, const struct config *config, const struct catalog *catalog);
+MUST_CHECK bool missing_columns_put(struct buffer *sql, struct connection *source,
+									const struct config *config, const struct catalog *catalog,
+									struct error *err);
 /* Adds them, and reads the targets again; what the destination refuses of a default is logged. */
-MUST_CHECK bool missing_columns_add(struct connection *destination, const struct dialect *dialect,
-									const struct config *config, struct catalog *catalog, struct error *err);
+MUST_CHECK bool missing_columns_add(struct connection *source, struct connection *destination,
+									const struct dialect *dialect, const struct config *config,
+									struct catalog *catalog, struct error *err);
 
 #endif

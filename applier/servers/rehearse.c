@@ -76,8 +76,12 @@ find_existing(struct connection *destination, struct definitions *definitions, s
 
 	if (!look_for_types(destination, definitions, &res, err))
 		return false;
-	for (unsigned row = 0; row < result_rows(res); row++)
-		definitions->types[result_int(res, row, 0)].exists = true;
+	for (unsigned row = 0; row < result_rows(res); row++) {
+		struct type_definition *type = &definitions->types[result_int(res, row, 0)];
+
+		type->exists = true;
+		type->refused = NULL;
+	}
 	result_free(res);
 	return true;
 }
@@ -132,7 +136,7 @@ try_types(struct connection *destination, struct catalog *catalog, struct error 
 	for (unsigned i = 0; ok && i < definitions->type_count; i++) {
 		struct type_definition *type = &definitions->types[i];
 
-		if (type->exists || !type->body)
+		if (type->exists || type->refused || !type->body)
 			continue;
 		ok = try_type(destination, definitions, type, err);
 		if (!ok || !type->refused || !type->plain_body)

@@ -11,6 +11,9 @@
 #include "describe.h"
 #include "tables/mapping.h"
 #include "tables/table_definition.h"
+#include "vetting.h"
+
+#define REASONS_BYTES ((size_t) 1 << 12)
 
 /* ---- who it is */
 
@@ -462,17 +465,26 @@ static const char columns_sql[] = DESCRIBE_DOMAIN_BASES
 	"   OR b.typelem IN (SELECT oid FROM portable)),"
 	"  a.atttypmod, a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid"
 	"   AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated),"
-	"  a.attgenerated = 's', a.attidentity, a.xmin, pg_get_expr(d.adbin, d.adrelid),"
-	"  (SELECT x.extname FROM pg_depend m JOIN pg_extension x ON x.oid = m.refobjid WHERE m.deptype = 'e'"
-	"   AND m.classid = 'pg_type'::regclass"
-	"   AND m.objid = CASE WHEN b.typlen = -1 AND b.typelem <> 0 THEN b.typelem ELSE b.oid END)"
-	" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
-	" JOIN pg_namespace tn ON tn.oid = t.typnamespace"
-	" LEFT JOIN bases s ON s.domain = t.oid"
-	" LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = ''"
-	" JOIN pg_type b ON b.oid = coalesce(s.oid, t.oid) JOIN pg_namespace bn ON bn.oid = b.typnamespace"
-	" WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'"
-	" ORDER BY a.attrelid, a.attnum";
+	"  a.attgenerated = 's', a.attidentity, a.xmin, " VETTING_SQL(
+		"pg_get_expr(d.adbin, d.adrelid)") ","
+										   "  (SELECT x.extname FROM pg_depend m JOIN pg_extension x ON "
+										   "x.oid = m.refobjid WHERE m.deptype = 'e'"
+										   "   AND m.classid = 'pg_type'::regclass"
+										   "   AND m.objid = CASE WHEN b.typlen = -1 AND b.typelem <> 0 THEN "
+										   "b.typelem ELSE b.oid END),"
+										   "  " VETTING_TREE(
+											   "d.adbin") " FROM pg_attribute a JOIN pg_type t ON t.oid = "
+														  "a.atttypid"
+														  " JOIN pg_namespace tn ON tn.oid = t.typnamespace"
+														  " LEFT JOIN bases s ON s.domain = t.oid"
+														  " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid "
+														  "AND d.adnum = a.attnum AND a.attgenerated = ''"
+														  " JOIN pg_type b ON b.oid = coalesce(s.oid, t.oid) "
+														  "JOIN pg_namespace bn ON bn.oid = b.typnamespace"
+														  " WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum "
+														  "> 0 AND NOT a.attisdropped AND a.attgenerated <> "
+														  "'v'"
+														  " ORDER BY a.attrelid, a.attnum";
 
 static void
 read_column(struct source_column *column, const struct result *res, unsigned row)
@@ -499,6 +511,7 @@ read_column(struct source_column *column, const struct result *res, unsigned row
 		.version = (uint32_t) result_int(res, row, 19),
 		.default_sql = result_is_null(res, row, 20) ? NULL : memory_strdup(result_text(res, row, 20)),
 		.extension = result_is_null(res, row, 21) ? NULL : memory_strdup(result_text(res, row, 21)),
+		.default_tree = result_is_null(res, row, 20) ? NULL : memory_strdup(result_text(res, row, 22)),
 	};
 }
 
@@ -643,6 +656,52 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 	}
 }
 
+/* Takes the reasons, in the order in which the trees were handed over. */
+static void
+take_verdicts(struct catalog *catalog, const char *const *refused)
+{
+	for (unsigned i = 0; i < catalog->count; i++) {
+		for (unsigned j = 0; j < catalog->tables[i].source.column_count; j++) {
+			struct source_column *column = &catalog->tables[i].source.columns[j];
+
+			if (!column->default_tree)
+				continue;
+			column->default_refused = *refused ? memory_strdup(*refused) : NULL;
+			refused++;
+			free(column->default_tree);
+			column->default_tree = NULL;
+		}
+	}
+}
+
+static bool
+vet_defaults(struct connection *source, struct catalog *catalog, struct error *err)
+{
+	struct vetting vetting;
+	struct arena memory;
+	const char **refused;
+	unsigned columns = 0;
+	bool ok;
+
+	for (unsigned i = 0; i < catalog->count; i++)
+		columns += catalog->tables[i].source.column_count;
+	refused = memory_alloc_zero(columns, sizeof *refused);
+	arena_init(&memory, REASONS_BYTES);
+	vetting_init(&vetting, &memory);
+	for (unsigned i = 0; i < catalog->count; i++)
+		for (unsigned j = 0; j < catalog->tables[i].source.column_count; j++)
+			if (catalog->tables[i].source.columns[j].default_tree)
+				vetting_add(&vetting, catalog->tables[i].source.columns[j].default_tree,
+							&refused[vetting.count]);
+	ok = vetting_run(&vetting, source, err);
+	if (ok)
+		take_verdicts(catalog, refused);
+	vetting_fini(&vetting);
+	arena_fini(&memory);
+	free(refused);
+	return ok;
+}
+
 /* See table_definition.h.  A partition that was made as one has had its columns since its first moment. */
 static const char storage_sql[] =
 	"SELECT c.oid, CASE c.relkind WHEN 'r' THEN c.relfilenode::text ELSE"
@@ -673,7 +732,8 @@ describe_tables(struct connection *source, struct catalog *catalog, struct error
 	ok = describe_run(&describe, source, sizes_sql, read_size, err) &&
 		 describe_run(&describe, source, columns_sql, read_columns, err) &&
 		 describe_run(&describe, source, indexes_sql, read_indexes, err) &&
-		 describe_run(&describe, source, storage_sql, read_storage, err);
+		 describe_run(&describe, source, storage_sql, read_storage, err) &&
+		 vet_defaults(source, catalog, err);
 	describe_fini(&describe);
 	return ok;
 }
@@ -737,7 +797,7 @@ source_look(struct connection *source, const uint32_t *oids, unsigned count, str
 	ok = ok && describe_run(&describe, source, columns_sql, read_columns, err) &&
 		 describe_run(&describe, source, indexes_sql, read_indexes, err) &&
 		 describe_run(&describe, source, leaf_identities_sql, read_leaf_identities, err) &&
-		 describe_run(&describe, source, storage_sql, read_storage, err);
+		 describe_run(&describe, source, storage_sql, read_storage, err) && vet_defaults(source, seen, err);
 	describe_fini(&describe);
 	if (!ok) {
 		catalog_free(seen);

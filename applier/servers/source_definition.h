@@ -17,7 +17,11 @@
 MUST_CHECK bool definition_read(struct connection *source, struct connection *destination,
 								const struct config *config, struct catalog *catalog, struct error *err);
 
-/* One warning for each type, default and index that the tables to be made will do without. */
+/* Takes one line for each type, default, CHECK and index that the tables to be made will do without. */
+typedef void (*definition_remark_taker)(void *arg, const char *subject, const char *text);
+void definition_remarks(const struct dialect *dialect, const struct catalog *catalog,
+						definition_remark_taker take, void *arg);
+/* The same as warnings in the log. */
 void definition_warn(const struct dialect *dialect, const struct catalog *catalog);
 
 #endif

@@ -19,6 +19,8 @@ source_column_free(struct source_column *column)
 	free(column->base_name);
 	free(column->base_formatted);
 	free(column->default_sql);
+	free(column->default_tree);
+	free(column->default_refused);
 	free(column->extension);
 	free(column->schema_at_target);
 }

@@ -41,7 +41,9 @@ struct source_column {
 	int identity_position; /* 1 … in the replica identity index, 0 outside */
 	int unique_position;   /* 1 … in the best unique index over NOT NULL columns, 0 outside */
 	char *default_sql; /* SQL as it stands; NULL: none; "": the target's is not known, see schema_default.h */
-	uint32_t version;  /* xmin of its row in pg_attribute: whoever alters the column writes it anew */
+	char *default_tree; /* as the server stores it, until it has been vetted (servers/vetting.h); then NULL */
+	char *default_refused; /* why no target gets it; NULL: it may have it */
+	uint32_t version;	   /* xmin of its row in pg_attribute: whoever alters the column writes it anew */
 
 	/* Set by target_read_catalog(): the destination has a type of this schema (or extension) and name … */
 	bool exists_at_target;

@@ -18,9 +18,11 @@ struct column_definition {
 
 struct index_definition {
 	const char *name;
-	const char *constraint;			 /* "UNIQUE (a, b) …" of a constraint, otherwise NULL */
-	const char *tail;				 /* "USING btree (a, b) …", what follows the table's name */
-	const char *refused;			 /* why there will be none; NULL: the destination is asked for it */
+	const char *constraint; /* "UNIQUE (a, b) …" of a constraint, otherwise NULL */
+	const char *tail;		/* "USING btree (a, b) …", what follows the table's name */
+	const char *refused;	/* why there will be none; NULL: the destination is asked for it */
+	const char *expressions,
+		*condition;					 /* as the source stores them, until they have been vetted; NULL: none */
 	unsigned columns[TABLE_MAX_KEY]; /* positions in source.columns, without its expressions */
 	unsigned column_count;
 	bool unique;
@@ -32,8 +34,9 @@ struct partition_definition {
 	uint32_t parent;
 	const char *schema;
 	const char *name;
-	const char *bound; /* "FOR VALUES …" or "DEFAULT" */
-	const char *key;   /* "RANGE (at)" where it is partitioned itself, otherwise NULL */
+	const char *bound;			 /* "FOR VALUES …" or "DEFAULT" */
+	const char *key;			 /* "RANGE (at)" where it is partitioned itself, otherwise NULL */
+	const char *key_expressions; /* of that key, as index_definition.expressions */
 };
 
 /* Of one table. */
@@ -48,8 +51,19 @@ struct definition {
 	char partition_strategy;				   /* 'r', 'l', 'h' */
 	unsigned partition_columns[TABLE_MAX_KEY]; /* positions in source.columns */
 	unsigned partition_column_count;		   /* 0: there are expressions among them */
-	struct partition_definition *partitions;   /* each after its parent */
+	const char *partition_expressions;		   /* as index_definition.expressions */
+	const char *
+		partition_refused; /* why the target is one table although the source's is not; NULL: it need not be */
+	struct partition_definition *partitions; /* each after its parent */
 	unsigned partition_count;
+};
+
+/* The default or a CHECK of a domain. */
+struct domain_part {
+	const char *name; /* of the constraint; NULL: the default */
+	const char *sql;  /* "CHECK (…)", or the default's expression */
+	const char *tree;
+	const char *refused; /* why the domain is made without it; NULL: with it */
 };
 
 /* An enum, composite type, domain, range or multirange of a user. */
@@ -58,10 +72,15 @@ struct type_definition {
 	uint32_t array_oid;
 	const char *schema;
 	const char *name;
-	char kind;		  /* pg_type.typtype: e c d r m */
-	const char *body; /* what follows CREATE TYPE name or CREATE DOMAIN name; NULL: it comes with another */
+	char kind; /* pg_type.typtype: e c d r m */
+	const char
+		*body; /* what follows CREATE TYPE name or CREATE DOMAIN name, without a domain's parts; NULL: it
+						 comes with another */
 	const char *plain_body; /* for a destination that refuses the other; NULL: none */
 	const char *comment;
+	bool not_null;			   /* a domain */
+	struct domain_part *parts; /* of a domain; its default, where it has one, is the first */
+	unsigned part_count;
 	bool exists;		 /* at the destination */
 	bool has_array;		 /* there, or will have: some have none of domains */
 	const char *refused; /* why the destination does not take it; NULL: it does */

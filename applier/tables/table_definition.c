@@ -313,10 +313,12 @@ table_definition_copy_type(struct source_column *to, const struct source_column 
 void
 table_definition_copy_default(struct source_column *to, const struct source_column *from)
 {
-	char *former = to->default_sql;
+	char *sql = copy_text(from->default_sql), *refused = copy_text(from->default_refused);
 
-	to->default_sql = copy_text(from->default_sql);
-	free(former);
+	free(to->default_sql);
+	free(to->default_refused);
+	to->default_sql = sql;
+	to->default_refused = refused;
 }
 
 void
@@ -344,6 +346,8 @@ table_definition_copy(struct source_table *to, const struct source_table *from)
 		to->columns[i] = from->columns[i];
 		to->columns[i].name = copy_text(from->columns[i].name);
 		to->columns[i].default_sql = copy_text(from->columns[i].default_sql);
+		to->columns[i].default_tree = copy_text(from->columns[i].default_tree);
+		to->columns[i].default_refused = copy_text(from->columns[i].default_refused);
 		table_definition_copy_type(&to->columns[i], &from->columns[i]);
 	}
 }

@@ -31,7 +31,8 @@ put_statements(struct buffer *sql, const struct config *config, const struct ver
 	if (!state_install_put(ends->destination, ends->dialect, sql, err) ||
 		!read_schemas(ends->destination, &schemas, memory, err))
 		return false;
-	missing_columns_put(sql, config, &ends->catalog);
+	if (!missing_columns_put(sql, ends->source, config, &ends->catalog, err))
+		return false;
 	ddl_put_create(sql, ends->dialect, &ends->catalog, &schemas);
 	return true;
 }

@@ -44,7 +44,9 @@ $t->source_sql(q{
 	CREATE TYPE types.words AS RANGE (SUBTYPE = text, SUBTYPE_OPCLASS = text_pattern_ops, COLLATION = "C", MULTIRANGE_TYPE_NAME = types.many_words);
 	CREATE TYPE types.spans AS (words types.words, many types.many_words);
 	CREATE FUNCTION types.own() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 5';
-	CREATE DOMAIN types.odd AS int CHECK (VALUE <> types.own());
+	CREATE DOMAIN types.odd AS int CHECK (VALUE <> types.own()) CHECK (VALUE > 0);
+	CREATE COLLATION types.sorting (LOCALE = 'C');
+	CREATE DOMAIN types.lacking AS varchar(20) CHECK (VALUE < 'x' COLLATE types.sorting);
 	COMMENT ON TYPE types.mood IS 'how it''s';
 	CREATE TABLE full_of.it (
 		id serial PRIMARY KEY,
@@ -64,11 +66,14 @@ $t->source_sql(q{
 		many_words types.many_words[],
 		spans types.spans,
 		odd types.odd,
+		lacking types.lacking,
+		sorted bool DEFAULT ('a' < 'b' COLLATE types.sorting),
 		twice int GENERATED ALWAYS AS (number * 2) STORED,
 		"Odd name" varchar(10),
 		UNIQUE (word, id), UNIQUE (number));
 	CREATE INDEX by_day ON full_of.it (day DESC, lower(word)) WHERE number > 0;
 	CREATE INDEX "by own" ON full_of.it ((number + types.own()));
+	CREATE INDEX "by sorting" ON full_of.it (word COLLATE types.sorting);
 	CREATE UNIQUE INDEX lower_word ON full_of.it ((lower(word) || '/' || id));
 	CREATE UNIQUE INDEX once ON full_of.it (id, "Odd name");
 	COMMENT ON TABLE full_of.it IS 'all of it''s';
@@ -86,16 +91,20 @@ my @tables = qw(full_of.it full_of.row_typed);
 $t->configure({ tables => { include => ['full_of.*'] }, schema => { indexes => 'all' } });
 my $printed = $t->run_ok('schema')->{stdout};
 like($printed, qr/^-- column id: without its default nextval\(.*\): sequences are not replicated$/m, 'schema says which default is left out');
-like($printed, qr/^-- column made: without its default types\.own\(\): .*(does not exist|function)/m, 'and what the destination refuses');
-like($printed, qr/^-- without the type types\.odd: /m, 'a type, too');
-like($printed, qr/^-- column odd: types\.odd becomes integer$/m, 'which its base type stands for');
+like($printed, qr/^-- column made: without its default types\.own\(\): the function types\.own\(\) is not known to be harmless$/m, 'of what is not known to be harmless');
+like($printed, qr/^-- column sorted: without its default .*: .*collation .* does not exist/m, 'and what the destination refuses');
+like($printed, qr/^-- without the type types\.lacking: .*collation .* does not exist/m, 'a type, too');
+like($printed, qr/^-- column lacking: types\.lacking becomes character varying\(20\)$/m, 'which its base type stands for');
+like($printed, qr/^-- type types\.odd: without its constraint odd_check CHECK .*: the function types\.own\(\) is not known to be harmless$/m, 'which check of a domain is left out');
+like($printed, qr/^CREATE DOMAIN "types"\."odd" AS integer CONSTRAINT "odd_check1" CHECK /m, 'and which is not');
+like($printed, qr/^-- without the index by own: the function types\.own\(\) is not known to be harmless$/m, 'and which index');
 like($printed, qr/CREATE TYPE "types"\."mood".*CREATE DOMAIN "types"\."price".*CREATE TYPE "types"\."item"/s, 'types in their order');
 like($printed, qr/CREATE TYPE "types"\."words" AS RANGE \(SUBTYPE = text, SUBTYPE_OPCLASS = pg_catalog\.text_pattern_ops, COLLATION = pg_catalog\."C"/, 'a range keeps what its values depend on');
 like($printed, qr/^-- without the type types\.many_words: the destination makes no multiranges$/m, 'multiranges become text') if !$multiranges;
 like($printed, qr/, MULTIRANGE_TYPE_NAME = types\.many_words\).*CREATE TYPE "types"\."spans" /s, 'multiranges come with their ranges') if $multiranges;
 like($printed, qr/-- when the rows have been copied.*"by_day"/s, 'indexes come last');
 is(target("SELECT count(*) FROM pg_namespace WHERE nspname IN ('types', 'full_of')"), 0, 'and nothing is made');
-like($t->run_ok('check')->{stdout}, qr/types +full_of\.it.*odd \(types\.odd becomes integer\)/, 'check knows what will be replaced');
+like($t->run_ok('check')->{stdout}, qr/types +full_of\.it.*lacking \(types\.lacking becomes character varying\(20\)\)/, 'check knows what will be replaced');
 unlike($t->run_ok('check')->{stdout}, qr/mood \(/, 'and what will not');
 
 # ---- executed by somebody else, it makes the same
@@ -116,7 +125,7 @@ sub made
 		ORDER BY 1");
 }
 {
-	my ($failed, undef, $refused) = SluiceTest::psql_try($t->destination_conninfo, $printed =~ s/^CREATE INDEX "by own".*\n//mr); # whose function is not there
+	my ($failed, undef, $refused) = SluiceTest::psql_try($t->destination_conninfo, $printed =~ s/^CREATE INDEX "by sorting".*\n//mr); # whose collation is not there
 	is($failed, 0, 'psql executes what schema printed') or diag($refused);
 }
 my $by_hand = made();
@@ -127,7 +136,7 @@ target('DROP SCHEMA types CASCADE; DROP SCHEMA full_of CASCADE; DROP SCHEMA slui
 my $run = $t->run_ok('run', '--until', 'current');
 $run->{status} == 0 or die 'the initial copy failed';
 like($run->{stderr}, qr/full_of\.it: the column made is made without its default/, 'the log says what is left out');
-like($run->{stderr}, qr/warning the destination goes without "CREATE INDEX .by own.*": /, 'and which index was refused');
+like($run->{stderr}, qr/warning the destination goes without "CREATE INDEX .by sorting.*": /, 'and which index was refused');
 is($t->run_ok('schema')->{stdout}, '', 'nothing is left to do');
 is(made(), $by_hand, 'run makes what schema prints');
 is(target('SELECT count(*) FROM sluice.unfinished'), 0, 'and nothing written down');
