@@ -9,12 +9,17 @@
 #include "access/attmap.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
 #include "parser/parser.h"
 #include "replication/logical.h"
 #include "replication/output_plugin.h"
 #include "replication/reorderbuffer.h"
+
+#if PG_VERSION_NUM >= 150000
+#include "access/xlogrecovery.h"
+#endif
 
 #if PG_VERSION_NUM < 130000
 #error "sluice needs PostgreSQL 13 or later"
@@ -50,6 +55,19 @@ compat_raw_parser(const char *text)
 #else
 #define compat_commit_time(txn) ((txn)->commit_time)
 #endif
+
+/* Up to where the log can be read. */
+static inline XLogRecPtr
+compat_readable_lsn(void)
+{
+	if (RecoveryInProgress())
+		return GetXLogReplayRecPtr(NULL);
+#if PG_VERSION_NUM >= 150000
+	return GetFlushRecPtr(NULL);
+#else
+	return GetFlushRecPtr();
+#endif
+}
 
 /* Tells the server how far decoding has come when nothing is written. */
 static inline void

@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "access/transam.h"
+#include "access/xlog_internal.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -7,6 +9,8 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
+
+#include "common/lsn.h"
 
 #include "compat.h"
 
@@ -280,6 +284,20 @@ parse_definitions(struct options *options, const char *name, const char *value)
 }
 
 static void
+parse_seen(struct options *options, const char *name, const char *value)
+{
+	char *colon;
+	unsigned long xid = strtoul(value, &colon, 10);
+	uint64_t lsn;
+
+	if (*colon != ':' || xid > MaxTransactionId || !TransactionIdIsNormal((TransactionId) xid) ||
+		!lsn_parse(colon + 1, &lsn) || !XRecOffIsValid(lsn))
+		refuse_value(name, value, "a transaction ID and the position of its commit, as in 733:0/16B3748");
+	options->seen_xid = (TransactionId) xid;
+	options->seen_commit = lsn;
+}
+
+static void
 parse_compression(struct options *options, const char *name, const char *value)
 {
 	options->lz4 = strcmp(value, "lz4") == 0;
@@ -304,6 +322,7 @@ static const struct {
 	{"compression", parse_compression, "none", true},
 	{"messages", parse_messages, "off", true},
 	{"definitions", parse_definitions, "off", true},
+	{"seen", parse_seen, NULL, false},
 };
 
 StaticAssertDecl(lengthof(option_table) <= OPTIONS_MAX, "OPTIONS_MAX is too small");

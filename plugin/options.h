@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "access/xlogdefs.h"
 #include "nodes/pg_list.h"
 
 #include "common/change.h"
@@ -20,7 +21,7 @@ enum operation {
 	OPERATION_ALL = 0x0f,
 };
 
-#define OPTIONS_MAX 11
+#define OPTIONS_MAX 12
 
 struct options {
 	bool text;					/* format=text */
@@ -28,6 +29,8 @@ struct options {
 	bool streaming;				/* changes of transactions in progress */
 	bool messages;				/* pg_logical_emit_message() */
 	bool definitions;			/* tell of tables whose definition changed, also without a row */
+	TransactionId seen_xid;		/* the last transaction that the client has seen; none: not checked */
+	XLogRecPtr seen_commit;		/* where its commit record begins */
 	unsigned operations;		/* of enum operation */
 	struct pattern_list tables; /* empty: all */
 	struct pattern_list exclude_tables;

@@ -22,6 +22,7 @@
 
 #include "compat.h"
 #include "filter.h"
+#include "history.h"
 #include "options.h"
 #include "relation_cache.h"
 #include "row.h"
@@ -61,6 +62,8 @@ on_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_ini
 
 	(void) is_init;
 	options_parse(&plugin->options, ctx->output_plugin_options, ctx->context);
+	if (TransactionIdIsValid(plugin->options.seen_xid))
+		history_check(plugin->options.seen_xid, plugin->options.seen_commit);
 	writer_init(&plugin->writer, ctx, &plugin->options, ctx->context);
 	relation_cache_init(&plugin->cache, &plugin->options, ctx->context);
 	plugin->change_context = AllocSetContextCreate(ctx->context, "sluice change", ALLOCSET_DEFAULT_SIZES);

@@ -48,6 +48,8 @@ batch_reset(struct batch *batch)
 	batch->final = false;
 	batch->end_lsn = 0;
 	batch->commit_time = 0;
+	batch->last_xid = 0;
+	batch->last_commit_lsn = 0;
 	batch->transactions = 0;
 	batch->changes = 0;
 	batch->started_ms = 0;

@@ -19,10 +19,12 @@ struct batch {
 	unsigned net_capacity;
 	struct net_change **by_shape; /* by shape number; NULL: untouched */
 	unsigned by_shape_count;
-	size_t nets_bytes;	 /* what the nets hold beside the arena, as far as it was counted */
-	bool final;			 /* ends at a commit */
-	uint64_t end_lsn;	 /* of its last whole transaction; 0: none yet */
-	int64_t commit_time; /* of the same, microseconds since 2000; 0: unknown */
+	size_t nets_bytes;		  /* what the nets hold beside the arena, as far as it was counted */
+	bool final;				  /* ends at a commit */
+	uint64_t end_lsn;		  /* of its last whole transaction; 0: none yet */
+	int64_t commit_time;	  /* of the same, microseconds since 2000; 0: unknown */
+	uint32_t last_xid;		  /* of the last transaction of the stream in it; 0: none */
+	uint64_t last_commit_lsn; /* where its commit record begins */
 	int64_t transactions;
 	int64_t changes;
 	size_t sealed_bytes; /* its size when it was closed */

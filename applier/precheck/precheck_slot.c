@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "change.h"
 #include "lsn.h"
 #include "precheck_item.h"
 #include "state/progress.h"
@@ -156,6 +157,53 @@ check_positions(struct precheck_context *c, uint64_t applied_lsn, uint64_t curre
 					 lsn_format(c->slot.confirmed_flush_lsn, other));
 }
 
+/* Of the plugin's history_check(). */
+#define ANOTHER_HISTORY "SL001"
+#define HISTORY_IS_GONE "SL002"
+
+static bool
+report_history(struct precheck_context *c, const struct progress *progress, const struct error *answer,
+			   struct error *err)
+{
+	char lsn[LSN_TEXT_BYTES];
+
+	lsn_format(progress->last_commit_lsn, lsn);
+	if (strcmp(answer->sqlstate, ANOTHER_HISTORY) == 0) {
+		precheck_add(c, CHECK_FAILED, "history", NULL,
+					 "the source was set back: transaction %u, which was applied, did not commit at %s of its"
+					 " log; it was restored from an older copy, and %s",
+					 progress->last_xid, lsn, start_afresh);
+		return true;
+	}
+	if (strcmp(answer->sqlstate, HISTORY_IS_GONE) == 0) {
+		precheck_add(c, CHECK_OK, "history", NULL,
+					 "not known: the source has removed its log of the last transaction, at %s", lsn);
+		return true;
+	}
+	*err = *answer;
+	return error_context(err, "looking for the last transaction in the source's log");
+}
+
+/* The slot's plugin looks; nothing is decoded for that but one record, and the slot stays as it is. */
+static bool
+check_history(struct precheck_context *c, const struct progress *progress, struct error *err)
+{
+	static const char sql[] = "SELECT count(*) FROM pg_logical_slot_peek_binary_changes($1, '0/1', NULL,"
+							  " 'protocol', '" CHANGE_VERSION_TEXT "', 'seen', $2)";
+	char seen[16 + LSN_TEXT_BYTES], lsn[LSN_TEXT_BYTES];
+	const struct param params[] = {param_text(c->config->source.slot), param_text(seen)};
+	struct error answer;
+
+	if (!c->slot.exists || c->slot.active || !progress->last_xid || strcmp(c->slot.wal_status, "lost") == 0)
+		return true;
+	snprintf(seen, sizeof seen, "%u:%s", progress->last_xid, lsn_format(progress->last_commit_lsn, lsn));
+	error_clear(&answer);
+	if (!connection_execute(c->source, sql, params, 2, NULL, &answer))
+		return report_history(c, progress, &answer, err);
+	precheck_add(c, CHECK_OK, "history", NULL, "the last transaction is in the source's log, at %s", lsn);
+	return true;
+}
+
 /* No progress: then there must be no slot either, or changes would be missed
  * between the slot's position and a copy made now.  A row without a position
  * is a start that was interrupted, and its slot is known to be our own. */
@@ -190,7 +238,7 @@ check_resumed(struct precheck_context *c, struct error *err)
 		precheck_add(c, CHECK_FAILED, "slot", name, "it is gone: the changes after %s are lost; %s",
 					 lsn_format(c->progress->applied_lsn, applied), start_afresh);
 	check_positions(c, progress.applied_lsn, identity.current_lsn);
-	return true;
+	return check_history(c, &progress, err);
 }
 
 bool

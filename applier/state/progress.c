@@ -6,6 +6,7 @@
 #include "base/sql.h"
 #include "lsn.h"
 #include "state_install.h"
+#include "state_layout.h"
 
 static void
 copy_text(char *out, size_t out_bytes, const char *in)
@@ -25,19 +26,31 @@ take_progress(const struct result *res, struct progress *progress, struct error 
 	progress->source_timeline = result_int(res, 0, 4);
 	copy_text(progress->source_database, sizeof progress->source_database, result_text(res, 0, 5));
 	progress->epoch = result_int(res, 0, 6);
+	if (!result_is_null(res, 0, 7) && !result_is_null(res, 0, 8) &&
+		lsn_parse(result_text(res, 0, 8), &progress->last_commit_lsn))
+		progress->last_xid = (uint32_t) result_int(res, 0, 7);
 	return true;
 }
 
 static bool
-read_row(struct connection *destination, const char *task, struct progress *progress, struct error *err)
+read_row(struct connection *destination, const char *task, int layout, struct progress *progress,
+		 struct error *err)
 {
-	static const char sql[] = "SELECT slot, applied_lsn, slot_lsn, source_system, source_timeline,"
-							  " source_database, epoch FROM sluice.progress WHERE task = $1";
 	struct param param = param_text(task);
+	struct buffer sql;
 	struct result *res;
 	bool read = true;
 
-	if (!connection_execute(destination, sql, &param, 1, &res, err))
+	sql_init(&sql);
+	buffer_printf(
+		&sql, "SELECT slot, applied_lsn, slot_lsn, source_system, source_timeline, source_database, epoch, ");
+	state_layout_put_column(&sql, layout, "progress", "last_xid");
+	buffer_printf(&sql, ", ");
+	state_layout_put_column(&sql, layout, "progress", "last_commit_lsn");
+	buffer_printf(&sql, " FROM sluice.progress WHERE task = $1");
+	read = connection_execute(destination, sql_text(&sql), &param, 1, &res, err);
+	buffer_fini(&sql);
+	if (!read)
 		return false;
 	if (result_rows(res))
 		read = take_progress(res, progress, err);
@@ -53,7 +66,7 @@ progress_read(struct connection *destination, const char *task, struct progress 
 	*progress = (struct progress){0};
 	if (!state_install_read(destination, &installed, err))
 		return false;
-	return !installed.progress || read_row(destination, task, progress, err);
+	return !installed.progress || read_row(destination, task, installed.layout, progress, err);
 }
 
 bool
@@ -62,7 +75,8 @@ progress_write(struct connection *destination, const char *task, const struct pr
 {
 	static const char update[] =
 		"UPDATE sluice.progress SET slot = $2, applied_lsn = $3, slot_lsn = $4, source_system = $5,"
-		" source_timeline = $6, source_database = $7, epoch = $8, applied_commit_time = now(),"
+		" source_timeline = $6, source_database = $7, epoch = $8, last_xid = NULL, last_commit_lsn = NULL,"
+		" applied_commit_time = now(),"
 		" updated_at = now() WHERE task = $1";
 	static const char insert[] =
 		"INSERT INTO sluice.progress (task, slot, applied_lsn, slot_lsn, source_system, source_timeline,"
@@ -118,6 +132,7 @@ const char *
 progress_advance_sql(void)
 {
 	return "UPDATE sluice.progress SET applied_lsn = $1, applied_commit_time = coalesce($2, now()),"
+		   " last_xid = coalesce($5, last_xid), last_commit_lsn = coalesce($6, last_commit_lsn),"
 		   " updated_at = now() WHERE task = $3 AND epoch = $4";
 }
 

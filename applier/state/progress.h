@@ -17,6 +17,9 @@ struct progress {
 	int64_t source_timeline;
 	char source_database[256];
 	int64_t epoch; /* counts daemons; only the latest may write */
+	/* The last transaction that was applied, by which the source's history is recognised; 0: not known. */
+	uint32_t last_xid;
+	uint64_t last_commit_lsn;
 };
 
 /* Whether the tables are there; reading works without them (exists = false). */
@@ -31,7 +34,8 @@ MUST_CHECK bool progress_take_over(struct connection *destination, const char *t
 
 /*
  * The statement that ends a batch: $1 LSN, $2 commit time (timestamptz text; NULL where the position
- * moved without a transaction: then the source is known to be as of now), $3 task, $4 epoch.
+ * moved without a transaction: then the source is known to be as of now), $3 task, $4 epoch, $5 the last
+ * transaction and $6 the LSN of its commit record, or NULL where there was none.
  * It must touch one row; none: another daemon has taken over.
  */
 const char *progress_advance_sql(void);

@@ -479,16 +479,20 @@ format_time(int64_t microseconds, char *out, size_t out_bytes)
 static void
 write_position(struct apply *apply)
 {
-	char lsn[LSN_TEXT_BYTES];
-	char time[64];
+	const struct batch *batch = apply->batch;
+	char lsn[LSN_TEXT_BYTES], commit_lsn[LSN_TEXT_BYTES];
+	char time[64], xid[16];
 	struct param params[] = {
-		param_text(lsn_format(apply->batch->end_lsn, lsn)),
-		param_text(format_time(apply->batch->commit_time, time, sizeof time)),
+		param_text(lsn_format(batch->end_lsn, lsn)),
+		param_text(format_time(batch->commit_time, time, sizeof time)),
 		param_text(apply->task),
 		param_text(apply->epoch),
+		param_text(batch->last_xid ? xid : NULL),
+		param_text(batch->last_xid ? lsn_format(batch->last_commit_lsn, commit_lsn) : NULL),
 	};
 
-	connection_query_prepared(apply->conn, "sluice_progress", progress_advance_sql(), params, 4, on_done,
+	snprintf(xid, sizeof xid, "%" PRIu32, batch->last_xid);
+	connection_query_prepared(apply->conn, "sluice_progress", progress_advance_sql(), params, 6, on_done,
 							  new_task(apply));
 }
 

@@ -58,6 +58,8 @@ commit(struct fold *f, const struct change *change)
 	batch = pipeline_filling(f->setup.pipeline);
 	batch->end_lsn = change->end_lsn;
 	batch->commit_time = f->commit_time;
+	batch->last_xid = f->xid;
+	batch->last_commit_lsn = f->commit_lsn;
 	batch->transactions++;
 }
 
