@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "printable.h"
+
 /* Copies as much as fits; a character that does not fit whole is left out. */
 static void
 copy_text(char *out, size_t out_bytes, const char *text)
@@ -90,10 +92,30 @@ starts_with_plain_word(const char *text)
 	return strncmp(text, "Greenplum", len) != 0;
 }
 
+/* What does not fit is left out. */
+static void
+escape_controls(const char *text, char *out, size_t out_bytes)
+{
+	char *end = out + out_bytes - PRINTABLE_ESCAPE_BYTES - 1;
+
+	while (*text && out < end) {
+		unsigned code;
+		size_t len = printable_control(text, &code);
+
+		if (len > 0)
+			out += sprintf(out, "\\u%04x", code);
+		else
+			*out++ = *text;
+		text += len ? len : 1;
+	}
+	*out = '\0';
+}
+
 void
 error_sentence(const struct error *err, char *out, int out_bytes)
 {
 	char text[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+	char safe[2 * sizeof(text)];
 	int message_len = snprintf(text, sizeof(text), "%s", err->message);
 
 	if (err->hint[0] != '\0') {
@@ -104,7 +126,8 @@ error_sentence(const struct error *err, char *out, int out_bytes)
 	for (char *c = text; *c != '\0'; c++)
 		if (iscntrl((unsigned char) *c))
 			*c = ' ';
-	copy_text(out, (size_t) out_bytes, text);
+	escape_controls(text, safe, sizeof safe);
+	copy_text(out, (size_t) out_bytes, safe);
 }
 
 void

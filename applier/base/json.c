@@ -1,5 +1,7 @@
 #include "json.h"
 
+#include "printable.h"
+
 /* The bytes of the UTF-8 character at c, or 0 if there is none. */
 static size_t
 character_length(const unsigned char *c)
@@ -19,12 +21,16 @@ character_length(const unsigned char *c)
 static void
 put_character(struct buffer *out, const unsigned char *c, size_t len)
 {
+	unsigned code;
+
 	if (len == 0)
 		buffer_put(out, "\xEF\xBF\xBD", 3);
 	else if (*c == '"' || *c == '\\')
 		buffer_printf(out, "\\%c", *c);
 	else if (*c < 0x20 || *c == 0x7F)
 		buffer_printf(out, "\\u%04x", *c);
+	else if (printable_control((const char *) c, &code))
+		buffer_printf(out, "\\u%04x", code);
 	else
 		buffer_put(out, c, len);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "printable.h"
 
 /* A process has one standard error, so this is the one place with state. */
 static struct {
@@ -71,6 +72,8 @@ utf8_length(const unsigned char *c)
 static char *
 put_character(char *out, enum log_format format, const unsigned char *c, int len)
 {
+	unsigned code;
+
 	if (len == 0)
 		return stpcpy(out, "\xEF\xBF\xBD");
 	if (format == LOG_JSON && (*c == '"' || *c == '\\')) {
@@ -85,6 +88,8 @@ put_character(char *out, enum log_format format, const unsigned char *c, int len
 		}
 		return out + sprintf(out, "\\u%04x", *c);
 	}
+	if (printable_control((const char *) c, &code))
+		return out + sprintf(out, "\\u%04x", code);
 	memcpy(out, c, (size_t) len);
 	return out + len;
 }

@@ -28,7 +28,7 @@ bool log_is_on(enum log_level level);
 void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The line itself, new line included; the caller frees it.  Control characters
- * become blanks in text and escapes in JSON, bytes that are not UTF-8 U+FFFD. */
+ * become blanks in text and escapes in JSON, those beyond ASCII escapes in both, bytes that are not UTF-8 U+FFFD. */
 char *log_line(enum log_level level, enum log_format format, const struct timespec *when,
 			   const char *message);
 

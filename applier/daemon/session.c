@@ -236,7 +236,10 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 								   .change_tables = session_change_tables,
 								   .arg = &s};
 	if (options->until.kind == UNTIL_STOPPED) {
-		loop_stop_is_success(loop);
+		{
+			loop_stop_is_success(loop);
+			loop_watch_hangup(loop);
+		}
 		s.service = service_begin(loop);
 	}
 	ok = run_until_done(&s, err);

@@ -112,6 +112,12 @@ resume(struct steering *steering)
 /* ---- reload */
 
 static bool
+is_streaming(enum steering_stage stage)
+{
+	return stage == STEERING_STREAMING || stage == STEERING_COPYING_BESIDE;
+}
+
+static bool
 same(const char *key, const char *a, const char *b, struct error *err)
 {
 	if (strcmp(a, b) == 0)
@@ -142,20 +148,31 @@ load_next(struct steering *steering, struct config *next, struct error *err)
 	return false;
 }
 
-static void
-begin_reload(struct steering *steering)
+static bool
+begin_reload(struct steering *steering, struct error *err)
 {
 	struct config *next = memory_alloc_zero(1, sizeof *next);
-	struct error err;
 
-	if (!load_next(steering, next, &err)) {
+	if (!load_next(steering, next, err)) {
 		free(next);
-		answer_error(steering, &err);
-		return;
+		return false;
 	}
 	steering->next = next;
-	steering->reloading = true;
 	steering->wishes.leave = true;
+	return true;
+}
+
+/* Nobody waits for an answer but the log. */
+static void
+reload_by_signal(struct steering *steering)
+{
+	char sentence[SENTENCE_BYTES];
+	struct error err;
+
+	if (steering->next || begin_reload(steering, &err))
+		return;
+	error_clause(&err, sentence, sizeof sentence);
+	log_warning("SIGHUP: the configuration in force stays: %s", sentence);
 }
 
 void
@@ -175,13 +192,16 @@ steering_take_config(struct steering *steering)
 static void
 reload(struct steering *steering, enum steering_stage stage)
 {
-	bool streaming = stage == STEERING_STREAMING || stage == STEERING_COPYING_BESIDE;
+	bool streaming = is_streaming(stage);
+	struct error err;
 
 	if (steering->reloading && streaming && !steering->next) {
 		steering->reloading = false;
 		control_answer(steering->control, true, "reloaded");
 	} else if (!steering->reloading && streaming) {
-		begin_reload(steering);
+		steering->reloading = begin_reload(steering, &err);
+		if (!steering->reloading)
+			answer_error(steering, &err);
 	} else if (!steering->reloading) {
 		control_answer(steering->control, false,
 					   "the task does not stream at the moment, so the configuration cannot be checked; try"
@@ -241,12 +261,6 @@ change_tables(struct steering *steering, const char *request)
 	free(copy);
 }
 
-static bool
-is_streaming(enum steering_stage stage)
-{
-	return stage == STEERING_STREAMING || stage == STEERING_COPYING_BESIDE;
-}
-
 /* ---- the turn */
 
 void
@@ -258,6 +272,9 @@ steering_turn(struct steering *steering, enum steering_stage stage)
 		steering->start_over = false;
 		steering->wishes.leave = true;
 	}
+	/* Until it streams, a signal waits. */
+	if (is_streaming(stage) && !steering->reloading && loop_take_hangup(steering->loop))
+		reload_by_signal(steering);
 	if (!request || strcmp(request, "stop") == 0)
 		return;
 	if (strcmp(request, "pause") == 0)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/folder.h"
 #include "base/memory.h"
 
 #define CLIENTS_MAX 64
@@ -66,7 +67,34 @@ open_socket(void)
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* Whoever connects before listen() is refused, so nobody slips in before the mode is set. */
+/* The folder that the socket lies in. */
+static bool
+check_folder(const char *path, struct error *err)
+{
+	char *folder = memory_strdup(path);
+	char *slash = strrchr(folder, '/');
+	bool safe;
+
+	if (slash)
+		*slash = '\0';
+	safe = folder_check(slash == folder ? "/" : folder, err);
+	free(folder);
+	return safe;
+}
+
+/* In a folder that others may write to, too, such as /tmp. */
+static bool
+check_predecessor(const char *path, struct error *err)
+{
+	struct stat there;
+
+	if (lstat(path, &there) < 0 || there.st_uid == geteuid())
+		return true;
+	error_set(err, ERROR_DATA, "\"%s\" belongs to another user (uid %u)", path, (unsigned) there.st_uid);
+	return error_hint(err, "Let apply.spill_directory name a folder that only this user can write to.");
+}
+
+/* The file has its mode from its first moment, since the socket has it before. */
 static bool
 bind_socket(struct control *control, struct error *err)
 {
@@ -75,11 +103,13 @@ bind_socket(struct control *control, struct error *err)
 
 	if (!set_address(&address, control->path, err))
 		return false;
+	if (!check_folder(control->path, err) || !check_predecessor(control->path, err))
+		return false;
 	unlink(control->path);
 	control->fd = open_socket();
-	if (control->fd < 0 || bind(control->fd, (struct sockaddr *) &address, sizeof address) < 0 ||
-		chmod(control->path, S_IRUSR | S_IWUSR) < 0 || stat(control->path, &made) < 0 ||
-		listen(control->fd, CLIENTS_MAX) < 0)
+	if (control->fd < 0 || fchmod(control->fd, S_IRUSR | S_IWUSR) < 0 ||
+		bind(control->fd, (struct sockaddr *) &address, sizeof address) < 0 ||
+		lstat(control->path, &made) < 0 || listen(control->fd, CLIENTS_MAX) < 0)
 		return socket_error("make", control->path, err);
 	control->device = made.st_dev;
 	control->inode = made.st_ino;
@@ -223,7 +253,8 @@ remove_file(const struct control *control)
 {
 	struct stat there;
 
-	if (stat(control->path, &there) == 0 && there.st_dev == control->device && there.st_ino == control->inode)
+	if (lstat(control->path, &there) == 0 && there.st_dev == control->device &&
+		there.st_ino == control->inode)
 		unlink(control->path);
 }
 
@@ -321,6 +352,25 @@ connect_to(int fd, const char *path, struct error *err)
 			 " the same apply.spill_directory.");
 }
 
+/* Whoever listens there must be this user's program, or root's; root asks where nobody else may put a socket. */
+static bool
+check_listener(int fd, const char *path, struct error *err)
+{
+	struct ucred peer = {.uid = (uid_t) -1};
+	socklen_t len = sizeof peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return socket_error("reach", path, err);
+	if (peer.uid == geteuid() || peer.uid == 0)
+		return true;
+	if (geteuid() == 0)
+		return check_folder(path, err);
+	error_set(err, ERROR_DATA, "who listens at \"%s\" is another user's program (uid %u), and is not asked",
+			  path, (unsigned) peer.uid);
+	return error_hint(err,
+					  "Let apply.spill_directory name a folder that only the daemon's user can write to.");
+}
+
 /* The answer's line, taken apart. */
 static bool
 take_answer(struct asking *a, char *text, size_t text_bytes, struct error *err)
@@ -346,7 +396,7 @@ exchange(struct asking *a, const char *path, const char *request, struct error *
 
 	if (len >= (int) sizeof line)
 		return error_set(err, ERROR_CONFIG, "too many names at once");
-	if (!connect_to(a->fd, path, err))
+	if (!connect_to(a->fd, path, err) || !check_listener(a->fd, path, err))
 		return false;
 	if (send(a->fd, line, (size_t) len, MSG_NOSIGNAL) != len)
 		return socket_error("write to", path, err);

@@ -1,5 +1,6 @@
 #include "loop.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,10 @@ struct loop {
 	uv_loop_t uv;
 	uv_signal_t sigint;
 	uv_signal_t sigterm;
+	uv_signal_t sighup;
 	unsigned stop_requests;
+	bool hangup;
+	bool has_terminal;
 	bool stop_is_success;
 };
 
@@ -40,7 +44,7 @@ must(int rc, const char *what)
 }
 
 static void
-on_signal(uv_signal_t *handle, int signum)
+on_stop_signal(uv_signal_t *handle, int signum)
 {
 	struct loop *loop = handle->data;
 
@@ -52,11 +56,11 @@ on_signal(uv_signal_t *handle, int signum)
 }
 
 static void
-watch_signal(struct loop *loop, uv_signal_t *handle, int signum)
+watch_signal(struct loop *loop, uv_signal_t *handle, uv_signal_cb callback, int signum)
 {
 	must(uv_signal_init(&loop->uv, handle), "uv_signal_init");
 	handle->data = loop;
-	must(uv_signal_start(handle, on_signal, signum), "uv_signal_start");
+	must(uv_signal_start(handle, callback, signum), "uv_signal_start");
 	/* A signal handle alone must not keep a loop turning that has no work. */
 	uv_unref((uv_handle_t *) handle);
 }
@@ -67,8 +71,10 @@ loop_create(void)
 	struct loop *loop = memory_alloc_zero(1, sizeof *loop);
 
 	must(uv_loop_init(&loop->uv), "uv_loop_init");
-	watch_signal(loop, &loop->sigint, SIGINT);
-	watch_signal(loop, &loop->sigterm, SIGTERM);
+	watch_signal(loop, &loop->sigint, on_stop_signal, SIGINT);
+	watch_signal(loop, &loop->sigterm, on_stop_signal, SIGTERM);
+	must(uv_signal_init(&loop->uv, &loop->sighup), "uv_signal_init");
+	uv_unref((uv_handle_t *) &loop->sighup);
 	/* Writing that fails is told by its error. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
@@ -80,6 +86,7 @@ loop_destroy(struct loop *loop)
 {
 	uv_close((uv_handle_t *) &loop->sigint, NULL);
 	uv_close((uv_handle_t *) &loop->sigterm, NULL);
+	uv_close((uv_handle_t *) &loop->sighup, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	must(uv_loop_close(&loop->uv), "uv_loop_close");
 	free(loop);
@@ -109,6 +116,52 @@ loop_request_stop(struct loop *loop)
 {
 	if (loop->stop_requests == 0)
 		loop->stop_requests = 1;
+}
+
+static void
+on_hangup(uv_signal_t *handle, int signum)
+{
+	struct loop *loop = handle->data;
+
+	(void) signum;
+	if (!loop->has_terminal) {
+		loop->hangup = true;
+		return;
+	}
+	log_info("SIGHUP: the terminal is gone: stopping after what is in hand");
+	loop_request_stop(loop);
+}
+
+static bool
+has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+void
+loop_watch_hangup(struct loop *loop)
+{
+	struct sigaction now;
+
+	if (sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+		return;
+	loop->has_terminal = has_terminal();
+	loop->sighup.data = loop;
+	must(uv_signal_start(&loop->sighup, on_hangup, SIGHUP), "uv_signal_start");
+	uv_unref((uv_handle_t *) &loop->sighup);
+}
+
+bool
+loop_take_hangup(struct loop *loop)
+{
+	bool hangup = loop->hangup;
+
+	loop->hangup = false;
+	return hangup;
 }
 
 int64_t

@@ -41,6 +41,14 @@ void loop_stop_is_success(struct loop *loop);
 /* Asks to stop as a signal would. */
 void loop_request_stop(struct loop *loop);
 
+/*
+ * From here on a SIGHUP is noted (loop_take_hangup) where the process has no terminal; from a terminal it means
+ * that this is gone, and is a request to stop.  One that is ignored (nohup) stays so.
+ */
+void loop_watch_hangup(struct loop *loop);
+/* Whether there was a SIGHUP since the last call. */
+bool loop_take_hangup(struct loop *loop);
+
 /* Milliseconds of a monotonic clock, as of this turn of the loop. */
 int64_t loop_now_ms(const struct loop *loop);
 

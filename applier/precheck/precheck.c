@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/memory.h"
+#include "base/printable.h"
 #include "base/sql.h"
 #include "precheck_item.h"
 #include "schema/schema_watch.h"
@@ -111,8 +113,12 @@ precheck_print(const struct precheck *precheck)
 	for (unsigned i = 0; i < precheck->count; i++) {
 		const struct check_item *item = &precheck->items[i];
 
-		printf("%-7s  %-15s  %s%s%s%s\n", outcome_name(item->outcome), item->name, item->subject,
-			   item->subject[0] ? ": " : "", item->ignored ? "ignored: " : "", item->message);
+		char *line =
+			memory_printf("%-7s  %-15s  %s%s%s%s\n", outcome_name(item->outcome), item->name, item->subject,
+						  item->subject[0] ? ": " : "", item->ignored ? "ignored: " : "", item->message);
+
+		printable_write(stdout, line, strlen(line));
+		free(line);
 	}
 	fflush(stdout);
 }
@@ -220,8 +226,17 @@ static void
 check_spill_directory(struct precheck_context *c)
 {
 	const char *directory = c->config->apply.spill_directory;
+	struct error err;
 	int reason;
 
+	if (!folder_check(directory, &err)) {
+		precheck_add(
+			c, CHECK_WARNING, "spill_directory", NULL,
+			"%s: the verbs that steer a running daemon would not"
+			" reach this task's; let apply.spill_directory name a folder that only this user can write to",
+			err.message);
+		return;
+	}
 	if (access(directory, W_OK | X_OK) == 0) {
 		precheck_add(c, CHECK_OK, "spill_directory", NULL, "%s", directory);
 		return;

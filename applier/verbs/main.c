@@ -2,10 +2,12 @@
  * The command line: one table of options, one of verbs, from which parsing and
  * help both come.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/nearest.h"
@@ -416,14 +418,7 @@ main_verb(const struct verb *verb, int argc, char **argv)
 	case PARSED_RUN:
 		break;
 	}
-	if (!run_verb(verb, &command, &err))
-		return fail(&err);
-	/* A full disk or a closed pipe must not pass for success. */
-	if (fflush(stdout) != 0) {
-		error_set(&err, ERROR_DATA, "could not write to standard output");
-		return fail(&err);
-	}
-	return 0;
+	return run_verb(verb, &command, &err) ? 0 : fail(&err);
 }
 
 static bool
@@ -466,8 +461,34 @@ main_without_verb(const char *name)
 	return fail_usage(NULL, &err);
 }
 
-int
-main(int argc, char **argv)
+/* A descriptor that is closed would be taken by the next file or socket, and written to as an output. */
+static void
+open_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* A full disk or a closed pipe must not pass for success. */
+static int
+end_output(int status)
+{
+	struct error err;
+	bool written = fflush(stdout) == 0 && !ferror(stdout);
+
+	if (written || status != 0)
+		return status;
+	error_set(&err, ERROR_DATA, "could not write to standard output");
+	return fail(&err);
+}
+
+static int
+carry_out(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
 	const struct verb *verb = name ? find_verb(name) : NULL;
@@ -483,4 +504,11 @@ main(int argc, char **argv)
 		return 0;
 	}
 	return main_without_verb(name);
+}
+
+int
+main(int argc, char **argv)
+{
+	open_standard_streams();
+	return end_output(carry_out(argc, argv));
 }

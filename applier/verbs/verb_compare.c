@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/printable.h"
 #include "base/sql.h"
 #include "compare/compare.h"
 #include "lsn.h"
@@ -326,7 +327,8 @@ verb_compare(struct loop *loop, const struct config *config, const struct comman
 		put_json(&out, config->task, &report);
 	else
 		put_text(&out, &report);
-	fwrite(out.data, 1, out.len, stdout);
+	buffer_put_u8(&out, '\0');
+	printable_write(stdout, (const char *) out.data, out.len - 1);
 	buffer_fini(&out);
 	ok = outcome(&report, err);
 	compare_report_free(&report);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/printable.h"
 #include "base/sql.h"
 #include "lsn.h"
 #include "monitor/status_view.h"
@@ -343,12 +344,13 @@ show(struct loop *loop, const struct config *config, const struct command *comma
 		put_json(&out, &status);
 	} else {
 		if (command->watch && isatty(STDOUT_FILENO))
-			buffer_printf(&out, "\033[H\033[2J"); /* clears the terminal */
+			fputs("\033[H\033[2J", stdout); /* clears the terminal */
 		put_head(&out, &status);
 		if (status.report.table_count > 0)
 			put_tables(&out, &status.report);
 	}
-	fwrite(out.data, 1, out.len, stdout);
+	buffer_put_u8(&out, '\0');
+	printable_write(stdout, (const char *) out.data, out.len - 1);
 	fflush(stdout);
 	buffer_fini(&out);
 	state_report_free(&status.report);

@@ -3,8 +3,10 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
+#include "base/printable.h"
 #include "daemon/steering.h"
 #include "io/control.h"
 #include "state/state_install.h"
@@ -19,8 +21,10 @@ ask(struct loop *loop, const struct config *config, const char *request, struct 
 	bool done = control_ask(loop, path, request, answer, sizeof answer, err);
 
 	free(path);
-	if (done)
-		puts(answer);
+	if (done) {
+		printable_write(stdout, answer, strlen(answer));
+		putchar('\n');
+	}
 	return done;
 }
 
