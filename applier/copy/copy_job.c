@@ -137,6 +137,7 @@ end_table(struct copy_job *job, int64_t rows)
 	if (work->rebuild)
 		connection_query(job->pipe.destination, work->rebuild, NULL, 0, on_step, job);
 	table->rows_copied = rows;
+	table->rows_may_be_absent = mapping_copies_in_part(table, setup->config);
 	table->snapshot_lsn = setup->snapshot_lsn;
 	if (setup->beside)
 		table_move(table, TABLE_REPLAYING);

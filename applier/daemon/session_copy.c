@@ -153,6 +153,7 @@ skip_copy(struct session *s, struct error *err)
 							  "Let it finish with initial_copy.mode: full; or \"sluice drop\" and a target"
 							  " that is made ready by hand.");
 		table_move(table, TABLE_STREAMING);
+		table->rows_may_be_absent = true;
 		table->snapshot_lsn = s->progress.applied_lsn;
 	}
 	return write_tables(s, err);

@@ -13,6 +13,7 @@
 #include "session_parts.h"
 #include "state/progress.h"
 #include "state/state_tables.h"
+#include "state/state_targets.h"
 #include "tables/schema_decision.h"
 
 bool
@@ -38,6 +39,8 @@ read_tables(struct session *s, struct error *err)
 		   schema_types_note(&types, &s->memories.notes, err) &&
 		   schema_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
+		   (!s->progress.exists ||
+			state_targets_settle(s->source, s->control, s->config, &s->catalog, err)) &&
 		   (!s->config->schema.create ||
 			definition_read(s->source, s->control, s->config, &s->catalog, err)) &&
 		   source_end_snapshot(s->source, err);

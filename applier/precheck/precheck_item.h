@@ -56,6 +56,7 @@ void precheck_shared(struct precheck_context *c);
 MUST_CHECK bool precheck_enums(struct precheck_context *c, struct error *err);
 /* Rights and contents of all tables, in few queries. */
 MUST_CHECK bool precheck_rights(struct precheck_context *c, struct error *err);
+MUST_CHECK bool precheck_targets(struct precheck_context *c, struct error *err);
 MUST_CHECK bool precheck_contents(struct precheck_context *c, struct error *err);
 
 #endif

@@ -94,7 +94,8 @@ put_tables_query(struct buffer *sql, const struct dialect *dialect)
 				  catalog->storage);
 	put_triggers(sql, dialect);
 	buffer_printf(sql,
-				  ", EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhparent = c.oid) AND NOT (%s), %s, %s",
+				  ", EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhparent = c.oid) AND NOT (%s), %s, %s, "
+				  "c.relfilenode",
 				  catalog->partitioned, routes_rows, rules);
 	buffer_printf(sql, " FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w (s, n, i)"
 					   " JOIN pg_namespace s ON s.nspname = w.s::name"
@@ -110,6 +111,7 @@ read_tables(struct catalog *catalog, struct describe *describe, const struct res
 		table->target = (struct target_table){
 			.exists = true,
 			.oid = (uint32_t) result_int(res, row, 1),
+			.file = (uint32_t) result_int(res, row, 9),
 			.kind = result_text(res, row, 2)[0],
 			.partitioned = result_bool(res, row, 3),
 			.storage = storage_of(result_text(res, row, 4)[0]),

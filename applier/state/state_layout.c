@@ -38,7 +38,7 @@ static const struct state_column state_columns[] = {
 	{2, "progress", "lease_until", "timestamptz"},
 	/* pg_class.oid and relfilenode of the target that has the rows */
 	{2, "tables", "target_oid", "bigint"},
-	{2, "tables", "target_filenode", "bigint"},
+	{2, "tables", "target_file", "bigint"},
 	/* of the copy that is there: whether updates and deletes may meet no row */
 	{2, "tables", "rows_may_be_absent", "boolean"},
 	/* what a held table's target refused: the row's key, and the transaction's LSN */

@@ -62,6 +62,30 @@ put_definition(struct buffer *sql, const struct table *table)
 	buffer_fini(&definition);
 }
 
+/* A subquery that hangs on nothing is answered by the coordinator, on Greenplum; the segments have files of their own. */
+static void
+put_from_class(struct buffer *sql, const char *column, const struct table *table)
+{
+	buffer_printf(sql,
+				  "(SELECT c.%s::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+				  " WHERE n.nspname = ",
+				  column);
+	sql_literal(sql, table->target_schema);
+	buffer_printf(sql, " AND c.relname = ");
+	sql_literal(sql, table->target_name);
+	buffer_printf(sql, ")");
+}
+
+/* The target as it is at this point of the transaction. */
+static void
+put_target(struct buffer *sql, const struct table *table)
+{
+	buffer_printf(sql, ", target_oid = ");
+	put_from_class(sql, "oid", table);
+	buffer_printf(sql, ", target_file = ");
+	put_from_class(sql, "relfilenode", table);
+}
+
 void
 state_tables_put_definition(struct buffer *sql, const char *task, const struct table *table)
 {
@@ -75,6 +99,8 @@ state_tables_put_definition(struct buffer *sql, const char *task, const struct t
 	sql_literal(sql, table->target_name);
 	buffer_printf(sql, ", definition = ");
 	put_definition(sql, table);
+	buffer_printf(sql, ", target_file = ");
+	put_from_class(sql, "relfilenode", table);
 	buffer_printf(sql, " WHERE ");
 	put_key(sql, task, table);
 	buffer_printf(sql, ";\n");
@@ -115,6 +141,7 @@ put_assignments(struct buffer *sql, const struct table *table)
 	put_definition(sql, table);
 	buffer_printf(sql, ", selection = ");
 	put_selection(sql, table);
+	buffer_printf(sql, ", rows_may_be_absent = %s", table->rows_may_be_absent ? "true" : "false");
 }
 
 void
@@ -137,6 +164,7 @@ void
 state_tables_put_opened(struct buffer *sql, const char *task, const struct table *table, const char *rebuild)
 {
 	put_assignments(sql, table);
+	put_target(sql, table);
 	buffer_printf(sql, ", rebuild = ");
 	sql_optional_literal(sql, rebuild);
 	buffer_printf(sql, " WHERE ");
@@ -158,9 +186,22 @@ void
 state_tables_put_copied(struct buffer *sql, const char *task, const struct table *table)
 {
 	put_assignments(sql, table);
+	put_target(sql, table);
 	buffer_printf(sql, ", rebuild = NULL WHERE ");
 	put_key(sql, task, table);
 	buffer_printf(sql, " AND state IN " WAITS);
+}
+
+void
+state_tables_put_again(struct buffer *sql, const char *task, const struct table *table)
+{
+	buffer_printf(sql, "UPDATE sluice.tables SET state = '%s', error = ", table_state_name(table->state));
+	sql_optional_literal(sql, table->error);
+	buffer_printf(sql, ", definition = ");
+	put_definition(sql, table);
+	buffer_printf(sql, " WHERE ");
+	put_key(sql, task, table);
+	buffer_printf(sql, ";\n");
 }
 
 bool
@@ -251,13 +292,25 @@ state_tables_put_rows_copied(struct buffer *sql, const char *task, const struct 
 
 static const char insert_head[] =
 	"INSERT INTO sluice.tables (task, source_schema, source_name, source_oid,"
-	" target_schema, target_name, state, snapshot_lsn, rows_copied, error, definition, selection)\n";
+	" target_schema, target_name, state, snapshot_lsn, rows_copied, error, definition, selection,"
+	" rows_may_be_absent, target_oid, target_file)\n";
+
+/* As SQL; 0 is none. */
+static const char *
+put_number(char number[32], uint32_t value)
+{
+	if (value == 0)
+		return "NULL::bigint";
+	snprintf(number, 32, "%u::bigint", value);
+	return number;
+}
 
 /* One row's values, each with its type where PostgreSQL would guess text from a literal. */
 static void
 put_values(struct buffer *sql, const char *task, const struct table *table)
 {
 	const char *const texts[] = {task, named(table)->schema, named(table)->name};
+	char oid[32], file[32];
 
 	for (unsigned i = 0; i < 3; i++) {
 		sql_literal(sql, texts[i]);
@@ -275,7 +328,8 @@ put_values(struct buffer *sql, const char *task, const struct table *table)
 	put_definition(sql, table);
 	buffer_printf(sql, "::text, ");
 	put_selection(sql, table);
-	buffer_printf(sql, "::text");
+	buffer_printf(sql, "::text, %s, %s, %s", table->rows_may_be_absent ? "true" : "false",
+				  put_number(oid, table->target.oid), put_number(file, table->target.file));
 }
 
 static void
@@ -316,9 +370,10 @@ add_some_tables(struct connection *destination, const char *task, const struct t
 		put_values(&sql, task, &tables[i]);
 		buffer_put_u8(&sql, ')');
 	}
-	buffer_printf(&sql,
-				  ") v (a, b, c, d, e, f, g, h, i, j, k, l) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
-				  " WHERE t.task = v.a AND t.source_oid = v.d)");
+	buffer_printf(
+		&sql,
+		") v (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
+		" WHERE t.task = v.a AND t.source_oid = v.d)");
 	return connection_execute_buffer(destination, &sql, NULL, err) ||
 		   error_context(err, "writing sluice.tables");
 }

@@ -50,6 +50,8 @@ void state_tables_put_copied(struct buffer *sql, const char *task, const struct 
 /* A statement that writes a table's new definition and names, in the transaction that brings the target in line. */
 void state_tables_put_definition(struct buffer *sql, const char *task, const struct table *table);
 
+/* A statement for a table whose target is not what it was: state, error and definition. */
+void state_tables_put_again(struct buffer *sql, const char *task, const struct table *table);
 /* A statement that writes state and error alone. */
 void state_tables_put_state(struct buffer *sql, const char *task, const struct table *table);
 /* What came while tables were copied in the background is durable: makes those that are `replaying` `streaming`, where

@@ -24,16 +24,24 @@ struct row {
 	const char *error;		/* or NULL */
 	const char *definition; /* or NULL: there is no copy yet */
 	const char *selection;	/* or NULL: all */
-	struct table *table;	/* whose row it is, or becomes; NULL: no table's */
+	uint32_t target_oid, target_file;
+	const char *rows_may_be_absent; /* or NULL: the configuration says it */
+	struct table *table;			/* whose row it is, or becomes; NULL: no table's */
 };
 
 static void
 put_select(struct buffer *sql, int layout)
 {
+	static const char *const later[] = {"target_oid", "target_file", "rows_may_be_absent"};
+
 	buffer_printf(sql, "SELECT source_oid, source_schema, source_name, target_schema, target_name, ");
 	state_layout_put_state(sql, layout);
-	buffer_printf(sql, ", snapshot_lsn, rows_copied, error, definition, selection"
-					   " FROM sluice.tables WHERE task = $1 ORDER BY source_oid");
+	buffer_printf(sql, ", snapshot_lsn, rows_copied, error, definition, selection");
+	for (unsigned i = 0; i < sizeof later / sizeof *later; i++) {
+		buffer_printf(sql, ", ");
+		state_layout_put_column(sql, layout, "tables", later[i]);
+	}
+	buffer_printf(sql, " FROM sluice.tables WHERE task = $1 ORDER BY source_oid");
 }
 
 static const char *
@@ -55,6 +63,9 @@ parse_row(const struct result *res, unsigned i, struct row *row, struct error *e
 		.error = optional(res, i, 8),
 		.definition = optional(res, i, 9),
 		.selection = optional(res, i, 10),
+		.target_oid = result_is_null(res, i, 11) ? 0 : (uint32_t) result_int(res, i, 11),
+		.target_file = result_is_null(res, i, 12) ? 0 : (uint32_t) result_int(res, i, 12),
+		.rows_may_be_absent = optional(res, i, 13),
 	};
 	if (!table_state_parse(result_text(res, i, 5), &row->state) ||
 		!lsn_parse(result_text(res, i, 6), &row->snapshot_lsn))
@@ -241,6 +252,13 @@ take_old_target(const struct row *row, struct table *table)
 	table->target_name = memory_strdup(row->target_name);
 }
 
+static void
+take_target(const struct row *row, struct table *table)
+{
+	table->target_oid = row->target_oid;
+	table->target_file = row->target_file;
+}
+
 static bool
 take_own(const struct row *row, struct table *table, struct error *err)
 {
@@ -260,6 +278,9 @@ take_own(const struct row *row, struct table *table, struct error *err)
 		table->row = TABLE_ROW_RESELECTED;
 	}
 	table->error = row->error ? memory_strdup(row->error) : NULL;
+	take_target(row, table);
+	if (!table_waits(table) && row->rows_may_be_absent)
+		table->rows_may_be_absent = row->rows_may_be_absent[0] == 't';
 	if (!row->definition)
 		return true;
 	if (renamed)
@@ -272,6 +293,7 @@ static bool
 take_over(const struct row *row, struct table *table, struct error *err)
 {
 	table->state = TABLE_WAITING_AGAIN;
+	take_target(row, table);
 	if (!row->definition)
 		return true;
 	if (!take_definition(row, table, err))

@@ -14,6 +14,7 @@
 #include "merge/batch_order.h"
 #include "merge/statistics.h"
 #include "state/progress.h"
+#include "state/state_targets.h"
 #include "tables/mapping.h"
 
 #define COPY_PIECE_BYTES ((size_t) 64 * 1024)
@@ -407,6 +408,24 @@ produce_rows(void *arg, struct buffer *out)
 	return more ? COPY_MORE : COPY_END;
 }
 
+/* A target that is empty in another file is one that others have emptied, unless it is known that we did. */
+static void
+note_files(struct apply *apply)
+{
+	const struct batch *batch = apply->batch;
+
+	for (unsigned i = 0; i < batch->net_count; i++) {
+		struct buffer sql;
+
+		if (!batch->nets[i]->truncated)
+			continue;
+		sql_init(&sql);
+		state_targets_put_file(&sql, batch->nets[i]->shape->table->target.oid);
+		query(apply, sql_text(&sql));
+		buffer_fini(&sql);
+	}
+}
+
 static void
 execute(struct apply *apply, struct merge_step *step)
 {
@@ -415,8 +434,11 @@ execute(struct apply *apply, struct merge_step *step)
 	task->step = step;
 	switch (step->kind) {
 	case MERGE_STATEMENT:
+		connection_query(apply->conn, step->sql, NULL, 0, on_done, task);
+		break;
 	case MERGE_TRUNCATE:
 		connection_query(apply->conn, step->sql, NULL, 0, on_done, task);
+		note_files(apply);
 		break;
 	case MERGE_PREPARED:
 		connection_query_prepared(apply->conn, step->name, step->sql, step->params, step->param_count,

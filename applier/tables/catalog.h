@@ -92,7 +92,8 @@ enum target_storage { TARGET_HEAP, TARGET_AO_ROW, TARGET_AO_COLUMN };
 struct target_table {
 	bool exists; /* something of that name does */
 	uint32_t oid;
-	char kind; /* pg_class.relkind; 'r' and 'p' can be written to, 'f' stands for external tables, too */
+	uint32_t file; /* pg_class.relfilenode, at the coordinator; 0: it has none */
+	char kind;	   /* pg_class.relkind; 'r' and 'p' can be written to, 'f' stands for external tables, too */
 	bool partitioned;
 	enum target_storage storage;
 	bool has_secondary_unique; /* a unique or exclusion index beyond the one on the match key */
@@ -125,6 +126,7 @@ struct table {
 	unsigned operations;				   /* enum operation bits */
 	char *shared_with; /* names of all the tables that feed this target, itself among them; NULL: it alone */
 	bool as_text;	   /* values must travel as text: a type is not portable or differs */
+	bool rows_may_be_absent; /* by the way in which it was copied the target need not hold all of its rows */
 
 	bool created; /* the target was made a moment ago, by this program */
 	enum table_state state;
@@ -132,6 +134,8 @@ struct table {
 	uint32_t predecessor; /* the table that had the name and the target before this one; 0: none */
 	uint64_t
 		altered_lsn; /* of one that is copied: the last transaction that changed its definition, 0: none yet */
+	uint32_t target_oid;   /* the target that had the rows when that was written down last; 0: not known */
+	uint32_t target_file;  /* and the file they were in */
 	uint64_t snapshot_lsn; /* changes of transactions that committed before are in the copy */
 	int64_t rows_copied;
 	char *error; /* why it is held */

@@ -89,6 +89,14 @@ mapping_put_target_rows(struct buffer *sql, const struct table *table)
 	sql_qualified(sql, table->target_schema, table->target_name);
 }
 
+bool
+mapping_copies_in_part(const struct table *table, const struct config *config)
+{
+	return config->initial_copy.mode == COPY_MODE_NONE ||
+		   config->initial_copy.existing == COPY_EXISTING_APPEND || table->shared_with ||
+		   mapping_where(table) || !(table->operations & OPERATION_INSERT);
+}
+
 /* ---- all of it in words */
 
 static int

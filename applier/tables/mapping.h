@@ -44,6 +44,10 @@ void mapping_put_target_rows(struct buffer *sql, const struct table *table);
  * frees it. */
 char *mapping_describe(const struct table *table);
 
+/* Whether a copy that is made now leaves the target without rows that the source has, or with others among which they are
+ * sought: then an update or a delete may meet none. */
+bool mapping_copies_in_part(const struct table *table, const struct config *config);
+
 /* Finds tables that share a target and sets table->shared_with of each. */
 void mapping_find_shared(struct catalog *catalog);
 

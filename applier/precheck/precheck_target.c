@@ -1,0 +1,47 @@
+/*
+ * Targets that others have dropped, replaced or emptied since they were copied.
+ */
+#include "precheck_item.h"
+#include "state/state_targets.h"
+
+static void
+report(struct precheck_context *c, const struct table *table, const char *what)
+{
+	precheck_add(c, CHECK_WARNING, "target", precheck_target_name(c, table), "%s", what);
+}
+
+static bool
+check_target(struct precheck_context *c, const struct table *table, struct error *err)
+{
+	bool emptied;
+
+	switch (state_target_compare(table)) {
+	case TARGET_AS_BEFORE:
+		break;
+	case TARGET_GONE:
+		report(c, table, "it is gone, with the rows that were copied: run makes it again and copies them");
+		break;
+	case TARGET_REPLACED:
+		report(
+			c, table,
+			"another table has its name now: run takes it for a target never seen, and initial_copy.existing"
+			" decides about rows in there");
+		break;
+	case TARGET_REWRITTEN:
+		if (!state_target_was_emptied(c->source, c->destination, table, &emptied, err))
+			return false;
+		if (emptied)
+			report(c, table, "it was emptied by others: run copies the table again");
+		break;
+	}
+	return true;
+}
+
+bool
+precheck_targets(struct precheck_context *c, struct error *err)
+{
+	for (unsigned i = 0; i < c->catalog->count; i++)
+		if (!check_target(c, &c->catalog->tables[i], err))
+			return false;
+	return true;
+}
