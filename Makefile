@@ -34,6 +34,11 @@ CFLAGS ?= -O1 -g
 CC = clang
 sanitize = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 endif
+ifdef COVERAGE
+BUILD ?= $(SRC)/build-coverage
+CFLAGS ?= -O0 -g
+sanitize = --coverage
+endif
 BUILD ?= $(SRC)/build
 CFLAGS ?= -O2 -g
 override BUILD := $(abspath $(BUILD))
@@ -57,7 +62,7 @@ testable = $(BUILD)/testable.a
 run = $(if $(V),$(2),@echo '  $(1)'; $(2))
 
 all: program plugin
-program: $(BUILD)/sluice
+program: $(BUILD)/sluice $(BUILD)/compile_commands.json
 plugin: $(BUILD)/plugin/sluice.so
 
 $(BUILD)/sluice: $(objects)
@@ -81,6 +86,17 @@ $(BUILD)/settings: FORCE
 		"postgresql-server-dev-NN for the plugin, or name it by PG_CONFIG=" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(settings)' | cmp -s - $@ || echo '$(settings)' > $@
+
+# For editors and analyzers, which look for it here: how each C file is compiled.
+known = $(sources) $(patsubst $(SRC)/%,%,$(wildcard $(foreach d,unit fuzz bench,$(SRC)/regress/$(d)/*.c)))
+known_plugin = $(patsubst $(SRC)/%,%,$(wildcard $(SRC)/plugin/*.c))
+plugin_cflags = -iquote $(SRC) -iquote $(SRC)/common -I$(shell $(PG_CONFIG) --includedir-server) \
+	-D_GNU_SOURCE -DSLUICE_VERSION=\"$(VERSION)\" -std=gnu11
+$(BUILD)/compile_commands.json: $(BUILD)/settings $(SRC)/Makefile $(known:%=$(SRC)/%) $(known_plugin:%=$(SRC)/%)
+	@{ for f in $(known); do echo "$$f" '$(CC) $(applier_cppflags) $(CPPFLAGS) $(applier_cflags)'; done; \
+	for f in $(known_plugin); do echo "$$f" '$(CC) $(plugin_cflags)'; done; } | sed 's/[\\"]/\\&/g' | \
+	awk 'BEGIN { printf "[" } { f = $$1; $$1 = ""; printf "%s\n{\"directory\": \"$(SRC)\", \"file\": \"%s\", \"command\": \"%s -c %s\"}", \
+		(NR > 1 ? "," : ""), f, substr($$0, 2), f } END { print "\n]" }' > $@
 
 # PGXS builds in its current folder, which therefore is one below $(BUILD).
 pgxs = $(MAKE) -C $(BUILD)/plugin -f $(SRC)/plugin/Makefile --no-print-directory \
@@ -118,7 +134,7 @@ uninstall:
 	@+mkdir -p $(BUILD)/plugin && $(pgxs) uninstall
 
 clean:
-	rm -rf $(BUILD) $(if $(SANITIZE)$(FUZZ),,$(BUILD)-asan $(BUILD)-fuzz)
+	rm -rf $(BUILD) $(if $(SANITIZE)$(FUZZ)$(COVERAGE),,$(BUILD)-asan $(BUILD)-fuzz $(BUILD)-coverage)
 
 # Tests. The scripts install what is missing, build, and leave nothing behind.
 
@@ -159,6 +175,14 @@ unit_helpers = $(patsubst $(SRC)/%.c,$(BUILD)/%.o,\
 	$(filter-out $(SRC)/regress/unit/test_%,$(wildcard $(SRC)/regress/unit/*.c)))
 tests: $(unit_tests) ; @:
 
+# Those tests that need no server, in seconds.
+unit: tests
+	@cd $(SRC) && CMOCKA_MESSAGE_OUTPUT=TAP prove --jobs $$(nproc) --exec '' $(unit_tests)
+
+# What they reach, in lines and branches, and whether that is still enough.
+coverage:
+	@+$(SRC)/regress/coverage
+
 # This test makes the nth allocation fail.
 $(BUILD)/regress/unit/test_memory: override LDFLAGS += $(wrap_memory)
 wrap_memory = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
@@ -183,16 +207,19 @@ help:
 	@echo 'make demo                  see it work: copy, live changes, comparison'
 	@echo 'make check                 every test; installs the Debian packages that are missing'
 	@echo 'make lint                  the part of it that needs no server'
+	@echo 'make unit                  those of the tests that need no server, in seconds'
+	@echo 'make coverage              what those reach, in lines and branches'
 	@echo 'make format                clang-format over every C file'
 	@echo 'make bench                 measure it beside its peers; SECTIONS=, SCALE=, DESTINATION='
 	@echo "make installcheck DESTINATION='conninfo'"
 	@echo '                           the end-to-end tests against a destination of yours'
-	@echo 'TESTS="regress/t/001_smoke.t ..."   with check: only these; JOBS=3 at once'
+	@echo 'TESTS="regress/t/001_smoke.t ..."   with check: only these; JOBS=4 at once; SEED='
+	@echo 'FULL=1                     with check and lint: what takes long, too'
 	@echo 'SANITIZE=1                 with address and undefined behaviour sanitizers, in build-asan'
 
 FORCE:
 .PHONY: all program plugin install install-program install-plugin uninstall clean \
-	manual install-manual deb packages demo check lint bench installcheck tests fuzzers format flags help FORCE
+	manual install-manual deb packages demo check lint bench installcheck tests unit coverage fuzzers format flags help FORCE
 .SECONDARY:
 
 -include $(objects:.o=.d) $(unit_tests:=.d) $(fuzzers:=.d) $(unit_helpers:.o=.d)

@@ -420,7 +420,8 @@ metrics_put(const struct metrics *metrics, struct buffer *out)
 			put_histograms(metrics, spec, out);
 		else if (!spec->by_table)
 			put_numbers(metrics, spec, NULL, metrics->numbers[metric], out);
-		for (unsigned i = 0; spec->by_table && i < metrics->table_count; i++)
+		/* Those of tables are numbered from METRIC_TABLE_STATE on. */
+		for (unsigned i = 0; metric >= METRIC_TABLE_STATE && i < metrics->table_count; i++)
 			put_numbers(metrics, spec, metrics->tables[i].name,
 						metrics->tables[i].numbers[metric - METRIC_TABLE_STATE], out);
 	}

@@ -61,8 +61,16 @@ BEGIN
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils ();
 
-# How long anything may take before a test gives up.
+# How long anything may take before a test gives up: a loaded machine is slow.
 our $deadline_s = $PostgreSQL::Test::Utils::timeout_default;
+
+# Once something was waited for in vain the rest is not waited for as long.
+my $gave_up;
+sub patience { return $gave_up ? 10 : $deadline_s; }
+
+# Chance is the same for the same SEED, which a test that fails prints.
+our $seed = $ENV{SEED} // int(time * 1000) % 1_000_000;
+srand $seed;
 
 # Both ends print values in one way, whatever the servers' settings.
 my $text_settings = join ' ', map { "-c $_" } qw(
@@ -286,7 +294,7 @@ sub configuration
 		destination => { conninfo => $self->{destination} ? $self->destination_conninfo : 'host=nowhere' },
 		tables => { include => ['public.*'] },
 		apply => { spill_directory => $spill },
-		retry => { duration => '60s' },
+		retry => { duration => '10min' },
 		wal => { heartbeat => '200ms' },
 	};
 	_merge($config, $changes) if $changes;
@@ -454,14 +462,23 @@ sub _ended
 	print "# the program ended with status $self->{status}\n" . $self->log;
 }
 
-# Waits until the program in the background ends; its exit status, or -1.
+# Waits until the program in the background ends: its exit status; -1 and a
+# failed test where it does not.
 sub wait_for_end
 {
 	my ($self, $timeout) = @_;
-	my $until = time + ($timeout // $deadline_s);
+	my $until = time + ($timeout // patience());
 	while ($self->running)
 	{
-		if (time > $until) { $self->signal('KILL'); waitpid $self->{pid}, 0; $self->_ended($?); return -1; }
+		if (time > $until)
+		{
+			$self->signal('KILL');
+			waitpid $self->{pid}, 0;
+			$self->_ended($?);
+			$gave_up = 1;
+			fail('the program ended in time');
+			return -1;
+		}
 		sleep 0.02;
 	}
 	return $self->{status};
@@ -489,12 +506,22 @@ sub kill9
 	return $self->wait_for_end;
 }
 
-# Asks again and again until the function returns true: its value, or undef
-# after the deadline.
+# Asks again and again until the function returns true: its value.  What does
+# not come before the deadline fails the test and ends it.
 sub poll
 {
 	my ($check, $timeout) = @_;
-	my $until = time + ($timeout // $deadline_s);
+	$timeout //= $deadline_s;
+	my $value = seen_within($timeout, $check);
+	croak "waited in vain for $timeout seconds" unless $value;
+	return $value;
+}
+
+# The same for what may as well not come: its value, or undef after so many seconds.
+sub seen_within
+{
+	my ($seconds, $check) = @_;
+	my $until = time + $seconds;
 	my $pause = 0.02;
 	while (1)
 	{
@@ -514,7 +541,8 @@ sub poll_ok
 	my $watched = $self->{pid};
 	my $ended = sub { $watched && !$self->running };
 	my $value;
-	poll(sub { my $over = $ended->(); $value = $check->(); $value || $over }, $timeout);
+	seen_within($timeout // patience(), sub { my $over = $ended->(); $value = $check->(); $value || $over });
+	$gave_up ||= !$value;
 	ok($value, $name) or diag("gave up after waiting; the program says:\n" . $self->log);
 	return $value;
 }
@@ -564,7 +592,7 @@ sub equal_ok
 		$there = 'none' if $failed;
 		return $here eq $there;
 	};
-	my $equal = $options{wait} ? poll($same, $options{wait}) : $same->();
+	my $equal = $options{wait} ? seen_within($options{wait}, $same) : $same->();
 	ok($equal, "$table is equal on both sides ($here)")
 	  or diag("source $here, destination $there\n" . $self->_differences($table, $target, $row));
 	return $equal;
@@ -662,6 +690,7 @@ sub _differences
 END
 {
 	my $status = $?;
+	diag("SEED=$seed") if $status || !Test::More->builder->is_passing;
 	for my $pid (@running) { kill 'KILL', $pid; waitpid $pid, 0; }
 	for my $made (@databases)
 	{

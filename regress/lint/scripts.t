@@ -13,7 +13,7 @@ runs() { # a test that cannot be executed would be left out in silence elsewhere
 	[ -x "$1" ] || { echo "not executable"; return 1; }
 	parses "$1"
 }
-for file in .ci/run regress/packages regress/run regress/each regress/*/run regress/*/*.t \
+for file in .ci/run regress/packages regress/run regress/coverage regress/each regress/*/run regress/*/*.t \
 	$(regress/bench/report --sections | sed 's,[^ ]*,regress/bench/&,g') regress/bench/{report,publish}; do
 	check "$file" runs "$file"
 done

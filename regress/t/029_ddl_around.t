@@ -96,7 +96,7 @@ for my $round ('while it runs', 'while it is down')
 	$t->destination_sql('DROP TABLE leaving');
 	$t->source_sql(q{BEGIN; DROP TABLE leaving; ALTER TABLE coming RENAME TO leaving; INSERT INTO leaving VALUES (2); COMMIT});
 	$t->wait_applied_ok('one takes the place of another');
-	$t->equal_ok('public.leaving', wait => 30);
+	$t->equal_ok('public.leaving', wait => 1);
 	unlike($t->log, qr/public\.coming is held/, 'a target that is gone is in nobody\'s way');
 
 	# Left UNLOGGED, the table is held, and the others go on.

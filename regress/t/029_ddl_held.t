@@ -79,7 +79,7 @@ target('ALTER TABLE retyped ADD COLUMN c int');
 $t->poll_ok(sub { grep { $_->{target} eq 'public.retyped' && ($_->{error} // '') =~ /needs: ALTER TABLE "public"\."retyped" RENAME TO "retitled";/ } @{ $t->status->{tables} } }, 'then the name alone');
 target('ALTER TABLE retyped RENAME TO retitled');
 $t->poll_ok(sub { state_of('public.retitled') && state_of('public.retitled')->{state} eq 'streaming' }, 'then it follows again');
-$t->equal_ok('public.retitled', wait => 30);
+$t->equal_ok('public.retitled', wait => 1);
 is($t->stop, 0, 'the program ends again');
 
 # ---- ignore
@@ -118,7 +118,7 @@ $t->wait_applied_ok('refused with a new name: the others go on');
 is(target(q{SELECT string_agg(source_name, ',') FROM sluice.tables WHERE source_name IN ('viewed', 'seen')}), 'viewed', 'refused with a new name: it is known by the old one alone');
 target('DROP VIEW v; ALTER TABLE viewed DROP COLUMN a');
 $t->poll_ok(sub { state_of('public.seen') && state_of('public.seen')->{state} eq 'streaming' }, 'refused with a new name: what is left is done');
-$t->equal_ok('public.seen', wait => 30);
+$t->equal_ok('public.seen', wait => 1);
 
 # ---- a table that the configuration speaks of by its old name
 is($t->stop, 0, 'renamed: the program ends');
@@ -127,7 +127,7 @@ my %rest = (exclude => [ 'public.renamed', 'public.added' ]);
 my $override = { target => 'public.mapped_here', columns => [ 'id', 'a' ] };
 $t->configure({ %schema, tables => { %rest, overrides => [ { %$override, source => 'public.mapped' } ] } });
 $t->start;
-$t->equal_ok('public.mapped', target => 'public.mapped_here', columns => [ 'id', 'a' ], wait => 30);
+$t->equal_ok('public.mapped', target => 'public.mapped_here', columns => [ 'id', 'a' ], wait => 1);
 $t->source_sql(q{ALTER TABLE mapped RENAME TO unmapped; INSERT INTO unmapped VALUES (2, 'x', 'y')});
 held_ok('public.mapped', qr/renamed/, 'renamed, with an override');
 is($t->stop, 0, 'renamed, with an override: the program ends');
@@ -142,7 +142,7 @@ $t->wait_applied_ok('renamed, with an override: goes on');
 # ---- tables that come and go
 $t->source_sql(q{CREATE TABLE born (id int PRIMARY KEY, a text); INSERT INTO born VALUES (1, 'x')});
 $t->wait_applied_ok('a table is made');
-$t->equal_ok('public.born', wait => 30);
+$t->equal_ok('public.born', wait => 1);
 $t->source_sql('CREATE TABLE empty (id int PRIMARY KEY)');
 $t->poll_ok(sub { target(q{SELECT count(*) FROM pg_class WHERE relname = 'empty'}) }, 'a table without a row as well');
 is($t->stop, 0, 'the program ends at last');

@@ -50,7 +50,7 @@ $t->start;
 $t->wait_applied_ok('the program runs');
 $t->source_sql(q{BEGIN; INSERT INTO a (id, v) SELECT 200000 + i, repeat('x', 100) FROM generate_series(1, 3000) i; ALTER TABLE a ALTER n TYPE int USING n * 2; COMMIT});
 $t->wait_applied_ok('a rewrite in a large transaction');
-$t->equal_ok('public.a', wait => 60);
+$t->equal_ok('public.a', wait => 1);
 is($t->stop, 0, 'the program ends');
 
 done_testing();

@@ -46,9 +46,10 @@ subtest 'pause' => sub {
 	my $walsender = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'sluice_test'";
 	my $pid = $t->source_sql($walsender);
 
-	# Twice the heartbeat, and enough changes for the socket to be full.
+	# Two heartbeats, and enough changes for the socket to be full.
 	$t->source_sql("INSERT INTO a SELECT i, repeat('x', 1000) FROM generate_series(1000, 9000) i");
-	$t->source_sql('SELECT pg_sleep(2)');
+	my $now = $t->source_sql('SELECT clock_timestamp()');
+	$t->poll_ok(sub { $t->source_sql("SELECT reply_time > timestamptz '$now' + interval '2s' FROM pg_stat_replication WHERE pid = $pid") eq 't' }, 'the source is answered');
 	is(rows(), 101, 'nothing is applied');
 	is($t->destination_sql("SELECT applied_lsn = '$lsn' FROM sluice.progress"), 't', 'the position stands still');
 	like($t->run_ok('pause')->{stdout}, qr/\Apaused at \Q$lsn\E$/, 'a second pause finds it so');

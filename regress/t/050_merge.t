@@ -17,7 +17,7 @@ my $count = SluiceTest::sanitized() ? 15 : 40;
 for my $seed (1, 100001)
 {
 	local $ENV{MODEL_SERVER} = $t->destination_conninfo;
-	local $ENV{MODEL_SEED} = $seed;
+	local $ENV{SEED} = $seed;
 	local $ENV{MODEL_COUNT} = $count;
 	my $result = SluiceTest::command([$model], { timeout => 600 });
 	is($result->{status}, 0, "$count histories from seed $seed");

@@ -175,7 +175,7 @@ SKIP: {
 	ok($t->running, 'the run goes on');
 	system 'prlimit', '--pid', $t->{pid}, '--fsize=unlimited:unlimited';
 	$t->wait_applied_ok('once there is room');
-	$t->equal_ok('public.noise', wait => 10);
+	$t->equal_ok('public.noise', wait => 1);
 	is($t->stop, 0, 'the run ends');
 }
 

@@ -49,7 +49,7 @@ sub compare
 {
 	my ($status, $name, @arguments) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $result = $t->sluice('compare', @arguments, { timeout => 60 });
+	my $result = $t->sluice('compare', @arguments);
 	is($result->{status}, $status, "$name: exit status") or diag($result->{stdout}, $result->{stderr});
 	return $result->{stdout};
 }
@@ -98,7 +98,7 @@ for my $round (1 .. 4)
 $t->source_sql('ALTER TABLE toasted ADD COLUMN added int DEFAULT 5; ALTER TABLE toasted RENAME COLUMN n TO m; ALTER TABLE toasted RENAME COLUMN m TO n;
 	CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late SELECT generate_series(1, 1000)');
 ok(SluiceTest::poll(sub {
-	my $result = $t->sluice('compare', 'public.toasted', 'public.late', { timeout => 60 });
+	my $result = $t->sluice('compare', 'public.toasted', 'public.late');
 	like($result->{stdout}, qr/0 different/, 'nothing differs') if $result->{status} != 2;
 	$result->{status} == 0;
 }), 'changed definitions are followed');

@@ -11,9 +11,6 @@ use List::Util qw(shuffle);
 use SluiceTest;
 use Test::More;
 
-my $seed = $ENV{SEED} // time;
-srand($seed);
-note("SEED=$seed");
 my $t = SluiceTest->new;
 
 # A value of each type out of the number N; keys differ where N does.

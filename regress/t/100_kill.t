@@ -33,7 +33,7 @@ sub live_and_die
 {
 	my ($seconds, $said) = @_;
 	$t->start;
-	SluiceTest::poll(sub { $t->log =~ $said || !$t->running }, 5) if $said;
+	SluiceTest::seen_within(5, sub { $t->log =~ $said || !$t->running }) if $said;
 	sleep $seconds;
 	if (!$t->running) { $unexpected++; diag($t->log); return; }
 	$t->kill9;

@@ -79,7 +79,7 @@ sub forget
 	$t->destination_sql(join '', map { "DROP TABLE IF EXISTS $_;" } @tables);
 }
 
-sub run_once { return $t->sluice('run', '--until', 'current', { timeout => 60 }); }
+sub run_once { return $t->sluice('run', '--until', 'current'); }
 
 # The numbers of the points to try, out of so many.
 sub points

@@ -43,7 +43,7 @@ for my $crash (1 .. $crashes)
 	sleep 0.3 + rand;
 	my $before = () = $t->log =~ /trying again/g;
 	$t->destination->stop('immediate');
-	$missed++ unless SluiceTest::poll(sub { (() = $t->log =~ /trying again/g) > $before }, 20);
+	$missed++ unless SluiceTest::seen_within(60, sub { (() = $t->log =~ /trying again/g) > $before });
 	$t->destination->start;
 	last if $missed;
 }

@@ -6,7 +6,7 @@
  * A history is a seed and a set of steps; each step draws from its own random
  * numbers, so that a history that fails can be shortened by leaving steps out.
  *
- *	MODEL_SEED=n    only the history of that seed, or with MODEL_COUNT from there on
+ *	SEED=n    only the history of that seed, or with MODEL_COUNT from there on
  *	MODEL_COUNT=n   so many histories instead of the usual number
  *	MODEL_SERVER=conninfo   on that server, too, in its schema "mo""del"
  */
@@ -278,7 +278,7 @@ report(uint64_t seed, struct server *server)
 
 	memset(enabled, true, sizeof enabled);
 	shorten(seed, server, enabled);
-	fprintf(stderr, "MODEL_SEED=%lu fails; a short history of it:\n", (unsigned long) seed);
+	fprintf(stderr, "SEED=%lu fails; a short history of it:\n", (unsigned long) seed);
 	(void) run_history(seed, server, enabled, stderr, why, &statements);
 	fprintf(stderr, "%s\n", why);
 }
@@ -286,7 +286,7 @@ report(uint64_t seed, struct server *server)
 static void
 test_histories(void **state)
 {
-	const char *only = getenv("MODEL_SEED");
+	const char *only = getenv("SEED");
 	const char *count = getenv("MODEL_COUNT");
 	const char *conninfo = getenv("MODEL_SERVER");
 	struct server *server = NULL;
