@@ -31,8 +31,8 @@ read_tables(struct session *s, struct error *err)
 {
 	struct schema_types types = {s->config, &s->catalog, s->source, s->control};
 
-	return source_begin_snapshot(s->source, err) &&
-		   source_read_catalog(s->source, s->config, &s->catalog, err) &&
+	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
+		   source_remove_vanished(s->source, &s->catalog, err) &&
 		   (!s->progress.exists || (state_tables_read(s->control, s->config->task, &s->catalog, err) &&
 									schema_free_successors(s->source, s->control, &s->catalog, err) &&
 									state_tables_settle(s->control, s->config->task, &s->catalog, err))) &&
@@ -43,7 +43,7 @@ read_tables(struct session *s, struct error *err)
 			state_targets_settle(s->source, s->control, s->config, &s->catalog, err)) &&
 		   (!s->config->schema.create ||
 			definition_read(s->source, s->control, s->config, &s->catalog, err)) &&
-		   source_end_snapshot(s->source, err);
+		   source_remove_vanished(s->source, &s->catalog, err);
 }
 
 bool

@@ -24,14 +24,14 @@ read_trial(struct session *s, struct error *err)
 {
 	return source_identify(s->source, &s->identity, err) &&
 		   progress_read(s->control, s->config->task, &s->progress, err) &&
-		   source_begin_snapshot(s->source, err) &&
 		   source_read_catalog(s->source, s->config, &s->catalog, err) &&
+		   source_remove_vanished(s->source, &s->catalog, err) &&
 		   state_tables_read(s->control, s->config->task, &s->catalog, err) &&
 		   schema_settle(s->source, NULL, s->config, &s->catalog, NULL, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
 		   (!s->config->schema.create ||
 			definition_read(s->source, s->control, s->config, &s->catalog, err)) &&
-		   source_end_snapshot(s->source, err);
+		   source_remove_vanished(s->source, &s->catalog, err);
 }
 
 /* With what the session has, and the tables of another selection; `precheck` has what a caller sets;
@@ -47,10 +47,7 @@ run_trial(const struct session *s, const struct selection *selection, struct ses
 		.dialect = s->dialect,
 		.config = &selection->config,
 	};
-	if (read_trial(trial, err) && session_run_checks(trial, true, precheck, err))
-		return true;
-	source_abandon_snapshot(s->source);
-	return false;
+	return read_trial(trial, err) && session_run_checks(trial, true, precheck, err);
 }
 
 static void
@@ -280,7 +277,7 @@ session_look_for_new_tables(struct session *s, struct error *err)
 	if (err->class == ERROR_RETRY || err->class == ERROR_STOPPED)
 		return false;
 	/* Others make and drop tables meanwhile: the next look finds what is there. */
-	if (source_is_vanished(err))
+	if (err->class == ERROR_RESTART || source_is_vanished(err))
 		log_debug("looking for new tables: %s", err->message);
 	else
 		log_warning("looking for new tables: %s", err->message);

@@ -133,25 +133,48 @@ source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *e
 	return true;
 }
 
-bool
-source_begin_snapshot(struct connection *source, struct error *err)
+static struct table *
+find_vanished(struct catalog *catalog, const struct result *res, unsigned row)
 {
-	return connection_execute(source, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", NULL, 0, NULL, err);
+	return catalog_find_oid(catalog, (uint32_t) result_int(res, row, 0));
 }
 
+/* Not in one transaction with what was read: it would keep locks, and deadlock with those who drop tables. */
 bool
-source_end_snapshot(struct connection *source, struct error *err)
+source_remove_vanished(struct connection *source, struct catalog *catalog, struct error *err)
 {
-	return connection_execute(source, "COMMIT", NULL, 0, NULL, err);
-}
+	static const char sql[] =
+		"SELECT o FROM unnest($1::oid[]) o WHERE has_table_privilege(o, 'SELECT') IS NULL";
+	struct buffer oids;
+	struct param param;
+	struct result *res;
+	bool ok;
 
-void
-source_abandon_snapshot(struct connection *source)
-{
-	struct error ignored;
+	memory_buffer_init(&oids);
+	for (unsigned i = 0; i < catalog->count; i++) {
+		char oid[16];
 
-	if (!connection_is_lost(source) && connection_in_transaction(source))
-		(void) !connection_execute(source, "ROLLBACK", NULL, 0, NULL, &ignored);
+		snprintf(oid, sizeof oid, "%u", catalog->tables[i].source.oid);
+		sql_array_element(&oids, oid);
+	}
+	sql_array_end(&oids);
+	param = param_text((const char *) oids.data);
+	ok = connection_execute(source, sql, &param, 1, &res, err);
+	buffer_fini(&oids);
+	if (!ok)
+		return error_context(err, "looking for tables that were dropped meanwhile");
+	for (unsigned i = 0; ok && i < result_rows(res); i++) {
+		struct table *table = find_vanished(catalog, res, i);
+
+		if (table && table->source.definition)
+			ok =
+				error_set(err, ERROR_RESTART, "%s.%s was dropped while the catalogs were read: starting over",
+						  table->source.schema, table->source.name);
+		else if (table)
+			catalog_remove(catalog, table);
+	}
+	result_free(res);
+	return ok;
 }
 
 bool

@@ -60,14 +60,9 @@ MUST_CHECK bool source_read_types(struct connection *source, struct source_colum
  */
 MUST_CHECK bool source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *there,
 									char **value, struct error *err);
-/*
- * What is read between these two is of one moment: a table that others drop meanwhile is there with all its columns, or
- * not at all.  Functions of the server that look at it themselves (its size, its rights) say NULL then.
- */
-MUST_CHECK bool source_begin_snapshot(struct connection *source, struct error *err);
-MUST_CHECK bool source_end_snapshot(struct connection *source, struct error *err);
-/* After a failure in between: the error stays that of the failure. */
-void source_abandon_snapshot(struct connection *source);
+/* Takes tables out of the catalog that were dropped while they were read: of some queries they have no rows, and of others
+ * nonsense, since functions of the server (rights, sizes, expressions) look at what is there now.  An ERROR_RESTART where that concerns the definition of a table to be made. */
+MUST_CHECK bool source_remove_vanished(struct connection *source, struct catalog *catalog, struct error *err);
 /* Whether the error is that of an object which was there a moment ago, as in a catalog that is read while others drop
  * tables. */
 bool source_is_vanished(const struct error *err);
