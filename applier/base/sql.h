@@ -1,6 +1,6 @@
 /*
  * Quoting, so that no name or value is ever pasted into a statement as it is.
- * Layer 1: usable by everything that writes SQL, with or without a server.
+ * Usable by everything that writes SQL, with or without a server.
  */
 #ifndef SLUICE_SQL_H
 #define SLUICE_SQL_H

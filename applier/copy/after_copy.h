@@ -10,12 +10,6 @@
 #include "io/connection.h"
 #include "tables/catalog.h"
 
-/* The columns of sluice.unfinished: the target's OID, an order, and a statement. */
-extern const char after_copy_columns[];
-
-/* Statements that write down what is left to do for a table made in the same transaction. */
-void after_copy_put_remember(struct buffer *sql, const struct dialect *dialect, const struct table *table);
-
 /*
  * Carries out what is left to do for tables that have been copied, one
  * statement after another, and reads those targets again.  What the destination refuses is logged and

@@ -7,10 +7,10 @@
 #include "base/keymap.h"
 #include "base/memory.h"
 #include "base/sql.h"
-#include "copy/after_copy.h"
 #include "describe.h"
 #include "dialect/ddl.h"
 #include "dialect/ddl_type.h"
+#include "state/unfinished.h"
 #include "tables/mapping.h"
 
 /* Each created table locks a few objects until the commit, on every segment. */
@@ -578,7 +578,7 @@ create_table(struct connection *destination, const struct dialect *dialect, cons
 
 	memory_buffer_init(&sql);
 	ddl_put_create_table(&sql, dialect, table);
-	after_copy_put_remember(&sql, dialect, table);
+	unfinished_put(&sql, dialect, table);
 	ok = execute_buffer(destination, &sql, err) ||
 		 error_context(err, "creating %s.%s", table->target_schema, table->target_name);
 	buffer_fini(&sql);

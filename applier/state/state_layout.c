@@ -1,10 +1,11 @@
 #include "state_layout.h"
 
+#include "unfinished.h"
+
 #include <assert.h>
 #include <string.h>
 
 #include "base/sql.h"
-#include "copy/after_copy.h"
 #include "selection.h"
 
 static const char progress_columns[] =
@@ -23,7 +24,7 @@ static const char tables_columns[] =
 const struct state_table state_tables[] = {
 	{"progress", progress_columns, "task"},
 	{"tables", tables_columns, "task"},
-	{"unfinished", after_copy_columns, "target"},
+	{"unfinished", unfinished_columns, "target"},
 	{"selection", selection_columns, "task"},
 };
 

@@ -1,0 +1,55 @@
+#include "unfinished.h"
+
+#include "base/memory.h"
+#include "base/sql.h"
+#include "dialect/ddl_index.h"
+
+const char unfinished_columns[] =
+	"target bigint, step integer, statement text NOT NULL, PRIMARY KEY (target, step)";
+
+/* The table's OID at the destination. */
+static void
+put_target(struct buffer *sql, const struct table *table)
+{
+	struct buffer name;
+
+	memory_buffer_init(&name);
+	sql_qualified(&name, table->target_schema, table->target_name);
+	buffer_put_u8(&name, '\0');
+	sql_literal(sql, (const char *) name.data);
+	buffer_printf(sql, "::regclass::oid::bigint");
+	buffer_fini(&name);
+}
+
+static void
+put_step(struct buffer *sql, const struct table *table, unsigned step, const char *statement)
+{
+	buffer_printf(sql, "INSERT INTO sluice.unfinished (target, step, statement) VALUES (");
+	put_target(sql, table);
+	buffer_printf(sql, ", %u, ", step);
+	sql_literal(sql, statement);
+	buffer_printf(sql, ");\n");
+}
+
+void
+unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+{
+	const struct definition *definition = table->source.definition;
+	const char *remark;
+
+	/* Another table may have had the OID. */
+	buffer_printf(sql, "DELETE FROM sluice.unfinished WHERE target = ");
+	put_target(sql, table);
+	buffer_printf(sql, ";\n");
+	for (unsigned i = 0; definition && i < definition->index_count; i++) {
+		struct buffer statement;
+
+		memory_buffer_init(&statement);
+		if (ddl_put_index(&statement, dialect, table, &definition->indexes[i], &remark)) {
+			buffer_truncate(&statement, statement.len - sizeof(";\n") + 1);
+			buffer_put_u8(&statement, '\0');
+			put_step(sql, table, i, (const char *) statement.data);
+		}
+		buffer_fini(&statement);
+	}
+}
