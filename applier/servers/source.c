@@ -835,7 +835,9 @@ source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *t
 {
 	/* A partitioned table has no rows of its own: its leaves tell. */
 	static const char sql[] =
-		"SELECT count(*) > 0, count(*) = count(v.value) AND min(v.value) = max(v.value), min(v.value)"
+		"SELECT EXISTS (SELECT 1 FROM pg_attribute r WHERE r.attrelid = $1::oid AND r.attnum = $2::int"
+		"  AND NOT r.attisdropped),"
+		" count(*) > 0 AND count(*) = count(v.value) AND min(v.value) = max(v.value), min(v.value)"
 		" FROM (SELECT CASE WHEN a.atthasmissing THEN"
 		"  (SELECT u FROM unnest(a.attmissingval::text::text[]) u) END AS value"
 		"  FROM pg_attribute r JOIN LATERAL (SELECT relid FROM pg_partition_tree($1::oid) WHERE isleaf"

@@ -163,8 +163,9 @@ renamed_from(const struct plan *p, const struct source_column *column)
 {
 	const struct source_column *before = table_definition_find(p->before, column->attnum);
 
-	if (!before || strcmp(before->name, column->name) == 0 || !former_column(p, before->name) ||
-		is_configured(p, before->name) || !mapping_selects(p->table, column->name))
+	if (p->question->common_only || !before || strcmp(before->name, column->name) == 0 ||
+		!former_column(p, before->name) || is_configured(p, before->name) ||
+		!mapping_selects(p->table, column->name))
 		return NULL;
 	return before;
 }
@@ -247,52 +248,73 @@ is_text(const struct target_column *column)
 }
 
 static void
-put_retype(struct plan *p, const struct source_column *column, const struct target_column *target,
-		   const char *type)
+put_retype(struct plan *p, const struct source_column *column, const struct target_column *target)
 {
-	struct buffer *sql;
+	struct buffer type, *sql;
 
+	memory_buffer_init(&type);
+	type_of(&type, column);
 	/* Its own type's constant need not become one of the other. */
 	if (target->has_default)
 		buffer_printf(alter_column(p, column->name), " DROP DEFAULT;\n");
 	sql = alter_column(p, column->name);
-	buffer_printf(sql, " TYPE %s USING ", type);
+	buffer_printf(sql, " TYPE %s USING ", (const char *) type.data);
 	p->change->needs_empty |= p->question->emptied;
 	if (p->question->emptied)
 		buffer_printf(sql, "NULL");
 	else
 		sql_identifier(sql, mapping_target_name(p->table, column->name));
-	buffer_printf(sql, "::%s;\n", type);
+	buffer_printf(sql, "::%s;\n", (const char *) type.data);
+	buffer_fini(&type);
+}
+
+/* Whether the target's type is none that a column of the source's former type gets: somebody has chosen it. */
+static bool
+has_chosen_type(const struct source_column *before, const struct target_column *target)
+{
+	struct buffer type;
+	bool chosen;
+
+	memory_buffer_init(&type);
+	chosen = before->formatted && strcmp(target->formatted, type_of(&type, before)) != 0;
+	buffer_fini(&type);
+	return chosen;
+}
+
+/* Whether the target's column gets another type; `chosen` where a person has to decide that. */
+static bool
+is_retyped(const struct source_column *column, const struct source_column *before,
+		   const struct target_column *target, bool *chosen)
+{
+	struct buffer type;
+	bool other;
+
+	*chosen = false;
+	if (column->type == before->type && column->typmod == before->typmod)
+		return false;
+	memory_buffer_init(&type);
+	other = strcmp(target->formatted, type_of(&type, column)) != 0;
+	buffer_fini(&type);
+	*chosen = other && has_chosen_type(before, target);
+	return other && !(*chosen && is_text(target));
 }
 
 static void
 retype_column(struct plan *p, const struct source_column *column, const struct source_column *before,
 			  const struct target_column *target)
 {
-	struct buffer old_type, new_type;
+	bool chosen, retyped = is_retyped(column, before, target, &chosen);
 
 	if (column->type == before->type && column->typmod == before->typmod)
 		return;
-	memory_buffer_init(&old_type);
-	memory_buffer_init(&new_type);
-	if (strcmp(target->formatted, type_of(&new_type, column)) != 0) {
-		bool chosen = before->formatted && strcmp(target->formatted, type_of(&old_type, before)) != 0;
-
-		if (!p->question->emptied && p->question->rewritten)
-			judge(p, SCHEMA_COPY,
-				  "column \"%s\" changed its type to %s, and the server wrote its values anew", column->name,
-				  column->formatted);
-		else if (chosen && !is_text(target))
-			judge(p, SCHEMA_REFUSE, "column \"%s\" changed its type to %s; the target's is %s", column->name,
-				  column->formatted, target->formatted);
-		if (!chosen || !is_text(target))
-			put_retype(p, column, target, (const char *) new_type.data);
-	} else if (!p->question->emptied && p->question->rewritten) {
+	if (!p->question->emptied && p->question->rewritten)
 		judge(p, SCHEMA_COPY, "column \"%s\" changed its type to %s, and the server wrote its values anew",
 			  column->name, column->formatted);
-	}
-	buffer_fini(&old_type);
-	buffer_fini(&new_type);
+	else if (chosen && retyped)
+		judge(p, SCHEMA_REFUSE, "column \"%s\" changed its type to %s; the target's is %s", column->name,
+			  column->formatted, target->formatted);
+	if (retyped)
+		put_retype(p, column, target);
 }
 
 static void
@@ -441,13 +463,14 @@ enum key_fit {
 	KEY_OTHER,
 };
 
-static bool
-key_takes_column(const struct plan *p, const struct target_column *target)
+/* The source's column that feeds the target's once all is done; NULL: none. */
+static const struct source_column *
+feeding_column(const struct plan *p, const struct target_column *target)
 {
 	for (unsigned i = 0; i < p->after->column_count; i++)
 		if (target_of(p, &p->after->columns[i]) == target)
-			return p->after->columns[i].not_null;
-	return false;
+			return &p->after->columns[i];
+	return NULL;
 }
 
 static enum key_fit
@@ -459,10 +482,12 @@ compare_keys(const struct plan *p)
 	bool takes_all = true;
 
 	for (unsigned i = 0; i < target->column_count; i++) {
+		const struct source_column *feeding = feeding_column(p, &target->columns[i]);
+
 		if (!target->columns[i].key_position)
 			continue;
 		target_count++;
-		takes_all = takes_all && key_takes_column(p, &target->columns[i]);
+		takes_all = takes_all && feeding && feeding->not_null;
 	}
 	for (unsigned i = 0; i < count; i++) {
 		const struct target_column *column = target_of(p, key[i]);
@@ -485,17 +510,59 @@ key_is_outdated(const struct plan *p)
 		   !(fit == KEY_HARMLESS && p->question->needed_only);
 }
 
+/* Greenplum alters the type of a key's column only while there is no key: it is dropped and added again. */
+static bool
+lifts_key(const struct plan *p)
+{
+	if (!p->question->dialect->has_segments || !p->table->target.primary_name || key_is_outdated(p))
+		return false;
+	for (unsigned i = 0; i < p->after->column_count; i++) {
+		const struct source_column *column = &p->after->columns[i];
+		const struct source_column *before = table_definition_find(p->before, column->attnum);
+		const struct target_column *target = before ? target_of(p, column) : NULL;
+		bool chosen;
+
+		if (target && target->key_position && is_retyped(column, before, target, &chosen))
+			return true;
+	}
+	return false;
+}
+
 static void
 drop_primary(struct plan *p)
 {
 	struct buffer *sql;
 
-	if (!key_is_outdated(p))
+	if (!key_is_outdated(p) && !lifts_key(p))
 		return;
 	sql = alter(p);
 	buffer_printf(sql, " DROP CONSTRAINT ");
 	sql_identifier(sql, p->table->target.primary_name);
 	buffer_printf(sql, ";\n");
+}
+
+/* The key as it was. */
+static void
+put_lifted_key(struct plan *p)
+{
+	const struct target_table *target = &p->table->target;
+	struct buffer *sql = alter(p);
+
+	buffer_printf(sql, " ADD CONSTRAINT ");
+	sql_identifier(sql, target->primary_name);
+	buffer_printf(sql, " PRIMARY KEY (");
+	for (int at = 1; at <= TABLE_MAX_KEY; at++) {
+		for (unsigned i = 0; i < target->column_count; i++) {
+			const struct source_column *feeding = feeding_column(p, &target->columns[i]);
+
+			if (target->columns[i].key_position != at)
+				continue;
+			buffer_printf(sql, at > 1 ? ", " : "");
+			sql_identifier(sql,
+						   feeding ? mapping_target_name(p->table, feeding->name) : target->columns[i].name);
+		}
+	}
+	buffer_printf(sql, ");\n");
 }
 
 /* A unique index must hold the distribution key, and lies on heap storage. */
@@ -509,7 +576,7 @@ allows_primary(const struct plan *p)
 	if (target->storage != TARGET_HEAP)
 		return false;
 	for (unsigned i = 0; i < target->column_count; i++) {
-		const struct source_column *column = mapping_find_source(p->table, target->columns[i].name);
+		const struct source_column *column = feeding_column(p, &target->columns[i]);
 
 		if (target->columns[i].distribution_position && !(column && column->primary_position))
 			return false;
@@ -524,6 +591,10 @@ add_primary(struct plan *p)
 	unsigned count = primary_attnums(p->after, key);
 	struct buffer *sql;
 
+	if (lifts_key(p)) {
+		put_lifted_key(p);
+		return;
+	}
 	if (count == 0 || p->question->needed_only || !primary_changed(p) || !allows_primary(p) ||
 		(p->table->target.primary_name && !key_is_outdated(p)))
 		return;

@@ -31,6 +31,7 @@ $t->source_sql(q{
 	INSERT INTO unkeyed SELECT i % 10, 'b' FROM generate_series(1, 100) i;
 
 	CREATE TABLE empty_root (id int PRIMARY KEY) PARTITION BY RANGE (id);
+	CREATE TABLE no_leaf (id int PRIMARY KEY) PARTITION BY RANGE (id);
 	CREATE TABLE plain (id int PRIMARY KEY);
 	CREATE TABLE parent (id int PRIMARY KEY, v text);
 	CREATE TABLE child (extra int, PRIMARY KEY (id)) INHERITS (parent);
@@ -105,17 +106,29 @@ sub copied_anew
 	$t->wait_applied_ok("$name: goes on");
 	$t->equal_ok('public.orders');
 }
+# What rows got in a new column is known of a partitioned table, too.
+for my $change ([ 'ADD COLUMN', 'ALTER TABLE orders ADD COLUMN plain int, ADD COLUMN constant text DEFAULT \'x\' NOT NULL; UPDATE orders SET plain = 1 WHERE id < 5' ],
+	[ 'ADD COLUMN and another default', 'ALTER TABLE orders ADD COLUMN more int; ALTER TABLE orders ALTER COLUMN more SET DEFAULT 3; INSERT INTO orders (id, at, region) VALUES (5000, \'2024-01-01\', \'eu\')' ],
+	[ 'ADD COLUMN without a partition', 'ALTER TABLE no_leaf ADD COLUMN b int' ])
+{
+	my ($name, $sql) = @$change;
+	my $before = () = $t->log =~ /copied public\.\w+:/g;
+	$t->source_sql($sql);
+	$t->wait_applied_ok("$name: followed");
+	is(scalar(() = $t->log =~ /copied public\.\w+:/g), $before, "$name: without a copy");
+	$t->all_equal_ok('public.orders', 'public.no_leaf');
+}
 copied_anew('TRUNCATE of a leaf', 'TRUNCATE leaves.orders_2024_eu; INSERT INTO orders SELECT i, date \'2023-01-01\' + i, \'eu\', i, \'more\' FROM generate_series(1, 900) i',
 	qr/public\.orders is copied anew: its partition leaves\.orders_2024_eu was truncated by itself/);
 copied_anew('DETACH', 'ALTER TABLE orders DETACH PARTITION leaves.orders_2023', qr/public\.orders is copied anew: partitions were attached, detached or dropped/);
-copied_anew('ATTACH with rows', 'BEGIN; CREATE TABLE leaves.filled (LIKE orders); INSERT INTO leaves.filled VALUES (7, \'2029-01-01\', \'eu\', 7, \'filled\'); ALTER TABLE orders ATTACH PARTITION leaves.filled FOR VALUES FROM (\'2029-01-01\') TO (\'2030-01-01\'); COMMIT', qr/public\.orders is copied anew/);
+copied_anew('ATTACH with rows', 'BEGIN; CREATE TABLE leaves.filled (LIKE orders INCLUDING DEFAULTS); INSERT INTO leaves.filled VALUES (7, \'2029-01-01\', \'eu\', 7, \'filled\'); ALTER TABLE orders ATTACH PARTITION leaves.filled FOR VALUES FROM (\'2029-01-01\') TO (\'2030-01-01\'); COMMIT', qr/public\.orders is copied anew/);
 $t->source_sql("ALTER TABLE orders DETACH PARTITION leaves.filled; DROP TABLE leaves.filled; ALTER TABLE orders ATTACH PARTITION leaves.orders_2023 FOR VALUES FROM ('2023-01-01') TO ('2024-01-01'); TRUNCATE orders");
 $t->stop;
 $t->run_ok('drop');
 
 # ---- a leaf by itself
 
-$t->destination_sql('DROP TABLE orders, unkeyed, empty_root, plain, parent, child');
+$t->destination_sql('DROP TABLE orders, unkeyed, empty_root, no_leaf, plain, parent, child');
 $t->configure({ tables => { include => [ 'leaves.orders_2023', 'leaves.odd', 'public.plain' ] } });
 $t->run_ok('run', '--until', 'current')->{status} == 0 or die 'the initial copy failed';
 $t->start;

@@ -120,6 +120,7 @@ follows('another identity', 'public.keyed', q{
 # What the server does not decode.
 follows('a wider type', 'public.retyped', q{
 	UPDATE retyped SET b = -b; ALTER TABLE retyped ALTER b TYPE bigint; UPDATE retyped SET b = 5000000000 WHERE id = 1; INSERT INTO retyped VALUES (100, NULL, 1)}, copied => 1);
+follows('a key\'s type', 'public.retyped', q{ALTER TABLE retyped ALTER id TYPE bigint; INSERT INTO retyped VALUES (5000000000, 'big', 2)}, copied => 1);
 follows('another type with USING', 'public.retyped', q{
 	SET timezone = 'UTC'; UPDATE retyped SET at = '2024-05-05'; ALTER TABLE retyped ALTER at TYPE bigint USING extract(epoch FROM at)::bigint; INSERT INTO retyped VALUES (101, NULL, 1, 5)}, copied => 1);
 follows('the same type with USING', 'public.rewritten', q{ALTER TABLE rewritten ALTER b TYPE int USING b * 2}, copied => 1);

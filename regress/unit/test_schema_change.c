@@ -239,6 +239,36 @@ test_retyped(void **state)
 	assert_plan(f, SCHEMA_FITS, "");
 }
 
+/* Greenplum alters a key's column only while there is no key. */
+static void
+test_retyped_key(void **state)
+{
+	struct fixture *f = *state;
+
+	f->after_columns[0].type = 20;
+	f->after_columns[0].type_name = f->after_columns[0].formatted = TEXT("bigint");
+	f->after_columns[0].base_name = f->after_columns[0].base_formatted = TEXT("bigint");
+	f->after_columns[0].name = TEXT("key");
+	f->question.emptied = true;
+	f->question.dialect = &dialect_greenplum6;
+	f->target_columns[0].distribution_position = 1;
+	assert_plan(f, SCHEMA_ALTER,
+				TARGET "DROP CONSTRAINT \"t_pkey\";\n" TARGET "RENAME COLUMN \"id\" TO \"key\";\n" TARGET
+					   "ALTER COLUMN \"key\" TYPE bigint USING NULL::bigint;\n" TARGET
+					   "ADD CONSTRAINT \"t_pkey\" PRIMARY KEY (\"key\");\n");
+	/* Where the key is another one now, it is dropped in any case. */
+	f->after_columns[2].primary_position = 2;
+	assert_plan(f, SCHEMA_ALTER,
+				TARGET "DROP CONSTRAINT \"t_pkey\";\n" TARGET "RENAME COLUMN \"id\" TO \"key\";\n" TARGET
+					   "ALTER COLUMN \"key\" TYPE bigint USING NULL::bigint;\n" TARGET
+					   "ADD PRIMARY KEY (\"key\", \"b\");\n");
+	f->after_columns[2].primary_position = 0;
+	f->question.dialect = &dialect_postgresql;
+	assert_plan(f, SCHEMA_ALTER,
+				TARGET "RENAME COLUMN \"id\" TO \"key\";\n" TARGET
+					   "ALTER COLUMN \"key\" TYPE bigint USING NULL::bigint;\n");
+}
+
 /* A type that somebody chose for the target is not ours to change. */
 static void
 test_retyped_otherwise(void **state)
@@ -465,6 +495,7 @@ main(void)
 		cmocka_unit_test_setup(test_lost, setup),
 		cmocka_unit_test_setup(test_swapped, setup),
 		cmocka_unit_test_setup(test_retyped, setup),
+		cmocka_unit_test_setup(test_retyped_key, setup),
 		cmocka_unit_test_setup(test_retyped_otherwise, setup),
 		cmocka_unit_test_setup(test_not_null, setup),
 		cmocka_unit_test_setup(test_primary_key, setup),
