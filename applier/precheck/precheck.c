@@ -163,6 +163,22 @@ precheck_table_name(struct precheck_context *c, const struct table *table)
 	return sql_table_name(&c->memory, table->source.schema, table->source.name);
 }
 
+/* A partitioned table's own identity means nothing: that of its partitions is logged. */
+const char *
+precheck_full_identity(struct precheck_context *c, const struct table *table)
+{
+	struct buffer sql;
+	const char *text;
+
+	if (table->source.partitioned)
+		return "ALTER TABLE … REPLICA IDENTITY FULL for each of its partitions, whose identity counts";
+	memory_buffer_init(&sql);
+	buffer_printf(&sql, "ALTER TABLE %s REPLICA IDENTITY FULL", precheck_table_name(c, table));
+	text = arena_strdup(&c->memory, sql_text(&sql));
+	buffer_fini(&sql);
+	return text;
+}
+
 const char *
 precheck_target_name(struct precheck_context *c, const struct table *table)
 {

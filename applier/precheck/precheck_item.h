@@ -33,6 +33,8 @@ void precheck_add(struct precheck_context *c, enum check_outcome outcome, const 
 const char *precheck_table_name(struct precheck_context *c, const struct table *table);
 /* The same of its target. */
 const char *precheck_target_name(struct precheck_context *c, const struct table *table);
+/* What gives the source's table the replica identity FULL. */
+const char *precheck_full_identity(struct precheck_context *c, const struct table *table);
 
 /* The first start of a task: its slot has not been made yet. */
 bool precheck_is_fresh(const struct precheck_context *c);

@@ -50,17 +50,12 @@ check_identity(struct precheck_context *c, const struct table *table)
 	/* Of a table without columns another check tells. */
 	if (table->source.column_count == 0 || !(table->operations & (OPERATION_UPDATE | OPERATION_DELETE)))
 		return;
-	if (table_lacks_identity(table) && table->source.partitioned)
+	if (table_lacks_identity(table))
 		precheck_add(
 			c, CHECK_FAILED, "identity", name,
-			"it has no replica identity for its updates and deletes: give it a primary key, or ALTER"
-			" TABLE … REPLICA IDENTITY FULL for each of its partitions, whose identity counts; or leave"
-			" update and delete out of operations");
-	else if (table_lacks_identity(table))
-		precheck_add(c, CHECK_FAILED, "identity", name,
-					 "it has no replica identity for its updates and deletes: give it a primary key, or ALTER"
-					 " TABLE %s REPLICA IDENTITY FULL; or leave update and delete out of operations",
-					 name);
+			"it has no replica identity for its updates and deletes: give it a primary key, or %s; or leave"
+			" update and delete out of operations",
+			precheck_full_identity(c, table));
 	else if (table->source.identity == 'f' && table_match_key(table, (unsigned[TABLE_MAX_KEY]){0}) == 0 &&
 			 table->source.estimated_rows > LARGE_TABLE_ROWS)
 		precheck_add(
@@ -81,9 +76,8 @@ check_key_column(struct precheck_context *c, const struct table *table, const ch
 	else if (!is_logged(&table->source, column) && table->operations & (OPERATION_UPDATE | OPERATION_DELETE))
 		precheck_add(
 			c, CHECK_FAILED, "key", name,
-			"the column \"%s\" of its key is not part of the replica identity: ALTER TABLE %s REPLICA"
-			" IDENTITY FULL, or choose another key",
-			column_name, name);
+			"the column \"%s\" of its key is not part of the replica identity: %s; or choose another key",
+			column_name, precheck_full_identity(c, table));
 	else if (!column->not_null)
 		precheck_add(c, CHECK_WARNING, "key", name,
 					 "the column \"%s\" of its key may be null: a row where it is null is not found again",

@@ -131,14 +131,13 @@ check_old_rows(struct precheck_context *c, const struct table *table, const stru
 	if (table->shared_with)
 		precheck_add(c, CHECK_FAILED, "where", name,
 					 "its target has several sources, %s, and the log does not tell which of its rows matched"
-					 " before a change: ALTER TABLE %s REPLICA IDENTITY FULL",
-					 table->shared_with, name);
+					 " before a change: %s",
+					 table->shared_with, precheck_full_identity(c, table));
 	else if (table->operations & OPERATION_UPDATE && !all_logged(&table->source, &condition->large))
-		precheck_add(
-			c, CHECK_WARNING, "where", name,
-			"an update that makes a row match stops the run where the row has large (TOASTed) values"
-			" that do not change, since they are not in the log: ALTER TABLE %s REPLICA IDENTITY FULL",
-			name);
+		precheck_add(c, CHECK_WARNING, "where", name,
+					 "an update that makes a row match stops the run where the row has large (TOASTed) values"
+					 " that do not change, since they are not in the log: %s",
+					 precheck_full_identity(c, table));
 }
 
 static void

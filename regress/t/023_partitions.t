@@ -151,4 +151,12 @@ like($t->sluice('schema')->{stdout}, qr/\A(?!.*orders_2023).*"orders"/s, 'the ro
 $t->configure({ tables => { include => [ 'leaves.*', 'public.plain' ] } });
 unlike($t->sluice('schema')->{stdout}, qr/"leaves"/, 'a pattern is not enough to select a leaf');
 
+# ---- the replica identity that counts is the partitions'
+
+$t->source_sql('CREATE TABLE bare (a int) PARTITION BY RANGE (a); CREATE TABLE leaves.bare_1 PARTITION OF bare FOR VALUES FROM (0) TO (10); ALTER TABLE bare REPLICA IDENTITY FULL');
+$t->configure({ tables => { include => ['public.bare'] } });
+$t->fails_like(['check'], 3, qr/public\.bare: it has no replica identity .*REPLICA IDENTITY FULL for each of its partitions/, 'a root without identity: the remedy is the partitions\'');
+$t->source_sql('ALTER TABLE leaves.bare_1 REPLICA IDENTITY FULL');
+$t->run_ok('check');
+
 done_testing();
