@@ -60,6 +60,7 @@ struct table_override {
 	unsigned operations; /* enum operation bits; 0: the global ones */
 	struct string_list distributed_by;
 	enum table_storage storage;
+	bool rows_may_be_absent;
 };
 
 /* Where in the file a value stands, counted from 1. */

@@ -56,6 +56,8 @@ const struct config_option config_schema[] = {
 	{"tables.overrides[].distributed_by", CONFIG_COLUMNS, IN_OVERRIDE(distributed_by), .min = "1"},
 	{"tables.overrides[].storage", CONFIG_WORD, IN_OVERRIDE(storage), .preset = "default",
 		.words = "default heap ao_row ao_column"},
+	{"tables.overrides[].rows_may_be_absent", CONFIG_BOOLEAN, IN_OVERRIDE(rows_may_be_absent),
+		.preset = "false", .words = "false true"},
 
 	{"operations", CONFIG_WORDS, IN_CONFIG(operations), .preset = "insert update delete truncate",
 		.min = "1", .words = "insert update delete truncate"},

@@ -23,6 +23,10 @@ struct dialect_catalog {
 	/* Query: table OID, attnums of its distribution key as text "2 1"; for the
 	 * tables $1::oid[], ordered by OID.  NULL: there is no such thing. */
 	const char *distribution;
+
+	/* Query: table OID, name of a column of a partition key of the table or of one of its partitions, '' for an
+	 * expression; otherwise like `distribution`. */
+	const char *partition_keys;
 };
 
 struct dialect {
@@ -81,6 +85,14 @@ struct dialect {
 	 */
 	void (*put_staging_options)(struct buffer *sql, const char *const *columns, unsigned column_count);
 };
+
+/* The query for the partition keys where partitions are tables, each with attribute numbers of its own. */
+#define DIALECT_PARTITION_KEYS                                                                               \
+	"WITH RECURSIVE tree (root, oid) AS (SELECT c.oid, c.oid FROM pg_class c WHERE c.oid = ANY ($1::oid[])"  \
+	" AND c.relkind = 'p' UNION ALL SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i"                \
+	" ON i.inhparent = t.oid) SELECT t.root, coalesce(a.attname, '') FROM tree t JOIN pg_partitioned_table"  \
+	" p ON p.partrelid = t.oid CROSS JOIN LATERAL unnest(p.partattrs::int2[]) k (attnum) LEFT JOIN"          \
+	" pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum ORDER BY t.root"
 
 extern const struct dialect dialect_postgresql;
 extern const struct dialect dialect_greenplum6;

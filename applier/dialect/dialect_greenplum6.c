@@ -35,6 +35,11 @@ const struct dialect dialect_greenplum6 = {
 				" q.parchildrelid WHERE q.parchildrelid = c.oid)",
 			.storage = "c.relstorage",
 			.distribution = DIALECT_GREENPLUM_DISTRIBUTION,
+			.partition_keys =
+				"SELECT k.parrelid, coalesce(a.attname, '') FROM (SELECT p.parrelid,"
+				" unnest(p.paratts::int2[]) AS attnum FROM pg_partition p WHERE NOT p.paristemplate AND"
+				" p.parrelid = ANY ($1::oid[])) k LEFT JOIN pg_attribute a ON a.attrelid = k.parrelid AND"
+				" a.attnum = k.attnum ORDER BY k.parrelid",
 			.generated = "false",
 			.identity = "''",
 			.key_columns = "i.indnatts",

@@ -34,6 +34,7 @@ const struct dialect dialect_greenplum7 = {
 			.storage = "CASE (SELECT m.amname FROM pg_am m WHERE m.oid = c.relam)"
 					   " WHEN 'ao_row' THEN 'a' WHEN 'ao_column' THEN 'c' ELSE 'h' END",
 			.distribution = DIALECT_GREENPLUM_DISTRIBUTION,
+			.partition_keys = DIALECT_PARTITION_KEYS,
 			.generated = "a.attgenerated <> ''",
 			.identity = "a.attidentity",
 			.key_columns = "i.indnkeyatts",

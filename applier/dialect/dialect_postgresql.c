@@ -38,6 +38,7 @@ const struct dialect dialect_postgresql = {
 			.identity = "a.attidentity",
 			.key_columns = "i.indnkeyatts",
 			.enforces_foreign_keys = true,
+			.partition_keys = DIALECT_PARTITION_KEYS,
 		},
 	.allows_unique = allows_unique,
 	.put_table_options = put_table_options,

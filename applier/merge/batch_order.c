@@ -46,7 +46,7 @@ truncate(struct batch *batch, bool restart)
 	*step = (struct merge_step){
 		.kind = MERGE_TRUNCATE,
 		.sql = arena_strdup(&batch->arena, sql_text(&sql)),
-		.expected_rows = -1,
+		.entry = ENTRY_NONE,
 	};
 	buffer_fini(&sql);
 	return step;
@@ -67,11 +67,12 @@ plan_truncates(struct batch *batch)
 
 void
 batch_order_init(struct batch_order *order, struct batch *batch, const struct dialect *dialect,
-				 struct stagings *stagings)
+				 enum merge_manner manner, struct stagings *stagings)
 {
 	*order = (struct batch_order){
 		.batch = batch,
 		.dialect = dialect,
+		.manner = manner,
 		.stagings = stagings,
 		.plans = arena_alloc_zero(&batch->arena, (batch->net_count + 1) * sizeof *order->plans),
 		.next = plan_truncates(batch),
@@ -87,8 +88,8 @@ enter_net(struct batch_order *order, struct error *err)
 	struct merge_plan *plan = &order->plans[order->net++];
 
 	if (order->phase == MERGE_LOOK &&
-		!merge_plan_build(plan, net, order->dialect, stagings_of(order->stagings, net->shape->number),
-						  &order->batch->arena, err))
+		!merge_plan_build(plan, net, order->dialect, order->manner,
+						  stagings_of(order->stagings, net->shape->number), &order->batch->arena, err))
 		return error_context(err, "merging into %s.%s", net->shape->table->target_schema,
 							 net->shape->table->target_name);
 	order->next = plan->phases[order->phase].first;

@@ -22,6 +22,7 @@
 struct batch_order {
 	struct batch *batch;
 	const struct dialect *dialect;
+	enum merge_manner manner;
 	struct stagings *stagings;
 	struct merge_plan *plans; /* of the batch's nets */
 	struct merge_step *next;  /* of the net and phase that were entered last; NULL: none is left */
@@ -31,7 +32,7 @@ struct batch_order {
 
 /* The batch, the dialect and the stagings must outlive it. */
 void batch_order_init(struct batch_order *order, struct batch *batch, const struct dialect *dialect,
-					  struct stagings *stagings);
+					  enum merge_manner manner, struct stagings *stagings);
 /* The next step, NULL behind the last one.  False when a table's changes cannot be planned. */
 MUST_CHECK bool batch_order_next(struct batch_order *order, struct merge_step **step, struct error *err);
 

@@ -320,8 +320,8 @@ put_shown_value(struct buffer *out, const struct shape *shape, const struct chan
 	}
 }
 
-static void
-put_shown_key(struct buffer *out, const struct net_change *net, uint32_t index)
+void
+copy_rows_put_key(const struct net_change *net, uint32_t index, struct buffer *out)
 {
 	const struct shape *shape = net->shape;
 	const struct keymap_key *key = keymap_key(&net->map, index);
@@ -346,7 +346,7 @@ copy_walk_put_key(const struct copy_walk *walk, int64_t number, struct buffer *o
 		rows += count_copies(walk, i);
 		if (rows < number)
 			continue;
-		put_shown_key(out, walk->net, i);
+		copy_rows_put_key(walk->net, i, out);
 		return;
 	}
 }

@@ -54,6 +54,8 @@ void copy_walk_init(struct copy_walk *walk, const struct net_change *net, enum c
  * was all.  Whether `out` took them is asked of it. */
 bool copy_walk_next(struct copy_walk *walk, struct buffer *out, size_t bytes);
 
+/* Appends the key of an entry for a person, "id = 7, at = 2024-01-01". */
+void copy_rows_put_key(const struct net_change *net, uint32_t index, struct buffer *out);
 /* Appends the key of the walk's row with that number (from 1 on), "id = 7, at = 2024-01-01";
  * nothing where there is no such row, or no key. */
 void copy_walk_put_key(const struct copy_walk *walk, int64_t number, struct buffer *out);

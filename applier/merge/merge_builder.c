@@ -12,7 +12,8 @@ merge_builder_step(struct merge_builder *b, enum merge_step_kind kind)
 
 	step->kind = kind;
 	step->table = b->shape->table;
-	step->expected_rows = -1;
+	step->net = b->net;
+	step->entry = ENTRY_NONE;
 	buffer_put_u8(&b->sql, '\0');
 	b->too_long |= b->sql.failed;
 	step->sql = b->sql.failed ? "" : arena_strdup(b->arena, (const char *) b->sql.data);
@@ -34,6 +35,95 @@ merge_builder_copy(struct merge_builder *b, enum copy_content content)
 	step = merge_builder_step(b, MERGE_COPY);
 	copy_walk_init(&step->walk, b->net, content, b->actions, b->groups_of, b->arena);
 	return step;
+}
+
+/* ---- how many rows the steps meet */
+
+struct merge_count *
+merge_builder_count(struct merge_builder *b, int64_t least, int64_t most)
+{
+	struct merge_count *count = arena_alloc_zero(b->arena, sizeof *count);
+
+	count->least = least;
+	count->most = most;
+	return count;
+}
+
+void
+merge_builder_add(struct merge_builder *b, struct merge_step *step, struct merge_count *count)
+{
+	(void) b;
+	step->count = count;
+	if (count)
+		count->last = step;
+}
+
+struct merge_count *
+merge_builder_count_deletes(struct merge_builder *b)
+{
+	return merge_counts_deletes(b) ? merge_builder_count(b, b->deletes - b->perhaps, b->deletes) : NULL;
+}
+
+void
+merge_builder_name_absent(struct merge_builder *b, const char *what)
+{
+	struct merge_step *step;
+	bool first = true;
+
+	if (b->manner != MERGE_NAMING || b->shape->rows_may_be_absent)
+		return;
+	put(b, "SELECT ");
+	for (unsigned i = 0; i < b->shape->key_count; i++) {
+		put_separator(b, ", ", &first);
+		buffer_printf(&b->sql, "s.k%u::text", i + 1);
+	}
+	put(b, " FROM ");
+	merge_builder_staging(b, what);
+	put(b, " AS s WHERE NOT EXISTS (SELECT 1 FROM ");
+	merge_builder_target_rows(b);
+	put(b, " AS t WHERE ");
+	merge_builder_match(b, "s");
+	put(b, ") LIMIT 1");
+	step = merge_builder_step(b, MERGE_STATEMENT);
+	step->finding = MERGE_ROW_NAMED;
+	merge_builder_add(b, step, merge_builder_count(b, 0, 0));
+}
+
+/* ---- staged values */
+
+bool
+merge_group_lacks(const struct merge_builder *b, const struct merge_group *group, unsigned fed)
+{
+	unsigned source = b->shape->fed[fed].source;
+
+	return group->unchanged && (group->unchanged[source / 8] >> (source % 8) & 1);
+}
+
+void
+merge_builder_value(struct merge_builder *b, const struct merge_group *group, unsigned fed)
+{
+	if (!group->mixed || !merge_group_lacks(b, group, fed)) {
+		buffer_printf(&b->sql, "s.c%u", fed + 1);
+		return;
+	}
+	buffer_printf(&b->sql, "CASE WHEN get_bit(s.u, %u) = 1 THEN ", b->shape->fed[fed].source);
+	merge_builder_column(b, "t", b->shape->fed[fed].target);
+	buffer_printf(&b->sql, " ELSE s.c%u END", fed + 1);
+}
+
+static bool
+is_guarded(const struct merge_builder *b, unsigned fed)
+{
+	for (unsigned i = 0; merge_guards(b) && i < b->shape->guarded_count; i++)
+		if (b->shape->guarded[i] == fed)
+			return true;
+	return false;
+}
+
+bool
+merge_builder_sets(const struct merge_builder *b, bool moved, unsigned fed)
+{
+	return shape_is_key(b->shape, fed) ? moved : !is_guarded(b, fed);
 }
 
 /* ---- names */
@@ -84,14 +174,20 @@ put_equals(struct merge_builder *b, const struct target_column *column)
 }
 
 void
+merge_builder_equals(struct merge_builder *b, const char *alias, const struct target_column *column)
+{
+	merge_builder_column(b, alias, column);
+	put_equals(b, column);
+}
+
+void
 merge_builder_match(struct merge_builder *b, const char *alias)
 {
 	bool first = true;
 
 	for (unsigned i = 0; i < b->shape->key_count; i++) {
 		put_separator(b, " AND ", &first);
-		merge_builder_column(b, "t", merge_builder_key(b->shape, i));
-		put_equals(b, merge_builder_key(b->shape, i));
+		merge_builder_equals(b, "t", merge_builder_key(b->shape, i));
 		if (alias) {
 			buffer_printf(&b->sql, "%s.k%u", alias, i + 1);
 		} else {
@@ -153,4 +249,10 @@ merge_builder_type(struct merge_builder *b, const struct target_column *column)
 		sql_qualified(&b->sql, column->base_schema, column->base_name);
 	else
 		put(b, column->formatted);
+}
+
+void
+merge_builder_plain_type(struct merge_builder *b, const struct target_column *column)
+{
+	sql_qualified(&b->sql, column->base_schema, column->base_name);
 }

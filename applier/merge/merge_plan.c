@@ -92,6 +92,7 @@ survey(struct merge_builder *b)
 		unsigned number;
 
 		b->deletes += (b->actions[i] & NET_DELETE) != 0;
+		b->perhaps += (b->actions[i] & NET_DELETE) && b->net->rows[i].perhaps;
 		b->inserts += (b->actions[i] & NET_INSERT) != 0;
 		if (!(b->actions[i] & (NET_PATCH | NET_FILL)))
 			continue;
@@ -100,7 +101,8 @@ survey(struct merge_builder *b)
 		number = find_group(b, i);
 		b->groups[number].rows++;
 		b->groups_of[i] = (uint8_t) number;
-		b->staged++;
+		b->patches += (b->actions[i] & NET_PATCH) != 0;
+		b->fills += (b->actions[i] & NET_FILL) != 0;
 	}
 }
 
@@ -111,15 +113,6 @@ for_each_group(struct merge_builder *b, enum net_action action,
 	for (unsigned i = 0; i < b->group_count; i++)
 		if (b->groups[i].action == action)
 			make(b, i);
-}
-
-static bool
-has_group(const struct merge_builder *b, enum net_action action)
-{
-	for (unsigned i = 0; i < b->group_count; i++)
-		if (b->groups[i].action == action)
-			return true;
-	return false;
 }
 
 static void
@@ -133,44 +126,85 @@ plan_deletes(struct merge_builder *b)
 		merge_delete_keys(b);
 }
 
+/* Rows with values that only the target has, and rows that are updated. */
 static void
-plan(struct merge_builder *b)
+plan_staged(struct merge_builder *b)
 {
 	b->phase = MERGE_LOOK;
-	if (b->staged > 0) {
-		merge_update_stage(b);
-		if (b->shape->upserts)
-			merge_upsert_look(b);
-		for_each_group(b, NET_FILL, merge_update_fill);
-	}
+	merge_update_stage(b);
+	if (b->shape->rows_may_be_absent)
+		merge_upsert_look(b);
+	else
+		merge_builder_name_absent(b, "rows");
+	for_each_group(b, NET_FILL, merge_update_fill);
+	if (merge_guards(b))
+		for_each_group(b, NET_PATCH, merge_update_mark);
 	b->phase = MERGE_DELETE;
-	plan_deletes(b);
+	merge_update_delete_marked(b);
 	b->phase = MERGE_UPDATE;
 	for_each_group(b, NET_PATCH, merge_update_patch);
 	b->phase = MERGE_INSERT;
-	if (has_group(b, NET_FILL))
+	merge_update_insert_marked(b);
+	if (b->fills > 0)
 		merge_update_insert(b);
-	if (b->staged > 0 && b->shape->upserts && shape_follows_inserts(b->shape))
+	if (b->shape->rows_may_be_absent && shape_follows_inserts(b->shape))
 		merge_upsert_insert(b);
-	if (b->inserts > 0 && merge_single_suits_inserts(b)) {
+}
+
+/* An update of a table that is nothing but its key changes nothing. */
+static bool
+changes_rows(const struct merge_builder *b)
+{
+	if (b->fills > 0 || merge_guards(b) || b->shape->rows_may_be_absent)
+		return b->fills > 0 || b->patches > 0;
+	for (unsigned i = 0; b->patches > 0 && i < b->shape->fed_count; i++)
+		if (merge_builder_sets(b, b->shape->triggers, i))
+			return true;
+	return false;
+}
+
+static void
+plan_inserts(struct merge_builder *b)
+{
+	if (b->inserts == 0)
+		return;
+	if (merge_single_suits_inserts(b)) {
 		merge_single_inserts(b);
-	} else if (b->inserts > 0) {
-		put(b, "COPY ");
-		merge_builder_target(b);
-		merge_builder_column_list(b, false);
-		merge_builder_copy(b, COPY_INSERTS);
+		return;
 	}
+	put(b, "COPY ");
+	merge_builder_target(b);
+	merge_builder_column_list(b, false);
+	merge_builder_copy(b, COPY_INSERTS);
+}
+
+static void
+plan(struct merge_builder *b)
+{
+	if (changes_rows(b)) {
+		if (merge_single_suits_updates(b))
+			merge_single_updates(b);
+		else if (merge_array_suits_updates(b))
+			merge_array_updates(b);
+		else
+			plan_staged(b);
+	}
+	b->phase = MERGE_DELETE;
+	plan_deletes(b);
+	b->phase = MERGE_INSERT;
+	plan_inserts(b);
 }
 
 bool
 merge_plan_build(struct merge_plan *out, const struct net_change *net, const struct dialect *dialect,
-				 struct staging *staging, struct arena *arena, struct error *err)
+				 enum merge_manner manner, struct staging *staging, struct arena *arena, struct error *err)
 {
 	struct merge_builder b = {
 		.plan = out,
 		.net = net,
 		.shape = net->shape,
 		.dialect = dialect,
+		.manner = manner,
 		.staging = staging,
 		.arena = arena,
 	};

@@ -3,8 +3,10 @@
  *
  *	keys that go      DELETE one by one when they are very few, by arrays of
  *	                  keys when they are few, else by a staging table
- *	rows with values  staged; UPDATE in place, or their missing values are
- *	missing           fetched before the delete and they are inserted anew
+ *	rows that stay    UPDATE in place, likewise; staged rows whose guarded
+ *	under their key   columns differ from the target's are deleted and inserted
+ *	keys that moved   deleted and inserted; values that only the target has are
+ *	                  fetched before that
  *	rows              INSERT one by one when they are very few, else COPY into
  *	                  the target
  *
@@ -18,8 +20,10 @@
 #include "dialect/dialect.h"
 #include "io/connection.h"
 
-/* Up to this many keys are deleted by arrays instead of a staging table. */
+/* Up to this many rows are deleted or updated by arrays instead of a staging table, … */
 #define MERGE_FEW_KEYS 500
+/* … as long as the arrays stay below it. */
+#define MERGE_FEW_BYTES ((size_t) 256 * 1024)
 
 /* Which staging tables of a shape a session has, and which hold rows already
  * in the open transaction. */
@@ -39,18 +43,37 @@ void staging_committed(struct staging *staging);
 /* MERGE_TRUNCATE is a statement, too, for several tables at once: see batch_order.h. */
 enum merge_step_kind { MERGE_STATEMENT, MERGE_PREPARED, MERGE_COPY, MERGE_TRUNCATE };
 
+/* What it means where a step meets another number of rows than it must, or where it is a question that must find none. */
+enum merge_finding {
+	MERGE_ROWS_ABSENT,	  /* rows to update or delete were not met */
+	MERGE_ROWS_NOT_TAKEN, /* rows to insert were not taken */
+	MERGE_ROWS_PARTIAL,	  /* rows to be inserted lack values that are nowhere */
+	MERGE_ROW_NAMED,	  /* the question for a row that is absent: its answer is the key */
+};
+
+#define ENTRY_NONE UINT32_MAX
+
+/* How many rows some steps must meet, all of them together. */
+struct merge_count {
+	int64_t least;
+	int64_t most;
+	int64_t met;
+	const struct merge_step *last; /* behind it the number is known */
+};
+
 struct merge_step {
 	struct merge_step *next;
 	enum merge_step_kind kind;
-	const struct table *table; /* NULL: it is for several */
+	const struct table *table;	  /* NULL: it is for several */
+	const struct net_change *net; /* likewise */
 	const char *sql;
 	const char *name; /* MERGE_PREPARED */
 	struct param *params;
 	unsigned param_count;
-	struct copy_walk walk; /* MERGE_COPY */
-	int64_t expected_rows; /* -1: whatever comes */
-	const char *mismatch;  /* what another number of rows means, and what to do */
-	const char *remedy;	   /* NULL: the usual one */
+	struct copy_walk walk;	   /* MERGE_COPY */
+	uint32_t entry;			   /* MERGE_PREPARED for one row: the net change's, otherwise ENTRY_NONE */
+	struct merge_count *count; /* NULL: whatever comes */
+	enum merge_finding finding;
 };
 
 /* What the steps of a phase do to the target; the phases go one after another over all tables of a batch. */
@@ -71,10 +94,16 @@ struct merge_plan {
 	struct merge_steps phases[MERGE_PHASES];
 };
 
+/*
+ * In which words a batch is put.  MERGE_NAMING is for one that was refused: rows come by COPY, which names the
+ * column of a refused value, and what the target lacks is asked for before it is changed, by key.
+ */
+enum merge_manner { MERGE_FAST, MERGE_NAMING };
+
 /* Everything of the plan lives in `arena`, which is the batch's, like the net
  * change that its copies walk.  Does not look at net->truncated. */
 MUST_CHECK bool merge_plan_build(struct merge_plan *plan, const struct net_change *net,
-								 const struct dialect *dialect, struct staging *staging, struct arena *arena,
-								 struct error *err);
+								 const struct dialect *dialect, enum merge_manner manner,
+								 struct staging *staging, struct arena *arena, struct error *err);
 
 #endif

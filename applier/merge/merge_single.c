@@ -42,11 +42,20 @@ has_index(const struct merge_builder *b)
 	return true;
 }
 
+/* So many rows are looked for one by one. */
+static int
+few_found(const struct merge_builder *b)
+{
+	if (b->manner == MERGE_NAMING || b->dialect->few_rows == 0)
+		return 0;
+	return has_index(b) ? b->dialect->few_rows : 1;
+}
+
 /* Where each one would read the whole target, one statement does for all. */
 bool
 merge_single_suits_deletes(const struct merge_builder *b)
 {
-	return b->deletes <= (has_index(b) ? b->dialect->few_rows : 1) && b->dialect->few_rows > 0;
+	return b->deletes <= few_found(b);
 }
 
 static void
@@ -58,14 +67,16 @@ put_delete(struct merge_builder *b)
 	merge_builder_match(b, NULL);
 }
 
-/* A key is a sequence of COPY BINARY fields. */
+/* A key is a sequence of COPY BINARY fields; they become the first parameters. */
 static void
-take_key(struct merge_builder *b, struct merge_step *step, const struct keymap_key *key)
+take_key(struct merge_builder *b, struct merge_step *step, uint32_t entry)
 {
+	const struct keymap_key *key = keymap_key(&b->net->map, entry);
 	struct reader r;
 
+	step->entry = entry;
 	reader_init(&r, key->ptr, key->len);
-	for (unsigned i = 0; i < step->param_count; i++) {
+	for (unsigned i = 0; i < b->shape->key_count; i++) {
 		uint32_t len = reader_get_u32(&r);
 
 		step->params[i] = param_of(b, reader_get(&r, len), len);
@@ -76,10 +87,15 @@ void
 merge_single_deletes(struct merge_builder *b)
 {
 	for (uint32_t i = 0; i < net_change_count(b->net); i++) {
+		struct merge_step *step;
+
 		if (!(b->actions[i] & NET_DELETE))
 			continue;
 		put_delete(b);
-		take_key(b, prepared_step(b, "delete_one", b->shape->key_count), keymap_key(&b->net->map, i));
+		step = prepared_step(b, "delete_one", b->shape->key_count);
+		take_key(b, step, i);
+		if (merge_counts_deletes(b))
+			merge_builder_add(b, step, merge_builder_count(b, !b->net->rows[i].perhaps, 1));
 	}
 }
 
@@ -94,7 +110,7 @@ merge_single_suits_inserts(const struct merge_builder *b)
 	for (uint32_t i = 0; b->shape->match == MATCH_ROW && i < net_change_count(b->net); i++)
 		if (b->actions[i] & NET_INSERT)
 			rows += b->net->rows[i].count - 1;
-	return rows <= b->dialect->few_rows && b->shape->fed_count > 0;
+	return b->manner == MERGE_FAST && rows <= b->dialect->few_rows && b->shape->fed_count > 0;
 }
 
 static void
@@ -145,9 +161,189 @@ merge_single_inserts(struct merge_builder *b)
 
 			put_insert(b);
 			step = prepared_step(b, "insert_one", b->shape->fed_count);
-			step->expected_rows = 1;
-			step->mismatch = "rows to insert were not taken";
+			step->entry = i;
+			step->finding = MERGE_ROWS_NOT_TAKEN;
+			merge_builder_add(b, step, merge_builder_count(b, 1, 1));
 			take_row(b, step, entry->row, values);
 		}
+	}
+}
+
+/* ---- updating */
+
+/* So many columns have a bit in the name of a statement for the rows that lack some of them. */
+#define NAMED_COLUMNS 64
+
+static struct param
+param_of_value(struct merge_builder *b, const struct value *value)
+{
+	return value->kind == VALUE_PRESENT ? param_of(b, value->data, value->len) : param_text(NULL);
+}
+
+static bool
+suits_group(const struct merge_builder *b, const struct merge_group *group)
+{
+	bool whole = !group->unchanged && b->shape->unfed_count == 0;
+	bool sets = false;
+
+	/* What differs in a guarded column is deleted and inserted, and what is absent inserted: with all its values. */
+	if (group->moved || group->mixed || (merge_guards(b) && !(whole && shape_follows_inserts(b->shape))) ||
+		(b->shape->rows_may_be_absent && group->unchanged) ||
+		(group->unchanged && b->shape->relation->column_count > NAMED_COLUMNS))
+		return false;
+	for (unsigned i = 0; i < b->shape->fed_count; i++)
+		sets |= merge_builder_sets(b, false, i) && !merge_group_lacks(b, group, i);
+	return sets;
+}
+
+bool
+merge_single_suits_updates(const struct merge_builder *b)
+{
+	if (b->fills > 0 || b->patches > few_found(b))
+		return false;
+	for (unsigned i = 0; i < b->group_count; i++)
+		if (!suits_group(b, &b->groups[i]))
+			return false;
+	return true;
+}
+
+/* A row in the making: its group, its values, and the number of the first parameter behind the key. */
+struct single_update {
+	uint32_t entry;
+	const struct merge_group *group;
+	struct value *values;
+	struct merge_count *count;
+};
+
+/* The name says which columns are there. */
+static struct merge_step *
+update_step(struct merge_builder *b, const struct single_update *u, unsigned param_count)
+{
+	uint64_t missing = 0;
+	char what[48];
+
+	for (unsigned i = 0; u->group->unchanged && i < b->shape->fed_count; i++)
+		if (merge_group_lacks(b, u->group, i))
+			missing |= UINT64_C(1) << b->shape->fed[i].source;
+	snprintf(what, sizeof what, missing ? "update_one_%llx" : "update_one", (unsigned long long) missing);
+	return prepared_step(b, what, param_count);
+}
+
+static void
+update_one(struct merge_builder *b, const struct single_update *u)
+{
+	unsigned number = b->shape->key_count;
+	struct merge_step *step;
+	bool first = true;
+
+	put(b, "UPDATE ");
+	merge_builder_target_rows(b);
+	put(b, " AS t SET ");
+	for (unsigned i = 0; i < b->shape->fed_count; i++) {
+		if (!merge_builder_sets(b, false, i) || merge_group_lacks(b, u->group, i))
+			continue;
+		put_separator(b, ", ", &first);
+		sql_identifier(&b->sql, b->shape->fed[i].target->name);
+		buffer_printf(&b->sql, " = $%u", ++number);
+	}
+	put(b, " WHERE ");
+	merge_builder_match(b, NULL);
+	b->phase = MERGE_UPDATE;
+	step = update_step(b, u, number);
+	take_key(b, step, u->entry);
+	number = b->shape->key_count;
+	for (unsigned i = 0; i < b->shape->fed_count; i++)
+		if (merge_builder_sets(b, false, i) && !merge_group_lacks(b, u->group, i))
+			step->params[number++] = param_of_value(b, &u->values[b->shape->fed[i].source]);
+	merge_builder_add(b, step, u->count);
+}
+
+/* The row where a guarded column has another value. */
+static void
+delete_differing(struct merge_builder *b, const struct single_update *u)
+{
+	unsigned keys = b->shape->key_count;
+	struct merge_step *step;
+
+	put_delete(b);
+	put(b, " AND ROW(");
+	for (unsigned i = 0; i < b->shape->guarded_count; i++) {
+		const struct target_column *column = b->shape->fed[b->shape->guarded[i]].target;
+
+		put(b, i ? ", " : "");
+		merge_builder_column(b, "t", column);
+		put(b, "::");
+		merge_builder_plain_type(b, column);
+	}
+	put(b, ")::record *<> ROW(");
+	for (unsigned i = 0; i < b->shape->guarded_count; i++) {
+		buffer_printf(&b->sql, i ? ", $%u::" : "$%u::", keys + i + 1);
+		merge_builder_plain_type(b, b->shape->fed[b->shape->guarded[i]].target);
+	}
+	put(b, ")::record");
+	b->phase = MERGE_DELETE;
+	step = prepared_step(b, "delete_differing", keys + b->shape->guarded_count);
+	take_key(b, step, u->entry);
+	for (unsigned i = 0; i < b->shape->guarded_count; i++)
+		step->params[keys + i] = param_of_value(b, &u->values[b->shape->fed[b->shape->guarded[i]].source]);
+	merge_builder_add(b, step, u->count);
+}
+
+/* The row that was not updated: it differed, or the target lacked it. */
+static void
+insert_missing(struct merge_builder *b, const struct single_update *u)
+{
+	struct merge_step *step;
+
+	put(b, "INSERT INTO ");
+	merge_builder_target(b);
+	merge_builder_column_list(b, false);
+	merge_builder_overriding(b);
+	put(b, " SELECT ");
+	for (unsigned i = 0; i < b->shape->fed_count; i++) {
+		buffer_printf(&b->sql, i ? ", $%u::" : "$%u::", i + 1);
+		merge_builder_plain_type(b, b->shape->fed[i].target);
+	}
+	put(b, " WHERE NOT EXISTS (SELECT 1 FROM ");
+	merge_builder_target_rows(b);
+	put(b, " AS t WHERE ");
+	for (unsigned i = 0; i < b->shape->key_count; i++) {
+		put(b, i ? " AND " : "");
+		merge_builder_equals(b, "t", merge_builder_key(b->shape, i));
+		buffer_printf(&b->sql, "$%u::", b->shape->key[i] + 1);
+		merge_builder_plain_type(b, merge_builder_key(b->shape, i));
+	}
+	put(b, ")");
+	b->phase = MERGE_INSERT;
+	step = prepared_step(b, "insert_missing", b->shape->fed_count);
+	step->entry = u->entry;
+	for (unsigned i = 0; i < b->shape->fed_count; i++)
+		step->params[i] = param_of_value(b, &u->values[b->shape->fed[i].source]);
+}
+
+void
+merge_single_updates(struct merge_builder *b)
+{
+	struct value *values = arena_alloc(b->arena, b->shape->relation->column_count * sizeof *values);
+	bool inserts = merge_guards(b) || (b->shape->rows_may_be_absent && shape_follows_inserts(b->shape));
+
+	for (uint32_t i = 0; i < net_change_count(b->net); i++) {
+		struct single_update u = {.entry = i, .values = values};
+		struct reader r;
+
+		if (!(b->actions[i] & NET_PATCH))
+			continue;
+		u.group = &b->groups[b->groups_of[i]];
+		if (!b->shape->rows_may_be_absent)
+			u.count = merge_builder_count(b, 1, 1);
+		reader_init(&r, b->net->rows[i].row.data, b->net->rows[i].row.len);
+		b->broken |= !change_decode_row(b->shape->relation, false, &r, values);
+		if (b->broken)
+			return;
+		if (merge_guards(b))
+			delete_differing(b, &u);
+		update_one(b, &u);
+		if (inserts)
+			insert_missing(b, &u);
 	}
 }

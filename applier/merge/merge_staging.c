@@ -101,7 +101,8 @@ merge_staging_rows(struct merge_builder *b)
 	put_row_definitions(b, &first);
 	for (unsigned i = 0; i < b->shape->unfed_count; i++)
 		put_definition(b, 'x', i + 1, b->shape->unfed[i], &first);
-	put(b, merge_looks_for_rows(b) ? ", found boolean)" : ")");
+	put(b, b->shape->rows_may_be_absent ? ", found boolean" : "");
+	put(b, merge_guards(b) ? ", differs boolean)" : ")");
 	put_staging_options(b, true);
 	merge_builder_step(b, MERGE_STATEMENT);
 }

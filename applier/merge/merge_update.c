@@ -1,20 +1,5 @@
 #include "merge_builder.h"
 
-static bool
-is_unchanged(const struct merge_group *group, unsigned source_column)
-{
-	return group->unchanged && (group->unchanged[source_column / 8] >> (source_column % 8) & 1);
-}
-
-static bool
-is_key(const struct shape *shape, unsigned fed)
-{
-	for (unsigned i = 0; i < shape->key_count; i++)
-		if (shape->key[i] == fed)
-			return true;
-	return false;
-}
-
 static void
 put_group_condition(struct merge_builder *b, unsigned number)
 {
@@ -22,14 +7,15 @@ put_group_condition(struct merge_builder *b, unsigned number)
 	merge_builder_match(b, "s");
 }
 
-/* The row's own value where it brought one, otherwise the target's. */
 static void
-put_mixed_value(struct merge_builder *b, unsigned fed)
+put_source(struct merge_builder *b)
 {
-	buffer_printf(&b->sql, "CASE WHEN get_bit(s.u, %u) = 1 THEN ", b->shape->fed[fed].source);
-	merge_builder_column(b, "t", b->shape->fed[fed].target);
-	buffer_printf(&b->sql, " ELSE s.c%u END", fed + 1);
+	put(b, " FROM ");
+	merge_builder_staging(b, "rows");
+	put(b, " AS s");
 }
+
+/* ---- in place */
 
 /* SET for the columns that are known; the key only where it moved. */
 static bool
@@ -38,29 +24,35 @@ put_patch_list(struct merge_builder *b, const struct merge_group *group)
 	bool first = true;
 
 	for (unsigned i = 0; i < b->shape->fed_count; i++) {
-		bool unchanged = is_unchanged(group, b->shape->fed[i].source);
-
-		if ((unchanged && !group->mixed) || (is_key(b->shape, i) && !group->moved))
+		if ((merge_group_lacks(b, group, i) && !group->mixed) || !merge_builder_sets(b, group->moved, i))
 			continue;
 		put_separator(b, ", ", &first);
 		sql_identifier(&b->sql, b->shape->fed[i].target->name);
 		put(b, " = ");
-		if (unchanged)
-			put_mixed_value(b, i);
-		else
-			buffer_printf(&b->sql, "s.c%u", i + 1);
+		merge_builder_value(b, group, i);
 	}
 	return !first;
 }
 
-static void
-expect_group(struct merge_builder *b, struct merge_step *step, const struct merge_group *group)
+/* All updates of the table together, and the deletes of rows that are updated by being deleted and inserted. */
+static struct merge_count *
+count_patches(struct merge_builder *b)
 {
-	/* The target need not have the row. */
-	if (merge_looks_for_rows(b))
+	if (!b->patched && !b->shape->rows_may_be_absent)
+		b->patched = merge_builder_count(b, b->patches, b->patches);
+	return b->patched;
+}
+
+/* Of rows that have nothing to be set nobody knows whether the target holds them. */
+static void
+forget_group(struct merge_builder *b, const struct merge_group *group)
+{
+	struct merge_count *count = count_patches(b);
+
+	buffer_reset(&b->sql);
+	if (!count)
 		return;
-	step->expected_rows = group->rows;
-	step->mismatch = "rows to update are not in the target";
+	count->least -= group->rows;
 }
 
 void
@@ -72,54 +64,133 @@ merge_update_patch(struct merge_builder *b, unsigned number)
 	merge_builder_target_rows(b);
 	put(b, " AS t SET ");
 	if (!put_patch_list(b, group)) {
-		buffer_reset(&b->sql);
+		forget_group(b, group);
 		return;
 	}
-	put(b, " FROM ");
-	merge_builder_staging(b, "rows");
-	put(b, " AS s");
+	put_source(b);
 	put_group_condition(b, number);
-	expect_group(b, merge_builder_step(b, MERGE_STATEMENT), group);
+	if (b->marks)
+		put(b, " AND s.differs IS NULL");
+	merge_builder_add(b, merge_builder_step(b, MERGE_STATEMENT), count_patches(b));
 }
 
-/* Fetches into staging what only the target knows. */
-void
-merge_update_fill(struct merge_builder *b, unsigned number)
+/* ---- where guarded columns differ */
+
+/* The target's column, as a value of the type that staging has for it. */
+static void
+put_target_value(struct merge_builder *b, const struct target_column *column)
 {
-	const struct merge_group *group = &b->groups[number];
+	merge_builder_column(b, "t", column);
+	if (!merge_builder_is_domain(column))
+		return;
+	put(b, "::");
+	merge_builder_plain_type(b, column);
+}
+
+/* Whether the column's value is one to compare: in no row of the group it is the target's own. */
+static bool
+compares(const struct merge_builder *b, const struct merge_group *group, unsigned fed)
+{
+	return group->mixed || !merge_group_lacks(b, group, fed);
+}
+
+/*
+ * By their bytes, since equal values may look different (numeric 1.0 and 1.00, intervals, letters in an
+ * extension's type), and some types have no = at all.
+ */
+static bool
+put_differs(struct merge_builder *b, const struct merge_group *group)
+{
+	const struct shape *shape = b->shape;
 	bool first = true;
 
-	put(b, "UPDATE ");
-	merge_builder_staging(b, "rows");
-	put(b, " AS s SET ");
-	for (unsigned i = 0; i < b->shape->fed_count; i++) {
-		if (!is_unchanged(group, b->shape->fed[i].source))
+	put(b, " AND ROW(");
+	for (unsigned i = 0; i < shape->guarded_count; i++) {
+		if (!compares(b, group, shape->guarded[i]))
 			continue;
 		put_separator(b, ", ", &first);
+		put_target_value(b, shape->fed[shape->guarded[i]].target);
+	}
+	if (first)
+		return false;
+	put(b, ")::record *<> ROW(");
+	first = true;
+	for (unsigned i = 0; i < shape->guarded_count; i++) {
+		if (!compares(b, group, shape->guarded[i]))
+			continue;
+		put_separator(b, ", ", &first);
+		merge_builder_value(b, group, shape->guarded[i]);
+	}
+	put(b, ")::record");
+	return true;
+}
+
+/* What the rows of a group lack and the target has. */
+static void
+put_fetched(struct merge_builder *b, const struct merge_group *group, bool *first)
+{
+	for (unsigned i = 0; i < b->shape->fed_count; i++) {
+		if (!merge_group_lacks(b, group, i))
+			continue;
+		put_separator(b, ", ", first);
 		buffer_printf(&b->sql, "c%u = ", i + 1);
 		if (group->mixed)
-			put_mixed_value(b, i);
+			merge_builder_value(b, group, i);
 		else
 			merge_builder_column(b, "t", b->shape->fed[i].target);
 	}
 	for (unsigned i = 0; i < b->shape->unfed_count; i++) {
-		put_separator(b, ", ", &first);
+		put_separator(b, ", ", first);
 		buffer_printf(&b->sql, "x%u = ", i + 1);
 		merge_builder_column(b, "t", b->shape->unfed[i]);
 	}
-	if (merge_looks_for_rows(b)) {
-		put_separator(b, ", ", &first);
-		put(b, "found = true");
-	}
+}
+
+static void
+put_from_target(struct merge_builder *b, unsigned number)
+{
 	put(b, " FROM ");
 	merge_builder_target_rows(b);
 	put(b, " AS t");
 	put_group_condition(b, number);
-	expect_group(b, merge_builder_step(b, MERGE_STATEMENT), group);
 }
 
 void
-merge_update_insert(struct merge_builder *b)
+merge_update_mark(struct merge_builder *b, unsigned number)
+{
+	const struct merge_group *group = &b->groups[number];
+	bool first = false;
+
+	put(b, "UPDATE ");
+	merge_builder_staging(b, "rows");
+	put(b, " AS s SET differs = true");
+	put_fetched(b, group, &first);
+	put_from_target(b, number);
+	if (!put_differs(b, group)) {
+		buffer_reset(&b->sql);
+		return;
+	}
+	merge_builder_step(b, MERGE_STATEMENT);
+	b->marks = true;
+}
+
+void
+merge_update_delete_marked(struct merge_builder *b)
+{
+	if (!b->marks)
+		return;
+	put(b, "DELETE FROM ");
+	merge_builder_target_rows(b);
+	put(b, " AS t USING ");
+	merge_builder_staging(b, "rows");
+	put(b, " AS s WHERE s.differs AND ");
+	merge_builder_match(b, "s");
+	merge_builder_add(b, merge_builder_step(b, MERGE_STATEMENT), count_patches(b));
+}
+
+/* INSERT INTO target (…) SELECT s.c1, … FROM staging AS s WHERE */
+static void
+put_insert(struct merge_builder *b)
 {
 	bool first = true;
 
@@ -134,17 +205,59 @@ merge_update_insert(struct merge_builder *b)
 	}
 	for (unsigned i = 0; i < b->shape->unfed_count; i++)
 		buffer_printf(&b->sql, ", s.x%u", i + 1);
-	put(b, " FROM ");
+	put_source(b);
+	put(b, " WHERE ");
+}
+
+void
+merge_update_insert_marked(struct merge_builder *b)
+{
+	if (!b->marks)
+		return;
+	put_insert(b);
+	put(b, "s.differs");
+	merge_builder_step(b, MERGE_STATEMENT);
+}
+
+/* ---- keys that moved */
+
+/* Fetches into staging what only the target knows. */
+void
+merge_update_fill(struct merge_builder *b, unsigned number)
+{
+	const struct merge_group *group = &b->groups[number];
+	struct merge_step *step;
+	bool first = true;
+
+	put(b, "UPDATE ");
 	merge_builder_staging(b, "rows");
-	put(b, " AS s WHERE s.g IN (");
-	first = true;
+	put(b, " AS s SET ");
+	put_fetched(b, group, &first);
+	if (first) {
+		/* Nothing is lacking: the row is staged because inserts are left out. */
+		buffer_reset(&b->sql);
+		return;
+	}
+	put_from_target(b, number);
+	step = merge_builder_step(b, MERGE_STATEMENT);
+	if (!b->shape->rows_may_be_absent)
+		merge_builder_add(b, step, merge_builder_count(b, group->rows, group->rows));
+}
+
+void
+merge_update_insert(struct merge_builder *b)
+{
+	bool first = true;
+
+	put_insert(b);
+	put(b, "s.g IN (");
 	for (unsigned i = 0; i < b->group_count; i++) {
 		if (b->groups[i].action != NET_FILL)
 			continue;
 		put_separator(b, ", ", &first);
 		buffer_printf(&b->sql, "%u", i);
 	}
-	put(b, merge_looks_for_rows(b) ? ") AND s.found" : ")");
+	put(b, b->shape->rows_may_be_absent ? ") AND s.found" : ")");
 	merge_builder_step(b, MERGE_STATEMENT);
 }
 

@@ -1,9 +1,10 @@
 /*
- * Updates of rows that the target may not hold: by the log alone, a row that
- * comes to match a condition is told from one that matched before only where
- * the log has all of the old row.  Staged rows find out whether they are in
- * the target; those that are not are inserted, and those of them whose values
- * are not all at hand are an error.
+ * Updates of rows that the target may not hold, since it was never filled with
+ * all of them, or since a row that comes to match a condition is told from one
+ * that matched before only where the log has all of the old row.  Staged rows
+ * find out whether they are in the target.  Where inserts are followed, those
+ * that are not are inserted, and those of them whose values are not all at
+ * hand are an error.
  */
 #include "merge_builder.h"
 
@@ -40,17 +41,16 @@ refuse_partial(struct merge_builder *b)
 		return;
 	put(b, ")");
 	step = merge_builder_step(b, MERGE_STATEMENT);
-	step->expected_rows = 0;
-	step->mismatch = "rows came to match the table's condition, and the log lacks their large values that"
-					 " did not change";
-	step->remedy = "Run ALTER TABLE … REPLICA IDENTITY FULL for it on the source, and copy the table anew.";
+	step->finding = MERGE_ROWS_PARTIAL;
+	merge_builder_add(b, step, merge_builder_count(b, 0, 0));
 }
 
 void
 merge_upsert_look(struct merge_builder *b)
 {
 	mark_found(b);
-	refuse_partial(b);
+	if (shape_follows_inserts(b->shape))
+		refuse_partial(b);
 }
 
 /* New rows, so that columns without a source get their defaults. */

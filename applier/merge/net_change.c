@@ -13,7 +13,8 @@ net_change_init(struct net_change *net, const struct shape *shape, struct arena 
 
 	*net = (struct net_change){.shape = shape, .arena = arena};
 	keymap_init(&net->map);
-	net->values = memory_alloc_zero(columns, sizeof *net->values);
+	net->values = memory_alloc_zero(2 * (size_t) columns, sizeof *net->values);
+	net->newer = net->values + columns;
 	memory_buffer_init_limited(&net->scratch, KEY_LIMIT);
 }
 
@@ -88,18 +89,22 @@ entry_of(struct net_change *net, const void *key, size_t len, const struct net_r
 	return index;
 }
 
+/* Whether the target holds a row under a key. */
+enum target_row { TARGET_LACKS, TARGET_HOLDS, TARGET_MAY_HOLD };
+
 /* The entry of a row's key; `existed` is what a first mention says of the target. */
 static bool
-entry_of_values(struct net_change *net, const struct value *values, bool existed, uint32_t *index,
+entry_of_values(struct net_change *net, const struct value *values, enum target_row existed, uint32_t *index,
 				struct error *err)
 {
-	struct net_row fresh = {.existed = existed, .origin = ORIGIN_NONE};
+	struct net_row fresh = {
+		.existed = existed != TARGET_LACKS, .perhaps = existed == TARGET_MAY_HOLD, .origin = ORIGIN_NONE};
 	bool found;
 
 	if (!make_key(net, values, err))
 		return false;
 	*index = entry_of(net, net->scratch.data, net->scratch.len, &fresh, &found);
-	if (!found && existed)
+	if (!found && fresh.existed)
 		net->rows[*index].origin = *index;
 	return true;
 }
@@ -216,6 +221,12 @@ may_be_stale(const struct net_change *net)
 	return !shape_follows_all(net->shape) && !net->shape->table->shared_with;
 }
 
+static enum target_row
+before_new_key(const struct net_change *net)
+{
+	return may_be_stale(net) ? TARGET_MAY_HOLD : TARGET_LACKS;
+}
+
 /* A row that another one would replace without having gone: what the source
  * checks at the end of a transaction only, or not at all, is no key. */
 static bool
@@ -245,7 +256,7 @@ add_insert(struct net_change *net, const struct change *change, struct error *er
 {
 	uint32_t index;
 
-	if (!entry_of_values(net, change->new.values, may_be_stale(net), &index, err) ||
+	if (!entry_of_values(net, change->new.values, before_new_key(net), &index, err) ||
 		!is_free(net, index, err))
 		return false;
 	set_row(net, index, &change->new, (struct bytes){0});
@@ -274,29 +285,73 @@ add_key_change(struct net_change *net, const struct change *change, struct error
 	struct bytes earlier;
 	uint32_t origin;
 
-	if (!entry_of_values(net, change->old.values, true, &from, err))
+	if (!entry_of_values(net, change->old.values, TARGET_HOLDS, &from, err))
 		return false;
 	earlier = net->rows[from].row;
 	origin = net->rows[from].origin;
 	clear_row(&net->rows[from]);
 	net->rows[from].origin = ORIGIN_NONE;
-	if (!entry_of_values(net, change->new.values, may_be_stale(net), &to, err) || !is_free(net, to, err))
+	if (!entry_of_values(net, change->new.values, before_new_key(net), &to, err) || !is_free(net, to, err))
 		return false;
 	set_row(net, to, &change->new, earlier);
 	net->rows[to].origin = origin;
 	return has_values(net, to, err);
 }
 
+/* A value of so many bytes may be stored out of line; writing it again costs more than finding it equal. */
+#define KEPT_BYTES 512
+
+static bool
+is_kept(const struct shape *shape, const struct change *change, unsigned fed)
+{
+	const struct value *old = &change->old.values[shape->fed[fed].source];
+	const struct value *new = &change->new.values[shape->fed[fed].source];
+
+	return new->kind == VALUE_PRESENT &&new->len >= KEPT_BYTES && old->kind == VALUE_PRESENT &&
+		   old->len == new->len && !shape_is_key(shape, fed) && memcmp(old->data, new->data, new->len) == 0;
+}
+
+/*
+ * With all of the old row at hand the plugin fills in large values that did not change.  For a row that is
+ * updated in place they are as good as left out, as they are under the other identities: an UPDATE that
+ * assigned them would store them again.
+ */
+static void
+leave_out_kept(struct net_change *net, const struct change *change, struct change_row *row)
+{
+	const struct shape *shape = net->shape;
+	bool any = false;
+
+	if (change->old_kind != CHANGE_OLD_FULL || !shape->in_place || shape->rows_may_be_absent)
+		return;
+	for (unsigned i = 0; i < shape->fed_count; i++) {
+		if (!is_kept(shape, change, i))
+			continue;
+		if (!any)
+			memcpy(net->newer, change->new.values, shape->relation->column_count * sizeof *net->newer);
+		any = true;
+		net->newer[shape->fed[i].source].kind = VALUE_UNCHANGED;
+	}
+	if (!any)
+		return;
+	buffer_reset(&net->scratch);
+	put_values(&net->scratch, shape->relation, net->newer);
+	row->raw = (struct bytes){net->scratch.data, net->scratch.len};
+	row->values = net->newer;
+}
+
 static bool
 add_update(struct net_change *net, const struct change *change, struct error *err)
 {
+	struct change_row row = change->new;
 	uint32_t index;
 
 	if (change->old_kind != CHANGE_OLD_SAME && !same_key(net->shape, change->old.values, change->new.values))
 		return add_key_change(net, change, err);
-	if (!entry_of_values(net, change->new.values, true, &index, err))
+	if (!entry_of_values(net, change->new.values, TARGET_HOLDS, &index, err))
 		return false;
-	set_row(net, index, &change->new, net->rows[index].row);
+	leave_out_kept(net, change, &row);
+	set_row(net, index, &row, net->rows[index].row);
 	return has_values(net, index, err);
 }
 
@@ -305,7 +360,7 @@ add_delete(struct net_change *net, const struct change *change, struct error *er
 {
 	uint32_t index;
 
-	if (!entry_of_values(net, change->old.values, true, &index, err))
+	if (!entry_of_values(net, change->old.values, TARGET_HOLDS, &index, err))
 		return false;
 	clear_row(&net->rows[index]);
 	net->rows[index].origin = ORIGIN_NONE;
@@ -436,17 +491,15 @@ static uint8_t
 decide_kept(const struct net_change *net, const struct net_row *entry, bool moved)
 {
 	const struct shape *shape = net->shape;
+	/* Where inserts are left out, a row that is not there stays away. */
+	bool complete = !entry->partial && shape->unfed_count == 0 && shape_follows_inserts(shape);
 
 	/* Deleting what triggers or foreign keys watch would set them off. */
-	if (shape->triggers)
+	if (shape->triggers || (!moved && shape->in_place))
 		return NET_PATCH;
-	/* Where inserts are left out, a row that is not there stays away. */
-	if (!entry->partial && shape->unfed_count == 0 && shape_follows_inserts(shape))
+	if (complete)
 		return NET_INSERT;
-	/* Two rows may swap the values of another unique constraint. */
-	if (moved || shape->table->target.has_secondary_unique || shape->update_moves)
-		return NET_FILL;
-	return NET_PATCH;
+	return moved || shape->guarded_count > 0 ? NET_FILL : NET_PATCH;
 }
 
 static uint8_t

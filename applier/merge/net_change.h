@@ -25,6 +25,7 @@ struct net_row {
 	struct bytes row; /* the last state, encoded as in the stream; data == NULL: gone */
 	uint32_t origin; /* the entry under whose key the target held this row before the batch, or ORIGIN_NONE */
 	bool existed;	 /* the target held a row under this key before the batch */
+	bool perhaps;	 /* … or not: an operation that would tell is not followed */
 	bool partial;	 /* `row` has unchanged TOASTed columns whose values only the target has */
 	int64_t count;	 /* MATCH_ROW only */
 };
@@ -38,7 +39,8 @@ struct net_change {
 	bool truncated; /* before everything else here */
 	bool restart_identity;
 	int64_t changes;	  /* that went in */
-	struct value *values; /* scratch, one for each source column */
+	struct value *values; /* scratch, one for each source column, … */
+	struct value *newer;  /* … and as many for a row that is being merged with what `values` holds */
 	struct buffer scratch;
 	size_t counted_bytes; /* of net_change_bytes(), for the batch */
 };

@@ -428,6 +428,10 @@ apply_config(struct catalog *catalog, const struct config *config, struct error 
 		if (!apply_override(catalog, &config->tables.overrides[i], err))
 			return false;
 	mapping_find_shared(catalog);
+	for (unsigned i = 0; i < catalog->count; i++)
+		catalog->tables[i].rows_may_be_absent = config->initial_copy.mode == COPY_MODE_NONE ||
+												config->initial_copy.existing == COPY_EXISTING_APPEND ||
+												catalog->tables[i].shared_with;
 	return true;
 }
 

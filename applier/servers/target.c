@@ -257,6 +257,18 @@ read_distribution(struct table *table, const struct result *res, unsigned first,
 		columns[i]->distribution_position = (int) i + 1;
 }
 
+static void
+read_partition_keys(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	for (unsigned row = first; row < end; row++) {
+		const char *name = result_text(res, row, 1);
+
+		for (unsigned i = 0; i < table->target.column_count; i++)
+			if (name[0] == '\0' || strcmp(table->target.columns[i].name, name) == 0)
+				table->target.columns[i].guarded = true;
+	}
+}
+
 /* Whether an index over these columns is one over the match key. */
 static bool
 is_match_key(const struct table *table, struct target_column *const *columns, unsigned count)
@@ -271,6 +283,54 @@ is_match_key(const struct table *table, struct target_column *const *columns, un
 }
 
 static void
+guard_all(struct target_table *target)
+{
+	for (unsigned i = 0; i < target->column_count; i++)
+		target->columns[i].guarded = true;
+}
+
+/*
+ * The columns by whose values an entry of the index is what it is, since rows that pass such
+ * values on to each other collide in the middle of an UPDATE.  A generated column stands for those that it is
+ * computed from, an expression over whole rows for all of them; neither says for which.
+ */
+static void
+guard(struct target_table *target, struct target_column *const *columns, unsigned count, const char *used)
+{
+	char *end;
+
+	for (unsigned i = 0; i < count; i++) {
+		columns[i]->guarded = true;
+		if (columns[i]->generated)
+			guard_all(target);
+	}
+	for (;; used = end) {
+		long attnum = strtol(used, &end, 10);
+		struct target_column *column = column_by_attnum(target, attnum);
+
+		if (end == used)
+			return;
+		if (!column || column->generated)
+			guard_all(target);
+		else
+			column->guarded = true;
+	}
+}
+
+/* Rows with different keys cannot have equal entries in an index that holds the key. */
+static bool
+holds_match_key(const struct table *table, struct target_column *const *columns, unsigned count)
+{
+	unsigned key[TABLE_MAX_KEY];
+	unsigned key_count = table_match_key(table, key), found = 0;
+
+	for (unsigned i = 0; i < key_count; i++)
+		for (unsigned j = 0; j < count; j++)
+			found += mapping_find_target(table, table->source.columns[key[i]].name) == columns[j];
+	return key_count > 0 && found >= key_count;
+}
+
+static void
 put_indexes_query(struct buffer *sql, const struct dialect *dialect)
 {
 	buffer_printf(
@@ -278,7 +338,10 @@ put_indexes_query(struct buffer *sql, const struct dialect *dialect)
 		"SELECT i.indrelid, i.indisprimary, %s, i.indkey::text,"
 		" i.indexprs IS NULL AND i.indpred IS NULL AND NOT i.indisexclusion,"
 		" (SELECT k.conname FROM pg_constraint k WHERE i.indisprimary AND k.conrelid = i.indrelid"
-		"  AND k.contype = 'p')"
+		"  AND k.contype = 'p'), i.indisexclusion,"
+		" CASE WHEN i.indexprs IS NULL AND i.indpred IS NULL THEN '' ELSE (SELECT"
+		"  string_agg(d.refobjsubid::text, ' ') FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND"
+		"  d.objid = i.indexrelid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid) END"
 		" FROM pg_index i WHERE i.indrelid = ANY ($1::oid[]) AND (i.indisunique OR i.indisexclusion)"
 		" ORDER BY i.indrelid",
 		dialect->catalog.key_columns);
@@ -300,8 +363,8 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 		}
 		if (result_bool(res, row, 4) && is_match_key(table, columns, count))
 			table->target.has_match_unique = true;
-		else
-			table->target.has_secondary_unique = true;
+		else if (result_bool(res, row, 6) || !holds_match_key(table, columns, count))
+			guard(&table->target, columns, count, result_text(res, row, 7));
 	}
 }
 
@@ -508,6 +571,7 @@ read_catalog(struct connection *destination, const struct dialect *dialect, stru
 		 describe_with(&describe, destination, dialect, put_indexes_query, read_indexes, err) &&
 		 (!dialect->catalog.distribution ||
 		  describe_run(&describe, destination, dialect->catalog.distribution, read_distribution, err)) &&
+		 describe_run(&describe, destination, dialect->catalog.partition_keys, read_partition_keys, err) &&
 		 find_types(destination, catalog, err);
 	describe_fini(&describe);
 	for (unsigned i = 0; ok && i < catalog->count; i++)

@@ -12,6 +12,7 @@
 #include "base/sql.h"
 #include "lsn.h"
 #include "merge/batch_order.h"
+#include "merge/merge_outcome.h"
 #include "merge/statistics.h"
 #include "state/progress.h"
 #include "state/state_targets.h"
@@ -89,8 +90,8 @@ struct apply {
 	void *arg;
 	enum apply_phase phase;
 	bool in_transaction;
-	bool began_here;	 /* with the batch in hand */
-	struct dialect bulk; /* without statements for single rows */
+	bool began_here;		  /* with the batch in hand */
+	enum merge_manner manner; /* of the batch in hand */
 	struct batch *batch;
 	struct batch_order order;
 	unsigned in_flight;
@@ -101,8 +102,10 @@ struct apply {
 
 static void go_on(struct apply *apply);
 static void take_looks(struct apply *apply, const struct result *res);
-static bool can_redo(const struct task *task, const struct error *err);
-static void redo_in_bulk(struct apply *apply);
+static bool can_be_told(const struct task *task, const struct error *err);
+static bool can_be_named(const struct task *task);
+static void redo(struct apply *apply, bool dropped);
+static bool take_void(const struct task *task, const struct error *err);
 
 struct apply *
 apply_create(struct connection *destination, const struct dialect *dialect, const char *task, int64_t epoch,
@@ -238,6 +241,7 @@ finish(struct apply *apply)
 	struct batch *batch = apply->batch;
 
 	set_phase(apply, APPLY_IDLE);
+	apply->manner = MERGE_FAST;
 	apply->batch = NULL;
 	apply->done(apply->arg, batch, NULL);
 }
@@ -245,30 +249,14 @@ finish(struct apply *apply)
 /* ---- requests */
 
 static bool
-has_expected_rows(const struct merge_step *step, const struct result *res, struct error *err)
-{
-	int64_t rows = result_affected(res);
-
-	if (step->kind == MERGE_COPY && rows != step->walk.rows)
-		return error_set(err, ERROR_BUG, "the destination took %" PRId64 " of %" PRId64 " rows", rows,
-						 step->walk.rows);
-	if (step->expected_rows < 0 || step->expected_rows == rows)
-		return true;
-	if (step->expected_rows == 0)
-		error_set(err, ERROR_DATA, "%" PRId64 " %s", rows, step->mismatch);
-	else
-		error_set(err, ERROR_DATA, "%" PRId64 " of %" PRId64 " %s", step->expected_rows - rows,
-				  step->expected_rows, step->mismatch);
-	if (step->remedy)
-		return error_hint(err, "%s", step->remedy);
-	return error_hint(err, "Something else wrote to the target; compare both sides and copy the table anew.");
-}
-
-static bool
 check_result(const struct task *task, const struct result *res, struct error *err)
 {
-	if (task->step)
-		return has_expected_rows(task->step, res, err);
+	if (task->step && merge_outcome_take(task->step, result_affected(res), err))
+		return true;
+	if (task->step) {
+		merge_outcome_name_row(task->step, result_rows(res) > 0 ? res : NULL, err);
+		return false;
+	}
 	if (task->phase != APPLY_ADVANCING || result_affected(res) == 1)
 		return true;
 	error_set(err, ERROR_DATA, "another daemon of task %s has taken over", task->apply->task);
@@ -283,18 +271,23 @@ on_done(void *arg, const struct result *res, const struct error *err)
 	struct error own;
 
 	apply->in_flight--;
+	if (take_void(task, err))
+		return;
 	if (err) {
 		/* A copy that we gave up: the reason is ours, not what the server says of it. */
 		if (task->step && task->step->kind == MERGE_COPY && task->step->walk.broken) {
 			error_set(&own, ERROR_BUG, "a row to be copied lacks a value");
 			err = &own;
 		}
-		if (can_redo(task, err))
-			redo_in_bulk(apply);
+		if (can_be_told(task, err))
+			redo(apply, true);
 		else
 			fail(apply, task, err);
 	} else if (!check_result(task, res, &own)) {
-		fail(apply, task, &own);
+		if (can_be_named(task))
+			redo(apply, false);
+		else
+			fail(apply, task, &own);
 	} else if (task->phase == APPLY_LOOKING) {
 		take_looks(apply, res);
 	} else if (apply->in_flight <= IN_FLIGHT_MAX / 2) {
@@ -321,30 +314,61 @@ query(struct apply *apply, const char *sql)
 }
 
 /*
- * A value that the target refuses is told by its column where it comes with a
- * COPY, not where it is a parameter.  So the batch is done again without
- * statements for single rows, unless earlier rounds share its transaction.
+ * A batch that was refused is done again in words that tell more (MERGE_NAMING), unless earlier rounds
+ * share its transaction.
  */
 static bool
-can_redo(const struct task *task, const struct error *err)
+can_be_redone(const struct task *task)
 {
-	return err->class == ERROR_DATA && task->step && task->step->kind == MERGE_PREPARED &&
-		   task->apply->began_here && task->apply->dialect->few_rows > 0;
+	return task->step && task->apply->began_here && task->apply->manner == MERGE_FAST;
+}
+
+/* A value that the target refuses is told by its column where it comes with a COPY, not where it is a parameter. */
+static bool
+can_be_told(const struct task *task, const struct error *err)
+{
+	return can_be_redone(task) && err->class == ERROR_DATA && task->step->kind == MERGE_PREPARED;
+}
+
+static bool
+can_be_named(const struct task *task)
+{
+	return can_be_redone(task) && merge_outcome_can_be_named(task->step);
+}
+
+/* `dropped`: a request has failed, and with it those that were queued behind it. */
+static void
+roll_back(struct apply *apply, bool dropped)
+{
+	if (dropped)
+		apply->in_flight = 0;
+	query(apply, "ROLLBACK");
 }
 
 static void
-redo_in_bulk(struct apply *apply)
+redo(struct apply *apply, bool dropped)
 {
-	apply->bulk = *apply->dialect;
-	apply->bulk.few_rows = 0;
-	apply->dialect = &apply->bulk;
+	apply->manner = MERGE_NAMING;
 	apply->in_transaction = false;
-	/* What was asked behind the failure has been dropped. */
-	apply->in_flight = 0;
 	stagings_fini(&apply->stagings);
 	stagings_init(&apply->stagings);
 	set_phase(apply, APPLY_ROLLING_BACK);
-	query(apply, "ROLLBACK");
+	roll_back(apply, dropped);
+}
+
+/* What was asked before the batch came to be done again has no say any more. */
+static bool
+take_void(const struct task *task, const struct error *err)
+{
+	struct apply *apply = task->apply;
+
+	if (apply->phase != APPLY_ROLLING_BACK || task->phase == APPLY_ROLLING_BACK)
+		return false;
+	if (err && err->class == ERROR_DATA)
+		roll_back(apply, true);
+	else if (err)
+		fail(apply, task, err);
+	return true;
 }
 
 /* ---- the planner's idea of the targets */
@@ -381,7 +405,7 @@ static void
 begin_merging(struct apply *apply)
 {
 	set_phase(apply, APPLY_MERGING);
-	batch_order_init(&apply->order, apply->batch, apply->dialect, &apply->stagings);
+	batch_order_init(&apply->order, apply->batch, apply->dialect, apply->manner, &apply->stagings);
 }
 
 static void

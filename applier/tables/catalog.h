@@ -85,6 +85,8 @@ struct target_column {
 	bool identity_always;	   /* GENERATED ALWAYS AS IDENTITY */
 	int key_position;		   /* 1 … in the primary key */
 	int distribution_position; /* 1 … in the distribution key, 0: not, or no such thing */
+	bool
+		guarded; /* of a partition key, or of a unique or exclusion constraint that does not hold the match key */
 };
 
 enum target_storage { TARGET_HEAP, TARGET_AO_ROW, TARGET_AO_COLUMN };
@@ -96,7 +98,6 @@ struct target_table {
 	char kind;	   /* pg_class.relkind; 'r' and 'p' can be written to, 'f' stands for external tables, too */
 	bool partitioned;
 	enum target_storage storage;
-	bool has_secondary_unique; /* a unique or exclusion index beyond the one on the match key */
 	bool has_match_unique;	   /* a unique index, or the primary key, is one over the match key */
 	bool has_triggers;		   /* user triggers or foreign keys, either direction */
 	bool has_children;		   /* tables inherit from it, and it is not partitioned */

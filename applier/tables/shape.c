@@ -174,8 +174,8 @@ choose_match(struct shape *shape, struct error *err)
 	return true;
 }
 
-static bool
-is_key(const struct shape *shape, unsigned position)
+bool
+shape_is_key(const struct shape *shape, unsigned position)
 {
 	for (unsigned i = 0; i < shape->key_count; i++)
 		if (shape->key[i] == position)
@@ -184,22 +184,37 @@ is_key(const struct shape *shape, unsigned position)
 }
 
 /*
- * Greenplum 6 cannot move a row to another partition, and redistributes one
- * only under conditions; an identity column that is always generated takes
- * values of its own with an INSERT or COPY alone.
+ * Rows may exchange the values of a unique constraint, which an UPDATE checks row by row; Greenplum 6 cannot
+ * move a row to another partition, and redistributes one only under conditions; an identity column that is
+ * always generated takes values of its own with an INSERT or COPY alone.
  */
-static bool
-update_moves(const struct shape *shape)
+static void
+find_guarded(struct shape *shape)
 {
-	if (shape->table->target.partitioned)
-		return true;
+	shape->guarded = memory_alloc(shape->fed_count * sizeof *shape->guarded);
 	for (unsigned i = 0; i < shape->fed_count; i++) {
 		const struct target_column *target = shape->fed[i].target;
 
-		if (target && !is_key(shape, i) && (target->distribution_position > 0 || target->identity_always))
-			return true;
+		if (!shape_is_key(shape, i) &&
+			(target->guarded || target->distribution_position > 0 || target->identity_always))
+			shape->guarded[shape->guarded_count++] = i;
 	}
-	return false;
+}
+
+/*
+ * By the way in which the target was filled, or since what brings rows in is not followed.  A row that comes to
+ * match a condition looks like an update, unless the source saw all of the old row; where updates are left out,
+ * a row that changed its key stays under the old one.
+ */
+static bool
+rows_may_be_absent(const struct shape *shape)
+{
+	const struct table *table = shape->table;
+	const unsigned needed = OPERATION_INSERT | OPERATION_UPDATE;
+
+	return table->rows_may_be_absent || (table->override && table->override->rows_may_be_absent) ||
+		   (mapping_where(table) && shape->relation->identity != 'f') ||
+		   (table->operations & needed) != needed;
 }
 
 bool
@@ -211,9 +226,8 @@ shape_init(struct shape *shape, unsigned number, const struct change_relation *r
 		.relation = relation,
 		.table = table,
 		.text = (relation->flags & RELATION_TEXT) != 0,
-		/* Of a whole old row the source says what became of it. */
-		.upserts = mapping_where(table) && relation->identity != 'f',
 		.triggers = triggers_fire && table->target.has_triggers,
+		.in_place = table->target.storage == TARGET_HEAP,
 	};
 	if (!map_columns(shape, err))
 		return false;
@@ -223,7 +237,8 @@ shape_init(struct shape *shape, unsigned number, const struct change_relation *r
 						 relation->schema, relation->name, table->target_schema, table->target_name);
 	if (!choose_match(shape, err))
 		return false;
-	shape->update_moves = update_moves(shape);
+	find_guarded(shape);
+	shape->rows_may_be_absent = rows_may_be_absent(shape);
 	if (table->as_text && !shape->text) {
 		error_set(err, ERROR_DATA, "the columns of %s.%s changed to types that the target %s.%s has not",
 				  relation->schema, relation->name, table->target_schema, table->target_name);
@@ -237,6 +252,8 @@ shape_fini(struct shape *shape)
 {
 	free(shape->fed);
 	free(shape->unfed);
+	free(shape->guarded);
+	shape->guarded = NULL;
 	shape->fed = NULL;
 	shape->unfed = NULL;
 }

@@ -38,9 +38,12 @@ struct shape {
 	enum shape_match match;
 	unsigned key[TABLE_MAX_KEY]; /* positions in `fed` */
 	unsigned key_count;
-	bool upserts;  /* an update may be of a row that the target does not hold: it came to match a condition */
-	bool triggers; /* the target has triggers or foreign keys that fire */
-	bool update_moves; /* an UPDATE of it could move a row to another partition or segment, or be refused */
+	bool rows_may_be_absent; /* an update or delete may be of a row that the target does not hold */
+	bool triggers;			 /* the target has triggers or foreign keys that fire */
+	bool in_place;			 /* its storage takes an UPDATE better than a DELETE and COPY */
+	unsigned *
+		guarded; /* positions in `fed`, outside the key: never in the SET of an UPDATE, unless triggers fire */
+	unsigned guarded_count;
 };
 
 /*
@@ -51,6 +54,9 @@ MUST_CHECK bool shape_init(struct shape *shape, unsigned number, const struct ch
 						   const struct table *table, bool triggers_fire, struct error *err);
 void shape_fini(struct shape *shape);
 
+/* Whether the column at that place of `fed` is part of the key. */
+bool shape_is_key(const struct shape *shape, unsigned position);
+
 /* Whether the target is to hold just what the source holds: every operation is followed. */
 static inline bool
 shape_follows_all(const struct shape *shape)
@@ -58,7 +64,7 @@ shape_follows_all(const struct shape *shape)
 	return shape->table->operations == OPERATION_ALL;
 }
 
-/* If not, the target need not have a row that is updated. */
+/* If not, no row appears in the target. */
 static inline bool
 shape_follows_inserts(const struct shape *shape)
 {

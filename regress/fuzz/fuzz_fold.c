@@ -87,12 +87,13 @@ describe_target(struct fuzz *fuzz, struct followed *f)
 	*target = (struct target_table){
 		.exists = true,
 		.partitioned = fuzz->bits & TARGET_IS_PARTITIONED,
-		.has_secondary_unique = fuzz->bits & TARGET_HAS_UNIQUE,
 		.has_triggers = fuzz->bits & TARGET_HAS_TRIGGERS,
 	};
 	target->columns = arena_alloc(&fuzz->arena, (relation->column_count + 1) * sizeof(*target->columns));
 	for (unsigned i = 0; i < relation->column_count; i++)
 		target->columns[target->column_count++] = text_column(relation->columns[i].name);
+	if (target->column_count > 0)
+		target->columns[target->column_count - 1].guarded = fuzz->bits & TARGET_HAS_UNIQUE;
 	if (target->column_count > 0 && (fuzz->bits & TARGET_COMPUTES_LAST))
 		target->columns[target->column_count - 1].generated = true;
 	if (fuzz->bits & TARGET_HAS_MORE)
@@ -180,7 +181,7 @@ plan(struct fuzz *fuzz, struct followed *f)
 	struct merge_plan merge;
 	struct error err;
 
-	if (!merge_plan_build(&merge, &f->net, dialect, &f->staging, &fuzz->arena, &err))
+	if (!merge_plan_build(&merge, &f->net, dialect, MERGE_FAST, &f->staging, &fuzz->arena, &err))
 		return;
 	for (unsigned phase = 0; phase < MERGE_PHASES; phase++)
 		for (struct merge_step *step = merge.phases[phase].first; step; step = step->next)

@@ -67,7 +67,13 @@ text_cell(struct history *h, uint64_t *random)
 									  "a,b",  "\"q\"", "{}",	"NULL",	 "a\r\nb", "\\\\n",
 									  "{\"a", "é",	   "x\\ty", "plain", "' OR 1"};
 	char number[16];
+	char large[600];
 
+	/* Of so many bytes that it is not assigned again where it did not change. */
+	if (history_chance(random, 10)) {
+		memset(large, 'a' + (int) history_below(random, 3), sizeof large);
+		return history_cell(h, large, sizeof large);
+	}
 	if (history_chance(random, 60)) {
 		const char *text = odd[history_below(random, sizeof(odd) / sizeof(*odd))];
 
@@ -139,6 +145,8 @@ describe_columns(const struct world_table *t, struct sketch_column *columns)
 			column->type = &text_domain;
 		if (history_is_key(t, i))
 			column->flags = SKETCH_KEY | SKETCH_DISTRIBUTES;
+		if (i == UNIQUE && t->unique)
+			column->flags |= SKETCH_GUARDED;
 		if (i == COMPUTED && t->computed)
 			column->flags = SKETCH_COMPUTED;
 		if (i >= UNFED_FIRST)
@@ -190,6 +198,7 @@ choose_kind(struct world_table *t, uint64_t *random, bool text)
 	t->text = text;
 	t->operations = OPERATION_ALL;
 	/* Rows that stay behind would be in the way of another unique constraint. */
+	t->pruned = t->keyed && history_chance(random, 20);
 	if (t->keyed && !t->unique && history_chance(random, 20))
 		t->operations = 1 + history_below(random, OPERATION_ALL);
 }
@@ -214,7 +223,6 @@ make_targets(struct history *h, struct world_table *t, uint64_t *random)
 
 	snprintf(full, sizeof full, "mo\"del.%s", t->name);
 	target->has_triggers = t->triggers;
-	target->has_secondary_unique = t->unique;
 	target->partitioned = history_chance(random, 10);
 	target->storage = (enum target_storage) history_below(random, 3);
 	t->reference = make_table(h, &h->source, t, full, false);
@@ -230,7 +238,6 @@ take_targets(struct world_table *t)
 	struct target_table *target = &t->sketch.table.target;
 
 	target->has_triggers = first->has_triggers;
-	target->has_secondary_unique = first->has_secondary_unique;
 	target->partitioned = first->partitioned;
 	target->storage = first->storage;
 	t->sketch.table.target_name = (char *) t->shares->name;
@@ -255,6 +262,7 @@ make_world_table(struct history *h, struct world_table *t, const struct world_ta
 	}
 	sketch_init(&t->sketch, "mo\"del", t->name, t->identity, t->text, columns, describe_columns(t, columns));
 	t->sketch.table.operations = t->operations;
+	t->sketch.table.rows_may_be_absent = t->pruned;
 	if (shared)
 		t->sketch.table.shared_with = (char *) "several";
 	t->source = make_table(h, &h->source, t, full, true);
@@ -466,22 +474,27 @@ same_key(const struct world_table *t, const struct cell *a, const struct cell *b
 }
 
 static void
-apply_insert(struct history *h, struct world_table *t, const struct cell *row)
+add_to_reference(struct history *h, struct world_table *t, const struct cell *row)
 {
-	struct cell *made;
+	struct cell *made = copy_of_row(h, t->reference->defaults);
 
-	if (!(t->operations & OPERATION_INSERT))
-		return;
-	/* Where an operation is left out its row may still be there: the newer one stays. */
-	if (may_be_stale(t))
-		remove_from_reference(t, row);
-	made = copy_of_row(h, t->reference->defaults);
 	set_fed(t, made, row);
 	append(h, t->reference, made);
 }
 
 static void
-apply_update(struct world_table *t, const struct cell *old, const struct cell *row)
+apply_insert(struct history *h, struct world_table *t, const struct cell *row)
+{
+	if (!(t->operations & OPERATION_INSERT))
+		return;
+	/* Where an operation is left out its row may still be there: the newer one stays. */
+	if (may_be_stale(t))
+		remove_from_reference(t, row);
+	add_to_reference(h, t, row);
+}
+
+static void
+apply_update(struct history *h, struct world_table *t, const struct cell *old, const struct cell *row)
 {
 	unsigned at;
 	struct cell *found;
@@ -493,6 +506,8 @@ apply_update(struct world_table *t, const struct cell *old, const struct cell *r
 	found = find_in_reference(t, old, &at);
 	if (found)
 		set_fed(t, found, row);
+	else if (t->pruned && (t->operations & OPERATION_INSERT))
+		add_to_reference(h, t, row);
 }
 
 static bool
@@ -537,7 +552,7 @@ choose_unchanged(const struct world_table *t, const struct cell *old, const stru
 	bool any = false;
 
 	for (unsigned i = 0; i < SOURCE_COLUMNS; i++) {
-		bool toastable = (i == BIG || i == HUGE || i == COMPUTED) && !may_mistake_rows(t);
+		bool toastable = (i == BIG || i == HUGE || i == COMPUTED) && !may_mistake_rows(t) && !t->pruned;
 
 		unchanged[i] = toastable && t->identity != 'f' && row[i].data && minisql_same(old[i], row[i]) &&
 					   history_chance(random, 60);
@@ -560,7 +575,7 @@ update(struct history *h, struct world_table *t, unsigned at, struct cell *row, 
 	show(h, t, "update from", old, NULL);
 	show(h, t, "         to", row, any ? unchanged : NULL);
 	t->source->rows[at] = row;
-	apply_update(t, old, row);
+	apply_update(h, t, old, row);
 	change_put_update(&h->frame, t->relation_number, kind);
 	if (kind != CHANGE_OLD_SAME)
 		put_row(h, t, old, kind == CHANGE_OLD_KEY, NULL);
@@ -736,7 +751,8 @@ random_pass(struct history *h, struct world_table *t, unsigned at, uint64_t *ran
 
 	if (!other || t->triggers)
 		return true;
-	if (at_once && history_chance(random, 50))
+	/* The reference cannot tell two rows of one key; of rows that are there either does. */
+	if (at_once && !t->pruned && history_chance(random, 50))
 		return insert(h, other, row) && remove_row(h, t, at);
 	return remove_row(h, t, at) && insert(h, other, row);
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "merge/batch_order.h"
+#include "merge/merge_outcome.h"
 #include "minisql.h"
 #include "sketch.h"
 
@@ -41,6 +42,7 @@ struct world_table {
 	bool triggers;
 	bool text;
 	bool inserts_only;
+	bool pruned;		 /* somebody removes rows of the target, and the configuration says so */
 	unsigned operations; /* that are followed */
 	unsigned unfed;
 	struct sketch sketch;

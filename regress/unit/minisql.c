@@ -358,16 +358,23 @@ number_of(const struct minisql *db, struct cell cell)
 	return strtoll(digits, NULL, 10);
 }
 
-/* ---- conditions: alias.column = alias.column, = number, IN (numbers); or a truth */
+/* ---- conditions: alias.column = alias.column, = number, IN (numbers), a truth or IS NULL; or rows that differ */
+
+enum condition_kind { ON_KEY, ON_NUMBER, ON_TRUTH, ON_NULL, ON_DIFFERENCE };
 
 struct condition {
-	bool on_number;
-	bool on_truth;
+	enum condition_kind kind;
 	unsigned t; /* the target's column */
 	unsigned s; /* the other one's */
 	int64_t numbers[64];
 	unsigned number_count;
+	/* ON_DIFFERENCE: columns of both; where the bit of the staged row's bitmap is set they are the same. */
+	unsigned ts[MINISQL_COLUMNS], ss[MINISQL_COLUMNS];
+	int bits[MINISQL_COLUMNS];
+	unsigned pairs;
 };
+
+#define NO_BIT (-1)
 
 struct join {
 	const char *target_alias;
@@ -400,13 +407,75 @@ read_key_condition(struct parser *p, const struct join *join, struct condition *
 static bool
 read_number_condition(struct parser *p, const struct join *join, struct condition *condition)
 {
-	condition->on_number = true;
+	condition->kind = ON_NUMBER;
 	if (!read_alias_column(p, join->source_alias, join->source, &condition->s))
 		return false;
 	if (accept(p, "="))
 		return read_numbers(p, condition);
-	condition->on_truth = !at(p, "IN");
-	return condition->on_truth || (expect(p, "IN (") && read_numbers(p, condition) && expect(p, ")"));
+	if (accept(p, "IN"))
+		return expect(p, "(") && read_numbers(p, condition) && expect(p, ")");
+	condition->kind = at(p, "IS") ? ON_NULL : ON_TRUTH;
+	return condition->kind == ON_TRUTH || expect(p, "IS NULL");
+}
+
+static void
+accept_cast(struct parser *p)
+{
+	if (accept(p, ":") && expect(p, ":"))
+		skip_type(p);
+}
+
+/* s.c, or CASE WHEN get_bit(s.u, n) = 1 THEN t.c ELSE s.c END */
+static bool
+read_difference(struct parser *p, const struct join *join, struct condition *c, unsigned pair)
+{
+	unsigned same;
+
+	c->bits[pair] = NO_BIT;
+	if (!accept(p, "CASE"))
+		return read_alias_column(p, join->source_alias, join->source, &c->ss[pair]);
+	if (!expect(p, "WHEN get_bit ( s . u ,"))
+		return false;
+	c->bits[pair] = (int) strtol(p->text, NULL, 10);
+	next(p);
+	if (!expect(p, ") ="))
+		return false;
+	next(p);
+	return expect(p, "THEN") && read_alias_column(p, join->target_alias, join->target, &same) &&
+		   (same == c->ts[pair] || problem(p->db, "another column")) && expect(p, "ELSE") &&
+		   read_alias_column(p, join->source_alias, join->source, &c->ss[pair]) && expect(p, "END");
+}
+
+/* ROW(t.a::type, …)::record *<> ROW(s.b, …)::record */
+static bool
+read_row_condition(struct parser *p, const struct join *join, struct condition *c)
+{
+	unsigned pair = 0;
+
+	c->kind = ON_DIFFERENCE;
+	if (!expect(p, "ROW ("))
+		return false;
+	do {
+		if (!read_alias_column(p, join->target_alias, join->target, &c->ts[c->pairs++]))
+			return false;
+		accept_cast(p);
+	} while (accept(p, ","));
+	if (!expect(p, ") : : record * < > ROW ("))
+		return false;
+	do {
+		if (pair == c->pairs || !read_difference(p, join, c, pair++))
+			return problem(p->db, "rows of different lengths");
+	} while (accept(p, ","));
+	return (pair == c->pairs || problem(p->db, "rows of different lengths")) && expect(p, ") : : record");
+}
+
+static bool
+read_condition(struct parser *p, const struct join *join, struct condition *condition)
+{
+	if (at(p, "ROW"))
+		return read_row_condition(p, join, condition);
+	return at(p, join->source_alias) ? read_number_condition(p, join, condition)
+									 : read_key_condition(p, join, condition);
 }
 
 static bool
@@ -418,30 +487,65 @@ read_conditions(struct parser *p, struct join *join)
 		struct condition *condition = &join->conditions[join->count++];
 
 		*condition = (struct condition){0};
-		if (!(at(p, join->source_alias) ? read_number_condition(p, join, condition)
-										: read_key_condition(p, join, condition)))
+		if (!read_condition(p, join, condition))
 			return false;
 	} while (accept(p, "AND"));
 	return at_end(p);
 }
 
+/* "\x…" or the bytes. */
+static bool
+bit_is_set(const struct minisql *db, struct cell bitmap, int bit)
+{
+	unsigned byte;
+
+	if (!bitmap.data)
+		return false;
+	byte = bitmap.data[bit / 8];
+	if (db->text && sscanf((const char *) bitmap.data + 2 + bit / 8 * 2, "%2x", &byte) != 1)
+		abort();
+	return byte >> (bit % 8) & 1;
+}
+
+static bool
+differs(const struct minisql *db, const struct join *join, const struct condition *c, const struct cell *t,
+		const struct cell *s)
+{
+	for (unsigned i = 0; i < c->pairs; i++)
+		if ((c->bits[i] == NO_BIT || !bit_is_set(db, s[find_column(join->source, "u")], c->bits[i])) &&
+			!minisql_same(t[c->ts[i]], s[c->ss[i]]))
+			return true;
+	return false;
+}
+
+static bool
+is_met(const struct minisql *db, const struct join *join, const struct condition *condition,
+	   const struct cell *t, const struct cell *s)
+{
+	switch (condition->kind) {
+	case ON_KEY:
+		return t[condition->t].data && s[condition->s].data && minisql_same(t[condition->t], s[condition->s]);
+	case ON_TRUTH:
+		return s[condition->s].data;
+	case ON_NULL:
+		return !s[condition->s].data;
+	case ON_DIFFERENCE:
+		return differs(db, join, condition, t, s);
+	default:
+		break;
+	}
+	for (unsigned n = 0; n < condition->number_count; n++)
+		if (number_of(db, s[condition->s]) == condition->numbers[n])
+			return true;
+	return false;
+}
+
 static bool
 holds(const struct minisql *db, const struct join *join, const struct cell *t, const struct cell *s)
 {
-	for (unsigned i = 0; i < join->count; i++) {
-		const struct condition *condition = &join->conditions[i];
-		bool met = false;
-
-		for (unsigned n = 0; n < condition->number_count; n++)
-			met |= number_of(db, s[condition->s]) == condition->numbers[n];
-		if (condition->on_truth)
-			met = s[condition->s].data;
-		else if (!condition->on_number)
-			met = t[condition->t].data && s[condition->s].data &&
-				  minisql_same(t[condition->t], s[condition->s]);
-		if (!met)
+	for (unsigned i = 0; i < join->count; i++)
+		if (!is_met(db, join, &join->conditions[i], t, s))
 			return false;
-	}
 	return true;
 }
 
@@ -639,21 +743,24 @@ static bool
 binary_array(struct minisql *db, const struct param *param, struct minisql_table *rows, unsigned column)
 {
 	struct reader r;
-	uint32_t dimensions, nulls, count;
+	uint32_t dimensions, nulls, count, found = 0;
 
 	reader_init(&r, param->data, param->len);
 	dimensions = reader_get_u32(&r);
 	nulls = reader_get_u32(&r);
 	(void) reader_get_u32(&r);
 	count = reader_get_u32(&r);
-	if (!param->binary || dimensions != 1 || nulls || reader_get_u32(&r) != 1)
+	if (!param->binary || dimensions != 1 || nulls > 1 || reader_get_u32(&r) != 1)
 		return problem(db, "a malformed array");
 	for (uint32_t i = 0; i < count; i++) {
 		if (column == 0 && !insert_row(db, rows, new_row(db, rows)))
 			return false;
 		if (i >= rows->row_count || !take_binary_field(db, &r, &rows->rows[i][column]))
 			return problem(db, "arrays of different lengths");
+		found |= !rows->rows[i][column].data;
 	}
+	if (found != nulls)
+		return problem(db, "an array says other than it does whether it has NULLs");
 	return (reader_left(&r) == 0 && count == rows->row_count) || problem(db, "an array goes on");
 }
 
@@ -669,28 +776,32 @@ text_array(struct minisql *db, const struct param *param, struct minisql_table *
 		uint8_t *out = arena_alloc(db->arena, strlen(from));
 		uint32_t len = 0;
 
+		bool null;
+
 		from += strspn(from, " ,");
-		if (*from++ != '"')
+		null = strncmp(from, "NULL", 4) == 0;
+		from += null ? 4 : 0;
+		if (!null && *from++ != '"')
 			return problem(db, "a malformed array");
-		for (; *from != '"'; from++) {
+		for (; !null && *from != '"'; from++) {
 			from += *from == '\\';
 			if (!*from)
 				return problem(db, "an array without an end");
 			out[len++] = (uint8_t) *from;
 		}
-		from++;
+		from += !null;
 		if (column == 0 && !insert_row(db, rows, new_row(db, rows)))
 			return false;
 		if (count >= rows->row_count)
 			return problem(db, "arrays of different lengths");
-		rows->rows[count][column] = (struct cell){out, len};
+		rows->rows[count][column] = null ? (struct cell){0} : (struct cell){out, len};
 	}
 	return count == rows->row_count || problem(db, "arrays of different lengths");
 }
 
-/* unnest($1::type[], …) AS k(k1, …) */
+/* unnest($1::type[], …) AS alias(a, …) */
 static bool
-read_unnest(struct parser *p, const struct param *params, struct minisql_table *rows)
+read_unnest(struct parser *p, const char *alias, const struct param *params, struct minisql_table *rows)
 {
 	char name[256];
 	unsigned count = 0;
@@ -700,30 +811,44 @@ read_unnest(struct parser *p, const struct param *params, struct minisql_table *
 	do {
 		if (p->kind != TOKEN_PARAM || (unsigned) strtol(p->text, NULL, 10) != count + 1)
 			return problem(p->db, "expected $%u", count + 1);
-		snprintf(name, sizeof name, "k%u", count + 1);
-		minisql_add_column(p->db, rows, name, (struct cell){0});
+		minisql_add_column(p->db, rows, "", (struct cell){0});
 		if (!(p->db->text ? text_array : binary_array)(p->db, &params[count], rows, count))
 			return false;
 		count++;
 		skip_type(p);
 	} while (accept(p, ","));
-	if (!expect(p, ") AS k ("))
+	if (!expect(p, ") AS") || !expect(p, alias) || !expect(p, "("))
 		return false;
-	for (unsigned i = 0; i < count; i++)
-		if (!read_name(p, name, sizeof name) || find_column(rows, name) != (int) i ||
-			!expect(p, i + 1 < count ? "," : ")"))
+	for (unsigned i = 0; i < count; i++) {
+		if (!read_name(p, name, sizeof name) || !expect(p, i + 1 < count ? "," : ")"))
 			return problem(p->db, "the arrays have other names");
+		rows->columns[i] = arena_strdup(p->db->arena, name);
+	}
 	return true;
 }
 
-/* $1 … as the cells of a row; an array's parameters are read elsewhere. */
-static bool
-read_param(struct parser *p, const struct param *params, unsigned number, struct cell *cell)
+/* A type, up to what follows it in a condition. */
+static void
+skip_cast(struct parser *p)
 {
+	unsigned depth = 0;
+
+	while (p->kind != TOKEN_END && (depth > 0 || (!at(p, "AND") && !at(p, ")")))) {
+		depth += at(p, "(");
+		depth -= at(p, ")");
+		next(p);
+	}
+}
+
+/* $n as a cell; an array's parameters are read elsewhere. */
+static bool
+read_any_param(struct parser *p, const struct param *params, struct cell *cell)
+{
+	unsigned number = (unsigned) strtol(p->text, NULL, 10);
 	const struct param *param = &params[number - 1];
 
-	if (p->kind != TOKEN_PARAM || (unsigned) strtol(p->text, NULL, 10) != number)
-		return problem(p->db, "expected $%u", number);
+	if (p->kind != TOKEN_PARAM || number == 0)
+		return problem(p->db, "expected a parameter");
 	if (param->data && param->binary == p->db->text)
 		return problem(p->db, "$%u has the wrong format", number);
 	next(p);
@@ -731,6 +856,82 @@ read_param(struct parser *p, const struct param *params, unsigned number, struct
 	if (param->data)
 		*cell = keep(p->db, param->data, param->binary ? param->len : strlen(param->data));
 	return true;
+}
+
+static bool
+read_param(struct parser *p, const struct param *params, unsigned number, struct cell *cell)
+{
+	if (p->kind != TOKEN_PARAM || (unsigned) strtol(p->text, NULL, 10) != number)
+		return problem(p->db, "expected $%u", number);
+	return read_any_param(p, params, cell);
+}
+
+/* Columns of a row and what they are compared with. */
+struct comparison {
+	unsigned columns[MINISQL_COLUMNS];
+	struct cell values[MINISQL_COLUMNS];
+	unsigned count;
+};
+
+/* t.a = $n::type AND …, up to something else */
+static bool
+read_key_params(struct parser *p, const struct minisql_table *table, const struct param *params,
+				struct comparison *key)
+{
+	do {
+		if (at(p, "ROW"))
+			return true;
+		if (!read_alias_column(p, "t", table, &key->columns[key->count]) || !expect(p, "=") ||
+			!read_any_param(p, params, &key->values[key->count++]))
+			return false;
+		skip_cast(p);
+	} while (accept(p, "AND"));
+	return true;
+}
+
+static bool
+has_key(const struct cell *row, const struct comparison *key)
+{
+	for (unsigned i = 0; i < key->count; i++)
+		if (!key->values[i].data || !row[key->columns[i]].data ||
+			!minisql_same(key->values[i], row[key->columns[i]]))
+			return false;
+	return true;
+}
+
+/* ROW(t.a::type, …)::record *<> ROW($n::type, …)::record; nothing: it differs. */
+static bool
+read_param_difference(struct parser *p, const struct minisql_table *table, const struct param *params,
+					  struct comparison *row)
+{
+	unsigned at_value = 0;
+
+	if (p->kind == TOKEN_END)
+		return true;
+	if (!expect(p, "ROW ("))
+		return false;
+	do {
+		if (!read_alias_column(p, "t", table, &row->columns[row->count++]))
+			return false;
+		accept_cast(p);
+	} while (accept(p, ","));
+	if (!expect(p, ") : : record * < > ROW ("))
+		return false;
+	do {
+		if (!read_any_param(p, params, &row->values[at_value++]))
+			return false;
+		accept_cast(p);
+	} while (accept(p, ","));
+	return at_value == row->count && expect(p, ") : : record") && at_end(p);
+}
+
+static bool
+row_differs(const struct cell *row, const struct comparison *with)
+{
+	for (unsigned i = 0; i < with->count; i++)
+		if (!minisql_same(row[with->columns[i]], with->values[i]))
+			return true;
+	return with->count == 0;
 }
 
 /* ---- DELETE */
@@ -822,46 +1023,23 @@ delete_counted(struct parser *p, struct minisql_table *target, int64_t *affected
 	return true;
 }
 
-/* A type, up to what follows it in a condition. */
-static void
-skip_cast(struct parser *p)
-{
-	unsigned depth = 0;
-
-	while (p->kind != TOKEN_END && (depth > 0 || !at(p, "AND"))) {
-		depth += at(p, "(");
-		depth -= at(p, ")");
-		next(p);
-	}
-}
-
-/* WHERE t.a = $1::type AND … */
+/* WHERE t.a = $1::type AND …, perhaps only where the row differs from others of the parameters. */
 static bool
 delete_one(struct parser *p, struct minisql_table *target, const struct param *params, int64_t *affected)
 {
-	struct cell values[MINISQL_COLUMNS];
-	unsigned columns[MINISQL_COLUMNS], count = 0;
+	struct comparison key = {.count = 0}, guarded = {.count = 0};
 
-	do {
-		if (!read_alias_column(p, "t", target, &columns[count]) || !expect(p, "=") ||
-			!read_param(p, params, count + 1, &values[count]))
-			return false;
-		skip_cast(p);
-		count++;
-	} while (accept(p, "AND"));
+	if (!read_key_params(p, target, params, &key) || !read_param_difference(p, target, params, &guarded))
+		return false;
 	for (unsigned row = 0; row < target->row_count;) {
-		bool same = true;
-
-		for (unsigned i = 0; i < count; i++)
-			same = same && values[i].data && target->rows[row][columns[i]].data &&
-				   minisql_same(values[i], target->rows[row][columns[i]]);
-		if (same)
-			delete_row(target, row);
-		else
+		if (!has_key(target->rows[row], &key) || !row_differs(target->rows[row], &guarded)) {
 			row++;
-		*affected += same;
+			continue;
+		}
+		delete_row(target, row);
+		++*affected;
 	}
-	return at_end(p);
+	return true;
 }
 
 static bool
@@ -878,7 +1056,7 @@ run_delete(struct parser *p, const struct param *params, int64_t *affected)
 	if (accept(p, "unnest")) {
 		struct minisql_table rows = {.name = "unnest"};
 
-		return read_unnest(p, params, &rows) && delete_joined(p, target, "k", &rows, affected);
+		return read_unnest(p, "k", params, &rows) && delete_joined(p, target, "k", &rows, affected);
 	}
 	if (strstr(p->at, "row_number()"))
 		return delete_counted(p, target, affected);
@@ -888,7 +1066,6 @@ run_delete(struct parser *p, const struct param *params, int64_t *affected)
 /* ---- UPDATE */
 
 #define FROM_TRUTH MINISQL_COLUMNS
-#define NO_BIT (-1)
 
 struct assignments {
 	unsigned to[MINISQL_COLUMNS];
@@ -937,20 +1114,6 @@ read_assignments(struct parser *p, const struct minisql_table *target, const cha
 	return true;
 }
 
-/* "\x…" or the bytes. */
-static bool
-bit_is_set(const struct minisql *db, struct cell bitmap, int bit)
-{
-	unsigned byte;
-
-	if (!bitmap.data)
-		return false;
-	byte = bitmap.data[bit / 8];
-	if (db->text && sscanf((const char *) bitmap.data + 2 + bit / 8 * 2, "%2x", &byte) != 1)
-		abort();
-	return byte >> (bit % 8) & 1;
-}
-
 static bool
 update_row(struct minisql *db, struct minisql_table *target, struct cell *row, const struct cell *match,
 		   const struct assignments *list, bool fill, int bitmap)
@@ -968,27 +1131,60 @@ update_row(struct minisql *db, struct minisql_table *target, struct cell *row, c
 	return check_unique(db, target, row);
 }
 
+/* SET a = $2, … WHERE t.k = $1::type AND … */
+static bool
+update_one(struct parser *p, struct minisql_table *target, const struct param *params, int64_t *affected)
+{
+	struct comparison set = {.count = 0}, key = {.count = 0};
+
+	do {
+		if (!read_column(p, target, &set.columns[set.count]) || !expect(p, "=") ||
+			!read_any_param(p, params, &set.values[set.count++]))
+			return false;
+	} while (accept(p, ","));
+	if (!expect(p, "WHERE") || !read_key_params(p, target, params, &key) || !at_end(p))
+		return false;
+	for (unsigned row = 0; row < target->row_count; row++) {
+		if (!has_key(target->rows[row], &key))
+			continue;
+		for (unsigned i = 0; i < set.count; i++)
+			target->rows[row][set.columns[i]] = set.values[i];
+		++*affected;
+		if (!check_unique(p->db, target, target->rows[row]))
+			return false;
+	}
+	return true;
+}
+
 /* UPDATE target AS t SET … FROM staging AS s, or the other way round (FILL). */
 static bool
-run_update(struct parser *p, int64_t *affected)
+run_update(struct parser *p, const struct param *params, int64_t *affected)
 {
 	struct minisql_table *updated, *other;
 	struct assignments list = {.count = 0};
 	struct parser from = {.db = p->db};
 	struct join join = {.target_alias = "t", .source_alias = "s"};
+	struct minisql_table rows = {.name = "unnest"};
 	const char *found = strstr(p->at, " FROM ");
 	bool fill;
 
 	if (!found)
-		return problem(p->db, "an UPDATE without FROM");
+		return read_table(p, &updated) && expect(p, "AS t SET") && update_one(p, updated, params, affected);
 	from.at = found + strlen(" FROM ");
 	next(&from);
-	if (!read_table(p, &updated) || !read_table(&from, &other) || !expect(p, "AS"))
+	if (!read_table(p, &updated) || !expect(p, "AS"))
 		return false;
+	if (accept(&from, "unnest")) {
+		if (!read_unnest(&from, "s", params, &rows))
+			return false;
+		other = &rows;
+	} else if (!read_table(&from, &other)) {
+		return false;
+	}
 	fill = at(p, "s");
 	next(p);
 	if (!expect(p, "SET") || !read_assignments(p, updated, fill ? "t" : "s", other, &list) ||
-		!expect(p, "FROM") || !expect(&from, fill ? "AS t" : "AS s"))
+		!expect(p, "FROM") || (other != &rows && !expect(&from, fill ? "AS t" : "AS s")))
 		return false;
 	join.target = fill ? other : updated;
 	join.source = fill ? updated : other;
@@ -1040,6 +1236,44 @@ insert_one(struct parser *p, const struct param *params, int64_t *affected)
 	return at_end(p) && insert_row(p->db, target, row);
 }
 
+/* SELECT $1::type, … WHERE NOT EXISTS (SELECT 1 FROM target AS t WHERE t.k = $n::type …) */
+static bool
+insert_missing(struct parser *p, const struct param *params, int64_t *affected)
+{
+	struct minisql_table *target, *looked;
+	struct comparison key = {.count = 0};
+	struct columns to;
+	struct cell *row;
+
+	if (!expect(p, "INTO") || !read_table(p, &target) || !read_column_list(p, target, &to))
+		return false;
+	if (accept(p, "OVERRIDING") && !expect(p, "SYSTEM VALUE"))
+		return false;
+	if (!expect(p, "SELECT"))
+		return false;
+	row = new_row(p->db, target);
+	for (unsigned i = 0; i < to.count; i++) {
+		if (!read_param(p, params, i + 1, &row[to.at[i]]) || !expect(p, ": :"))
+			return false;
+		while (p->kind != TOKEN_END && !at(p, i + 1 < to.count ? "," : "WHERE"))
+			next(p);
+		if (!expect(p, i + 1 < to.count ? "," : "WHERE"))
+			return false;
+	}
+	/* "1" is a number. */
+	if (!expect(p, "NOT EXISTS ( SELECT"))
+		return false;
+	next(p);
+	if (!expect(p, "FROM") || !read_table(p, &looked) || !expect(p, "AS t WHERE") ||
+		!read_key_params(p, looked, params, &key) || !expect(p, ")") || !at_end(p))
+		return false;
+	for (unsigned i = 0; i < looked->row_count; i++)
+		if (has_key(looked->rows[i], &key))
+			return true;
+	*affected = 1;
+	return insert_row(p->db, target, row);
+}
+
 static bool
 run_insert(struct parser *p, const struct param *params, int64_t *affected)
 {
@@ -1050,6 +1284,8 @@ run_insert(struct parser *p, const struct param *params, int64_t *affected)
 	struct parser behind = {.db = p->db};
 	const char *found = strstr(p->at, " FROM ");
 
+	if (strstr(p->at, " WHERE NOT EXISTS ("))
+		return insert_missing(p, params, affected);
 	if (strstr(p->at, " VALUES ("))
 		return insert_one(p, params, affected);
 	if (!found || !expect(p, "INTO") || !read_table(p, &target) || !read_column_list(p, target, &to))
@@ -1102,7 +1338,7 @@ minisql_execute(struct minisql *db, const char *sql, const struct param *params,
 	if (accept(&p, "DELETE"))
 		return run_delete(&p, params, affected);
 	if (accept(&p, "UPDATE"))
-		return run_update(&p, affected);
+		return run_update(&p, params, affected);
 	if (accept(&p, "INSERT"))
 		return run_insert(&p, params, affected);
 	/* How it is planned changes nothing of what comes out. */

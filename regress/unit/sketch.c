@@ -65,6 +65,7 @@ add_to_target(struct sketch *sketch, const struct sketch_column *column, int *di
 		.not_null = column->flags & SKETCH_KEY,
 		.generated = column->flags & SKETCH_COMPUTED,
 		.identity_always = column->flags & SKETCH_ALWAYS,
+		.guarded = column->flags & SKETCH_GUARDED,
 		.distribution_position = column->flags & SKETCH_DISTRIBUTES ? ++*distribution : 0,
 	};
 }

@@ -14,6 +14,7 @@ enum sketch_flags {
 	SKETCH_COMPUTED = 2,	/* generated at the target */
 	SKETCH_TARGET_ONLY = 4, /* not at the source */
 	SKETCH_DISTRIBUTES = 8, /* in the distribution key, in the order of the columns */
+	SKETCH_GUARDED = 32,	/* of a unique constraint, or a partition's key, at the target */
 	SKETCH_ALWAYS = 16,		/* GENERATED ALWAYS AS IDENTITY at the target */
 };
 

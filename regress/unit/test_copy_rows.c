@@ -125,7 +125,8 @@ test_keys(void **state)
 	open_keyed(&f, true);
 	assert_true(feed_delete(&f, CHANGE_OLD_KEY, ROW("1", NULL, NULL)));
 	assert_true(feed_insert(&f, ROW("2", "a", "b")));
-	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("3", "a", "b")));
+	assert_true(feed_update(&f, CHANGE_OLD_KEY, ROW("3", NULL, NULL), ROW("4", "a", "b")));
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("5", "a", "b")));
 	CHECK(&f, COPY_KEYS, "1\n3\n");
 	open_keyed(&f, false);
 	assert_true(feed_delete(&f, CHANGE_OLD_KEY, ROW("1", NULL, NULL)));

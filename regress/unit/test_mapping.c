@@ -103,12 +103,12 @@ test_shape_follows_the_mapping(void **state)
 	assert_int_equal(shape.key_count, 1);
 	assert_string_equal(shape.fed[shape.key[0]].target->name, "nr");
 	/* A condition, and not the whole old row. */
-	assert_true(shape.upserts);
+	assert_true(shape.rows_may_be_absent);
 	shape_fini(&shape);
 
 	sketch.relation.identity = 'f';
 	assert_true(shape_init(&shape, 1, &sketch.relation, &sketch.table, false, &err));
-	assert_false(shape.upserts);
+	assert_false(shape.rows_may_be_absent);
 	shape_fini(&shape);
 }
 

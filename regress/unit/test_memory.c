@@ -313,7 +313,8 @@ write_merge_plan(void)
 		assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW(id, "x", feed_unchanged)));
 	}
 	allowed = saved;
-	if (!merge_plan_build(&plan, &f.net, dialect_by_name("postgresql"), &staging, &f.arena, &f.err))
+	if (!merge_plan_build(&plan, &f.net, dialect_by_name("postgresql"), MERGE_FAST, &staging, &f.arena,
+						  &f.err))
 		_exit(98);
 	for (unsigned phase = 0; phase < MERGE_PHASES; phase++)
 		for (struct merge_step *step = plan.phases[phase].first; step; step = step->next)

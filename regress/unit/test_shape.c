@@ -242,27 +242,70 @@ test_triggers_count_where_they_fire(void **state)
 }
 
 static void
-test_what_an_update_may_move(void **state)
+check_guarded(struct sketch *sketch, const char *name)
+{
+	struct shape shape;
+
+	make(sketch, &shape);
+	assert_int_equal(shape.guarded_count, name ? 1 : 0);
+	if (name)
+		assert_string_equal(shape.fed[shape.guarded[0]].target->name, name);
+	shape_fini(&shape);
+}
+
+/* Unique values, and what says where a row lies; the key itself does not change in place. */
+static void
+test_what_an_update_may_not_set(void **state)
 {
 	struct sketch sketch;
-	struct shape shape;
 
 	(void) state;
 	init(&sketch, 'd');
 	/* The target has the columns in the opposite order. */
 	sketch.target[4].distribution_position = 1;
-	make(&sketch, &shape);
-	assert_false(shape.update_moves);
-	shape_fini(&shape);
+	sketch.target[4].guarded = true;
+	check_guarded(&sketch, NULL);
 	sketch.target[2].distribution_position = 2;
-	make(&sketch, &shape);
-	assert_true(shape.update_moves);
-	shape_fini(&shape);
+	check_guarded(&sketch, sketch.target[2].name);
 	init(&sketch, 'd');
-	sketch.table.target.partitioned = true;
-	make(&sketch, &shape);
-	assert_true(shape.update_moves);
-	shape_fini(&shape);
+	sketch.target[2].guarded = true;
+	check_guarded(&sketch, sketch.target[2].name);
+	init(&sketch, 'd');
+	sketch.target[2].identity_always = true;
+	check_guarded(&sketch, sketch.target[2].name);
+}
+
+static void
+test_whose_rows_may_be_absent(void **state)
+{
+	static const struct table_override declared = {.rows_may_be_absent = true};
+	static const struct {
+		bool copied_so;
+		unsigned left_out;
+		const struct table_override *override;
+		bool may;
+	} cases[] = {
+		{false, 0, NULL, false},
+		{false, OPERATION_DELETE | OPERATION_TRUNCATE, NULL, false},
+		{false, OPERATION_INSERT, NULL, true},
+		{false, OPERATION_UPDATE, NULL, true},
+		{true, 0, NULL, true},
+		{false, 0, &declared, true},
+	};
+
+	(void) state;
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct sketch sketch;
+		struct shape shape;
+
+		init(&sketch, 'd');
+		sketch.table.rows_may_be_absent = cases[i].copied_so;
+		sketch.table.operations &= ~cases[i].left_out;
+		sketch.table.override = cases[i].override;
+		make(&sketch, &shape);
+		assert_int_equal(shape.rows_may_be_absent, cases[i].may);
+		shape_fini(&shape);
+	}
 }
 
 static void
@@ -315,7 +358,8 @@ main(void)
 		cmocka_unit_test(test_key_that_the_target_computes),
 		cmocka_unit_test(test_too_many_key_columns),
 		cmocka_unit_test(test_triggers_count_where_they_fire),
-		cmocka_unit_test(test_what_an_update_may_move),
+		cmocka_unit_test(test_what_an_update_may_not_set),
+		cmocka_unit_test(test_whose_rows_may_be_absent),
 		cmocka_unit_test(test_values_must_have_the_target_s_form),
 		cmocka_unit_test(test_nothing_in_common),
 	};
