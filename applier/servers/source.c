@@ -429,9 +429,7 @@ apply_config(struct catalog *catalog, const struct config *config, struct error 
 			return false;
 	mapping_find_shared(catalog);
 	for (unsigned i = 0; i < catalog->count; i++)
-		catalog->tables[i].rows_may_be_absent = config->initial_copy.mode == COPY_MODE_NONE ||
-												config->initial_copy.existing == COPY_EXISTING_APPEND ||
-												catalog->tables[i].shared_with;
+		catalog->tables[i].rows_may_be_absent = mapping_copies_in_part(&catalog->tables[i], config);
 	return true;
 }
 

@@ -98,12 +98,12 @@ struct target_table {
 	char kind;	   /* pg_class.relkind; 'r' and 'p' can be written to, 'f' stands for external tables, too */
 	bool partitioned;
 	enum target_storage storage;
-	bool has_match_unique;	   /* a unique index, or the primary key, is one over the match key */
-	bool has_triggers;		   /* user triggers or foreign keys, either direction */
-	bool has_children;		   /* tables inherit from it, and it is not partitioned */
-	bool routes_rows;		   /* a trigger sees each row before it is inserted, and may put it elsewhere */
-	char *rules;			   /* the names of those that rewrite what this session does; NULL: none */
-	char *primary_name;		   /* of the primary key's constraint; NULL: there is none */
+	bool has_match_unique; /* a unique index, or the primary key, is one over the match key */
+	bool has_triggers;	   /* user triggers or foreign keys, either direction */
+	bool has_children;	   /* tables inherit from it, and it is not partitioned */
+	bool routes_rows;	   /* a trigger sees each row before it is inserted, and may put it elsewhere */
+	char *rules;		   /* the names of those that rewrite what this session does; NULL: none */
+	char *primary_name;	   /* of the primary key's constraint; NULL: there is none */
 	struct target_column *columns;
 	unsigned column_count;
 };
