@@ -179,6 +179,7 @@ connection_close(struct connection *conn)
 	if (!conn)
 		return;
 	drop_queue(conn);
+	connection_end_stall(conn->stall);
 	loop_socket_destroy(conn->socket);
 	loop_timer_destroy(conn->kick);
 	PQfinish(conn->pg);
@@ -260,6 +261,8 @@ enqueue(struct connection *conn, struct request *req)
 		conn->tail->next = req;
 	else
 		conn->head = req;
+	if (conn->head == req)
+		conn->progress_ms = loop_now_ms(conn->loop);
 	conn->tail = req;
 	if (!conn->unsent && conn->state != CONNECTION_READY)
 		conn->unsent = req;
@@ -320,6 +323,7 @@ connection_finish_head(struct connection *conn)
 	if (log_is_on(LOG_DEBUG))
 		log_time(conn, req);
 	conn->waiting = false;
+	conn->progress_ms = loop_now_ms(conn->loop);
 	conn->head = req->next;
 	if (!conn->head)
 		conn->tail = NULL;
@@ -527,8 +531,8 @@ step_head(struct connection *conn)
 
 /* Takes note, outside of what may call back.  libpq closes a socket that it
  * found to be dead, also while it writes: it would never stir again. */
-static void
-note_loss(struct connection *conn)
+void
+connection_lose(struct connection *conn)
 {
 	connection_move(conn, CONNECTION_LOST);
 	loop_socket_watch(conn->socket, 0);
@@ -545,7 +549,7 @@ watch(struct connection *conn)
 	int flushed = PQflush(conn->pg);
 
 	if (flushed < 0 || PQstatus(conn->pg) == CONNECTION_BAD) {
-		note_loss(conn);
+		connection_lose(conn);
 		return;
 	}
 	if (flushed > 0)
@@ -580,6 +584,7 @@ on_socket(void *arg, unsigned events)
 {
 	struct connection *conn = arg;
 
+	conn->progress_ms = loop_now_ms(conn->loop);
 	if (events & LOOP_READABLE && !PQconsumeInput(conn->pg)) {
 		/* What came before the end, such as a FATAL message, is still to be read. */
 		if (conn->head && (conn->head->state == REQUEST_RUNNING || conn->head->state == REQUEST_COPYING_OUT ||
@@ -605,6 +610,7 @@ on_socket(void *arg, unsigned events)
 void
 connection_resume(struct connection *conn)
 {
+	conn->progress_ms = loop_now_ms(conn->loop);
 	conn->waiting = false;
 	loop_timer_arm(conn->kick, 0);
 }
@@ -615,7 +621,7 @@ connection_send(struct connection *conn, const void *data, size_t len)
 	if (conn->state == CONNECTION_LOST || !conn->head || conn->head->state != REQUEST_COPYING_BOTH)
 		return;
 	if (PQputCopyData(conn->pg, data, (int) len) < 0 || PQflush(conn->pg) < 0)
-		note_loss(conn);
+		connection_lose(conn);
 	else
 		loop_timer_arm(conn->kick, 0);
 }

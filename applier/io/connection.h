@@ -51,6 +51,13 @@ MUST_CHECK bool connection_check_conninfo(const char *conninfo, struct error *er
 
 /* The server is of Greenplum's family: some SQLSTATEs mean something else there. */
 void connection_set_greenplum(struct connection *conn);
+/*
+ * From here on a request that is not answered for a minute is looked into over another connection, by `sql`, where $1 is
+ * the session's process id: one row of whether it is active, whether it waits for a lock, and who holds that; none
+ * where it is gone.  Nothing that `sql` names may depend on the search path.  The log says what was found; a request that
+ * the server does not work on is given up after ten minutes, with the connection (ERROR_RETRY).
+ */
+void connection_watch_stalls(struct connection *conn, const char *sql);
 /* server_version_num, without asking the server. */
 int connection_server_version(const struct connection *conn);
 /* The server's process id for this session. */

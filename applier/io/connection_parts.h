@@ -5,6 +5,7 @@
  *	connection_connect   reaches one of the conninfo's hosts and logs in
  *	connection_request   a request, and the statements that a session has prepared
  *	connection_refusal   why a connection could not be made, or was lost
+ *	connection_stall     looks into a request that is not answered
  *	connection_pipeline  sends several requests before the first one's answer is here
  */
 #ifndef SLUICE_CONNECTION_PARTS_H
@@ -76,6 +77,8 @@ struct prepared {
 	unsigned capacity;
 };
 
+struct stall;
+
 struct connection {
 	struct loop *loop;
 	PGconn *pg;
@@ -90,6 +93,8 @@ struct connection {
 	struct prepared prepared;
 	struct buffer chunk;
 	bool waiting;			 /* the copy at the head waits for connection_resume() */
+	int64_t progress_ms;	 /* when something last came, went, or was asked for */
+	struct stall *stall;	 /* NULL: nobody watches */
 	struct loop_timer *kick; /* advances the queue from a turn of the loop's own */
 
 	bool pipelining;		/* allowed */
@@ -108,6 +113,12 @@ void prepared_fini(struct prepared *prepared);
 bool prepared_has(const struct prepared *prepared, const char *name);
 void prepared_add(struct prepared *prepared, const char *name);
 void prepared_forget(struct prepared *prepared, const char *name);
+
+/* ---- stalls */
+
+void connection_end_stall(struct stall *stall);
+/* Ends the connection outside of what may call back; the head of the queue is told in the loop's next turn. */
+void connection_lose(struct connection *conn);
 
 /* ---- failures */
 

@@ -212,6 +212,43 @@ loop_run_blocking(struct loop *loop, loop_callback work, void *arg)
 	loop_run_until(loop, blocking_work_is_done, &w);
 }
 
+struct started_work {
+	uv_work_t uv;
+	loop_callback work;
+	loop_callback done;
+	void *arg;
+};
+
+static void
+do_started_work(uv_work_t *uv)
+{
+	struct started_work *w = uv->data;
+
+	w->work(w->arg);
+}
+
+static void
+after_started_work(uv_work_t *uv, int status)
+{
+	struct started_work *w = uv->data;
+
+	(void) status;
+	w->done(w->arg);
+	free(w);
+}
+
+void
+loop_start_blocking(struct loop *loop, loop_callback work, loop_callback done, void *arg)
+{
+	struct started_work *w = memory_alloc_zero(1, sizeof *w);
+
+	w->work = work;
+	w->done = done;
+	w->arg = arg;
+	w->uv.data = w;
+	must(uv_queue_work(&loop->uv, &w->uv, do_started_work, after_started_work), "uv_queue_work");
+}
+
 /* ---- timers */
 
 static void

@@ -55,6 +55,9 @@ int64_t loop_now_ms(const struct loop *loop);
 /* Runs `work` on another thread while this one pumps the loop. */
 void loop_run_blocking(struct loop *loop, loop_callback work, void *arg);
 
+/* The same without pumping: `done` is called back in the loop, which loop_destroy() waits for. */
+void loop_start_blocking(struct loop *loop, loop_callback work, loop_callback done, void *arg);
+
 /* Pumps for `ms` milliseconds or until a stop is requested; true: time is up. */
 bool loop_sleep(struct loop *loop, int64_t ms);
 

@@ -116,11 +116,40 @@ switch_triggers_off(struct destination_session *session, struct error *err)
 	return true;
 }
 
+/* pg_blocking_pids() came with PostgreSQL 9.6. */
+static const char activity_sql[] =
+	"SELECT a.state OPERATOR(pg_catalog.=) 'active',"
+	" coalesce(a.wait_event_type OPERATOR(pg_catalog.=) 'Lock', false),"
+	" (SELECT pg_catalog.string_agg(pg_catalog.format('process %s (%s, %s)', b.pid, b.usename, "
+	"b.application_name), ', ')"
+	"  FROM pg_catalog.pg_stat_activity b"
+	"  WHERE b.pid OPERATOR(pg_catalog.=) ANY (pg_catalog.pg_blocking_pids(a.pid)))"
+	" FROM pg_catalog.pg_stat_activity a WHERE a.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4";
+
+/* Of Greenplum 6: who holds a lock on what the session waits for a lock on. */
+static const char activity_sql_of_old[] =
+	"SELECT a.state OPERATOR(pg_catalog.=) 'active', a.waiting,"
+	" (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('process %s (%s, %s)', b.pid, b.usename,"
+	"   b.application_name), ', ')"
+	"  FROM pg_catalog.pg_locks w JOIN pg_catalog.pg_locks h ON h.locktype OPERATOR(pg_catalog.=) w.locktype"
+	"   AND coalesce(h.relation, 0) OPERATOR(pg_catalog.=) coalesce(w.relation, 0)"
+	"   AND coalesce(h.transactionid, '0'::pg_catalog.xid) OPERATOR(pg_catalog.=)"
+	"       coalesce(w.transactionid, '0'::pg_catalog.xid)"
+	"  JOIN pg_catalog.pg_stat_activity b ON b.pid OPERATOR(pg_catalog.=) h.pid"
+	"  WHERE w.pid OPERATOR(pg_catalog.=) a.pid AND NOT w.granted AND h.granted"
+	"   AND h.pid OPERATOR(pg_catalog.<>) w.pid)"
+	" FROM pg_catalog.pg_stat_activity a WHERE a.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4";
+
+#define HAS_BLOCKING_PIDS 90600
+
 static bool
 prepare_destination(struct destination_session *session, const char *configured, struct error *err)
 {
 	char version[512];
 
+	connection_watch_stalls(session->conn, connection_server_version(session->conn) >= HAS_BLOCKING_PIDS
+											   ? activity_sql
+											   : activity_sql_of_old);
 	if (!pin_settings(session->conn, SESSION_DESTINATION, version, sizeof version, err))
 		return error_context(err, "setting up the session at the destination");
 	session->dialect = choose_dialect(version, configured, err);

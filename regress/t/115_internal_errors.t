@@ -1,0 +1,32 @@
+#!/usr/bin/perl
+# Greenplum has one SQLSTATE, XX000, for a segment that was lost at the wrong moment and for what it cannot do at all.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use SluiceTest;
+use Test::More;
+
+my $t = SluiceTest->new;
+plan skip_all => 'needs a Greenplum destination' unless $t->destination_is_greenplum;
+$t->source_sql(q{
+	CREATE TABLE t (id int PRIMARY KEY, v text);
+	INSERT INTO t VALUES (1, 'one');
+});
+$t->destination_sql(q{
+	CREATE FUNCTION fail_on(v text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+		BEGIN IF v = 'bad' THEN RAISE 'internal trouble' USING ERRCODE = 'XX000'; END IF; RETURN true; END $$;
+	CREATE TABLE t (id int PRIMARY KEY, v text CHECK (public.fail_on(v))) DISTRIBUTED BY (id);
+});
+$t->configure;
+$t->start;
+$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
+$t->source_sql(q{INSERT INTO t VALUES (2, 'bad')});
+is($t->wait_for_end, 1, 'the same internal error again and again ends the run');
+my @tries = $t->log =~ /internal trouble.*trying again in ([\d.]+) s/g;
+is(scalar @tries, 4, 'after four times');
+cmp_ok($tries[3], '>', $tries[0], 'with growing pauses');
+like($t->log, qr/sluice: .*5 times the same batch, while all segments answer: .*internal trouble/, 'the last line says so');
+
+done_testing();
