@@ -1,8 +1,10 @@
 #include "schema_change.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/memory.h"
 #include "base/sql.h"
@@ -79,6 +81,25 @@ list_has(const struct string_list *list, const char *name)
 	return false;
 }
 
+static bool
+is_part_of_name(char c)
+{
+	return isalnum((unsigned char) c) || c == '_' || c == '$' || (unsigned char) c >= 0x80;
+}
+
+/* Whether a condition has a word that may be the column's name, in whichever case. */
+static bool
+condition_names(const char *condition, const char *column)
+{
+	size_t len = strlen(column);
+
+	for (const char *at = condition; *at; at++)
+		if (strncasecmp(at, column, len) == 0 && (at == condition || !is_part_of_name(at[-1])) &&
+			!is_part_of_name(at[len]))
+			return true;
+	return false;
+}
+
 /* Whether the table's override speaks of the column: what it says would mean another one, or none. */
 static bool
 is_configured(const struct plan *p, const char *column)
@@ -90,7 +111,7 @@ is_configured(const struct plan *p, const char *column)
 	return list_has(&override->columns, column) || list_has(&override->key, column) ||
 		   list_has(&override->distributed_by, column) ||
 		   strcmp(mapping_target_name(p->table, column), column) != 0 ||
-		   (override->where && strstr(override->where, column));
+		   (override->where && condition_names(override->where, column));
 }
 
 static void

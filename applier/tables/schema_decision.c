@@ -97,14 +97,15 @@ refuses_copy(const struct schema_case *c)
 		return "its rows have to be copied again, and initial_copy.mode is none: with full the table is "
 			   "copied "
 			   "again by itself";
+	if (c->shared)
+		return "its rows have to be copied again, and other tables feed the target, too: take it out with "
+			   "\"sluice table remove\", delete its rows at the target, and let \"sluice table add\" bring "
+			   "it "
+			   "back";
 	if (c->config->initial_copy.existing == COPY_EXISTING_APPEND)
 		return "its rows have to be copied again, which clears the target, and initial_copy.existing is "
 			   "append: "
 			   "with clear the table is copied again by itself";
-	if (c->shared)
-		return "its rows have to be copied again, and other tables feed the target, too: stop, remove the "
-			   "table "
-			   "with \"sluice table remove\", delete its rows at the target, and add the table again";
 	return NULL;
 }
 

@@ -138,4 +138,19 @@ for my $case ([ { mode => 'none' }, { mode => 'full' }, qr/initial_copy\.mode is
 	is($t->stop, 0, "$what: the program ends");
 }
 
+# Rows that share their target with those of others.
+$t->source_sql(join ';', map { "CREATE TABLE half_$_ (id int PRIMARY KEY, b int); INSERT INTO half_$_ VALUES ($_, 0)" } 1, 2);
+$t->configure({ %schema, task => 'shared', tables => { include => [ 'public.half_1', 'public.half_2' ],
+	overrides => [ map { { source => "public.half_$_", target => 'public.whole', operations => [qw(insert update delete)] } } 1, 2 ] }, initial_copy => { existing => 'append' } });
+$t->run_ok('run', '--until', 'current');
+$t->start;
+$t->source_sql('ALTER TABLE half_1 ALTER b TYPE int USING b + 1; INSERT INTO half_2 VALUES (20, 0)');
+held_ok('public.half_1', qr/other tables feed the target, too: .*"sluice table remove"/, 'shared');
+$t->run_ok('table', 'remove', 'public.half_1');
+target('DELETE FROM whole WHERE id = 1');
+$t->run_ok('table', 'add', 'public.half_1');
+$t->poll_ok(sub { target('SELECT string_agg(id || \':\' || b, \' \' ORDER BY id) FROM whole') eq '1:1 2:0 20:0' }, 'shared: copied again');
+$t->poll_ok(sub { state_of('public.half_1')->{state} eq 'streaming' }, 'shared: follows again');
+is($t->stop, 0, 'shared: the program ends');
+
 done_testing();

@@ -388,6 +388,12 @@ test_configured(void **state)
 	f->after_columns[1].name = TEXT("a");
 	f->after_columns[2].name = TEXT("bb");
 	assert_plan(f, SCHEMA_ALTER, TARGET "RENAME COLUMN \"b\" TO \"bb\";\n");
+	f->override.where = TEXT("bb > 1 AND c_b = 'bé'");
+	assert_plan(f, SCHEMA_ALTER, TARGET "RENAME COLUMN \"b\" TO \"bb\";\n");
+	f->override.where = TEXT("id > 1 AND B=2");
+	assert_plan(f, SCHEMA_REFUSE, NULL);
+	f->override.where = TEXT("\"b\" > 1");
+	assert_plan(f, SCHEMA_REFUSE, NULL);
 }
 
 /* ---- definitions */

@@ -224,10 +224,10 @@ static const struct decided {
 	 "its rows have to be copied again, which clears the target, and initial_copy.existing is append: with "
 	 "clear the "
 	 "table is copied again by itself"},
-	{NOTHING, EMPTIED | SHARED, SCHEMA_CHANGES_FOLLOW, SCHEMA_HOLD,
-	 "its rows have to be copied again, and other tables feed the target, too: stop, remove the table with "
-	 "\"sluice "
-	 "table remove\", delete its rows at the target, and add the table again"},
+	{NOTHING, EMPTIED | SHARED | APPEND, SCHEMA_CHANGES_FOLLOW, SCHEMA_HOLD,
+	 "its rows have to be copied again, and other tables feed the target, too: take it out with \"sluice "
+	 "table "
+	 "remove\", delete its rows at the target, and let \"sluice table add\" bring it back"},
 };
 
 static void
