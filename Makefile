@@ -97,6 +97,9 @@ $(BUILD)/compile_commands.json: $(BUILD)/settings $(SRC)/Makefile $(known:%=$(SR
 	for f in $(known_plugin); do echo "$$f" '$(CC) $(plugin_cflags)'; done; } | sed 's/[\\"]/\\&/g' | \
 	awk 'BEGIN { printf "[" } { f = $$1; $$1 = ""; printf "%s\n{\"directory\": \"$(SRC)\", \"file\": \"%s\", \"command\": \"%s -c %s\"}", \
 		(NR > 1 ? "," : ""), f, substr($$0, 2), f } END { print "\n]" }' > $@
+# The page that the daemon serves becomes part of the program.
+$(BUILD)/applier/monitor/page.o: $(SRC)/applier/monitor/page.html
+applier_cppflags += -DPAGE_HTML=\"$(SRC)/applier/monitor/page.html\"
 
 # PGXS builds in its current folder, which therefore is one below $(BUILD).
 pgxs = $(MAKE) -C $(BUILD)/plugin -f $(SRC)/plugin/Makefile --no-print-directory \

@@ -112,6 +112,7 @@ struct config {
 		int64_t heartbeat_ms;
 		int64_t warn_bytes;
 	} wal;
+	struct config_place http_listen_place;
 	char *http_listen; /* NULL: off */
 	enum log_level log_level;
 	enum log_format log_format;

@@ -91,7 +91,7 @@ const struct config_option config_schema[] = {
 	{"wal.warn", CONFIG_SIZE, IN_CONFIG(wal.warn_bytes), .preset = "10GB", .min = "1MB", .max = "1048576GB"},
 
 	SECTION("http"),
-	{"http.listen", CONFIG_TEXT, IN_CONFIG(http_listen), .refused = "*"},
+	{"http.listen", CONFIG_TEXT, IN_CONFIG(http_listen)},
 
 	SECTION("log"),
 	{"log.level", CONFIG_WORD, IN_CONFIG(log_level), .preset = "info", .words = "debug info warning error"},

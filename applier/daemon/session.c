@@ -155,6 +155,8 @@ goes_on_after_success(struct session *s)
 	if (!s->steering.wishes.leave || loop_stop_requested(s->loop))
 		return false;
 	steering_take_config(&s->steering);
+	s->config = s->steering.config;
+	monitor_reconfigure(s->monitor, s->config);
 	return true;
 }
 
@@ -241,9 +243,11 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 			loop_watch_hangup(loop);
 		}
 		s.service = service_begin(loop);
+		s.monitor = monitor_create(loop, config);
 	}
 	ok = run_until_done(&s, err);
 	service_end(s.service);
+	monitor_destroy(s.monitor);
 	session_close_all(&s);
 	new_tables_fini(&s.new_tables);
 	steering_close(&s.steering, ok ? NULL : err);

@@ -39,6 +39,7 @@ struct session {
 	struct connection *lock_holder; /* destination or control; NULL: not held */
 
 	struct service *service; /* NULL: this run is to end by itself */
+	struct monitor *monitor; /* likewise */
 	int64_t shown_ms;		 /* when the position was last shown there */
 
 	struct fold_memories memories;

@@ -61,17 +61,18 @@ write_phase(struct session *s, const char *phase, const struct error *cause)
 		log_debug("the phase \"%s\" could not be written: %s", phase, err.message);
 }
 
-/* For `systemctl status`. */
+/* For `systemctl status` and the page. */
 static void
-tell_service_manager(struct session *s, const char *state, const struct error *cause)
+tell_watchers(struct session *s, const struct error *cause)
 {
+	const char *state = states[s->state].name;
 	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
 
-	if (!s->service)
-		return;
 	if (cause)
 		error_sentence(cause, sentence, sizeof sentence);
-	service_status(s->service, cause ? "%s: %s" : "%s", state, sentence);
+	if (s->service)
+		service_status(s->service, cause ? "%s: %s" : "%s", state, sentence);
+	monitor_phase(s->monitor, states[s->state].phase, cause ? sentence : NULL);
 }
 
 void
@@ -95,7 +96,7 @@ session_enter(struct session *s, enum session_state state, const struct error *c
 	assert(session_may_follow(s->state, state));
 	log_debug("session: %s -> %s", states[s->state].name, states[state].name);
 	s->state = state;
-	tell_service_manager(s, states[state].name, cause);
+	tell_watchers(s, cause);
 	if (states[state].phase)
 		write_phase(s, states[state].phase, cause);
 }

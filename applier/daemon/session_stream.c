@@ -132,6 +132,7 @@ stream_to(struct session *s, uint64_t until, bool copies_beside, struct error *e
 		.paused = on_paused,
 		.applied = on_applied,
 		.arg = s,
+		.monitor = s->monitor,
 	};
 	bool ok;
 

@@ -10,7 +10,7 @@
 #define VALUES_MAX 8 /* of a label of a table; a task has one more */
 #define BUCKETS 12
 
-#define PHASES "connecting preparing copying streaming paused retrying standby stopped failed"
+#define PHASES "starting copying streaming paused retrying standby stopped failed"
 #define OPERATIONS "insert update delete truncate"
 #define STEPS "receive fold stage merge commit"
 

@@ -62,9 +62,9 @@ source_identify(struct connection *source, struct source_identity *identity, str
 static const char slot_sql[] =
 	"SELECT s.plugin, s.database, s.slot_type = 'logical', s.active, s.active_pid, s.confirmed_flush_lsn,"
 	" s.restart_lsn, s.wal_status, coalesce(to_jsonb(s) ->> 'invalidation_reason', 'wal_removed'),"
-	" pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
-	"  ELSE pg_current_wal_lsn() END, s.restart_lsn)"
-	" FROM pg_replication_slots s WHERE s.slot_name = $1";
+	" pg_wal_lsn_diff(at.lsn, s.restart_lsn), s.safe_wal_size, at.lsn"
+	" FROM pg_replication_slots s, (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
+	"  ELSE pg_current_wal_lsn() END AS lsn) at WHERE s.slot_name = $1";
 
 /* NULL, where the server does not know, becomes 0. */
 static uint64_t
@@ -91,6 +91,8 @@ read_slot_row(const struct result *res, struct source_slot *out)
 	snprintf(out->wal_status, sizeof(out->wal_status), "%s", result_text(res, 0, 7));
 	snprintf(out->lost_by, sizeof(out->lost_by), "%s", result_text(res, 0, 8));
 	out->retained_bytes = result_int(res, 0, 9);
+	out->safe_bytes = result_is_null(res, 0, 10) ? -1 : result_int(res, 0, 10);
+	out->current_lsn = result_lsn(res, 0, 11);
 }
 
 bool

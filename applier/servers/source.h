@@ -30,6 +30,8 @@ struct source_slot {
 	char wal_status[16]; /* reserved, extended, unreserved, lost */
 	char lost_by[32];	 /* where it is lost: wal_removed, idle_timeout, … */
 	int64_t retained_bytes;
+	int64_t safe_bytes;	   /* WAL until the server may give it up; negative: there is no limit */
+	uint64_t current_lsn; /* of the source, as of the same moment */
 };
 
 /* Waits until asynchronous commits that readers of the source may have seen are behind current_lsn. */

@@ -110,6 +110,7 @@ on_data(void *arg, struct bytes payload)
 	s->last_frame = frame;
 	s->frame_bytes += payload.len;
 	s->closed_frames += !frame->open;
+	monitor_received(s->setup->monitor, 0, payload.len);
 	want_turn(s);
 	return s->frame_bytes < 2 * large_transaction_bytes(s);
 }
@@ -120,6 +121,7 @@ on_keepalive(void *arg, uint64_t wal_end)
 	struct stream *s = arg;
 
 	s->keepalive_lsn = wal_end;
+	monitor_received(s->setup->monitor, wal_end, 0);
 	want_turn(s);
 }
 
@@ -171,6 +173,7 @@ on_applied(void *arg, uint64_t lsn, const struct batch *batch)
 	}
 	s->transactions += batch->transactions;
 	s->changes += batch->changes;
+	monitor_batch(s->setup->monitor, batch, lsn);
 	want_turn(s);
 }
 
@@ -366,15 +369,17 @@ look_at_slot(struct stream *s)
 		fail(s, &err);
 		return;
 	}
+	if (!retention_read_oldest(s->setup->source_sql, &oldest, &err)) {
+		fail(s, &err);
+		return;
+	}
+	monitor_slot(s->setup->monitor, &slot, &oldest);
+	monitor_tables(s->setup->monitor, s->setup->catalog);
 	/* Of a slot that was lost the next attempt tells. */
 	retention = retention_judge(&slot, config->wal.warn_bytes);
 	if (retention == RETENTION_MODEST || retention == RETENTION_LOST ||
 		(s->warned_ms && now - s->warned_ms < WARN_AGAIN_MS))
 		return;
-	if (!retention_read_oldest(s->setup->source_sql, &oldest, &err)) {
-		fail(s, &err);
-		return;
-	}
 	s->warned_ms = now;
 	retention_describe(&slot, &oldest, sentence, sizeof sentence);
 	log_warning("slot %s %s", config->source.slot, sentence);
@@ -622,6 +627,7 @@ stream_run(const struct stream_setup *setup, struct error *err)
 	s.reported_ms = loop_now_ms(setup->loop);
 	create(&s);
 	start(&s);
+	monitor_tables(setup->monitor, setup->catalog);
 	loop_timer_arm(s.heartbeat, setup->config->wal.heartbeat_ms);
 	if (setup->until)
 		replication_ask(s.replication);

@@ -16,6 +16,7 @@
 #include "dialect/dialect.h"
 #include "fold.h"
 #include "io/connection.h"
+#include "monitor/monitor.h"
 #include "state/progress.h"
 #include "tables/catalog.h"
 
@@ -51,6 +52,7 @@ struct stream_setup {
 	/* Called with every position that became durable. */
 	void (*applied)(void *arg, uint64_t lsn);
 	void *arg;
+	struct monitor *monitor; /* is told what happens; NULL: nobody watches */
 };
 
 /*

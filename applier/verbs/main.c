@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/nearest.h"
 #include "decode.h"
+#include "io/http.h"
 #include "lsn.h"
 #include "verbs.h"
 
@@ -343,6 +344,15 @@ check_conninfo(const char *path, struct config_place place, const char *key, con
 		   error_context(err, "%s:%zu:%zu: \"%s\"", path, place.line, place.column, key);
 }
 
+static bool
+check_listen(const char *path, const struct config *config, struct error *err)
+{
+	struct config_place place = config->http_listen_place;
+
+	return !config->http_listen || http_check_listen(config->http_listen, err) ||
+		   error_context(err, "%s:%zu:%zu: \"http.listen\"", path, place.line, place.column);
+}
+
 /* All that can be known to be wrong before a server is asked. */
 static bool
 load_config(const char *path, struct config *config, struct error *err)
@@ -352,7 +362,8 @@ load_config(const char *path, struct config *config, struct error *err)
 	if (check_conninfo(path, config->source.conninfo_place, "source.conninfo", config->source.conninfo,
 					   err) &&
 		check_conninfo(path, config->destination.conninfo_place, "destination.conninfo",
-					   config->destination.conninfo, err))
+					   config->destination.conninfo, err) &&
+		check_listen(path, config, err))
 		return true;
 	config_free(config);
 	return false;

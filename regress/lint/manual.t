@@ -63,4 +63,9 @@ my @plugin_options = ($table // '') =~ /\{"(\w+)"/g;
 cmp_ok(scalar @plugin_options, '>', 4, 'found options of the plugin');
 like($plugin, qr/^\| `$_` \|/m, "plugin's option $_") for @plugin_options;
 
+my $monitoring = text_of('docs/monitoring.md');
+my %metrics = text_of('applier/monitor/metrics.c') =~ /^\t\[METRIC_\w+\] = \{"(\w+)", METRIC_\w+, "([^"]*)"/mg;
+cmp_ok(scalar keys %metrics, '>', 20, 'found metrics');
+like($monitoring, qr/^\| `$_` \|.*\| \Q$metrics{$_}\E \|$/m, "metric $_") for sort keys %metrics;
+
 done_testing();

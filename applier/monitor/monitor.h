@@ -1,0 +1,51 @@
+/*
+ * What the daemon knows of itself, for those who watch it: metrics, the status
+ * and a day's history, over HTTP (http.listen).
+ *
+ *	session ── phase, tables ──►┐
+ *	stream ── slot, batches ───►│ monitor ──► /  /status  /history  /metrics  /healthz  /readyz
+ *
+ * It is told by those to whom things happen, keeps copies, and answers from
+ * them: nobody who reads it waits for a server, also while both are away.
+ * Every function takes NULL for the monitor and then does nothing.
+ */
+#ifndef SLUICE_MONITOR_H
+#define SLUICE_MONITOR_H
+
+#include "base/config.h"
+#include "io/loop.h"
+#include "merge/batch.h"
+#include "metrics.h"
+#include "servers/retention.h"
+#include "servers/source.h"
+#include "tables/catalog.h"
+
+struct monitor;
+
+/* `config` must outlive it, or be replaced by monitor_reconfigure(). */
+struct monitor *monitor_create(struct loop *loop, const struct config *config);
+void monitor_destroy(struct monitor *monitor);
+/* After a reload: http.listen may be another. */
+void monitor_reconfigure(struct monitor *monitor, const struct config *config);
+
+/* For what is counted where it happens; NULL where there is no monitor. */
+struct metrics *monitor_metrics(struct monitor *monitor);
+
+/* A phase as in `status`; NULL: on its way to one, which is "starting" unless it is trying again.  `cause` is a
+ * sentence, or NULL. */
+void monitor_phase(struct monitor *monitor, const char *phase, const char *cause);
+void monitor_versions(struct monitor *monitor, const char *source, const char *destination);
+/* Copies what is to be shown of the tables; a table's rate is measured between two calls. */
+void monitor_tables(struct monitor *monitor, const struct catalog *catalog);
+/* The slot as it was read just now, and the source's position with it. */
+void monitor_slot(struct monitor *monitor, const struct source_slot *slot,
+				  const struct oldest_transaction *oldest);
+/* What the source has sent, the sizes of what is held. */
+void monitor_received(struct monitor *monitor, uint64_t lsn, size_t bytes);
+void monitor_held(struct monitor *monitor, size_t memory_bytes, size_t spilled_bytes);
+/* A batch is durable, up to `lsn` (0: a round of a transaction that goes on). */
+void monitor_batch(struct monitor *monitor, const struct batch *batch, uint64_t lsn);
+/* A changed definition was followed. */
+void monitor_definition(struct monitor *monitor, const char *table, const char *what);
+
+#endif

@@ -1,0 +1,127 @@
+#!/usr/bin/perl
+# What the daemon answers over HTTP, while it streams and while both ends are
+# away.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use IO::Socket::INET;
+use JSON::PP;
+use SluiceTest;
+use Test::More;
+
+my $t = SluiceTest->new;
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+
+$t->source_sql(q{
+	CREATE TABLE plain (id int PRIMARY KEY, v text);
+	CREATE TABLE "quo""ted" (id int PRIMARY KEY);
+	INSERT INTO plain SELECT i, 'row ' || i FROM generate_series(1, 1000) i;
+});
+$t->configure({ http => { listen => "127.0.0.1:$port" }, wal => { heartbeat => '200ms' } });
+
+# Status and body; (0, '') where nobody listens.
+sub get
+{
+	my ($path, $host) = @_;
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10) or return (0, '');
+	print $socket "GET $path HTTP/1.1\r\nHost: " . ($host // "127.0.0.1:$port") . "\r\nConnection: close\r\n\r\n";
+	local $/;
+	my ($status, $body) = (<$socket> // '') =~ m{\AHTTP/1\.1 (\d+).*?\r\n\r\n(.*)\z}s;
+	return ($status // 0, $body // '');
+}
+
+sub status { return decode_json((get('/status'))[1]); }
+
+sub metric
+{
+	my ($name) = @_;
+	return (get('/metrics'))[1] =~ /^\Q$name\E (\S+)$/m ? $1 : undef;
+}
+
+$t->start;
+$t->poll_ok(sub { (get('/readyz'))[0] == 200 }, 'ready once it streams');
+is((get('/healthz'))[0], 200, 'alive');
+$t->source_sql(q{UPDATE plain SET v = 'new' WHERE id <= 300; DELETE FROM plain WHERE id > 900; INSERT INTO plain VALUES (5000, 'x')});
+$t->wait_applied_ok('changes');
+$t->poll_ok(sub { (metric('sluice_table_rows_total{task="' . $t->{task} . '",table="public.plain",operation="update"}') // 0) == 300 },
+	'rows by table and operation: update');
+
+subtest 'status' => sub {
+	my $status = status();
+	is($status->{phase}, 'streaming', 'phase');
+	is($status->{task}, $t->{task}, 'task');
+	is($status->{pid}, $t->{pid}, 'pid') if $t->{pid};
+	my $asked = decode_json($t->run_ok('status', '--json')->{stdout});
+	is_deeply([ sort keys %$status ], [ sort keys %$asked ], 'the fields of status --json');
+	my ($plain) = grep { $_->{source} eq 'public.plain' } @{ $status->{tables} };
+	is($plain->{state}, 'streaming', 'state of a table');
+	is($plain->{rows_copied}, 1000, 'its rows');
+	is(scalar @{ $status->{tables} }, 2, 'all tables');
+};
+
+subtest 'metrics' => sub {
+	my (undef, $text) = get('/metrics');
+	my $task = qr/task="\Q$t->{task}\E"/;
+	like($text, qr/^sluice_up\{$task\} 1$/m, 'up');
+	like($text, qr/^sluice_phase\{$task,phase="streaming"\} 1$/m, 'phase');
+	like($text, qr/^sluice_table_rows_total\{$task,table="public\.plain",operation="delete"\} 100$/m, 'deletes');
+	like($text, qr/^sluice_table_rows_total\{$task,table="public\.plain",operation="insert"\} 1$/m, 'inserts');
+	like($text, qr/^sluice_table_state\{$task,table="public\.\\"quo\\"\\"ted\\"",state="streaming"\} 1$/m, 'a quoted name');
+	like($text, qr/^sluice_applied_commit_timestamp_seconds\{$task\} 1[0-9.]{9,}$/m, 'a time');
+	SKIP: {
+		skip 'no promtool', 1 unless grep { -x "$_/promtool" } split /:/, $ENV{PATH};
+		open my $tool, '|-', 'promtool check metrics' or die;
+		print $tool $text;
+		ok(close $tool, 'promtool finds nothing');
+	}
+};
+
+subtest 'the page and the rest' => sub {
+	my ($status, $body) = get('/');
+	is($status, 200, 'the page');
+	like($body, qr{<title>Sluice</title>.*</html>\s*\z}s, 'whole');
+	unlike($body, qr{(?:src|href)\s*=\s*["']?(?:https?:)?//}, 'asks for nothing from elsewhere');
+	is(ref decode_json((get('/history'))[1])->{points}, 'ARRAY', 'history');
+	is((get('/none'))[0], 404, 'no such page');
+	is((get('/status', 'evil.example'))[0], 403, 'another host in the Host header');
+};
+
+$t->stop;
+is((get('/healthz'))[0], 0, 'nobody answers when the daemon has ended');
+
+# Both ends away: it answers all the same.
+SKIP: {
+	skip 'the servers are not the test\'s own', 1 if $t->destination_is_external;
+	subtest 'both ends away' => sub {
+		$t->source->stop('immediate');
+		$t->destination->stop('immediate');
+		$t->start;
+		$t->poll_ok(sub { (get('/readyz'))[0] == 503 && status()->{phase} eq 'retrying' }, 'retrying');
+		like((get('/readyz'))[1], qr/^retrying: cannot connect/, 'and says why');
+		like(status()->{last_error}, qr/cannot connect/, 'in status, too');
+		is(metric('sluice_up{task="' . $t->{task} . '"}'), 0, 'not up');
+		$t->stop;
+	};
+}
+
+# A port that is taken does not stop the pipe.
+SKIP: {
+	skip 'the servers are not the test\'s own', 1 if $t->destination_is_external;
+	subtest 'a port that is taken' => sub {
+		$t->source->start;
+		$t->destination->start;
+		my $other = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1, ReuseAddr => 1) or die;
+		$t->source_sql('INSERT INTO plain VALUES (6000, NULL)');
+		$t->start;
+		$t->wait_applied_ok('it streams');
+		like($t->log, qr/cannot listen on 127\.0\.0\.1:$port/, 'and says so');
+		close $other;
+		$t->poll_ok(sub { (get('/healthz'))[0] == 200 }, 'listens once the port is free');
+		$t->stop;
+		$t->all_equal_ok('public.plain');
+	};
+}
+
+done_testing();
