@@ -429,7 +429,8 @@ read_document(struct reader *r)
 	name_slot(r->config);
 	r->config->source.conninfo_place = place_of(r, root, "source", "conninfo");
 	r->config->destination.conninfo_place = place_of(r, root, "destination", "conninfo");
-	r->config->http_listen_place = place_of(r, root, "http", "listen");
+	if (r->config->http_listen)
+		r->config->http_listen_place = place_of(r, root, "http", "listen");
 	return check_overrides(r, root) && check_sizes(r, root);
 }
 
