@@ -398,7 +398,6 @@ test_not_supported_yet(void **state)
 		{"destination: {dialect: adbpg7}\n",
 		 "c.yaml:1:24: \"destination.dialect\" as \"adbpg7\" is not supported yet, "
 		 "it must be auto, postgresql, greenplum6 or greenplum7"},
-		{"http:\n  listen: 127.0.0.1:9432\n", "c.yaml:2:3: \"http.listen\" is not supported yet"},
 	};
 
 	(void) state;
