@@ -118,7 +118,7 @@ read_tables(struct catalog *catalog, struct describe *describe, const struct res
 			.has_triggers = result_bool(res, row, 5),
 			.has_children = result_bool(res, row, 6),
 			.routes_rows = result_bool(res, row, 7),
-			.rules = result_is_null(res, row, 8) ? NULL : catalog_strdup(result_text(res, row, 8)),
+			.rules = result_is_null(res, row, 8) ? NULL : memory_strdup(result_text(res, row, 8)),
 		};
 		describe_add(describe, table->target.oid, table);
 	}

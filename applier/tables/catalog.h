@@ -186,11 +186,6 @@ bool table_lacks_identity(const struct table *table);
  */
 bool table_needs_text(const struct table *table);
 
-#include "base/memory.h" /* the former names of what is in it: */
-#define catalog_alloc memory_alloc_zero
-#define catalog_strdup memory_strdup
-#define arena_out_of_memory memory_exhausted
-
 /* Takes a table out; those behind it move up. */
 void catalog_remove(struct catalog *catalog, struct table *table);
 /* Orders the tables for catalog_find(). */
