@@ -98,8 +98,6 @@ session_try_config(void *arg, const struct config *config, struct error *err)
 	selection_init(&selection, config);
 	ok = selection_read(&selection, s->control, err) && run_trial(s, &selection, &trial, &precheck, err) &&
 		 judge_config(s, &precheck, err);
-	if (ok && trial.catalog.blocked)
-		ok = error_set(err, ERROR_PRECONDITION, "%s", trial.catalog.blocked);
 	end_trial(&trial, &precheck);
 	selection_fini(&selection);
 	return ok;

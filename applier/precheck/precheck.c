@@ -397,7 +397,7 @@ run_parts(struct precheck_context *c, struct error *err)
 		!precheck_slot(c, err) || !precheck_destination(c, err) || !precheck_selection(c, err) ||
 		!read_states(c, err))
 		return false;
-	if (!precheck_targets(c, err))
+	if (!precheck_targets(c, err) || !precheck_feeders(c, err))
 		return false;
 	check_spill_directory(c);
 	for (unsigned i = 0; i < c->catalog->count; i++) {

@@ -58,7 +58,10 @@ void precheck_shared(struct precheck_context *c);
 MUST_CHECK bool precheck_enums(struct precheck_context *c, struct error *err);
 /* Rights and contents of all tables, in few queries. */
 MUST_CHECK bool precheck_rights(struct precheck_context *c, struct error *err);
+/* Targets that others have dropped, replaced or emptied. */
 MUST_CHECK bool precheck_targets(struct precheck_context *c, struct error *err);
+/* Targets that other tasks feed. */
+MUST_CHECK bool precheck_feeders(struct precheck_context *c, struct error *err);
 MUST_CHECK bool precheck_contents(struct precheck_context *c, struct error *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "pattern.h"
 #include "servers/source.h"
+#include "state/feeders.h"
 #include "state/progress.h"
 #include "state/selection.h"
 #include "state/state_tables.h"
@@ -178,6 +179,24 @@ mark_all(const struct table_change *change, enum table_action action, const stru
 
 /* ---- resync */
 
+/* Its rows would be cleared with ours. */
+static bool
+check_feeders(const struct table_change *change, const struct table *table, struct error *err)
+{
+	struct arena memory;
+	const char *feeder;
+	bool ok;
+
+	arena_init(&memory, 256);
+	ok = feeders_find(change->destination, change->config->task, table, &memory, &feeder, err);
+	if (ok && feeder)
+		ok = error_set(
+			err, ERROR_DATA, "the target %s.%s of %s.%s is fed by the task \"%s\", too: it cannot be cleared",
+			table->target_schema, table->target_name, table->source.schema, table->source.name, feeder);
+	arena_fini(&memory);
+	return ok;
+}
+
 static bool
 check_resync(const struct table_change *change, const struct catalog *catalog, const char *text,
 			 const struct table **table, struct error *err)
@@ -199,6 +218,8 @@ check_resync(const struct table_change *change, const struct catalog *catalog, c
 				  "%s cannot be copied anew with initial_copy.mode: none or existing: append", text);
 		return error_hint(err, "Its target may hold rows that are not the task's, and would be cleared.");
 	}
+	if (!check_feeders(change, *table, err))
+		return false;
 	if (table_waits(*table))
 		return error_set(err, ERROR_DATA, "%s waits for its copy already", text);
 	return true;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "servers/source.h"
+#include "state/feeders.h"
 
 static enum operation
 operation_of(enum change_kind kind)
@@ -170,6 +171,32 @@ leaf_truncated(struct fold *f, const struct change_relation *relation, struct by
 							reason, err);
 }
 
+/* Rows of another task must not go with ours. */
+static bool
+may_truncate(struct fold *f, const struct change_relation *relation, struct error *err)
+{
+	struct table *table = fold_table(f, relation->oid);
+	char reason[ERROR_MESSAGE_MAX];
+	struct arena memory;
+	const char *feeder;
+	bool ok;
+
+	arena_init(&memory, 256);
+	ok = feeders_find(f->setup.control, f->setup.config->task, table, &memory, &feeder, err);
+	if (ok && feeder) {
+		snprintf(
+			reason, sizeof reason,
+			"it was truncated at the source, and the task \"%s\" feeds its target %s.%s, too: leave truncate"
+			" out of its operations, and give it a target of its own or \"sluice table remove\" and \"add\" "
+			"it"
+			" with initial_copy.existing: append",
+			feeder, table->target_schema, table->target_name);
+		ok = schema_notes_add(&f->setup.memories->notes, table, SCHEMA_HELD, reason, err);
+	}
+	arena_fini(&memory);
+	return ok;
+}
+
 bool
 fold_truncate(struct fold *f, const struct change *change, struct error *err)
 {
@@ -188,7 +215,7 @@ fold_truncate(struct fold *f, const struct change *change, struct error *err)
 			continue;
 		if (leaf.len > 0)
 			return leaf_truncated(f, relation, leaf, err);
-		if (!fold_shape_of(f, relation, &shape, err))
+		if (!fold_shape_of(f, relation, &shape, err) || !may_truncate(f, relation, err))
 			return false;
 		if (!batch_for(f, shape, &batch, err))
 			return false;
