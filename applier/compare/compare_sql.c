@@ -1,5 +1,6 @@
 #include "compare_sql.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,7 +126,10 @@ same_type(const struct compare_pair *pair)
 		   strcmp(pair->source->base_name, pair->target->base_name) == 0;
 }
 
-/* How the type's values are written, which for some is not what a cast to text gives. */
+/*
+ * How the type's values are written, which for some is not what a cast to text gives.  The cast of a type of users may be
+ * a function of its owner's, which nobody but them should run; concat() takes what the type itself writes.
+ */
 static void
 put_output(struct buffer *sql, const char *ref, const char *schema, const char *name)
 {
@@ -133,8 +137,21 @@ put_output(struct buffer *sql, const char *ref, const char *schema, const char *
 
 	if (is_builtin(schema) && is_one_of(name, cast_otherwise))
 		buffer_printf(sql, "CASE WHEN %s IS NOT NULL THEN concat(%s) END", ref, ref);
-	else
+	else if (is_builtin(schema))
 		buffer_printf(sql, "%s::text", ref);
+	else /* a composite value of NULLs IS NULL, and none the less a value */
+		buffer_printf(sql, "CASE WHEN pg_column_size(%s) IS NOT NULL THEN concat(%s) END", ref, ref);
+}
+
+/* A text as a value of the column's type, or the type below a domain; as above, not by a cast. */
+static void
+put_input(struct buffer *sql, const char *ref, const struct source_column *column)
+{
+	if (column->builtin)
+		buffer_printf(sql, "%s::%s", ref, column->base_formatted);
+	else
+		buffer_printf(sql, "(SELECT v FROM json_to_record(json_build_object('v', %s)) AS j (v %s))", ref,
+					  column->base_formatted);
 }
 
 static void
@@ -255,6 +272,19 @@ put_common_value(struct buffer *sql, const char *ref, const struct compare_pair 
 		put_source_value(sql, ref, pair);
 }
 
+/* The text of that. */
+static void
+put_common_text(struct buffer *sql, const char *ref, const struct compare_pair *pair, enum compare_from from)
+{
+	if (same_type(pair) && !is_builtin(pair->target->base_schema)) {
+		put_target_output(sql, ref, pair->target);
+		return;
+	}
+	buffer_put_u8(sql, '(');
+	put_common_value(sql, ref, pair, from);
+	buffer_printf(sql, ")::text");
+}
+
 /*
  * Printed with as many digits as an old destination prints, in this place of
  * the statement alone: other columns' text holds what the source prints otherwise.
@@ -262,9 +292,15 @@ put_common_value(struct buffer *sql, const char *ref, const struct compare_pair 
 static void
 put_rounded(struct buffer *sql, const char *ref, const struct compare_pair *pair, enum compare_from from)
 {
-	buffer_printf(sql, "CASE WHEN set_config('extra_float_digits', '0', true) <> '' THEN (");
-	put_common_value(sql, ref, pair, from);
-	buffer_printf(sql, ")::text || left(set_config('extra_float_digits', '3', true), 0) END");
+	buffer_printf(sql, "CASE WHEN set_config('extra_float_digits', '0', true) <> '' THEN ");
+	put_common_text(sql, ref, pair, from);
+	buffer_printf(sql, " || left(set_config('extra_float_digits', '3', true), 0) END");
+}
+
+static bool
+is_rounded(const struct compare_plan *plan, const struct compare_pair *pair, enum compare_from from)
+{
+	return plan->round_floats && from != COMPARE_TARGET && prints_floats(pair);
 }
 
 /* The canonical value of a pair's column. */
@@ -285,7 +321,7 @@ put_value(struct buffer *sql, const struct compare_plan *plan, const struct comp
 		buffer_printf(sql, "md5("); /* whose text would be twice as long */
 		put_common_value(sql, (const char *) ref.data, pair, from);
 		buffer_put_u8(sql, ')');
-	} else if (plan->round_floats && from != COMPARE_TARGET && prints_floats(pair)) {
+	} else if (is_rounded(plan, pair, from)) {
 		put_rounded(sql, (const char *) ref.data, pair, from);
 	} else {
 		put_common_value(sql, (const char *) ref.data, pair, from);
@@ -323,7 +359,12 @@ put_images(struct buffer *sql, const struct compare_plan *plan)
 {
 	buffer_printf(sql, "(SELECT " SENT "." NUMBER);
 	for (unsigned i = 0; i < plan->carried_count; i++) {
-		buffer_printf(sql, ", " SENT ".c%u::%s AS ", i + 1, plan->pairs[i].source->formatted);
+		char ref[64];
+
+		snprintf(ref, sizeof ref, SENT ".c%u", i + 1);
+		buffer_printf(sql, ", ");
+		put_input(sql, ref, plan->pairs[i].source);
+		buffer_printf(sql, " AS ");
 		sql_identifier(sql, plan->pairs[i].source->name);
 	}
 	buffer_printf(sql, " FROM unnest(");
@@ -521,8 +562,14 @@ static void
 put_sent_keys(struct buffer *sql, const struct compare_plan *plan)
 {
 	buffer_printf(sql, "(SELECT a.number");
-	for (unsigned i = 0; i < plan->key_count; i++)
-		buffer_printf(sql, ", a.k%u::%s AS k%u", i + 1, plan->pairs[plan->key[i]].source->formatted, i + 1);
+	for (unsigned i = 0; i < plan->key_count; i++) {
+		char ref[64];
+
+		snprintf(ref, sizeof ref, "a.k%u", i + 1);
+		buffer_printf(sql, ", ");
+		put_input(sql, ref, plan->pairs[plan->key[i]].source);
+		buffer_printf(sql, " AS k%u", i + 1);
+	}
 	buffer_printf(sql, " FROM unnest(");
 	for (unsigned i = 0; i < plan->key_count; i++)
 		buffer_printf(sql, "%s$%u::text[]", i ? ", " : "", i + 1);
@@ -537,13 +584,22 @@ static void
 put_key_match(struct buffer *sql, const struct compare_plan *plan)
 {
 	for (unsigned i = 0; i < plan->key_count; i++) {
-		const struct source_column *column = plan->pairs[plan->key[i]].source;
-		bool comparable = column->builtin || column->base_typtype == 'e';
-		const char *cast = comparable ? "" : "::text";
+		const struct compare_pair *pair = &plan->pairs[plan->key[i]];
+		bool comparable = pair->source->builtin || pair->source->base_typtype == 'e';
+		struct buffer ref;
+		char sent[64];
 
+		make_reference(&ref, plan, pair, COMPARE_SOURCE);
+		snprintf(sent, sizeof sent, SENT ".k%u", i + 1);
 		buffer_printf(sql, i ? " AND " : "");
-		put_reference(sql, plan, &plan->pairs[plan->key[i]], COMPARE_SOURCE);
-		buffer_printf(sql, "%s = " SENT ".k%u%s", cast, i + 1, cast);
+		if (comparable) {
+			buffer_printf(sql, "%s = %s", (const char *) ref.data, sent);
+		} else {
+			put_source_output(sql, (const char *) ref.data, pair->source);
+			buffer_printf(sql, " = ");
+			put_source_output(sql, sent, pair->source);
+		}
+		buffer_fini(&ref);
 	}
 }
 
@@ -589,6 +645,24 @@ compare_put_images(struct buffer *sql, const struct compare_plan *plan)
 	buffer_put_u8(sql, '\0');
 }
 
+/* The text of put_value(). */
+static void
+put_value_text(struct buffer *sql, const struct compare_plan *plan, const struct compare_pair *pair,
+			   enum compare_from from)
+{
+	struct buffer ref;
+
+	if (!is_builtin(pair->target->base_schema) && !is_rounded(plan, pair, from)) {
+		make_reference(&ref, plan, pair, from);
+		put_common_text(sql, (const char *) ref.data, pair, from);
+		buffer_fini(&ref);
+		return;
+	}
+	buffer_put_u8(sql, '(');
+	put_value(sql, plan, pair, from);
+	buffer_printf(sql, ")::text");
+}
+
 static void
 put_shown_values(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
 {
@@ -597,9 +671,9 @@ put_shown_values(struct buffer *sql, const struct compare_plan *plan, enum compa
 		struct buffer ref;
 
 		make_reference(&ref, plan, pair, from);
-		buffer_printf(sql, ", (");
-		put_value(sql, plan, pair, from);
-		buffer_printf(sql, ")::text AS x%u, ", i + 1);
+		buffer_printf(sql, ", ");
+		put_value_text(sql, plan, pair, from);
+		buffer_printf(sql, " AS x%u, ", i + 1);
 		if (from == COMPARE_TARGET)
 			put_target_output(sql, (const char *) ref.data, pair->target);
 		else

@@ -76,8 +76,11 @@ ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const st
 	unsigned primary_count = ddl_primary_key(dialect, table, primary);
 	const char *flattened;
 
-	if (!ddl_keeps_partitions(dialect, table, &flattened) && flattened)
-		buffer_printf(sql, "-- as one table: %s\n", flattened);
+	if (!ddl_keeps_partitions(dialect, table, &flattened) && flattened) {
+		buffer_printf(sql, "-- as one table: ");
+		ddl_put_remark(sql, flattened);
+		buffer_put_u8(sql, '\n');
+	}
 	for (unsigned i = 0; i < source->column_count; i++)
 		if (mapping_selects(table, source->columns[i].name))
 			ddl_put_column_remarks(sql, &source->columns[i], column_definition(source, i));

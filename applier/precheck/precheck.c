@@ -1,5 +1,6 @@
 #include "precheck.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -114,10 +115,15 @@ precheck_print(const struct precheck *precheck)
 		const struct check_item *item = &precheck->items[i];
 
 		char *line =
-			memory_printf("%-7s  %-15s  %s%s%s%s\n", outcome_name(item->outcome), item->name, item->subject,
+			memory_printf("%-7s  %-15s  %s%s%s%s", outcome_name(item->outcome), item->name, item->subject,
 						  item->subject[0] ? ": " : "", item->ignored ? "ignored: " : "", item->message);
 
+		/* A name with a new line in it must not look like another check. */
+		for (char *c = line; *c; c++)
+			if (iscntrl((unsigned char) *c))
+				*c = ' ';
 		printable_write(stdout, line, strlen(line));
+		putchar('\n');
 		free(line);
 	}
 	fflush(stdout);

@@ -270,13 +270,19 @@ check_role(struct precheck_context *c, bool *may_replicate, struct error *err)
 	static const char sql[] =
 		"SELECT r.rolname, r.rolsuper OR r.rolreplication OR EXISTS (SELECT 1 FROM pg_roles g"
 		" WHERE g.rolname = 'rds_replication' AND pg_has_role(r.oid, g.oid, 'member')), "
-		"quote_ident(r.rolname)"
+		"quote_ident(r.rolname), r.rolsuper"
 		" FROM pg_roles r WHERE r.rolname = current_user";
 	struct result *res;
 
 	if (!connection_execute(c->source, sql, NULL, 0, &res, err))
 		return false;
 	*may_replicate = result_bool(res, 0, 1);
+	if (result_bool(res, 0, 3))
+		precheck_add(
+			c, CHECK_WARNING, "superuser", "source",
+			"sluice logs in as a superuser there: functions in the indexes of tables, whose owners wrote "
+			"them,"
+			" run with its rights when it reads them; the role needs no more than docs/security.md lists");
 	if (*may_replicate)
 		precheck_add(c, CHECK_OK, "role", "source", "%s may replicate", result_text(res, 0, 0));
 	else

@@ -48,6 +48,16 @@ attack(qq{
 	CREATE CAST (shop.mood AS text) WITH FUNCTION shop.show(shop.mood) AS IMPLICIT;
 	CREATE FUNCTION shop.show(shop.pair) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM shop.note(); RETURN ''x''; END';
 	CREATE CAST (shop.pair AS text) WITH FUNCTION shop.show(shop.pair) AS IMPLICIT;
+	CREATE FUNCTION shop.read(text) RETURNS shop.mood LANGUAGE plpgsql AS 'BEGIN PERFORM shop.note(); RETURN enum_first(NULL::shop.mood); END';
+	CREATE CAST (text AS shop.mood) WITH FUNCTION shop.read(text);
+	CREATE TYPE shop.odd_key AS (a int, b text);
+	CREATE FUNCTION shop.show(shop.odd_key) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM shop.note(); RETURN ''x''; END';
+	CREATE CAST (shop.odd_key AS text) WITH FUNCTION shop.show(shop.odd_key) AS IMPLICIT;
+	CREATE FUNCTION shop.read_key(text) RETURNS shop.odd_key LANGUAGE plpgsql AS 'BEGIN PERFORM shop.note(); RETURN NULL; END';
+	CREATE CAST (text AS shop.odd_key) WITH FUNCTION shop.read_key(text);
+	CREATE TABLE shop.keyed (m shop.mood, k shop.odd_key, ms shop.mood[], v int, PRIMARY KEY (m, k));
+	INSERT INTO shop.keyed VALUES ('ok', '(1,"")', '{ok,ok}', 1), ('ok', '(2,"")', '{ok,ok}', 2), ('ok', '(3,"")', '{}', 3);
+
 	CREATE TABLE shop.typed (id int PRIMARY KEY, c shop.checked, cs shop.checked[], g shop.given, s shop.shouted, p shop.pair, m shop.mood);
 	INSERT INTO shop.typed SELECT i, i, ARRAY[i], 'g', 's', ('(' || i || ',b)')::shop.pair, 'ok' FROM generate_series(10, 12) i;
 	ALTER TABLE shop.typed ALTER m SET DEFAULT 'ok';
@@ -67,10 +77,14 @@ attack(qq{
 
 	CREATE TABLE shop.parted (id int, at date) PARTITION BY LIST (shop.evil(id));
 	CREATE TABLE shop.parted_1 PARTITION OF shop.parted FOR VALUES IN (1);
+	CREATE FUNCTION shop."evil
+DROP TABLE public.victim; --"(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT \$1';
+	CREATE TABLE shop.named (id int) PARTITION BY LIST (shop."evil
+DROP TABLE public.victim; --"(id));
 	CREATE TABLE shop.nested (id int, at date) PARTITION BY RANGE (at);
 	CREATE TABLE shop.nested_1 PARTITION OF shop.nested FOR VALUES FROM ('2024-01-01') TO ('2025-01-01') PARTITION BY HASH (shop.evil(id));
 	CREATE TABLE shop.nested_2 PARTITION OF shop.nested_1 FOR VALUES WITH (MODULUS 1, REMAINDER 0);
-	ALTER TABLE shop.parted REPLICA IDENTITY FULL; ALTER TABLE shop.parted_1 REPLICA IDENTITY FULL; ALTER TABLE shop.nested REPLICA IDENTITY FULL; ALTER TABLE shop.nested_2 REPLICA IDENTITY FULL;
+	ALTER TABLE shop.named REPLICA IDENTITY FULL; ALTER TABLE shop.parted REPLICA IDENTITY FULL; ALTER TABLE shop.parted_1 REPLICA IDENTITY FULL; ALTER TABLE shop.nested REPLICA IDENTITY FULL; ALTER TABLE shop.nested_2 REPLICA IDENTITY FULL;
 	INSERT INTO shop.parted VALUES (1, '2024-02-01'); INSERT INTO shop.nested VALUES (2, '2024-02-01');
 
 	CREATE TABLE shop."x""); DROP TABLE public.victim; --" (id int PRIMARY KEY, "';
@@ -83,7 +97,7 @@ DROP TABLE public.victim; --" text DEFAULT E'\\\\'');\nDROP TABLE public.victim;
 	ALTER TABLE shop.lacking ADD COLUMN stored int DEFAULT 9; ALTER TABLE shop.lacking ADD COLUMN own int, ADD COLUMN called text; ALTER TABLE shop.lacking ALTER stored SET DEFAULT shop.evil(8), ALTER own SET DEFAULT shop.evil(8), ALTER called SET DEFAULT $call;
 	INSERT INTO shop.lacking VALUES (2, 2, 2, '');
 });
-my @tables = qw(shop.typed shop.defaults shop.indexed shop.parted shop.nested shop.grows);
+my @tables = qw(shop.typed shop.defaults shop.indexed shop.parted shop.nested shop.grows shop.keyed);
 
 sub nothing_ran
 {
@@ -110,13 +124,16 @@ like($check, qr/^warning +definitions +shop\.$_$/m, "check says what is left out
 	'indexed: it is made without the index where_hers: the function shop\.evil\(integer\) is not known to be harmless',
 	'indexed: it is made without the index once_hers: the function shop\.evil\(text\) is not known to be harmless',
 	'parted: it is made as one table: the function shop\.evil\(integer\) is not known to be harmless',
+	'named: it is made as one table: the function shop\."evil DROP TABLE public\.victim; --"\(integer\) is not known to be harmless',
 	'nested: it is made as one table: the function shop\.evil\(integer\) is not known to be harmless';
-is(scalar(() = $check =~ /^warning +definitions /mg), 15 + ($greenplum ? 1 : 0), 'and of nothing else');
+is(scalar(() = $check =~ /^warning +definitions /mg), 16 + ($greenplum ? 1 : 0), 'and of nothing else');
 like($check, qr/^warning +superuser +destination: sluice logs in as a superuser there/m, 'and that the loader may do anything');
 my $schema = $t->run_ok('schema')->{stdout};
 like($schema, qr/^-- type shop\.checked: without its constraint own CHECK \(\(?shop\.evil\(.*: the function shop\.evil\(integer\) is not known to be harmless$/m, 'schema says it in a comment');
 like($schema, qr/^-- as one table: the function shop\.evil\(integer\) is not known to be harmless$/m, 'of a partition key, too');
 unlike($schema =~ s/^--.*\n//mgr, qr/evil|query_to_xml|nextval|table_to_xml/, 'and prints none of it');
+my ($failed) = SluiceTest::psql_try($t->destination_conninfo, "BEGIN;\n$schema\nROLLBACK;\n");
+is($failed, 0, 'what it prints can be executed');
 nothing_ran('check and schema');
 
 $t->start;
@@ -147,8 +164,17 @@ $t->all_equal_ok(@tables);
 is(target('SELECT string_agg(a::text, \',\' ORDER BY id) FROM shop.grows'), '5,5,3', 'rows get the value that the source has for them');
 nothing_ran('changed definitions');
 unlike(defaults_of('grows'), qr/evil|query/, 'a default that is not harmless is not followed');
-is($t->run_ok('compare')->{status}, 0, 'compare');
+my $traffic = IPC::Run::start([ 'psql', '-X', '-q', '-d', $mallory ], '<', \q{SELECT 'UPDATE shop.keyed SET v = v + 1, ms = ms || m; SELECT pg_sleep(0.005)' FROM generate_series(1, 200) \gexec
+}, '>', '/dev/null', '2>&1');
+is($t->run_ok('compare')->{status}, 0, 'compare, while rows change');
+$traffic->finish;
 nothing_ran('compare');
+$t->wait_applied_ok('the traffic');
+target(q{UPDATE shop.keyed SET v = -1 WHERE k::text = '(2,"")'; DELETE FROM shop.keyed WHERE k::text = '(3,"")'; UPDATE shop.typed SET p = '(11,other,1)' WHERE id = 11});
+my $differs = $t->sluice('compare', 'shop.keyed', 'shop.typed');
+is($differs->{status}, 4, 'compare finds what differs');
+like($differs->{stdout}, qr/shop\.keyed.*\(2,""\).*-1/s, 'and shows the rows');
+nothing_ran('showing the differences');
 is($t->stop, 0, 'the end');
 
 # ---- a target with rows of its own that lacks columns

@@ -207,6 +207,10 @@ test_values_of_types_that_differ(void **state)
 	assert_values(f, "md5(\"t\".\"a\")", "md5(\"t\".\"a\")");
 }
 
+/* A value of a type of users as the type itself writes it: its cast to text may be a function of anybody's. */
+#define WRITTEN(column)                                                                                      \
+	"CASE WHEN pg_column_size(\"t\".\"" column "\") IS NOT NULL THEN concat(\"t\".\"" column "\") END"
+
 static void
 test_types_that_one_side_lacks(void **state)
 {
@@ -216,11 +220,11 @@ test_types_that_one_side_lacks(void **state)
 	f->sources[0] = source("a", "mood", "public.mood");
 	f->sources[0].base_schema = f->sources[0].type_schema = TEXT("public");
 	f->targets[0] = target("a", "text", "text");
-	assert_values(f, "(\"t\".\"a\"::text)::text", "\"t\".\"a\"");
+	assert_values(f, "(" WRITTEN("a") ")::text", "\"t\".\"a\"");
 	f->sources[0] = source("a", "text", "text");
 	f->targets[0] = target("a", "mood", "public.mood");
 	f->targets[0].base_schema = f->targets[0].type_schema = TEXT("public");
-	assert_values(f, "(\"t\".\"a\"::text)", "\"t\".\"a\"::text");
+	assert_values(f, "(\"t\".\"a\"::text)", WRITTEN("a"));
 	/* a domain at the target: the type below it */
 	f->targets[0] = target("a", "name_of", "public.name_of");
 	f->targets[0].type_schema = TEXT("public");
@@ -233,8 +237,8 @@ static void
 test_floats_within_text_of_old_servers(void **state)
 {
 	static const char rounded[] =
-		"ROW(CASE WHEN set_config('extra_float_digits', '0', true) <> '' THEN (\"t\".\"a\")::text"
-		" || left(set_config('extra_float_digits', '3', true), 0) END, (\"t\".\"b\"::text)::text, ";
+		"ROW(CASE WHEN set_config('extra_float_digits', '0', true) <> '' THEN " WRITTEN(
+			"a") " || left(set_config('extra_float_digits', '3', true), 0) END, (" WRITTEN("b") ")::text, ";
 	struct fixture *f = *state;
 
 	f->sources[0] = source("a", "pair", "public.pair");
