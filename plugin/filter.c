@@ -14,6 +14,7 @@
 #include "settings.h"
 
 struct filter {
+	const char *condition;
 	ExprState *state;
 	ExprContext *context;
 	TupleTableSlot *slot;
@@ -186,6 +187,7 @@ filter_create(const char *condition, const struct change_relation *described,
 	struct filter *filter = palloc0(sizeof *filter);
 
 	filter->table = psprintf("%s.%s", described->schema, described->name);
+	filter->condition = pstrdup(condition);
 	/* Constants are read as in the sessions that copy the table. */
 	settings_pin_text();
 	PG_TRY();
@@ -216,11 +218,23 @@ check_known(const struct filter *filter, const struct row *row, int attribute)
 		errhint("Run ALTER TABLE … REPLICA IDENTITY FULL for it, and copy it anew."));
 }
 
+/* Of an error such as a division by zero. */
+static void
+name_condition(void *arg)
+{
+	const struct filter *filter = arg;
+
+	errcontext("condition \"%s\" of %s", filter->condition, filter->table);
+	errhint("Correct tables.overrides[].where so that it can be evaluated for every row.");
+}
+
 /* Unknown counts as false. */
 static bool
 matches(struct filter *filter, const struct row *row)
 {
 	TupleTableSlot *slot = ExecClearTuple(filter->slot);
+	ErrorContextCallback naming = {
+		.previous = error_context_stack, .callback = name_condition, .arg = filter};
 	Datum result;
 	bool is_null;
 
@@ -232,7 +246,10 @@ matches(struct filter *filter, const struct row *row)
 		slot->tts_isnull[attribute] = row->nulls[attribute];
 	}
 	ExecStoreVirtualTuple(slot);
+	/* The server's own context names the LSN. */
+	error_context_stack = &naming;
 	result = ExecEvalExprSwitchContext(filter->state, filter->context, &is_null);
+	error_context_stack = naming.previous;
 	ResetExprContext(filter->context);
 	return !is_null && DatumGetBool(result);
 }

@@ -38,6 +38,7 @@ result_error(const struct connection *conn, const PGresult *res, struct error *e
 	struct result_origin origin = {
 		.server = conn->name,
 		.greenplum = conn->greenplum,
+		.stream = conn->kind == CONNECTION_REPLICATION && head && head->kind == REQUEST_COPY_OUT,
 		.copy_in = head && head->kind == REQUEST_COPY_IN ? head->sql : NULL,
 	};
 
@@ -244,6 +245,18 @@ int
 connection_backend_pid(const struct connection *conn)
 {
 	return PQbackendPID(conn->pg);
+}
+
+const char *
+connection_user(const struct connection *conn)
+{
+	return PQuser(conn->pg);
+}
+
+const char *
+connection_database(const struct connection *conn)
+{
+	return PQdb(conn->pg);
 }
 
 const char *

@@ -62,6 +62,9 @@ void connection_watch_stalls(struct connection *conn, const char *sql);
 int connection_server_version(const struct connection *conn);
 /* The server's process id for this session. */
 int connection_backend_pid(const struct connection *conn);
+/* As which role the session has logged in, and to which database. */
+const char *connection_user(const struct connection *conn);
+const char *connection_database(const struct connection *conn);
 /* What identifies the database for a person: "host:port/dbname". */
 const char *connection_target(const struct connection *conn);
 

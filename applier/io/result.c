@@ -120,6 +120,8 @@ result_failure(const PGresult *res, const struct result_origin *origin, struct e
 	/* Other contexts are stack traces. */
 	if (context && origin->copy_in)
 		add_copy_context(context, origin->copy_in, err);
+	else if (context && origin->stream)
+		error_context(err, "%.700s", context);
 	if (hint)
 		error_hint(err, "%s", hint);
 	return true;

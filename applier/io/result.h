@@ -26,6 +26,7 @@ void result_free(struct result *res);
 struct result_origin {
 	const char *server;	 /* as messages call it */
 	bool greenplum;		 /* a server of that family */
+	bool stream;		 /* of a slot, whose errors say by their context where in the log it was */
 	const char *copy_in; /* the COPY … FROM STDIN that it answers; NULL: another statement */
 };
 

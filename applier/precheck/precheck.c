@@ -13,6 +13,7 @@
 #include "base/printable.h"
 #include "base/sql.h"
 #include "precheck_item.h"
+#include "quote.h"
 #include "schema/schema_watch.h"
 #include "servers/source_definition.h"
 #include "servers/target.h"
@@ -162,6 +163,37 @@ precheck_free(struct precheck *precheck)
 }
 
 /* ---- what the parts share */
+
+static const char *
+quoted(struct precheck_context *c, const char *name)
+{
+	struct buffer text;
+	const char *copy;
+
+	sql_init(&text);
+	quote_identifier(&text, name);
+	copy = arena_strdup(&c->memory, sql_text(&text));
+	buffer_fini(&text);
+	return copy;
+}
+
+const char *
+precheck_role(struct precheck_context *c, const struct connection *conn)
+{
+	return quoted(c, connection_user(conn));
+}
+
+const char *
+precheck_database(struct precheck_context *c, const struct connection *conn)
+{
+	return quoted(c, connection_database(conn));
+}
+
+const char *
+precheck_schema(struct precheck_context *c, const char *schema)
+{
+	return quoted(c, schema);
+}
 
 const char *
 precheck_table_name(struct precheck_context *c, const struct table *table)

@@ -57,15 +57,19 @@ static void
 check_state_rights(struct precheck_context *c, const struct database_rights *r)
 {
 	if (!r->state_schema && !r->create)
-		precheck_add(c, CHECK_FAILED, "rights", "destination",
-					 "the schema sluice for the task's state cannot be made: GRANT CREATE ON DATABASE");
+		precheck_add(
+			c, CHECK_FAILED, "rights", "destination",
+			"the schema sluice for the task's state cannot be made: GRANT CREATE ON DATABASE %s TO %s",
+			precheck_database(c, c->destination), precheck_role(c, c->destination));
 	else if (r->state_schema && (!r->state_usage || (r->state_missing && !r->state_create)))
 		precheck_add(c, CHECK_FAILED, "rights", "destination",
-					 "the schema sluice cannot be used: GRANT USAGE, CREATE ON SCHEMA sluice");
+					 "the schema sluice cannot be used: GRANT USAGE, CREATE ON SCHEMA sluice TO %s",
+					 precheck_role(c, c->destination));
 	else if (!r->state_write)
 		precheck_add(c, CHECK_FAILED, "rights", "destination",
 					 "the task's state cannot be written: GRANT SELECT, INSERT, UPDATE, DELETE ON"
-					 " ALL TABLES IN SCHEMA sluice");
+					 " ALL TABLES IN SCHEMA sluice TO %s",
+					 precheck_role(c, c->destination));
 }
 
 static bool
@@ -130,10 +134,12 @@ check_schema(struct precheck_context *c, const struct table *table, const struct
 {
 	if (!schema && !r->create)
 		precheck_add(c, CHECK_FAILED, "rights", precheck_target_name(c, table),
-					 "its schema is missing and cannot be made: GRANT CREATE ON DATABASE");
+					 "its schema is missing and cannot be made: GRANT CREATE ON DATABASE %s TO %s",
+					 precheck_database(c, c->destination), precheck_role(c, c->destination));
 	else if (schema && !schema->create)
 		precheck_add(c, CHECK_FAILED, "rights", precheck_target_name(c, table),
-					 "it is missing and cannot be made: GRANT USAGE, CREATE ON SCHEMA");
+					 "it is missing and cannot be made: GRANT USAGE, CREATE ON SCHEMA %s TO %s",
+					 precheck_schema(c, table->target_schema), precheck_role(c, c->destination));
 }
 
 static bool
@@ -173,7 +179,8 @@ precheck_destination(struct precheck_context *c, struct error *err)
 					 " no more than docs/security.md lists");
 	if (!rights.temp)
 		precheck_add(c, CHECK_FAILED, "rights", "destination",
-					 "temporary tables cannot be made: GRANT TEMPORARY ON DATABASE");
+					 "temporary tables cannot be made: GRANT TEMPORARY ON DATABASE %s TO %s",
+					 precheck_database(c, c->destination), precheck_role(c, c->destination));
 	check_state_rights(c, &rights);
 	return check_encoding(c, err) && check_schemas(c, &rights, err);
 }

@@ -33,6 +33,10 @@ void precheck_add(struct precheck_context *c, enum check_outcome outcome, const 
 const char *precheck_table_name(struct precheck_context *c, const struct table *table);
 /* The same of its target. */
 const char *precheck_target_name(struct precheck_context *c, const struct table *table);
+/* For remedies: the role of a session and its database, quoted where that is needed; and a schema likewise. */
+const char *precheck_role(struct precheck_context *c, const struct connection *conn);
+const char *precheck_database(struct precheck_context *c, const struct connection *conn);
+const char *precheck_schema(struct precheck_context *c, const char *schema);
 /* What gives the source's table the replica identity FULL. */
 const char *precheck_full_identity(struct precheck_context *c, const struct table *table);
 

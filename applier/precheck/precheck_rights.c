@@ -69,13 +69,16 @@ check_source_rights(struct precheck_context *c, const struct table *table, const
 
 	if (!result_bool(res, row, 0))
 		precheck_add(c, CHECK_FAILED, "rights", name,
-					 "its schema cannot be used at the source: GRANT USAGE ON SCHEMA");
+					 "its schema cannot be used at the source: GRANT USAGE ON SCHEMA %s TO %s",
+					 precheck_schema(c, table->source.schema), precheck_role(c, c->source));
 	else if (!result_bool(res, row, 1))
-		precheck_add(c, CHECK_FAILED, "rights", name, "it cannot be read at the source: GRANT SELECT ON %s",
-					 name);
+		precheck_add(c, CHECK_FAILED, "rights", name,
+					 "it cannot be read at the source: GRANT SELECT ON %s TO %s", name,
+					 precheck_role(c, c->source));
 	else if (result_bool(res, row, 2))
 		precheck_add(c, CHECK_FAILED, "rights", name,
-					 "row-level security hides rows from this user: ALTER ROLE … BYPASSRLS at the source");
+					 "row-level security hides rows from this user: ALTER ROLE %s BYPASSRLS at the source",
+					 precheck_role(c, c->source));
 }
 
 /* ---- the destination */
@@ -104,14 +107,15 @@ check_target_rights(struct precheck_context *c, const struct table *table, const
 		return;
 	if (!result_bool(res, row, 5)) {
 		precheck_add(c, CHECK_FAILED, "rights", name,
-					 "its schema cannot be used at the destination: GRANT USAGE ON SCHEMA");
+					 "its schema cannot be used at the destination: GRANT USAGE ON SCHEMA %s TO %s",
+					 precheck_schema(c, table->target_schema), precheck_role(c, c->destination));
 		return;
 	}
 	for (unsigned i = 0; i < sizeof rights / sizeof *rights; i++)
 		if (rights[i].needed && !result_bool(res, row, i))
 			precheck_add(c, CHECK_FAILED, "rights", name,
-						 "%s is not allowed at the destination: GRANT %s ON %s", rights[i].right,
-						 rights[i].right, name);
+						 "%s is not allowed at the destination: GRANT %s ON %s TO %s", rights[i].right,
+						 rights[i].right, name, precheck_role(c, c->destination));
 }
 
 static bool

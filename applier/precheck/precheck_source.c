@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "precheck_item.h"
 #include "servers/failover.h"
+#include "servers/source_plugin.h"
 #include "servers/synchronous.h"
 
 #define STANDBY_VERSION_MIN 160000
@@ -370,6 +371,8 @@ is_state(const struct error *err, const char *sqlstate)
 static bool
 report_trial(struct precheck_context *c, const struct error *trial, struct error *err)
 {
+	const char *trouble = source_plugin_trouble(trial);
+
 	if (trial->sqlstate[0] == '\0') {
 		*err = *trial;
 		return false;
@@ -377,16 +380,8 @@ report_trial(struct precheck_context *c, const struct error *trial, struct error
 	/* The plugin is loaded before the wait begins. */
 	if (is_state(trial, "55P03") || is_state(trial, "57014"))
 		return report_waiting(c, err);
-	if (is_state(trial, "58P01"))
-		precheck_add(c, CHECK_FAILED, "plugin", "source",
-					 "sluice.so is not installed on the source's host: install it there with \"make"
-					 " install-plugin\" (%s)",
-					 trial->message);
-	else if (is_state(trial, "42501"))
-		precheck_add(c, CHECK_FAILED, "plugin", "source",
-					 "the server does not allow it: add sluice to output_plugin_libraries and reload the"
-					 " server (%s)",
-					 trial->message);
+	if (trouble)
+		precheck_add(c, CHECK_FAILED, "plugin", "source", "%s (%s)", trouble, trial->message);
 	else
 		precheck_add(c, CHECK_FAILED, "plugin", "source", "a slot cannot be made: %s", trial->message);
 	return true;

@@ -69,7 +69,7 @@ state_install_read(struct connection *destination, struct state_installed *insta
 bool
 state_check_rights(struct connection *destination, struct error *err)
 {
-	static const char sql[] = "SELECT current_user,"
+	static const char sql[] = "SELECT quote_ident(current_user),"
 							  " coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE')"
 							  " AND (c.oid IS NULL OR has_table_privilege(c.oid, 'SELECT'))), true)"
 							  " FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid"
@@ -85,8 +85,9 @@ state_check_rights(struct connection *destination, struct error *err)
 				  "%s may not read the schema sluice of the destination, which another user made",
 				  result_text(res, 0, 0));
 		error_hint(err,
-				   "GRANT USAGE, CREATE ON SCHEMA sluice TO this user; GRANT SELECT, INSERT, UPDATE, DELETE"
-				   " ON ALL TABLES IN SCHEMA sluice TO this user.");
+				   "GRANT USAGE, CREATE ON SCHEMA sluice TO %s; GRANT SELECT, INSERT, UPDATE, DELETE"
+				   " ON ALL TABLES IN SCHEMA sluice TO %s.",
+				   result_text(res, 0, 0), result_text(res, 0, 0));
 	}
 	result_free(res);
 	return allowed;

@@ -16,6 +16,7 @@
 #include "schema/schema_watch.h"
 #include "servers/retention.h"
 #include "servers/source.h"
+#include "servers/source_plugin.h"
 #include "tables/mapping.h"
 
 /* How long a stop waits for the batch in hand. */
@@ -135,6 +136,8 @@ on_ended(void *arg, const struct error *err)
 	struct stream *s = arg;
 	struct error retry = *err;
 
+	if (source_plugin_trouble(err))
+		error_set(&retry, ERROR_DATA, "plugin: source: %s (%s)", source_plugin_trouble(err), err->message);
 	if (s->streams_open && strcmp(err->sqlstate, "XX000") == 0) {
 		*s->setup->at_commit = true;
 		retry.class = ERROR_RETRY;
