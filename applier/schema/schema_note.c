@@ -10,7 +10,7 @@ schema_notes_add(struct schema_notes *notes, const struct table *table, enum sch
 				 const char *reason, struct error *err)
 {
 	static const char *const words[] = {
-		[SCHEMA_COPIED_ANEW] = "it is copied anew",
+		[SCHEMA_COPIED_ANEW] = "it is copied again",
 		[SCHEMA_HELD] = "it is held",
 		[SCHEMA_GONE] = "it is followed no longer",
 	};

@@ -1,6 +1,6 @@
 /*
  * What an attempt found out about a table that the next one has to carry out:
- * the table is copied anew, held, or forgotten.
+ * the table is copied again, held, or forgotten.
  */
 #ifndef SLUICE_SCHEMA_NOTE_H
 #define SLUICE_SCHEMA_NOTE_H

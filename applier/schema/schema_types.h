@@ -22,7 +22,7 @@ struct schema_types {
 };
 
 /*
- * Notes the following tables whose rows have to be copied anew: those with an
+ * Notes the following tables whose rows have to be copied again: those with an
  * enum of which a label was renamed (the destination has one that the source has not, and lacks one), and
  * those with a composite type that has more attributes, of which rows that are on their way have none yet.
  */

@@ -64,7 +64,7 @@ put_aside(struct connection *destination, const struct config *config, struct ta
 	table_move(table, state);
 	if (destination)
 		log_warning("%s.%s is %s: %s", table->source.schema, table->source.name,
-					state == TABLE_HELD ? "held" : "copied anew", reason);
+					state == TABLE_HELD ? "held" : "copied again", reason);
 	return write_row(destination, config, table, err);
 }
 
@@ -156,7 +156,7 @@ schema_settle(struct connection *source, struct connection *destination, const s
 	return true;
 }
 
-/* ---- at a start: tables that are held or copied anew */
+/* ---- at a start: tables that are held or copied again */
 
 static bool
 shares_target(const struct catalog *catalog, const struct table *table)

@@ -1,6 +1,6 @@
 /*
  * What becomes of definitions outside the stream: rewrites that it does not
- * show, what changed while nobody followed, tables that are held or copied anew.
+ * show, what changed while nobody followed, tables that are held or copied again.
  */
 #ifndef SLUICE_SCHEMA_WATCH_H
 #define SLUICE_SCHEMA_WATCH_H
@@ -28,7 +28,7 @@ MUST_CHECK bool schema_settle(struct connection *source, struct connection *dest
 							  struct schema_notes *notes, struct error *err);
 
 /*
- * After that, with the targets read: brings targets in line whose table is to be copied anew, or is held and may be
+ * After that, with the targets read: brings targets in line whose table is to be copied again, or is held and may be
  * now; holds those that cannot.  Targets that were altered are read again.
  */
 MUST_CHECK bool schema_reconcile(struct connection *destination, const struct dialect *dialect,

@@ -30,7 +30,7 @@ struct source_slot {
 	char wal_status[16]; /* reserved, extended, unreserved, lost */
 	char lost_by[32];	 /* where it is lost: wal_removed, idle_timeout, … */
 	int64_t retained_bytes;
-	int64_t safe_bytes;	   /* WAL until the server may give it up; negative: there is no limit */
+	int64_t safe_bytes;	  /* WAL until the server may give it up; negative: there is no limit */
 	uint64_t current_lsn; /* of the source, as of the same moment */
 };
 

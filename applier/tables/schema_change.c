@@ -640,7 +640,7 @@ rename_table(struct plan *p)
 
 	if (strcmp(p->before->schema, schema) == 0 && strcmp(p->before->name, name) == 0)
 		return;
-	/* Where the rows are to be copied anew, the override is that of the new name. */
+	/* Where the rows are to be copied again, the override is that of the new name. */
 	if (table->override && p->question->emptied)
 		return;
 	if (table->override) {
