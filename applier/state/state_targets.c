@@ -12,10 +12,10 @@
 enum state_target
 state_target_compare(const struct table *table)
 {
-	if (table->target_oid == 0 || !(table_follows(table) || table_has_old_rows(table)))
-		return TARGET_AS_BEFORE;
 	if (!table->target.exists)
 		return table_follows(table) ? TARGET_GONE : TARGET_AS_BEFORE;
+	if (table->target_oid == 0 || !(table_follows(table) || table_has_old_rows(table)))
+		return TARGET_AS_BEFORE;
 	if (table->target.oid != table->target_oid)
 		return TARGET_REPLACED;
 	if (!table_follows(table) || table->target.file == 0 || table->target.file == table->target_file)

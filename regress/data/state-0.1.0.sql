@@ -62,6 +62,12 @@ INSERT INTO sluice.tables (task, source_schema, source_name, source_oid, target_
 1 23 -1 n- 1 0 1 again:xmin id
 2 25 -1 - 0 0 0 again:xmin v', 'all');
 INSERT INTO sluice.tables (task, source_schema, source_name, source_oid, target_schema, target_name, state, snapshot_lsn, rows_copied, error, rebuild, definition, selection) VALUES ('test', 'public', 'first', first:oid, 'public', 'first', 'waiting', '0/0', 0, NULL, NULL, NULL, 'all');
+INSERT INTO sluice.tables (task, source_schema, source_name, source_oid, target_schema, target_name, state, snapshot_lsn, rows_copied, error, rebuild, definition, selection) VALUES ('test', 'public', 'doubled', doubled:oid, 'public', 'doubled', 'streaming', ':lsn', 10, NULL, NULL, '1 d doubled:oid
+1 23 -1 n- 1 0 1 doubled:xmin id
+2 25 -1 - 0 0 0 doubled:xmin v', 'all');
+INSERT INTO sluice.tables (task, source_schema, source_name, source_oid, target_schema, target_name, state, snapshot_lsn, rows_copied, error, rebuild, definition, selection) VALUES ('test', 'public', 'gone', gone:oid, 'public', 'gone', 'streaming', ':lsn', 10, NULL, NULL, '1 d gone:oid
+1 23 -1 n- 1 0 1 gone:xmin id
+2 25 -1 - 0 0 0 gone:xmin v', 'all');
 ALTER TABLE ONLY sluice.progress
     ADD CONSTRAINT progress_pkey PRIMARY KEY (task);
 ALTER TABLE ONLY sluice.selection
