@@ -50,6 +50,9 @@ put_step(struct buffer *out, const struct merge_step *step)
 	buffer_put_u8(out, '\n');
 }
 
+/* Whether plans are made in MERGE_NAMING. */
+static bool naming;
+
 static void
 check_plan_with(struct feed *f, const struct dialect *dialect, struct staging *staging, const char *expected)
 {
@@ -57,7 +60,8 @@ check_plan_with(struct feed *f, const struct dialect *dialect, struct staging *s
 	struct buffer out;
 
 	buffer_init(&out, (size_t) 1 << 20, NULL, NULL);
-	assert_true(merge_plan_build(&plan, &f->net, dialect, MERGE_FAST, staging, &f->arena, &f->err));
+	assert_true(merge_plan_build(&plan, &f->net, dialect, naming ? MERGE_NAMING : MERGE_FAST, staging,
+								 &f->arena, &f->err));
 	for (unsigned phase = 0; phase < MERGE_PHASES; phase++)
 		for (struct merge_step *step = plan.phases[phase].first; step; step = step->next)
 			put_step(&out, step);
@@ -352,6 +356,173 @@ test_rows_that_the_target_may_lack(void **state)
 			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.g = 1 AND t.\"id\" = s.k1\n"
 			   "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3"
 			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.found IS NULL\n");
+}
+
+/* ---- guarded columns */
+
+static const struct sketch_column guarded_orders[] = {
+	{"id", &sketch_int4, SKETCH_KEY | SKETCH_DISTRIBUTES},
+	{"note", &sketch_text, SKETCH_GUARDED},
+	{"body", &sketch_text, 0},
+};
+
+/* Whether the guarded column differs is asked of the target; what it lacks is fetched then. */
+static void
+test_guarded_columns(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	feed_init(&f, 'd', true, guarded_orders, COUNT(guarded_orders));
+	assert_true(feed_open(&f, false));
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a", UNCHANGED)));
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("2", UNCHANGED, "b")));
+	check_plan(&f, &dialect_postgresql,
+			   "CREATE TEMP TABLE sluice_rows_1 (k1 integer, g int8, u bytea, c1 integer, c2 text, c3 text,"
+			   " differs boolean) ON COMMIT DELETE ROWS\n"
+			   "COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
+			   "UPDATE pg_temp.sluice_rows_1 AS s SET differs = true, c3 = t.\"body\" FROM ONLY"
+			   " \"public\".\"orders\" AS t WHERE s.g = 0 AND t.\"id\" = s.k1 AND ROW(t.\"note\")::record *<>"
+			   " ROW(s.c2)::record\n"
+			   "DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_rows_1 AS s WHERE s.differs"
+			   " AND t.\"id\" = s.k1\n"
+			   "UPDATE ONLY \"public\".\"orders\" AS t SET \"body\" = s.c3 FROM pg_temp.sluice_rows_1 AS s"
+			   " WHERE s.g = 1 AND t.\"id\" = s.k1 AND s.differs IS NULL -> 1 to 2\n"
+			   "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3 FROM"
+			   " pg_temp.sluice_rows_1 AS s WHERE s.differs\n");
+}
+
+/* The statement for the row where it differs, then the others. */
+static void
+test_one_with_guarded_columns(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	feed_init(&f, 'd', true, guarded_orders, COUNT(guarded_orders));
+	assert_true(feed_open(&f, false));
+	f.sketch.target[2].key_position = 1;
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a", "b")));
+	check_small_plan(
+		&f, &dialect_postgresql,
+		"sluice_delete_differing_1, 2 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t WHERE"
+		" t.\"id\" = $1::integer AND ROW(t.\"note\"::\"pg_catalog\".\"text\")::record *<>"
+		" ROW($2::\"pg_catalog\".\"text\")::record\n"
+		"sluice_update_one_1, 2 parameters: UPDATE ONLY \"public\".\"orders\" AS t SET \"body\" = $2"
+		" WHERE t.\"id\" = $1::integer -> 1\n"
+		"sluice_insert_missing_1, 3 parameters: INSERT INTO \"public\".\"orders\" (\"id\", \"note\","
+		" \"body\") SELECT $1::\"pg_catalog\".\"int4\", $2::\"pg_catalog\".\"text\","
+		" $3::\"pg_catalog\".\"text\" WHERE NOT EXISTS (SELECT 1 FROM ONLY \"public\".\"orders\" AS t"
+		" WHERE t.\"id\" = $1::\"pg_catalog\".\"int4\")\n");
+}
+
+static void
+test_one_that_may_be_absent(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	feed_init(&f, 'd', true, orders, COUNT(orders));
+	f.sketch.table.rows_may_be_absent = true;
+	assert_true(feed_open(&f, false));
+	f.sketch.target[2].key_position = 1;
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a", "b")));
+	assert_true(feed_delete(&f, CHANGE_OLD_KEY, ROW("2", NULL, NULL)));
+	check_small_plan(
+		&f, &dialect_postgresql,
+		"sluice_delete_one_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t WHERE t.\"id\""
+		" = $1::integer\n"
+		"sluice_update_one_1, 3 parameters: UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = $2,"
+		" \"body\" = $3 WHERE t.\"id\" = $1::integer\n"
+		"sluice_insert_missing_1, 3 parameters: INSERT INTO \"public\".\"orders\" (\"id\", \"note\","
+		" \"body\") SELECT $1::\"pg_catalog\".\"int4\", $2::\"pg_catalog\".\"text\","
+		" $3::\"pg_catalog\".\"text\" WHERE NOT EXISTS (SELECT 1 FROM ONLY \"public\".\"orders\" AS t"
+		" WHERE t.\"id\" = $1::\"pg_catalog\".\"int4\")\n");
+}
+
+/* In the name of the statement stands which columns came. */
+static void
+test_one_that_lacks_values(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	open_orders(&f, true);
+	f.sketch.target[2].key_position = 1;
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a", UNCHANGED)));
+	check_small_plan(
+		&f, &dialect_postgresql,
+		"sluice_update_one_4_1, 2 parameters: UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = $2"
+		" WHERE t.\"id\" = $1::integer -> 1\n");
+}
+
+/* An operation that is not followed may have left a row behind. */
+static void
+test_deletes_of_rows_that_may_be_there(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	feed_init(&f, 'd', true, orders, COUNT(orders));
+	f.sketch.table.operations &= ~(unsigned) OPERATION_DELETE;
+	assert_true(feed_open(&f, false));
+	assert_true(feed_insert(&f, ROW("1", "a", "b")));
+	assert_true(feed_update(&f, CHANGE_OLD_KEY, ROW("2", NULL, NULL), ROW("3", "a", "b")));
+	check_plan(&f, &dialect_postgresql,
+			   "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t USING"
+			   " unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1 -> 1 to 3\n"
+			   "COPY \"public\".\"orders\" (\"id\", \"note\", \"body\") FROM STDIN\n");
+}
+
+/* A batch that was refused asks for what the target lacks before it changes anything. */
+static void
+test_naming_what_is_absent(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	open_orders(&f, true);
+	naming = true;
+	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a", "b")));
+	assert_true(feed_delete(&f, CHANGE_OLD_KEY, ROW("2", NULL, NULL)));
+	check_plan(
+		&f, &dialect_postgresql,
+		"CREATE TEMP TABLE sluice_rows_1 (k1 integer, g int8, u bytea, c1 integer, c2 text, c3 text) ON"
+		" COMMIT DELETE ROWS\n"
+		"COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
+		"SELECT s.k1::text FROM pg_temp.sluice_rows_1 AS s WHERE NOT EXISTS (SELECT 1 FROM ONLY"
+		" \"public\".\"orders\" AS t WHERE t.\"id\" = s.k1) LIMIT 1 -> 0\n"
+		"CREATE TEMP TABLE sluice_keys_1 (k1 integer) ON COMMIT DELETE ROWS\n"
+		"COPY pg_temp.sluice_keys_1 FROM STDIN\n"
+		"SELECT s.k1::text FROM pg_temp.sluice_keys_1 AS s WHERE NOT EXISTS (SELECT 1 FROM ONLY"
+		" \"public\".\"orders\" AS t WHERE t.\"id\" = s.k1) LIMIT 1 -> 0\n"
+		"DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_keys_1 AS s WHERE t.\"id\" ="
+		" s.k1 -> 1\n"
+		"UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = s.c2, \"body\" = s.c3 FROM"
+		" pg_temp.sluice_rows_1 AS s WHERE s.g = 0 AND t.\"id\" = s.k1 -> 1\n");
+	naming = false;
+}
+
+/* Large values that identity FULL brings along although they did not change. */
+static void
+test_large_values_that_did_not_change(void **state)
+{
+	char large[700];
+	struct feed f;
+
+	(void) state;
+	memset(large, 'x', sizeof large - 1);
+	large[sizeof large - 1] = '\0';
+	feed_init(&f, 'f', true, orders, COUNT(orders));
+	assert_true(feed_open(&f, false));
+	assert_true(feed_update(&f, CHANGE_OLD_FULL, ROW("1", "a", large), ROW("1", "b", large)));
+	check_plan(
+		&f, &dialect_postgresql,
+		"CREATE TEMP TABLE sluice_rows_1 (k1 integer, g int8, u bytea, c1 integer, c2 text, c3 text) ON"
+		" COMMIT DELETE ROWS\n"
+		"COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
+		"UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = s.c2 FROM pg_temp.sluice_rows_1 AS s"
+		" WHERE s.g = 0 AND t.\"id\" = s.k1 -> 1\n");
 }
 
 /* ---- staging tables in the course of a session */
@@ -822,6 +993,13 @@ main(void)
 		cmocka_unit_test(test_many_keys_on_greenplum),
 		cmocka_unit_test(test_distribution_outside_the_key),
 		cmocka_unit_test(test_rows_that_the_target_may_lack),
+		cmocka_unit_test(test_guarded_columns),
+		cmocka_unit_test(test_one_with_guarded_columns),
+		cmocka_unit_test(test_one_that_may_be_absent),
+		cmocka_unit_test(test_one_that_lacks_values),
+		cmocka_unit_test(test_deletes_of_rows_that_may_be_there),
+		cmocka_unit_test(test_naming_what_is_absent),
+		cmocka_unit_test(test_large_values_that_did_not_change),
 		cmocka_unit_test(test_staging_is_made_once),
 		cmocka_unit_test(test_names_are_quoted),
 		cmocka_unit_test(test_domains_by_their_base),
