@@ -92,6 +92,15 @@ keep_opclass(struct arena *memory, const struct result *res, unsigned row, unsig
 	return arena_strdup(memory, reason);
 }
 
+/* ---- names */
+
+/* Why nothing of that schema is made: tables of it are none of a task's, but partitions and types may lie in any. */
+static const char *
+in_state_schema(const char *schema)
+{
+	return strcmp(schema, "sluice") == 0 ? "the schema sluice is that of the task's state" : NULL;
+}
+
 /* ---- tables */
 
 static const char tables_sql[] =
@@ -232,6 +241,8 @@ read_partitions(struct table *table, const struct result *res, unsigned first, u
 			.key_expressions = result_bool(res, row, 8) ? keep(memory, res, row, 7) : NULL,
 		};
 		if (!definition->partition_refused)
+			definition->partition_refused = in_state_schema(result_text(res, row, 3));
+		if (!definition->partition_refused)
 			definition->partition_refused = keep_opclass(memory, res, row, 9);
 	}
 }
@@ -331,8 +342,10 @@ read_type_rows(struct definitions *definitions, const struct result *res)
 	struct arena *memory = &definitions->memory;
 
 	definitions->types = arena_alloc_zero(memory, (result_rows(res) + 1) * sizeof(*definitions->types));
-	for (unsigned row = 0; row < result_rows(res); row++)
-		definitions->types[definitions->type_count++] = (struct type_definition){
+	for (unsigned row = 0; row < result_rows(res); row++) {
+		struct type_definition *type = &definitions->types[definitions->type_count++];
+
+		*type = (struct type_definition){
 			.oid = (uint32_t) result_int(res, row, 0),
 			.array_oid = (uint32_t) result_int(res, row, 1),
 			.schema = keep(memory, res, row, 2),
@@ -342,8 +355,11 @@ read_type_rows(struct definitions *definitions, const struct result *res)
 			.plain_body = keep(memory, res, row, 6),
 			.comment = keep(memory, res, row, 7),
 			.not_null = result_bool(res, row, 8),
-			.refused = keep_opclass(memory, res, row, 9),
+			.refused = in_state_schema(result_text(res, row, 2)),
 		};
+		if (!type->refused)
+			type->refused = keep_opclass(memory, res, row, 9);
+	}
 }
 
 /* A CHECK that rows may break is no part of what CREATE DOMAIN takes. */

@@ -649,6 +649,11 @@ rename_table(struct plan *p)
 			  name, p->before->schema, p->before->name);
 		return;
 	}
+	if (strcmp(schema, "sluice") == 0) {
+		judge(p, SCHEMA_REFUSE,
+			  "it was moved to the schema %s, which at the destination is that of the task's state", schema);
+		return;
+	}
 	p->change->renamed = true;
 	if (strcmp(table->target_schema, schema) == 0 && strcmp(table->target_name, name) == 0)
 		return;

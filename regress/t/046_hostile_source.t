@@ -11,7 +11,6 @@ use SluiceTest;
 use Test::More;
 
 my $t = SluiceTest->new;
-my $greenplum = $t->destination_is_greenplum;
 sub target { return $t->destination_sql($_[0]); }
 
 # What an attack calls leaves a trace: at the destination by counting, at the source by who called it.
@@ -24,7 +23,7 @@ my $named = join "\n", map { "CREATE FUNCTION shop.$_;" } (
 my $names = q{CREATE OPERATOR shop.+ (PROCEDURE = shop.evil_and, LEFTARG = int, RIGHTARG = int);};
 
 $t->source_sql(q{
-	CREATE ROLE mallory LOGIN; CREATE SCHEMA shop AUTHORIZATION mallory; CREATE SEQUENCE public.traces; GRANT ALL ON SEQUENCE public.traces TO mallory;
+	CREATE ROLE mallory LOGIN; CREATE SCHEMA shop AUTHORIZATION mallory; CREATE SCHEMA sluice AUTHORIZATION mallory; CREATE SEQUENCE public.traces; GRANT ALL ON SEQUENCE public.traces TO mallory;
 	CREATE TABLE public.told (who text); GRANT ALL ON public.told TO PUBLIC;
 	CREATE TABLE public.bystander (id int PRIMARY KEY); INSERT INTO public.bystander VALUES (1);
 });
@@ -66,7 +65,11 @@ attack(qq{
 		via shop.mood DEFAULT 'ok', cast_by_hers text DEFAULT 'ok'::shop.mood, counted bigint DEFAULT $count, stable xml DEFAULT table_to_xml('shop.typed', true, true, ''),
 		setting text DEFAULT current_setting('data_directory', true), fine text DEFAULT lower('A') || to_char(now(), 'YYYY'), noon time DEFAULT '12:00', is_new bool DEFAULT 1 < 2,
 		by_hers text DEFAULT CURRENT_USER, chance float8 DEFAULT random(), due date DEFAULT CURRENT_DATE + 30);
-	INSERT INTO shop.defaults VALUES (1, '', 1, 1, 'ok', '', 1, '', '', '', '12:00', true, '', 0, '2024-01-01');
+	INSERT INTO shop.defaults VALUES (1, '', 1, 1, 'ok', '', 1, '<a/>', '', '', '12:00', true, '', 0, '2024-01-01');
+
+	CREATE TYPE sluice.progress AS ENUM ('x');
+	CREATE TABLE shop.placed (id int, p sluice.progress) PARTITION BY LIST (id); CREATE TABLE sluice.tables PARTITION OF shop.placed FOR VALUES IN (1);
+	ALTER TABLE shop.placed REPLICA IDENTITY FULL; ALTER TABLE sluice.tables REPLICA IDENTITY FULL; INSERT INTO shop.placed VALUES (1, 'x');
 
 	CREATE TABLE shop.indexed (id int PRIMARY KEY, v text NOT NULL);
 	INSERT INTO shop.indexed VALUES (1, 'a'), (2, 'b');
@@ -97,7 +100,7 @@ DROP TABLE public.victim; --" text DEFAULT E'\\\\'');\nDROP TABLE public.victim;
 	ALTER TABLE shop.lacking ADD COLUMN stored int DEFAULT 9; ALTER TABLE shop.lacking ADD COLUMN own int, ADD COLUMN called text; ALTER TABLE shop.lacking ALTER stored SET DEFAULT shop.evil(8), ALTER own SET DEFAULT shop.evil(8), ALTER called SET DEFAULT $call;
 	INSERT INTO shop.lacking VALUES (2, 2, 2, '');
 });
-my @tables = qw(shop.typed shop.defaults shop.indexed shop.parted shop.nested shop.grows shop.keyed);
+my @tables = qw(shop.placed shop.typed shop.defaults shop.indexed shop.parted shop.nested shop.grows shop.keyed);
 
 sub nothing_ran
 {
@@ -125,10 +128,12 @@ like($check, qr/^warning +definitions +shop\.$_$/m, "check says what is left out
 	'indexed: it is made without the index once_hers: the function shop\.evil\(text\) is not known to be harmless',
 	'parted: it is made as one table: the function shop\.evil\(integer\) is not known to be harmless',
 	'named: it is made as one table: the function shop\."evil DROP TABLE public\.victim; --"\(integer\) is not known to be harmless',
+	'placed: it is made as one table: the schema sluice is that of the task\'s state',
 	'nested: it is made as one table: the function shop\.evil\(integer\) is not known to be harmless';
-is(scalar(() = $check =~ /^warning +definitions /mg), 16 + ($greenplum ? 1 : 0), 'and of nothing else');
+is(scalar(() = $check =~ /^warning +definitions /mg), 18, 'and of nothing else');
 like($check, qr/^warning +superuser +destination: sluice logs in as a superuser there/m, 'and that the loader may do anything');
 my $schema = $t->run_ok('schema')->{stdout};
+like($check, qr{^warning +definitions +sluice\.progress: the type is not made: the schema sluice is that of the task's state$}m, 'a type of the state\'s schema');
 like($schema, qr/^-- type shop\.checked: without its constraint own CHECK \(\(?shop\.evil\(.*: the function shop\.evil\(integer\) is not known to be harmless$/m, 'schema says it in a comment');
 like($schema, qr/^-- as one table: the function shop\.evil\(integer\) is not known to be harmless$/m, 'of a partition key, too');
 unlike($schema =~ s/^--.*\n//mgr, qr/evil|query_to_xml|nextval|table_to_xml/, 'and prints none of it');

@@ -369,6 +369,10 @@ test_table_renamed(void **state)
 	assert_plan(f, SCHEMA_ALTER,
 				TARGET "RENAME TO \"u\";\nCREATE SCHEMA IF NOT EXISTS \"s\";\n"
 					   "ALTER TABLE \"public\".\"u\" SET SCHEMA \"s\";\n");
+	/* The task's own. */
+	f->table.source.schema = TEXT("sluice");
+	assert_plan(f, SCHEMA_REFUSE, "");
+	f->table.source.schema = TEXT("s");
 	f->table.override = &f->override;
 	assert_plan(f, SCHEMA_REFUSE, NULL);
 	f->question.emptied = true;
