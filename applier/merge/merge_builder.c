@@ -159,18 +159,14 @@ merge_builder_column(struct merge_builder *b, const char *alias, const struct ta
 	sql_identifier(&b->sql, column->name);
 }
 
-/* Names are looked up in pg_catalog alone; an extension's type has its own = beside it. */
+/*
+ * Names are looked up in pg_catalog alone.  An extension's type is compared by the operator that its indexes know, not by
+ * what is called = beside it: that may be anything of anybody who may create things in that schema.
+ */
 static void
 put_equals(struct merge_builder *b, const struct target_column *column)
 {
-	if (column->base_typtype != 'b' || column->base_name[0] == '_' ||
-		strcmp(column->base_schema, "pg_catalog") == 0) {
-		put(b, " = ");
-		return;
-	}
-	put(b, " OPERATOR(");
-	sql_identifier(&b->sql, column->base_schema);
-	put(b, ".=) ");
+	buffer_printf(&b->sql, " %s ", column->equality ? column->equality : "=");
 }
 
 void

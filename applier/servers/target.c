@@ -153,14 +153,17 @@ find_tables(struct connection *destination, const struct dialect *dialect, struc
 
 /* ---- their columns */
 
-/* The = that a type's indexes know; an extension's lies where the session does
- * not look for operators.  403 is the access method btree, 3 its equality. */
+/*
+ * The equality that a type's indexes know, of its default operator class for btree or else for hash (access methods 403
+ * and 405, whose equality is strategy 3 and 1); an extension's lies where the session does not look for operators.
+ */
 #define EQUALITY                                                                                             \
 	"(SELECT 'OPERATOR(' || quote_ident(en.nspname) || '.' || e.oprname || ')' FROM pg_opclass k"            \
 	" JOIN pg_amop p ON p.amopfamily = k.opcfamily AND p.amoplefttype = b.oid AND p.amoprighttype = b.oid"   \
-	"  AND p.amopstrategy = 3"                                                                               \
+	"  AND p.amopstrategy = CASE k.opcmethod WHEN 403 THEN 3 ELSE 1 END"                                     \
 	" JOIN pg_operator e ON e.oid = p.amopopr JOIN pg_namespace en ON en.oid = e.oprnamespace"               \
-	" WHERE k.opcmethod = 403 AND k.opcdefault AND k.opcintype = b.oid AND en.nspname <> 'pg_catalog')"
+	" WHERE k.opcmethod IN (403, 405) AND k.opcdefault AND k.opcintype = b.oid"                              \
+	"  AND en.nspname <> 'pg_catalog' ORDER BY k.opcmethod LIMIT 1)"
 
 static void
 put_columns_query(struct buffer *sql, const struct dialect *dialect)

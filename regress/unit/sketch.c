@@ -62,6 +62,7 @@ add_to_target(struct sketch *sketch, const struct sketch_column *column, int *di
 		.base_schema = (char *) (type->base_schema ? type->base_schema : type->schema),
 		.base_name = (char *) (type->base_name ? type->base_name : type->name),
 		.base_typtype = type->base_typtype ? type->base_typtype : 'b',
+		.equality = (char *) type->equality,
 		.not_null = column->flags & SKETCH_KEY,
 		.generated = column->flags & SKETCH_COMPUTED,
 		.identity_always = column->flags & SKETCH_ALWAYS,

@@ -27,6 +27,7 @@ struct sketch_type {
 	const char *base_schema; /* NULL: it is no domain */
 	const char *base_name;
 	char base_typtype;
+	const char *equality; /* NULL: that of pg_catalog */
 };
 
 extern const struct sketch_type sketch_int4, sketch_int8, sketch_text, sketch_numeric;

@@ -650,13 +650,29 @@ test_arrays_and_composites_are_not_unnested(void **state)
 static void
 test_the_equality_of_an_extension(void **state)
 {
-	static const struct sketch_type type = {
-		.oid = 99999, .schema = "Ext", .name = "citext", .formatted = "\"Ext\".citext"};
+	static const struct sketch_type type = {.oid = 99999,
+											.schema = "Ext",
+											.name = "citext",
+											.formatted = "\"Ext\".citext",
+											.equality = "OPERATOR(\"Ops\".==)"};
 
 	(void) state;
 	check_key(&type, true,
 			  "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
-			  " USING unnest($1::\"Ext\".citext[]) AS k(k1) WHERE t.\"k\" OPERATOR(\"Ext\".=) k.k1 -> 1\n");
+			  " USING unnest($1::\"Ext\".citext[]) AS k(k1) WHERE t.\"k\" OPERATOR(\"Ops\".==) k.k1 -> 1\n");
+}
+
+/* Whoever may create an operator in the type's schema does not decide what is equal. */
+static void
+test_no_operator_of_a_schema_is_guessed(void **state)
+{
+	static const struct sketch_type type = {
+		.oid = 99998, .schema = "Ext", .name = "odd", .formatted = "\"Ext\".odd"};
+
+	(void) state;
+	check_key(&type, true,
+			  "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
+			  " USING unnest($1::\"Ext\".odd[]) AS k(k1) WHERE t.\"k\" = k.k1 -> 1\n");
 }
 
 /* ---- arrays */
@@ -1006,6 +1022,7 @@ main(void)
 		cmocka_unit_test(test_enums_travel_as_arrays_of_text),
 		cmocka_unit_test(test_arrays_and_composites_are_not_unnested),
 		cmocka_unit_test(test_the_equality_of_an_extension),
+		cmocka_unit_test(test_no_operator_of_a_schema_is_guessed),
 		cmocka_unit_test(test_binary_array),
 		cmocka_unit_test(test_text_array),
 		cmocka_unit_test(test_patch),
