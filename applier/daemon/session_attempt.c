@@ -25,11 +25,45 @@ await_flush(struct session *s, struct error *err)
 	return !first || source_await_flush(s->source, err);
 }
 
+void
+session_note_row(struct session *s)
+{
+	s->begun = true;
+	s->claiming = false;
+	s->epoch = s->progress.epoch;
+}
+
+/* A task that was dropped under this process is not begun again, nor one that another daemon has gone on with. */
+static bool
+check_row(struct session *s, struct error *err)
+{
+	const struct progress *progress = &s->progress;
+
+	if (!s->begun) {
+		if (session_has_worked(s))
+			session_note_row(s);
+		return true;
+	}
+	if (!progress->exists) {
+		error_set(err, ERROR_DATA,
+				  "the row of task \"%s\" in sluice.progress is gone: others have dropped the task",
+				  s->config->task);
+		return error_hint(err, "A start begins the task anew, with new copies.");
+	}
+	if (progress->epoch >= s->epoch && progress->epoch <= s->epoch + s->claiming)
+		return true;
+	error_set(err, ERROR_DATA,
+			  "another daemon of task %s has taken over: sluice.progress is at epoch %lld, this one left it "
+			  "at %lld",
+			  s->config->task, (long long) progress->epoch, (long long) s->epoch);
+	return error_hint(err, "Run one daemon for a task.");
+}
+
 /* What waited for the copies that were under way is gone with the attempt before. */
 static bool
 forget_late(struct session *s, struct error *err)
 {
-	return progress_read(s->control, s->config->task, &s->progress, err) &&
+	return progress_read(s->control, s->config->task, &s->progress, err) && check_row(s, err) &&
 		   (!s->progress.exists || state_tables_forget_late(s->control, s->config->task, err));
 }
 
@@ -71,7 +105,12 @@ make_targets(struct session *s, struct error *err)
 static bool
 take_over(struct session *s, struct error *err)
 {
-	return progress_take_over(s->control, s->config->task, &s->progress, err);
+	session_note_row(s);
+	s->claiming = true;
+	if (!progress_take_over(s->control, s->config->task, &s->progress, err))
+		return false;
+	session_note_row(s);
+	return true;
 }
 
 static bool

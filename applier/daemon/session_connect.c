@@ -31,11 +31,12 @@ end_former_destination(struct session *s, struct error *err)
 {
 	int64_t holder;
 
-	if (!s->former_destination)
+	if (s->lock_pids[0] == 0)
 		return true;
 	if (!task_lock_holder(s->control, s->config->task, &holder, err))
 		return false;
-	return holder != s->former_destination || server_session_terminate(s->control, (int) holder, err);
+	return holder == 0 || (holder != s->lock_pids[0] && holder != s->lock_pids[1]) ||
+		   server_session_terminate(s->control, (int) holder, err);
 }
 
 static bool
@@ -60,13 +61,21 @@ session_open_replication(struct session *s, struct error *err)
 	return s->replication != NULL;
 }
 
+static void
+set_lock_holder(struct session *s, struct connection *conn)
+{
+	s->lock_holder = conn;
+	s->lock_pids[0] = connection_backend_pid(conn);
+	s->lock_pids[1] = 0;
+}
+
 /* The session that was left behind is ended where it still lives; `conn` then waits for the lock. */
 static bool
 take_lock(struct session *s, struct connection *conn, struct error *err)
 {
 	if (!end_former_destination(s, err) || !task_lock_take(conn, s->loop, s->config->task, err))
 		return false;
-	s->lock_holder = conn;
+	set_lock_holder(s, conn);
 	return true;
 }
 
@@ -75,10 +84,12 @@ pass_lock(struct session *s, struct connection *to, struct error *err)
 {
 	struct connection *from = s->lock_holder;
 
+	/* Where it fails either of them may have it. */
 	s->lock_holder = NULL;
+	s->lock_pids[1] = connection_backend_pid(to);
 	if (!task_lock_pass(from, to, s->loop, s->config->task, err))
 		return false;
-	s->lock_holder = to;
+	set_lock_holder(s, to);
 	return true;
 }
 
@@ -90,7 +101,6 @@ session_open_destination(struct session *s, struct error *err)
 		return false;
 	if (s->lock_holder ? !pass_lock(s, s->destination, err) : !take_lock(s, s->destination, err))
 		return false;
-	s->former_destination = connection_backend_pid(s->destination);
 	return true;
 }
 

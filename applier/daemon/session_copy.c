@@ -189,6 +189,8 @@ session_copy_if_needed(struct session *s, struct error *err)
 	if (is_fresh(s)) {
 		ok = begin_task(s, &snapshot, err);
 		s->known = ok;
+		if (ok)
+			session_note_row(s);
 		if (ok && s->config->initial_copy.mode == COPY_MODE_NONE)
 			ok = skip_copy(s, err);
 		else if (ok)

@@ -26,21 +26,25 @@ struct session {
 	uint64_t applied_lsn;	  /* by a stream of this run; 0: nothing yet */
 	bool applied_some;		  /* since the last failure */
 	bool announced;			  /* the first attempt has come as far as the stream */
-	/* the servers' processes of the attempt before; 0: none */
-	int former_destination;
-	int former_replication;
-	bool ever_connected;  /* both servers have taken the logins once */
-	int64_t connected_ms; /* when the attempt had reached both servers; 0: not yet */
+	int former_replication;	  /* the source's process of the attempt before; 0: none */
+	bool ever_connected;	  /* both servers have taken the logins once */
+	int64_t connected_ms;	  /* when the attempt had reached both servers; 0: not yet */
 
 	/*
 	 * The task's lock belongs to the session at the destination that writes batches, so that whoever gets it finds
 	 * none of them under way.  Between two such sessions, and between two attempts, the control session keeps it.
 	 */
 	struct connection *lock_holder; /* destination or control; NULL: not held */
+	int lock_pids[2]; /* our sessions at the server that had it last, or were passing it on; 0: none */
 
 	struct service *service; /* NULL: this run is to end by itself */
 	struct monitor *monitor; /* likewise */
 	int64_t shown_ms;		 /* when the position was last shown there */
+
+	/* Of the task's row in sluice.progress, since this process has seen or made it: nobody else removes or raises it. */
+	bool begun;
+	int64_t epoch;
+	bool claiming; /* a statement that raises it was sent, and its answer may have been lost */
 
 	struct fold_memories memories;
 	struct steering steering;
@@ -120,6 +124,9 @@ MUST_CHECK bool session_change_tables(void *arg, enum table_action action, const
 									  struct error *err);
 /* At heartbeats, and soon after the stream has mentioned a stranger. */
 MUST_CHECK bool session_look_for_new_tables(struct session *s, struct error *err);
+
+/* Notes the row as this process leaves it. */
+void session_note_row(struct session *s);
 
 /* ---- session_copy.c */
 

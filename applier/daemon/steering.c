@@ -20,6 +20,16 @@ steering_path(const struct config *config)
 	return memory_printf("%s/sluice_%s.sock", config->apply.spill_directory, config->task);
 }
 
+bool
+steering_daemon_lives(const struct config *config)
+{
+	char *path = steering_path(config);
+	bool lives = control_is_listening(path);
+
+	free(path);
+	return lives;
+}
+
 void
 steering_open(struct steering *steering, const struct config *config)
 {

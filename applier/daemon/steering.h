@@ -45,6 +45,9 @@ const char *steering_table_answer(enum table_action action);
 /* The socket's path; the caller frees it. */
 char *steering_path(const struct config *config);
 
+/* Whether a daemon of the task lives on this host and has the task. */
+bool steering_daemon_lives(const struct config *config);
+
 /* Whether a daemon can go from one to the other: an ERROR_CONFIG names the key that forbids it. */
 MUST_CHECK bool steering_same_task(const struct config *a, const struct config *b, struct error *err);
 /* Between two attempts: takes the new configuration, if there is one. */

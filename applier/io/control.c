@@ -423,3 +423,22 @@ control_ask(struct loop *loop, const char *path, const char *request, char *text
 	free(a);
 	return done;
 }
+
+bool
+control_is_listening(const char *path)
+{
+	struct sockaddr_un address;
+	struct error ignored;
+	bool listening;
+	int fd;
+
+	if (!set_address(&address, path, &ignored))
+		return false;
+	fd = open_socket();
+	if (fd < 0)
+		return false;
+	/* A full queue is one of a daemon, too. */
+	listening = connect(fd, (struct sockaddr *) &address, sizeof address) == 0 || errno == EAGAIN;
+	close(fd);
+	return listening;
+}

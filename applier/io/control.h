@@ -39,5 +39,7 @@ void control_answer(struct control *control, bool ok, const char *fmt, ...) PRIN
  */
 MUST_CHECK bool control_ask(struct loop *loop, const char *path, const char *request, char *answer,
 							size_t answer_bytes, struct error *err);
+/* Whether a daemon listens there: then it lives, whatever it is doing. */
+bool control_is_listening(const char *path);
 
 #endif

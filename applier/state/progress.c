@@ -142,10 +142,12 @@ progress_set_phase(struct connection *destination, const char *task, const char 
 {
 	const struct param params[] = {param_text(task), param_text(phase), param_text(last_error)};
 
-	return connection_execute(destination,
-							  "UPDATE sluice.progress SET phase = $2, last_error = $3, updated_at = now()"
-							  " WHERE task = $1",
-							  params, 3, NULL, err);
+	return connection_execute(
+		destination,
+		"UPDATE sluice.progress SET phase = $2, last_error = $3, updated_at = now(),"
+		" phase_since = CASE WHEN phase = $2 THEN coalesce(phase_since, now()) ELSE now() END"
+		" WHERE task = $1",
+		params, 3, NULL, err);
 }
 
 /* A target whose copy was interrupted gets its indexes back; where it is gone there is nothing to be done. */

@@ -37,6 +37,7 @@ static const struct state_column state_columns[] = {
 	{2, "progress", "last_commit_lsn", "pg_lsn"},
 	/* until when the daemon's claim to the task holds */
 	{2, "progress", "lease_until", "timestamptz"},
+	{3, "progress", "phase_since", "timestamptz"},
 	/* pg_class.oid and relfilenode of the target that has the rows */
 	{2, "tables", "target_oid", "bigint"},
 	{2, "tables", "target_file", "bigint"},

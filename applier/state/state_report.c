@@ -5,6 +5,7 @@
 #include "base/sql.h"
 #include "progress.h"
 #include "state_install.h"
+#include "state_layout.h"
 #include "tables/table_state.h"
 #include "task_lock.h"
 
@@ -40,16 +41,24 @@ take_reported_tables(const struct result *res, struct state_report *report)
 }
 
 static bool
-read_reported_row(struct connection *destination, const char *task, struct state_report *report,
+read_reported_row(struct connection *destination, int layout, const char *task, struct state_report *report,
 				  struct error *err)
 {
-	static const char sql[] =
-		"SELECT phase, last_error, extract(epoch FROM clock_timestamp() - applied_commit_time)"
-		" FROM sluice.progress WHERE task = $1";
 	struct param param = param_text(task);
+	struct buffer sql;
 	struct result *res;
+	bool ok;
 
-	if (!connection_execute(destination, sql, &param, 1, &res, err))
+	sql_init(&sql);
+	buffer_printf(&sql,
+				  "SELECT phase, last_error, extract(epoch FROM clock_timestamp() - applied_commit_time),"
+				  " extract(epoch FROM clock_timestamp() - phase_since) FROM (SELECT phase, last_error, "
+				  "applied_commit_time, ");
+	state_layout_put_column(&sql, layout, "progress", "phase_since");
+	buffer_printf(&sql, " FROM sluice.progress WHERE task = $1) p");
+	ok = connection_execute(destination, sql_text(&sql), &param, 1, &res, err);
+	buffer_fini(&sql);
+	if (!ok)
 		return false;
 	if (result_rows(res)) {
 		report->phase = arena_strdup(&report->memory, result_text(res, 0, 0));
@@ -59,6 +68,8 @@ read_reported_row(struct connection *destination, const char *task, struct state
 			report->age_s = strtod(result_text(res, 0, 2), NULL);
 			report->age_s = report->age_s < 0 ? 0 : report->age_s;
 		}
+		if (!result_is_null(res, 0, 3))
+			report->phase_age_s = strtod(result_text(res, 0, 3), NULL);
 	}
 	result_free(res);
 	return true;
@@ -87,12 +98,12 @@ state_report_read(struct connection *destination, const char *task, struct state
 {
 	struct state_installed installed;
 
-	*report = (struct state_report){.age_s = -1};
+	*report = (struct state_report){.age_s = -1, .phase_age_s = -1};
 	arena_init(&report->memory, 16384);
 	if (state_install_read(destination, &installed, err) &&
 		progress_read(destination, task, &report->progress, err) &&
 		task_lock_holder(destination, task, &report->daemon_pid, err) &&
-		(!installed.progress || read_reported_row(destination, task, report, err)) &&
+		(!installed.progress || read_reported_row(destination, installed.layout, task, report, err)) &&
 		(!installed.tables || read_reported_tables(destination, task, report, err)))
 		return true;
 	state_report_free(report);

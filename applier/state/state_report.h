@@ -20,6 +20,7 @@ struct state_report_table {
 struct state_report {
 	struct progress progress;
 	char *phase;		/* as stored by the last daemon */
+	double phase_age_s; /* since when it stands so; negative: not known */
 	char *last_error;	/* NULL: none */
 	double age_s;		/* how long ago the source was as the destination is; negative: not known */
 	int64_t daemon_pid; /* the session that holds the task's lock; 0: no daemon runs */

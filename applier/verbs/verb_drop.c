@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/steering.h"
 #include "servers/source.h"
 #include "state/progress.h"
 #include "state/task_lock.h"
@@ -96,6 +97,16 @@ drop_state(struct connection *destination, const char *task, const struct progre
 	return true;
 }
 
+/* Between two attempts a daemon holds the task's lock if it reaches the destination; its socket is there in any case. */
+static bool
+check_no_daemon(const struct config *config, struct error *err)
+{
+	if (!steering_daemon_lives(config))
+		return true;
+	error_set(err, ERROR_DATA, "another sluice daemon runs task \"%s\", on this host", config->task);
+	return error_hint(err, "\"sluice stop\" ends it.");
+}
+
 /* The slot goes first: while the rows are there, nothing can start afresh by mistake. */
 static bool
 drop(struct verb_ends *ends, struct loop *loop, const struct config *config, const struct command *command,
@@ -104,7 +115,7 @@ drop(struct verb_ends *ends, struct loop *loop, const struct config *config, con
 	struct progress progress = {0};
 	const char *slot = config->source.slot;
 
-	if (!open_destination(ends, loop, config, command, &progress, err))
+	if (!check_no_daemon(config, err) || !open_destination(ends, loop, config, command, &progress, err))
 		return false;
 	if (progress.exists && progress.slot[0] != '\0')
 		slot = progress.slot;

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/printable.h"
 #include "base/sql.h"
+#include "daemon/steering.h"
 #include "lsn.h"
 #include "monitor/status_view.h"
 #include "servers/retention.h"
@@ -24,6 +25,7 @@ struct status {
 	const char *task;
 	const char *phase;
 	struct state_report report;
+	bool daemon_here; /* it answers on this host */
 	bool source_known;
 	char source_error[ERROR_MESSAGE_MAX]; /* why it is not */
 	uint64_t source_lsn;
@@ -111,12 +113,31 @@ judge_phase(const struct status *status, const struct source_slot *slot)
 	const struct state_report *report = &status->report;
 	const char *stored = report->phase ? report->phase : "stopped";
 	bool ended = strcmp(stored, "stopped") == 0 || strcmp(stored, "failed") == 0;
+	bool seen = report->daemon_pid != 0 || slot->active;
 
-	if (report->daemon_pid == 0 && !slot->active)
+	if (!seen && !status->daemon_here && !report->progress.exists)
+		return "new";
+	if (!seen && !status->daemon_here)
 		return strcmp(stored, "failed") == 0 ? "failed" : "stopped";
+	/* It lives, and has lost the destination, so that it could not say so there; or it has not reached the source yet. */
+	if (!seen || (!report->progress.exists && !status->source_known))
+		return "retrying";
 	if (!ended)
 		return stored;
 	return report->progress.exists && all_streaming(report) ? "streaming" : "copying";
+}
+
+/* When the phase that is shown is the stored one, it is known since when. */
+static bool
+is_stored(const struct status *status)
+{
+	return status->report.phase && strcmp(status->report.phase, status->phase) == 0;
+}
+
+static bool
+is_retrying(const struct status *status)
+{
+	return is_stored(status) && strcmp(status->phase, "retrying") == 0 && status->report.last_error;
 }
 
 static bool
@@ -141,6 +162,7 @@ gather(struct loop *loop, const struct config *config, struct status *status, st
 		measure_lag(status, &slot);
 	else
 		snprintf(status->source_error, sizeof status->source_error, "%s", source_err.message);
+	status->daemon_here = steering_daemon_lives(config);
 	status->phase = judge_phase(status, &slot);
 	verb_ends_close(&ends);
 	return true;
@@ -184,6 +206,10 @@ put_json(struct buffer *out, struct status *status)
 	status_view_init(&view, status->task);
 	view.at = now_us();
 	view.phase = status->phase;
+	if (is_stored(status) && report->phase_age_s >= 0)
+		view.phase_since = view.at - (int64_t) (report->phase_age_s * 1e6);
+	if (is_retrying(status))
+		view.waiting_for = "another attempt";
 	view.applied_lsn = report->progress.applied_lsn;
 	if (status->source_known) {
 		view.source_lsn = status->source_lsn;
@@ -270,7 +296,10 @@ put_head(struct buffer *out, const struct status *status)
 	const struct state_report *report = &status->report;
 	char lsn[LSN_TEXT_BYTES];
 
-	buffer_printf(out, "task          %s\nphase         %s\n", status->task, status->phase);
+	buffer_printf(out, "task          %s\nphase         %s", status->task, status->phase);
+	if (is_retrying(status) && report->phase_age_s >= 0)
+		buffer_printf(out, ", for %.0f s", report->phase_age_s);
+	buffer_put_u8(out, '\n');
 	buffer_printf(out, "applied LSN   %s\n",
 				  report->progress.applied_lsn ? lsn_format(report->progress.applied_lsn, lsn) : "none yet");
 	buffer_printf(out, "lag           ");

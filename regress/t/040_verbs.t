@@ -77,7 +77,7 @@ sub table_of
 subtest 'before the first run' => sub {
 	my $status = status_json('not begun');
 	is($status->{task}, 'test', 'task');
-	is($status->{phase}, 'stopped', 'phase');
+	is($status->{phase}, 'new', 'phase');
 	is($status->{applied_lsn}, undef, 'no position');
 	is(table_of($status, 'public.plain')->{state}, 'waiting', 'the table waits');
 	is(table_of($status, 'public.plain')->{target}, 'dw.ods_plain', 'with its target');

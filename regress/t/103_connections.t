@@ -204,7 +204,10 @@ change();
 $t->run_ok('run', '--until', 'current');
 change();
 $t->signal('CONT');
-$t->wait_applied_ok('it finds its way back while nobody else runs');
+is($t->wait_for_end, 1, 'it ends when it finds that another one has gone on');
+like($t->log, qr/another daemon of task test has taken over[^\n]*\n\z/, 'and says so');
+$t->start;
+$t->wait_applied_ok('a start goes on');
 $t->all_equal_ok(@tables);
 
 # The same for one whose session lives on: the epoch tells.

@@ -9,9 +9,11 @@ use lib "$FindBin::RealBin/../lib";
 use SluiceTest;
 use Test::More;
 
+SluiceTest::needs_own_destination('it is stopped');
 my $t = SluiceTest->new;
 $t->source_sql('CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, \'1\'), (2, \'2\')');
 $t->configure({ log => { level => 'debug' } });
+is($t->status->{phase}, 'new', 'a task that never ran is not stopped');
 
 sub count_of { my ($pattern) = @_; my @found = $t->log =~ /$pattern/g; return scalar @found; }
 
@@ -37,6 +39,81 @@ subtest 'a planned restart is no failure' => sub {
 	like($t->log, qr/attempt: checking: done after \d+ ms.*attempt: streaming: failed after \d+ ms/s, 'and the steps of an attempt');
 	is($t->stop, 0, 'SIGTERM ends it with 0');
 	like($t->log, qr/session: \w+ -> stopped/, 'which the trace says');
+};
+
+sub change { $t->source_sql("INSERT INTO t SELECT max(id) + 1, 7 FROM t"); }
+
+# The first of the daemon's sessions that this finds.
+sub session_of
+{
+	my ($what) = @_;
+	return $t->destination_sql("SELECT a.pid FROM pg_stat_activity a WHERE a.application_name = 'sluice' AND " . ($what eq 'lock' ? '' : 'NOT ')
+		. "EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted) LIMIT 1");
+}
+
+subtest 'sessions at the destination that are lost while the task is idle' => sub {
+	$t->start;
+	streams_ok;
+	for my $what (qw(control lock))
+	{
+		my $pid = session_of($what);
+		my $before = count_of('streaming from');
+		$t->destination_sql("SELECT pg_terminate_backend($pid)");
+		$t->poll_ok(sub { count_of('streaming from') > $before }, "$what: noticed without a change, and opened again");
+		ok(session_of($_), "$what: there is a session again: $_") for qw(control lock);
+	}
+	$t->source_sql('CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (1)');
+	$t->poll_ok(sub { $t->destination_sql("SELECT count(*) FROM sluice.tables WHERE source_name = 'later' AND state = 'streaming'") },
+		'a new table is taken in');
+	$t->run_ok('table', 'resync', 'public.later');
+	$t->poll_ok(sub { $t->log =~ /copied public\.later.*copied public\.later/s }, 'resync works');
+
+	my $before = count_of('streaming from');
+	$t->destination->restart;
+	$t->poll_ok(sub { count_of('streaming from') > $before }, 'a restart of the destination is noticed at once');
+	ok(session_of('lock'), 'and the lock taken again');
+	change();
+	$t->wait_applied_ok;
+	$t->all_equal_ok('public.t', 'public.later');
+};
+
+subtest 'between two attempts' => sub {
+	my $config = $t->{config};
+	$t->source->stop('fast');
+	$t->poll_ok(sub { $t->status->{phase} eq 'retrying' }, 'status says that it tries again');
+	my $status = $t->status;
+	like($status->{last_error}, qr/the source/, 'after what');
+	ok($status->{phase_since}, 'since when');
+	like($t->run_ok('status')->{stdout}, qr/^phase +retrying, for \d+ s$/m, 'the text, too');
+	$t->fails_like([ 'drop', '--force' ], 1, qr/another sluice daemon runs task "test", on this host; "sluice stop" ends it/, 'drop');
+	# As from another host.
+	$t->configure({ apply => { spill_directory => $t->directory } }, 'elsewhere.yaml');
+	$t->fails_like([ 'drop', '--force' ], 1, qr/another sluice daemon runs task "test"/, 'drop from another host');
+	$t->{config} = $config;
+	is($t->destination_sql('SELECT count(*) FROM sluice.progress'), 1, 'the row is still there');
+	$t->source->start;
+	change();
+	$t->wait_applied_ok('it goes on');
+	is($t->status->{phase}, 'streaming', 'and status says so');
+
+	$t->destination->stop('fast');
+	$t->poll_ok(sub { $t->log =~ /trying again[^\n]*\n[^\n]*cannot connect to the destination/ || $t->log =~ /cannot connect to the destination/ }, 'the destination is away');
+	$t->fails_like([ 'drop', '--force' ], 1, qr/another sluice daemon runs task "test", on this host/, 'drop without the destination');
+	$t->destination->start;
+	change();
+	$t->wait_applied_ok('it goes on');
+};
+
+subtest 'a task that others have dropped under its daemon' => sub {
+	$t->source->stop('fast');
+	$t->poll_ok(sub { $t->status->{phase} eq 'retrying' }, 'it tries again');
+	$t->destination_sql('DELETE FROM sluice.progress; DELETE FROM sluice.tables; DELETE FROM t WHERE id = 1');
+	$t->source->start;
+	is($t->wait_for_end, 1, 'the daemon ends with 1');
+	like($t->log, qr/^sluice: the row of task "test" in sluice\.progress is gone: [^\n]*\n\z/m, 'and says why');
+	is($t->destination_sql('SELECT count(*) FROM sluice.progress'), 0, 'it has not begun the task anew');
+	is($t->destination_sql('SELECT count(*) FROM t WHERE id = 1'), 0, 'and not touched the target');
+	is($t->status->{phase}, 'new', 'nothing is left of it');
 };
 
 done_testing();
