@@ -33,7 +33,7 @@ change_frame_read(struct reader *r, struct frame *frame)
 	/* What is no frame is told from its first bytes, before its length is believed. */
 	if (reader_left(r) >= 1 && r->data[r->pos] != FRAME_MAGIC)
 		return FRAME_MALFORMED;
-	if (reader_left(r) >= 2 && r->data[r->pos + 1] & ~(FRAME_LZ4 | FRAME_OPEN))
+	if (reader_left(r) >= 2 && r->data[r->pos + 1] & ~(FRAME_LZ4 | FRAME_OPEN | FRAME_PART))
 		return FRAME_MALFORMED;
 	(void) reader_get_u8(&at);
 	frame->flags = reader_get_u8(&at);

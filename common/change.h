@@ -12,12 +12,13 @@
  * changes(), or one record of pg_recvlogical's file carries.
  *
  *	u8   'S'
- *	u8   flags: FRAME_LZ4, FRAME_OPEN; the other bits are 0
+ *	u8   flags: FRAME_LZ4, FRAME_OPEN, FRAME_PART; the other bits are 0
  *	u32  bytes of the body that follow
  *	[u32 bytes of the body before compression, with FRAME_LZ4]
  *	body: whole messages one after another
  *
- * A frame without FRAME_OPEN ends outside a transaction and outside a stream
+ * With FRAME_PART the body goes on with that of the next frame, in the middle
+ * of a message: so comes what is large.  A frame without FRAME_OPEN ends outside a transaction and outside a stream
  * block; a reader holds the complete transactions it has received so far.
  *
  * MESSAGES: u8 kind, then
@@ -87,6 +88,7 @@
 enum frame_flags {
 	FRAME_LZ4 = 0x01,
 	FRAME_OPEN = 0x02,
+	FRAME_PART = 0x04, /* never without FRAME_OPEN */
 };
 
 enum change_kind {

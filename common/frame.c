@@ -53,3 +53,47 @@ frame_body(const struct frame *frame, struct buffer *scratch, struct bytes *body
 	*body = (struct bytes){scratch->data, raw_len};
 	return true;
 }
+
+/* ---- parts */
+
+/* What is larger is given back. */
+#define KEPT_BYTES ((size_t) 4 << 20)
+
+bool
+frame_parts_take(struct frame_parts *parts, const struct frame *frame, struct bytes *body)
+{
+	if (!frame_body(frame, &parts->unpacked, body))
+		return false;
+	if (!(frame->flags & FRAME_PART) && parts->joined.len == 0)
+		return true;
+	buffer_put(&parts->joined, body->data, body->len);
+	*body = (struct bytes){parts->joined.data, frame->flags & FRAME_PART ? 0 : parts->joined.len};
+	return !parts->joined.failed;
+}
+
+static void
+empty(struct buffer *b)
+{
+	struct buffer before = *b;
+
+	buffer_reset(b);
+	if (b->cap <= KEPT_BYTES)
+		return;
+	buffer_fini(b);
+	buffer_init(b, before.limit, before.resize, before.resize_context);
+}
+
+void
+frame_parts_done(struct frame_parts *parts, const struct frame *frame)
+{
+	empty(&parts->unpacked);
+	if (!(frame->flags & FRAME_PART))
+		empty(&parts->joined);
+}
+
+void
+frame_parts_fini(struct frame_parts *parts)
+{
+	buffer_fini(&parts->unpacked);
+	buffer_fini(&parts->joined);
+}

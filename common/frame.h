@@ -26,4 +26,18 @@ bool frame_compress(const struct buffer *frame, struct buffer *out);
  */
 bool frame_body(const struct frame *frame, struct buffer *scratch, struct bytes *body);
 
+/* Where the messages of frames are gathered that come in parts.  Whoever has it sets up both buffers. */
+struct frame_parts {
+	struct buffer unpacked;
+	struct buffer joined;
+};
+
+/*
+ * As frame_body(), with the parts that came before; empty where more parts follow.  frame_parts_done() when the body
+ * has been read: it gives back the memory of a large one.
+ */
+bool frame_parts_take(struct frame_parts *parts, const struct frame *frame, struct bytes *body);
+void frame_parts_done(struct frame_parts *parts, const struct frame *frame);
+void frame_parts_fini(struct frame_parts *parts);
+
 #endif

@@ -12,6 +12,9 @@
 
 #define FRAME_FULL_BYTES (64 * 1024)
 
+/* A larger frame, of a large row, leaves in parts of so many bytes. */
+#define FRAME_PART_BYTES (1024 * 1024)
+
 /* A frame must fit into one allocation together with the server's headers. */
 #define BUFFER_LIMIT_BYTES (MaxAllocSize - 1024)
 
@@ -81,6 +84,7 @@ writer_init(struct writer *w, LogicalDecodingContext *ctx, const struct options 
 	MemoryContextSwitchTo(context); /* the end of a transaction has left it */
 	buffer_init(&w->buffer, BUFFER_LIMIT_BYTES, resize_in_context, context);
 	buffer_init(&w->packed, BUFFER_LIMIT_BYTES, resize_in_context, context);
+	buffer_init(&w->part, BUFFER_LIMIT_BYTES, resize_in_context, context);
 	if (options->text)
 		init_text(w);
 	MemoryContextSwitchTo(before);
@@ -159,15 +163,40 @@ print_all(struct writer *w)
 }
 
 static void
-write_frame(struct writer *w, uint8_t flags)
+write_whole(struct writer *w, struct buffer *frame, uint8_t flags)
 {
-	change_frame_end(&w->buffer, 0, flags);
-	if (w->options->lz4 && frame_compress(&w->buffer, &w->packed))
+	change_frame_end(frame, 0, flags);
+	if (w->options->lz4 && frame_compress(frame, &w->packed))
 		write_out(w, &w->packed, true);
 	else
-		write_out(w, &w->buffer, true);
-	empty(w, &w->buffer);
+		write_out(w, frame, true);
 	empty(w, &w->packed);
+}
+
+/* Neither side has to hold a large row another time to pass it on. */
+static void
+write_parts(struct writer *w, uint8_t flags)
+{
+	for (size_t at = FRAME_HEADER_BYTES; at < w->buffer.len; at += FRAME_PART_BYTES) {
+		size_t len = Min(w->buffer.len - at, FRAME_PART_BYTES);
+		bool last = at + len == w->buffer.len;
+
+		CHECK_FOR_INTERRUPTS();
+		buffer_reset(&w->part);
+		(void) change_frame_start(&w->part);
+		buffer_put(&w->part, w->buffer.data + at, len);
+		write_whole(w, &w->part, last ? flags : FRAME_OPEN | FRAME_PART);
+	}
+}
+
+static void
+write_frame(struct writer *w, uint8_t flags)
+{
+	if (w->buffer.len - FRAME_HEADER_BYTES > FRAME_PART_BYTES)
+		write_parts(w, flags);
+	else
+		write_whole(w, &w->buffer, flags);
+	empty(w, &w->buffer);
 	writer_mark(w);
 }
 

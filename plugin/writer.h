@@ -33,6 +33,7 @@ struct writer {
 	struct change_decoder decoder; /* text only */
 	struct buffer line;			   /* text only */
 	struct buffer packed;		   /* a compressed frame */
+	struct buffer part;			   /* of a frame that is too large */
 };
 
 /* The writer's memory belongs to `context` and goes at its reset. */

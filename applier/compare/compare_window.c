@@ -24,7 +24,8 @@ compare_window_init(struct compare_window *window, const struct catalog *catalog
 	};
 	if (!change_decoder_init(&window->decoder))
 		memory_exhausted(sizeof window->decoder);
-	memory_buffer_init_limited(&window->unpacked, FRAME_BODY_MAX);
+	memory_buffer_init_limited(&window->parts.unpacked, FRAME_BODY_MAX);
+	memory_buffer_init_limited(&window->parts.joined, FRAME_BODY_MAX);
 	arena_init(&window->memory, MEMORY_CHUNK);
 }
 
@@ -43,7 +44,7 @@ compare_window_fini(struct compare_window *window)
 	free(window->nets);
 	free(window->problems);
 	free(window->tables);
-	buffer_fini(&window->unpacked);
+	frame_parts_fini(&window->parts);
 	arena_fini(&window->memory);
 	change_decoder_fini(&window->decoder);
 	*window = (struct compare_window){0};
@@ -211,7 +212,7 @@ compare_window_frame(struct compare_window *window, struct bytes bytes, struct e
 	struct reader r;
 
 	reader_init(&r, bytes.data, bytes.len);
-	if (change_frame_read(&r, &frame) != FRAME_READ || !frame_body(&frame, &window->unpacked, &body))
+	if (change_frame_read(&r, &frame) != FRAME_READ || !frame_parts_take(&window->parts, &frame, &body))
 		return error_set(err, ERROR_BUG, "the source's log came in damaged");
 	reader_init(&r, body.data, body.len);
 	while (reader_left(&r) > 0) {
@@ -222,5 +223,6 @@ compare_window_frame(struct compare_window *window, struct bytes bytes, struct e
 							 window->decoder.problem);
 		take_change(window, &change);
 	}
+	frame_parts_done(&window->parts, &frame);
 	return true;
 }

@@ -8,6 +8,7 @@
 #ifndef SLUICE_COMPARE_WINDOW_H
 #define SLUICE_COMPARE_WINDOW_H
 
+#include "frame.h"
 #include "merge/net_change.h"
 #include "tables/catalog.h"
 
@@ -19,7 +20,7 @@ struct compare_window {
 	size_t limit_bytes; /* tables that were changed more than that have a problem */
 
 	struct change_decoder decoder;
-	struct buffer unpacked;
+	struct frame_parts parts;
 	struct arena memory;
 	struct shape *shapes;		 /* for each table of the catalog; relation == NULL: it was not touched */
 	struct net_change *nets;	 /* likewise */

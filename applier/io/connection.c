@@ -12,6 +12,8 @@
 
 #define COPY_CHUNK_BYTES (64 * 1024)
 #define COPY_CHUNK_LIMIT ((size_t) 1 << 30)
+#define CHUNK_KEEP_BYTES ((size_t) 4 << 20)
+#define COPY_PIECE_BYTES ((size_t) 256 << 10)
 /* A COPY that always has more to say lets the loop turn after this much. */
 #define BYTES_PER_TURN (1024 * 1024)
 /* What a server has for an answer when the program is to end. */
@@ -392,11 +394,25 @@ send_head(struct connection *conn)
 
 /* ---- progress of the head request */
 
+/* What one large row has blown up is not kept. */
+static void
+empty_chunk(struct connection *conn)
+{
+	buffer_reset(&conn->chunk);
+	conn->chunk_put = 0;
+	conn->chunk_next = COPY_MORE;
+	if (conn->chunk.cap <= CHUNK_KEEP_BYTES)
+		return;
+	buffer_fini(&conn->chunk);
+	memory_buffer_init_limited(&conn->chunk, COPY_CHUNK_LIMIT);
+}
+
 enum step
 connection_take_result(struct connection *conn, struct request *req, PGresult *res)
 {
 	switch (PQresultStatus(res)) {
 	case PGRES_COPY_IN:
+		empty_chunk(conn); /* an earlier copy may have ended early */
 		req->state = REQUEST_COPYING_IN;
 		break;
 	case PGRES_COPY_OUT:
@@ -450,19 +466,34 @@ step_running(struct connection *conn, struct request *req)
 }
 
 static bool
-end_copy_in(struct connection *conn, struct request *req, enum copy_next next)
+end_copy_in(struct connection *conn, struct request *req)
 {
 	const char *reason = NULL;
 
-	if (next == COPY_ABORT || conn->chunk.failed) {
+	if (conn->chunk_next == COPY_ABORT || conn->chunk.failed) {
 		req->aborted = true;
 		reason = "given up by the applier";
 	}
+	empty_chunk(conn);
 	req->state = REQUEST_RUNNING;
 	return PQputCopyEnd(conn->pg, reason) != -1;
 }
 
-/* Sends while the socket takes it; what libpq holds back stays one chunk. */
+/* Hands libpq the next piece of the chunk: it holds what it is handed another time. */
+static bool
+put_piece(struct connection *conn)
+{
+	size_t len = conn->chunk.len - conn->chunk_put;
+
+	if (len > COPY_PIECE_BYTES)
+		len = COPY_PIECE_BYTES;
+	if (PQputCopyData(conn->pg, (const char *) conn->chunk.data + conn->chunk_put, (int) len) < 0)
+		return false;
+	conn->chunk_put += len;
+	return true;
+}
+
+/* Sends while the socket takes it. */
 static enum step
 step_copy_in(struct connection *conn, struct request *req)
 {
@@ -470,7 +501,7 @@ step_copy_in(struct connection *conn, struct request *req)
 
 	while (!conn->waiting) {
 		int flushed = PQflush(conn->pg);
-		enum copy_next next;
+		size_t before;
 
 		if (flushed != 0)
 			return flushed < 0 ? STEP_LOST : STEP_WAIT;
@@ -478,15 +509,18 @@ step_copy_in(struct connection *conn, struct request *req)
 			loop_timer_arm(conn->kick, 0);
 			return STEP_WAIT;
 		}
-		buffer_reset(&conn->chunk);
-		next = req->producer(req->copy_arg, &conn->chunk);
-		if (conn->chunk.len > 0 && !conn->chunk.failed &&
-			PQputCopyData(conn->pg, (const char *) conn->chunk.data, (int) conn->chunk.len) < 0)
+		if (conn->chunk.failed || (conn->chunk_put == conn->chunk.len &&
+								   (conn->chunk_next == COPY_END || conn->chunk_next == COPY_ABORT)))
+			return end_copy_in(conn, req) ? STEP_AGAIN : STEP_LOST;
+		if (conn->chunk_put == conn->chunk.len) {
+			empty_chunk(conn);
+			conn->chunk_next = req->producer(req->copy_arg, &conn->chunk);
+		}
+		before = conn->chunk_put;
+		if (!conn->chunk.failed && conn->chunk.len > before && !put_piece(conn))
 			return STEP_LOST;
-		sent += conn->chunk.len;
-		if (next == COPY_END || next == COPY_ABORT || conn->chunk.failed)
-			return end_copy_in(conn, req, next) ? STEP_AGAIN : STEP_LOST;
-		conn->waiting = next == COPY_WAIT;
+		sent += conn->chunk_put - before;
+		conn->waiting = conn->chunk_next == COPY_WAIT && conn->chunk_put == conn->chunk.len;
 	}
 	return STEP_WAIT;
 }

@@ -91,11 +91,13 @@ struct connection {
 	struct request *head;
 	struct request *tail;
 	struct prepared prepared;
-	struct buffer chunk;
-	bool waiting;			 /* the copy at the head waits for connection_resume() */
-	int64_t progress_ms;	 /* when something last came, went, or was asked for */
-	struct stall *stall;	 /* NULL: nobody watches */
-	struct loop_timer *kick; /* advances the queue from a turn of the loop's own */
+	struct buffer chunk;	   /* of the copy at the head: what its producer made last, … */
+	size_t chunk_put;		   /* … so much of which libpq has */
+	enum copy_next chunk_next; /* what the producer said of it */
+	bool waiting;			   /* the copy at the head waits for connection_resume() */
+	int64_t progress_ms;	   /* when something last came, went, or was asked for */
+	struct stall *stall;	   /* NULL: nobody watches */
+	struct loop_timer *kick;   /* advances the queue from a turn of the loop's own */
 
 	bool pipelining;		/* allowed */
 	struct request *unsent; /* in a pipeline: the first one of the queue that was not sent; NULL: all were */

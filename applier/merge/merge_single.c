@@ -101,6 +101,18 @@ merge_single_deletes(struct merge_builder *b)
 
 /* ---- inserting */
 
+/* A statement's parameters are held several times until they are sent, a COPY is not. */
+#define SINGLE_ROW_BYTES ((size_t) 1 << 20)
+
+static bool
+has_large_row(const struct merge_builder *b, unsigned action)
+{
+	for (uint32_t i = 0; i < net_change_count(b->net); i++)
+		if ((b->actions[i] & action) && b->net->rows[i].row.len > SINGLE_ROW_BYTES)
+			return true;
+	return false;
+}
+
 /* Without a key an entry may stand for several rows.  A table without columns has no VALUES. */
 bool
 merge_single_suits_inserts(const struct merge_builder *b)
@@ -110,7 +122,8 @@ merge_single_suits_inserts(const struct merge_builder *b)
 	for (uint32_t i = 0; b->shape->match == MATCH_ROW && i < net_change_count(b->net); i++)
 		if (b->actions[i] & NET_INSERT)
 			rows += b->net->rows[i].count - 1;
-	return b->manner == MERGE_FAST && rows <= b->dialect->few_rows && b->shape->fed_count > 0;
+	return b->manner == MERGE_FAST && rows <= b->dialect->few_rows && b->shape->fed_count > 0 &&
+		   !has_large_row(b, NET_INSERT);
 }
 
 static void
@@ -199,7 +212,7 @@ suits_group(const struct merge_builder *b, const struct merge_group *group)
 bool
 merge_single_suits_updates(const struct merge_builder *b)
 {
-	if (b->fills > 0 || b->patches > few_found(b))
+	if (b->fills > 0 || b->patches > few_found(b) || has_large_row(b, NET_PATCH))
 		return false;
 	for (unsigned i = 0; i < b->group_count; i++)
 		if (!suits_group(b, &b->groups[i]))

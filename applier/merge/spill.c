@@ -264,6 +264,10 @@ read_chunk(struct spill *spill, struct bytes *chunk, struct error *err)
 	if (LZ4_decompress_safe((const char *) spill->squeezed.data, (char *) spill->chunk.data,
 							(int) head.stored_bytes, (int) head.raw_bytes) != (int) head.raw_bytes)
 		return error_set(err, ERROR_BUG, "a spill file is damaged");
+	if (spill->squeezed.cap > KEEP_BYTES) {
+		buffer_fini(&spill->squeezed);
+		memory_buffer_init(&spill->squeezed);
+	}
 	*chunk = (struct bytes){spill->chunk.data, head.raw_bytes};
 	return true;
 }

@@ -20,7 +20,8 @@ fold_create(const struct fold_setup *setup)
 	f->setup = *setup;
 	descriptions_init(&f->descriptions);
 	fold_index_tables(f);
-	memory_buffer_init_limited(&f->unpacked, FRAME_BODY_MAX);
+	memory_buffer_init_limited(&f->parts.unpacked, FRAME_BODY_MAX);
+	memory_buffer_init_limited(&f->parts.joined, FRAME_BODY_MAX);
 	f->open.directory = setup->config->apply.spill_directory;
 	return f;
 }
@@ -28,7 +29,7 @@ fold_create(const struct fold_setup *setup)
 size_t
 fold_memory(const struct fold *f)
 {
-	return open_transactions_memory(&f->open);
+	return open_transactions_memory(&f->open) + f->parts.joined.len;
 }
 
 /* ---- transactions */
@@ -256,7 +257,7 @@ fold_frame(struct fold *f, struct bytes bytes, struct error *err)
 	struct bytes body;
 
 	reader_init(&r, bytes.data, bytes.len);
-	if (change_frame_read(&r, &frame) != FRAME_READ || !frame_body(&frame, &f->unpacked, &body))
+	if (change_frame_read(&r, &frame) != FRAME_READ || !frame_parts_take(&f->parts, &frame, &body))
 		return error_set(err, ERROR_BUG, "the plugin sent a malformed frame of %zu bytes", bytes.len);
 	reader_init(&r, body.data, body.len);
 	while (reader_left(&r) > 0) {
@@ -268,6 +269,7 @@ fold_frame(struct fold *f, struct bytes bytes, struct error *err)
 		if (!fold(f, &change, (struct bytes){r.data + start, r.pos - start}, err))
 			return in_transaction_error(f, err);
 	}
+	frame_parts_done(&f->parts, &frame);
 	return true;
 }
 
@@ -308,7 +310,7 @@ fold_destroy(struct fold *f)
 	free(f->shapes);
 	free(f->ignored);
 	free(f->by_oid);
-	buffer_fini(&f->unpacked);
+	frame_parts_fini(&f->parts);
 	descriptions_fini(&f->descriptions);
 	change_decoder_fini(&f->decoder);
 	free(f);

@@ -7,6 +7,7 @@
 #define SLUICE_FOLD_PARTS_H
 
 #include "fold.h"
+#include "frame.h"
 #include "merge/open_transactions.h"
 #include "tables/descriptions.h"
 
@@ -15,9 +16,9 @@ struct fold {
 	struct table **by_oid; /* of the catalog */
 	struct change_decoder decoder;
 	struct descriptions descriptions;
-	struct buffer unpacked; /* a frame's body, where it came compressed */
-	struct shape **shapes;	/* by the relation's number */
-	bool *ignored;			/* likewise: relations that belong to no table of ours */
+	struct frame_parts parts; /* bodies of frames that came compressed, or in parts */
+	struct shape **shapes;	  /* by the relation's number */
+	bool *ignored;			  /* likewise: relations that belong to no table of ours */
 	uint32_t shape_capacity;
 	unsigned shape_count; /* ever made */
 

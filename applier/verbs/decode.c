@@ -18,8 +18,8 @@ struct capture {
 	int fd;
 	struct buffer input; /* what was read and not printed yet, from `done` on */
 	size_t done;
-	uint64_t offset;		/* in the capture, of input.data[0] */
-	struct buffer unpacked; /* a frame's body, where it was compressed */
+	uint64_t offset;		  /* in the capture, of input.data[0] */
+	struct frame_parts parts; /* bodies of frames that are compressed, or in parts */
 	struct buffer line;
 	struct change_decoder decoder;
 };
@@ -64,10 +64,12 @@ print_frame(struct capture *c, const struct frame *frame, uint64_t start, struct
 	struct change change;
 	struct bytes body;
 
-	if (!frame_body(frame, &c->unpacked, &body))
-		return error_set(err, ERROR_DATA,
-						 "the compressed frame whose body begins at byte %" PRIu64 " of the capture %s",
-						 start, c->unpacked.failed ? "is too large for this machine's memory" : "is damaged");
+	if (!frame_parts_take(&c->parts, frame, &body))
+		return error_set(
+			err, ERROR_DATA, "the compressed frame whose body begins at byte %" PRIu64 " of the capture %s",
+			start,
+			c->parts.unpacked.failed || c->parts.joined.failed ? "is too large for this machine's memory"
+															   : "is damaged");
 	reader_init(&r, body.data, body.len);
 	while (reader_left(&r) > 0) {
 		size_t at = r.pos;
@@ -77,6 +79,7 @@ print_frame(struct capture *c, const struct frame *frame, uint64_t start, struct
 		if (!write_line(c, &change, err))
 			return false;
 	}
+	frame_parts_done(&c->parts, frame);
 	return true;
 }
 
@@ -162,7 +165,8 @@ open_capture(struct capture *c, const char *path, struct error *err)
 			return error_set(err, ERROR_DATA, "could not open \"%s\": %s", path, strerror(errno));
 	}
 	buffer_init(&c->input, MAX_FRAME_BYTES + READ_BYTES, NULL, NULL);
-	buffer_init(&c->unpacked, FRAME_BODY_MAX, NULL, NULL);
+	buffer_init(&c->parts.unpacked, FRAME_BODY_MAX, NULL, NULL);
+	buffer_init(&c->parts.joined, FRAME_BODY_MAX, NULL, NULL);
 	buffer_init(&c->line, MAX_LINE_BYTES, NULL, NULL);
 	if (change_decoder_init(&c->decoder))
 		return true;
@@ -183,7 +187,7 @@ decode_run(const char *path, struct error *err)
 	/* The lines before the damaged place are the user's, whatever follows. */
 	(void) fflush(stdout);
 	change_decoder_fini(&c.decoder);
-	buffer_fini(&c.unpacked);
+	frame_parts_fini(&c.parts);
 	buffer_fini(&c.line);
 	buffer_fini(&c.input);
 	if (path)

@@ -88,17 +88,20 @@ decode_messages(struct change_decoder *d, struct buffer *line, const uint8_t *da
 static void
 decode_frames(struct change_decoder *d, struct buffer *line, const uint8_t *data, size_t len)
 {
-	struct buffer unpacked;
+	struct frame_parts parts;
 	struct frame frame;
 	struct bytes body;
 	struct reader r;
 
-	buffer_init(&unpacked, LINE_BYTES, NULL, NULL);
+	buffer_init(&parts.unpacked, LINE_BYTES, NULL, NULL);
+	buffer_init(&parts.joined, LINE_BYTES, NULL, NULL);
 	reader_init(&r, data, len);
-	while (change_frame_read(&r, &frame) == FRAME_READ && frame_body(&frame, &unpacked, &body))
+	while (change_frame_read(&r, &frame) == FRAME_READ && frame_parts_take(&parts, &frame, &body)) {
 		if (!decode_messages(d, line, body.data, body.len))
 			break;
-	buffer_fini(&unpacked);
+		frame_parts_done(&parts, &frame);
+	}
+	frame_parts_fini(&parts);
 }
 
 /* What was compressed is read as it was. */

@@ -21,8 +21,17 @@ sub frames
 
 sub messages
 {
-	my %relations;
-	return map { read_messages(\%relations, $_->{body}) } @_;
+	my (%relations, @messages);
+	my $body = '';
+	for my $frame (@_)
+	{
+		$body .= $frame->{body};
+		next if $frame->{flags} & FRAME_PART;
+		push @messages, read_messages(\%relations, $body);
+		$body = '';
+	}
+	die "the last part is missing\n" if length $body;
+	return @messages;
 }
 
 # One letter a message; many in a row are counted.
@@ -63,7 +72,10 @@ is($frames[$_]{flags}, 0, "a frame that ends a transaction is not ($_)") for -2,
 is(kinds(messages(@frames)), 'HBRI*9991CBIC', 'no change is missing');
 
 $t->source_sql("INSERT INTO numbers VALUES (5, repeat('y', 5000000)), (6, 'small')");
-my @messages = messages(frames('frames'));
+@frames = frames('frames');
+is(join(',', map { $_->{flags} } @frames), '6,6,6,6,2,0', 'a large row comes in parts');
+cmp_ok((sort { $b <=> $a } map { $_->{sent} } @frames)[0], '<', 1100000, 'of a megabyte each');
+my @messages = messages(@frames);
 is(length $messages[3]{new}{v}, 5000000, 'a row larger than a frame');
 is($messages[4]{new}{v}, 'small', 'the row after it');
 

@@ -65,9 +65,10 @@ $t->source_sql("DO \$\$ BEGIN
 		COMMIT;
 	END LOOP; END \$\$");
 my $rows = $t->destination_sql('SELECT count(*) FROM t');
-for my $verb ('check', 'run')
+for ([ 'check', 3 ], [ 'run', 1 ])
 {
-	$t->fails_like([ $verb ], 3, qr/the source was set back: transaction \d+, which was applied, did not commit at [0-9A-F\/]+ of its log/, $verb);
+	my ($verb, $status) = @$_;
+	$t->fails_like([ $verb ], $status, qr/the source was set back: transaction \d+, which was applied, did not commit at [0-9A-F\/]+ of its log/, $verb);
 }
 is($t->destination_sql('SELECT count(*) FROM t'), $rows, 'nothing was applied');
 $t->run_ok('drop');

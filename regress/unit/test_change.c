@@ -855,7 +855,7 @@ test_incomplete_and_malformed_frames(void **state)
 	check_frame("00", FRAME_MALFORMED);
 	check_frame("0a53 00 00000000", FRAME_MALFORMED);
 	/* unknown flags, seen before the body is there */
-	check_frame("53 04", FRAME_MALFORMED);
+	check_frame("53 08", FRAME_MALFORMED);
 	check_frame("53 84 00000001", FRAME_MALFORMED);
 }
 
@@ -926,6 +926,62 @@ check_compressed(size_t len, size_t cycle, bool expected)
 	buffer_fini(&scratch);
 }
 
+/* A body of 16 letters a: one literal, a copy of 10, and 5 literals, which every block ends with. */
+#define PACKED_A "16 61 0100 50 6161616161"
+
+/* Two parts, one of them compressed, and what follows; then a frame by itself. */
+static void
+test_frames_in_parts(void **state)
+{
+	static const char hex[] =
+		"53 06 00000003 616263  53 07 0000000a 00000010 " PACKED_A " 53 00 00000002 6465  53 00 00000001 66";
+	static const char *const expected[] = {"", "", "abcaaaaaaaaaaaaaaaade", "f"};
+	struct frame_parts parts;
+	struct frame frame;
+	struct buffer b;
+	struct reader r;
+
+	(void) state;
+	buffer_init(&b, 200, NULL, NULL);
+	buffer_init(&parts.unpacked, 100, NULL, NULL);
+	buffer_init(&parts.joined, 100, NULL, NULL);
+	sample_put_hex(&b, hex);
+	reader_init(&r, b.data, b.len);
+	for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+		struct bytes body;
+
+		assert_int_equal(change_frame_read(&r, &frame), FRAME_READ);
+		assert_true(frame_parts_take(&parts, &frame, &body));
+		assert_int_equal(body.len, strlen(expected[i]));
+		assert_memory_equal(body.data, expected[i], body.len);
+		frame_parts_done(&parts, &frame);
+	}
+	assert_int_equal(reader_left(&r), 0);
+	frame_parts_fini(&parts);
+	buffer_fini(&b);
+}
+
+/* The parts together are bounded as a frame is. */
+static void
+test_parts_that_are_too_large(void **state)
+{
+	struct frame_parts parts;
+	struct frame frame = {
+		.flags = FRAME_OPEN | FRAME_PART, .body = {(const uint8_t *) "abcdefgh", 8}, .raw_len = 8};
+	struct bytes body;
+
+	(void) state;
+	buffer_init(&parts.unpacked, 20, NULL, NULL);
+	buffer_init(&parts.joined, 20, NULL, NULL);
+	for (int i = 0; i < 2; i++) {
+		assert_true(frame_parts_take(&parts, &frame, &body));
+		frame_parts_done(&parts, &frame);
+	}
+	assert_false(frame_parts_take(&parts, &frame, &body));
+	assert_true(parts.joined.failed);
+	frame_parts_fini(&parts);
+}
+
 static void
 test_compressed_frames(void **state)
 {
@@ -938,9 +994,6 @@ test_compressed_frames(void **state)
 	check_compressed(800000, 1, true);
 	check_compressed(300, 300, false);
 }
-
-/* A body of 16 letters a: one literal, a copy of 10, and 5 literals, which every block ends with. */
-#define PACKED_A "16 61 0100 50 6161616161"
 
 /* What frame_body() makes of a frame in hexadecimal digits; the text that comes out, or NULL. */
 static void
@@ -1035,6 +1088,8 @@ main(void)
 		with_fixture(test_incomplete_and_malformed_frames),
 		with_fixture(test_a_full_buffer_makes_no_frame),
 		cmocka_unit_test(test_compressed_frames),
+		cmocka_unit_test(test_frames_in_parts),
+		cmocka_unit_test(test_parts_that_are_too_large),
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_a_buffer_too_small_compresses_nothing),
 	};

@@ -7,9 +7,9 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
-our @EXPORT = qw(split_frames read_messages FRAME_OPEN FRAME_LZ4);
+our @EXPORT = qw(split_frames read_messages FRAME_OPEN FRAME_LZ4 FRAME_PART);
 
-use constant { FRAME_LZ4 => 1, FRAME_OPEN => 2, ROW_NULLS => 1, ROW_UNCHANGED => 2, COLUMN_KEY => 1 };
+use constant { FRAME_LZ4 => 1, FRAME_OPEN => 2, FRAME_PART => 4, ROW_NULLS => 1, ROW_UNCHANGED => 2, COLUMN_KEY => 1 };
 
 my ($data, $pos);	# the body in hand
 
