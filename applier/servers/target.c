@@ -371,6 +371,44 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 	}
 }
 
+/* ---- their secondary indexes, where those are in the way of another type */
+
+static const char secondary_indexes_sql[] =
+	"SELECT i.indrelid, quote_ident(n.nspname) || '.' || quote_ident(c.relname),"
+	" CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid) ELSE pg_get_constraintdef(k.oid) END, "
+	"k.conname,"
+	" i.indkey::text, i.indexprs IS NULL AND i.indpred IS NULL FROM pg_index i"
+	" JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid"
+	"  AND k.contype IN ('u', 'x')"
+	" WHERE i.indrelid = ANY ($1::oid[]) AND NOT i.indisprimary ORDER BY i.indrelid, i.indexrelid";
+
+static void
+read_secondary_index(struct table *table, struct target_index *index, const struct result *res, unsigned row)
+{
+	struct target_column *columns[TABLE_MAX_KEY];
+
+	*index = (struct target_index){
+		.name = memory_strdup(result_text(res, row, 1)),
+		.definition = memory_strdup(result_text(res, row, 2)),
+		.constraint = result_is_null(res, row, 3) ? NULL : memory_strdup(result_text(res, row, 3)),
+		.plain = result_bool(res, row, 5),
+	};
+	index->column_count = read_attnums(&table->target, result_text(res, row, 4), TABLE_MAX_KEY, columns);
+	for (unsigned i = 0; i < index->column_count; i++)
+		index->columns[i] = columns[i]->attnum;
+}
+
+static void
+read_secondary_indexes(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	struct target_table *target = &table->target;
+
+	target->indexes = memory_alloc_zero(end - first, sizeof *target->indexes);
+	for (unsigned row = first; row < end; row++)
+		read_secondary_index(table, &target->indexes[target->index_count++], res, row);
+}
+
 /* ---- the types of the source that the destination has */
 
 /*
@@ -572,6 +610,8 @@ read_catalog(struct connection *destination, const struct dialect *dialect, stru
 	ok = find_tables(destination, dialect, catalog, &describe, err) &&
 		 describe_with(&describe, destination, dialect, put_columns_query, read_columns, err) &&
 		 describe_with(&describe, destination, dialect, put_indexes_query, read_indexes, err) &&
+		 (!dialect->has_segments ||
+		  describe_run(&describe, destination, secondary_indexes_sql, read_secondary_indexes, err)) &&
 		 (!dialect->catalog.distribution ||
 		  describe_run(&describe, destination, dialect->catalog.distribution, read_distribution, err)) &&
 		 describe_run(&describe, destination, dialect->catalog.partition_keys, read_partition_keys, err) &&

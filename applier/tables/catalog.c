@@ -41,6 +41,12 @@ void
 target_table_free(struct target_table *target)
 {
 	free(target->primary_name);
+	for (unsigned i = 0; i < target->index_count; i++) {
+		free(target->indexes[i].name);
+		free(target->indexes[i].definition);
+		free(target->indexes[i].constraint);
+	}
+	free(target->indexes);
 	for (unsigned i = 0; i < target->column_count; i++) {
 		struct target_column *column = &target->columns[i];
 

@@ -89,6 +89,18 @@ struct target_column {
 		guarded; /* of a partition key, or of a unique or exclusion constraint that does not hold the match key */
 };
 
+#define TABLE_MAX_KEY 32 /* INDEX_MAX_KEYS */
+
+/* A secondary index, in SQL as it stands. */
+struct target_index {
+	char *name;					/* with its schema */
+	char *definition;			/* CREATE INDEX …, or what a constraint has behind its name */
+	char *constraint;			/* its name; NULL: it is none */
+	int columns[TABLE_MAX_KEY]; /* attnums */
+	unsigned column_count;
+	bool plain; /* over columns alone, and over every row */
+};
+
 enum target_storage { TARGET_HEAP, TARGET_AO_ROW, TARGET_AO_COLUMN };
 
 struct target_table {
@@ -106,6 +118,9 @@ struct target_table {
 	char *primary_name;	   /* of the primary key's constraint; NULL: there is none */
 	struct target_column *columns;
 	unsigned column_count;
+	/* Of servers with segments, which alter the type of no column that has an index. */
+	struct target_index *indexes;
+	unsigned index_count;
 };
 
 /* Whether sluice.tables has a row of a table, and what its names say. */
@@ -115,8 +130,6 @@ enum table_row {
 	TABLE_ROW_RENAMED,	  /* the name that the stream has for it yet, or had when the table was held */
 	TABLE_ROW_RESELECTED, /* likewise, and its rows were copied by another override than that of the new name */
 };
-
-#define TABLE_MAX_KEY 32 /* INDEX_MAX_KEYS */
 
 struct table {
 	struct source_table source;

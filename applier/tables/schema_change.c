@@ -445,6 +445,70 @@ add_columns(struct plan *p)
 	}
 }
 
+/* ---- indexes, on servers with segments: they alter the type of no column that has one */
+
+static bool
+index_is_lifted(const struct plan *p, const struct target_index *index)
+{
+	for (unsigned i = 0; i < p->after->column_count; i++) {
+		const struct source_column *column = &p->after->columns[i];
+		const struct source_column *before = table_definition_find(p->before, column->attnum);
+		const struct target_column *target = before ? target_of(p, column) : NULL;
+		bool chosen;
+
+		if (!target || !is_retyped(column, before, target, &chosen))
+			continue;
+		if (!index->plain)
+			return true;
+		for (unsigned j = 0; j < index->column_count; j++)
+			if (index->columns[j] == target->attnum)
+				return true;
+	}
+	return false;
+}
+
+/* Of a partitioned table each partition has its own. */
+static bool
+lifts_indexes(const struct plan *p)
+{
+	return p->question->dialect->has_segments && !p->table->target.partitioned;
+}
+
+static void
+drop_indexes(struct plan *p)
+{
+	for (unsigned i = 0; lifts_indexes(p) && i < p->table->target.index_count; i++) {
+		const struct target_index *index = &p->table->target.indexes[i];
+
+		if (!index_is_lifted(p, index))
+			continue;
+		if (index->constraint) {
+			buffer_printf(alter(p), " DROP CONSTRAINT ");
+			sql_identifier(&p->change->sql, index->constraint);
+			buffer_printf(&p->change->sql, ";\n");
+		} else {
+			buffer_printf(&p->change->sql, "DROP INDEX %s;\n", index->name);
+		}
+	}
+}
+
+static void
+add_indexes(struct plan *p)
+{
+	for (unsigned i = 0; lifts_indexes(p) && i < p->table->target.index_count; i++) {
+		const struct target_index *index = &p->table->target.indexes[i];
+
+		if (!index_is_lifted(p, index))
+			continue;
+		if (index->constraint) {
+			buffer_printf(alter(p), " ADD CONSTRAINT ");
+			sql_identifier(&p->change->sql, index->constraint);
+			buffer_printf(&p->change->sql, " ");
+		}
+		buffer_printf(&p->change->sql, "%s;\n", index->definition);
+	}
+}
+
 /* ---- the primary key */
 
 static unsigned
@@ -693,6 +757,7 @@ schema_change_plan(struct schema_change *change, const struct schema_question *q
 	memory_buffer_init(&change->sql);
 	refuse_configured(&p);
 	drop_primary(&p);
+	drop_indexes(&p);
 	drop_columns(&p);
 	if (!question->common_only)
 		rename_columns(&p);
@@ -702,6 +767,7 @@ schema_change_plan(struct schema_change *change, const struct schema_question *q
 		add_columns(&p);
 	change_nulls(&p, true);
 	add_primary(&p);
+	add_indexes(&p);
 	rename_table(&p);
 	buffer_put_u8(&change->sql, '\0');
 }

@@ -118,11 +118,14 @@ follows('another identity', 'public.keyed', q{
 	ALTER TABLE keyed REPLICA IDENTITY FULL; UPDATE keyed SET a = 'y' WHERE b = 3; ALTER TABLE keyed DROP CONSTRAINT keyed_pkey; INSERT INTO keyed VALUES (3, 'y', 3); UPDATE keyed SET a = 'z' WHERE b = 3; DELETE FROM keyed WHERE id = 4});
 
 # What the server does not decode.
+# The target's own indexes on those columns stay; Greenplum alters no column that has one.
+target('CREATE INDEX retyped_b ON retyped (b); CREATE UNIQUE INDEX retyped_id_at ON retyped (id, at)');
 follows('a wider type', 'public.retyped', q{
 	UPDATE retyped SET b = -b; ALTER TABLE retyped ALTER b TYPE bigint; UPDATE retyped SET b = 5000000000 WHERE id = 1; INSERT INTO retyped VALUES (100, NULL, 1)}, copied => 1);
 follows('a key\'s type', 'public.retyped', q{ALTER TABLE retyped ALTER id TYPE bigint; INSERT INTO retyped VALUES (5000000000, 'big', 2)}, copied => 1);
 follows('another type with USING', 'public.retyped', q{
 	SET timezone = 'UTC'; UPDATE retyped SET at = '2024-05-05'; ALTER TABLE retyped ALTER at TYPE bigint USING extract(epoch FROM at)::bigint; INSERT INTO retyped VALUES (101, NULL, 1, 5)}, copied => 1);
+is(target(q{SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'retyped' AND indexname <> 'retyped_pkey'}), 'retyped_b retyped_id_at', 'the indexes on columns with another type are there');
 follows('the same type with USING', 'public.rewritten', q{ALTER TABLE rewritten ALTER b TYPE int USING b * 2}, copied => 1);
 follows('a volatile default', 'public.rewritten', q{ALTER TABLE rewritten ADD COLUMN r float8 DEFAULT random()}, copied => 1);
 follows('after it', 'public.rewritten', q{UPDATE rewritten SET b = 1 WHERE id < 5});

@@ -269,6 +269,44 @@ test_retyped_key(void **state)
 					   "ALTER COLUMN \"key\" TYPE bigint USING NULL::bigint;\n");
 }
 
+/* So are its indexes. */
+static void
+test_retyped_indexed(void **state)
+{
+	static struct target_index indexes[] = {
+		{.name = TEXT("public.t_b"),
+		 .definition = TEXT("CREATE INDEX t_b ON public.t USING btree (b)"),
+		 .columns = {3},
+		 .column_count = 1,
+		 .plain = true},
+		{.name = TEXT("public.t_a"),
+		 .definition = TEXT("CREATE INDEX t_a ON public.t USING btree (a)"),
+		 .columns = {2},
+		 .column_count = 1,
+		 .plain = true},
+		{.name = TEXT("public.u"),
+		 .definition = TEXT("UNIQUE (id, b)"),
+		 .constraint = TEXT("u"),
+		 .columns = {1, 3},
+		 .column_count = 2,
+		 .plain = true},
+	};
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 3; i++)
+		f->target_columns[i].attnum = (int) i + 1;
+	f->table.target.indexes = indexes;
+	f->table.target.index_count = 3;
+	f->after_columns[2] = column(3, "b", 20, "bigint");
+	f->question.emptied = true;
+	f->question.dialect = &dialect_greenplum6;
+	assert_plan(f, SCHEMA_ALTER,
+				"DROP INDEX public.t_b;\n" TARGET "DROP CONSTRAINT \"u\";\n" TARGET
+				"ALTER COLUMN \"b\" TYPE bigint USING NULL::bigint;\n"
+				"CREATE INDEX t_b ON public.t USING btree (b);\n" TARGET
+				"ADD CONSTRAINT \"u\" UNIQUE (id, b);\n");
+}
+
 /* A type that somebody chose for the target is not ours to change. */
 static void
 test_retyped_otherwise(void **state)
@@ -506,6 +544,7 @@ main(void)
 		cmocka_unit_test_setup(test_swapped, setup),
 		cmocka_unit_test_setup(test_retyped, setup),
 		cmocka_unit_test_setup(test_retyped_key, setup),
+		cmocka_unit_test_setup(test_retyped_indexed, setup),
 		cmocka_unit_test_setup(test_retyped_otherwise, setup),
 		cmocka_unit_test_setup(test_not_null, setup),
 		cmocka_unit_test_setup(test_primary_key, setup),
