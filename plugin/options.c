@@ -288,7 +288,7 @@ parse_seen(struct options *options, const char *name, const char *value)
 {
 	char *colon;
 	unsigned long xid = strtoul(value, &colon, 10);
-	uint64_t lsn;
+	uint64_t lsn = 0;
 
 	if (*colon != ':' || xid > MaxTransactionId || !TransactionIdIsNormal((TransactionId) xid) ||
 		!lsn_parse(colon + 1, &lsn) || !XRecOffIsValid(lsn))

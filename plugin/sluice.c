@@ -32,6 +32,7 @@
 /* All that the server looks up in this library. */
 #pragma GCC visibility push(default)
 PG_MODULE_MAGIC;
+/* NOLINTNEXTLINE(readability-redundant-declaration): headers before PostgreSQL 16 lack it. */
 extern void _PG_output_plugin_init(OutputPluginCallbacks *cb);
 #pragma GCC visibility pop
 

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
+
 /* Lets an AddressSanitizer build see a use after arena_reset(). */
 #if defined(__has_include) && __has_include(<sanitizer/asan_interface.h>)
 #include <sanitizer/asan_interface.h>
-
-#include "memory.h"
 #else
 #define ASAN_POISON_MEMORY_REGION(address, bytes) ((void) (address), (void) (bytes))
 #define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void) (address), (void) (bytes))
