@@ -25,6 +25,7 @@ my $names = q{CREATE OPERATOR shop.+ (PROCEDURE = shop.evil_and, LEFTARG = int, 
 $t->source_sql(q{
 	CREATE ROLE mallory LOGIN; CREATE SCHEMA shop AUTHORIZATION mallory; CREATE SCHEMA sluice AUTHORIZATION mallory; CREATE SEQUENCE public.traces; GRANT ALL ON SEQUENCE public.traces TO mallory;
 	CREATE TABLE public.told (who text); GRANT ALL ON public.told TO PUBLIC;
+	CREATE OPERATOR CLASS public.odd_ops FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
 	CREATE TABLE public.bystander (id int PRIMARY KEY); INSERT INTO public.bystander VALUES (1);
 });
 my $mallory = $t->source_conninfo =~ s/user=postgres/user=mallory/r;
@@ -76,6 +77,8 @@ attack(qq{
 	CREATE INDEX by_hers ON shop.indexed (shop.evil(id));
 	CREATE INDEX where_hers ON shop.indexed (v) WHERE shop.evil(id) = id;
 	CREATE UNIQUE INDEX once_hers ON shop.indexed (id, shop.evil(v));
+	CREATE INDEX class_of_others ON shop.indexed (id public.odd_ops);
+	CREATE TYPE shop.odd_range AS RANGE (SUBTYPE = int, SUBTYPE_OPCLASS = public.odd_ops); CREATE TABLE shop.ranged (id int PRIMARY KEY, r shop.odd_range); INSERT INTO shop.ranged VALUES (1, '[1,2)');
 	CREATE INDEX fine ON shop.indexed (lower(v)) WHERE id > 0;
 
 	CREATE TABLE shop.parted (id int, at date) PARTITION BY LIST (shop.evil(id));
@@ -100,7 +103,7 @@ DROP TABLE public.victim; --" text DEFAULT E'\\\\'');\nDROP TABLE public.victim;
 	ALTER TABLE shop.lacking ADD COLUMN stored int DEFAULT 9; ALTER TABLE shop.lacking ADD COLUMN own int, ADD COLUMN called text; ALTER TABLE shop.lacking ALTER stored SET DEFAULT shop.evil(8), ALTER own SET DEFAULT shop.evil(8), ALTER called SET DEFAULT $call;
 	INSERT INTO shop.lacking VALUES (2, 2, 2, '');
 });
-my @tables = qw(shop.placed shop.typed shop.defaults shop.indexed shop.parted shop.nested shop.grows shop.keyed);
+my @tables = qw(shop.placed shop.ranged shop.typed shop.defaults shop.indexed shop.parted shop.nested shop.grows shop.keyed);
 
 sub nothing_ran
 {
@@ -126,11 +129,13 @@ like($check, qr/^warning +definitions +shop\.$_$/m, "check says what is left out
 	'indexed: it is made without the index by_hers: the function shop\.evil\(integer\) is not known to be harmless',
 	'indexed: it is made without the index where_hers: the function shop\.evil\(integer\) is not known to be harmless',
 	'indexed: it is made without the index once_hers: the function shop\.evil\(text\) is not known to be harmless',
+	'indexed: it is made without the index class_of_others: the operator class public\.odd_ops is not known to be harmless',
+	'odd_range: the type is not made: the operator class public\.odd_ops is not known to be harmless',
 	'parted: it is made as one table: the function shop\.evil\(integer\) is not known to be harmless',
 	'named: it is made as one table: the function shop\."evil DROP TABLE public\.victim; --"\(integer\) is not known to be harmless',
 	'placed: it is made as one table: the schema sluice is that of the task\'s state',
 	'nested: it is made as one table: the function shop\.evil\(integer\) is not known to be harmless';
-is(scalar(() = $check =~ /^warning +definitions /mg), 18, 'and of nothing else');
+is(scalar(() = $check =~ /^warning +definitions /mg), 20, 'and of nothing else');
 like($check, qr/^warning +superuser +destination: sluice logs in as a superuser there/m, 'and that the loader may do anything');
 my $schema = $t->run_ok('schema')->{stdout};
 like($check, qr{^warning +definitions +sluice\.progress: the type is not made: the schema sluice is that of the task's state$}m, 'a type of the state\'s schema');
