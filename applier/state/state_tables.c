@@ -378,18 +378,23 @@ add_some_tables(struct connection *destination, const char *task, const struct t
 		   error_context(err, "writing sluice.tables");
 }
 
-/* Tables that were never copied, whatever their rows say. */
+/*
+ * Tables that were never copied, whatever their rows say; but not a row that a copy, whose COMMIT was on its way when the
+ * rows were read, has written since.
+ */
 static bool
 forget_waiting(struct connection *destination, const char *task, const struct catalog *catalog,
 			   struct error *err)
 {
 	static const char sql[] = "DELETE FROM sluice.tables WHERE task = $1"
-							  " AND (state IN ('waiting', 'copying') OR source_oid = ANY ($2::bigint[]))";
-	struct buffer oids;
-	char oid[16];
+							  " AND (state IN ('waiting', 'copying') OR (source_oid, snapshot_lsn) IN"
+							  " (SELECT o, l FROM unnest($2::bigint[], $3::pg_lsn[]) w (o, l)))";
+	struct buffer oids, lsns;
+	char oid[16], lsn[LSN_TEXT_BYTES];
 	bool ok;
 
 	sql_init(&oids);
+	sql_init(&lsns);
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];
 
@@ -397,12 +402,16 @@ forget_waiting(struct connection *destination, const char *task, const struct ca
 			continue;
 		snprintf(oid, sizeof oid, "%u", table->source.oid);
 		sql_array_element(&oids, oid);
+		sql_array_element(&lsns, lsn_format(table->snapshot_lsn, lsn));
 	}
 	sql_array_end(&oids);
-	ok = connection_execute(destination, sql,
-							(const struct param[]){param_text(task), param_text(sql_text(&oids))}, 2, NULL,
-							err);
+	sql_array_end(&lsns);
+	ok = connection_execute(
+		destination, sql,
+		(const struct param[]){param_text(task), param_text(sql_text(&oids)), param_text(sql_text(&lsns))}, 3,
+		NULL, err);
 	buffer_fini(&oids);
+	buffer_fini(&lsns);
 	return ok || error_context(err, "writing sluice.tables");
 }
 
