@@ -64,6 +64,10 @@ struct dialect {
 	 * and needs no round trip. */
 	int few_rows;
 
+	/* Up to this many rows of a heap table are deleted or updated by arrays as parameters; 0: MERGE_FEW_KEYS.  Where a
+	 * staging table makes each commit slower that pays for longer. */
+	int array_rows;
+
 	/* How the destination's system catalogs say what target.c asks them. */
 	struct dialect_catalog catalog;
 

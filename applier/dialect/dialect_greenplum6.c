@@ -21,6 +21,7 @@ const struct dialect dialect_greenplum6 = {
 	.remember_planner = DIALECT_GREENPLUM_REMEMBER_PLANNER,
 	.has_segments = true,
 	.few_rows = 2,
+	.array_rows = 2000,
 	.analyze_staging = true,
 	.analyze_targets = true,
 	.without_nested_loops = DIALECT_GREENPLUM_WITHOUT_NESTED_LOOPS,

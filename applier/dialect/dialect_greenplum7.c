@@ -20,6 +20,7 @@ const struct dialect dialect_greenplum7 = {
 	.remember_planner = DIALECT_GREENPLUM_REMEMBER_PLANNER,
 	.has_segments = true,
 	.few_rows = 2,
+	.array_rows = 2000,
 	.has_replication_role = true,
 	.has_declarative_partitions = true,
 	.analyze_staging = true,

@@ -21,6 +21,15 @@ can_be_array(const struct merge_builder *b, const struct target_column *column)
 		   (!merge_builder_is_domain(column) && strcmp(column->type_schema, "pg_catalog") == 0);
 }
 
+/* Without an index the planner's guess of how long the arrays are may cost a scan of the target for each row. */
+static int64_t
+limit(const struct merge_builder *b)
+{
+	bool finds = b->shape->in_place && merge_builder_has_index(b) && b->dialect->array_rows > 0;
+
+	return finds ? b->dialect->array_rows : MERGE_FEW_KEYS;
+}
+
 /* ---- an array in the making */
 
 struct array {
@@ -158,7 +167,7 @@ put_key_names(struct merge_builder *b)
 bool
 merge_array_suits_deletes(const struct merge_builder *b)
 {
-	if (b->manner == MERGE_NAMING || b->deletes > MERGE_FEW_KEYS)
+	if (b->manner == MERGE_NAMING || b->deletes > limit(b))
 		return false;
 	for (unsigned i = 0; i < b->shape->key_count; i++)
 		if (!can_be_array(b, merge_builder_key(b->shape, i)))
@@ -204,7 +213,7 @@ merge_array_suits_updates(const struct merge_builder *b)
 {
 	bool sets = false;
 
-	if (b->manner == MERGE_NAMING || b->fills > 0 || b->patches > MERGE_FEW_KEYS || merge_guards(b) ||
+	if (b->manner == MERGE_NAMING || b->fills > 0 || b->patches > limit(b) || merge_guards(b) ||
 		b->shape->rows_may_be_absent || b->group_count != 1 || b->groups[0].moved || b->groups[0].unchanged)
 		return false;
 	for (unsigned i = 0; i < b->shape->fed_count; i++) {

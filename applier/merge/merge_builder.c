@@ -152,6 +152,15 @@ merge_builder_key(const struct shape *shape, unsigned i)
 	return shape->fed[shape->key[i]].target;
 }
 
+bool
+merge_builder_has_index(const struct merge_builder *b)
+{
+	for (unsigned i = 0; i < b->shape->key_count; i++)
+		if (merge_builder_key(b->shape, i)->key_position == 0)
+			return false;
+	return true;
+}
+
 void
 merge_builder_column(struct merge_builder *b, const char *alias, const struct target_column *column)
 {

@@ -78,6 +78,8 @@ void merge_builder_equals(struct merge_builder *b, const char *alias, const stru
 void merge_builder_column_list(struct merge_builder *b, bool with_unfed);
 /* What INSERT says before its values where it has to write an identity column. */
 void merge_builder_overriding(struct merge_builder *b);
+/* Whether the target has its primary key, and with it an index, over the match key. */
+bool merge_builder_has_index(const struct merge_builder *b);
 /* The target's column of a part of the key. */
 const struct target_column *merge_builder_key(const struct shape *shape, unsigned i);
 /* t.key = alias.k1 AND …; without an alias t.key = $1::type AND …, in the order of the key */

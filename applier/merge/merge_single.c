@@ -32,23 +32,13 @@ param_of(struct merge_builder *b, const uint8_t *data, uint32_t len)
 
 /* ---- deleting */
 
-/* Whether the target has its primary key, and with it an index, over the match key. */
-static bool
-has_index(const struct merge_builder *b)
-{
-	for (unsigned i = 0; i < b->shape->key_count; i++)
-		if (merge_builder_key(b->shape, i)->key_position == 0)
-			return false;
-	return true;
-}
-
 /* So many rows are looked for one by one. */
 static int
 few_found(const struct merge_builder *b)
 {
 	if (b->manner == MERGE_NAMING || b->dialect->few_rows == 0)
 		return 0;
-	return has_index(b) ? b->dialect->few_rows : 1;
+	return merge_builder_has_index(b) ? b->dialect->few_rows : 1;
 }
 
 /* Where each one would read the whole target, one statement does for all. */

@@ -297,6 +297,22 @@ test_many_keys_on_greenplum(void **state)
 		" pg_temp.sluice_rows_1 AS s WHERE s.g = 0 AND t.\"id\" = s.k1 -> 501\n");
 }
 
+/* A staging table makes each commit slower there. */
+static void
+test_more_by_arrays_on_greenplum(void **state)
+{
+	struct feed f;
+
+	(void) state;
+	open_orders(&f, true);
+	f.sketch.target[2].key_position = 1;
+	update_many(&f);
+	check_plan(&f, &dialect_greenplum6,
+			   "sluice_update_1, 3 parameters: UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = s.c2,"
+			   " \"body\" = s.c3 FROM unnest($1::integer[], $2::\"pg_catalog\".\"text\"[],"
+			   " $3::\"pg_catalog\".\"text\"[]) AS s(k1, c2, c3) WHERE t.\"id\" = s.k1 -> 501\n");
+}
+
 static void
 test_distribution_outside_the_key(void **state)
 {
@@ -1007,6 +1023,7 @@ main(void)
 		cmocka_unit_test(test_parameters_of_one),
 		cmocka_unit_test(test_many_keys),
 		cmocka_unit_test(test_many_keys_on_greenplum),
+		cmocka_unit_test(test_more_by_arrays_on_greenplum),
 		cmocka_unit_test(test_distribution_outside_the_key),
 		cmocka_unit_test(test_rows_that_the_target_may_lack),
 		cmocka_unit_test(test_guarded_columns),
