@@ -24,6 +24,7 @@ my $conf = $german ? "lc_messages = 'de_DE.UTF-8'" : '';
 note('no German locale can be made here: the servers speak English') unless $german;
 
 my $t = SluiceTest->new(source => { conf => $conf }, destination => { conf => $conf });
+delete $ENV{LOCPATH};	# the servers have it
 $t->source_sql(q{
 	CREATE ROLE reader LOGIN REPLICATION PASSWORD 'right';
 	CREATE TABLE t (id int PRIMARY KEY, v text);
