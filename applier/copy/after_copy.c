@@ -107,8 +107,8 @@ after_copy_run(struct loop *loop, struct connection *destination, const struct d
 }
 
 bool
-after_copy_put_late(struct buffer *sql, struct connection *destination, const struct catalog *catalog,
-					struct error *err)
+after_copy_put_replaying(struct buffer *sql, struct connection *destination, const struct catalog *catalog,
+						 struct error *err)
 {
 	struct result *res;
 

@@ -18,9 +18,9 @@
 MUST_CHECK bool after_copy_run(struct loop *loop, struct connection *destination,
 							   const struct dialect *dialect, struct catalog *catalog, struct error *err);
 
-/* The same for tables that are copied beside the others, as statements for another connection: one transaction for
+/* The same for tables that are copied in the background, as statements for another connection: one transaction for
  * each step; nothing when there is nothing to do. */
-MUST_CHECK bool after_copy_put_late(struct buffer *sql, struct connection *destination,
-									const struct catalog *catalog, struct error *err);
+MUST_CHECK bool after_copy_put_replaying(struct buffer *sql, struct connection *destination,
+										 const struct catalog *catalog, struct error *err);
 
 #endif

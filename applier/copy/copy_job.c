@@ -139,7 +139,7 @@ end_table(struct copy_job *job, int64_t rows)
 	table->rows_copied = rows;
 	table->rows_may_be_absent = mapping_copies_in_part(table, setup->config);
 	table->snapshot_lsn = setup->snapshot_lsn;
-	if (setup->beside)
+	if (setup->background)
 		table_move(table, TABLE_REPLAYING);
 	else
 		table_move(table, setup->snapshot_lsn > setup->applied_lsn ? TABLE_CATCHING_UP : TABLE_STREAMING);

@@ -251,7 +251,7 @@ outcome(struct copy *copy, struct error *err)
 		return error_set(err, ERROR_STOPPED, "stopped during the initial copy");
 	log_info("copied %u tables: %" PRId64 " rows, %.0f MB in %.1f s", copy->copied, copy->rows,
 			 (double) bytes_so_far(copy) / 1048576, seconds);
-	if (copy->postponed > 0 && !copy->setup->beside)
+	if (copy->postponed > 0 && !copy->setup->background)
 		return error_set(err, ERROR_RESTART, "%u tables need another snapshot", copy->postponed);
 	return true;
 }
@@ -288,7 +288,7 @@ initial_copy_begin(const struct initial_copy_setup *setup, struct error *err)
 	struct copy *copy = memory_alloc_zero(1, sizeof *copy);
 
 	copy->setup = setup;
-	copy->terminal = !setup->beside && isatty(STDERR_FILENO) && setup->config->log_format == LOG_TEXT;
+	copy->terminal = !setup->background && isatty(STDERR_FILENO) && setup->config->log_format == LOG_TEXT;
 	copy->started_ms = loop_now_ms(setup->loop);
 	fill_queue(copy);
 	if (!open_jobs(copy, err)) {

@@ -30,14 +30,14 @@ struct initial_copy_setup {
 	const char *snapshot;		/* exported by a connection that stays as it is meanwhile */
 	uint64_t snapshot_lsn;		/* changes of transactions that committed from here on follow */
 	uint64_t applied_lsn;		/* where the stream will start */
-	bool beside;				/* the tables' changes wait in a backlog meanwhile: see late_copy.h */
+	bool background;			/* the tables' changes wait in a backlog meanwhile: see background_copy.h */
 };
 
 /*
  * Copies the tables in state waiting or copying, in callbacks.  initial_copy_end()
  * tells what came of it, also before it is over, and frees it: ERROR_STOPPED when a
  * stop was requested before all were copied; ERROR_RESTART also when all are that the
- * snapshot still shows as they are, and others need a new one (beside the stream these go
+ * snapshot still shows as they are, and others need a new one (in the background these go
  * on waiting).  `refused` becomes the table whose copy has failed for a reason that trying again
  * does not mend, NULL where there is none; it may be NULL itself.  `setup` and what it points to must
  * live until then.  Begin and end pump the loop for a short while.

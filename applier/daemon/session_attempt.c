@@ -64,7 +64,7 @@ static bool
 forget_late(struct session *s, struct error *err)
 {
 	return progress_read(s->control, s->config->task, &s->progress, err) && check_row(s, err) &&
-		   (!s->progress.exists || state_tables_forget_late(s->control, s->config->task, err));
+		   (!s->progress.exists || state_tables_discard_copies(s->control, s->config->task, err));
 }
 
 static bool

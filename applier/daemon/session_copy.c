@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "copy/after_copy.h"
+#include "copy/background_copy.h"
 #include "copy/initial_copy.h"
-#include "copy/late_copy.h"
 #include "lsn.h"
 #include "servers/slot_snapshot.h"
 #include "state/progress.h"
@@ -176,7 +176,8 @@ static bool
 may_copy_beside(const struct session *s)
 {
 	return s->until.kind == UNTIL_STOPPED && s->progress.applied_lsn > s->progress.slot_lsn &&
-		   s->config->initial_copy.mode == COPY_MODE_FULL && late_copy_is_possible(s->config, &s->catalog);
+		   s->config->initial_copy.mode == COPY_MODE_FULL &&
+		   background_copy_is_possible(s->config, &s->catalog);
 }
 
 bool

@@ -205,8 +205,8 @@ state_tables_put_again(struct buffer *sql, const char *task, const struct table 
 }
 
 bool
-state_tables_settle_late(struct connection *destination, const char *task, int64_t epoch, unsigned count,
-						 struct error *err)
+state_tables_settle_copies(struct connection *destination, const char *task, int64_t epoch, unsigned count,
+						   struct error *err)
 {
 	static const char sql[] =
 		"UPDATE sluice.tables SET state = 'streaming' WHERE task = $1 AND state = 'replaying'"
@@ -262,7 +262,7 @@ state_tables_hold_copy(struct connection *destination, const char *task, const s
 }
 
 bool
-state_tables_forget_late(struct connection *destination, const char *task, struct error *err)
+state_tables_discard_copies(struct connection *destination, const char *task, struct error *err)
 {
 	struct param param = param_text(task);
 

@@ -56,8 +56,8 @@ void state_tables_put_again(struct buffer *sql, const char *task, const struct t
 void state_tables_put_state(struct buffer *sql, const char *task, const struct table *table);
 /* What came while tables were copied in the background is durable: makes those that are `replaying` `streaming`, where
  * the epoch still is ours and there are `count` of them.  An ERROR_RETRY otherwise. */
-MUST_CHECK bool state_tables_settle_late(struct connection *destination, const char *task, int64_t epoch,
-										 unsigned count, struct error *err);
+MUST_CHECK bool state_tables_settle_copies(struct connection *destination, const char *task, int64_t epoch,
+										   unsigned count, struct error *err);
 /* The table is to be copied again: its rows in the target will be cleared first.  An ERROR_DATA when it waits for a copy
  * already. */
 MUST_CHECK bool state_tables_want_copy(struct connection *destination, const char *task,
@@ -68,7 +68,8 @@ MUST_CHECK bool state_tables_hold_copy(struct connection *destination, const cha
 /* False when a table is held, or waits for a reason: an ERROR_DATA that names it. */
 MUST_CHECK bool state_tables_none_held(struct connection *destination, const char *task, struct error *err);
 /* At a start: copies that an earlier attempt has left unfinished are void, and their tables wait again. */
-MUST_CHECK bool state_tables_forget_late(struct connection *destination, const char *task, struct error *err);
+MUST_CHECK bool state_tables_discard_copies(struct connection *destination, const char *task,
+											struct error *err);
 
 /* A statement for `status` alone: the rows copied so far, while the copy runs; it never undoes what the copy's own
  * transaction has written. */

@@ -282,7 +282,7 @@ fold_is_between(const struct fold *f)
 }
 
 bool
-fold_late_change(struct fold *f, const struct backlog_entry *entry, struct error *err)
+fold_set_aside_change(struct fold *f, const struct backlog_entry *entry, struct error *err)
 {
 	struct change change;
 	struct reader r;

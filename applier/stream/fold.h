@@ -45,7 +45,7 @@ struct fold_setup {
 	struct connection *source;	/* for looks at tables that are not in the catalog */
 	struct fold_memories *memories;
 	struct pipeline *pipeline;
-	struct backlog *backlog; /* for changes of tables that are copied beside; NULL: there are none */
+	struct backlog *backlog; /* for changes of tables that are copied in the background; NULL: none is */
 	/* Set when the stream mentions a table that the catalog lacks, and goes on without it; NULL: it starts over with it. */
 	bool *strangers;
 	bool triggers_fire;
@@ -61,7 +61,8 @@ MUST_CHECK bool fold_frame(struct fold *fold, struct bytes frame, struct error *
 /* Whether it stands between two transactions of the stream. */
 bool fold_is_between(const struct fold *fold);
 /* Between two transactions: folds a change that had to wait for the copy of its table. */
-MUST_CHECK bool fold_late_change(struct fold *fold, const struct backlog_entry *entry, struct error *err);
+MUST_CHECK bool fold_set_aside_change(struct fold *fold, const struct backlog_entry *entry,
+									  struct error *err);
 
 /* Memory held for open transactions. */
 size_t fold_memory(const struct fold *fold);

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
-#include "copy/late_copy.h"
+#include "copy/background_copy.h"
 #include "io/replication.h"
 #include "lsn.h"
 #include "merge/spill.h"
@@ -41,9 +41,9 @@ struct stream {
 	struct replication *replication;
 	struct pipeline *pipeline;
 	struct fold *fold;
-	struct late_copy *late;	 /* NULL: no table waits for its copy */
-	bool late_first;		 /* whose turn it is, the backlog's or the stream's */
-	struct loop_timer *kick; /* another turn is wanted */
+	struct background_copy *background; /* NULL: no table waits for its copy */
+	bool backlog_first;					/* whose turn it is, the backlog's or the stream's */
+	struct loop_timer *kick;			/* another turn is wanted */
 	struct loop_timer *heartbeat;
 
 	/* received and not yet folded */
@@ -226,9 +226,9 @@ take_frame(struct stream *s)
 static void
 set_held_elsewhere(struct stream *s)
 {
-	size_t late = s->late ? backlog_memory(late_copy_backlog(s->late)) : 0;
+	size_t background = s->background ? backlog_memory(background_copy_backlog(s->background)) : 0;
 
-	pipeline_set_held_elsewhere(s->pipeline, s->frame_bytes + fold_memory(s->fold) + late);
+	pipeline_set_held_elsewhere(s->pipeline, s->frame_bytes + fold_memory(s->fold) + background);
 }
 
 /*
@@ -278,11 +278,11 @@ fold_late(struct stream *s)
 	struct error err;
 	bool more = false;
 
-	if (!s->late || s->failed || loop_stop_requested(s->setup->loop) || s->setup->wishes->pause ||
+	if (!s->background || s->failed || loop_stop_requested(s->setup->loop) || s->setup->wishes->pause ||
 		s->in_large || !fold_is_between(s->fold))
 		return;
 	set_held_elsewhere(s);
-	if (!late_copy_fold(s->late, s->fold, s->pipeline, FOLD_BYTES_PER_TURN, &more, &err) &&
+	if (!background_copy_fold(s->background, s->fold, s->pipeline, FOLD_BYTES_PER_TURN, &more, &err) &&
 		err.class != ERROR_STOPPED)
 		fail(s, &err);
 	pipeline_push(s->pipeline);
@@ -295,10 +295,11 @@ go_on_copying(struct stream *s)
 {
 	struct error err;
 
-	if (!s->late || s->failed || (s->setup->wishes->pause && !late_copy_has_begun(s->late)) ||
+	if (!s->background || s->failed ||
+		(s->setup->wishes->pause && !background_copy_has_begun(s->background)) ||
 		!pipeline_ends_by_itself(s->pipeline))
 		return;
-	if (!late_copy_turn(s->late, s->pipeline, &err))
+	if (!background_copy_turn(s->background, s->pipeline, &err))
 		fail(s, &err);
 }
 
@@ -306,11 +307,11 @@ go_on_copying(struct stream *s)
 static void
 fold_both(struct stream *s)
 {
-	s->late_first = !s->late_first;
-	if (s->late_first)
+	s->backlog_first = !s->backlog_first;
+	if (s->backlog_first)
 		fold_late(s);
 	fold_more(s);
-	if (!s->late_first)
+	if (!s->backlog_first)
 		fold_late(s);
 }
 
@@ -412,7 +413,7 @@ turn(void *arg)
 	if (s->setup->until && s->applied_lsn >= s->setup->until)
 		return true;
 	if (pipeline_ends_by_itself(s->pipeline) &&
-		!s->setup->turn(s->setup->arg, s->late && !late_copy_is_idle(s->late), &err)) {
+		!s->setup->turn(s->setup->arg, s->background && !background_copy_is_idle(s->background), &err)) {
 		fail(s, &err);
 		return true;
 	}
@@ -557,10 +558,10 @@ start(struct stream *s)
 }
 
 static void
-create_late(struct stream *s)
+create_background(struct stream *s)
 {
 	const struct stream_setup *setup = s->setup;
-	struct late_copy_setup late = {
+	struct background_copy_setup background = {
 		.loop = setup->loop,
 		.config = setup->config,
 		.dialect = setup->dialect,
@@ -570,7 +571,7 @@ create_late(struct stream *s)
 	};
 
 	if (setup->copies_beside)
-		s->late = late_copy_create(&late);
+		s->background = background_copy_create(&background);
 }
 
 static void
@@ -604,8 +605,8 @@ create(struct stream *s)
 	s->heartbeat = loop_timer_create(setup->loop, on_heartbeat, s);
 	s->pipeline = pipeline_create(&pipeline);
 	fold.pipeline = s->pipeline;
-	create_late(s);
-	fold.backlog = s->late ? late_copy_backlog(s->late) : NULL;
+	create_background(s);
+	fold.backlog = s->background ? background_copy_backlog(s->background) : NULL;
 	s->fold = fold_create(&fold);
 }
 
@@ -613,7 +614,7 @@ static void
 destroy(struct stream *s)
 {
 	replication_destroy(s->replication);
-	late_copy_destroy(s->late);
+	background_copy_destroy(s->background);
 	pipeline_destroy(s->pipeline);
 	fold_destroy(s->fold);
 	loop_timer_destroy(s->kick);

@@ -107,7 +107,7 @@ for my $path (@files)
 
 # The check itself would notice.
 is(layer_of('applier/io/loop.c'), 2, 'the table is read');
-is(layer_of('applier/copy/late_copy.h'), 9, 'a line of its own goes before the folder');
+is(layer_of('applier/copy/background_copy.h'), 9, 'a line of its own goes before the folder');
 is(layer_of('applier/loop.c'), undef, 'a file outside of the folders has no layer');
 like(quoted('applier', 'applier/base/arena.c', 'applier/verbs/verbs.h'), qr/layer 1 .* layer 12/, 'looking up is found');
 like(quoted('applier', 'applier/copy/copy_job.c', 'applier/schema/schema_types.h'), qr/same layer/, 'and looking aside');

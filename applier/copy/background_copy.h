@@ -1,6 +1,6 @@
 /*
  * Tables that are copied while the others stream: new ones, ones that are to
- * be copied anew, ones whose copy was interrupted.
+ * be copied again, ones whose copy was interrupted.
  *
  *	snapshot ──► copying ──► building ──► replaying ──► settling ──► idle
  *	a temporary  initial_    indexes      backlog is    until that
@@ -13,12 +13,11 @@
  * stand where the stream stands, and are followed as all others.
  *
  * The backlog does not outlive the process, so the rows of a table count only once
- * its state is `streaming`.  Until then its row in sluice.tables says that the
- * target holds rows of an unfinished copy (rebuild is not NULL), and every new
- * attempt copies it anew.
+ * its state is `streaming`.  Until then it is `replaying` (table_state.h), and every new
+ * attempt copies it again.
  */
-#ifndef SLUICE_LATE_COPY_H
-#define SLUICE_LATE_COPY_H
+#ifndef SLUICE_BACKGROUND_COPY_H
+#define SLUICE_BACKGROUND_COPY_H
 
 #include "base/config.h"
 #include "dialect/dialect.h"
@@ -27,10 +26,10 @@
 #include "stream/pipeline.h"
 #include "tables/catalog.h"
 
-struct late_copy;
+struct background_copy;
 struct backlog;
 
-struct late_copy_setup {
+struct background_copy_setup {
 	struct loop *loop;
 	const struct config *config;
 	const struct dialect *dialect;
@@ -40,22 +39,23 @@ struct late_copy_setup {
 };
 
 /* Whether there is something to do, and a place for the backlog. */
-bool late_copy_is_possible(const struct config *config, const struct catalog *catalog);
+bool background_copy_is_possible(const struct config *config, const struct catalog *catalog);
 
 /* Takes the catalog's tables that wait for a copy; must exist before the first change is folded. */
-struct late_copy *late_copy_create(const struct late_copy_setup *setup);
+struct background_copy *background_copy_create(const struct background_copy_setup *setup);
 /* Also in the middle of it; pumps the loop for a short while. */
-void late_copy_destroy(struct late_copy *late);
+void background_copy_destroy(struct background_copy *background);
 
-struct backlog *late_copy_backlog(const struct late_copy *late);
-bool late_copy_has_begun(const struct late_copy *late);
-bool late_copy_is_idle(const struct late_copy *late);
+struct backlog *background_copy_backlog(const struct background_copy *background);
+bool background_copy_has_begun(const struct background_copy *background);
+bool background_copy_is_idle(const struct background_copy *background);
 
 /* Takes the next step, where it is due; at the top of the program. */
-MUST_CHECK bool late_copy_turn(struct late_copy *late, const struct pipeline *pipeline, struct error *err);
+MUST_CHECK bool background_copy_turn(struct background_copy *background, const struct pipeline *pipeline,
+									 struct error *err);
 /* Folds some of the backlog, if the time for that has come; only between two transactions.
  * `more`: there is something left that can be folded at once. */
-MUST_CHECK bool late_copy_fold(struct late_copy *late, struct fold *fold, struct pipeline *pipeline,
-							   size_t bytes, bool *more, struct error *err);
+MUST_CHECK bool background_copy_fold(struct background_copy *background, struct fold *fold,
+									 struct pipeline *pipeline, size_t bytes, bool *more, struct error *err);
 
 #endif
