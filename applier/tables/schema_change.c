@@ -1,4 +1,4 @@
-#include "schema_change.h"
+#include "schema_change_parts.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -11,15 +11,6 @@
 #include "dialect/ddl_column.h"
 #include "mapping.h"
 #include "table_definition.h"
-
-struct plan {
-	struct schema_change *change;
-	const struct schema_question *question;
-	const struct table *table;
-	const struct source_table *before;
-	const struct source_table *after;
-	unsigned renames;
-};
 
 /* A worse verdict does not give way to a better one. */
 static void PRINTF_LIKE(3, 4) judge(struct plan *p, enum schema_verdict verdict, const char *format, ...)
@@ -36,8 +27,8 @@ static void PRINTF_LIKE(3, 4) judge(struct plan *p, enum schema_verdict verdict,
 
 /* ---- statements */
 
-static struct buffer *
-alter(struct plan *p)
+struct buffer *
+schema_change_alter(struct plan *p)
 {
 	struct buffer *sql = &p->change->sql;
 
@@ -50,7 +41,7 @@ alter(struct plan *p)
 static struct buffer *
 alter_column(struct plan *p, const char *column)
 {
-	struct buffer *sql = alter(p);
+	struct buffer *sql = schema_change_alter(p);
 
 	buffer_printf(sql, " ALTER COLUMN ");
 	sql_identifier(sql, mapping_target_name(p->table, column));
@@ -150,7 +141,7 @@ drop_columns(struct plan *p)
 		if (!is_dropped(p, column) || !target || is_configured(p, column->name) ||
 			(p->question->needed_only && !needed))
 			continue;
-		buffer_printf(alter(p), " DROP COLUMN ");
+		buffer_printf(schema_change_alter(p), " DROP COLUMN ");
 		sql_identifier(&p->change->sql, column->name);
 		buffer_printf(&p->change->sql, ";\n");
 	}
@@ -161,7 +152,7 @@ drop_columns(struct plan *p)
 static void
 put_rename(struct plan *p, const char *from, const char *to)
 {
-	buffer_printf(alter(p), " RENAME COLUMN ");
+	buffer_printf(schema_change_alter(p), " RENAME COLUMN ");
 	sql_identifier(&p->change->sql, from);
 	buffer_printf(&p->change->sql, " TO ");
 	sql_identifier(&p->change->sql, to);
@@ -245,8 +236,8 @@ rename_columns(struct plan *p)
 /* ---- columns that stay: type, NOT NULL */
 
 /* The target's column as it was before the renames. */
-static const struct target_column *
-target_of(const struct plan *p, const struct source_column *column)
+const struct target_column *
+schema_change_target_of(const struct plan *p, const struct source_column *column)
 {
 	const struct source_column *from = renamed_from(p, column);
 
@@ -303,9 +294,9 @@ has_chosen_type(const struct source_column *before, const struct target_column *
 }
 
 /* Whether the target's column gets another type; `chosen` where a person has to decide that. */
-static bool
-is_retyped(const struct source_column *column, const struct source_column *before,
-		   const struct target_column *target, bool *chosen)
+bool
+schema_change_is_retyped(const struct source_column *column, const struct source_column *before,
+						 const struct target_column *target, bool *chosen)
 {
 	struct buffer type;
 	bool other;
@@ -324,7 +315,7 @@ static void
 retype_column(struct plan *p, const struct source_column *column, const struct source_column *before,
 			  const struct target_column *target)
 {
-	bool chosen, retyped = is_retyped(column, before, target, &chosen);
+	bool chosen, retyped = schema_change_is_retyped(column, before, target, &chosen);
 
 	if (column->type == before->type && column->typmod == before->typmod)
 		return;
@@ -344,7 +335,7 @@ retype_columns(struct plan *p)
 	for (unsigned i = 0; i < p->after->column_count; i++) {
 		const struct source_column *column = &p->after->columns[i];
 		const struct source_column *before = table_definition_find(p->before, column->attnum);
-		const struct target_column *target = before ? target_of(p, column) : NULL;
+		const struct target_column *target = before ? schema_change_target_of(p, column) : NULL;
 
 		if (target)
 			retype_column(p, column, before, target);
@@ -357,7 +348,7 @@ change_nulls(struct plan *p, bool not_null)
 	for (unsigned i = 0; i < p->after->column_count; i++) {
 		const struct source_column *column = &p->after->columns[i];
 		const struct source_column *before = table_definition_find(p->before, column->attnum);
-		const struct target_column *target = before ? target_of(p, column) : NULL;
+		const struct target_column *target = before ? schema_change_target_of(p, column) : NULL;
 
 		if (!target || before->not_null == column->not_null || column->not_null != not_null ||
 			target->not_null == not_null || (not_null && p->question->needed_only))
@@ -372,7 +363,7 @@ change_nulls(struct plan *p, bool not_null)
 static void
 put_added(struct plan *p, const struct source_column *column, const char *value)
 {
-	struct buffer *sql = alter(p);
+	struct buffer *sql = schema_change_alter(p);
 
 	buffer_printf(sql, " ADD COLUMN ");
 	sql_identifier(sql, mapping_target_name(p->table, column->name));
@@ -425,7 +416,7 @@ add_column(struct plan *p, const struct source_column *column, const struct sche
 static void
 add_lost_column(struct plan *p, const struct source_column *column)
 {
-	if (!mapping_selects(p->table, column->name) || target_of(p, column))
+	if (!mapping_selects(p->table, column->name) || schema_change_target_of(p, column))
 		return;
 	if (!p->question->emptied)
 		judge(p, SCHEMA_COPY, "the target lacks column \"%s\"", column->name);
@@ -443,254 +434,6 @@ add_columns(struct plan *p)
 		else
 			add_column(p, column, p->question->values ? &p->question->values[i] : NULL);
 	}
-}
-
-/* ---- indexes, on servers with segments: they alter the type of no column that has one */
-
-static bool
-index_is_lifted(const struct plan *p, const struct target_index *index)
-{
-	for (unsigned i = 0; i < p->after->column_count; i++) {
-		const struct source_column *column = &p->after->columns[i];
-		const struct source_column *before = table_definition_find(p->before, column->attnum);
-		const struct target_column *target = before ? target_of(p, column) : NULL;
-		bool chosen;
-
-		if (!target || !is_retyped(column, before, target, &chosen))
-			continue;
-		if (!index->plain)
-			return true;
-		for (unsigned j = 0; j < index->column_count; j++)
-			if (index->columns[j] == target->attnum)
-				return true;
-	}
-	return false;
-}
-
-/* Of a partitioned table each partition has its own. */
-static bool
-lifts_indexes(const struct plan *p)
-{
-	return p->question->dialect->has_segments && !p->table->target.partitioned;
-}
-
-static void
-drop_indexes(struct plan *p)
-{
-	for (unsigned i = 0; lifts_indexes(p) && i < p->table->target.index_count; i++) {
-		const struct target_index *index = &p->table->target.indexes[i];
-
-		if (!index_is_lifted(p, index))
-			continue;
-		if (index->constraint) {
-			buffer_printf(alter(p), " DROP CONSTRAINT ");
-			sql_identifier(&p->change->sql, index->constraint);
-			buffer_printf(&p->change->sql, ";\n");
-		} else {
-			buffer_printf(&p->change->sql, "DROP INDEX %s;\n", index->name);
-		}
-	}
-}
-
-static void
-add_indexes(struct plan *p)
-{
-	for (unsigned i = 0; lifts_indexes(p) && i < p->table->target.index_count; i++) {
-		const struct target_index *index = &p->table->target.indexes[i];
-
-		if (!index_is_lifted(p, index))
-			continue;
-		if (index->constraint) {
-			buffer_printf(alter(p), " ADD CONSTRAINT ");
-			sql_identifier(&p->change->sql, index->constraint);
-			buffer_printf(&p->change->sql, " ");
-		}
-		buffer_printf(&p->change->sql, "%s;\n", index->definition);
-	}
-}
-
-/* ---- the primary key */
-
-static unsigned
-primary_attnums(const struct source_table *source, const struct source_column *key[TABLE_MAX_KEY])
-{
-	unsigned count = 0;
-
-	for (int at = 1; at <= TABLE_MAX_KEY; at++)
-		for (unsigned i = 0; i < source->column_count; i++)
-			if (source->columns[i].primary_position == at && count < TABLE_MAX_KEY)
-				key[count++] = &source->columns[i];
-	return count;
-}
-
-static bool
-primary_changed(const struct plan *p)
-{
-	const struct source_column *before[TABLE_MAX_KEY], *after[TABLE_MAX_KEY];
-	unsigned before_count = primary_attnums(p->before, before),
-			 after_count = primary_attnums(p->after, after);
-
-	if (before_count != after_count)
-		return true;
-	for (unsigned i = 0; i < before_count; i++) {
-		const struct source_column *column = table_definition_find(p->after, before[i]->attnum);
-
-		if (!column || !column->primary_position)
-			return true;
-	}
-	return false;
-}
-
-/* How the target's primary key stands to the one that the source has now. */
-enum key_fit {
-	KEY_EQUAL,	  /* the same columns */
-	KEY_HARMLESS, /* all rows of the source satisfy it */
-	KEY_OTHER,
-};
-
-/* The source's column that feeds the target's once all is done; NULL: none. */
-static const struct source_column *
-feeding_column(const struct plan *p, const struct target_column *target)
-{
-	for (unsigned i = 0; i < p->after->column_count; i++)
-		if (target_of(p, &p->after->columns[i]) == target)
-			return &p->after->columns[i];
-	return NULL;
-}
-
-static enum key_fit
-compare_keys(const struct plan *p)
-{
-	const struct target_table *target = &p->table->target;
-	const struct source_column *key[TABLE_MAX_KEY];
-	unsigned count = primary_attnums(p->after, key), target_count = 0;
-	bool takes_all = true;
-
-	for (unsigned i = 0; i < target->column_count; i++) {
-		const struct source_column *feeding = feeding_column(p, &target->columns[i]);
-
-		if (!target->columns[i].key_position)
-			continue;
-		target_count++;
-		takes_all = takes_all && feeding && feeding->not_null;
-	}
-	for (unsigned i = 0; i < count; i++) {
-		const struct target_column *column = target_of(p, key[i]);
-
-		if (!column || !column->key_position)
-			return KEY_OTHER;
-	}
-	if (count == target_count)
-		return KEY_EQUAL;
-	return count > 0 && takes_all ? KEY_HARMLESS : KEY_OTHER;
-}
-
-/* Whether the target's key has to go.  Its name does not matter, its columns do. */
-static bool
-key_is_outdated(const struct plan *p)
-{
-	enum key_fit fit = compare_keys(p);
-
-	return p->table->target.primary_name && primary_changed(p) && fit != KEY_EQUAL &&
-		   !(fit == KEY_HARMLESS && p->question->needed_only);
-}
-
-/* Greenplum alters the type of a key's column only while there is no key: it is dropped and added again. */
-static bool
-lifts_key(const struct plan *p)
-{
-	if (!p->question->dialect->has_segments || !p->table->target.primary_name || key_is_outdated(p))
-		return false;
-	for (unsigned i = 0; i < p->after->column_count; i++) {
-		const struct source_column *column = &p->after->columns[i];
-		const struct source_column *before = table_definition_find(p->before, column->attnum);
-		const struct target_column *target = before ? target_of(p, column) : NULL;
-		bool chosen;
-
-		if (target && target->key_position && is_retyped(column, before, target, &chosen))
-			return true;
-	}
-	return false;
-}
-
-static void
-drop_primary(struct plan *p)
-{
-	struct buffer *sql;
-
-	if (!key_is_outdated(p) && !lifts_key(p))
-		return;
-	sql = alter(p);
-	buffer_printf(sql, " DROP CONSTRAINT ");
-	sql_identifier(sql, p->table->target.primary_name);
-	buffer_printf(sql, ";\n");
-}
-
-/* The key as it was. */
-static void
-put_lifted_key(struct plan *p)
-{
-	const struct target_table *target = &p->table->target;
-	struct buffer *sql = alter(p);
-
-	buffer_printf(sql, " ADD CONSTRAINT ");
-	sql_identifier(sql, target->primary_name);
-	buffer_printf(sql, " PRIMARY KEY (");
-	for (int at = 1; at <= TABLE_MAX_KEY; at++) {
-		for (unsigned i = 0; i < target->column_count; i++) {
-			const struct source_column *feeding = feeding_column(p, &target->columns[i]);
-
-			if (target->columns[i].key_position != at)
-				continue;
-			buffer_printf(sql, at > 1 ? ", " : "");
-			sql_identifier(sql,
-						   feeding ? mapping_target_name(p->table, feeding->name) : target->columns[i].name);
-		}
-	}
-	buffer_printf(sql, ");\n");
-}
-
-/* A unique index must hold the distribution key, and lies on heap storage. */
-static bool
-allows_primary(const struct plan *p)
-{
-	const struct target_table *target = &p->table->target;
-
-	if (!p->question->dialect->has_segments)
-		return true;
-	if (target->storage != TARGET_HEAP)
-		return false;
-	for (unsigned i = 0; i < target->column_count; i++) {
-		const struct source_column *column = feeding_column(p, &target->columns[i]);
-
-		if (target->columns[i].distribution_position && !(column && column->primary_position))
-			return false;
-	}
-	return true;
-}
-
-static void
-add_primary(struct plan *p)
-{
-	const struct source_column *key[TABLE_MAX_KEY];
-	unsigned count = primary_attnums(p->after, key);
-	struct buffer *sql;
-
-	if (lifts_key(p)) {
-		put_lifted_key(p);
-		return;
-	}
-	if (count == 0 || p->question->needed_only || !primary_changed(p) || !allows_primary(p) ||
-		(p->table->target.primary_name && !key_is_outdated(p)))
-		return;
-	p->change->needs_empty |= p->question->emptied;
-	sql = alter(p);
-	buffer_printf(sql, " ADD PRIMARY KEY (");
-	for (unsigned i = 0; i < count; i++) {
-		buffer_printf(sql, i ? ", " : "");
-		sql_identifier(sql, mapping_target_name(p->table, key[i]->name));
-	}
-	buffer_printf(sql, ");\n");
 }
 
 /* ---- the table's own name */
@@ -722,7 +465,7 @@ rename_table(struct plan *p)
 	if (strcmp(table->target_schema, schema) == 0 && strcmp(table->target_name, name) == 0)
 		return;
 	if (strcmp(table->target_name, name) != 0) {
-		sql = alter(p);
+		sql = schema_change_alter(p);
 		buffer_printf(sql, " RENAME TO ");
 		sql_identifier(sql, name);
 		buffer_printf(sql, ";\n");
@@ -756,8 +499,8 @@ schema_change_plan(struct schema_change *change, const struct schema_question *q
 	*change = (struct schema_change){.verdict = SCHEMA_FITS};
 	memory_buffer_init(&change->sql);
 	refuse_configured(&p);
-	drop_primary(&p);
-	drop_indexes(&p);
+	schema_change_drop_primary(&p);
+	schema_change_drop_indexes(&p);
 	drop_columns(&p);
 	if (!question->common_only)
 		rename_columns(&p);
@@ -766,8 +509,8 @@ schema_change_plan(struct schema_change *change, const struct schema_question *q
 	if (!question->common_only)
 		add_columns(&p);
 	change_nulls(&p, true);
-	add_primary(&p);
-	add_indexes(&p);
+	schema_change_add_primary(&p);
+	schema_change_add_indexes(&p);
 	rename_table(&p);
 	buffer_put_u8(&change->sql, '\0');
 }
