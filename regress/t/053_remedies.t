@@ -56,6 +56,7 @@ with_setting('dynamic_library_path', "'/nonexistent'", sub {
 my $reader = $t->source_conninfo =~ s/ user=\S+/ user=Reader/r;
 my $loader = $t->destination_conninfo =~ s/ user=\S+/ user=loader/r;
 $t->configure({ task => 'rights', tables => { include => ['*.*'] }, initial_copy => { existing => 'append' },
+	operations => [qw(insert update delete)],
 	source => { conninfo => $reader }, destination => { conninfo => $loader } });
 
 # Carries out every GRANT that check asks for, until it passes.
