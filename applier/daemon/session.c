@@ -130,9 +130,11 @@ static bool
 rested(void *arg)
 {
 	struct rest *rest = arg;
+	const struct session *s = rest->session;
 
 	steering_turn(&rest->session->steering, STEERING_CONNECTING);
-	return rest->over || loop_stop_requested(rest->session->loop);
+	/* With the control session the task's lock is lost: the next attempt takes it again at once. */
+	return rest->over || loop_stop_requested(s->loop) || (s->control && connection_is_lost(s->control));
 }
 
 /* False when a stop was requested meanwhile. */

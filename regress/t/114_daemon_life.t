@@ -91,6 +91,9 @@ subtest 'between two attempts' => sub {
 	$t->fails_like([ 'drop', '--force' ], 1, qr/another sluice daemon runs task "test"/, 'drop from another host');
 	$t->{config} = $config;
 	is($t->destination_sql('SELECT count(*) FROM sluice.progress'), 1, 'the row is still there');
+	my $pid = session_of('lock');
+	$t->destination_sql("SELECT pg_terminate_backend($pid)");
+	$t->poll_ok(sub { my $now = session_of('lock'); $now && $now != $pid }, 'a lock that is lost meanwhile is taken again');
 	$t->source->start;
 	change();
 	$t->wait_applied_ok('it goes on');
