@@ -71,6 +71,9 @@ state_target_was_emptied(struct connection *source, struct connection *destinati
 	bool rows;
 
 	*emptied = false;
+	/* Then that is what its owner does with it. */
+	if (table->override && table->override->rows_may_be_absent)
+		return true;
 	if (!target_has_rows(destination, table, &rows, err))
 		return false;
 	return rows || source_has_rows(source, table, emptied, err);

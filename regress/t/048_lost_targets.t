@@ -85,6 +85,13 @@ subtest 'emptied' => sub {
 	$t->destination_sql('TRUNCATE a');
 	check_says(qr/it was emptied by others/, 'by TRUNCATE');
 	copied_again_ok('by TRUNCATE');
+
+	$t->configure({ tables => { overrides => [ { source => 'public.a', rows_may_be_absent => JSON::PP::true } ] } });
+	$t->destination_sql('TRUNCATE a');
+	change();
+	unlike($t->run_ok('run', '--until', 'current')->{stderr}, qr/copied/, 'on purpose: not copied again');
+	is($t->destination_sql('SELECT count(*) FROM a'), 1, 'on purpose: what comes is there');
+	$t->configure;
 };
 
 subtest 'a TRUNCATE that is followed' => sub {
