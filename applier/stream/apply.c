@@ -343,6 +343,7 @@ roll_back(struct apply *apply, bool dropped)
 	if (dropped)
 		apply->in_flight = 0;
 	query(apply, "ROLLBACK");
+	connection_end_transaction(apply->conn);
 }
 
 static void
@@ -601,6 +602,7 @@ end_phase(struct apply *apply)
 	if (apply->phase == APPLY_ROLLING_BACK) {
 		set_phase(apply, APPLY_DISCARDING);
 		query(apply, "DISCARD TEMP");
+		connection_end_transaction(apply->conn);
 		return;
 	}
 	if (apply->phase == APPLY_DISCARDING) {
