@@ -112,7 +112,7 @@ is(layer_of('applier/loop.c'), undef, 'a file outside of the folders has no laye
 like(quoted('applier', 'applier/base/arena.c', 'applier/verbs/verbs.h'), qr/layer 1 .* layer 12/, 'looking up is found');
 like(quoted('applier', 'applier/copy/copy_job.c', 'applier/schema/schema_types.h'), qr/same layer/, 'and looking aside');
 is(quoted('applier', 'applier/copy/copy_job.c', 'applier/copy/copy_pipe.h'), '', 'but not within a folder');
-ok(-d "applier/$_" || -e "applier/$_.c", "$_ is there") for sort keys %layers;
+ok(-d "applier/$_" || -e "applier/$_.c" || -e "applier/$_.h", "$_ is there") for sort keys %layers;
 like(angle('applier', 'batch', 'uv.h'), qr/outside/, 'a library above its layer is found');
 like(angle('common', 'change', 'postgres.h'), qr/common/, 'a server header in common/ is found');
 
