@@ -186,6 +186,17 @@ ask_snapshot(struct background_copy *background, struct error *err)
 
 /* ---- the copy */
 
+static void
+on_progress(void *arg, const struct table *table, int64_t rows, int64_t ms)
+{
+	const struct background_copy *background = arg;
+
+	if (table)
+		monitor_copied(background->setup.monitor, table->source.oid, rows, ms);
+	else
+		monitor_tables(background->setup.monitor, background->setup.catalog);
+}
+
 static bool
 begin_copy(struct background_copy *background, struct error *err)
 {
@@ -198,6 +209,8 @@ begin_copy(struct background_copy *background, struct error *err)
 	background->copy_setup.snapshot = background->snapshot.name;
 	background->copy_setup.snapshot_lsn = background->snapshot.lsn;
 	background->copy_setup.background = true;
+	background->copy_setup.progress = on_progress;
+	background->copy_setup.arg = background;
 	background->copy = initial_copy_begin(&background->copy_setup, err);
 	enter(background, BACKGROUND_COPYING);
 	return background->copy != NULL;

@@ -22,6 +22,7 @@
 #include "base/config.h"
 #include "dialect/dialect.h"
 #include "io/connection.h"
+#include "monitor/monitor.h"
 #include "stream/fold.h"
 #include "stream/pipeline.h"
 #include "tables/catalog.h"
@@ -36,6 +37,7 @@ struct background_copy_setup {
 	struct catalog *catalog;
 	struct connection *control; /* to the destination, for everything but batches */
 	int64_t epoch;
+	struct monitor *monitor; /* is told how far the copies are; NULL: nobody watches */
 };
 
 /* Whether there is something to do, and a place for the backlog. */

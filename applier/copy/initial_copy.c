@@ -126,6 +126,22 @@ write_state(struct copy *copy)
 	buffer_fini(&sql);
 }
 
+/* For those who watch the daemon. */
+static void
+tell(const struct copy *copy)
+{
+	const struct initial_copy_setup *setup = copy->setup;
+
+	setup->progress(setup->arg, NULL, 0, 0);
+	for (unsigned i = 0; i < copy->job_count; i++) {
+		const struct copy_work *work = copy->jobs[i].work;
+
+		if (work && is_first_with(copy, i))
+			setup->progress(setup->arg, work->table, rows_of_work(copy, work),
+							loop_now_ms(setup->loop) - work->started_ms);
+	}
+}
+
 static void
 on_tick(void *arg)
 {
@@ -136,6 +152,7 @@ on_tick(void *arg)
 		show(copy);
 	if (copy->ticks % STATE_TICKS == 0)
 		write_state(copy);
+	tell(copy);
 	loop_timer_arm(copy->tick, TICK_MS);
 }
 

@@ -30,7 +30,10 @@ struct initial_copy_setup {
 	const char *snapshot;		/* exported by a connection that stays as it is meanwhile */
 	uint64_t snapshot_lsn;		/* changes of transactions that committed from here on follow */
 	uint64_t applied_lsn;		/* where the stream will start */
-	bool background;			/* the tables' changes wait in a backlog meanwhile: see background_copy.h */
+	/* Told at every tick how many rows of a table are there, `ms` after it was begun; before them NULL. */
+	void (*progress)(void *arg, const struct table *table, int64_t rows, int64_t ms);
+	void *arg;
+	bool background; /* the tables' changes wait in a backlog meanwhile: see background_copy.h */
 };
 
 /*

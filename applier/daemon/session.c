@@ -173,9 +173,11 @@ goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *
 	judge_internal_error(trouble, s, err);
 	error_clause(err, sentence, sizeof sentence);
 	if (is_planned(trouble, s, err)) {
+		monitor_error(s->monitor, err, true);
 		log_info("%s", sentence);
 		return true;
 	}
+	monitor_error(s->monitor, err, err->class == ERROR_RETRY);
 	if (err->class != ERROR_RETRY && err->class != ERROR_RESTART)
 		return false;
 	count_failure(trouble, s, err);
@@ -184,6 +186,7 @@ goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *
 		return give_up(err, s->config->retry_duration_ms);
 	log_warning("%s; trying again in %.1f s", sentence, (double) pause_ms / 1000);
 	session_enter(s, SESSION_RETRYING, err);
+	monitor_waiting(s->monitor, "the next attempt");
 	if (rest_before_retry(s, pause_ms))
 		return true;
 	error_clear(err);

@@ -1,6 +1,7 @@
 #include "session_parts.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "servers/server_session.h"
@@ -17,6 +18,7 @@ open_destination(struct session *s, struct connection **conn, struct error *err)
 	if (!server_session_destination(s->loop, s->config, "sluice", &opened, err))
 		return false;
 	*conn = opened.conn;
+	monitor_connected(s->monitor, METRIC_DESTINATION);
 	s->dialect = opened.dialect;
 	s->triggers_off = opened.triggers_off;
 	return true;
@@ -56,9 +58,11 @@ bool
 session_open_replication(struct session *s, struct error *err)
 {
 	s->replication = server_session_replication(s->loop, s->config, "sluice", err);
-	if (s->replication)
-		s->former_replication = connection_backend_pid(s->replication);
-	return s->replication != NULL;
+	if (!s->replication)
+		return false;
+	s->former_replication = connection_backend_pid(s->replication);
+	monitor_connected(s->monitor, METRIC_SOURCE);
+	return true;
 }
 
 static void
@@ -156,16 +160,44 @@ open_control(struct session *s, struct error *err)
 	return (s->control || open_destination(s, &s->control, err)) && state_check_rights(s->control, err);
 }
 
+/* "PostgreSQL 15.4"; before 10 a version had three parts. */
+static void
+put_version(const struct connection *conn, char *out, size_t out_bytes)
+{
+	int version = connection_server_version(conn);
+
+	if (version >= 100000)
+		snprintf(out, out_bytes, "PostgreSQL %d.%d", version / 10000, version % 10000);
+	else
+		snprintf(out, out_bytes, "PostgreSQL %d.%d.%d", version / 10000, version / 100 % 100, version % 100);
+}
+
+static void
+tell_versions(const struct session *s)
+{
+	char source[64], destination[64], dialect[128];
+
+	put_version(s->source, source, sizeof source);
+	put_version(s->control, destination, sizeof destination);
+	snprintf(dialect, sizeof dialect, "%s (%s)", s->dialect->name, destination);
+	monitor_versions(s->monitor, source, s->dialect->has_segments ? dialect : destination);
+}
+
 bool
 session_open_all(struct session *s, struct error *err)
 {
+	monitor_waiting(s->monitor, "the destination");
 	if (!open_control(s, err) || !session_open_destination(s, err) ||
 		!state_upgrade(s->control, s->dialect, s->config->task, err))
 		return false;
 	steering_open(&s->steering, s->config);
+	monitor_waiting(s->monitor, "the source");
 	s->source = server_session_source(s->loop, s->config, "sluice", err);
 	if (!s->source || !end_former_replication(s, err))
 		return false;
+	monitor_connected(s->monitor, METRIC_SOURCE);
+	monitor_waiting(s->monitor, NULL);
+	tell_versions(s);
 	s->connected_ms = loop_now_ms(s->loop);
 	s->ever_connected = true;
 	return true;

@@ -8,6 +8,7 @@
 #include "copy/background_copy.h"
 #include "copy/initial_copy.h"
 #include "lsn.h"
+#include "servers/retention.h"
 #include "servers/slot_snapshot.h"
 #include "state/progress.h"
 #include "state/state_tables.h"
@@ -24,8 +25,12 @@ is_fresh(const struct session *s)
 static bool
 take_snapshot(struct session *s, const char *slot, struct slot_snapshot *snapshot, struct error *err)
 {
-	bool taken = slot_snapshot_take(snapshot, s->loop, s->config, slot, "copy", s->source, err);
+	bool taken;
 
+	monitor_waiting(s->monitor, "transactions that are open at the source, for a snapshot");
+	taken = slot_snapshot_take(snapshot, s->loop, s->config, slot, "copy", s->source, err);
+
+	monitor_waiting(s->monitor, NULL);
 	s->replication = snapshot->replication;
 	if (s->replication)
 		s->former_replication = connection_backend_pid(s->replication);
@@ -97,6 +102,25 @@ struct copy_run {
 	struct copy *copy;
 };
 
+/* For those who watch: a copy may take hours, and the slot retains WAL meanwhile. */
+static void
+sample_slot(struct session *s)
+{
+	int64_t now = loop_now_ms(s->loop);
+	struct oldest_transaction oldest;
+	struct source_slot slot;
+	struct error err;
+
+	if (!s->monitor || (s->sampled_ms && now - s->sampled_ms < s->config->wal.heartbeat_ms))
+		return;
+	s->sampled_ms = now;
+	if (source_read_slot(s->source, s->config->source.slot, &slot, &err) &&
+		retention_read_oldest(s->source, &oldest, &err))
+		monitor_slot(s->monitor, &slot, &oldest);
+	else
+		log_debug("the slot could not be read: %s", err.message);
+}
+
 /* At the top of the program: whoever asks for something now hears that it cannot be done. */
 static bool
 copy_is_over(void *arg)
@@ -104,6 +128,7 @@ copy_is_over(void *arg)
 	struct copy_run *run = arg;
 
 	steering_turn(&run->session->steering, STEERING_COPYING);
+	sample_slot(run->session);
 	return initial_copy_is_over(run->copy);
 }
 
@@ -114,8 +139,20 @@ run_copy(struct session *s, const struct initial_copy_setup *setup, struct error
 
 	if (!run.copy)
 		return false;
+	monitor_tables(s->monitor, &s->catalog);
 	loop_run_until(s->loop, copy_is_over, &run);
 	return initial_copy_end(run.copy, NULL, err);
+}
+
+static void
+on_progress(void *arg, const struct table *table, int64_t rows, int64_t ms)
+{
+	const struct session *s = arg;
+
+	if (table)
+		monitor_copied(s->monitor, table->source.oid, rows, ms);
+	else
+		monitor_tables(s->monitor, &s->catalog);
 }
 
 static bool
@@ -126,6 +163,8 @@ copy_tables(struct session *s, const struct slot_snapshot *snapshot, struct erro
 		.config = s->config,
 		.catalog = &s->catalog,
 		.control = s->control,
+		.progress = on_progress,
+		.arg = s,
 		.snapshot = snapshot->name,
 		.snapshot_lsn = snapshot->lsn,
 		.applied_lsn = s->progress.applied_lsn,
@@ -180,6 +219,17 @@ may_copy_beside(const struct session *s)
 		   background_copy_is_possible(s->config, &s->catalog);
 }
 
+static bool
+build_indexes(struct session *s, struct error *err)
+{
+	bool ok;
+
+	monitor_waiting(s->monitor, "indexes that are built after the copy");
+	ok = after_copy_run(s->loop, s->control, s->dialect, &s->catalog, err);
+	monitor_waiting(s->monitor, NULL);
+	return ok;
+}
+
 bool
 session_copy_if_needed(struct session *s, struct error *err)
 {
@@ -205,5 +255,5 @@ session_copy_if_needed(struct session *s, struct error *err)
 	/* Its snapshot has served; the stream gets a connection of its own. */
 	connection_close(s->replication);
 	s->replication = NULL;
-	return ok && after_copy_run(s->loop, s->control, s->dialect, &s->catalog, err);
+	return ok && build_indexes(s, err);
 }

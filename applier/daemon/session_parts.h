@@ -39,6 +39,7 @@ struct session {
 
 	struct service *service; /* NULL: this run is to end by itself */
 	struct monitor *monitor; /* likewise */
+	int64_t sampled_ms;		 /* when the slot was last read during a copy */
 	int64_t shown_ms;		 /* when the position was last shown there */
 
 	/* Of the task's row in sluice.progress, since this process has seen or made it: nobody else removes or raises it. */

@@ -58,6 +58,8 @@ void connection_set_greenplum(struct connection *conn);
  * the server does not work on is given up after ten minutes, with the connection (ERROR_RETRY).
  */
 void connection_watch_stalls(struct connection *conn, const char *sql);
+/* What such a look has found of the request that is still under way, for a person; NULL: nothing. */
+const char *connection_stalled(const struct connection *conn);
 /* server_version_num, without asking the server. */
 int connection_server_version(const struct connection *conn);
 /* The server's process id for this session. */

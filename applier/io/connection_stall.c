@@ -33,6 +33,7 @@ struct stall {
 	int64_t warn_ms, give_up_ms;
 	unsigned warnings;	 /* of this statement */
 	struct probe *probe; /* under way; NULL: none */
+	char found[640];	 /* by the last one; "": the request was answered since */
 };
 
 /* The thread's; it outlives the connection that it is about. */
@@ -179,6 +180,12 @@ judge(struct stall *stall, const struct probe *probe)
 	/* It has answered meanwhile. */
 	if (ms < stall->warn_ms)
 		return;
+	if (probe->outcome == OUTCOME_WAITING)
+		snprintf(stall->found, sizeof stall->found, "a lock at the %s, held by %s", stall->conn->name,
+				 probe->words[0] ? probe->words : "somebody");
+	else
+		snprintf(stall->found, sizeof stall->found, "the %s, which %s", stall->conn->name,
+				 probe->outcome == OUTCOME_ACTIVE ? "works on one statement" : "does not answer");
 	/* After one, two, four … minutes. */
 	if (ms >= stall->warn_ms << (stall->warnings < 20 ? stall->warnings : 20)) {
 		warn(stall, probe, ms);
@@ -244,13 +251,19 @@ on_tick(void *arg)
 	int64_t ms = waiting_ms(stall->conn);
 
 	if (ms < stall->warn_ms)
-		stall->warnings = 0;
+		stall->warnings = stall->found[0] = 0;
 	else if (!stall->probe)
 		begin_probe(stall);
 	loop_timer_arm(stall->timer, stall->warn_ms / 4);
 }
 
 /* ---- the connection's */
+
+const char *
+connection_stalled(const struct connection *conn)
+{
+	return conn->stall && conn->stall->found[0] ? conn->stall->found : NULL;
+}
 
 /* "warn,give up" in milliseconds: tests have no minutes to wait. */
 static void

@@ -2,10 +2,20 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/memory.h"
 
 #define ARENA_CHUNK_BYTES ((size_t) 256 * 1024)
+
+int64_t
+batch_clock_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 struct batch *
 batch_create(void)
@@ -53,6 +63,7 @@ batch_reset(struct batch *batch)
 	batch->transactions = 0;
 	batch->changes = 0;
 	batch->started_ms = 0;
+	memset(batch->spent_us, 0, sizeof batch->spent_us);
 }
 
 static void

@@ -11,6 +11,16 @@
 
 #include "net_change.h"
 
+/* What a batch spends its time with. */
+enum batch_step {
+	BATCH_RECEIVE, /* until it is closed */
+	BATCH_FOLD,	   /* the part of it that is ours */
+	BATCH_STAGE,   /* rows sent by COPY */
+	BATCH_MERGE,   /* everything else in the transaction */
+	BATCH_COMMIT,
+	BATCH_STEPS,
+};
+
 struct batch {
 	struct batch *next; /* in whichever list it is */
 	struct arena arena;
@@ -29,7 +39,11 @@ struct batch {
 	int64_t changes;
 	size_t sealed_bytes; /* its size when it was closed */
 	int64_t started_ms;	 /* when its first change came */
+	int64_t spent_us[BATCH_STEPS];
 };
+
+/* Of a monotonic clock. */
+int64_t batch_clock_us(void);
 
 struct batch *batch_create(void);
 void batch_destroy(struct batch *batch);

@@ -56,6 +56,16 @@ open_transactions_memory(const struct open_transactions *all)
 	return bytes;
 }
 
+uint64_t
+open_transactions_spilled(const struct open_transactions *all)
+{
+	uint64_t bytes = 0;
+
+	for (const struct open_transaction *txn = all->first; txn; txn = txn->next)
+		bytes += spill_written(txn->spill);
+	return bytes;
+}
+
 bool
 open_transactions_rest(const struct open_transactions *all, struct open_transaction *txn, size_t limit,
 					   struct error *err)

@@ -36,6 +36,8 @@ struct open_transaction *open_transactions_find(struct open_transactions *all, u
 struct open_transaction *open_transactions_take(struct open_transactions *all, uint32_t xid);
 void open_transactions_clear(struct open_transactions *all);
 size_t open_transactions_memory(const struct open_transactions *all);
+/* What is in their files, before compression. */
+uint64_t open_transactions_spilled(const struct open_transactions *all);
 
 /* A block of it has ended: where all of them together hold more than `limit`
  * bytes of memory, its part goes to its file. */

@@ -295,6 +295,14 @@ spill_bytes(const struct spill *spill)
 	return spill->bytes;
 }
 
+uint64_t
+spill_written(const struct spill *spill)
+{
+	if (spill->fd < 0)
+		return 0;
+	return spill->reading ? spill->bytes : spill->bytes - spill->chunk.len;
+}
+
 size_t
 spill_memory(const struct spill *spill)
 {

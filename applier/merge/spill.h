@@ -38,6 +38,8 @@ MUST_CHECK bool spill_release(struct spill *spill, struct error *err);
 
 /* Bytes appended so far, before compression. */
 uint64_t spill_bytes(const struct spill *spill);
+/* Those of them that are in the file. */
+uint64_t spill_written(const struct spill *spill);
 /* Memory held. */
 size_t spill_memory(const struct spill *spill);
 

@@ -12,6 +12,7 @@
 
 #define PHASES "starting copying streaming paused retrying standby stopped failed"
 #define OPERATIONS "insert update delete truncate"
+#define ERRORS "retry restart refused configuration precondition data bug"
 #define STEPS "receive fold stage merge commit"
 
 /* clang-format off */
@@ -37,12 +38,12 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	[METRIC_RECEIVED_BYTES] = {"sluice_received_bytes_total", METRIC_COUNTER, "Bytes of the stream that were received", NULL, NULL, false},
 	[METRIC_BATCHES] = {"sluice_batches_total", METRIC_COUNTER, "Batches that were applied", NULL, NULL, false},
 	[METRIC_BATCH_ROWS] = {"sluice_batch_rows_total", METRIC_COUNTER, "Rows that batches wrote, after folding", NULL, NULL, false},
-	[METRIC_BATCH_DURATION] = {"sluice_batch_duration_seconds", METRIC_HISTOGRAM, "Time that batches took, by step", "step", STEPS, false},
-	[METRIC_MEMORY_BYTES] = {"sluice_memory_bytes", METRIC_GAUGE, "Memory held of apply.memory", NULL, NULL, false},
-	[METRIC_SPILLED_BYTES] = {"sluice_spilled_bytes", METRIC_GAUGE, "Bytes of open transactions in files", NULL, NULL, false},
-	[METRIC_ERRORS] = {"sluice_errors_total", METRIC_COUNTER, "Errors that ended an attempt, by class", "class", "retry restart configuration check table data bug", false},
-	[METRIC_RETRIES] = {"sluice_retries_total", METRIC_COUNTER, "Attempts that were made after an error", NULL, NULL, false},
-	[METRIC_RECONNECTS] = {"sluice_connections_total", METRIC_COUNTER, "Connections that were opened, by server", "server", "source destination", false},
+	[METRIC_BATCH_DURATION] = {"sluice_batch_duration_seconds", METRIC_HISTOGRAM, "Time that batches took at their steps: receive until they were closed, fold in it, then stage, merge, commit", "step", STEPS, false},
+	[METRIC_MEMORY_BYTES] = {"sluice_memory_bytes", METRIC_GAUGE, "Memory held of apply.memory, at the last sample", NULL, NULL, false},
+	[METRIC_SPILLED_BYTES] = {"sluice_spilled_bytes", METRIC_GAUGE, "Changes of open transactions that wait in files, before compression, at the last sample", NULL, NULL, false},
+	[METRIC_ERRORS] = {"sluice_errors_total", METRIC_COUNTER, "Errors that ended an attempt, by class", "class", ERRORS, false},
+	[METRIC_RETRIES] = {"sluice_retries_total", METRIC_COUNTER, "Attempts that were made after an error, those excepted that were planned", NULL, NULL, false},
+	[METRIC_RECONNECTS] = {"sluice_connections_total", METRIC_COUNTER, "Sessions that the daemon has opened, those of copies excepted, by server", "server", "source destination", false},
 	[METRIC_DEFINITIONS] = {"sluice_definitions_followed_total", METRIC_COUNTER, "Changed definitions of tables that were followed", NULL, NULL, false},
 	[METRIC_TABLES] = {"sluice_tables", METRIC_GAUGE, "Tables of the task, by state", "state", "waiting copying catching_up streaming held", false},
 	[METRIC_TABLE_STATE] = {"sluice_table_state", METRIC_GAUGE, "1 for the state that the table is in", "state", "waiting copying catching_up streaming held", true},
@@ -85,36 +86,6 @@ forget(double *numbers, size_t count)
 		numbers[i] = NAN;
 }
 
-struct metrics *
-metrics_create(const char *task)
-{
-	struct metrics *metrics = memory_alloc_zero(1, sizeof *metrics);
-
-	metrics->task = memory_strdup(task);
-	forget(metrics->numbers[0], sizeof metrics->numbers / sizeof(double));
-	return metrics;
-}
-
-void
-metrics_destroy(struct metrics *metrics)
-{
-	if (!metrics)
-		return;
-	for (unsigned i = 0; i < metrics->table_count; i++)
-		free(metrics->tables[i].name);
-	free(metrics->tables);
-	free(metrics->task);
-	free(metrics);
-}
-
-/* ---- values */
-
-static void
-add(double *number, double more)
-{
-	*number = isnan(*number) ? more : *number + more;
-}
-
 /* The position of a word in a list; how many there are where it is none of them. */
 static unsigned
 find_value(const char *values, const char *word)
@@ -136,6 +107,46 @@ static unsigned
 count_values(enum metric metric)
 {
 	return metric_specs[metric].values ? find_value(metric_specs[metric].values, "") : 1;
+}
+
+/* One that only came with its first event could not be told to have grown. */
+static void
+begin_counters(struct metrics *metrics)
+{
+	for (enum metric metric = 0; metric < METRIC_TABLE_STATE; metric++)
+		for (unsigned i = 0; metric_specs[metric].kind == METRIC_COUNTER && i < count_values(metric); i++)
+			metrics->numbers[metric][i] = 0;
+}
+
+struct metrics *
+metrics_create(const char *task)
+{
+	struct metrics *metrics = memory_alloc_zero(1, sizeof *metrics);
+
+	metrics->task = memory_strdup(task);
+	forget(metrics->numbers[0], sizeof metrics->numbers / sizeof(double));
+	begin_counters(metrics);
+	return metrics;
+}
+
+void
+metrics_destroy(struct metrics *metrics)
+{
+	if (!metrics)
+		return;
+	for (unsigned i = 0; i < metrics->table_count; i++)
+		free(metrics->tables[i].name);
+	free(metrics->tables);
+	free(metrics->task);
+	free(metrics);
+}
+
+/* ---- values */
+
+static void
+add(double *number, double more)
+{
+	*number = isnan(*number) ? more : *number + more;
 }
 
 void
@@ -249,7 +260,7 @@ number_of(struct metrics *metrics, uint32_t oid, const char *name, enum metric m
 	assert(metric_specs[metric].by_table && value < count_values(metric));
 	if (!table)
 		table = insert_table(metrics, oid);
-	if (!table->name || strcmp(table->name, name) != 0) {
+	if (!table->name || (name && strcmp(table->name, name) != 0)) {
 		free(table->name);
 		table->name = memory_strdup(name);
 	}
@@ -282,6 +293,12 @@ metrics_table_set_state(struct metrics *metrics, uint32_t oid, const char *name,
 		return;
 	for (unsigned i = 0; i < count_values(METRIC_TABLE_STATE); i++)
 		*number_of(metrics, oid, name, METRIC_TABLE_STATE, i) = i == position;
+}
+
+bool
+metrics_knows_table(const struct metrics *metrics, uint32_t oid)
+{
+	return metrics && find_table(metrics, oid);
 }
 
 double

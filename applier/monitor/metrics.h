@@ -58,7 +58,8 @@ enum metric {
 
 /* Values of labels; their names are in metrics.c. */
 enum metric_operation { METRIC_INSERT, METRIC_UPDATE, METRIC_DELETE, METRIC_TRUNCATE, METRIC_OPERATIONS };
-/* Of a batch: until it is closed, folding, staging rows, merging them, the commit. */
+enum metric_server { METRIC_SOURCE, METRIC_DESTINATION };
+/* Of a batch, as enum batch_step. */
 enum metric_step { METRIC_RECEIVE, METRIC_FOLD, METRIC_STAGE, METRIC_MERGE, METRIC_COMMIT, METRIC_STEPS };
 
 enum metric_kind { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
@@ -92,12 +93,13 @@ void metrics_set_state(struct metrics *metrics, enum metric metric, const char *
 void metrics_observe(struct metrics *metrics, enum metric metric, unsigned value, double seconds);
 double metrics_get(const struct metrics *metrics, enum metric metric, unsigned value);
 
-/* Of a table, by its pg_class.oid at the source; `name` is what is shown, and may change. */
+/* Of a table, by its pg_class.oid at the source; `name` is what is shown, and may change; NULL: the one that is known. */
 void metrics_table_set(struct metrics *metrics, uint32_t oid, const char *name, enum metric metric,
 					   unsigned value, double number);
 void metrics_table_add(struct metrics *metrics, uint32_t oid, const char *name, enum metric metric,
 					   unsigned value, double number);
 void metrics_table_set_state(struct metrics *metrics, uint32_t oid, const char *name, const char *state);
+bool metrics_knows_table(const struct metrics *metrics, uint32_t oid);
 double metrics_table_get(const struct metrics *metrics, uint32_t oid, enum metric metric, unsigned value);
 /* Forgets the tables that nothing was said of since the last call. */
 void metrics_sweep_tables(struct metrics *metrics);

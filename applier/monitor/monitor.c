@@ -29,7 +29,6 @@ struct watched_list {
 	struct watched_table *tables;
 	struct status_table *shown;
 	unsigned count;
-	int64_t at_ms;
 };
 
 /* How far it was at the last sample, for rates. */
@@ -98,6 +97,9 @@ is_ready(const struct monitor *m)
 	return m->view.phase &&
 		   (strcmp(m->view.phase, "copying") == 0 || strcmp(m->view.phase, "streaming") == 0);
 }
+
+_Static_assert((int) METRIC_COMMIT == (int) BATCH_COMMIT && (int) METRIC_STEPS == (int) BATCH_STEPS,
+			   "the steps of a batch are the metric's");
 
 static void
 measure_lag(struct monitor *m)
@@ -255,6 +257,7 @@ monitor_destroy(struct monitor *m)
 	metrics_destroy(m->metrics);
 	arena_fini(&m->list.memory);
 	free((char *) m->view.phase);
+	free((char *) m->view.waiting_for);
 	free((char *) m->view.wal_status);
 	free((char *) m->view.oldest);
 	free((char *) m->view.source_version);
@@ -292,12 +295,17 @@ monitor_metrics(struct monitor *m)
 void
 monitor_phase(struct monitor *m, const char *phase, const char *cause)
 {
+	bool phase_changes;
+
 	if (!m)
 		return;
 	if (!phase)
 		phase = m->view.phase && strcmp(m->view.phase, "retrying") == 0 ? "retrying" : "starting";
-	if (!m->view.phase || strcmp(m->view.phase, phase) != 0)
+	phase_changes = !m->view.phase || strcmp(m->view.phase, phase) != 0;
+	if (phase_changes)
 		m->view.phase_since = now_us();
+	if (phase_changes)
+		keep(&m->view.waiting_for, NULL);
 	keep(&m->view.phase, phase);
 	if (cause)
 		history_note(&m->history.errors, now_us(), "", cause);
@@ -316,7 +324,36 @@ monitor_versions(struct monitor *m, const char *source, const char *destination)
 	keep(&m->view.destination_version, destination);
 }
 
-static const struct watched_table *
+void
+monitor_connected(struct monitor *m, enum metric_server server)
+{
+	metrics_add(monitor_metrics(m), METRIC_RECONNECTS, server, 1);
+}
+
+/* By the label's values. */
+static const unsigned error_values[] = {
+	[ERROR_RETRY] = 0,		  [ERROR_RESTART] = 1, [ERROR_REFUSED] = 2, [ERROR_CONFIG] = 3,
+	[ERROR_PRECONDITION] = 4, [ERROR_DATA] = 5,	   [ERROR_BUG] = 6,
+};
+
+void
+monitor_error(struct monitor *m, const struct error *err, bool again)
+{
+	if (!m || err->class == ERROR_NONE || err->class > ERROR_BUG)
+		return;
+	metrics_add(m->metrics, METRIC_ERRORS, error_values[err->class], 1);
+	if (again && err->class != ERROR_RESTART)
+		metrics_add(m->metrics, METRIC_RETRIES, 0, 1);
+}
+
+void
+monitor_waiting(struct monitor *m, const char *what)
+{
+	if (m)
+		keep(&m->view.waiting_for, what);
+}
+
+static struct watched_table *
 find_watched(const struct watched_list *list, uint32_t oid)
 {
 	for (unsigned i = 0; i < list->count; i++)
@@ -325,17 +362,15 @@ find_watched(const struct watched_list *list, uint32_t oid)
 	return NULL;
 }
 
-/* How fast the copy is, and how long it will take, by what it did since the last call. */
+/* How far its copy is stays known until it is told anew. */
 static void
-measure_copy(struct status_table *shown, const struct watched_table *before, int64_t passed_ms)
+keep_progress(struct status_table *shown, const struct watched_table *before)
 {
-	double left = (double) (shown->rows_expected - shown->rows_copied);
-
-	if (!before || !before->copying || passed_ms <= 0)
+	if (!before || !before->copying)
 		return;
-	shown->rows_per_s = (double) (shown->rows_copied - before->shown.rows_copied) * 1000 / (double) passed_ms;
-	if (shown->rows_per_s > 0 && shown->rows_expected > 0)
-		shown->left_s = left > 0 ? left / shown->rows_per_s : 0;
+	shown->rows_copied = before->shown.rows_copied;
+	shown->rows_per_s = before->shown.rows_per_s;
+	shown->left_s = before->shown.left_s;
 }
 
 static void
@@ -386,13 +421,11 @@ void
 monitor_tables(struct monitor *m, const struct catalog *catalog)
 {
 	struct watched_list before;
-	int64_t now_ms;
 
 	if (!m)
 		return;
 	before = m->list;
-	now_ms = loop_now_ms(m->loop);
-	m->list = (struct watched_list){.count = catalog->count, .at_ms = now_ms};
+	m->list = (struct watched_list){.count = catalog->count};
 	arena_init(&m->list.memory, LIST_BLOCK_BYTES);
 	m->list.tables = arena_alloc_zero(&m->list.memory, catalog->count * sizeof *m->list.tables);
 	m->list.shown = arena_alloc_zero(&m->list.memory, catalog->count * sizeof *m->list.shown);
@@ -401,13 +434,40 @@ monitor_tables(struct monitor *m, const struct catalog *catalog)
 
 		watch_table(watched, &catalog->tables[i], &m->list.memory);
 		if (watched->copying)
-			measure_copy(&watched->shown, find_watched(&before, watched->oid), now_ms - before.at_ms);
+			keep_progress(&watched->shown, find_watched(&before, watched->oid));
 		m->list.shown[i] = watched->shown;
 		count_table(m, watched);
 	}
 	metrics_sweep_tables(m->metrics);
 	count_states(m);
 	arena_fini(&before.memory);
+}
+
+void
+monitor_copied(struct monitor *m, uint32_t oid, int64_t rows, int64_t ms)
+{
+	struct watched_table *watched = m ? find_watched(&m->list, oid) : NULL;
+	struct status_table *shown = watched ? &watched->shown : NULL;
+
+	if (!shown || !watched->copying)
+		return;
+	shown->rows_copied = rows;
+	shown->rows_per_s = ms > 0 ? (double) rows * 1000 / (double) ms : -1;
+	shown->left_s = -1;
+	if (shown->rows_per_s > 0 && shown->rows_expected >= rows)
+		shown->left_s = (double) (shown->rows_expected - rows) / shown->rows_per_s;
+	m->list.shown[watched - m->list.tables] = *shown;
+	count_table(m, watched);
+}
+
+void
+monitor_position(struct monitor *m, uint64_t lsn)
+{
+	if (!m || !lsn)
+		return;
+	m->view.applied_lsn = lsn;
+	metrics_set(m->metrics, METRIC_APPLIED_LSN, 0, (double) lsn);
+	measure_lag(m);
 }
 
 void
@@ -456,6 +516,14 @@ monitor_received(struct monitor *m, uint64_t lsn, size_t bytes)
 }
 
 void
+monitor_received_commit(struct monitor *m, int64_t commit_time)
+{
+	if (m && commit_time)
+		metrics_set(m->metrics, METRIC_RECEIVED_COMMIT_TIME, 0,
+					seconds(commit_time + MICROSECONDS_1970_TO_2000));
+}
+
+void
 monitor_held(struct monitor *m, size_t memory_bytes, size_t spilled_bytes)
 {
 	if (!m)
@@ -468,10 +536,10 @@ static void
 count_rows(struct monitor *m, const struct net_change *net)
 {
 	const struct source_table *source = &net->shape->table->source;
-	const struct watched_table *watched = find_watched(&m->list, source->oid);
-	/* A table that came since the list was made. */
-	const char *name =
-		watched ? watched->shown.source : sql_table_name(net->arena, source->schema, source->name);
+	/* A table that came since it was told of. */
+	const char *name = metrics_knows_table(m->metrics, source->oid)
+						   ? NULL
+						   : sql_table_name(net->arena, source->schema, source->name);
 	double rows[METRIC_OPERATIONS] = {0};
 
 	for (uint32_t i = 0; i < net_change_count(net); i++) {
@@ -503,6 +571,9 @@ monitor_batch(struct monitor *m, const struct batch *batch, uint64_t lsn)
 	metrics_add(m->metrics, METRIC_CHANGES, 0, (double) batch->changes);
 	for (unsigned i = 0; i < batch->net_count; i++)
 		count_rows(m, batch->nets[i]);
+	for (unsigned step = 0; step < METRIC_STEPS; step++)
+		if (step != METRIC_COMMIT || batch->final)
+			metrics_observe(m->metrics, METRIC_BATCH_DURATION, step, seconds(batch->spent_us[step]));
 	if (!lsn)
 		return;
 	m->view.applied_lsn = lsn;

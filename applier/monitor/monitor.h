@@ -35,13 +35,25 @@ struct metrics *monitor_metrics(struct monitor *monitor);
  * sentence, or NULL. */
 void monitor_phase(struct monitor *monitor, const char *phase, const char *cause);
 void monitor_versions(struct monitor *monitor, const char *source, const char *destination);
-/* Copies what is to be shown of the tables; a table's rate is measured between two calls. */
+/* A session was opened at one of them. */
+void monitor_connected(struct monitor *monitor, enum metric_server server);
+/* An attempt has ended with it; `again`: another one is made for that. */
+void monitor_error(struct monitor *monitor, const struct error *err, bool again);
+/* What the phase is held up by, for a person: "the destination"; NULL: nothing. */
+void monitor_waiting(struct monitor *monitor, const char *what);
+/* Copies what is to be shown of the tables. */
 void monitor_tables(struct monitor *monitor, const struct catalog *catalog);
+/* How many rows of a table its copy has written, `ms` milliseconds after it was begun. */
+void monitor_copied(struct monitor *monitor, uint32_t oid, int64_t rows, int64_t ms);
+/* Where a stream begins: everything up to there is durable. */
+void monitor_position(struct monitor *monitor, uint64_t lsn);
 /* The slot as it was read just now, and the source's position with it. */
 void monitor_slot(struct monitor *monitor, const struct source_slot *slot,
 				  const struct oldest_transaction *oldest);
 /* What the source has sent, the sizes of what is held. */
 void monitor_received(struct monitor *monitor, uint64_t lsn, size_t bytes);
+/* When the source committed what was folded last, microseconds since 2000; 0: not known. */
+void monitor_received_commit(struct monitor *monitor, int64_t commit_time);
 void monitor_held(struct monitor *monitor, size_t memory_bytes, size_t spilled_bytes);
 /* A batch is durable, up to `lsn` (0: a round of a transaction that goes on). */
 void monitor_batch(struct monitor *monitor, const struct batch *batch, uint64_t lsn);

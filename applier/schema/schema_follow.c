@@ -217,6 +217,7 @@ execute(struct following *f, struct schema_decision *decision, const struct sche
 		connection_execute(f->setup->destination, (const char *) change->sql.data, NULL, 0, NULL, err)) {
 		log_info("%s.%s has changed its definition: %s", f->table->source.schema, f->table->source.name,
 				 line);
+		f->setup->followed(f->setup->arg, f->table, line);
 		return adopt(f, change->renamed, err);
 	}
 	if (err->class != ERROR_DATA)
@@ -233,6 +234,7 @@ carry_out(struct following *f, struct schema_decision *decision, const struct sc
 	case SCHEMA_ADOPT:
 		log_info("%s.%s has changed its definition; its target fits", f->table->source.schema,
 				 f->table->source.name);
+		f->setup->followed(f->setup->arg, f->table, "its target fits");
 		return adopt(f, decision->change.renamed, err);
 	case SCHEMA_EXECUTE:
 		return execute(f, decision, c, err);

@@ -21,6 +21,9 @@ struct schema_follow {
 	struct connection *source;
 	struct connection *destination; /* a transaction is open, in which nothing else goes on */
 	struct schema_notes *notes;
+	/* Told of each definition that was followed, and how. */
+	void (*followed)(void *arg, const struct table *table, const char *what);
+	void *arg;
 };
 
 /*

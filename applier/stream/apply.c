@@ -98,6 +98,7 @@ struct apply {
 	struct stagings stagings;
 	struct statistics statistics;
 	int64_t commits;
+	int64_t answered_us; /* when the answer before came, or the batch was begun */
 };
 
 static void go_on(struct apply *apply);
@@ -263,6 +264,21 @@ check_result(const struct task *task, const struct result *res, struct error *er
 	return error_hint(err, "Stop one of the two.");
 }
 
+/* Answers come in order: the time since the one before is this one's. */
+static void
+charge(struct apply *apply, const struct task *task)
+{
+	int64_t now = batch_clock_us();
+	enum batch_step step = BATCH_MERGE;
+
+	if (task->phase == APPLY_COMMITTING)
+		step = BATCH_COMMIT;
+	else if (task->step && task->step->kind == MERGE_COPY)
+		step = BATCH_STAGE;
+	apply->batch->spent_us[step] += now - apply->answered_us;
+	apply->answered_us = now;
+}
+
 static void
 on_done(void *arg, const struct result *res, const struct error *err)
 {
@@ -271,6 +287,7 @@ on_done(void *arg, const struct result *res, const struct error *err)
 	struct error own;
 
 	apply->in_flight--;
+	charge(apply, task);
 	if (take_void(task, err))
 		return;
 	if (err) {
@@ -635,6 +652,7 @@ void
 apply_start(struct apply *apply, struct batch *batch)
 {
 	apply->batch = batch;
+	apply->answered_us = batch_clock_us();
 	set_phase(apply, APPLY_BEGINNING);
 	go_on(apply);
 }

@@ -32,6 +32,18 @@ fold_memory(const struct fold *f)
 	return open_transactions_memory(&f->open) + f->parts.joined.len;
 }
 
+uint64_t
+fold_spilled(const struct fold *f)
+{
+	return open_transactions_spilled(&f->open);
+}
+
+int64_t
+fold_commit_time(const struct fold *f)
+{
+	return f->commit_time;
+}
+
 /* ---- transactions */
 
 static void

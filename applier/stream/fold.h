@@ -13,6 +13,7 @@
 #include "dialect/dialect.h"
 #include "io/connection.h"
 #include "merge/backlog.h"
+#include "monitor/monitor.h"
 #include "pipeline.h"
 #include "schema/schema_note.h"
 #include "tables/catalog.h"
@@ -49,7 +50,8 @@ struct fold_setup {
 	/* Set when the stream mentions a table that the catalog lacks, and goes on without it; NULL: it starts over with it. */
 	bool *strangers;
 	bool triggers_fire;
-	uint64_t applied_lsn; /* transactions whose commit record begins before are left out */
+	struct monitor *monitor; /* is told of definitions; NULL: nobody watches */
+	uint64_t applied_lsn;	 /* transactions whose commit record begins before are left out */
 };
 
 struct fold *fold_create(const struct fold_setup *setup);
@@ -64,7 +66,10 @@ bool fold_is_between(const struct fold *fold);
 MUST_CHECK bool fold_set_aside_change(struct fold *fold, const struct backlog_entry *entry,
 									  struct error *err);
 
-/* Memory held for open transactions. */
+/* Memory held for open transactions, and what of them is in files, before compression. */
 size_t fold_memory(const struct fold *fold);
+uint64_t fold_spilled(const struct fold *fold);
+/* When the source committed what was folded last, microseconds since 2000; 0: nothing was. */
+int64_t fold_commit_time(const struct fold *fold);
 
 #endif

@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "base/sql.h"
 #include "fold_parts.h"
 
 #include <stdlib.h>
@@ -144,6 +145,18 @@ fold_await_visibility(struct fold *f, struct table *table, struct error *err)
 					 table->source.schema, table->source.name);
 }
 
+static void
+on_followed(void *arg, const struct table *table, const char *what)
+{
+	const struct fold *f = arg;
+	struct arena memory;
+
+	arena_init(&memory, 1024);
+	monitor_definition(f->setup.monitor, sql_table_name(&memory, table->source.schema, table->source.name),
+					   what);
+	arena_fini(&memory);
+}
+
 /* What came under the old definition is applied first, then the target follows in the same transaction as what
  * comes now. */
 static bool
@@ -156,6 +169,8 @@ begin_following(struct fold *f, struct table *table, struct schema_follow *follo
 		.source = f->setup.source,
 		.destination = pipeline_destination(f->setup.pipeline),
 		.notes = &f->setup.memories->notes,
+		.followed = on_followed,
+		.arg = f,
 	};
 	if (!fold_drain(f))
 		return fold_interrupted(err);

@@ -133,6 +133,7 @@ seal(struct pipeline *p)
 	if (batch->final)
 		set_position(p, batch);
 	p->sealed++;
+	batch->spent_us[BATCH_RECEIVE] = (loop_now_ms(p->setup.loop) - batch->started_ms) * 1000;
 	batch->next = NULL;
 	batch->sealed_bytes = batch_bytes(batch);
 	p->sealed_bytes += batch->sealed_bytes;
@@ -211,14 +212,26 @@ pipeline_stop(struct pipeline *p)
 	p->stopped = true;
 }
 
+size_t
+pipeline_memory(const struct pipeline *p)
+{
+	return p->held_elsewhere + p->sealed_bytes + (p->filling ? batch_bytes(p->filling) : 0);
+}
+
+void
+pipeline_note_folding(struct pipeline *p, int64_t us)
+{
+	if (p->filling)
+		p->filling->spent_us[BATCH_FOLD] += us;
+}
+
 bool
 pipeline_has_room(const struct pipeline *p)
 {
 	const struct config *config = p->setup.config;
-	size_t held = p->held_elsewhere + p->sealed_bytes + (p->filling ? batch_bytes(p->filling) : 0);
 
 	/* With nothing on its way more room will not come. */
-	return held + (size_t) config->apply.max_bytes <= (size_t) config->apply.memory_bytes ||
+	return pipeline_memory(p) + (size_t) config->apply.max_bytes <= (size_t) config->apply.memory_bytes ||
 		   (apply_is_idle(p->apply) && !p->first_sealed);
 }
 

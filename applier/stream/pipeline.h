@@ -59,6 +59,10 @@ struct connection *pipeline_destination(const struct pipeline *pipeline);
 
 /* Whether another full batch fits into `bytes` beside what is held. */
 bool pipeline_has_room(const struct pipeline *pipeline);
+/* Memory held by batches, and elsewhere as far as it was told. */
+size_t pipeline_memory(const struct pipeline *pipeline);
+/* So much of the time was spent folding into the batch being filled. */
+void pipeline_note_folding(struct pipeline *pipeline, int64_t us);
 /* What others hold of the memory limit, for pipeline_has_room(). */
 void pipeline_set_held_elsewhere(struct pipeline *pipeline, size_t bytes);
 /* Nothing waits and nothing is being applied. */

@@ -160,6 +160,7 @@ on_heartbeat(void *arg)
 	s->heartbeat_due = true;
 	s->slot_look_due = true;
 	replication_ask(s->replication);
+	monitor_waiting(s->setup->monitor, connection_stalled(s->setup->destination));
 	loop_timer_arm(s->heartbeat, s->setup->config->wal.heartbeat_ms);
 }
 
@@ -252,6 +253,7 @@ static void
 fold_more(struct stream *s)
 {
 	size_t folded = 0;
+	int64_t began_us = batch_clock_us();
 	struct error err;
 
 	while (may_fold(s) && folded < FOLD_BYTES_PER_TURN) {
@@ -263,8 +265,11 @@ fold_more(struct stream *s)
 		if (!fold_frame(s->fold, (struct bytes){frame->data, frame->len}, &err) && err.class != ERROR_STOPPED)
 			fail(s, &err);
 		free(frame);
+		pipeline_note_folding(s->pipeline, batch_clock_us() - began_us);
 		pipeline_push(s->pipeline);
+		began_us = batch_clock_us();
 	}
+	monitor_received_commit(s->setup->monitor, fold_commit_time(s->fold));
 	if (may_fold(s))
 		want_turn(s);
 	if (s->frame_bytes < large_transaction_bytes(s))
@@ -348,6 +353,21 @@ stopped(struct stream *s)
 	return pipeline_is_idle(s->pipeline) || now >= s->stop_deadline_ms;
 }
 
+static bool
+sample_slot(struct stream *s, struct source_slot *slot, struct oldest_transaction *oldest, struct error *err)
+{
+	const struct stream_setup *setup = s->setup;
+
+	if (!source_read_slot(setup->source_sql, setup->config->source.slot, slot, err) ||
+		!retention_read_oldest(setup->source_sql, oldest, err))
+		return false;
+	set_held_elsewhere(s);
+	monitor_slot(setup->monitor, slot, oldest);
+	monitor_held(setup->monitor, pipeline_memory(s->pipeline), fold_spilled(s->fold));
+	monitor_tables(setup->monitor, setup->catalog);
+	return true;
+}
+
 /* Warns when the slot holds back more WAL than is thought well: something is
  * slow here, or a transaction at the source stays open. */
 static void
@@ -364,21 +384,12 @@ look_at_slot(struct stream *s)
 	if (!s->slot_look_due)
 		return;
 	s->slot_look_due = false;
-	if (!source_read_slot(s->setup->source_sql, config->source.slot, &slot, &err)) {
-		fail(s, &err);
-		return;
-	}
 	if (!schema_look_at_held(s->setup->source_sql, s->setup->control, s->setup->dialect, config,
-							 s->setup->catalog, &err)) {
+							 s->setup->catalog, &err) ||
+		!sample_slot(s, &slot, &oldest, &err)) {
 		fail(s, &err);
 		return;
 	}
-	if (!retention_read_oldest(s->setup->source_sql, &oldest, &err)) {
-		fail(s, &err);
-		return;
-	}
-	monitor_slot(s->setup->monitor, &slot, &oldest);
-	monitor_tables(s->setup->monitor, s->setup->catalog);
 	/* Of a slot that was lost the next attempt tells. */
 	retention = retention_judge(&slot, config->wal.warn_bytes);
 	if (retention == RETENTION_MODEST || retention == RETENTION_LOST ||
@@ -568,6 +579,7 @@ create_background(struct stream *s)
 		.catalog = setup->catalog,
 		.control = setup->control,
 		.epoch = setup->progress->epoch,
+		.monitor = setup->monitor,
 	};
 
 	if (setup->copies_beside)
@@ -598,6 +610,7 @@ create(struct stream *s)
 		.memories = setup->memories,
 		.strangers = setup->strangers,
 		.triggers_fire = setup->triggers_fire,
+		.monitor = setup->monitor,
 		.applied_lsn = setup->progress->applied_lsn,
 	};
 
@@ -627,11 +640,17 @@ bool
 stream_run(const struct stream_setup *setup, struct error *err)
 {
 	struct stream s = {.setup = setup, .applied_lsn = setup->progress->applied_lsn};
+	struct oldest_transaction oldest;
+	struct source_slot slot;
 
 	s.reported_ms = loop_now_ms(setup->loop);
 	create(&s);
+	if (setup->monitor && !sample_slot(&s, &slot, &oldest, err)) {
+		destroy(&s);
+		return false;
+	}
 	start(&s);
-	monitor_tables(setup->monitor, setup->catalog);
+	monitor_position(setup->monitor, setup->progress->applied_lsn);
 	loop_timer_arm(s.heartbeat, setup->config->wal.heartbeat_ms);
 	if (setup->until)
 		replication_ask(s.replication);

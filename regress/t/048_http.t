@@ -34,15 +34,32 @@ sub get
 
 sub status { return decode_json((get('/status'))[1]); }
 
+sub table_of
+{
+	my ($name) = @_;
+	return (grep { $_->{source} eq $name } @{ status()->{tables} })[0];
+}
+
 sub metric
 {
 	my ($name) = @_;
 	return (get('/metrics'))[1] =~ /^\Q$name\E (\S+)$/m ? $1 : undef;
 }
 
+# While tables are copied: the target of one is locked.
+$t->destination_sql('CREATE TABLE plain (id int PRIMARY KEY, v text)');
+my $held = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE plain IN SHARE MODE');
 $t->start;
-$t->poll_ok(sub { (get('/readyz'))[0] == 200 }, 'ready once it streams');
+$t->poll_ok(sub { (get('/readyz'))[0] == 200 }, 'ready while it copies');
+$t->poll_ok(sub { (table_of('public.plain') // {})->{state} eq 'copying' && defined table_of('public.plain')->{rows_per_second} },
+	'a table that is copied, with its rate');
+is(status()->{phase}, 'copying', 'the phase');
+$t->poll_ok(sub { defined metric("sluice_slot_retained_bytes{task=\"$t->{task}\"}") }, 'the slot is read while a copy runs');
+SluiceTest::release($held);
+$t->poll_ok(sub { status()->{phase} eq 'streaming' }, 'it streams');
+$t->poll_ok(sub { defined status()->{lag_bytes} }, 'the lag is known before a first batch');
 is((get('/healthz'))[0], 200, 'alive');
+$t->source_sql('ALTER TABLE plain ADD COLUMN added int');
 $t->source_sql(q{UPDATE plain SET v = 'new' WHERE id <= 300; DELETE FROM plain WHERE id > 900; INSERT INTO plain VALUES (5000, 'x')});
 $t->wait_applied_ok('changes');
 $t->poll_ok(sub { (metric('sluice_table_rows_total{task="' . $t->{task} . '",table="public.plain",operation="update"}') // 0) == 300 },
@@ -59,6 +76,8 @@ subtest 'status' => sub {
 	is($plain->{state}, 'streaming', 'state of a table');
 	is($plain->{rows_copied}, 1000, 'its rows');
 	is(scalar @{ $status->{tables} }, 2, 'all tables');
+	like($status->{source_version}, qr/^PostgreSQL \d+\.\d+$/, 'the version of the source');
+	like($status->{destination_version}, qr/PostgreSQL \d+\.\d+/, 'and of the destination');
 };
 
 subtest 'metrics' => sub {
@@ -69,6 +88,13 @@ subtest 'metrics' => sub {
 	like($text, qr/^sluice_table_rows_total\{$task,table="public\.plain",operation="delete"\} 100$/m, 'deletes');
 	like($text, qr/^sluice_table_rows_total\{$task,table="public\.plain",operation="insert"\} 1$/m, 'inserts');
 	like($text, qr/^sluice_table_state\{$task,table="public\.\\"quo\\"\\"ted\\"",state="streaming"\} 1$/m, 'a quoted name');
+	like($text, qr/^sluice_batch_duration_seconds_count\{$task,step="commit"\} [1-9]/m, 'batches by step');
+	like($text, qr/^sluice_connections_total\{$task,server="destination"\} [1-9]/m, 'sessions');
+	like($text, qr/^sluice_definitions_followed_total\{$task\} 1$/m, 'definitions');
+	my %conditional = map { $_ => 1 } qw(sluice_slot_safe_bytes sluice_oldest_transaction_start_timestamp_seconds
+	  sluice_table_expected_rows sluice_table_compared_timestamp_seconds sluice_table_compared_equal);
+	my @unset = grep { !$conditional{$_} && $text !~ /^$_(?:_sum)?\{/m } $text =~ /^# TYPE (\w+)/mg;
+	is_deeply(\@unset, [], 'whatever is documented is there');
 	like($text, qr/^sluice_applied_commit_timestamp_seconds\{$task\} 1[0-9.]{9,}$/m, 'a time');
 	SKIP: {
 		skip 'no promtool', 1 unless grep { -x "$_/promtool" } split /:/, $ENV{PATH};
@@ -99,6 +125,9 @@ SKIP: {
 		$t->destination->stop('immediate');
 		$t->start;
 		$t->poll_ok(sub { (get('/readyz'))[0] == 503 && status()->{phase} eq 'retrying' }, 'retrying');
+		$t->poll_ok(sub { (status()->{waiting_for} // '') =~ /^the (?:destination|next attempt)$/ }, 'what it waits for');
+		$t->poll_ok(sub { metric(qq(sluice_errors_total{task="$t->{task}",class="retry"})) > 0
+			&& metric(qq(sluice_retries_total{task="$t->{task}"})) > 0 }, 'the error and the next attempt are counted');
 		like((get('/readyz'))[1], qr/^retrying: cannot connect/, 'and says why');
 		like(status()->{last_error}, qr/cannot connect/, 'in status, too');
 		is(metric('sluice_up{task="' . $t->{task} . '"}'), 0, 'not up');

@@ -65,6 +65,7 @@ test_numbers(void **state)
 
 	(void) state;
 	assert_lacks(metrics, "\nsluice_lag_bytes");
+	assert_shows(metrics, "sluice_errors_total{task=\"orders\",class=\"data\"} 0\n");
 	metrics_set(metrics, METRIC_LAG_BYTES, 0, 12345678901234.0);
 	metrics_add(metrics, METRIC_TRANSACTIONS, 0, 2);
 	metrics_add(metrics, METRIC_TRANSACTIONS, 0, 3);
@@ -112,6 +113,10 @@ test_tables(void **state)
 		metrics,
 		"sluice_table_rows_total{task=\"t\",table=\"public.\\\"a\\\\\\n\",operation=\"update\"} 8\n");
 	assert_lacks(metrics, "operation=\"insert\"");
+	assert_true(metrics_knows_table(metrics, 10));
+	assert_false(metrics_knows_table(metrics, 11));
+	metrics_table_add(metrics, 10, NULL, METRIC_TABLE_ROWS, METRIC_DELETE, 3);
+	assert_shows(metrics, "table=\"public.\\\"a\\\\\\n\",operation=\"delete\"} 3\n");
 	metrics_sweep_tables(metrics);
 	metrics_table_set_state(metrics, 20, "public.c", "streaming");
 	metrics_sweep_tables(metrics);
