@@ -577,7 +577,7 @@ sub _applied
 
 # Asserts that a table holds the same rows on both sides, by count and a
 # checksum that does not depend on their order; shows some that differ.
-# Options: target (where the name differs), columns, wait (seconds to try).
+# Options: target (where the name differs), columns, wait (whether it may take some time).
 sub equal_ok
 {
 	my ($self, $table, %options) = @_;
@@ -592,7 +592,7 @@ sub equal_ok
 		$there = 'none' if $failed;
 		return $here eq $there;
 	};
-	my $equal = $options{wait} ? seen_within($options{wait}, $same) : $same->();
+	my $equal = $options{wait} ? seen_within(patience(), $same) : $same->();
 	ok($equal, "$table is equal on both sides ($here)")
 	  or diag("source $here, destination $there\n" . $self->_differences($table, $target, $row));
 	return $equal;

@@ -101,7 +101,8 @@ $t->all_equal_ok(@tables);
 cmp_ok(target('SELECT count(*) FROM deep.second'), '>=', 1, 'its target stays with rows of before');
 is($t->stop, 0, 'it stops');
 $t->run_ok('run', '--until', 'current');
-is(target("SELECT count(*) FROM sluice.tables WHERE source_name = 'second'"), 0, 'the task has forgotten it');
+is(target("SELECT string_agg(state, ' ') FROM sluice.tables WHERE source_name = 'second'"), 'dropped', 'the task knows that it is gone');
+is(scalar(grep { $_->{source} eq 'deep.second' } @{ $t->status->{tables} }), 0, 'and shows it no more');
 cmp_ok(target('SELECT count(*) FROM deep.second'), '>=', 1, 'its target stays');
 $t->run_ok('drop');
 

@@ -36,7 +36,7 @@ sub level_ok
 	my ($table, $name, %options) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	$t->poll_ok(sub { state_of($table)->{state} eq 'streaming' }, "$name: follows again") or diag(explain(state_of($table)));
-	$t->equal_ok($table, wait => 30, %options);
+	$t->equal_ok($table, wait => 1, %options);
 }
 
 # Held after what happens at the source; the statements at the end of each reason bring the tables back.

@@ -91,10 +91,11 @@ SKIP: {
 	$t->destination_sql('DROP EXTENSION postgis CASCADE');
 
 	$t->destination_sql('DROP SCHEMA geo CASCADE; CREATE EXTENSION postgis');
-	unlike($t->run_ok('schema')->{stdout}, qr/^--(?! when| column id)/m, 'nothing takes another\'s place');
+	my @remarks = grep { !/^-- when/ } $t->run_ok('schema')->{stdout} =~ /^(--.*?)(?:: .*)?$/mg;
+	is(join("\n", @remarks), "-- column id\n-- column p\n-- without the index by_envelope", 'nothing takes another\'s place');
 	followed_ok('in the same schema');
 	is(column_types(), 'g geometry, p geometry(Point,4326), ep geography(Point,4326), many geometry[], place geo.place', 'the types are kept');
-	is($t->destination_sql(q{SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'shapes'}), 'by_e by_envelope by_g shapes_pkey', 'and the indexes');
+	is($t->destination_sql(q{SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'shapes'}), 'by_e by_g shapes_pkey', 'and the indexes, but for those that call functions');
 	is($t->destination_sql('SELECT count(*) FROM geo.shapes WHERE ST_Area(g) IS DISTINCT FROM area'), 0, 'the values mean the same');
 }
 

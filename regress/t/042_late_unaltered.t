@@ -47,7 +47,7 @@ $t->source_sql('ALTER SCHEMA moving RENAME TO gone; ALTER TABLE gone.moved SET S
 $t->source_sql('INSERT INTO others VALUES (2, \'after\')');
 SluiceTest::release($lock);
 
-$t->equal_ok($_, wait => 60) for qw(public.granted public.widened public.attached public.moved public.others);
+$t->equal_ok($_, wait => 1) for qw(public.granted public.widened public.attached public.moved public.others);
 $t->poll_ok(sub { $t->destination_sql("SELECT count(*) FROM sluice.tables WHERE state <> 'streaming'") eq '0' }, 'all tables stream');
 is(scalar(() = $t->log =~ /copied public\.granted: /g), 1, 'what does not concern a table does not void its copy');
 unlike($t->log, qr/granted was altered/, 'nor is it said that it was altered');
