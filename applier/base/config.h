@@ -46,6 +46,9 @@ struct column_rename {
 	char *to;
 };
 
+/* What becomes of a table whose target refuses a change. */
+enum refused_action { REFUSED_STOP, REFUSED_HOLD };
+
 /* One entry of tables.overrides; absent keys are NULL, empty or 0.  Tables are
  * as the user wrote them, quoted as in SQL where needed; columns are the plain
  * names, already folded or unquoted. */
@@ -106,6 +109,7 @@ struct config {
 		int64_t max_bytes;
 		int64_t memory_bytes;
 		char *spill_directory;
+		enum refused_action refused;
 	} apply;
 	int64_t retry_duration_ms;
 	struct {

@@ -16,6 +16,7 @@ _Static_assert(SCHEMA_CHANGES_IGNORE == 2, "follow stop ignore");
 _Static_assert(SCHEMA_INDEXES_ALL == 2, "none unique all");
 _Static_assert(SCHEMA_PARTITIONS_KEEP == 1, "flatten keep");
 _Static_assert(TABLE_STORAGE_AO_COLUMN == 3, "default heap ao_row ao_column");
+_Static_assert(REFUSED_HOLD == 1, "stop hold");
 _Static_assert(OPERATION_TRUNCATE == 1 << 3, "insert update delete truncate");
 _Static_assert(LOG_ERROR == 3 && LOG_JSON == 1, "debug info warning error; text json");
 
@@ -81,6 +82,7 @@ const struct config_option config_schema[] = {
 	{"apply.max_delay", CONFIG_DURATION, IN_CONFIG(apply.max_delay_ms), .preset = "1s", .min = "0", .max = "1h"},
 	{"apply.max_bytes", CONFIG_SIZE, IN_CONFIG(apply.max_bytes), .preset = "64MB", .min = "64kB", .max = "8GB"},
 	{"apply.memory", CONFIG_SIZE, IN_CONFIG(apply.memory_bytes), .preset = "256MB", .min = "16MB", .max = "1024GB"},
+	{"apply.refused", CONFIG_WORD, IN_CONFIG(apply.refused), .preset = "stop", .words = "stop hold"},
 	{"apply.spill_directory", CONFIG_PATH, IN_CONFIG(apply.spill_directory), .preset = "/var/lib/sluice"},
 
 	SECTION("retry"),

@@ -27,6 +27,7 @@ error_clear(struct error *err)
 	err->class = ERROR_NONE;
 	err->sqlstate[0] = '\0';
 	err->copy_row = 0;
+	err->row[0] = err->schema[0] = err->table[0] = '\0';
 	err->message[0] = '\0';
 	err->hint[0] = '\0';
 }
@@ -75,6 +76,16 @@ error_context(struct error *err, const char *fmt, ...)
 	snprintf(text + len, sizeof(text) - len, ": %s", err->message);
 	copy_text(err->message, sizeof(err->message), text);
 	return false;
+}
+
+bool
+error_row(struct error *err, const char *key, int key_bytes)
+{
+	char text[ERROR_ROW_MAX + 4];
+
+	snprintf(text, sizeof text, "%.*s", key_bytes, key);
+	copy_text(err->row, sizeof err->row, text);
+	return error_context(err, "row with %.*s", key_bytes, key);
 }
 
 /* A hint's first word loses its capital behind a semicolon, unless it is a

@@ -35,11 +35,16 @@ enum error_class {
 
 #define ERROR_MESSAGE_MAX 2048
 #define ERROR_HINT_MAX 1024
+#define ERROR_ROW_MAX 256
+#define ERROR_NAME_MAX 256
 
 struct error {
 	enum error_class class;
 	char sqlstate[6]; /* from the server, or empty */
 	int64_t copy_row; /* of the rows of a COPY the one that the server refuses, from 1; 0: it names none */
+	char row[ERROR_ROW_MAX];	 /* the key of the row that it is about, or empty */
+	char schema[ERROR_NAME_MAX]; /* of the table that the server names, or empty */
+	char table[ERROR_NAME_MAX];	 /* likewise */
 	char message[ERROR_MESSAGE_MAX];
 	char hint[ERROR_HINT_MAX];
 };
@@ -56,6 +61,9 @@ bool error_hint(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Prepends "context: " to the message; returns false.  A message that gets too
  * long loses its end, always between two characters. */
 bool error_context(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Says which row it is about, by its key: context, and `row`.  Returns false. */
+bool error_row(struct error *err, const char *key, int key_bytes);
 
 /* Writes "message; hint" as one line: control characters become blanks, and
  * the hint's first word begins small unless it is a name. */

@@ -103,6 +103,12 @@ class_of(const char *sqlstate, bool greenplum)
 	return sqlstate_class(sqlstate, greenplum) == SQLSTATE_RETRY ? ERROR_RETRY : ERROR_DATA;
 }
 
+static void
+copy_field(char *out, size_t out_bytes, const char *field)
+{
+	snprintf(out, out_bytes, "%s", field ? field : "");
+}
+
 bool
 result_failure(const PGresult *res, const struct result_origin *origin, struct error *err)
 {
@@ -117,6 +123,8 @@ result_failure(const PGresult *res, const struct result_origin *origin, struct e
 	error_set(err, class_of(sqlstate, origin->greenplum), "%s: %s%s%s%s", origin->server, primary,
 			  detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
 	snprintf(err->sqlstate, sizeof err->sqlstate, "%s", sqlstate);
+	copy_field(err->schema, sizeof err->schema, PQresultErrorField(res, PG_DIAG_SCHEMA_NAME));
+	copy_field(err->table, sizeof err->table, PQresultErrorField(res, PG_DIAG_TABLE_NAME));
 	/* Other contexts are stack traces. */
 	if (context && origin->copy_in)
 		add_copy_context(context, origin->copy_in, err);

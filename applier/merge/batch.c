@@ -64,6 +64,7 @@ batch_reset(struct batch *batch)
 	batch->changes = 0;
 	batch->started_ms = 0;
 	memset(batch->spent_us, 0, sizeof batch->spent_us);
+	batch->holds = NULL;
 }
 
 static void
@@ -145,10 +146,36 @@ batch_truncate(struct batch *batch, const struct shape *shape, bool restart_iden
 	net->restart_identity |= restart_identity;
 }
 
+void
+batch_hold(struct batch *batch, const struct table *table, const char *key)
+{
+	struct batch_hold *hold = arena_alloc_zero(&batch->arena, sizeof *hold);
+
+	hold->table = table;
+	hold->key = key && *key ? arena_strdup(&batch->arena, key) : NULL;
+	hold->next = batch->holds;
+	batch->holds = hold;
+}
+
+static bool
+have_one_target(const struct table *a, const struct table *b)
+{
+	return strcmp(a->target_name, b->target_name) == 0 && strcmp(a->target_schema, b->target_schema) == 0;
+}
+
+bool
+batch_leaves_out(const struct batch *batch, const struct table *table)
+{
+	for (const struct batch_hold *hold = batch->holds; hold; hold = hold->next)
+		if (have_one_target(hold->table, table))
+			return true;
+	return false;
+}
+
 bool
 batch_is_empty(const struct batch *batch)
 {
-	return batch->net_count == 0 && batch->end_lsn == 0;
+	return batch->net_count == 0 && batch->end_lsn == 0 && !batch->holds;
 }
 
 size_t

@@ -21,6 +21,14 @@ enum batch_step {
 	BATCH_STEPS,
 };
 
+/* A table that is held from this batch on: what the batch has for its target is left out, and the hold is written in
+ * the batch's transaction. */
+struct batch_hold {
+	struct batch_hold *next;
+	const struct table *table; /* moved, with its error */
+	const char *key;		   /* of the row that was refused; NULL: not known */
+};
+
 struct batch {
 	struct batch *next; /* in whichever list it is */
 	struct arena arena;
@@ -37,6 +45,7 @@ struct batch {
 	uint64_t last_commit_lsn; /* where its commit record begins */
 	int64_t transactions;
 	int64_t changes;
+	struct batch_hold *holds; /* in the arena */
 	size_t sealed_bytes; /* its size when it was closed */
 	int64_t started_ms;	 /* when its first change came */
 	int64_t spent_us[BATCH_STEPS];
@@ -63,6 +72,11 @@ bool batch_has_other_shape(const struct batch *batch, const struct shape *shape)
 /* Empties the table: what was gathered for it is void, and the target is
  * truncated before the rest. */
 void batch_truncate(struct batch *batch, const struct shape *shape, bool restart_identity);
+
+/* `key` may be NULL or empty. */
+void batch_hold(struct batch *batch, const struct table *table, const char *key);
+/* Whether what the batch has for the target of that table is left out. */
+bool batch_leaves_out(const struct batch *batch, const struct table *table);
 
 bool batch_is_empty(const struct batch *batch);
 size_t batch_bytes(const struct batch *batch);

@@ -8,7 +8,7 @@
 static bool
 is_truncated(const struct net_change *net, bool restart)
 {
-	return net->truncated && (!restart || net->restart_identity);
+	return net->truncated && !net->left_out && (!restart || net->restart_identity);
 }
 
 static unsigned
@@ -69,6 +69,8 @@ void
 batch_order_init(struct batch_order *order, struct batch *batch, const struct dialect *dialect,
 				 enum merge_manner manner, struct stagings *stagings)
 {
+	for (unsigned i = 0; i < batch->net_count; i++)
+		batch->nets[i]->left_out |= batch_leaves_out(batch, batch->nets[i]->shape->table);
 	*order = (struct batch_order){
 		.batch = batch,
 		.dialect = dialect,
@@ -87,6 +89,8 @@ enter_net(struct batch_order *order, struct error *err)
 	const struct net_change *net = order->batch->nets[order->net];
 	struct merge_plan *plan = &order->plans[order->net++];
 
+	if (net->left_out)
+		return true;
 	if (order->phase == MERGE_LOOK &&
 		!merge_plan_build(plan, net, order->dialect, order->manner,
 						  stagings_of(order->stagings, net->shape->number), &order->batch->arena, err))

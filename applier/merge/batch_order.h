@@ -30,7 +30,7 @@ struct batch_order {
 	unsigned net; /* the next one of this phase */
 };
 
-/* The batch, the dialect and the stagings must outlive it. */
+/* The batch, the dialect and the stagings must outlive it.  Tables that the batch holds are left out. */
 void batch_order_init(struct batch_order *order, struct batch *batch, const struct dialect *dialect,
 					  enum merge_manner manner, struct stagings *stagings);
 /* The next step, NULL behind the last one.  False when a table's changes cannot be planned. */

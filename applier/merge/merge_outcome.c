@@ -84,6 +84,6 @@ merge_outcome_name_row(const struct merge_step *step, const struct result *res, 
 		buffer_printf(&key, "%s%s = %.100s", i ? ", " : "", shape->fed[shape->key[i]].target->name,
 					  result_text(res, 0, i));
 	if (key.len > 0)
-		error_context(err, "row with %.*s", (int) key.len, (const char *) key.data);
+		error_row(err, (const char *) key.data, (int) key.len);
 	buffer_fini(&key);
 }

@@ -70,7 +70,7 @@ statistics_put_look(struct statistics *statistics, const struct batch *batch, st
 	unsigned looks = 0;
 
 	for (unsigned i = 0; i < batch->net_count; i++) {
-		if (!is_due(statistics, batch->nets[i], looks < LOOKS_AT_ONCE))
+		if (batch->nets[i]->left_out || !is_due(statistics, batch->nets[i], looks < LOOKS_AT_ONCE))
 			continue;
 		buffer_printf(sql, "%s%u",
 					  looks++ ? ", "

@@ -48,6 +48,22 @@ state_tables_put_state(struct buffer *sql, const char *task, const struct table 
 	put_key(sql, task, table);
 }
 
+void
+state_tables_put_refused(struct buffer *sql, const char *task, const struct table *table, const char *key,
+						 uint64_t lsn)
+{
+	char text[LSN_TEXT_BYTES];
+
+	buffer_printf(sql, "UPDATE sluice.tables SET state = '%s', error = ", table_state_name(table->state));
+	sql_optional_literal(sql, table->error);
+	buffer_printf(sql, ", hold_key = ");
+	sql_optional_literal(sql, key);
+	buffer_printf(sql, ", hold_lsn = ");
+	sql_optional_literal(sql, lsn ? lsn_format(lsn, text) : NULL);
+	buffer_printf(sql, " WHERE ");
+	put_key(sql, task, table);
+}
+
 /* The definition that the target stands at: what the table follows, or what it was when it last did. */
 static void
 put_definition(struct buffer *sql, const struct table *table)

@@ -15,6 +15,7 @@
 #include "merge/merge_outcome.h"
 #include "merge/statistics.h"
 #include "state/progress.h"
+#include "state/state_tables.h"
 #include "state/state_targets.h"
 #include "tables/mapping.h"
 
@@ -27,9 +28,9 @@
  * position everything is asked without waiting for the answers; they are
  * waited for before the COMMIT.
  *
- *	IDLE ► BEGINNING ► LOOKING ► MERGING ► DROPPING ► ADVANCING ► WRITTEN ► COMMITTING ► VACUUMING ► IDLE
+ *	IDLE ► BEGINNING ► LOOKING ► MERGING ► HOLDING ► DROPPING ► ADVANCING ► WRITTEN ► COMMITTING ► VACUUMING ► IDLE
  *
- * A round that is not the last goes from MERGING to WRITTEN and from there to IDLE.  A batch that is to be done
+ * A round that is not the last goes from HOLDING to WRITTEN and from there to IDLE.  A batch that is to be done
  * again goes through ROLLING_BACK and DISCARDING to BEGINNING.
  */
 enum apply_phase {
@@ -38,12 +39,13 @@ enum apply_phase {
 	APPLY_LOOKING,	 /* at targets of which the planner may have a wrong idea, … */
 	APPLY_LOOKED,	 /* … to analyze them */
 	APPLY_MERGING,	 /* the steps of the batch's order */
+	APPLY_HOLDING,	 /* writing down which tables are held from here on */
 	APPLY_DROPPING,	 /* staging tables that are too many */
 	APPLY_ADVANCING, /* writing the new position */
 	APPLY_WRITTEN,	 /* all of that was asked */
 	APPLY_COMMITTING,
 	APPLY_VACUUMING,
-	APPLY_ROLLING_BACK, /* to do the batch again in bulk */
+	APPLY_ROLLING_BACK, /* to do the batch again, in other words or without a table */
 	APPLY_DISCARDING,	/* likewise: the staging tables */
 	APPLY_FAILED,
 };
@@ -60,13 +62,15 @@ static const struct {
 	[APPLY_LOOKING] = {"looking", FROM(APPLY_BEGINNING)},
 	[APPLY_LOOKED] = {"looked", FROM(APPLY_LOOKING)},
 	[APPLY_MERGING] = {"merging", FROM(APPLY_BEGINNING) | FROM(APPLY_LOOKING) | FROM(APPLY_LOOKED)},
-	[APPLY_DROPPING] = {"dropping", FROM(APPLY_MERGING)},
+	[APPLY_HOLDING] = {"holding", FROM(APPLY_MERGING)},
+	[APPLY_DROPPING] = {"dropping", FROM(APPLY_HOLDING)},
 	[APPLY_ADVANCING] = {"advancing", FROM(APPLY_DROPPING)},
-	[APPLY_WRITTEN] = {"written", FROM(APPLY_MERGING) | FROM(APPLY_ADVANCING)},
+	[APPLY_WRITTEN] = {"written", FROM(APPLY_HOLDING) | FROM(APPLY_ADVANCING)},
 	[APPLY_COMMITTING] = {"committing", FROM(APPLY_WRITTEN)},
 	[APPLY_VACUUMING] = {"vacuuming", FROM(APPLY_COMMITTING)},
-	[APPLY_ROLLING_BACK] = {"rolling back", FROM(APPLY_MERGING) | FROM(APPLY_DROPPING) |
-												FROM(APPLY_ADVANCING) | FROM(APPLY_WRITTEN)},
+	[APPLY_ROLLING_BACK] = {"rolling back", FROM(APPLY_MERGING) | FROM(APPLY_HOLDING) | FROM(APPLY_DROPPING) |
+												FROM(APPLY_ADVANCING) | FROM(APPLY_WRITTEN) |
+												FROM(APPLY_COMMITTING)},
 	[APPLY_DISCARDING] = {"discarding", FROM(APPLY_ROLLING_BACK)},
 	[APPLY_FAILED] = {"failed", ~FROM(APPLY_IDLE)},
 };
@@ -87,7 +91,11 @@ struct apply {
 	char *task;
 	char epoch[24];
 	apply_done done;
+	apply_refused refused;
 	void *arg;
+	const struct table **held; /* since it was created; what is queued of them is left out */
+	unsigned held_count;
+	const struct table *refused_in_round;
 	enum apply_phase phase;
 	bool in_transaction;
 	bool began_here;		  /* with the batch in hand */
@@ -105,12 +113,14 @@ static void go_on(struct apply *apply);
 static void take_looks(struct apply *apply, const struct result *res);
 static bool can_be_told(const struct task *task, const struct error *err);
 static bool can_be_named(const struct task *task);
-static void redo(struct apply *apply, bool dropped);
+static void redo(struct apply *apply, enum merge_manner manner, bool dropped);
+static bool hold_refused(const struct task *task, const struct error *cause);
+static void remember_held(struct apply *apply, const struct table *table);
 static bool take_void(const struct task *task, const struct error *err);
 
 struct apply *
 apply_create(struct connection *destination, const struct dialect *dialect, const char *task, int64_t epoch,
-			 apply_done done, void *arg)
+			 apply_done done, apply_refused refused, void *arg)
 {
 	struct apply *apply = memory_alloc_zero(1, sizeof *apply);
 
@@ -119,6 +129,7 @@ apply_create(struct connection *destination, const struct dialect *dialect, cons
 	apply->task = memory_strdup(task);
 	snprintf(apply->epoch, sizeof apply->epoch, "%" PRId64, epoch);
 	apply->done = done;
+	apply->refused = refused;
 	apply->arg = arg;
 	stagings_init(&apply->stagings);
 	statistics_init(&apply->statistics);
@@ -134,6 +145,7 @@ apply_destroy(struct apply *apply)
 	batch_destroy(apply->batch);
 	stagings_fini(&apply->stagings);
 	statistics_fini(&apply->statistics);
+	free(apply->held);
 	free(apply->task);
 	free(apply);
 }
@@ -142,6 +154,12 @@ bool
 apply_is_idle(const struct apply *apply)
 {
 	return apply->phase == APPLY_IDLE;
+}
+
+const struct table *
+apply_refused_in_round(const struct apply *apply)
+{
+	return apply->refused_in_round;
 }
 
 bool
@@ -198,7 +216,7 @@ name_row(const struct merge_step *step, struct error *err)
 	memory_buffer_init(&key);
 	copy_walk_put_key(&step->walk, err->copy_row, &key);
 	if (key.len > 0)
-		error_context(err, "row with %.*s", (int) key.len, (const char *) key.data);
+		error_row(err, (const char *) key.data, (int) key.len);
 	buffer_fini(&key);
 }
 
@@ -241,6 +259,8 @@ finish(struct apply *apply)
 {
 	struct batch *batch = apply->batch;
 
+	for (const struct batch_hold *hold = batch->holds; hold; hold = hold->next)
+		remember_held(apply, hold->table);
 	set_phase(apply, APPLY_IDLE);
 	apply->manner = MERGE_FAST;
 	apply->batch = NULL;
@@ -258,6 +278,8 @@ check_result(const struct task *task, const struct result *res, struct error *er
 		merge_outcome_name_row(task->step, result_rows(res) > 0 ? res : NULL, err);
 		return false;
 	}
+	if (task->phase == APPLY_HOLDING && result_affected(res) != 1)
+		return error_set(err, ERROR_BUG, "sluice.tables has no row of a table that is to be held");
 	if (task->phase != APPLY_ADVANCING || result_affected(res) == 1)
 		return true;
 	error_set(err, ERROR_DATA, "another daemon of task %s has taken over", task->apply->task);
@@ -297,12 +319,16 @@ on_done(void *arg, const struct result *res, const struct error *err)
 			err = &own;
 		}
 		if (can_be_told(task, err))
-			redo(apply, true);
+			redo(apply, MERGE_NAMING, true);
+		else if (hold_refused(task, err))
+			redo(apply, MERGE_FAST, true);
 		else
 			fail(apply, task, err);
 	} else if (!check_result(task, res, &own)) {
 		if (can_be_named(task))
-			redo(apply, false);
+			redo(apply, MERGE_NAMING, false);
+		else if (hold_refused(task, &own))
+			redo(apply, MERGE_FAST, false);
 		else
 			fail(apply, task, &own);
 	} else if (task->phase == APPLY_LOOKING) {
@@ -364,14 +390,83 @@ roll_back(struct apply *apply, bool dropped)
 }
 
 static void
-redo(struct apply *apply, bool dropped)
+redo(struct apply *apply, enum merge_manner manner, bool dropped)
 {
-	apply->manner = MERGE_NAMING;
+	apply->manner = manner;
 	apply->in_transaction = false;
 	stagings_fini(&apply->stagings);
 	stagings_init(&apply->stagings);
 	set_phase(apply, APPLY_ROLLING_BACK);
 	roll_back(apply, dropped);
+}
+
+/* ---- tables that are held */
+
+/* The table that a failure is about: the step's, or at the COMMIT the one that the server names. */
+static const struct table *
+table_of(const struct task *task, const struct error *err)
+{
+	const struct batch *batch = task->apply->batch;
+
+	if (task->step && task->step->table)
+		return task->step->table;
+	for (unsigned i = 0; err->table[0] && i < batch->net_count; i++) {
+		const struct table *table = batch->nets[i]->shape->table;
+
+		if (strcmp(table->target_name, err->table) == 0 && strcmp(table->target_schema, err->schema) == 0)
+			return table;
+	}
+	return NULL;
+}
+
+static void
+remember_held(struct apply *apply, const struct table *table)
+{
+	apply->held = memory_resize(apply->held, apply->held_count + 1, sizeof(*apply->held));
+	apply->held[apply->held_count++] = table;
+}
+
+/*
+ * A change that one target refuses holds that table, where it is to be so; then the batch is done again without it.
+ * Where earlier rounds share the transaction, only the attempt as a whole can be.
+ */
+static bool
+hold_refused(const struct task *task, const struct error *cause)
+{
+	struct apply *apply = task->apply;
+	const struct table *table = table_of(task, cause);
+	struct error err = *cause;
+
+	if (cause->class != ERROR_DATA || !table || batch_leaves_out(apply->batch, table))
+		return false;
+	if (!apply->began_here) {
+		apply->refused_in_round = table;
+		return false;
+	}
+	add_context(apply, task, &err);
+	return apply->refused(apply->arg, apply->batch, table, &err);
+}
+
+/* What was queued before a table was held. */
+static void
+leave_out_held(const struct apply *apply, const struct batch *batch)
+{
+	for (unsigned i = 0; i < batch->net_count; i++)
+		for (unsigned j = 0; j < apply->held_count; j++)
+			batch->nets[i]->left_out |= batch->nets[i]->shape->table == apply->held[j];
+}
+
+static void
+write_holds(struct apply *apply)
+{
+	for (const struct batch_hold *hold = apply->batch->holds; hold; hold = hold->next) {
+		struct buffer sql;
+
+		sql_init(&sql);
+		state_tables_put_refused(&sql, apply->task, hold->table, hold->key, apply->batch->end_lsn);
+		query(apply, sql_text(&sql));
+		buffer_fini(&sql);
+	}
 }
 
 /* What was asked before the batch came to be done again has no say any more. */
@@ -459,7 +554,7 @@ note_files(struct apply *apply)
 	for (unsigned i = 0; i < batch->net_count; i++) {
 		struct buffer sql;
 
-		if (!batch->nets[i]->truncated)
+		if (!batch->nets[i]->truncated || batch->nets[i]->left_out)
 			continue;
 		sql_init(&sql);
 		state_targets_put_file(&sql, batch->nets[i]->shape->table->target.oid);
@@ -506,7 +601,7 @@ merge(struct apply *apply)
 	if (step)
 		execute(apply, step);
 	else
-		set_phase(apply, apply->batch->final ? APPLY_DROPPING : APPLY_WRITTEN);
+		set_phase(apply, APPLY_HOLDING);
 	return true;
 }
 
@@ -593,6 +688,10 @@ ask(struct apply *apply)
 		return true;
 	case APPLY_MERGING:
 		return merge(apply);
+	case APPLY_HOLDING:
+		write_holds(apply);
+		set_phase(apply, apply->batch->final ? APPLY_DROPPING : APPLY_WRITTEN);
+		return true;
 	case APPLY_DROPPING:
 		drop_stagings(apply);
 		set_phase(apply, APPLY_ADVANCING);
@@ -653,6 +752,7 @@ apply_start(struct apply *apply, struct batch *batch)
 {
 	apply->batch = batch;
 	apply->answered_us = batch_clock_us();
+	leave_out_held(apply, batch);
 	set_phase(apply, APPLY_BEGINNING);
 	go_on(apply);
 }

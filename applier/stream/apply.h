@@ -16,15 +16,25 @@ struct apply;
 /* `err` is NULL when the batch is done: durable if it was final. */
 typedef void (*apply_done)(void *arg, struct batch *batch, const struct error *err);
 
+/*
+ * A target has refused a change, or lacks a row: true when the table, and all others that share its target, are
+ * in batch->holds now, so that the batch is done again without them.
+ */
+typedef bool (*apply_refused)(void *arg, struct batch *batch, const struct table *table,
+							  const struct error *err);
+
 /* Neither the connection nor the dialect becomes its own. */
 struct apply *apply_create(struct connection *destination, const struct dialect *dialect, const char *task,
-						   int64_t epoch, apply_done done, void *arg);
+						   int64_t epoch, apply_done done, apply_refused refused, void *arg);
 /* Frees a batch in hand too; then the connection must not be used any more. */
 void apply_destroy(struct apply *apply);
 
 /* The batch must stay as it is until `done` is called. */
 void apply_start(struct apply *apply, struct batch *batch);
 bool apply_is_idle(const struct apply *apply);
+/* After a failure: the table whose target refused a change in a round of a transaction that was begun before, and
+ * therefore cannot be done again here; NULL: it was something else. */
+const struct table *apply_refused_in_round(const struct apply *apply);
 /* Opens the destination's transaction for what the caller does in it by himself; the next batch goes on in it. */
 MUST_CHECK bool apply_open_transaction(struct apply *apply, struct error *err);
 /* Whether the destination's transaction is open between two rounds. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "refused.h"
 #include "servers/source.h"
 #include "state/feeders.h"
 
@@ -156,7 +157,11 @@ fold_row(struct fold *f, const struct change *change, struct error *err)
 		return false;
 	if (!batch_for(f, shape, &batch, err))
 		return false;
-	return batch_add(batch, shape, change, err);
+	if (batch_add(batch, shape, change, err))
+		return true;
+	/* Such as an update that was logged without identity. */
+	return err->class == ERROR_DATA &&
+		   refused_hold(f->setup.config, f->setup.catalog, batch, shape->table, err);
 }
 
 /* Which of the rows were the leaf's nobody tells. */

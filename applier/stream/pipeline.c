@@ -54,6 +54,20 @@ on_applied(void *arg, struct batch *batch, const struct error *err)
 	recycle(p, batch);
 }
 
+static bool
+on_refused(void *arg, struct batch *batch, const struct table *table, const struct error *err)
+{
+	struct pipeline *p = arg;
+
+	return p->setup.refused(p->setup.arg, batch, table, err);
+}
+
+const struct table *
+pipeline_refused_in_round(const struct pipeline *p)
+{
+	return apply_refused_in_round(p->apply);
+}
+
 struct pipeline *
 pipeline_create(const struct pipeline_setup *setup)
 {
@@ -61,8 +75,8 @@ pipeline_create(const struct pipeline_setup *setup)
 
 	p->setup = *setup;
 	p->end_lsn = setup->applied_lsn;
-	p->apply =
-		apply_create(setup->destination, setup->dialect, setup->config->task, setup->epoch, on_applied, p);
+	p->apply = apply_create(setup->destination, setup->dialect, setup->config->task, setup->epoch, on_applied,
+							on_refused, p);
 	return p;
 }
 

@@ -27,12 +27,17 @@ struct pipeline_setup {
 	void *arg;
 	/* A batch is done; with `lsn` not 0 everything up to there is durable. */
 	void (*applied)(void *arg, uint64_t lsn, const struct batch *batch);
+	/* A target refused a change; see apply.h. */
+	bool (*refused)(void *arg, struct batch *batch, const struct table *table, const struct error *err);
 	/* The destination failed; nothing will be applied any more. */
 	void (*failed)(void *arg, const struct error *err);
 };
 
 struct pipeline *pipeline_create(const struct pipeline_setup *setup);
 void pipeline_destroy(struct pipeline *pipeline);
+
+/* After a failure; see apply.h. */
+const struct table *pipeline_refused_in_round(const struct pipeline *pipeline);
 
 /* The batch that takes the next change. */
 struct batch *pipeline_filling(struct pipeline *pipeline);

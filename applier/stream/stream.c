@@ -13,6 +13,7 @@
 #include "lsn.h"
 #include "merge/spill.h"
 #include "pipeline.h"
+#include "refused.h"
 #include "schema/schema_watch.h"
 #include "servers/retention.h"
 #include "servers/source.h"
@@ -179,6 +180,14 @@ on_applied(void *arg, uint64_t lsn, const struct batch *batch)
 	s->changes += batch->changes;
 	monitor_batch(s->setup->monitor, batch, lsn);
 	want_turn(s);
+}
+
+static bool
+on_refused(void *arg, struct batch *batch, const struct table *table, const struct error *err)
+{
+	struct stream *s = arg;
+
+	return refused_hold(s->setup->config, s->setup->catalog, batch, table, err);
 }
 
 static void
@@ -599,6 +608,7 @@ create(struct stream *s)
 		.applied_lsn = setup->progress->applied_lsn,
 		.arg = s,
 		.applied = on_applied,
+		.refused = on_refused,
 		.failed = on_failed,
 	};
 	struct fold_setup fold = {
@@ -655,6 +665,8 @@ stream_run(const struct stream_setup *setup, struct error *err)
 	if (setup->until)
 		replication_ask(s.replication);
 	loop_run_until(setup->loop, turn, &s);
+	if (s.failed && pipeline_refused_in_round(s.pipeline))
+		refused_hold_now(setup->config, setup->catalog, setup->control, pipeline_refused_in_round(s.pipeline), &s.err);
 	if (s.failed)
 		*err = s.err;
 	destroy(&s);

@@ -1,0 +1,83 @@
+#include "refused.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/sql.h"
+#include "state/state_tables.h"
+
+static bool
+shares_target(const struct table *a, const struct table *b)
+{
+	return strcmp(a->target_name, b->target_name) == 0 && strcmp(a->target_schema, b->target_schema) == 0;
+}
+
+/* What to do is another thing than for a run that has ended. */
+static void
+hold(struct table *table, const struct error *err)
+{
+	table_move(table, TABLE_HELD_FOR_RESYNC);
+	free(table->error);
+	table->error = memory_printf("%s; let the target take it, then \"sluice table resync\" copies the table again",
+								 err->message);
+	log_warning("%s.%s is held, the other tables go on: %s", table->source.schema, table->source.name,
+				table->error);
+}
+
+/* Whoever copies a table into the same target moves it along; only another attempt can hold that one, too. */
+static bool
+is_being_copied_into(const struct catalog *catalog, const struct table *table)
+{
+	for (unsigned i = 0; i < catalog->count; i++)
+		if (shares_target(&catalog->tables[i], table) && table_is_copying(&catalog->tables[i]))
+			return true;
+	return false;
+}
+
+bool
+refused_hold(const struct config *config, struct catalog *catalog, struct batch *batch,
+			 const struct table *table, const struct error *err)
+{
+	if (config->apply.refused != REFUSED_HOLD || is_being_copied_into(catalog, table))
+		return false;
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct table *it = &catalog->tables[i];
+
+		if (!shares_target(it, table) || it->state == TABLE_HELD_FOR_RESYNC)
+			continue;
+		hold(it, err);
+		batch_hold(batch, it, err->row);
+	}
+	return true;
+}
+
+void
+refused_hold_now(const struct config *config, struct catalog *catalog, struct connection *control,
+				 const struct table *table, struct error *err)
+{
+	struct error cause = *err, failure;
+	struct buffer sql;
+	bool ok;
+
+	if (config->apply.refused != REFUSED_HOLD || is_being_copied_into(catalog, table))
+		return;
+	sql_init(&sql);
+	for (unsigned i = 0; i < catalog->count; i++) {
+		struct table *it = &catalog->tables[i];
+
+		if (!shares_target(it, table) || it->state == TABLE_HELD_FOR_RESYNC)
+			continue;
+		hold(it, &cause);
+		state_tables_put_refused(&sql, config->task, it, cause.row, 0);
+		buffer_printf(&sql, ";");
+	}
+	ok = connection_execute(control, sql_text(&sql), NULL, 0, NULL, &failure);
+	buffer_fini(&sql);
+	if (ok)
+		error_set(err, ERROR_RESTART, "%s.%s is held: doing its transaction again without it", table->source.schema,
+				  table->source.name);
+	else
+		*err = failure;
+}
