@@ -46,8 +46,8 @@ struct batch {
 	int64_t transactions;
 	int64_t changes;
 	struct batch_hold *holds; /* in the arena */
-	size_t sealed_bytes; /* its size when it was closed */
-	int64_t started_ms;	 /* when its first change came */
+	size_t sealed_bytes;	  /* its size when it was closed */
+	int64_t started_ms;		  /* when its first change came */
 	int64_t spent_us[BATCH_STEPS];
 };
 

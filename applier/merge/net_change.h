@@ -38,7 +38,7 @@ struct net_change {
 	uint32_t row_capacity;
 	bool truncated; /* before everything else here */
 	bool restart_identity;
-	bool left_out; /* its table is held: none of it is applied */
+	bool left_out;		  /* its table is held: none of it is applied */
 	int64_t changes;	  /* that went in */
 	struct value *values; /* scratch, one for each source column, … */
 	struct value *newer;  /* … and as many for a row that is being merged with what `values` holds */

@@ -56,8 +56,8 @@ void state_tables_put_again(struct buffer *sql, const char *task, const struct t
 void state_tables_put_state(struct buffer *sql, const char *task, const struct table *table);
 /* The same of a table that was held since its target refused a change, with the key of the row (NULL: not known) and the
  * LSN (0: likewise).  Must touch one row. */
-void state_tables_put_refused(struct buffer *sql, const char *task, const struct table *table, const char *key,
-							  uint64_t lsn);
+void state_tables_put_refused(struct buffer *sql, const char *task, const struct table *table,
+							  const char *key, uint64_t lsn);
 /* What came while tables were copied in the background is durable: makes those that are `replaying` `streaming`, where
  * the epoch still is ours and there are `count` of them.  An ERROR_RETRY otherwise. */
 MUST_CHECK bool state_tables_settle_copies(struct connection *destination, const char *task, int64_t epoch,

@@ -20,8 +20,8 @@ hold(struct table *table, const struct error *err)
 {
 	table_move(table, TABLE_HELD_FOR_RESYNC);
 	free(table->error);
-	table->error = memory_printf("%s; let the target take it, then \"sluice table resync\" copies the table again",
-								 err->message);
+	table->error = memory_printf(
+		"%s; let the target take it, then \"sluice table resync\" copies the table again", err->message);
 	log_warning("%s.%s is held, the other tables go on: %s", table->source.schema, table->source.name,
 				table->error);
 }
@@ -76,8 +76,8 @@ refused_hold_now(const struct config *config, struct catalog *catalog, struct co
 	ok = connection_execute(control, sql_text(&sql), NULL, 0, NULL, &failure);
 	buffer_fini(&sql);
 	if (ok)
-		error_set(err, ERROR_RESTART, "%s.%s is held: doing its transaction again without it", table->source.schema,
-				  table->source.name);
+		error_set(err, ERROR_RESTART, "%s.%s is held: doing its transaction again without it",
+				  table->source.schema, table->source.name);
 	else
 		*err = failure;
 }

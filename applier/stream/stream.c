@@ -666,7 +666,8 @@ stream_run(const struct stream_setup *setup, struct error *err)
 		replication_ask(s.replication);
 	loop_run_until(setup->loop, turn, &s);
 	if (s.failed && pipeline_refused_in_round(s.pipeline))
-		refused_hold_now(setup->config, setup->catalog, setup->control, pipeline_refused_in_round(s.pipeline), &s.err);
+		refused_hold_now(setup->config, setup->catalog, setup->control, pipeline_refused_in_round(s.pipeline),
+						 &s.err);
 	if (s.failed)
 		*err = s.err;
 	destroy(&s);
