@@ -63,6 +63,7 @@ struct table_override {
 	unsigned operations; /* enum operation bits; 0: the global ones */
 	struct string_list distributed_by;
 	enum table_storage storage;
+	unsigned fillfactor; /* of created heap tables, in percent; 0: see dialect_fillfactor() */
 	bool rows_may_be_absent;
 };
 

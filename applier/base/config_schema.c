@@ -57,6 +57,7 @@ const struct config_option config_schema[] = {
 	{"tables.overrides[].distributed_by", CONFIG_COLUMNS, IN_OVERRIDE(distributed_by), .min = "1"},
 	{"tables.overrides[].storage", CONFIG_WORD, IN_OVERRIDE(storage), .preset = "default",
 		.words = "default heap ao_row ao_column"},
+	{"tables.overrides[].fillfactor", CONFIG_INTEGER, IN_OVERRIDE(fillfactor), .min = "10", .max = "100"},
 	{"tables.overrides[].rows_may_be_absent", CONFIG_BOOLEAN, IN_OVERRIDE(rows_may_be_absent),
 		.preset = "false", .words = "false true"},
 

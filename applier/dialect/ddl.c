@@ -96,7 +96,7 @@ ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const st
 	}
 	buffer_printf(sql, "\n)");
 	ddl_put_partition_key(sql, dialect, table);
-	dialect->put_table_options(sql, table);
+	ddl_put_table_options(sql, dialect, table);
 	ddl_put_partition_list(sql, dialect, table);
 	buffer_printf(sql, ";\n");
 	ddl_put_partitions(sql, dialect, table);

@@ -57,6 +57,25 @@ ddl_put_partition_key(struct buffer *sql, const struct dialect *dialect, const s
 		buffer_printf(sql, "\nPARTITION BY %s", table->source.definition->partition_key);
 }
 
+/* Only tables with rows have a fillfactor: the leaves, where partitions are tables of their own. */
+void
+ddl_put_table_options(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+{
+	const char *remark;
+	bool has_rows = !dialect->has_declarative_partitions || !ddl_keeps_partitions(dialect, table, &remark);
+
+	dialect->put_table_options(sql, table, has_rows ? dialect_fillfactor(dialect, table) : 0);
+}
+
+static void
+put_leaf_options(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+{
+	unsigned fillfactor = dialect_fillfactor(dialect, table);
+
+	if (fillfactor)
+		buffer_printf(sql, " WITH (fillfactor = %u)", fillfactor);
+}
+
 const char *
 ddl_partition_schema(const struct table *table, const struct partition_definition *partition)
 {
@@ -85,7 +104,8 @@ put_name(struct buffer *sql, const struct table *table, uint32_t oid)
 }
 
 static void
-put_partition(struct buffer *sql, const struct table *table, const struct partition_definition *partition)
+put_partition(struct buffer *sql, const struct dialect *dialect, const struct table *table,
+			  const struct partition_definition *partition)
 {
 	buffer_printf(sql, "CREATE TABLE ");
 	put_name(sql, table, partition->oid);
@@ -94,6 +114,8 @@ put_partition(struct buffer *sql, const struct table *table, const struct partit
 	buffer_printf(sql, " %s", partition->bound);
 	if (partition->key)
 		buffer_printf(sql, " PARTITION BY %s", partition->key);
+	else
+		put_leaf_options(sql, dialect, table);
 	buffer_printf(sql, ";\n");
 }
 
@@ -121,8 +143,8 @@ name_is_taken(const struct definition *definition, const char *name)
 
 /* "orders_default", shortened or numbered where that is needed. */
 static void
-put_default(struct buffer *sql, const struct table *table, const char *schema, const char *name,
-			uint32_t parent)
+put_default(struct buffer *sql, const struct dialect *dialect, const struct table *table, const char *schema,
+			const char *name, uint32_t parent)
 {
 	char chosen[NAME_MAX_BYTES + 1];
 
@@ -137,7 +159,9 @@ put_default(struct buffer *sql, const struct table *table, const char *schema, c
 	sql_qualified(sql, schema, chosen);
 	buffer_printf(sql, " PARTITION OF ");
 	put_name(sql, table, parent);
-	buffer_printf(sql, " DEFAULT;\n");
+	buffer_printf(sql, " DEFAULT");
+	put_leaf_options(sql, dialect, table);
+	buffer_printf(sql, ";\n");
 }
 
 void
@@ -149,14 +173,14 @@ ddl_put_partitions(struct buffer *sql, const struct dialect *dialect, const stru
 	if (!dialect->has_declarative_partitions || !ddl_keeps_partitions(dialect, table, &remark))
 		return;
 	for (unsigned i = 0; i < definition->partition_count; i++)
-		put_partition(sql, table, &definition->partitions[i]);
+		put_partition(sql, dialect, table, &definition->partitions[i]);
 	if (needs_default(definition, definition->oid, definition->partition_key))
-		put_default(sql, table, table->target_schema, table->target_name, definition->oid);
+		put_default(sql, dialect, table, table->target_schema, table->target_name, definition->oid);
 	for (unsigned i = 0; i < definition->partition_count; i++) {
 		const struct partition_definition *inner = &definition->partitions[i];
 
 		if (inner->key && needs_default(definition, inner->oid, inner->key))
-			put_default(sql, table, ddl_partition_schema(table, inner), inner->name, inner->oid);
+			put_default(sql, dialect, table, ddl_partition_schema(table, inner), inner->name, inner->oid);
 	}
 }
 

@@ -15,8 +15,9 @@
 /* Whether the target is partitioned; if not, though it should be, `remark` says why. */
 bool ddl_keeps_partitions(const struct dialect *dialect, const struct table *table, const char **remark);
 
-/* What stands in CREATE TABLE between the columns and the table's options, and behind those. */
+/* What stands in CREATE TABLE between the columns and the table's options, those, and what is behind them. */
 void ddl_put_partition_key(struct buffer *sql, const struct dialect *dialect, const struct table *table);
+void ddl_put_table_options(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 void ddl_put_partition_list(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 
 /* CREATE TABLE … PARTITION OF for each partition, where partitions are tables of their own. */

@@ -38,3 +38,16 @@ dialect_by_version(const char *version)
 			return NULL;
 	return &dialect_postgresql;
 }
+
+unsigned
+dialect_fillfactor(const struct dialect *dialect, const struct table *table)
+{
+	const struct table_override *override = table->override;
+	unsigned key[TABLE_MAX_KEY];
+
+	if (dialect->has_segments && (!override || override->storage != TABLE_STORAGE_HEAP))
+		return 0;
+	if (override && override->fillfactor)
+		return override->fillfactor;
+	return (table->operations & OPERATION_UPDATE) && table_match_key(table, key) > 0 ? DIALECT_FILLFACTOR : 0;
+}

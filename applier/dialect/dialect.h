@@ -77,9 +77,9 @@ struct dialect {
 	 */
 	bool (*allows_unique)(const struct table *table, const unsigned *columns, unsigned column_count);
 
-	/* What follows the column list of CREATE TABLE: storage and distribution,
-	 * each beginning with a new line. */
-	void (*put_table_options)(struct buffer *sql, const struct table *table);
+	/* What follows the column list of CREATE TABLE: storage, fillfactor (percent; 0: as the server has it) and
+	 * distribution, each beginning with a new line. */
+	void (*put_table_options)(struct buffer *sql, const struct table *table, unsigned fillfactor);
 
 	/*
 	 * What follows the column list of CREATE TEMP TABLE for staging:
@@ -106,5 +106,13 @@ extern const struct dialect dialect_greenplum7;
 const struct dialect *dialect_by_name(const char *name);
 /* By the server's version() text: "… (Greenplum Database 6.24.3 build …) …". */
 const struct dialect *dialect_by_version(const char *version);
+
+/*
+ * Of a table to be made, in percent; 0: as the server has it.  Updates in place stay on their page where it has room:
+ * so without another word tables with updates and a key get DIALECT_FILLFACTOR.  Only heap tables have one, and on
+ * Greenplum, whose default storage may be another, only those whose storage is configured as heap.
+ */
+unsigned dialect_fillfactor(const struct dialect *dialect, const struct table *table);
+#define DIALECT_FILLFACTOR 90
 
 #endif

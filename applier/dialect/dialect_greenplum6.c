@@ -1,7 +1,7 @@
 #include "dialect_greenplum.h"
 
 static void
-put_table_options(struct buffer *sql, const struct table *table)
+put_table_options(struct buffer *sql, const struct table *table, unsigned fillfactor)
 {
 	static const char *const with[] = {
 		[TABLE_STORAGE_DEFAULT] = "",
@@ -10,7 +10,10 @@ put_table_options(struct buffer *sql, const struct table *table)
 		[TABLE_STORAGE_AO_COLUMN] = "\nWITH (appendonly = true, orientation = column)",
 	};
 
-	buffer_printf(sql, "%s\n", with[dialect_greenplum_storage(table)]);
+	if (fillfactor)
+		buffer_printf(sql, "\nWITH (appendonly = false, fillfactor = %u)\n", fillfactor);
+	else
+		buffer_printf(sql, "%s\n", with[dialect_greenplum_storage(table)]);
 	dialect_greenplum_put_distribution(sql, table);
 }
 

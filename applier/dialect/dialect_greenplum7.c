@@ -1,7 +1,7 @@
 #include "dialect_greenplum.h"
 
 static void
-put_table_options(struct buffer *sql, const struct table *table)
+put_table_options(struct buffer *sql, const struct table *table, unsigned fillfactor)
 {
 	static const char *const using[] = {
 		[TABLE_STORAGE_DEFAULT] = "",
@@ -11,6 +11,8 @@ put_table_options(struct buffer *sql, const struct table *table)
 	};
 
 	buffer_printf(sql, "%s\n", using[dialect_greenplum_storage(table)]);
+	if (fillfactor)
+		buffer_printf(sql, "WITH (fillfactor = %u)\n", fillfactor);
 	dialect_greenplum_put_distribution(sql, table);
 }
 

@@ -10,10 +10,11 @@ allows_unique(const struct table *table, const unsigned *columns, unsigned colum
 }
 
 static void
-put_table_options(struct buffer *sql, const struct table *table)
+put_table_options(struct buffer *sql, const struct table *table, unsigned fillfactor)
 {
-	(void) sql;
 	(void) table;
+	if (fillfactor)
+		buffer_printf(sql, "\nWITH (fillfactor = %u)", fillfactor);
 }
 
 static void

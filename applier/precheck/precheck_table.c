@@ -161,6 +161,9 @@ check_new_options(struct precheck_context *c, const struct table *table)
 
 	if (!override)
 		return;
+	if (c->dialect->has_segments && override->fillfactor && override->storage != TABLE_STORAGE_HEAP)
+		precheck_add(c, CHECK_FAILED, "distribution", precheck_table_name(c, table),
+					 "fillfactor is for heap storage: set storage to heap, too, or remove fillfactor");
 	if (c->dialect->has_segments)
 		check_distribution(c, table);
 	else if (override->distributed_by.count > 0 || override->storage != TABLE_STORAGE_DEFAULT)

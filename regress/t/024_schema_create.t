@@ -50,7 +50,8 @@ $t->source_sql(q{
 	INSERT INTO deep.no_columns SELECT FROM generate_series(1, 5);
 });
 my @tables = qw(deep.made deep.by_index deep.keyless);
-$t->configure({ tables => { include => ['deep.*'], exclude => [ 'deep.unlogged', 'deep.no_columns' ] } });
+$t->configure({ tables => { include => ['deep.*'], exclude => [ 'deep.unlogged', 'deep.no_columns' ],
+	overrides => [ { source => 'deep.by_index', storage => $greenplum ? 'heap' : 'default', fillfactor => 70 } ] } });
 my $ddl = $t->run_ok('schema')->{stdout};
 $t->run_ok('run', '--until', 'current')->{status} == 0 or die 'the initial copy failed';
 is($t->run_ok('schema')->{stdout}, '', 'then schema has nothing left to print');
@@ -58,6 +59,10 @@ like(columns_of('deep.made'), qr/^b numeric\(10,2\) not null, id bigint not null
 like(key_of('deep.made'), qr/^unique \(id, b\)$/, 'its primary key');
 like(key_of('deep.by_index'), $greenplum ? qr/\(k\)/ : qr/unique \(id\); unique \(k\); unique \(v\)/, 'and an index on the match key');
 is(key_of('deep.keyless'), 'none', 'or none');
+sub fillfactor_of { my ($table) = @_; return target("SELECT coalesce((SELECT option FROM unnest(reloptions) option WHERE option LIKE 'fillfactor=%'), 'none') FROM pg_class WHERE oid = '$table'::regclass"); }
+is(fillfactor_of('deep.by_index'), 'fillfactor=70', 'the fillfactor of the configuration');
+is(fillfactor_of('deep.made'), $greenplum ? 'none' : 'fillfactor=90', 'room for updates');
+is(fillfactor_of('deep.keyless'), 'none', 'but none where no row is updated in place');
 is(target("SELECT string_agg(relname::text, ' ' ORDER BY 1) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'deep' AND relkind <> 'i'"),
 	'by_index keyless made', 'tables and nothing else');
 $t->all_equal_ok(@tables);

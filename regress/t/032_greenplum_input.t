@@ -29,6 +29,8 @@ $t->fails_like(['check'], 3, qr/"region" of distributed_by is not part of the pr
 $t->fails_like(['run'], 3, qr/"region" of distributed_by is not part of the primary key/, 'run refuses, too');
 is($t->destination_sql("SELECT count(*) FROM pg_tables WHERE tablename = 'wide'"), '0', 'nothing was made');
 
+$t->configure(with_override(fillfactor => 70));
+$t->fails_like(['check'], 3, qr/fillfactor is for heap storage: set storage to heap, too, or remove fillfactor/, 'fillfactor of unknown storage');
 $t->configure(with_override(distributed_by => ['region'], storage => 'ao_column'));
 my $said = $t->run_ok('check')->{stdout};
 like($said, qr/^warning .*mac \(macaddr8 becomes text\), spans \(int4multirange becomes text\)/m, 'types that it lacks');

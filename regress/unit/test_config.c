@@ -172,6 +172,7 @@ test_overrides(void **state)
 				   "      key: [Id, '\"Order \"\"No\"\"\"']\n"
 				   "      distributed_by: [id]\n"
 				   "      storage: ao_column\n"
+				   "      fillfactor: 70\n"
 				   "    - {source: public.lines}\n",
 		 &c);
 	assert_int_equal(c.tables.override_count, 2);
@@ -183,7 +184,9 @@ test_overrides(void **state)
 	assert_string_equal(o[0].key.items[1], "Order \"No\"");
 	assert_int_equal(o[0].distributed_by.count, 1);
 	assert_int_equal(o[0].storage, TABLE_STORAGE_AO_COLUMN);
+	assert_int_equal(o[0].fillfactor, 70);
 	assert_int_equal(o[0].operations, 0);
+	assert_int_equal(o[1].fillfactor, 0);
 	assert_string_equal(o[1].source, "public.lines");
 	assert_null(o[1].target);
 	assert_int_equal(o[1].key.count, 0);
@@ -381,6 +384,8 @@ test_wrong_names(void **state)
 		{OVERRIDES "    - {source: a.b, storage: ao}\n",
 		 "c.yaml:7:30: \"tables.overrides[].storage\" must be default, "
 		 "heap, ao_row or ao_column, not \"ao\""},
+		{OVERRIDES "    - {source: a.b, fillfactor: 5}\n",
+		 "c.yaml:7:33: \"tables.overrides[].fillfactor\" must be between 10 and 100, not \"5\""},
 		{OVERRIDES "    - source: a.b\n    - source: A.\"b\"\n",
 		 "c.yaml:8:15: \"tables.overrides[].source\" names the same table twice"},
 	};

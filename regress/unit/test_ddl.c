@@ -304,20 +304,62 @@ test_storage_in_the_words_of_each_greenplum(void **state)
 
 	f->table.override = &f->override;
 	f->override.storage = TABLE_STORAGE_AO_COLUMN;
-	dialect_greenplum6.put_table_options(&f->sql, &f->table);
+	dialect_greenplum6.put_table_options(&f->sql, &f->table, 0);
 	assert_sql(f, "\nWITH (appendonly = true, orientation = column)\nDISTRIBUTED BY (\"id\")");
-	dialect_greenplum7.put_table_options(&f->sql, &f->table);
+	dialect_greenplum7.put_table_options(&f->sql, &f->table, 0);
 	assert_sql(f, "\nUSING ao_column\nDISTRIBUTED BY (\"id\")");
 	f->override.storage = TABLE_STORAGE_AO_ROW;
-	dialect_greenplum6.put_table_options(&f->sql, &f->table);
+	dialect_greenplum6.put_table_options(&f->sql, &f->table, 0);
 	assert_sql(f, "\nWITH (appendonly = true, orientation = row)\nDISTRIBUTED BY (\"id\")");
-	dialect_greenplum7.put_table_options(&f->sql, &f->table);
+	dialect_greenplum7.put_table_options(&f->sql, &f->table, 0);
 	assert_sql(f, "\nUSING ao_row\nDISTRIBUTED BY (\"id\")");
 	f->override.storage = TABLE_STORAGE_HEAP;
-	dialect_greenplum6.put_table_options(&f->sql, &f->table);
+	dialect_greenplum6.put_table_options(&f->sql, &f->table, 0);
 	assert_sql(f, "\nWITH (appendonly = false)\nDISTRIBUTED BY (\"id\")");
-	dialect_greenplum7.put_table_options(&f->sql, &f->table);
+	dialect_greenplum7.put_table_options(&f->sql, &f->table, 0);
 	assert_sql(f, "\nUSING heap\nDISTRIBUTED BY (\"id\")");
+}
+
+static void
+test_fillfactor_is_for_heap_tables_with_updates(void **state)
+{
+	struct fixture *f = *state;
+
+	f->table.override = &f->override;
+	f->table.source.column_count = 1;
+	f->table.operations = OPERATION_INSERT | OPERATION_DELETE;
+	assert_int_equal(dialect_fillfactor(&dialect_postgresql, &f->table), 0);
+	f->table.operations = OPERATION_ALL;
+	assert_create(f, &dialect_postgresql,
+				  "CREATE TABLE \"public\".\"orders\" (\n"
+				  "\t\"id\" integer NOT NULL,\n"
+				  "\tPRIMARY KEY (\"id\")\n"
+				  ")\n"
+				  "WITH (fillfactor = 90);\n");
+	f->columns[0].primary_position = 0;
+	assert_int_equal(dialect_fillfactor(&dialect_postgresql, &f->table), 0);
+	f->override.fillfactor = 70;
+	assert_int_equal(dialect_fillfactor(&dialect_postgresql, &f->table), 70);
+	assert_int_equal(dialect_fillfactor(&dialect_greenplum6, &f->table), 0);
+	f->columns[0].primary_position = 1;
+	f->override.storage = TABLE_STORAGE_HEAP;
+	assert_create(f, &dialect_greenplum6,
+				  "CREATE TABLE \"public\".\"orders\" (\n"
+				  "\t\"id\" integer NOT NULL,\n"
+				  "\tPRIMARY KEY (\"id\")\n"
+				  ")\n"
+				  "WITH (appendonly = false, fillfactor = 70)\n"
+				  "DISTRIBUTED BY (\"id\");\n");
+	assert_create(f, &dialect_greenplum7,
+				  "CREATE TABLE \"public\".\"orders\" (\n"
+				  "\t\"id\" integer NOT NULL,\n"
+				  "\tPRIMARY KEY (\"id\")\n"
+				  ")\n"
+				  "USING heap\n"
+				  "WITH (fillfactor = 70)\n"
+				  "DISTRIBUTED BY (\"id\");\n");
+	f->override.storage = TABLE_STORAGE_AO_ROW;
+	assert_int_equal(dialect_fillfactor(&dialect_greenplum7, &f->table), 0);
 }
 
 static void
@@ -527,6 +569,7 @@ main(void)
 		TEST(test_the_configured_distribution_prevails),
 		TEST(test_a_distribution_outside_of_the_key_leaves_a_plain_index),
 		TEST(test_storage_in_the_words_of_each_greenplum),
+		TEST(test_fillfactor_is_for_heap_tables_with_updates),
 		TEST(test_append_optimized_tables_have_no_primary_key),
 		cmocka_unit_test(test_types_with_their_modifiers),
 		cmocka_unit_test(test_a_type_that_the_destination_lacks_becomes_text),
