@@ -55,7 +55,7 @@
  *	'a' stream abort varint xid, varint subtransaction xid (the same: all)
  *
  * A relation's number belongs to one description for as long as the
- * connection lives: a changed table is described anew under a new number, also
+ * connection lives: a changed table is described again under a new number, also
  * where the transaction that shows it is rolled back later.  Additions are
  * room for later versions; a reader skips tags that it does not know.
  *
@@ -147,7 +147,7 @@ enum definition_kind {
 	DEFINITION_DROPPED = 1,
 	DEFINITION_UNKNOWN = 2,	  /* it could not be read */
 	DEFINITION_UNLOGGED = 3,  /* its changes are in no stream any more */
-	DEFINITION_REWRITTEN = 4, /* the server wrote its rows anew, at this place in the transaction */
+	DEFINITION_REWRITTEN = 4, /* the server rewrote its rows, at this place in the transaction */
 };
 
 struct change_definition {

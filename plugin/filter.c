@@ -215,7 +215,7 @@ check_known(const struct filter *filter, const struct row *row, int attribute)
 		errmsg(
 			"the condition of %s needs the column \"%s\", whose value did not change and is not in the log",
 			filter->table, NameStr(TupleDescAttr(filter->slot->tts_tupleDescriptor, attribute)->attname)),
-		errhint("Run ALTER TABLE … REPLICA IDENTITY FULL for it, and copy it anew."));
+		errhint("Run ALTER TABLE … REPLICA IDENTITY FULL for it, and copy it again."));
 }
 
 /* Of an error such as a division by zero. */

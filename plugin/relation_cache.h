@@ -5,7 +5,7 @@
  * An entry belongs to the relation that the server reports as changed.  Its
  * description is what the client is told; the leaves of a partitioned table
  * share their root's, as long as their identities are alike.  Invalidation
- * only marks: the next look-up builds the entry anew and compares; a
+ * only marks: the next look-up builds the entry again and compares; a
  * description that has not changed keeps its number, any other gets the next,
  * once it is sent: a filter may keep all of its rows back.
  */

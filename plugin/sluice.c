@@ -488,7 +488,7 @@ send_row_change(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation,
 }
 
 /*
- * Rows of the transient table in which ALTER TABLE writes another one anew: whatever it computes, or takes from an
+ * Rows of the transient table in which ALTER TABLE rewrites another one: whatever it computes, or takes from an
  * unlogged table, is said nowhere else.  (VACUUM FULL and CLUSTER do not log rows.)
  */
 static void

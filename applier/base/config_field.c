@@ -218,7 +218,7 @@ config_field_store(const struct config_option *option, const char *text, struct 
 	}
 }
 
-/* Lists are short and read once: the array is made anew for each item. */
+/* Lists are short and read once: the array is allocated again for each item. */
 static bool
 append(struct string_list *list, char *item, struct arena *memory, struct config_complaint *complaint)
 {

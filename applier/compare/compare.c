@@ -270,7 +270,7 @@ put_name(struct buffer *out, const struct table *table)
 	buffer_put_u8(out, '\0');
 }
 
-/* The tables that changed while they were looked at. */
+/* The tables that changed while they were compared. */
 static void
 list_changed(struct compare_report *report, struct string_list *names)
 {
@@ -300,7 +300,7 @@ run_rounds(struct loop *loop, const struct config *config, struct string_list na
 		list_changed(report, &names);
 		if (names.count == 0 || report->round_count == (report->followed ? ROUNDS : ROUNDS_AT_REST))
 			return true;
-		log_info("comparing %u table%s again that changed or came level meanwhile", names.count,
+		log_info("comparing %u table%s again that changed or caught up meanwhile", names.count,
 				 names.count == 1 ? "" : "s");
 	}
 }

@@ -36,7 +36,7 @@ struct compare_finding {
 	struct compare_value *values; /* one for each pair of the plan; of the side that has the row */
 };
 
-/* What nobody has looked at is not equal: that is the first. */
+/* A table that was not compared is not equal, so that is the first value. */
 enum compare_result { COMPARE_NOT_DONE, COMPARE_EQUAL, COMPARE_DIFFERENT };
 
 struct compare_table {
@@ -46,7 +46,7 @@ struct compare_table {
 	enum compare_result result;
 	char *reason; /* why it was not done */
 	char *lacks;  /* selected columns that the target does not have, by their names there; NULL: none */
-	bool changed; /* while it was looked at: another round may do */
+	bool changed; /* while it was compared: another round may succeed */
 	uint64_t lsn; /* the position */
 	int64_t source_rows;
 	int64_t target_rows;

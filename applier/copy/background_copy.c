@@ -275,7 +275,7 @@ hold(struct background_copy *background, struct table *table, struct error *err)
 
 	arena_init(&memory, 1024);
 	name = sql_table_name(&memory, table->source.schema, table->source.name);
-	snprintf(reason, sizeof reason, "%.1500s; mend that, then \"sluice table resync %s\" copies it anew",
+	snprintf(reason, sizeof reason, "%.1500s; fix that, then \"sluice table resync %s\" copies it again",
 			 err->message, name);
 	table_move(table, TABLE_HELD_FOR_RESYNC);
 	written = state_tables_hold_copy(background->setup.control, task, table, reason, err);
@@ -302,7 +302,7 @@ end_copy(struct background_copy *background, struct error *err)
 	return begin_building(background, err);
 }
 
-/* Indexes restrict how changes may be merged: the targets are looked at again. */
+/* Indexes restrict how changes may be merged: the targets' catalogs are read again. */
 static bool
 end_building(struct background_copy *background, struct error *err)
 {
@@ -407,7 +407,7 @@ settle(struct background_copy *background, struct error *err)
 									err))
 		return false;
 	if (background->tables > 0)
-		log_info("%u tables have come level with the others", background->tables);
+		log_info("%u tables have caught up with the others", background->tables);
 	enter(background, BACKGROUND_IDLE);
 	return background->postponed == 0 ||
 		   error_set(err, ERROR_RESTART, "%u tables need another snapshot", background->postponed);

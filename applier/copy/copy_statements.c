@@ -203,7 +203,7 @@ copy_put_leaves(struct buffer *sql, const struct table *table, bool ranges)
 	buffer_put_u8(sql, '\0');
 }
 
-/* Made anew in a way that also holds where it is there already. */
+/* A statement that creates the index again, and works where it exists already. */
 void
 copy_put_indexes(struct buffer *sql, const struct table *table)
 {

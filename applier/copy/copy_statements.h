@@ -14,7 +14,7 @@
  * and returns whether it still is what the snapshot shows; undefined_table when
  * it is gone, and then the savepoint "look" is to be rolled back to.
  *
- * One that was rewritten (ALTER TYPE), truncated or made anew since would look
+ * One that was rewritten (ALTER TYPE), truncated or recreated since would look
  * empty to the snapshot, without an error.
  */
 void copy_put_look(struct buffer *sql, const struct table *table);
@@ -26,7 +26,7 @@ void copy_put_leaves(struct buffer *sql, const struct table *table, bool ranges)
 void copy_put_out(struct buffer *sql, const struct table *table, const struct copy_part *part);
 /* To the destination: COPY … FROM STDIN. */
 void copy_put_in(struct buffer *sql, const struct table *table);
-/* To the destination: the target's indexes, one row each: the statement that removes it, the ones that make it anew. */
+/* To the destination: the target's indexes, one row each: the statement that removes it, the ones that make it again. */
 void copy_put_indexes(struct buffer *sql, const struct table *table);
 
 #endif

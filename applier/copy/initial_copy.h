@@ -11,7 +11,7 @@
  *
  * A table that is much larger than the rest is copied in parts, by all pipes, a
  * transaction each (state_tables.h); one that was interrupted is emptied before it
- * is copied anew.  Tables that this program has just made get their keys when
+ * is copied again.  Tables that this program has just made get their keys when
  * the rows are there.
  */
 #ifndef SLUICE_INITIAL_COPY_H
@@ -42,7 +42,7 @@ struct initial_copy_setup {
  * stop was requested before all were copied; ERROR_RESTART also when all are that the
  * snapshot still shows as they are, and others need a new one (in the background these go
  * on waiting).  `refused` becomes the table whose copy has failed for a reason that trying again
- * does not mend, NULL where there is none; it may be NULL itself.  `setup` and what it points to must
+ * does not fix, NULL where there is none; it may be NULL itself.  `setup` and what it points to must
  * live until then.  Begin and end pump the loop for a short while.
  */
 struct copy;

@@ -35,7 +35,7 @@ give_up(struct error *err, int64_t duration_ms)
 	err->class = ERROR_DATA;
 	error_context(err, "gave up after trying for %lld s", (long long) (duration_ms / 1000));
 	if (!err->hint[0])
-		error_hint(err, "Mend the cause and start again; nothing is lost.");
+		error_hint(err, "Fix the cause and start again; nothing is lost.");
 	return false;
 }
 
@@ -80,7 +80,7 @@ is_planned(struct trouble *trouble, const struct session *s, const struct error 
 
 /*
  * A login that is refused before one was taken is for a person to change; later, passwords may be about to be
- * changed at both ends, or pg_hba.conf be mended.
+ * changed at both ends, or pg_hba.conf corrected.
  */
 static void
 judge_refusal(const struct session *s, struct error *err)
@@ -154,7 +154,7 @@ rest_before_retry(struct session *s, int64_t ms)
 static bool
 goes_on_after_success(struct session *s)
 {
-	if (!s->steering.wishes.leave || loop_stop_requested(s->loop))
+	if (!s->steering.requests.leave || loop_stop_requested(s->loop))
 		return false;
 	steering_take_config(&s->steering);
 	s->config = s->steering.config;
@@ -256,7 +256,7 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 	session_close_all(&s);
 	new_tables_fini(&s.new_tables);
 	steering_close(&s.steering, ok ? NULL : err);
-	free(s.memories.strangers.oids);
+	free(s.memories.unknown_tables.oids);
 	free(s.memories.as_text.oids);
 	schema_notes_clear(&s.memories.notes);
 	return ok && check_until(&s, err);

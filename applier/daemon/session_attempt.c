@@ -48,7 +48,7 @@ check_row(struct session *s, struct error *err)
 		error_set(err, ERROR_DATA,
 				  "the row of task \"%s\" in sluice.progress is gone: others have dropped the task",
 				  s->config->task);
-		return error_hint(err, "A start begins the task anew, with new copies.");
+		return error_hint(err, "The next start begins with a new slot and new copies.");
 	}
 	if (progress->epoch >= s->epoch && progress->epoch <= s->epoch + s->claiming)
 		return true;

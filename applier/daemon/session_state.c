@@ -104,5 +104,5 @@ session_enter(struct session *s, enum session_state state, const struct error *c
 bool
 session_is_leaving(const struct session *s)
 {
-	return loop_stop_requested(s->loop) || s->steering.wishes.leave;
+	return loop_stop_requested(s->loop) || s->steering.requests.leave;
 }

@@ -19,7 +19,7 @@ enum session_state {
 	SESSION_CONNECTING,
 	SESSION_PREPARING, /* reading catalogs and state, checking, making targets */
 	SESSION_COPYING,   /* the initial copy; nothing streams */
-	SESSION_STREAMING, /* tables may be copied beside the stream */
+	SESSION_STREAMING, /* tables may be copied in the background */
 	SESSION_PAUSED,
 	SESSION_RETRYING, /* waits before the next attempt */
 	SESSION_STOPPED,

@@ -43,7 +43,7 @@ on_turn(void *arg, bool copying, struct error *err)
 	if (find_lost(s, err) || (!copying && !session_look_for_new_tables(s, err)))
 		return false;
 	steering_turn(&s->steering, copying ? STEERING_COPYING_BESIDE : STEERING_STREAMING);
-	if (s->state == SESSION_PAUSED && !s->steering.wishes.pause) {
+	if (s->state == SESSION_PAUSED && !s->steering.requests.pause) {
 		log_info("resumed");
 		session_enter(s, SESSION_STREAMING, NULL);
 	}
@@ -82,7 +82,7 @@ check_slot_again(struct session *s, struct error *err)
 				  lsn_format(s->progress.applied_lsn, applied));
 	else
 		error_set(err, ERROR_DATA,
-				  "slot \"%s\" was moved or made anew by others: it is at %s, the destination at %s, and the"
+				  "slot \"%s\" was moved or recreated by others: it is at %s, the destination at %s, and the"
 				  " changes in between are lost",
 				  name, lsn_format(slot.confirmed_flush_lsn, confirmed),
 				  lsn_format(s->progress.applied_lsn, applied));
@@ -124,10 +124,10 @@ stream_to(struct session *s, uint64_t until, bool copies_beside, struct error *e
 		.progress = &s->progress,
 		.copies_beside = copies_beside,
 		.at_commit = &s->at_commit,
-		.strangers = s->until.kind == UNTIL_STOPPED ? &s->strangers : NULL,
+		.saw_unknown_table = s->until.kind == UNTIL_STOPPED ? &s->saw_unknown_table : NULL,
 		.triggers_fire = !s->triggers_off,
 		.until = until,
-		.wishes = &s->steering.wishes,
+		.requests = &s->steering.requests,
 		.turn = on_turn,
 		.paused = on_paused,
 		.applied = on_applied,
@@ -182,7 +182,7 @@ highest_snapshot(const struct session *s)
 
 /*
  * The stream may have been ahead of what it wrote down: definitions are those that stand at the destination.
- * Tables that wait are copied beside the stream where that may be.
+ * Tables that wait are copied in the background where that is possible.
  */
 static bool
 read_again(struct session *s, struct error *err)

@@ -16,7 +16,7 @@
 #include "state/state_tables.h"
 
 /* A new table that the stream has mentioned is looked for again after this. */
-#define STRANGER_MS 1000
+#define UNKNOWN_TABLE_MS 1000
 
 /* As session_read_state() does, and nothing is written down. */
 static bool
@@ -259,17 +259,18 @@ look(struct session *s, struct error *err)
 	return ok;
 }
 
-/* At heartbeats, and soon after the stream has mentioned a stranger. */
+/* At heartbeats, and soon after the stream has mentioned an unknown table. */
 bool
 session_look_for_new_tables(struct session *s, struct error *err)
 {
 	int64_t now = loop_now_ms(s->loop);
 
-	if (s->until.kind != UNTIL_STOPPED || (!s->strangers && now - s->looked_ms < s->config->wal.heartbeat_ms))
+	if (s->until.kind != UNTIL_STOPPED ||
+		(!s->saw_unknown_table && now - s->looked_ms < s->config->wal.heartbeat_ms))
 		return true;
 	/* Commits reach the stream before others see what they made. */
-	s->looked_ms = s->strangers ? now - s->config->wal.heartbeat_ms + STRANGER_MS : now;
-	s->strangers = false;
+	s->looked_ms = s->saw_unknown_table ? now - s->config->wal.heartbeat_ms + UNKNOWN_TABLE_MS : now;
+	s->saw_unknown_table = false;
 	if (look(s, err))
 		return true;
 	if (err->class == ERROR_RETRY || err->class == ERROR_STOPPED)

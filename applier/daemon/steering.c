@@ -97,7 +97,7 @@ ask_pause(struct steering *steering, enum steering_stage stage)
 		control_answer(steering->control, false,
 					   "tables are being copied, which cannot be paused; try again when all of them stream");
 	else
-		steering->wishes.pause = true;
+		steering->requests.pause = true;
 	if (stage == STEERING_CONNECTING)
 		control_answer(steering->control, true, "paused; the task is not connected at the moment");
 }
@@ -115,8 +115,8 @@ steering_paused(struct steering *steering, uint64_t lsn)
 static void
 resume(struct steering *steering)
 {
-	control_answer(steering->control, true, steering->wishes.pause ? "resumed" : "it was not paused");
-	steering->wishes.pause = false;
+	control_answer(steering->control, true, steering->requests.pause ? "resumed" : "it was not paused");
+	steering->requests.pause = false;
 }
 
 /* ---- reload */
@@ -168,7 +168,7 @@ begin_reload(struct steering *steering, struct error *err)
 		return false;
 	}
 	steering->next = next;
-	steering->wishes.leave = true;
+	steering->requests.leave = true;
 	return true;
 }
 
@@ -188,7 +188,7 @@ reload_by_signal(struct steering *steering)
 void
 steering_take_config(struct steering *steering)
 {
-	steering->wishes.leave = false;
+	steering->requests.leave = false;
 	if (!steering->next)
 		return;
 	free_config(steering->present);
@@ -226,13 +226,13 @@ steering_table_answer(enum table_action action)
 {
 	switch (action) {
 	case TABLE_ADD:
-		return "added; copied and followed while the others go on";
+		return "added; it is copied and streamed while the others continue";
 	case TABLE_REMOVE:
 		return "removed; what the targets hold stays";
 	case TABLE_RESYNC:
 		break;
 	}
-	return "to be cleared and copied anew while the others go on";
+	return "its target is cleared and it is copied again while the others continue";
 }
 
 /* "table", the action and the names, with tabs between them. */
@@ -280,7 +280,7 @@ steering_turn(struct steering *steering, enum steering_stage stage)
 
 	if (steering->start_over && stage == STEERING_STREAMING) {
 		steering->start_over = false;
-		steering->wishes.leave = true;
+		steering->requests.leave = true;
 	}
 	/* Until it streams, a signal waits. */
 	if (is_streaming(stage) && !steering->reloading && loop_take_hangup(steering->loop))

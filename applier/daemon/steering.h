@@ -32,7 +32,7 @@ struct steering {
 
 	struct control *control; /* NULL: not open */
 	bool warned;			 /* that it could not be opened */
-	struct stream_wishes wishes;
+	struct stream_requests requests;
 	struct config *next;	/* to be taken between two attempts; NULL: none */
 	struct config *present; /* what `config` was loaded into by a reload; NULL: the one of the start */
 	bool start_over;		/* as soon as no table is being copied: the next attempt finds other tables */

@@ -24,8 +24,8 @@ dialect_by_name(const char *name)
 const struct dialect *
 dialect_by_version(const char *version)
 {
-	static const char *const strangers[] = {"Greenplum", "Cloudberry", "AnalyticDB",
-											"Redshift",	 "-YB-",	   "HAWQ"};
+	static const char *const derived[] = {"Greenplum", "Cloudberry", "AnalyticDB",
+										  "Redshift",  "-YB-",		 "HAWQ"};
 
 	if (strstr(version, "(Greenplum Database 6."))
 		return &dialect_greenplum6;
@@ -33,8 +33,8 @@ dialect_by_version(const char *version)
 		return &dialect_greenplum7;
 	if (strncmp(version, "PostgreSQL ", strlen("PostgreSQL ")) != 0)
 		return NULL;
-	for (size_t i = 0; i < sizeof(strangers) / sizeof(*strangers); i++)
-		if (strstr(version, strangers[i]))
+	for (size_t i = 0; i < sizeof(derived) / sizeof(*derived); i++)
+		if (strstr(version, derived[i]))
 			return NULL;
 	return &dialect_postgresql;
 }

@@ -248,7 +248,7 @@ has_values(const struct net_change *net, uint32_t index, struct error *err)
 		net, err,
 		"a row came to match the table's condition, and the log lacks its large values that"
 		" did not change",
-		"Run ALTER TABLE … REPLICA IDENTITY FULL for it on the source, and copy the table anew.");
+		"Run ALTER TABLE … REPLICA IDENTITY FULL for it on the source, and copy the table again.");
 }
 
 static bool
@@ -452,7 +452,7 @@ net_change_add(struct net_change *net, const struct change *change, struct error
 				? "an update cannot be followed, since the table has no replica identity"
 				: "a delete cannot be followed, since the table has no replica identity",
 			"Run ALTER TABLE … REPLICA IDENTITY FULL for it on the source, or give it a primary key, "
-			"and copy it anew; or leave updates and deletes out of the operations.");
+			"and copy it again; or leave updates and deletes out of the operations.");
 	if (net->shape->match == MATCH_ROW)
 		return add_to_counts(net, change, err);
 	if (net->shape->match == MATCH_NOTHING) {

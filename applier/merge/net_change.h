@@ -71,7 +71,7 @@ size_t net_change_bytes(const struct net_change *net);
  * What is to be done about an entry.
  *
  * FILL: the row's missing columns are fetched from the target before the old
- * row is deleted, and then it is inserted anew.
+ * row is deleted, and then it is inserted again.
  */
 enum net_action {
 	NET_NOTHING,

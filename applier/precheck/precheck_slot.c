@@ -16,7 +16,7 @@ static const char start_afresh[] = "\"sluice drop\" makes a fresh start possible
 
 /* ---- the slot by itself */
 
-/* The walsender of a daemon that was killed a moment ago lets go by itself. */
+/* The walsender of a daemon that was killed a moment ago releases the slot by itself. */
 static bool
 wait_for_release(struct precheck_context *c, struct error *err)
 {
@@ -149,7 +149,7 @@ check_positions(struct precheck_context *c, uint64_t applied_lsn, uint64_t curre
 					 applied, lsn_format(current_lsn, other), start_afresh);
 	else if (c->slot.exists && c->slot.confirmed_flush_lsn > applied_lsn)
 		precheck_add(c, CHECK_FAILED, "slot", c->config->source.slot,
-					 "it was moved or made anew by others: the destination is at %s, the slot at %s, and the"
+					 "it was moved or recreated by others: the destination is at %s, the slot at %s, and the"
 					 " changes in between are lost; %s",
 					 applied, lsn_format(c->slot.confirmed_flush_lsn, other), start_afresh);
 	else if (c->slot.exists)

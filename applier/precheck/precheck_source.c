@@ -133,12 +133,12 @@ check_timeouts(struct precheck_context *c, const struct result *settings)
 	if (keep_mb >= 0)
 		precheck_add(c, CHECK_WARNING, "wal_retention", "source",
 					 "max_slot_wal_keep_size is %lld MB: when the slot lags further behind, the server gives"
-					 " it up, and every table must be copied anew",
+					 " it up, and every table must be copied again",
 					 (long long) keep_mb);
 	if (setting_number(settings, "idle_replication_slot_timeout", 0) > 0)
 		precheck_add(c, CHECK_WARNING, "wal_retention", "source",
 					 "idle_replication_slot_timeout is %s: when the daemon rests for longer, the server gives"
-					 " the slot up, and every table must be copied anew",
+					 " the slot up, and every table must be copied again",
 					 setting(settings, "idle_replication_slot_timeout"));
 }
 

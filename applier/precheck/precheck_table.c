@@ -352,7 +352,7 @@ check_nullable(struct precheck_context *c, const struct table *table, const stru
 
 /* Then the target is brought in line first. */
 static bool
-is_copied_anew(const struct table *table)
+is_copied_again(const struct table *table)
 {
 	return table->defined && table_waits(table);
 }
@@ -381,7 +381,7 @@ check_existing_target(struct precheck_context *c, const struct table *table)
 		return;
 	}
 	check_children(c, table);
-	if (!is_copied_anew(table))
+	if (!is_copied_again(table))
 		check_missing_columns(c, table);
 	check_unfed_columns(c, table);
 	check_kept_columns(c, table);

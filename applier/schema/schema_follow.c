@@ -190,9 +190,10 @@ adopt(struct following *f, bool renamed, struct error *err)
 /* ---- carrying out the decision */
 
 static bool
-note(struct following *f, enum schema_fate fate, const struct schema_decision *decision, struct error *err)
+note(struct following *f, enum schema_outcome outcome, const struct schema_decision *decision,
+	 struct error *err)
 {
-	return schema_notes_add(f->setup->notes, f->table, fate, decision->reason, err);
+	return schema_notes_add(f->setup->notes, f->table, outcome, decision->reason, err);
 }
 
 /* The name that the target gets may be that of another table yet, of which the stream is about to tell. */
@@ -239,7 +240,7 @@ carry_out(struct following *f, struct schema_decision *decision, const struct sc
 	case SCHEMA_EXECUTE:
 		return execute(f, decision, c, err);
 	case SCHEMA_COPY_AGAIN:
-		return note(f, SCHEMA_COPIED_ANEW, decision, err);
+		return note(f, SCHEMA_COPIED_AGAIN, decision, err);
 	case SCHEMA_HOLD:
 		return note(f, SCHEMA_HELD, decision, err);
 	}

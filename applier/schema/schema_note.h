@@ -8,15 +8,15 @@
 #include "base/error.h"
 #include "tables/catalog.h"
 
-enum schema_fate {
-	SCHEMA_COPIED_ANEW,
+enum schema_outcome {
+	SCHEMA_COPIED_AGAIN,
 	SCHEMA_HELD,
 	SCHEMA_GONE, /* from the source */
 };
 
 struct schema_note {
 	uint32_t oid;
-	enum schema_fate fate;
+	enum schema_outcome outcome;
 	char reason[ERROR_MESSAGE_MAX];
 };
 
@@ -26,7 +26,7 @@ struct schema_notes {
 };
 
 /* Takes the note and sets an ERROR_RESTART that says the same. */
-bool schema_notes_add(struct schema_notes *notes, const struct table *table, enum schema_fate fate,
+bool schema_notes_add(struct schema_notes *notes, const struct table *table, enum schema_outcome outcome,
 					  const char *reason, struct error *err);
 void schema_notes_clear(struct schema_notes *notes);
 

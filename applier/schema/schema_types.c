@@ -250,7 +250,7 @@ note_tables(const struct catalog *catalog, uint32_t type, const char *reason, st
 		for (unsigned j = 0; j < table->source.column_count; j++) {
 			if (user_type(&table->source.columns[j]) != type || !table_follows(table))
 				continue;
-			(void) schema_notes_add(notes, table, SCHEMA_COPIED_ANEW, reason, &ignored);
+			(void) schema_notes_add(notes, table, SCHEMA_COPIED_AGAIN, reason, &ignored);
 			break;
 		}
 	}

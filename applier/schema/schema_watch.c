@@ -37,7 +37,7 @@ schema_watch(struct table *table, const struct source_table *now, struct schema_
 	const char *rewritten = schema_rewrite_reason(table_definition_rewritten(&table->source, now));
 
 	if (rewritten)
-		return schema_notes_add(notes, table, SCHEMA_COPIED_ANEW, rewritten, err);
+		return schema_notes_add(notes, table, SCHEMA_COPIED_AGAIN, rewritten, err);
 	/* What the stream has yet to bring is not part of the comparison. */
 	if (!table_definition_moved(&table->source, now))
 		return true;
@@ -118,10 +118,10 @@ carry_out_notes(struct connection *destination, const struct config *config, str
 		const struct schema_note *note = &notes->notes[i];
 		struct table *table = catalog_find_oid(catalog, note->oid);
 
-		if (!table || note->fate == SCHEMA_GONE || !table->defined || !table_follows(table))
+		if (!table || note->outcome == SCHEMA_GONE || !table->defined || !table_follows(table))
 			continue;
 		if (!put_aside(destination, config, table,
-					   note->fate == SCHEMA_HELD ? TABLE_HELD : TABLE_WAITING_AGAIN, note->reason, err))
+					   note->outcome == SCHEMA_HELD ? TABLE_HELD : TABLE_WAITING_AGAIN, note->reason, err))
 			return false;
 	}
 	schema_notes_clear(notes);

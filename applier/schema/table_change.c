@@ -215,7 +215,7 @@ check_resync(const struct table_change *change, const struct catalog *catalog, c
 	if (change->config->initial_copy.mode != COPY_MODE_FULL ||
 		change->config->initial_copy.existing == COPY_EXISTING_APPEND) {
 		error_set(err, ERROR_DATA,
-				  "%s cannot be copied anew with initial_copy.mode: none or existing: append", text);
+				  "%s cannot be copied again with initial_copy.mode: none or existing: append", text);
 		return error_hint(err, "Its target may hold rows that are not the task's, and would be cleared.");
 	}
 	if (!check_feeders(change, *table, err))

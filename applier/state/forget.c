@@ -114,7 +114,7 @@ hold(struct connection *destination, const char *task, const struct forgotten *t
 {
 	static const char reason[] =
 		"it is UNLOGGED at the source, which no stream shows; after ALTER TABLE SET LOGGED it"
-		" is copied anew by itself";
+		" is copied again by itself";
 
 	log_warning("%s.%s is held: %s", table->schema, table->name, reason);
 	return write_row(destination, task, table,

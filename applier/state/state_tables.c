@@ -454,7 +454,7 @@ state_tables_settle(struct connection *destination, const char *task, const stru
 		   error_context(err, "writing sluice.tables");
 }
 
-/* What waits is written anew: such tables may have come, gone and been replaced meanwhile. */
+/* Rewrites the rows of waiting tables, which may have been created, dropped or replaced meanwhile. */
 bool
 state_tables_add(struct connection *destination, const char *task, const struct catalog *catalog,
 				 struct error *err)

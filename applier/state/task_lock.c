@@ -145,7 +145,7 @@ is_passed(void *arg)
 	return p->over || loop_stop_requested(p->loop);
 }
 
-/* The one who waits for it gets it when it is let go; others only try. */
+/* A session that waits for the lock gets it when it is released; others only try. */
 bool
 task_lock_pass(struct connection *from, struct connection *to, struct loop *loop, const char *task,
 			   struct error *err)

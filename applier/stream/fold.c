@@ -187,7 +187,7 @@ take_change(struct fold *f, const struct change *change, struct bytes raw, struc
 }
 
 /*
- * Lets go of descriptions that newer ones have replaced, now and then between
+ * Discards descriptions that newer ones have replaced, now and then between
  * two transactions: what is on its way refers to them, and so may what waits
  * for a commit, or for the copy of its table.
  */

@@ -20,17 +20,17 @@
 
 struct fold;
 
-/* Tables that a session learns something about for those that follow it, by pg_class.oid. */
+/* OIDs (pg_class.oid) that one attempt remembers for the next. */
 struct table_memory {
 	uint32_t *oids;
 	unsigned count;
 };
 
 struct fold_memories {
-	/* Mentioned by the stream and not in the catalog, so that the session started
-	 * over: one that is still not there belongs to nobody. */
-	struct table_memory strangers;
-	/* Changes are left whose columns are not those of the catalog: values have to come as text. */
+	/* Tables that the stream mentioned and the catalog lacked, so that the session started
+	 * over: one that the new catalog lacks as well is not part of this task. */
+	struct table_memory unknown_tables;
+	/* Tables with changes in the stream whose columns are not those of the catalog: their values have to come as text. */
 	struct table_memory as_text;
 	/* What becomes of tables whose definition changed. */
 	struct schema_notes notes;
@@ -43,12 +43,12 @@ struct fold_setup {
 	struct catalog *catalog;
 	const struct dialect *dialect;
 	struct connection *control; /* to the destination, for what is no part of a batch */
-	struct connection *source;	/* for looks at tables that are not in the catalog */
+	struct connection *source;	/* to read about tables that are not in the catalog */
 	struct fold_memories *memories;
 	struct pipeline *pipeline;
 	struct backlog *backlog; /* for changes of tables that are copied in the background; NULL: none is */
 	/* Set when the stream mentions a table that the catalog lacks, and goes on without it; NULL: it starts over with it. */
-	bool *strangers;
+	bool *saw_unknown_table;
 	bool triggers_fire;
 	struct monitor *monitor; /* is told of definitions; NULL: nobody watches */
 	uint64_t applied_lsn;	 /* transactions whose commit record begins before are left out */

@@ -58,7 +58,7 @@ differs_from_copy(const struct table *table, const struct source_table *now)
 }
 
 static bool
-copy_anew(struct fold *f, uint32_t oid, const char *reason, struct error *err)
+copy_again(struct fold *f, uint32_t oid, const char *reason, struct error *err)
 {
 	struct table *table = fold_table(f, oid);
 
@@ -66,7 +66,7 @@ copy_anew(struct fold *f, uint32_t oid, const char *reason, struct error *err)
 		note_altered(f, table);
 	if (!table || fold_sets_aside(f, table) || !fold_follows(f, table))
 		return true;
-	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_ANEW, reason, err);
+	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_AGAIN, reason, err);
 }
 
 /* The table that a changed definition is about: a leaf's is that of the relation it is sent as. */
@@ -92,7 +92,7 @@ take_definition(struct fold *f, const struct change_definition *definition, stru
 
 	*looked = NULL;
 	if (!table)
-		return !relation || fold_leave_out_stranger(f, relation, err);
+		return !relation || fold_skip_unknown_table(f, relation, err);
 	if (fold_sets_aside(f, table)) {
 		if (relation && !table_definition_matches(&table->source, relation))
 			note_altered(f, table);
@@ -241,9 +241,9 @@ take_note(struct fold *f, const struct change_definition *definition, struct loo
 {
 	switch (definition->kind) {
 	case DEFINITION_REWRITTEN:
-		return copy_anew(f, definition->oid, schema_rewrite_reason(REWRITE_VALUES), err);
+		return copy_again(f, definition->oid, schema_rewrite_reason(REWRITE_VALUES), err);
 	case DEFINITION_UNLOGGED:
-		return copy_anew(f, definition->oid, "it became UNLOGGED at the source, which no stream shows", err);
+		return copy_again(f, definition->oid, "it became UNLOGGED at the source, which no stream shows", err);
 	case DEFINITION_UNKNOWN:
 		looks->names = true;
 		break;

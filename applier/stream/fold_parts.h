@@ -77,7 +77,7 @@ bool fold_follows(const struct fold *f, const struct table *table);
 /* Whether the table is copied while the others stream: its changes wait for that. */
 bool fold_sets_aside(const struct fold *f, const struct table *table);
 /* For a relation that the catalog lacks: true when its changes are to be left out. */
-MUST_CHECK bool fold_leave_out_stranger(struct fold *f, const struct change_relation *relation,
+MUST_CHECK bool fold_skip_unknown_table(struct fold *f, const struct change_relation *relation,
 										struct error *err);
 MUST_CHECK bool fold_row(struct fold *f, const struct change *change, struct error *err);
 MUST_CHECK bool fold_truncate(struct fold *f, const struct change *change, struct error *err);

@@ -48,20 +48,20 @@ ignore(struct fold *f, const struct change_relation *relation)
 }
 
 /*
- * A relation that the catalog, which is younger than the stream, does not know:
- * a new table, or one that is gone again.
- * Returns true when its change is to be left out.
+ * Decides about a relation that the catalog, which is newer than the stream, lacks:
+ * a new table, or one that was dropped since.
+ * Returns true when its change is to be skipped.
  */
 bool
-fold_leave_out_stranger(struct fold *f, const struct change_relation *relation, struct error *err)
+fold_skip_unknown_table(struct fold *f, const struct change_relation *relation, struct error *err)
 {
 	bool exists, visible;
 
 	if (relation->number < f->shape_capacity && f->ignored[relation->number])
 		return true;
 	/* Its copy will hold this change, too. */
-	if (f->setup.strangers) {
-		*f->setup.strangers = true;
+	if (f->setup.saw_unknown_table) {
+		*f->setup.saw_unknown_table = true;
 		(void) fold_shape_place(f, relation->number);
 		f->ignored[relation->number] = true;
 		return true;
@@ -70,8 +70,8 @@ fold_leave_out_stranger(struct fold *f, const struct change_relation *relation, 
 		return false;
 	if (!visible)
 		return start_over(relation, "is not visible at the source yet", err);
-	if (exists && !table_memory_has(&f->setup.memories->strangers, relation->oid)) {
-		table_memory_add(&f->setup.memories->strangers, relation->oid);
+	if (exists && !table_memory_has(&f->setup.memories->unknown_tables, relation->oid)) {
+		table_memory_add(&f->setup.memories->unknown_tables, relation->oid);
 		return start_over(relation, "is new among the tables", err);
 	}
 	ignore(f, relation);
@@ -122,7 +122,7 @@ concerns_table(struct fold *f, const struct change_relation *relation, enum chan
 	if (table && f->replaying && table->altered_lsn > table->snapshot_lsn)
 		return true;
 	*concerns = table && fold_follows(f, table) && (table->operations & operation_of(kind));
-	return table || fold_leave_out_stranger(f, relation, err);
+	return table || fold_skip_unknown_table(f, relation, err);
 }
 
 /* The batch for a change of that shape.  Two shapes of one table do not share
@@ -172,7 +172,7 @@ leaf_truncated(struct fold *f, const struct change_relation *relation, struct by
 
 	snprintf(reason, sizeof reason, "its partition %.*s was truncated by itself", (int) leaf.len,
 			 (const char *) leaf.data);
-	return schema_notes_add(&f->setup.memories->notes, fold_table(f, relation->oid), SCHEMA_COPIED_ANEW,
+	return schema_notes_add(&f->setup.memories->notes, fold_table(f, relation->oid), SCHEMA_COPIED_AGAIN,
 							reason, err);
 }
 

@@ -110,8 +110,8 @@ find_sibling(const struct fold *f, const struct shape *shape)
 
 /*
  * Applies all that was folded.  Before the first change of a transaction that
- * makes everything earlier durable, so that nothing older is in the way of who
- * mends the target.
+ * makes everything earlier durable, so that an operator repairing the target
+ * finds no older work pending.
  */
 bool
 fold_drain(struct fold *f)
@@ -188,7 +188,7 @@ fold_follow_definition(struct fold *f, struct table *table, const struct change_
 	struct schema_follow follow;
 
 	if (f->replaying)
-		return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_ANEW,
+		return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_AGAIN,
 								"its definition was changed while it was copied", err);
 	return begin_following(f, table, &follow, err) && schema_follow(&follow, table, relation, err);
 }

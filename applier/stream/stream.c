@@ -212,7 +212,7 @@ follow_keepalives(struct stream *s)
 	bool last = s->setup->until && s->applied_lsn < s->setup->until && s->keepalive_lsn >= s->setup->until;
 
 	if (!nothing_in_flight(s) || s->keepalive_lsn <= s->applied_lsn || !(s->heartbeat_due || last) ||
-		s->setup->wishes->pause)
+		s->setup->requests->pause)
 		return;
 	pipeline_filling(s->pipeline)->end_lsn = s->keepalive_lsn;
 	s->heartbeat_due = false;
@@ -250,7 +250,7 @@ may_fold(struct stream *s)
 {
 	if (!s->first_frame || s->failed || loop_stop_requested(s->setup->loop))
 		return false;
-	if (s->setup->wishes->pause && !s->in_large)
+	if (s->setup->requests->pause && !s->in_large)
 		return false;
 	set_held_elsewhere(s);
 	if (!pipeline_has_room(s->pipeline))
@@ -292,7 +292,7 @@ fold_late(struct stream *s)
 	struct error err;
 	bool more = false;
 
-	if (!s->background || s->failed || loop_stop_requested(s->setup->loop) || s->setup->wishes->pause ||
+	if (!s->background || s->failed || loop_stop_requested(s->setup->loop) || s->setup->requests->pause ||
 		s->in_large || !fold_is_between(s->fold))
 		return;
 	set_held_elsewhere(s);
@@ -310,7 +310,7 @@ go_on_copying(struct stream *s)
 	struct error err;
 
 	if (!s->background || s->failed ||
-		(s->setup->wishes->pause && !background_copy_has_begun(s->background)) ||
+		(s->setup->requests->pause && !background_copy_has_begun(s->background)) ||
 		!pipeline_ends_by_itself(s->pipeline))
 		return;
 	if (!background_copy_turn(s->background, s->pipeline, &err))
@@ -412,13 +412,13 @@ look_at_slot(struct stream *s)
 static bool
 is_leaving(const struct stream *s)
 {
-	return s->stopping || loop_stop_requested(s->setup->loop) || s->setup->wishes->leave;
+	return s->stopping || loop_stop_requested(s->setup->loop) || s->setup->requests->leave;
 }
 
 static void
 keep_pause(struct stream *s)
 {
-	if (s->setup->wishes->pause && !s->in_large && pipeline_is_empty(s->pipeline))
+	if (s->setup->requests->pause && !s->in_large && pipeline_is_empty(s->pipeline))
 		s->setup->paused(s->setup->arg, s->applied_lsn);
 }
 
@@ -618,7 +618,7 @@ create(struct stream *s)
 		.control = setup->control,
 		.source = setup->source_sql,
 		.memories = setup->memories,
-		.strangers = setup->strangers,
+		.saw_unknown_table = setup->saw_unknown_table,
 		.triggers_fire = setup->triggers_fire,
 		.monitor = setup->monitor,
 		.applied_lsn = setup->progress->applied_lsn,

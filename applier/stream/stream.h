@@ -20,9 +20,9 @@
 #include "state/progress.h"
 #include "tables/catalog.h"
 
-/* What others want of a stream that runs; it looks at it in each turn. */
-struct stream_wishes {
-	bool pause; /* after the transaction in hand everything stays as it is */
+/* What a person asked of a running stream, which checks it in each turn. */
+struct stream_requests {
+	bool pause; /* after the current transaction nothing more is applied */
 	bool leave; /* ends as at a stop */
 };
 
@@ -37,14 +37,14 @@ struct stream_setup {
 	struct connection *source_sql;	/* an ordinary one */
 	struct fold_memories *memories;
 	const struct progress *progress;
-	bool *strangers;	/* see fold.h */
-	bool *at_commit;	/* large transactions are not received before; set when the source fails at it */
-	bool copies_beside; /* tables that wait for a copy get it while the others stream */
-	bool triggers_fire; /* at the destination, in spite of us */
-	uint64_t until;		/* ends once everything up to here is durable; 0: never */
-	const struct stream_wishes *wishes;
+	bool *saw_unknown_table; /* see fold.h */
+	bool *at_commit;		 /* large transactions are not received before; set when the source fails at it */
+	bool copies_beside;		 /* tables that wait for a copy get it while the others stream */
+	bool triggers_fire;		 /* at the destination, since this role may not switch them off */
+	uint64_t until;			 /* ends once everything up to here is durable; 0: never */
+	const struct stream_requests *requests;
 	/* Called at the top of the program, in each turn in which another session at the destination may be waited for: it
-	 * may pump the loop, and change the wishes.  `copying`: tables are being copied beside the stream.  False, with
+	 * may pump the loop, and change the requests.  `copying`: tables are being copied in the background.  False, with
 	 * the reason, ends the stream. */
 	bool (*turn)(void *arg, bool copying, struct error *err);
 	/* Called in each turn of a pause, likewise: all that was begun is durable, up to `lsn`. */

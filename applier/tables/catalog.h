@@ -43,7 +43,7 @@ struct source_column {
 	char *default_sql; /* SQL as it stands; NULL: none; "": the target's is not known, see schema_default.h */
 	char *default_tree; /* as the server stores it, until it has been vetted (servers/vetting.h); then NULL */
 	char *default_refused; /* why no target gets it; NULL: it may have it */
-	uint32_t version;	   /* xmin of its row in pg_attribute: whoever alters the column writes it anew */
+	uint32_t version;	   /* xmin of its row in pg_attribute: whoever alters the column rewrites it */
 
 	/* Set by target_read_catalog(): the destination has a type of this schema (or extension) and name … */
 	bool exists_at_target;

@@ -1,7 +1,7 @@
 /*
  * Which description of each table came last in the stream, and which it has replaced.
  *
- * The plugin describes a changed table anew under another number and does not
+ * The plugin sends a changed table's relation description under a new number and does not
  * come back to the old one, but for partitioned tables, whose leaves may
  * differ: none of theirs counts as replaced.
  */

@@ -320,7 +320,7 @@ retype_column(struct plan *p, const struct source_column *column, const struct s
 	if (column->type == before->type && column->typmod == before->typmod)
 		return;
 	if (!p->question->emptied && p->question->rewritten)
-		judge(p, SCHEMA_COPY, "column \"%s\" changed its type to %s, and the server wrote its values anew",
+		judge(p, SCHEMA_COPY, "column \"%s\" changed its type to %s, and the server rewrote its values",
 			  column->name, column->formatted);
 	else if (chosen && retyped)
 		judge(p, SCHEMA_REFUSE, "column \"%s\" changed its type to %s; the target's is %s", column->name,
@@ -412,7 +412,7 @@ add_column(struct plan *p, const struct source_column *column, const struct sche
 	}
 }
 
-/* One that the target has lost, or that the configuration names anew. */
+/* One that the target has lost, or that the configuration renames. */
 static void
 add_lost_column(struct plan *p, const struct source_column *column)
 {

@@ -15,7 +15,7 @@ schema_rewrite_reason(enum rewrite rewrite)
 {
 	static const char *const reasons[] = {
 		[REWRITE_NONE] = NULL,
-		[REWRITE_VALUES] = "the source wrote its rows anew, which is not in the stream",
+		[REWRITE_VALUES] = "the source rewrote its rows, which is not in the stream",
 		[REWRITE_PARTITIONS] =
 			"partitions were attached, detached or dropped, whose rows are not in the stream",
 	};

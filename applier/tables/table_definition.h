@@ -7,7 +7,7 @@
  * typmod, flags, positions in primary key, identity index and unique index,
  * version, name.  Where the column has a default, another line follows: = and the expression.
  *
- * `storage` tells whether the server wrote the table anew: an ordinary table's
+ * `storage` tells whether the server rewrote the table: an ordinary table's
  * file number; of a partitioned one "OID:file number" of each leaf, by OID, with
  * a ! behind those that were tables of their own before they became partitions.
  */

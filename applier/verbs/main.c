@@ -105,11 +105,11 @@ static const struct verb verbs[] = {
 	{"table", "add|remove|resync -c FILE TABLE...", OPTION_CONFIG | ARGUMENTS_TABLES, verb_table,
 	 "change the tables of a task",
 	 "add: copy and follow tables that tables.include does not match. remove: follow them no more; their\n"
-	 "targets stay as they are. resync: clear their targets and copy them anew. The other tables go on\n"
+	 "targets stay as they are. resync: clear their targets and copy them again. The other tables stream on\n"
 	 "meanwhile. A running daemon is told, and answers once it has checked that it can be done; where none\n"
 	 "runs, the next one does it."},
 	{"stop", "-c FILE", OPTION_CONFIG, verb_stop, "end the running daemon",
-	 "As SIGTERM does: the batch in hand is finished. Returns when the daemon has let go of the task."},
+	 "As SIGTERM does: the batch in hand is finished. Returns when the daemon has released the task."},
 	{"compare", "-c FILE [TABLE...]", OPTION_CONFIG | OPTION_JSON | OPTION_LIMIT | ARGUMENTS_TABLES,
 	 verb_compare, "compare source and destination data at one common point",
 	 "Reads all rows of both sides as of one position, while everything goes on, and prints a line a table\n"

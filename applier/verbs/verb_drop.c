@@ -39,7 +39,7 @@ open_destination(struct verb_ends *ends, struct loop *loop, const struct config 
 		   progress_read(ends->destination, config->task, progress, err);
 }
 
-/* The walsender of a daemon that was killed a moment ago lets go by itself. */
+/* The walsender of a daemon that was killed a moment ago releases the slot by itself. */
 static bool
 wait_for_release(struct loop *loop, struct connection *source, const char *name, struct source_slot *slot,
 				 struct error *err)

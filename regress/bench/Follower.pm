@@ -1,6 +1,6 @@
 # Something that follows the source and can be stopped and let go: sluice, or
 # native logical replication.  All that stands in the source's log while it is
-# stopped is then applied at once, with nothing to be started or decoded anew.
+# stopped is then applied at once, with nothing to be started or decoded again.
 package Follower;
 
 use strict;
@@ -104,7 +104,7 @@ sub race
 	return $result;
 }
 
-# Both come level, and stop again.
+# Both catch up, and stop again.
 sub level
 {
 	my (@followers) = @_;

@@ -96,12 +96,12 @@ change('TRUNCATE of the root, with others', q{
 });
 $t->run_ok('compare');
 # What only the leaves' own statements do to the rows is not in the stream.
-sub copied_anew
+sub copied_again
 {
 	my ($name, $sql, $pattern) = @_;
 	my $before = () = $t->log =~ /copied public\.orders:/g;
 	$t->source_sql($sql);
-	$t->poll_ok(sub { (() = $t->log =~ /copied public\.orders:/g) > $before }, "$name: copied anew");
+	$t->poll_ok(sub { (() = $t->log =~ /copied public\.orders:/g) > $before }, "$name: copied again");
 	like($t->log, $pattern, "$name: the log says why");
 	$t->wait_applied_ok("$name: goes on");
 	$t->equal_ok('public.orders');
@@ -118,10 +118,10 @@ for my $change ([ 'ADD COLUMN', 'ALTER TABLE orders ADD COLUMN plain int, ADD CO
 	is(scalar(() = $t->log =~ /copied public\.\w+:/g), $before, "$name: without a copy");
 	$t->all_equal_ok('public.orders', 'public.no_leaf');
 }
-copied_anew('TRUNCATE of a leaf', 'TRUNCATE leaves.orders_2024_eu; INSERT INTO orders SELECT i, date \'2023-01-01\' + i, \'eu\', i, \'more\' FROM generate_series(1, 900) i',
+copied_again('TRUNCATE of a leaf', 'TRUNCATE leaves.orders_2024_eu; INSERT INTO orders SELECT i, date \'2023-01-01\' + i, \'eu\', i, \'more\' FROM generate_series(1, 900) i',
 	qr/public\.orders is copied again: its partition leaves\.orders_2024_eu was truncated by itself/);
-copied_anew('DETACH', 'ALTER TABLE orders DETACH PARTITION leaves.orders_2023', qr/public\.orders is copied again: partitions were attached, detached or dropped/);
-copied_anew('ATTACH with rows', 'BEGIN; CREATE TABLE leaves.filled (LIKE orders INCLUDING DEFAULTS); INSERT INTO leaves.filled VALUES (7, \'2029-01-01\', \'eu\', 7, \'filled\'); ALTER TABLE orders ATTACH PARTITION leaves.filled FOR VALUES FROM (\'2029-01-01\') TO (\'2030-01-01\'); COMMIT', qr/public\.orders is copied again/);
+copied_again('DETACH', 'ALTER TABLE orders DETACH PARTITION leaves.orders_2023', qr/public\.orders is copied again: partitions were attached, detached or dropped/);
+copied_again('ATTACH with rows', 'BEGIN; CREATE TABLE leaves.filled (LIKE orders INCLUDING DEFAULTS); INSERT INTO leaves.filled VALUES (7, \'2029-01-01\', \'eu\', 7, \'filled\'); ALTER TABLE orders ATTACH PARTITION leaves.filled FOR VALUES FROM (\'2029-01-01\') TO (\'2030-01-01\'); COMMIT', qr/public\.orders is copied again/);
 $t->source_sql("ALTER TABLE orders DETACH PARTITION leaves.filled; DROP TABLE leaves.filled; ALTER TABLE orders ATTACH PARTITION leaves.orders_2023 FOR VALUES FROM ('2023-01-01') TO ('2024-01-01'); TRUNCATE orders");
 $t->stop;
 $t->run_ok('drop');

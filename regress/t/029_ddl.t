@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # Definitions that change at the source: the target follows at the place in the
-# stream where it happened; what the stream does not show is copied anew.
+# stream where it happened; what the stream does not show is copied again.
 use strict;
 use warnings;
 
@@ -51,7 +51,7 @@ sub follows
 	$t->wait_applied_ok("$name: followed") or BAIL_OUT("$name is not followed");
 	if ($options{copied})
 	{
-		$t->poll_ok(sub { copies() > $before }, "$name: copied anew");
+		$t->poll_ok(sub { copies() > $before }, "$name: copied again");
 		$t->wait_applied_ok("$name: goes on");
 	}
 	else

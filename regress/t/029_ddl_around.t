@@ -50,7 +50,7 @@ my @scenes = (
 	[ 'a rewrite in a large transaction', 'CREATE TABLE bulk (id int PRIMARY KEY, a text); CREATE TABLE doubled (id int PRIMARY KEY, n int); INSERT INTO doubled VALUES (1, 1)',
 		q{BEGIN; INSERT INTO bulk SELECT i, repeat('x', 50) FROM generate_series(1, 3000) i; ALTER TABLE doubled ALTER n TYPE int USING n * 2; COMMIT},
 		'public.bulk', 'public.doubled' ],
-	# Copied anew at the start, and the one behind it when the stream comes to it.
+	# Copied again at the start, and the one behind it when the stream comes to it.
 	[ 'a partition goes', 'CREATE TABLE parted (id int PRIMARY KEY, a text) PARTITION BY RANGE (id); CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
 			CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (10) TO (20); INSERT INTO parted SELECT i FROM generate_series(1, 19) i',
 		q{ALTER TABLE parted DETACH PARTITION parted_2; DROP TABLE parted_2},

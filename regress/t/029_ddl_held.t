@@ -68,7 +68,7 @@ $t->source_sql('UPDATE added SET c = id WHERE id > 5');
 $t->wait_applied_ok('and goes on');
 $t->equal_ok('public.added');
 $t->source_sql('ALTER TABLE added ALTER b TYPE int USING b * 2');
-$t->poll_ok(sub { target('SELECT count(*) FROM added WHERE b = -2') == 20 }, 'a rewrite is copied anew');
+$t->poll_ok(sub { target('SELECT count(*) FROM added WHERE b = -2') == 20 }, 'a rewrite is copied again');
 $t->wait_applied_ok;
 $t->equal_ok('public.added');
 

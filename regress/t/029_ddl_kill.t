@@ -43,7 +43,7 @@ $t->run_ok('run', '--until', 'current');
 $t->all_equal_ok('public.a', 'public.b');
 my $columns = q{SELECT string_agg(attname, ',' ORDER BY attname) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attnum > 0 AND NOT attisdropped};
 is($t->destination_sql($columns), $t->source_sql($columns), 'with the same columns');
-is($t->destination_sql(q{SELECT count(*) FROM sluice.tables WHERE rows_copied = 1000}), 2, 'and neither was copied anew');
+is($t->destination_sql(q{SELECT count(*) FROM sluice.tables WHERE rows_copied = 1000}), 2, 'and neither was copied again');
 
 # A rewrite at the end of a transaction that is sent while it is open.
 $t->start;

@@ -366,7 +366,7 @@ subtest 'wal_level' => sub {
 	$t->source->restart;
 };
 
-# And with all of that mended it works.
+# And with all of that fixed it works.
 $t->configure({ tables => { include => [ 'public.fine', 'nothing.*' ] } });
 unlike($t->run_ok('run', '--until', 'current', '--ignore', 'selection', '--ignore', 'superuser')->{stderr}, qr/warning/, 'run does not log what it ignores');
 like($t->run_ok('run', '--until', 'current')->{stderr}, qr/warning selection: nothing/, 'otherwise it does');

@@ -63,7 +63,7 @@ subtest 'the slot was dropped' => sub {
 	refuses(qr/slot: sluice_test: it is gone: the changes after .* are lost/, 'dropped');
 	$t->source_sql(q{INSERT INTO a VALUES (103, 'lost')});
 	$t->source_sql(q{SELECT pg_create_logical_replication_slot('sluice_test', 'sluice')});
-	refuses(qr/slot: sluice_test: it was moved or made anew by others/, 'made anew');
+	refuses(qr/slot: sluice_test: it was moved or recreated by others/, 'recreated');
 	starts_afresh();
 };
 
@@ -163,11 +163,11 @@ subtest 'tables that are selected otherwise than they were copied' => sub {
 	$t->configure($config);
 	$t->run_ok('run', '--until', 'current');
 
-	# Copied anew it is as the configuration says.
+	# Copied again it is as the configuration says.
 	$select->(where => 'id > 150', columns => [qw(v id)]);
 	$t->destination_sql(q{DELETE FROM sluice.tables WHERE source_name = 'a'});
 	$t->run_ok('run', '--until', 'current');
-	is($t->destination_sql('SELECT count(*) FROM a'), $t->source_sql('SELECT count(*) FROM a WHERE id > 150'), 'copied anew');
+	is($t->destination_sql('SELECT count(*) FROM a'), $t->source_sql('SELECT count(*) FROM a WHERE id > 150'), 'copied again');
 	$select->(where => 'id > 150', columns => [qw(id v)]);
 	$t->run_ok('check');
 	# Defined otherwise it is still what was selected.

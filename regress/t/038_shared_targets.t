@@ -112,7 +112,7 @@ is(join(',', $compared->{stdout} =~ /^  (\w+ +\w+='\d+')/mg), "missing  id='70',
 $t->destination_sql(q{DELETE FROM dw.orders WHERE id < -10; INSERT INTO dw.orders VALUES (70, 'one', 'w'), (250, 'three', 'w')});
 $t->source_sql(q{UPDATE one.orders SET v = 'ONE' WHERE id = 70; UPDATE two.orders SET v = v WHERE nr = 170; UPDATE three.orders SET v = v WHERE id = 250});
 $t->run_ok('run', '--until', 'current');
-merged_ok('mended');
+merged_ok('fixed');
 like($t->run_ok('status')->{stdout}, qr/^two\.orders +dw\.orders +streaming +100 *$/m, 'status tells them apart');
 
 # ---- keys that collide

@@ -147,7 +147,7 @@ subtest 'a failure is kept' => sub {
 	like($t->run_ok('status')->{stdout}, qr/^phase +failed\n.*^last error .*public\.plain/ms, 'the text, too');
 	$t->source_sql('ALTER TABLE plain REPLICA IDENTITY DEFAULT');
 	$t->run_ok('run', '--until', 'current');
-	is(status_json('mended')->{last_error}, undef, 'and forgotten when it is mended');
+	is(status_json('fixed')->{last_error}, undef, 'and forgotten when it is fixed');
 };
 
 subtest 'without the source' => sub {

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# Tables that come, are added, removed and copied anew while the others go on.
+# Tables that come, are added, removed and copied again while the others go on.
 use strict;
 use warnings;
 
@@ -93,7 +93,7 @@ subtest 'add' => sub {
 	$t->source_sql('CREATE TABLE extra.bare (id int)');
 	$t->fails_like([ 'table', 'add', 'extra.bare' ], 1, qr/identity: extra\.bare/, 'one that a check refuses');
 	is($t->destination_sql('SELECT count(*) FROM sluice.selection'), 0, 'nothing of that is kept');
-	like($t->run_ok('table', 'add', $odd)->{stdout}, qr/\Aadded; copied and followed while the others go on\n\z/, 'add');
+	like($t->run_ok('table', 'add', $odd)->{stdout}, qr/\Aadded; it is copied and streamed while the others continue\n\z/, 'add');
 	streams_ok('extra', 'Odd, name');
 	$t->source_sql("UPDATE $odd SET v = 'changed' WHERE id < 20; INSERT INTO $odd VALUES (99, 'new')");
 	others_go_on_ok('after that');
@@ -103,7 +103,7 @@ subtest 'add' => sub {
 subtest 'resync' => sub {
 	$t->destination_sql("DELETE FROM keyed; INSERT INTO keyed VALUES (2, 'wrong'), (77, 'stray'); DELETE FROM $odd WHERE id < 10");
 	my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE keyed IN EXCLUSIVE MODE');
-	like($t->run_ok('table', 'resync', 'public.keyed', $odd)->{stdout}, qr/\Ato be cleared and copied anew/, 'resync');
+	like($t->run_ok('table', 'resync', 'public.keyed', $odd)->{stdout}, qr/\Aits target is cleared and it is copied again/, 'resync');
 	streams_ok('extra', 'Odd, name') if 0;
 	$t->source_sql("INSERT INTO keyed VALUES (3, 'meanwhile'); UPDATE keyed SET v = 'changed' WHERE id = 1; DELETE FROM $odd WHERE id = 30");
 	$t->source_sql("INSERT INTO others VALUES (5000, 'meanwhile')");
@@ -176,7 +176,7 @@ subtest 'within a large transaction that alters the table' => sub {
 	$t->source_sql('SELECT pg_sleep(1)');
 	SluiceTest::release($lock);
 	ok($resync->finish, 'resync');
-	like($answer, qr/\Ato be cleared and copied anew/, 'is answered');
+	like($answer, qr/\Aits target is cleared and it is copied again/, 'is answered');
 	$t->wait_applied_ok;
 	streams_ok('public', 'keyed');
 	others_go_on_ok('after that');
@@ -202,7 +202,7 @@ subtest 'a copy that the destination refuses' => sub {
 	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.refused is held: .*check constraint/, 'a run that is to bring all tables');
 	is(state_of('public', 'refused'), 'held_for_resync', 'is not tried again by itself');
 	$t->start;
-	$t->source_sql("UPDATE refused SET v = 'mended' WHERE id = 2; INSERT INTO refused VALUES (3, 'new')");
+	$t->source_sql("UPDATE refused SET v = 'fixed' WHERE id = 2; INSERT INTO refused VALUES (3, 'new')");
 	others_go_on_ok('after a start');
 	$t->run_ok('table', 'resync', 'public.refused');
 	streams_ok('public', 'refused');

@@ -47,7 +47,7 @@ follow('CASCADE reaches those that refer to it, however far, and one that is not
 is($t->source_sql('SELECT count(*) FROM not_selected'), 0, 'it was reached');
 is(next_of('orders_id_seq'), 11, 'sequences go on');
 follow('RESTART IDENTITY', 'SELECT fill(); TRUNCATE orders RESTART IDENTITY CASCADE; SELECT fill()');
-is(next_of($_), 1, "$_ begins anew") for qw(orders_id_seq lines_id_seq);
+is(next_of($_), 1, "$_ starts over") for qw(orders_id_seq lines_id_seq);
 $t->run_ok('sequences');
 is(next_of($_), 11, "$_ is brought over") for qw(orders_id_seq lines_id_seq);
 follow('some with their sequences and some without, in one batch',

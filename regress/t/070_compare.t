@@ -94,7 +94,7 @@ for my $round (1 .. 4)
 	like(compare(0, "under load, round $round"), qr/^\d+ equal, 0 different, 0 not compared/m, "round $round");
 }
 
-# Definitions that change, a table that is new and one that is copied anew.
+# Definitions that change, a table that is new and one that is copied again.
 $t->source_sql('ALTER TABLE toasted ADD COLUMN added int DEFAULT 5; ALTER TABLE toasted RENAME COLUMN n TO m; ALTER TABLE toasted RENAME COLUMN m TO n;
 	CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late SELECT generate_series(1, 1000)');
 ok(SluiceTest::poll(sub {
@@ -112,11 +112,11 @@ $traffic->stop;
 $t->wait_applied_ok;
 $t->fails_like([ 'compare', 'public.toasted' ], 4, qr/^sluice: 1 of 1 tables differ; "sluice table resync" copies them again\.$/, 'at rest, too');
 $t->run_ok('table', 'resync', 'public.toasted');
-ok(SluiceTest::poll(sub { $t->sluice('compare', 'public.toasted')->{status} == 0 }), 'copied anew it is equal');
+ok(SluiceTest::poll(sub { $t->sluice('compare', 'public.toasted')->{status} == 0 }), 'copied again it is equal');
 $t->destination_sql('TRUNCATE toasted');
 like(compare(4, 'an empty target', 'public.toasted', '--limit', 3), qr/^different +public\.toasted: 50 missing of 50 rows\n(  missing  id='\d+'\n){3}  …\n/m, 'the limit');
 $t->run_ok('table', 'resync', 'public.toasted');
-ok(SluiceTest::poll(sub { $t->sluice('compare', 'public.toasted')->{status} == 0 }), 'copied anew once more');
+ok(SluiceTest::poll(sub { $t->sluice('compare', 'public.toasted')->{status} == 0 }), 'copied again once more');
 
 # ---- a daemon that is paused, and one that is killed
 

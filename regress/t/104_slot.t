@@ -79,12 +79,12 @@ $t->all_equal_ok(@tables);
 change();
 $t->source_sql("SELECT pg_replication_slot_advance('$slot', pg_current_wal_lsn())");
 change();
-refuses_ok('a slot that was advanced', qr/moved or made anew by others.*lost.*sluice drop/);
+refuses_ok('a slot that was advanced', qr/moved or recreated by others.*lost.*sluice drop/);
 starts_afresh_ok();
 
 change();
 $t->source_sql("SELECT count(*) FROM pg_logical_slot_get_binary_changes('$slot', NULL, NULL)");
-refuses_ok('a slot whose changes another has taken', qr/moved or made anew by others/);
+refuses_ok('a slot whose changes another has taken', qr/moved or recreated by others/);
 starts_afresh_ok();
 
 change();
@@ -92,7 +92,7 @@ $t->source_sql("SELECT pg_drop_replication_slot('$slot')");
 refuses_ok('a slot that was dropped', qr/it is gone: the changes after .* are lost.*sluice drop/);
 
 $t->source_sql("SELECT pg_create_logical_replication_slot('$slot', 'sluice')");
-refuses_ok('a slot that was made anew', qr/moved or made anew by others/);
+refuses_ok('a slot that was recreated', qr/moved or recreated by others/);
 
 $t->source_sql("SELECT pg_drop_replication_slot('$slot')");
 $t->source_sql("SELECT pg_create_logical_replication_slot('$slot', 'test_decoding')");
@@ -100,11 +100,11 @@ refuses_ok('a slot of another plugin', qr/belongs to the output plugin test_deco
 $t->source_sql("SELECT pg_drop_replication_slot('$slot')");
 starts_afresh_ok();
 
-# One that was made anew while nothing at all happened.
+# One that was recreated while nothing at all happened.
 $t->run_ok('run', '--until', 'current');
 $t->source_sql("SELECT pg_drop_replication_slot('$slot')");
 $t->source_sql("SELECT pg_create_logical_replication_slot('$slot', 'sluice')");
-refuses_ok('a slot that was made anew in silence', qr/moved or made anew by others/);
+refuses_ok('a slot that was recreated in silence', qr/moved or recreated by others/);
 starts_afresh_ok();
 
 sub set
@@ -166,7 +166,7 @@ my $position = $t->destination_sql('SELECT applied_lsn FROM sluice.progress');
 change();
 $t->run_ok('run', '--until', 'current');
 $t->destination_sql("UPDATE sluice.progress SET applied_lsn = '$position'");
-refuses_ok('a position that was set back', qr/moved or made anew by others.*destination is at \Q$position\E/);
+refuses_ok('a position that was set back', qr/moved or recreated by others.*destination is at \Q$position\E/);
 starts_afresh_ok();
 
 $t->destination_sql("UPDATE sluice.progress SET applied_lsn = 'F/0'");

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # What happens to tables between the snapshot of the initial copy and their own
-# turn: a table that was rewritten, truncated or made anew looks empty to an
+# turn: a table that was rewritten, truncated or recreated looks empty to an
 # older snapshot, one that was dropped is missing.  Such tables wait for another
 # snapshot, and those that are copied already are not copied again.
 use strict;
@@ -20,12 +20,12 @@ $t->source_sql(q{
 	CREATE TABLE moved (id int PRIMARY KEY, v text);
 	CREATE TABLE emptied (id int PRIMARY KEY, v text);
 	CREATE TABLE dropped (id int PRIMARY KEY, v text);
-	CREATE TABLE anew (id int PRIMARY KEY, v text);
+	CREATE TABLE recreated (id int PRIMARY KEY, v text);
 	CREATE TABLE parts (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
 	CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);
 	CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (100) TO (200);
 });
-my @small = qw(kept rewritten moved emptied dropped anew parts);
+my @small = qw(kept rewritten moved emptied dropped recreated parts);
 $t->source_sql("INSERT INTO $_ SELECT i, 'v' || i FROM generate_series(1, 150) i") for @small;
 
 # One pipe copies the largest first; a lock on its target holds it there.
@@ -43,9 +43,9 @@ $t->source_sql(q{
 	TRUNCATE emptied;
 	INSERT INTO emptied VALUES (1, 'after');
 	DROP TABLE dropped;
-	DROP TABLE anew;
-	CREATE TABLE anew (id int PRIMARY KEY, v text);
-	INSERT INTO anew SELECT i, 'anew ' || i FROM generate_series(1, 30) i;
+	DROP TABLE recreated;
+	CREATE TABLE recreated (id int PRIMARY KEY, v text);
+	INSERT INTO recreated SELECT i, 'recreated ' || i FROM generate_series(1, 30) i;
 	ALTER TABLE parts_2 ALTER v SET STORAGE EXTERNAL;
 	CLUSTER parts_2 USING parts_2_pkey;
 	UPDATE kept SET v = 'changed' WHERE id < 20;
@@ -59,8 +59,8 @@ my @tables = map { "public.$_" } 'big', grep { $_ ne 'dropped' } @small;
 $t->all_equal_ok(@tables);
 my $begun = () = $t->log =~ /copied public\.big/g;
 is($begun, 1, 'what was copied is not copied again');
-like($t->log, qr/public\.$_ was altered, rewritten, made anew or dropped/, "$_ was left for the next snapshot")
-  for qw(rewritten anew dropped);
+like($t->log, qr/public\.$_ was altered, rewritten, recreated or dropped/, "$_ was left for the next snapshot")
+  for qw(rewritten recreated dropped);
 is($t->destination_sql("SELECT string_agg(source_name, ' ' ORDER BY source_name) FROM sluice.tables"),
 	join(' ', sort('big', grep { $_ ne 'dropped' } @small)), 'and the one that is gone is forgotten');
 $t->run_ok('run', '--until', 'current');

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # Everything at once and at random: traffic on tables of every identity, while
 # the daemon is killed, connections are ended, servers crash, and tables are made,
-# dropped, added, removed and copied anew.  The daemon must never end by itself,
+# dropped, added, removed and copied again.  The daemon must never end by itself,
 # and in the end both sides are equal.
 #
 #	SLUICE_TEST_STORM_S	how long it blows (25), in calms of as many seconds

@@ -114,7 +114,7 @@ subtest 'a task that others have dropped under its daemon' => sub {
 	$t->source->start;
 	is($t->wait_for_end, 1, 'the daemon ends with 1');
 	like($t->log, qr/^sluice: the row of task "test" in sluice\.progress is gone: [^\n]*\n\z/m, 'and says why');
-	is($t->destination_sql('SELECT count(*) FROM sluice.progress'), 0, 'it has not begun the task anew');
+	is($t->destination_sql('SELECT count(*) FROM sluice.progress'), 0, 'it has not started the task over');
 	is($t->destination_sql('SELECT count(*) FROM t WHERE id = 1'), 0, 'and not touched the target');
 	is($t->status->{phase}, 'new', 'nothing is left of it');
 };

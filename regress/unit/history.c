@@ -310,7 +310,7 @@ start_stream(struct history *h)
 	return true;
 }
 
-/* Describes the relation (anew), which makes a new shape of it. */
+/* Describes the relation (again), which makes a new shape of it. */
 static bool
 describe(struct history *h, struct world_table *t)
 {
@@ -808,7 +808,7 @@ truncate(struct history *h, struct world_table *t, bool restart)
 static bool
 redescribe(struct history *h, struct world_table *t)
 {
-	HISTORY_NOTE(h, "  table %u: described anew\n", t->number);
+	HISTORY_NOTE(h, "  table %u: described again\n", t->number);
 	return h->shape_count == HISTORY_SHAPES || describe(h, t);
 }
 

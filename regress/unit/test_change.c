@@ -593,7 +593,7 @@ test_malformed_rows(void **state)
 /* ---- relations by their numbers */
 
 static void
-test_a_new_startup_numbers_anew(void **state)
+test_a_new_startup_numbers_again(void **state)
 {
 	struct fixture *f = *state;
 	const struct change_relation *first;
@@ -1078,7 +1078,7 @@ main(void)
 		with_fixture(test_the_first_version_is_still_read),
 		with_fixture(test_malformed_messages),
 		with_fixture(test_malformed_rows),
-		with_fixture(test_a_new_startup_numbers_anew),
+		with_fixture(test_a_new_startup_numbers_again),
 		with_fixture(test_a_forgotten_relation),
 		with_fixture(test_lsn_and_time_start_at_zero),
 		with_fixture(test_unknown_additions_are_skipped),

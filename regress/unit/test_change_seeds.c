@@ -1,4 +1,4 @@
-/* The fuzzer's seeds, without the fuzzer: what once broke a reader stays mended. */
+/* The fuzzer's seeds, without the fuzzer: what once broke a reader stays fixed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -172,7 +172,7 @@ set(struct fixture *f, unsigned circumstances)
 #define DO ": do what it needs: "
 #define STOP "its definition changed, and schema.changes is stop"
 #define IGNORE "its definition changed so that its rows do not fit any more"
-#define REWRITE "the source wrote its rows anew, which is not in the stream"
+#define REWRITE "the source rewrote its rows, which is not in the stream"
 
 static const struct decided {
 	enum event event;

@@ -10,7 +10,7 @@
 
 #include "base/sql.h"
 
-/* Ends the buffer's text, compares it and lets go of it. */
+/* Ends the buffer's text, compares it and frees it. */
 static void
 check(struct buffer *sql, const char *expected)
 {

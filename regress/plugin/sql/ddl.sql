@@ -55,7 +55,7 @@ ALTER TABLE v ADD COLUMN x int;
 INSERT INTO v VALUES (8, 8);
 SELECT * FROM changes();
 
--- User-defined types by their names; a renamed one is described anew.
+-- User-defined types by their names; a renamed one is described again.
 CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE DOMAIN positive AS numeric(10,2) CHECK (VALUE > 0);
 CREATE DOMAIN very_positive AS positive CHECK (VALUE > 10);
