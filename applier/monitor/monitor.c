@@ -362,7 +362,7 @@ find_watched(const struct watched_list *list, uint32_t oid)
 	return NULL;
 }
 
-/* How far its copy is stays known until it is told anew. */
+/* The progress of the copy is kept until the next report. */
 static void
 keep_progress(struct status_table *shown, const struct watched_table *before)
 {
