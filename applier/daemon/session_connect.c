@@ -29,16 +29,18 @@ open_destination(struct session *s, struct connection **conn, struct error *err)
  * away, with the task's lock and the slot, until the servers find out.
  */
 static bool
-end_former_destination(struct session *s, struct error *err)
+end_former_destination(struct session *s, int *holder, struct error *err)
 {
-	int64_t holder;
+	int64_t pid;
 
+	*holder = 0;
 	if (s->lock_pids[0] == 0)
 		return true;
-	if (!task_lock_holder(s->control, s->config->task, &holder, err))
+	if (!task_lock_holder(s->control, s->config->task, &pid, err))
 		return false;
-	return holder == 0 || (holder != s->lock_pids[0] && holder != s->lock_pids[1]) ||
-		   server_session_terminate(s->control, (int) holder, err);
+	if (pid == s->lock_pids[0] || pid == s->lock_pids[1])
+		*holder = (int) pid;
+	return task_lock_end(s->control, s->config->task, s->lock_pids, err);
 }
 
 static bool
@@ -73,12 +75,36 @@ set_lock_holder(struct session *s, struct connection *conn)
 	s->lock_pids[1] = 0;
 }
 
+/* Where `former`, a session of ours that was told to end, is what has the lock, it is no other daemon. */
+static bool
+judge_lock_failure(struct session *s, int former, struct error *err)
+{
+	struct error failed;
+	int64_t holder;
+
+	if (err->class != ERROR_DATA || former == 0 ||
+		!task_lock_holder(s->control, s->config->task, &holder, &failed) || holder != former)
+		return false;
+	return error_set(
+		err, ERROR_RETRY,
+		"process %d of the destination, which was this daemon's, has been told to end and goes on"
+		" with the task's lock",
+		former);
+}
+
 /* The session that was left behind is ended where it still lives; `conn` then waits for the lock. */
 static bool
 take_lock(struct session *s, struct connection *conn, struct error *err)
 {
-	if (!end_former_destination(s, err) || !task_lock_take(conn, s->loop, s->config->task, err))
+	int former;
+
+	if (!end_former_destination(s, &former, err))
 		return false;
+	/* It has the lock, perhaps, also where the answer is lost. */
+	s->lock_pids[0] = connection_backend_pid(conn);
+	s->lock_pids[1] = former;
+	if (!task_lock_take(conn, s->loop, s->config->task, err))
+		return judge_lock_failure(s, former, err);
 	set_lock_holder(s, conn);
 	return true;
 }

@@ -35,7 +35,7 @@ struct session {
 	 * none of them under way.  Between two such sessions, and between two attempts, the control session keeps it.
 	 */
 	struct connection *lock_holder; /* destination or control; NULL: not held */
-	int lock_pids[2]; /* our sessions at the server that had it last, or were passing it on; 0: none */
+	int lock_pids[2];				/* our sessions at the server that may have it, or wait for it; 0: none */
 
 	struct service *service; /* NULL: this run is to end by itself */
 	struct monitor *monitor; /* likewise */

@@ -84,6 +84,19 @@ task_lock_other_holder(struct connection *destination, const char *task, int64_t
 	return true;
 }
 
+bool
+task_lock_end(struct connection *destination, const char *task, const int pids[2], struct error *err)
+{
+	char sql[400];
+
+	snprintf(sql, sizeof sql,
+			 "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+			 " AND classid = %u AND objid = %u AND pid IN (%d, %d)"
+			 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+			 (unsigned) LOCK_CLASS, (unsigned) lock_key(task), pids[0], pids[1]);
+	return connection_execute(destination, sql, NULL, 0, NULL, err);
+}
+
 static bool
 fail_locked(struct connection *destination, const char *task, struct error *err)
 {

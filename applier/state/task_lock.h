@@ -26,6 +26,10 @@ MUST_CHECK bool task_lock_holder(struct connection *destination, const char *tas
 MUST_CHECK bool task_lock_other_holder(struct connection *destination, const char *task, int64_t *pid,
 									   struct error *err);
 
+/* Ends those of the two processes that hold the task's lock or wait for it. */
+MUST_CHECK bool task_lock_end(struct connection *destination, const char *task, const int pids[2],
+							  struct error *err);
+
 /* A statement that waits for the copy of a table, for the time of its transaction: whoever copies a table alone
  * holds it exclusively (mode ""), whoever copies a part of one holds it with the others ("_shared"). */
 void task_lock_put_copy(struct buffer *sql, const char *task, uint32_t source_oid, const char *mode);

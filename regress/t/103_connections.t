@@ -165,6 +165,20 @@ change();
 $t->wait_applied_ok('and after all of them did');
 $t->all_equal_ok(@tables);
 
+# The task's lock is taken and passed on by sessions that may be left behind with it, or waiting for it.
+for my $statement ('pg_try_advisory_lock', 'pg_advisory_lock', 'pg_advisory_unlock')
+{
+	for my $when ('before', 'after')
+	{
+		$destination->rule(match => $statement, when => $when, action => 'half');
+		if ($statement =~ /try/) { $destination->half } else { $source->cut }
+		change();
+		$t->wait_applied_ok("it goes on after a session was left behind: $statement, $when");
+		ok($destination->fired, 'it was');
+	}
+}
+$t->all_equal_ok(@tables);
+
 # What was committed, but not said to be, is not applied again: bag would show.
 for my $action (qw(cut half))
 {
