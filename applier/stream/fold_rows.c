@@ -188,7 +188,10 @@ may_truncate(struct fold *f, const struct change_relation *relation, struct erro
 
 	arena_init(&memory, 256);
 	ok = feeders_find(f->setup.control, f->setup.config->task, table, &memory, &feeder, err);
-	if (ok && feeder) {
+	/* What came before is to be seen in the target that is left as it is. */
+	if (ok && feeder && !fold_drain(f)) {
+		ok = fold_interrupted(err);
+	} else if (ok && feeder) {
 		snprintf(
 			reason, sizeof reason,
 			"it was truncated at the source, and the task \"%s\" feeds its target %s.%s, too: leave truncate"
