@@ -58,6 +58,21 @@ merge_builder_add(struct merge_builder *b, struct merge_step *step, struct merge
 		count->last = step;
 }
 
+void
+merge_builder_await(struct merge_step *step, struct merge_count *count, int rows)
+{
+	step->awaited = count;
+	step->awaits = rows;
+}
+
+/* A rule or trigger of the target may keep it from doing so. */
+void
+merge_builder_take(struct merge_builder *b, struct merge_step *step)
+{
+	step->finding = MERGE_ROWS_NOT_TAKEN;
+	merge_builder_add(b, step, b->taken);
+}
+
 struct merge_count *
 merge_builder_count_deletes(struct merge_builder *b)
 {
@@ -109,6 +124,21 @@ merge_builder_value(struct merge_builder *b, const struct merge_group *group, un
 	buffer_printf(&b->sql, "CASE WHEN get_bit(s.u, %u) = 1 THEN ", b->shape->fed[fed].source);
 	merge_builder_column(b, "t", b->shape->fed[fed].target);
 	buffer_printf(&b->sql, " ELSE s.c%u END", fed + 1);
+}
+
+void
+merge_builder_groups(struct merge_builder *b, enum net_action action)
+{
+	bool first = true;
+
+	put(b, "s.g IN (");
+	for (unsigned i = 0; i < b->group_count; i++) {
+		if (b->groups[i].action != action)
+			continue;
+		put_separator(b, ", ", &first);
+		buffer_printf(&b->sql, "%u", i);
+	}
+	put(b, ")");
 }
 
 static bool

@@ -45,6 +45,7 @@ struct merge_builder {
 	int64_t patches;
 	int64_t fills;
 	struct merge_count *patched; /* of the patches; NULL: any number */
+	struct merge_count *taken;	 /* of the staged rows that are inserted */
 	bool marks;					 /* staged rows whose guarded columns differ are marked */
 	struct buffer sql;
 	bool too_long; /* a statement was */
@@ -99,6 +100,10 @@ struct merge_step *merge_builder_copy(struct merge_builder *b, enum copy_content
 /* The step, and those that are added to the count later, must meet so many rows. */
 struct merge_count *merge_builder_count(struct merge_builder *b, int64_t least, int64_t most);
 void merge_builder_add(struct merge_builder *b, struct merge_step *step, struct merge_count *count);
+/* Each row that the step meets is one more, or one less, for the count's steps to meet. */
+void merge_builder_await(struct merge_step *step, struct merge_count *count, int rows);
+/* The step inserts some of the staged rows. */
+void merge_builder_take(struct merge_builder *b, struct merge_step *step);
 /* Where the batch was refused: asks for the key of a row of a staging table that the target lacks. */
 void merge_builder_name_absent(struct merge_builder *b, const char *what);
 /* Whether the number of deletes is known.  A foreign key that fires takes rows along (ON DELETE CASCADE). */
@@ -110,6 +115,8 @@ merge_counts_deletes(const struct merge_builder *b)
 /* How many the deletes by key must meet; NULL: any number. */
 struct merge_count *merge_builder_count_deletes(struct merge_builder *b);
 
+/* s.g IN (…): the groups with that action */
+void merge_builder_groups(struct merge_builder *b, enum net_action action);
 /* Of a staged row's columns: its own value; with `mixed` the target's where it brought none. */
 void merge_builder_value(struct merge_builder *b, const struct merge_group *group, unsigned fed);
 /* Whether some rows of the group brought no value of the column. */

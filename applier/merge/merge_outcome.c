@@ -51,6 +51,8 @@ merge_outcome_take(const struct merge_step *step, int64_t rows, struct error *er
 	if (step->kind == MERGE_COPY && rows != step->walk.rows)
 		return error_set(err, ERROR_BUG, "the destination took %" PRId64 " of %" PRId64 " rows", rows,
 						 step->walk.rows);
+	if (step->awaited)
+		step->awaited->least += step->awaits * rows;
 	if (!count)
 		return true;
 	count->met += rows;

@@ -126,10 +126,23 @@ plan_deletes(struct merge_builder *b)
 		merge_delete_keys(b);
 }
 
+/* How many of the staged rows are inserted is known before, or else once it is known which the target holds and which
+ * of them differ. */
+static struct merge_count *
+count_taken(struct merge_builder *b)
+{
+	bool absent = b->shape->rows_may_be_absent;
+	int64_t least = absent ? b->patches + b->fills : b->fills;
+
+	return merge_builder_count(b, absent && !shape_follows_inserts(b->shape) ? 0 : least,
+							   b->patches + b->fills);
+}
+
 /* Rows with values that only the target has, and rows that are updated. */
 static void
 plan_staged(struct merge_builder *b)
 {
+	b->taken = count_taken(b);
 	b->phase = MERGE_LOOK;
 	merge_update_stage(b);
 	if (b->shape->rows_may_be_absent)

@@ -74,6 +74,9 @@ struct merge_step {
 	uint32_t entry;			   /* MERGE_PREPARED for one row: the net change's, otherwise ENTRY_NONE */
 	struct merge_count *count; /* NULL: whatever comes */
 	enum merge_finding finding;
+	/* By how much each row that this step meets changes what those steps must meet at least; NULL: none. */
+	struct merge_count *awaited;
+	int awaits;
 };
 
 /* What the steps of a phase do to the target; the phases go one after another over all tables of a batch. */

@@ -216,6 +216,7 @@ struct single_update {
 	const struct merge_group *group;
 	struct value *values;
 	struct merge_count *count;
+	struct merge_count *inserted; /* NULL: whatever comes */
 };
 
 /* The name says which columns are there. */
@@ -259,6 +260,7 @@ update_one(struct merge_builder *b, const struct single_update *u)
 		if (merge_builder_sets(b, false, i) && !merge_group_lacks(b, u->group, i))
 			step->params[number++] = param_of_value(b, &u->values[b->shape->fed[i].source]);
 	merge_builder_add(b, step, u->count);
+	merge_builder_await(step, u->inserted, -1);
 }
 
 /* The row where a guarded column has another value. */
@@ -320,6 +322,8 @@ insert_missing(struct merge_builder *b, const struct single_update *u)
 	b->phase = MERGE_INSERT;
 	step = prepared_step(b, "insert_missing", b->shape->fed_count);
 	step->entry = u->entry;
+	step->finding = MERGE_ROWS_NOT_TAKEN;
+	merge_builder_add(b, step, u->inserted);
 	for (unsigned i = 0; i < b->shape->fed_count; i++)
 		step->params[i] = param_of_value(b, &u->values[b->shape->fed[i].source]);
 }
@@ -343,6 +347,9 @@ merge_single_updates(struct merge_builder *b)
 		b->broken |= !change_decode_row(b->shape->relation, false, &r, values);
 		if (b->broken)
 			return;
+		/* A trigger may find that an update changes nothing. */
+		if (inserts && !b->shape->triggers)
+			u.inserted = merge_builder_count(b, 1, 1);
 		if (merge_guards(b))
 			delete_differing(b, &u);
 		update_one(b, &u);

@@ -170,7 +170,7 @@ merge_update_mark(struct merge_builder *b, unsigned number)
 		buffer_reset(&b->sql);
 		return;
 	}
-	merge_builder_step(b, MERGE_STATEMENT);
+	merge_builder_await(merge_builder_step(b, MERGE_STATEMENT), b->taken, 1);
 	b->marks = true;
 }
 
@@ -216,7 +216,7 @@ merge_update_insert_marked(struct merge_builder *b)
 		return;
 	put_insert(b);
 	put(b, "s.differs");
-	merge_builder_step(b, MERGE_STATEMENT);
+	merge_builder_take(b, merge_builder_step(b, MERGE_STATEMENT));
 }
 
 /* ---- keys that moved */
@@ -247,18 +247,10 @@ merge_update_fill(struct merge_builder *b, unsigned number)
 void
 merge_update_insert(struct merge_builder *b)
 {
-	bool first = true;
-
 	put_insert(b);
-	put(b, "s.g IN (");
-	for (unsigned i = 0; i < b->group_count; i++) {
-		if (b->groups[i].action != NET_FILL)
-			continue;
-		put_separator(b, ", ", &first);
-		buffer_printf(&b->sql, "%u", i);
-	}
-	put(b, b->shape->rows_may_be_absent ? ") AND s.found" : ")");
-	merge_builder_step(b, MERGE_STATEMENT);
+	merge_builder_groups(b, NET_FILL);
+	put(b, b->shape->rows_may_be_absent ? " AND s.found" : "");
+	merge_builder_take(b, merge_builder_step(b, MERGE_STATEMENT));
 }
 
 void

@@ -8,17 +8,28 @@
  */
 #include "merge_builder.h"
 
-/* Marks what the target holds, whatever is done about it afterwards. */
+/*
+ * Marks what the target holds, whatever is done about it afterwards.  Of these, the rows to be filled are inserted, and
+ * not those to be updated.
+ */
 static void
-mark_found(struct merge_builder *b)
+mark_found(struct merge_builder *b, enum net_action action, int awaited)
 {
+	struct merge_step *step;
+
 	put(b, "UPDATE ");
 	merge_builder_staging(b, "rows");
 	put(b, " AS s SET found = true FROM ");
 	merge_builder_target_rows(b);
 	put(b, " AS t WHERE ");
 	merge_builder_match(b, "s");
-	merge_builder_step(b, MERGE_STATEMENT);
+	if (b->patches > 0 && b->fills > 0) {
+		put(b, " AND ");
+		merge_builder_groups(b, action);
+	}
+	step = merge_builder_step(b, MERGE_STATEMENT);
+	if (awaited != 0)
+		merge_builder_await(step, b->taken, awaited);
 }
 
 /* Nobody knows the values of these. */
@@ -45,11 +56,17 @@ refuse_partial(struct merge_builder *b)
 	merge_builder_add(b, step, merge_builder_count(b, 0, 0));
 }
 
+/* What is absent is awaited, too, where inserts are followed. */
 void
 merge_upsert_look(struct merge_builder *b)
 {
-	mark_found(b);
-	if (shape_follows_inserts(b->shape))
+	bool inserts = shape_follows_inserts(b->shape);
+
+	if (b->patches > 0 && inserts)
+		mark_found(b, NET_PATCH, -1);
+	if (b->fills > 0)
+		mark_found(b, NET_FILL, inserts ? 0 : 1);
+	if (inserts)
 		refuse_partial(b);
 }
 
@@ -71,5 +88,5 @@ merge_upsert_insert(struct merge_builder *b)
 	put(b, " FROM ");
 	merge_builder_staging(b, "rows");
 	put(b, " AS s WHERE s.found IS NULL");
-	merge_builder_step(b, MERGE_STATEMENT);
+	merge_builder_take(b, merge_builder_step(b, MERGE_STATEMENT));
 }

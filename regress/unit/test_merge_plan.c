@@ -41,6 +41,8 @@ put_step(struct buffer *out, const struct merge_step *step)
 	if (step->kind == MERGE_PREPARED)
 		buffer_printf(out, "%s, %u parameters: ", step->name, step->param_count);
 	buffer_put(out, step->sql, strlen(step->sql));
+	if (step->awaited)
+		buffer_printf(out, " (awaits %+d)", step->awaits);
 	if (step->count && step->count->last == step && step->count->most > step->count->least)
 		buffer_printf(out, " -> %" PRId64 " to", step->count->least);
 	else if (step->count && step->count->last == step)
@@ -327,19 +329,20 @@ test_distribution_outside_the_key(void **state)
 	feed_init(&f, 'd', true, columns, COUNT(columns));
 	assert_true(feed_open(&f, false));
 	update_many(&f);
-	check_plan(&f, &dialect_greenplum6,
+	check_plan(
+		&f, &dialect_greenplum6,
 
-			   "CREATE TEMP TABLE sluice_rows_1 (k1 integer, g int8, u bytea, c1 integer, c2 text, c3 text,"
-			   " differs boolean) ON COMMIT DELETE ROWS DISTRIBUTED RANDOMLY\n"
-			   "COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
-			   "UPDATE pg_temp.sluice_rows_1 AS s SET differs = true FROM ONLY \"public\".\"orders\" AS t"
-			   " WHERE s.g = 0 AND t.\"id\" = s.k1 AND ROW(t.\"note\")::record *<> ROW(s.c2)::record\n"
-			   "DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_rows_1 AS s WHERE s.differs"
-			   " AND t.\"id\" = s.k1\n"
-			   "UPDATE ONLY \"public\".\"orders\" AS t SET \"body\" = s.c3 FROM pg_temp.sluice_rows_1 AS s"
-			   " WHERE s.g = 0 AND t.\"id\" = s.k1 AND s.differs IS NULL -> 501\n"
-			   "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3 FROM"
-			   " pg_temp.sluice_rows_1 AS s WHERE s.differs\n");
+		"CREATE TEMP TABLE sluice_rows_1 (k1 integer, g int8, u bytea, c1 integer, c2 text, c3 text,"
+		" differs boolean) ON COMMIT DELETE ROWS DISTRIBUTED RANDOMLY\n"
+		"COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
+		"UPDATE pg_temp.sluice_rows_1 AS s SET differs = true FROM ONLY \"public\".\"orders\" AS t"
+		" WHERE s.g = 0 AND t.\"id\" = s.k1 AND ROW(t.\"note\")::record *<> ROW(s.c2)::record (awaits +1)\n"
+		"DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_rows_1 AS s WHERE s.differs"
+		" AND t.\"id\" = s.k1\n"
+		"UPDATE ONLY \"public\".\"orders\" AS t SET \"body\" = s.c3 FROM pg_temp.sluice_rows_1 AS s"
+		" WHERE s.g = 0 AND t.\"id\" = s.k1 AND s.differs IS NULL -> 501\n"
+		"INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3 FROM"
+		" pg_temp.sluice_rows_1 AS s WHERE s.differs -> 0 to 501\n");
 }
 
 /* ---- rows of which it is not known whether the target holds them */
@@ -362,7 +365,7 @@ test_rows_that_the_target_may_lack(void **state)
 			   " x1 numeric(10,2), found boolean) ON COMMIT DELETE ROWS\n"
 			   "COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
 			   "UPDATE pg_temp.sluice_rows_1 AS s SET found = true FROM ONLY \"public\".\"orders\" AS t"
-			   " WHERE t.\"id\" = s.k1\n"
+			   " WHERE t.\"id\" = s.k1 (awaits -1)\n"
 			   "SELECT 1 FROM pg_temp.sluice_rows_1 AS s WHERE s.found IS NULL AND s.g IN (1) -> 0\n"
 			   "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t"
 			   " USING unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1\n"
@@ -371,7 +374,7 @@ test_rows_that_the_target_may_lack(void **state)
 			   "UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = s.c2"
 			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.g = 1 AND t.\"id\" = s.k1\n"
 			   "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3"
-			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.found IS NULL\n");
+			   " FROM pg_temp.sluice_rows_1 AS s WHERE s.found IS NULL -> 2\n");
 }
 
 /* ---- guarded columns */
@@ -399,13 +402,13 @@ test_guarded_columns(void **state)
 			   "COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
 			   "UPDATE pg_temp.sluice_rows_1 AS s SET differs = true, c3 = t.\"body\" FROM ONLY"
 			   " \"public\".\"orders\" AS t WHERE s.g = 0 AND t.\"id\" = s.k1 AND ROW(t.\"note\")::record *<>"
-			   " ROW(s.c2)::record\n"
+			   " ROW(s.c2)::record (awaits +1)\n"
 			   "DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_rows_1 AS s WHERE s.differs"
 			   " AND t.\"id\" = s.k1\n"
 			   "UPDATE ONLY \"public\".\"orders\" AS t SET \"body\" = s.c3 FROM pg_temp.sluice_rows_1 AS s"
 			   " WHERE s.g = 1 AND t.\"id\" = s.k1 AND s.differs IS NULL -> 1 to 2\n"
 			   "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3 FROM"
-			   " pg_temp.sluice_rows_1 AS s WHERE s.differs\n");
+			   " pg_temp.sluice_rows_1 AS s WHERE s.differs -> 0 to 2\n");
 }
 
 /* The statement for the row where it differs, then the others. */
@@ -425,11 +428,11 @@ test_one_with_guarded_columns(void **state)
 		" t.\"id\" = $1::integer AND ROW(t.\"note\"::\"pg_catalog\".\"text\")::record *<>"
 		" ROW($2::\"pg_catalog\".\"text\")::record\n"
 		"sluice_update_one_1, 2 parameters: UPDATE ONLY \"public\".\"orders\" AS t SET \"body\" = $2"
-		" WHERE t.\"id\" = $1::integer -> 1\n"
+		" WHERE t.\"id\" = $1::integer (awaits -1) -> 1\n"
 		"sluice_insert_missing_1, 3 parameters: INSERT INTO \"public\".\"orders\" (\"id\", \"note\","
 		" \"body\") SELECT $1::\"pg_catalog\".\"int4\", $2::\"pg_catalog\".\"text\","
 		" $3::\"pg_catalog\".\"text\" WHERE NOT EXISTS (SELECT 1 FROM ONLY \"public\".\"orders\" AS t"
-		" WHERE t.\"id\" = $1::\"pg_catalog\".\"int4\")\n");
+		" WHERE t.\"id\" = $1::\"pg_catalog\".\"int4\") -> 1\n");
 }
 
 static void
@@ -449,11 +452,11 @@ test_one_that_may_be_absent(void **state)
 		"sluice_delete_one_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t WHERE t.\"id\""
 		" = $1::integer\n"
 		"sluice_update_one_1, 3 parameters: UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = $2,"
-		" \"body\" = $3 WHERE t.\"id\" = $1::integer\n"
+		" \"body\" = $3 WHERE t.\"id\" = $1::integer (awaits -1)\n"
 		"sluice_insert_missing_1, 3 parameters: INSERT INTO \"public\".\"orders\" (\"id\", \"note\","
 		" \"body\") SELECT $1::\"pg_catalog\".\"int4\", $2::\"pg_catalog\".\"text\","
 		" $3::\"pg_catalog\".\"text\" WHERE NOT EXISTS (SELECT 1 FROM ONLY \"public\".\"orders\" AS t"
-		" WHERE t.\"id\" = $1::\"pg_catalog\".\"int4\")\n");
+		" WHERE t.\"id\" = $1::\"pg_catalog\".\"int4\") -> 1\n");
 }
 
 /* In the name of the statement stands which columns came. */
@@ -803,7 +806,7 @@ test_fill(void **state)
 		"sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t USING"
 		" unnest($1::integer[]) AS k(k1) WHERE t.\"id\" = k.k1 -> 2\n"
 		"INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3 FROM"
-		" pg_temp.sluice_rows_1 AS s WHERE s.g IN (0, 1)\n");
+		" pg_temp.sluice_rows_1 AS s WHERE s.g IN (0, 1) -> 2\n");
 }
 
 static void
@@ -830,7 +833,7 @@ test_columns_of_the_target(void **state)
 		"UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = s.c2, \"body\" = s.c3 FROM"
 		" pg_temp.sluice_rows_1 AS s WHERE s.g = 0 AND t.\"id\" = s.k1 -> 1\n"
 		"INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\", \"extra\") SELECT s.c1, s.c2,"
-		" s.c3, s.x1 FROM pg_temp.sluice_rows_1 AS s WHERE s.g IN (1)\n"
+		" s.c3, s.x1 FROM pg_temp.sluice_rows_1 AS s WHERE s.g IN (1) -> 1 to 2\n"
 		"COPY \"public\".\"orders\" (\"id\", \"note\", \"body\") FROM STDIN\n");
 }
 
@@ -866,7 +869,7 @@ test_without_inserts(void **state)
 			   " found boolean) ON COMMIT DELETE ROWS\n"
 			   "COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
 			   "UPDATE pg_temp.sluice_rows_1 AS s SET found = true FROM ONLY \"public\".\"orders\" AS t WHERE"
-			   " t.\"id\" = s.k1\n"
+			   " t.\"id\" = s.k1 AND s.g IN (1) (awaits +1)\n"
 			   "UPDATE pg_temp.sluice_rows_1 AS s SET c3 = t.\"body\" FROM ONLY \"public\".\"orders\" AS t"
 			   " WHERE s.g = 1 AND t.\"id\" = s.k1\n"
 			   "sluice_delete_1, 1 parameters: DELETE FROM ONLY \"public\".\"orders\" AS t USING"
@@ -874,7 +877,7 @@ test_without_inserts(void **state)
 			   "UPDATE ONLY \"public\".\"orders\" AS t SET \"note\" = s.c2, \"body\" = s.c3 FROM"
 			   " pg_temp.sluice_rows_1 AS s WHERE s.g = 0 AND t.\"id\" = s.k1\n"
 			   "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"body\") SELECT s.c1, s.c2, s.c3 FROM"
-			   " pg_temp.sluice_rows_1 AS s WHERE s.g IN (1) AND s.found\n");
+			   " pg_temp.sluice_rows_1 AS s WHERE s.g IN (1) AND s.found -> 0 to 2\n");
 }
 
 static void
@@ -898,11 +901,11 @@ test_identity_columns(void **state)
 			   "COPY pg_temp.sluice_rows_1 (k1, g, u, c1, c2, c3) FROM STDIN\n"
 			   "UPDATE pg_temp.sluice_rows_1 AS s SET differs = true, c3 = t.\"body\" FROM ONLY"
 			   " \"public\".\"orders\" AS t WHERE s.g = 0 AND t.\"id\" = s.k1 AND ROW(t.\"number\")::record"
-			   " *<> ROW(s.c2)::record\n"
+			   " *<> ROW(s.c2)::record (awaits +1)\n"
 			   "DELETE FROM ONLY \"public\".\"orders\" AS t USING pg_temp.sluice_rows_1 AS s WHERE s.differs"
 			   " AND t.\"id\" = s.k1 -> 0 to 1\n"
 			   "INSERT INTO \"public\".\"orders\" (\"id\", \"number\", \"body\") OVERRIDING SYSTEM VALUE"
-			   " SELECT s.c1, s.c2, s.c3 FROM pg_temp.sluice_rows_1 AS s WHERE s.differs\n");
+			   " SELECT s.c1, s.c2, s.c3 FROM pg_temp.sluice_rows_1 AS s WHERE s.differs -> 0 to 1\n");
 }
 
 /* Fifteen sets of missing columns, and no more statements than for three. */
