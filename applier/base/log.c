@@ -13,7 +13,9 @@
 static struct {
 	enum log_level level;
 	enum log_format format;
-} settings = {LOG_INFO, LOG_TEXT};
+	char task[64];	  /* "": none */
+	bool progressing; /* a progress line stands on the terminal */
+} settings = {LOG_INFO, LOG_TEXT, "", false};
 
 static const char *const level_names[] = {
 	[LOG_DEBUG] = "debug",
@@ -116,14 +118,24 @@ put_prefix(char *out, enum log_level level, enum log_format format, const struct
 		return out + sprintf(out, ".%03d UTC %-7s ", milliseconds, level_names[level]);
 	}
 	out += strftime(out, 40, "{\"time\":\"%Y-%m-%dT%H:%M:%S", &utc);
-	return out + sprintf(out, ".%03dZ\",\"level\":\"%s\",\"message\":\"", milliseconds, level_names[level]);
+	out += sprintf(out, ".%03dZ\",\"level\":\"%s\"", milliseconds, level_names[level]);
+	if (settings.task[0])
+		out += sprintf(out, ",\"task\":\"%s\"", settings.task);
+	return stpcpy(out, ",\"message\":\"");
+}
+
+/* A task's name needs no escapes: the configuration allows letters, digits and underscores. */
+void
+log_set_task(const char *task)
+{
+	snprintf(settings.task, sizeof settings.task, "%s", task ? task : "");
 }
 
 /* What a line takes at most: each character may become six, and there is the frame. */
 static size_t
 most_bytes(size_t message_bytes)
 {
-	return 128 + 6 * message_bytes;
+	return 128 + sizeof settings.task + 6 * message_bytes;
 }
 
 static void
@@ -144,7 +156,21 @@ put_line(char *out, enum log_level level, enum log_format format, const struct t
 static void
 write_line(const char *line)
 {
+	log_progress(NULL);
 	if (write(STDERR_FILENO, line, strlen(line)) < 0)
+		clearerr(stderr);
+}
+
+void
+log_progress(const char *line)
+{
+	char text[512];
+
+	if (!line && !settings.progressing)
+		return;
+	snprintf(text, sizeof text, "\r\033[K%s", line ? line : "");
+	settings.progressing = line != NULL;
+	if (write(STDERR_FILENO, text, strlen(text)) < 0)
 		clearerr(stderr);
 }
 
@@ -179,7 +205,7 @@ log_write(enum log_level level, const char *fmt, ...)
 void
 log_without_memory(enum log_level level, const char *message)
 {
-	char text[300], line[128 + 6 * sizeof text];
+	char text[300], line[128 + sizeof settings.task + 6 * sizeof text];
 	struct timespec now;
 
 	snprintf(text, sizeof text, "%s", message);

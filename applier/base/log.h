@@ -2,7 +2,7 @@
  * Log lines on standard error, as text or as one JSON object a line.
  *
  *	2026-03-01 03:00:12.345 UTC info   copied public.orders (1000000 rows in 3.2 s)
- *	{"time":"2026-03-01T03:00:12.345Z","level":"info","message":"copied ..."}
+ *	{"time":"2026-03-01T03:00:12.345Z","level":"info","task":"orders","message":"copied ..."}
  */
 #ifndef SLUICE_LOG_H
 #define SLUICE_LOG_H
@@ -31,6 +31,12 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * become blanks in text and escapes in JSON, those beyond ASCII escapes in both, bytes that are not UTF-8 U+FFFD. */
 char *log_line(enum log_level level, enum log_format format, const struct timespec *when,
 			   const char *message);
+
+/* Whose lines these are, in JSON: NULL, as at first, is nobody's. */
+void log_set_task(const char *task);
+
+/* A line on a terminal that the next one replaces, and that log lines take the place of; NULL removes it. */
+void log_progress(const char *line);
 
 /* For when memory is short: of the message as much as fits into a few hundred bytes. */
 void log_without_memory(enum log_level level, const char *message);

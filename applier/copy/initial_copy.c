@@ -74,7 +74,7 @@ show(const struct copy *copy)
 	snprintf(line, sizeof line, "copied %u of %u tables, %" PRId64 " rows, %.0f MB, %.0f rows/s%s",
 			 copy->copied, copy->queue_count, rows, (double) bytes_so_far(copy) / 1048576, rate, left);
 	if (copy->terminal)
-		fprintf(stderr, "\r\033[K%s", line);
+		log_progress(line);
 	else
 		log_info("%s", line);
 }
@@ -325,7 +325,7 @@ initial_copy_end(struct copy *copy, struct table **refused, struct error *err)
 	if (refused)
 		*refused = copy->refused;
 	if (copy->terminal)
-		fprintf(stderr, "\r\033[K");
+		log_progress(NULL);
 	finish(copy);
 	return ok;
 }

@@ -265,7 +265,7 @@ change_tables(struct steering *steering, const char *request)
 		steering->start_over = true;
 		control_answer(steering->control, true, "%s", steering_table_answer(action));
 	} else {
-		answer_error(steering, &err);
+		control_answer_error(steering->control, &err);
 	}
 	free(names.items);
 	free(copy);

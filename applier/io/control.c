@@ -133,10 +133,10 @@ remove_client(struct client *client)
 }
 
 static void
-answer(struct client *client, bool ok, const char *text)
+answer(struct client *client, const char *word, const char *text)
 {
 	char line[CONTROL_LINE_BYTES];
-	int len = snprintf(line, sizeof line - 1, "%s\t%s", ok ? "ok" : "failed", text);
+	int len = snprintf(line, sizeof line - 1, "%s\t%s", word, text);
 
 	if (len > (int) sizeof line - 2)
 		len = (int) sizeof line - 2;
@@ -300,7 +300,19 @@ control_answer(struct control *control, bool ok, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof text, fmt, args);
 	va_end(args);
-	answer(client, ok, text);
+	answer(client, ok ? "ok" : "failed", text);
+}
+
+void
+control_answer_error(struct control *control, const struct error *err)
+{
+	struct client *client = oldest(control);
+	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+
+	if (!client)
+		return;
+	error_sentence(err, sentence, sizeof sentence);
+	answer(client, err->class == ERROR_CONFIG ? "wrong" : "failed", sentence);
 }
 
 /* ---- the other side */
@@ -384,7 +396,8 @@ take_answer(struct asking *a, char *text, size_t text_bytes, struct error *err)
 	*end = '\0';
 	tab = strchr(a->line, '\t');
 	snprintf(text, text_bytes, "%s", tab ? tab + 1 : a->line);
-	return strncmp(a->line, "ok\t", 3) == 0 || error_set(err, ERROR_DATA, "%s", text);
+	return strncmp(a->line, "ok\t", 3) == 0 ||
+		   error_set(err, strncmp(a->line, "wrong\t", 6) == 0 ? ERROR_CONFIG : ERROR_DATA, "%s", text);
 }
 
 static bool

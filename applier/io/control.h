@@ -31,11 +31,14 @@ void control_close(struct control *control, const char *reason);
 const char *control_request(const struct control *control);
 /* Answers that one. */
 void control_answer(struct control *control, bool ok, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Answers it with a failure, whose class is that of the other side's error if it is an ERROR_CONFIG. */
+void control_answer_error(struct control *control, const struct error *err);
 
 /*
  * The other side: asks the daemon that listens at `path` and pumps the loop
  * until it has answered; the answer goes to `answer`.  An ERROR_DATA when
- * nobody listens, or with the daemon's words when it could not do it.
+ * nobody listens, or with the daemon's words when it could not do it (ERROR_CONFIG where that
+ * was about the request).
  */
 MUST_CHECK bool control_ask(struct loop *loop, const char *path, const char *request, char *answer,
 							size_t answer_bytes, struct error *err);

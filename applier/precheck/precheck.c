@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/folder.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/printable.h"
 #include "base/sql.h"
@@ -127,6 +128,33 @@ precheck_print(const struct precheck *precheck)
 		putchar('\n');
 		free(line);
 	}
+	fflush(stdout);
+}
+
+void
+precheck_print_json(const struct precheck *precheck, const char *task)
+{
+	struct buffer out;
+
+	memory_buffer_init(&out);
+	buffer_printf(&out, "{\"task\":");
+	json_string(&out, task);
+	buffer_printf(&out, ",\"passed\":%s,\"checks\":[", precheck->failures == 0 ? "true" : "false");
+	for (unsigned i = 0; i < precheck->count; i++) {
+		const struct check_item *item = &precheck->items[i];
+
+		buffer_printf(&out, "%s{\"outcome\":\"%s\",\"ignored\":%s,\"name\":", i ? "," : "",
+					  outcome_name(item->outcome), item->ignored ? "true" : "false");
+		json_string(&out, item->name);
+		buffer_printf(&out, ",\"subject\":");
+		json_string(&out, item->subject);
+		buffer_printf(&out, ",\"message\":");
+		json_string(&out, item->message);
+		buffer_put_u8(&out, '}');
+	}
+	buffer_printf(&out, "]}\n");
+	printable_write(stdout, (const char *) out.data, out.len);
+	buffer_fini(&out);
 	fflush(stdout);
 }
 

@@ -55,6 +55,8 @@ void precheck_unreachable(struct precheck *precheck, const struct error *source,
 						  const struct error *destination);
 /* One line an item on standard output: "ok       wal_level  logical". */
 void precheck_print(const struct precheck *precheck);
+/* {"task":…,"passed":…,"checks":[{"outcome":…,"ignored":…,"name":…,"subject":…,"message":…}, …]} on one line of it. */
+void precheck_print_json(const struct precheck *precheck, const char *task);
 /* The failures as an ERROR_PRECONDITION: the first one's message and how many more there are. */
 bool precheck_error(const struct precheck *precheck, struct error *err);
 /* One of them likewise, with `more` others. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/config_value.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "decode.h"
@@ -28,6 +29,9 @@ enum option_bit {
 	OPTION_CREATE = 1 << 6,
 	OPTION_LIMIT = 1 << 7,
 	OPTION_IGNORE = 1 << 8,
+	OPTION_CHECK = 1 << 9,
+	OPTION_MAX_LAG = 1 << 10,
+	OPTION_MAX_RETAINED = 1 << 11,
 	ARGUMENTS_TABLES = 1 << 16, /* no option: the verb takes names of tables */
 };
 
@@ -47,6 +51,9 @@ static const struct option_spec options[] = {
 	{OPTION_IGNORE, "ignore", 0, "NAME", "take warnings of the check of that name for known; may be repeated"},
 	{OPTION_JSON, "json", 0, NULL, "one JSON object on one line"},
 	{OPTION_WATCH, "watch", 0, NULL, "show it again every two seconds, until interrupted"},
+	{OPTION_CHECK, "check", 0, NULL, "one line for a monitoring system; exit status 1 when not all is well"},
+	{OPTION_MAX_LAG, "max-lag", 0, "TIME", "with --check: a lag above this is not well, such as 60s"},
+	{OPTION_MAX_RETAINED, "max-retained", 0, "SIZE", "with --check: retained WAL above this is not well, such as 10GB"},
 	{OPTION_LIMIT, "limit", 0, "N", "show at most so many differing rows a table (100)"},
 	{OPTION_FORCE, "force", 0, NULL, "go on when one of the servers cannot be reached"},
 	{OPTION_CREATE, "create", 0, NULL, "make sequences that are missing, and the columns' defaults"},
@@ -76,7 +83,7 @@ verb_run(struct loop *loop, const struct config *config, const struct command *c
 }
 
 static const struct verb verbs[] = {
-	{"check", "-c FILE [--ignore NAME]", OPTION_CONFIG | OPTION_IGNORE, verb_check,
+	{"check", "-c FILE [--json]", OPTION_CONFIG | OPTION_IGNORE | OPTION_JSON, verb_check,
 	 "precheck both ends and every table",
 	 "Prints one line a check: ok, warning or failed, and why. Changes nothing. Exit status 3 when a check\n"
 	 "failed, otherwise 0: a warning is worth a look and does not keep run from starting."},
@@ -87,8 +94,13 @@ static const struct verb verbs[] = {
 	 "Makes the checks of \"sluice check\", then runs in the foreground until it is told to stop; logs to\n"
 	 "standard error. SIGTERM or SIGINT finishes the batch in hand and exits 0; a second one exits at once.\n"
 	 "Nothing is lost either way."},
-	{"status", "-c FILE [--json] [--watch]", OPTION_CONFIG | OPTION_JSON | OPTION_WATCH, verb_status,
-	 "show phase, lag and every table", "Works whether or not the daemon runs."},
+	{"status", "-c FILE [--json|--watch|--check]",
+	 OPTION_CONFIG | OPTION_JSON | OPTION_WATCH | OPTION_CHECK | OPTION_MAX_LAG | OPTION_MAX_RETAINED,
+	 verb_status, "show phase, lag and every table",
+	 "Works whether or not the daemon runs. With --check all is well while the task copies, streams or is\n"
+	 "paused, no table is held, the source is reached, and its retained WAL is below wal.warn; --max-lag "
+	 "and\n"
+	 "--max-retained narrow that. --watch goes on while a server is away."},
 	{"sequences", "-c FILE [--create]", OPTION_CONFIG | OPTION_CREATE, verb_sequences,
 	 "set the destination's sequences to where the source's stand",
 	 "For a cut-over: sequences are not replicated. Of those that columns of synchronised tables own or "
@@ -203,6 +215,20 @@ parse_limit(const char *text, unsigned *limit, struct error *err)
 }
 
 static bool
+parse_max_lag(const char *text, int64_t *ms, struct error *err)
+{
+	return (config_value_duration(text, ms) && *ms > 0) ||
+		   error_set(err, ERROR_CONFIG, "--max-lag takes a time such as 60s, not \"%s\"", text);
+}
+
+static bool
+parse_max_retained(const char *text, int64_t *bytes, struct error *err)
+{
+	return (config_value_size(text, bytes) && *bytes > 0) ||
+		   error_set(err, ERROR_CONFIG, "--max-retained takes a size such as 10GB, not \"%s\"", text);
+}
+
+static bool
 take_option(enum option_bit bit, const char *argument, struct command *command, struct error *err)
 {
 	switch (bit) {
@@ -217,6 +243,13 @@ take_option(enum option_bit bit, const char *argument, struct command *command, 
 	case OPTION_WATCH:
 		command->watch = true;
 		return true;
+	case OPTION_CHECK:
+		command->check = true;
+		return true;
+	case OPTION_MAX_LAG:
+		return parse_max_lag(argument, &command->max_lag_ms, err);
+	case OPTION_MAX_RETAINED:
+		return parse_max_retained(argument, &command->max_retained_bytes, err);
 	case OPTION_FORCE:
 		command->force = true;
 		return true;
@@ -296,7 +329,11 @@ check_usage(const struct verb *verb, struct command *command, char **rest, struc
 		command->file = *rest++;
 	for (command->tables.items = rest; verb->options & ARGUMENTS_TABLES && *rest; rest++)
 		command->tables.count++;
-	if (*rest)
+	if ((command->max_lag_ms || command->max_retained_bytes) && !command->check)
+		error_set(err, ERROR_CONFIG, "--max-lag and --max-retained belong to --check");
+	else if (command->json + command->watch + command->check > 1 && command->check)
+		error_set(err, ERROR_CONFIG, "--check is a line of its own, without --json and --watch");
+	else if (*rest)
 		error_set(err, ERROR_CONFIG, "%s does not take the argument \"%s\"", verb->name, *rest);
 	else if (verb->options & OPTION_CONFIG && !command->config_path)
 		error_set(err, ERROR_CONFIG, "%s needs a configuration file: -c FILE", verb->name);
@@ -381,6 +418,7 @@ run_verb(const struct verb *verb, const struct command *command, struct error *e
 	if (!load_config(command->config_path, &config, err))
 		return false;
 	log_init(config.log_level, config.log_format);
+	log_set_task(config.task);
 	loop = loop_create();
 	done = verb->run(loop, &config, command, err);
 	loop_destroy(loop);

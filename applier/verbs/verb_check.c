@@ -6,21 +6,25 @@
 
 /* Prints what was found; false for a failure. */
 static bool
-conclude(struct precheck *precheck, struct error *err)
+conclude(struct precheck *precheck, const struct config *config, const struct command *command,
+		 struct error *err)
 {
 	bool passed;
 
-	precheck_print(precheck);
+	if (command->json)
+		precheck_print_json(precheck, config->task);
+	else
+		precheck_print(precheck);
 	passed = precheck->failures == 0 || precheck_error(precheck, err);
 	precheck_free(precheck);
 	return passed;
 }
 
 static bool
-check(struct verb_ends *ends, struct loop *loop, const struct config *config, struct check_set ignored,
+check(struct verb_ends *ends, struct loop *loop, const struct config *config, const struct command *command,
 	  struct error *err)
 {
-	struct precheck precheck = {.ignored = ignored, .from_outside = true};
+	struct precheck precheck = {.ignored = command->ignored, .from_outside = true};
 	struct progress progress;
 
 	if (!progress_read(ends->destination, config->task, &progress, err) ||
@@ -28,7 +32,7 @@ check(struct verb_ends *ends, struct loop *loop, const struct config *config, st
 		!precheck_run(&precheck, config, ends->source, ends->destination, ends->dialect, &ends->catalog,
 					  &progress, err))
 		return false;
-	return conclude(&precheck, err);
+	return conclude(&precheck, config, command, err);
 }
 
 static bool
@@ -39,7 +43,8 @@ is_unreachable(const struct error *err)
 
 /* Where one cannot be reached, the other is tried all the same. */
 static bool
-open_ends(struct verb_ends *ends, struct loop *loop, const struct config *config, struct error *err)
+open_ends(struct verb_ends *ends, struct loop *loop, const struct config *config,
+		  const struct command *command, struct error *err)
 {
 	struct precheck precheck = {0};
 	struct error source_err, destination_err;
@@ -52,7 +57,7 @@ open_ends(struct verb_ends *ends, struct loop *loop, const struct config *config
 	if ((!source && !is_unreachable(&source_err)) || (!destination && !is_unreachable(&destination_err)))
 		return false;
 	precheck_unreachable(&precheck, source ? NULL : &source_err, destination ? NULL : &destination_err);
-	return conclude(&precheck, err);
+	return conclude(&precheck, config, command, err);
 }
 
 bool
@@ -61,11 +66,11 @@ verb_check(struct loop *loop, const struct config *config, const struct command 
 	struct verb_ends ends = {0};
 	bool passed;
 
-	passed = open_ends(&ends, loop, config, err) && (config = verb_select_tables(&ends, config, err)) &&
-			 verb_read_catalog(&ends, config, err) &&
+	passed = open_ends(&ends, loop, config, command, err) &&
+			 (config = verb_select_tables(&ends, config, err)) && verb_read_catalog(&ends, config, err) &&
 			 (!config->schema.create ||
 			  definition_read(ends.source, ends.destination, config, &ends.catalog, err)) &&
-			 check(&ends, loop, config, command->ignored, err);
+			 check(&ends, loop, config, command, err);
 	verb_ends_close(&ends);
 	return passed;
 }

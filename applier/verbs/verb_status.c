@@ -358,6 +358,87 @@ put_tables(struct buffer *out, const struct state_report *report)
 	}
 }
 
+/* ---- for a monitoring system */
+
+static unsigned
+count_held(const struct state_report *report)
+{
+	unsigned held = 0;
+
+	for (unsigned i = 0; i < report->table_count; i++)
+		held += strcmp(report->tables[i].state, "held") == 0;
+	return held;
+}
+
+/* What is not well, the worst first; nothing where all is. */
+static void
+put_findings(struct buffer *out, const struct status *status, const struct command *command)
+{
+	static const char well[] = "copying streaming paused standby";
+	unsigned held = count_held(&status->report);
+
+	if (!strstr(well, status->phase))
+		buffer_printf(out, "; the task is %s%s%s", status->phase, status->report.last_error ? ": " : "",
+					  status->report.last_error ? status->report.last_error : "");
+	if (!status->source_known)
+		buffer_printf(out, "; the source is not reached: %s", status->source_error);
+	if (held > 0)
+		buffer_printf(out, "; %u table%s held", held, held == 1 ? " is" : "s are");
+	if (status->retention != RETENTION_MODEST ||
+		(command->max_retained_bytes && status->retained_bytes > command->max_retained_bytes)) {
+		buffer_printf(out, "; retained WAL is ");
+		put_size(out, status->retained_bytes);
+		buffer_printf(out, ", %s", status->wal_status);
+	}
+	if (command->max_lag_ms && status->lag_s * 1000 > (double) command->max_lag_ms)
+		buffer_printf(out, "; the lag is %.1f s", status->lag_s);
+}
+
+/* The line goes to standard output, where monitoring systems read it. */
+static bool
+put_verdict(struct buffer *out, const struct status *status, const struct command *command, struct error *err)
+{
+	struct buffer findings;
+	bool well;
+
+	memory_buffer_init(&findings);
+	put_findings(&findings, status, command);
+	well = findings.len == 0;
+	buffer_printf(out, "%s: %s is %s, lag ", well ? "ok" : "failed", status->task, status->phase);
+	put_lag(out, status);
+	buffer_printf(out, ", retained WAL ");
+	put_size(out, status->retained_bytes);
+	buffer_printf(out, ", %u tables%.*s", status->report.table_count, (int) findings.len,
+				  (const char *) findings.data);
+	/* One line, whatever the errors hold. */
+	for (size_t i = 0; i < out->len; i++)
+		if (out->data[i] < ' ')
+			out->data[i] = ' ';
+	buffer_put_u8(out, '\n');
+	if (!well) {
+		error_set(err, ERROR_DATA, "task %s: %.*s", status->task, (int) findings.len - 2,
+				  (const char *) findings.data + 2);
+		error_hint(err, "\"sluice status\" shows it in full.");
+	}
+	buffer_fini(&findings);
+	return well;
+}
+
+/* Nothing is known without the destination; false as the caller is to return. */
+static bool
+tell_unreachable(struct error *err)
+{
+	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+
+	if (err->class == ERROR_REFUSED || err->class == ERROR_PRECONDITION)
+		err->class = ERROR_DATA;
+	error_sentence(err, sentence, sizeof sentence);
+	printable_write(stdout, "failed: ", 8);
+	printable_write(stdout, sentence, strlen(sentence));
+	putchar('\n');
+	return false;
+}
+
 /* ---- the verb */
 
 static bool
@@ -365,11 +446,14 @@ show(struct loop *loop, const struct config *config, const struct command *comma
 {
 	struct status status;
 	struct buffer out;
+	bool well = true;
 
 	if (!gather(loop, config, &status, err))
-		return false;
+		return command->check && tell_unreachable(err);
 	memory_buffer_init(&out);
-	if (command->json) {
+	if (command->check) {
+		well = put_verdict(&out, &status, command, err);
+	} else if (command->json) {
 		put_json(&out, &status);
 	} else {
 		if (command->watch && isatty(STDOUT_FILENO))
@@ -383,18 +467,34 @@ show(struct loop *loop, const struct config *config, const struct command *comma
 	fflush(stdout);
 	buffer_fini(&out);
 	state_report_free(&status.report);
+	return well;
+}
+
+/* While the destination is away: it may come back, unlike a wrong configuration. */
+static bool
+goes_on_watching(const struct error *err, bool shown_once)
+{
+	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+
+	if (!shown_once || (err->class != ERROR_RETRY && err->class != ERROR_REFUSED))
+		return false;
+	error_sentence(err, sentence, sizeof sentence);
+	fprintf(stderr, "sluice: %s\n", sentence);
 	return true;
 }
 
 bool
 verb_status(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
 {
-	bool shown;
+	bool shown, shown_once = false;
 
 	if (command->watch)
 		loop_stop_is_success(loop);
-	do
+	do {
 		shown = show(loop, config, command, err);
-	while (shown && command->watch && loop_sleep(loop, WATCH_INTERVAL_MS));
-	return shown || (command->watch && err->class == ERROR_STOPPED);
+		shown_once |= shown;
+	} while ((shown || goes_on_watching(err, shown_once)) && command->watch &&
+			 loop_sleep(loop, WATCH_INTERVAL_MS));
+	/* Interrupted. */
+	return shown || (command->watch && (loop_stop_requested(loop) || err->class == ERROR_STOPPED));
 }

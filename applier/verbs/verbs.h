@@ -25,6 +25,9 @@ struct command {
 	struct check_set ignored; /* check, run */
 	bool json;
 	bool watch;
+	bool check;			/* status: one line for a monitoring system */
+	int64_t max_lag_ms; /* status --check; 0: any, likewise below */
+	int64_t max_retained_bytes;
 	bool force;
 	bool create;
 };

@@ -36,7 +36,7 @@ documented('setting of sessions', text_of('applier/dialect/session_settings.c') 
 my ($classes) = text_of('applier/base/sqlstate.c') =~ /\} classes\[\] = \{(.*?)^\};/ms;
 documented('SQLSTATE', $classes =~ /\{"(\w+)"/g, 'XX000');
 
-my @verbs = text_of('applier/verbs/main.c') =~ /^\t\{"(\w+)", "[^"]*", OPTION/mg;
+my @verbs = text_of('applier/verbs/main.c') =~ /^\t\{"(\w+)", "[^"]*",\s+OPTION/mg;
 cmp_ok(scalar @verbs, '>', 4, 'found verbs');
 like($page, qr/^## $_$/m, "verb $_") for @verbs;
 
@@ -48,9 +48,9 @@ sub section
 }
 
 my $main = text_of('applier/verbs/main.c');
-my %options = $main =~ /^\t\{(OPTION_\w+), "(\w+)"/mg;
+my %options = $main =~ /^\t\{(OPTION_\w+), "([\w-]+)"/mg;
 cmp_ok(scalar keys %options, '>', 4, 'found options');
-while ($main =~ /^\t\{"(\w+)", "[^"]*", ([A-Z_ |]+),/mg)
+while ($main =~ /^\t\{"(\w+)", "[^"]*",\s+([A-Z_\s|]+),/mg)
 {
 	my ($verb, $bits) = ($1, $2);
 	like(section($verb), qr/--$options{$_}\b/, "verb $verb has --$options{$_}")

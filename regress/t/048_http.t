@@ -114,15 +114,36 @@ subtest 'the page and the rest' => sub {
 	is((get('/status', 'evil.example'))[0], 403, 'another host in the Host header');
 };
 
+subtest 'for a monitoring system' => sub {
+	my $line = $t->run_ok('status', '--check', '--max-lag', '1h', '--max-retained', '900GB')->{stdout};
+	like($line, qr/\Aok: $t->{task} is streaming, lag [^\n]*, 2 tables\n\z/, 'all is well');
+	$t->source_sql(q{SELECT pg_switch_wal(); INSERT INTO plain VALUES (5001, 'x')});
+	$line = $t->fails_like([ 'status', '--check', '--max-retained', '1B' ], 1, qr/retained WAL is/, 'too much WAL')->{stdout};
+	like($line, qr/\Afailed: $t->{task} is streaming, [^\n]*; retained WAL is [^\n]*\n\z/, 'one line on standard output');
+	$t->fails_like([ 'status', '--max-lag', '60s' ], 2, qr/belong to --check/, 'thresholds without --check');
+	$t->fails_like([ 'status', '--check', '--max-lag', 'soon' ], 2, qr/takes a time/, 'no time');
+	my $check = decode_json($t->run_ok('check', '--json')->{stdout});
+	ok($check->{passed} && (grep { $_->{name} eq 'table' && $_->{outcome} eq 'ok' } @{ $check->{checks} }), 'check --json');
+};
+
 $t->stop;
+$t->fails_like([ 'status', '--check' ], 1, qr/the task is stopped/, 'a task that is stopped is not well');
 is((get('/healthz'))[0], 0, 'nobody answers when the daemon has ended');
 
 # Both ends away: it answers all the same.
 SKIP: {
 	skip 'the servers are not the test\'s own', 1 if $t->destination_is_external;
 	subtest 'both ends away' => sub {
+		my $shown = $t->directory . '/watched';
+		my $watching = SluiceTest::_spawn([ $t->program, 'status', '-c', $t->{config}, '--watch' ], '/dev/null', $shown, $shown);
+		$t->poll_ok(sub { SluiceTest::_slurp($shown) =~ /^phase /m }, 'status --watch shows it');
 		$t->source->stop('immediate');
 		$t->destination->stop('immediate');
+		$t->poll_ok(sub { SluiceTest::_slurp($shown) =~ /^sluice: .*cannot connect/m }, 'status --watch says that it is away');
+		is(waitpid($watching, 1), 0, 'and goes on');
+		kill 'INT', $watching;
+		is((waitpid($watching, 0), $?)[1], 0, 'until it is interrupted');
+		$t->fails_like([ 'status', '--check' ], 1, qr/cannot connect/, 'status --check without a destination');
 		$t->start;
 		$t->poll_ok(sub { (get('/readyz'))[0] == 503 && status()->{phase} eq 'retrying' }, 'retrying');
 		$t->poll_ok(sub { (status()->{waiting_for} // '') =~ /^the (?:destination|next attempt)$/ }, 'what it waits for');
