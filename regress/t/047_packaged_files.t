@@ -57,6 +57,25 @@ subtest 'manual pages' => sub {
 	like($page, qr/\Q$_\E/, "sluice-plugin(7): $_") for @options;
 };
 
+# Alerts and board: of metrics that the program has.
+subtest 'alerts and board' => sub {
+	my %known = map { $_ => 1 } text_of('applier/monitor/metrics.c') =~ /^\t\[METRIC_\w+\] = \{"(\w+)"/mg;
+	$known{"sluice_batch_duration_seconds_$_"} = 1 for qw(sum count bucket);
+	my $board = text_of('packaging/grafana/sluice.json');
+	cmp_ok(scalar @{ decode_json($board)->{panels} }, '>', 5, 'the board has panels');
+	for my $text ($board, text_of('packaging/prometheus/sluice.rules.yml'), text_of('packaging/prometheus/sluice.rules.test.yml'))
+	{
+		my @named = $text =~ /\b(sluice_\w+)/g;
+		cmp_ok(scalar @named, '>', 8, 'found metrics');
+		is_deeply([ grep { !$known{$_} } @named ], [], 'all of them exist');
+	}
+	SKIP: {
+		skip 'no promtool', 1 unless grep { -x "$_/promtool" } split /:/, $ENV{PATH};
+		my $said = `cd packaging/prometheus && promtool test rules sluice.rules.test.yml 2>&1`;
+		is($?, 0, 'the alerts are raised, and not without cause') or diag($said);
+	}
+};
+
 subtest 'examples' => sub {
 	is_configuration(text_of('packaging/minimal.yaml'), 'minimal');
 	my $full = output_of('packaging/example');
