@@ -82,8 +82,9 @@ sub arrive
 	return;
 }
 
-sub freeze { my ($self) = @_; kill 'STOP', $self->{applier}; return; }
-sub thaw { my ($self) = @_; kill 'CONT', $self->{applier}; return; }
+# With from_log the walsender stands still, too, and decodes only when it is let go.
+sub freeze { my ($self) = @_; kill 'STOP', $self->{applier}, $self->{from_log} ? $self->{walsender} : (); return; }
+sub thaw { my ($self) = @_; kill 'CONT', $self->{walsender}, $self->{applier}; return; }
 
 # Lets it go until a marker has arrived: seconds, CPU seconds of the
 # walsender, the applier and the destination's sessions, the applier's peak of memory in MB.

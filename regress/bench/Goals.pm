@@ -20,6 +20,10 @@ my @goals = (
 	['decoding, part of pgoutput\'s bytes', 'decoding', '<= 0.5', '%.2f', sub { highest(map { $_[0]->('bytes_pgoutput', 'sluice', $_) } @bulk, 'pgbench') }],
 	['decoding, the same with lz4, repetitive rows', 'decoding', '<= 0.2', '%.2f', sub { $_[0]->('bytes_pgoutput', 'sluice, lz4', 'log lines') }],
 	(map { my ($kind, $bound) = @$_; ["applying, native replication, $kind", 'applying', ">= $bound", '%.1f x', sub { my ($value) = @_; lowest(map { $value->('rate', $_, 'ratio') } $kind eq 'pgbench' ? $kind : map { "$kind, $_" } @shapes) }] } ['insert', 1.8], ['update', 3], ['delete', 8], ['pgbench', 4]),
+	(map { my ($load, $bound) = @$_; ["native replication, updates, $load", 'updating', ">= $bound", '%.1f x', sub { $_[0]->('updates', $load, 'native / sluice') }] }
+		['four indexes, none touched', 2], ['four indexes, one touched', 1.5], ['backlog of one transaction, decoding included', 2]),
+	["the engine's own best, updates", 'updating', '<= 1.2', '%.1f x', sub { my ($value) = @_; highest(map { $value->('updates', $_, 'sluice / best') } 'four indexes, none touched', 'four indexes, one touched', 'four indexes, all touched', 'hot keys') }],
+	["growth in 20 rounds of updates, of native replication's", 'updating', '<= 1.1', '%.2f x', sub { over($_[0], 'size', 'round 20', 'sluice MB', 'round 20', 'native MB') }],
 	['Greenplum, row by row, full batches', 'greenplum', '>= 100', '%.0f x', sub { my ($value) = @_; lowest(map { $value->('full', $_, 'ratio') } @bulk, 'pgbench') }],
 	['Greenplum, row by row, batches of 1,000, heap', 'greenplum', '>= 25', '%.0f x', sub { thousand($_[0], sub { lowest(@_) }, 'ratio') }],
 	['Greenplum, a batch of 1,000: heap of 5M to heap of 1M', 'greenplum', '<= 1.5', '%.2f', sub { my ($value) = @_; highest(map { over($value, 'ms', "$_, 1000 rows", 'heap 5M', "$_, 1000 rows", 'heap 1M') } @bulk) }],
