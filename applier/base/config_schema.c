@@ -15,7 +15,7 @@ _Static_assert(COPY_EXISTING_APPEND == 2, "error clear append");
 _Static_assert(SCHEMA_CHANGES_IGNORE == 2, "follow stop ignore");
 _Static_assert(SCHEMA_INDEXES_ALL == 2, "none unique all");
 _Static_assert(SCHEMA_PARTITIONS_KEEP == 1, "flatten keep");
-_Static_assert(TABLE_STORAGE_AO_COLUMN == 3, "default heap ao_row ao_column");
+_Static_assert(TABLE_STORAGE_PAX == 5, "default heap ao_row ao_column beam pax");
 _Static_assert(REFUSED_HOLD == 1, "stop hold");
 _Static_assert(OPERATION_TRUNCATE == 1 << 3, "insert update delete truncate");
 _Static_assert(LOG_ERROR == 3 && LOG_JSON == 1, "debug info warning error; text json");
@@ -33,8 +33,7 @@ const struct config_option config_schema[] = {
 	SECTION("destination"),
 	{"destination.conninfo", CONFIG_SECRET, .required = true, IN_CONFIG(destination.conninfo)},
 	{"destination.dialect", CONFIG_CHOICE, IN_CONFIG(destination.dialect), .preset = "auto",
-		.words = "auto postgresql greenplum6 greenplum7 cloudberry adbpg6 adbpg7",
-		.refused = "cloudberry adbpg6 adbpg7"},
+		.words = "auto postgresql greenplum6 greenplum7 cloudberry adbpg6 adbpg7"},
 
 	SECTION("tables"),
 	{"tables.include", CONFIG_PATTERNS, .required = true, IN_CONFIG(tables.include), .min = "1"},
@@ -56,7 +55,7 @@ const struct config_option config_schema[] = {
 		.words = "insert update delete truncate"},
 	{"tables.overrides[].distributed_by", CONFIG_COLUMNS, IN_OVERRIDE(distributed_by), .min = "1"},
 	{"tables.overrides[].storage", CONFIG_WORD, IN_OVERRIDE(storage), .preset = "default",
-		.words = "default heap ao_row ao_column"},
+		.words = "default heap ao_row ao_column beam pax"},
 	{"tables.overrides[].fillfactor", CONFIG_INTEGER, IN_OVERRIDE(fillfactor), .min = "10", .max = "100"},
 	{"tables.overrides[].rows_may_be_absent", CONFIG_BOOLEAN, IN_OVERRIDE(rows_may_be_absent),
 		.preset = "false", .words = "false true"},

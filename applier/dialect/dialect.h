@@ -1,11 +1,15 @@
 /*
- * What differs between the kinds of destination.  One file for each
+ * What differs between the kinds of destination.  One file for each generation
  * (dialect_postgresql.c, dialect_greenplum6.c, dialect_greenplum7.c); no code
  * outside them asks which destination it talks to.
+ *
+ * Which one a server needs is told by what it has, not by the name that it goes by: of the many that are built on
+ * Greenplum each calls itself something else, and all have gp_distribution_policy.
  */
 #ifndef SLUICE_DIALECT_H
 #define SLUICE_DIALECT_H
 
+#include "base/error.h"
 #include "buffer.h"
 #include "tables/catalog.h"
 
@@ -45,6 +49,9 @@ struct dialect {
 	/* Partitions are tables, made by CREATE TABLE … PARTITION OF; otherwise the table's own
 	 * statement lists them. */
 	bool has_declarative_partitions;
+
+	/* A table's storage is an access method, which the server may have or lack (USING …). */
+	bool has_access_methods;
 
 	/* Un-analyzed staging tables mislead the planner for append-optimized targets. */
 	bool analyze_staging;
@@ -101,11 +108,43 @@ struct dialect {
 extern const struct dialect dialect_postgresql;
 extern const struct dialect dialect_greenplum6;
 extern const struct dialect dialect_greenplum7;
+extern const struct dialect dialect_cloudberry;
+extern const struct dialect dialect_adbpg6;
+extern const struct dialect dialect_adbpg7;
 
 /* By the configuration's name; NULL when there is none such. */
 const struct dialect *dialect_by_name(const char *name);
-/* By the server's version() text: "… (Greenplum Database 6.24.3 build …) …". */
-const struct dialect *dialect_by_version(const char *version);
+
+/* Of tables in this storage, in the dialects that have it: whether they can have a primary key and unique indexes. */
+bool dialect_storage_has_keys(enum table_storage storage);
+/* As the configuration calls it. */
+const char *dialect_storage_name(enum table_storage storage);
+
+/* ---- which one a server needs */
+
+/* What a server says about itself: the row that dialect_facts_sql yields, with a column for each member. */
+struct dialect_facts {
+	const char *version;		  /* version() */
+	int server_version;			  /* server_version_num */
+	bool has_distribution_policy; /* pg_catalog.gp_distribution_policy exists */
+	const char *gp_version;		  /* gp_server_version_num; "" where there is none */
+	const char *adbpg_version;	  /* likewise */
+	const char *storages; /* " beam pax ", those that it has of the access methods not every server has */
+};
+
+/* For a session whose search path is pg_catalog. */
+extern const char dialect_facts_sql[];
+
+/* NULL where nothing tells. */
+const struct dialect *dialect_detect(const struct dialect_facts *facts);
+/*
+ * The one that the configuration names, or with "auto" the detected one.  NULL, and the error says why: also where the
+ * configuration names one of Greenplum's family and the server has no distribution policies, or the other way round.
+ */
+const struct dialect *dialect_choose(const struct dialect_facts *facts, const char *configured,
+									 struct error *err);
+/* What was found, for people: "PostgreSQL 9.4.26 (Greenplum Database 6.24.3), gp_distribution_policy, …". */
+void dialect_describe(const struct dialect_facts *facts, char *out, size_t out_bytes);
 
 /*
  * Of a table to be made, in percent; 0: as the server has it.  Updates in place stay on their page where it has room:

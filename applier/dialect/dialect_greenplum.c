@@ -57,7 +57,7 @@ dialect_greenplum_allows_unique(const struct table *table, const unsigned *colum
 	unsigned key[TABLE_MAX_KEY];
 	unsigned key_count = distribution_key(table, key), found = 0;
 
-	if (storage == TABLE_STORAGE_AO_ROW || storage == TABLE_STORAGE_AO_COLUMN)
+	if (!dialect_storage_has_keys(storage))
 		return false;
 	for (unsigned i = 0; i < key_count; i++)
 		for (unsigned j = 0; j < column_count; j++)

@@ -7,7 +7,7 @@
 
 #include "dialect.h"
 
-/* Unique indexes need the whole distribution key in them and heap storage. */
+/* Unique indexes need the whole distribution key in them and a storage that has keys. */
 bool dialect_greenplum_allows_unique(const struct table *table, const unsigned *columns,
 									 unsigned column_count);
 /* DISTRIBUTED BY what the override says, else the match key as far as its types can be hashed, else RANDOMLY. */

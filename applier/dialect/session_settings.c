@@ -11,6 +11,8 @@ enum session_setting_flags {
 	BOTH = SESSION_SOURCE | SESSION_DESTINATION,
 	YIELDS = 4, /* to what the user passes in conninfo's `options` */
 	LINUX = 8,	/* other systems cannot do it, and refuse it */
+	OPTIONAL =
+		16, /* where the destination refuses it the session does without: no value and no row depends on it */
 };
 
 struct session_setting {
@@ -57,8 +59,8 @@ static const struct session_setting settings[] = {
 	{.name = "gin_fuzzy_search_limit", .value = "0", .flags = BOTH},
 
 	/* what the server says; its words are for people, see sqlstate.h */
-	{.name = "client_min_messages", .value = "warning", .flags = BOTH},
-	{.name = "lc_messages", .value = "C", .flags = BOTH},
+	{.name = "client_min_messages", .value = "warning", .flags = BOTH | OPTIONAL},
+	{.name = "lc_messages", .value = "C", .flags = BOTH | OPTIONAL},
 
 	/* transactions; an asynchronous commit could be lost after the source was told that it is durable */
 	{.name = "default_transaction_isolation", .value = "read committed", .flags = BOTH},
@@ -70,26 +72,26 @@ static const struct session_setting settings[] = {
 	 .only_if = "s.setting" EQUALS "'off'"},
 
 	/* what ends a session or a statement */
-	{.name = "statement_timeout", .value = "0", .flags = BOTH},
-	{.name = "lock_timeout", .value = "0", .flags = BOTH},
-	{.name = "idle_in_transaction_session_timeout", .value = "0", .flags = BOTH},
-	{.name = "idle_session_timeout", .value = "0", .flags = BOTH},
-	{.name = "transaction_timeout", .value = "0", .flags = BOTH},
-	{.name = "exit_on_error", .value = "off", .flags = BOTH},
+	{.name = "statement_timeout", .value = "0", .flags = BOTH | OPTIONAL},
+	{.name = "lock_timeout", .value = "0", .flags = BOTH | OPTIONAL},
+	{.name = "idle_in_transaction_session_timeout", .value = "0", .flags = BOTH | OPTIONAL},
+	{.name = "idle_session_timeout", .value = "0", .flags = BOTH | OPTIONAL},
+	{.name = "transaction_timeout", .value = "0", .flags = BOTH | OPTIONAL},
+	{.name = "exit_on_error", .value = "off", .flags = BOTH | OPTIONAL},
 	{.name = "wal_sender_timeout",
 	 .value = "60000",
-	 .flags = SESSION_SOURCE,
+	 .flags = SESSION_SOURCE | OPTIONAL,
 	 .only_if = SHORT_SENDER_TIMEOUT},
 
 	/*
 	 * A session whose client vanished with its network, or was killed in the middle of a long statement,
 	 * keeps its locks and snapshots until the server finds out.
 	 */
-	{.name = "tcp_keepalives_idle", .value = "30", .flags = BOTH},
-	{.name = "tcp_keepalives_interval", .value = "10", .flags = BOTH},
-	{.name = "tcp_keepalives_count", .value = "3", .flags = BOTH},
-	{.name = "tcp_user_timeout", .value = "60000", .flags = BOTH},
-	{.name = "client_connection_check_interval", .value = "2000", .flags = BOTH | LINUX},
+	{.name = "tcp_keepalives_idle", .value = "30", .flags = BOTH | OPTIONAL},
+	{.name = "tcp_keepalives_interval", .value = "10", .flags = BOTH | OPTIONAL},
+	{.name = "tcp_keepalives_count", .value = "3", .flags = BOTH | OPTIONAL},
+	{.name = "tcp_user_timeout", .value = "60000", .flags = BOTH | OPTIONAL},
+	{.name = "client_connection_check_interval", .value = "2000", .flags = BOTH | LINUX | OPTIONAL},
 
 	/*
 	 * The planner.  Statements are many and short: compiling one takes longer than it saves, and ORCA plans a
@@ -99,14 +101,19 @@ static const struct session_setting settings[] = {
 	 * a COPY.  A staging table has no statistics: without a look at its real size it is taken for one of many
 	 * thousand rows, which reads targets below a million rows whole.
 	 */
-	{.name = "jit", .value = "off", .flags = BOTH},
-	{.name = "enable_mergejoin", .value = "off", .flags = SESSION_DESTINATION, .min_version = 140000},
-	{.name = "random_page_cost", .value = "1.1", .flags = SESSION_DESTINATION | YIELDS},
-	{.name = "enable_nestloop", .value = "on", .flags = SESSION_DESTINATION | YIELDS},
-	{.name = "optimizer", .value = "off", .flags = SESSION_DESTINATION | YIELDS},
-	{.name = "gp_autostats_mode", .value = "none", .flags = SESSION_DESTINATION | YIELDS},
-	{.name = "gp_autostats_mode_in_functions", .value = "none", .flags = SESSION_DESTINATION | YIELDS},
-	{.name = "gp_enable_relsize_collection", .value = "on", .flags = SESSION_DESTINATION | YIELDS},
+	{.name = "jit", .value = "off", .flags = BOTH | OPTIONAL},
+	{.name = "enable_mergejoin",
+	 .value = "off",
+	 .flags = SESSION_DESTINATION | OPTIONAL,
+	 .min_version = 140000},
+	{.name = "random_page_cost", .value = "1.1", .flags = SESSION_DESTINATION | YIELDS | OPTIONAL},
+	{.name = "enable_nestloop", .value = "on", .flags = SESSION_DESTINATION | YIELDS | OPTIONAL},
+	{.name = "optimizer", .value = "off", .flags = SESSION_DESTINATION | YIELDS | OPTIONAL},
+	{.name = "gp_autostats_mode", .value = "none", .flags = SESSION_DESTINATION | YIELDS | OPTIONAL},
+	{.name = "gp_autostats_mode_in_functions",
+	 .value = "none",
+	 .flags = SESSION_DESTINATION | YIELDS | OPTIONAL},
+	{.name = "gp_enable_relsize_collection", .value = "on", .flags = SESSION_DESTINATION | YIELDS | OPTIONAL},
 };
 
 #define SETTING_COUNT (sizeof settings / sizeof *settings)
@@ -156,14 +163,15 @@ session_settings_put_may_set(struct buffer *sql, const char *name, int server_ve
 	put_may_set(sql, literal, server_version);
 }
 
-void
-session_settings_put(struct buffer *sql, enum session_end end, int server_version)
+/* Those from `first` to before `behind`; false where none of them is for this end and server. */
+static bool
+put_statement(struct buffer *sql, size_t first, size_t behind, enum session_end end, int server_version)
 {
 	const char *comma = "";
 
-	buffer_printf(sql, "SELECT pg_catalog.set_config(s.name, v.value, false), pg_catalog.version()"
+	buffer_printf(sql, "SELECT pg_catalog.set_config(s.name, v.value, false)"
 					   " FROM pg_catalog.pg_settings s JOIN (VALUES ");
-	for (size_t i = 0; i < SETTING_COUNT; i++) {
+	for (size_t i = first; i < behind; i++) {
 		if (!is_for(&settings[i], end, server_version))
 			continue;
 		buffer_printf(sql, "%s('%s', '%s')", comma, settings[i].name, settings[i].value);
@@ -174,7 +182,32 @@ session_settings_put(struct buffer *sql, enum session_end end, int server_versio
 					   "'superuser' THEN ");
 	put_may_set(sql, "s.name", server_version);
 	buffer_printf(sql, " ELSE false END");
-	for (size_t i = 0; i < SETTING_COUNT; i++)
+	for (size_t i = first; i < behind; i++)
 		if (is_for(&settings[i], end, server_version))
 			put_conditions(sql, &settings[i]);
+	return *comma != '\0';
+}
+
+void
+session_settings_put(struct buffer *sql, enum session_end end, int server_version)
+{
+	put_statement(sql, 0, SETTING_COUNT, end, server_version);
+}
+
+bool
+session_settings_put_single(struct buffer *sql, unsigned place, enum session_end end, int server_version)
+{
+	return put_statement(sql, place, place + 1, end, server_version);
+}
+
+const char *
+session_settings_name(unsigned place)
+{
+	return place < SETTING_COUNT ? settings[place].name : NULL;
+}
+
+bool
+session_settings_is_optional(unsigned place)
+{
+	return settings[place].flags & OPTIONAL;
 }

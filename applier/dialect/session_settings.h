@@ -21,12 +21,22 @@ enum session_end {
 #define SESSION_SETTINGS_FIRST "SET statement_timeout = 0"
 
 /*
- * The second one, as a single command, since a walsender takes no more; its first row's second column is the
- * server's version().  What it names is in pg_catalog whatever the search path is, and its constants read the
+ * The second one, as a single command, since a walsender takes no more.  What it names is in pg_catalog whatever the search path is, and its constants read the
  * same whatever standard_conforming_strings is.  Settings that this server lacks, or that this user may
  * not set, are passed over without an error there.
  */
 void session_settings_put(struct buffer *sql, enum session_end end, int server_version);
+
+/*
+ * The same for one setting alone, by its place: for a server that refuses one of them although it says that this user
+ * may set it.  False where that setting is not for this end and server; the buffer is of no use then.
+ */
+bool session_settings_put_single(struct buffer *sql, unsigned place, enum session_end end,
+								 int server_version);
+/* NULL behind the last one. */
+const char *session_settings_name(unsigned place);
+/* A session can do without: it is slower then, or ends by the server's rules, but reads and writes the same. */
+bool session_settings_is_optional(unsigned place);
 
 /*
  * A condition that is true where this user may set the parameter of the superusers' that is named.  Asked

@@ -15,6 +15,7 @@ struct precheck_context {
 	struct connection *source;
 	struct connection *destination;
 	const struct dialect *dialect;
+	const char *storages; /* that the destination has, as in struct dialect_facts */
 	struct catalog *catalog;
 	const struct progress *progress;
 	struct source_identity source_identity;

@@ -146,12 +146,27 @@ check_distribution(struct precheck_context *c, const struct table *table)
 		else if (!mapping_selects(table, by->items[i]))
 			precheck_add(c, CHECK_FAILED, "distribution", name,
 						 "the column \"%s\" of distributed_by is not among its columns", by->items[i]);
-		else if (keyed && column->primary_position == 0 && table->override->storage <= TABLE_STORAGE_HEAP)
+		else if (keyed && column->primary_position == 0 && dialect_storage_has_keys(table->override->storage))
 			precheck_add(c, CHECK_FAILED, "distribution", name,
 						 "the column \"%s\" of distributed_by is not part of the primary key, which must"
 						 " contain the distribution key",
 						 by->items[i]);
 	}
+}
+
+static void
+check_storage(struct precheck_context *c, const struct table *table)
+{
+	char word[16];
+
+	if (table->override->storage < TABLE_STORAGE_BEAM)
+		return;
+	snprintf(word, sizeof word, " %s ", dialect_storage_name(table->override->storage));
+	if (!c->dialect->has_access_methods || !strstr(c->storages, word))
+		precheck_add(c, CHECK_FAILED, "distribution", precheck_table_name(c, table),
+					 "the destination does not have the storage%s(no access method of that name): give the"
+					 " table another one",
+					 word);
 }
 
 static void
@@ -164,12 +179,14 @@ check_new_options(struct precheck_context *c, const struct table *table)
 	if (c->dialect->has_segments && override->fillfactor && override->storage != TABLE_STORAGE_HEAP)
 		precheck_add(c, CHECK_FAILED, "distribution", precheck_table_name(c, table),
 					 "fillfactor is for heap storage: set storage to heap, too, or remove fillfactor");
-	if (c->dialect->has_segments)
+	if (c->dialect->has_segments) {
 		check_distribution(c, table);
-	else if (override->distributed_by.count > 0 || override->storage != TABLE_STORAGE_DEFAULT)
+		check_storage(c, table);
+	} else if (override->distributed_by.count > 0 || override->storage != TABLE_STORAGE_DEFAULT) {
 		precheck_add(c, CHECK_FAILED, "distribution", precheck_table_name(c, table),
 					 "distributed_by and storage are for Greenplum, the destination is %s: remove them",
 					 c->dialect->name);
+	}
 }
 
 static void

@@ -1,31 +1,23 @@
 #include "server_session.h"
 
 #include <stdio.h>
-#include <string.h>
 
+#include "base/log.h"
 #include "base/sql.h"
 #include "dialect/session_settings.h"
 
 /* ---- what both ends pin */
 
-/* `version` may be NULL; otherwise it gets the server's version(). */
 static bool
-pin_settings(struct connection *conn, enum session_end end, char *version, size_t version_bytes,
-			 struct error *err)
+pin_settings(struct connection *conn, enum session_end end, struct error *err)
 {
-	struct result *res;
 	struct buffer sql;
 
 	if (!connection_execute(conn, SESSION_SETTINGS_FIRST, NULL, 0, NULL, err))
 		return false;
 	sql_init(&sql);
 	session_settings_put(&sql, end, connection_server_version(conn));
-	if (!connection_execute_buffer(conn, &sql, &res, err))
-		return false;
-	if (version)
-		snprintf(version, version_bytes, "%s", result_rows(res) > 0 ? result_text(res, 0, 1) : "");
-	result_free(res);
-	return true;
+	return connection_execute_buffer(conn, &sql, NULL, err);
 }
 
 /* ---- the source */
@@ -37,7 +29,7 @@ open_source(struct loop *loop, const struct config *config, enum connection_kind
 	struct connection *conn =
 		connection_open(loop, "source", config->source.conninfo, kind, application, err);
 
-	if (!conn || pin_settings(conn, SESSION_SOURCE, NULL, 0, err))
+	if (!conn || pin_settings(conn, SESSION_SOURCE, err))
 		return conn;
 	error_context(err, "setting up the session at the source");
 	connection_close(conn);
@@ -60,40 +52,90 @@ server_session_replication(struct loop *loop, const struct config *config, const
 
 /* ---- the destination */
 
-/* version() up to where it tells of the build and the compiler. */
-static void
-shorten_version(char *version)
+/* Of the server's: it has said no, and the session goes on. */
+static bool
+is_refusal(const struct connection *conn, const struct error *err)
 {
-	char *build = strstr(version, " build "); /* within Greenplum's parentheses */
-	char *platform = strstr(version, " on ");
+	return err->sqlstate[0] != '\0' && err->class != ERROR_RETRY && err->class != ERROR_STOPPED &&
+		   !connection_is_lost(conn);
+}
 
-	if (build)
-		strcpy(build, ")");
-	else if (platform)
-		*platform = '\0';
+static bool
+pin_one_by_one(struct connection *conn, struct buffer *refused, struct error *err)
+{
+	const char *name;
+
+	for (unsigned i = 0; (name = session_settings_name(i)) != NULL; i++) {
+		struct buffer sql;
+
+		sql_init(&sql);
+		if (!session_settings_put_single(&sql, i, SESSION_DESTINATION, connection_server_version(conn))) {
+			buffer_fini(&sql);
+			continue;
+		}
+		if (connection_execute_buffer(conn, &sql, NULL, err))
+			continue;
+		if (!is_refusal(conn, err) || !session_settings_is_optional(i)) {
+			error_context(err, "setting \"%s\"", name);
+			return false;
+		}
+		buffer_printf(refused, "%s%s", refused->len > 0 ? ", " : "", name);
+	}
+	return true;
+}
+
+/* Services that are built on PostgreSQL refuse what their catalogs allow; one refusal undoes the whole statement. */
+bool
+server_session_refused_settings(struct connection *destination, struct buffer *names, struct error *err)
+{
+	if (pin_settings(destination, SESSION_DESTINATION, err))
+		return true;
+	return is_refusal(destination, err) && pin_one_by_one(destination, names, err);
+}
+
+static bool
+pin_destination(struct connection *conn, struct error *err)
+{
+	struct buffer refused;
+	bool ok;
+
+	sql_init(&refused);
+	ok = server_session_refused_settings(conn, &refused, err);
+	if (ok && refused.len > 0)
+		log_debug("the destination refuses settings of the session: %s", sql_text(&refused));
+	buffer_fini(&refused);
+	return ok;
+}
+
+bool
+server_session_facts(struct connection *destination, struct dialect_facts *facts, struct result **res,
+					 struct error *err)
+{
+	if (!connection_execute(destination, dialect_facts_sql, NULL, 0, res, err))
+		return false;
+	*facts = (struct dialect_facts){
+		.version = result_text(*res, 0, 0),
+		.server_version = (int) result_int(*res, 0, 1),
+		.has_distribution_policy = result_bool(*res, 0, 2),
+		.gp_version = result_text(*res, 0, 3),
+		.adbpg_version = result_text(*res, 0, 4),
+		.storages = result_text(*res, 0, 5),
+	};
+	return true;
 }
 
 /* NULL, and the error says why. */
 static const struct dialect *
-choose_dialect(char *version, const char *configured, struct error *err)
+choose_dialect(struct connection *conn, const char *configured, struct error *err)
 {
-	const struct dialect *detected = dialect_by_version(version);
-	bool automatic = strcmp(configured, "auto") == 0;
-	const struct dialect *chosen = automatic ? detected : dialect_by_name(configured);
+	const struct dialect *chosen;
+	struct dialect_facts facts;
+	struct result *res;
 
-	shorten_version(version);
-	if (!chosen && automatic) {
-		error_set(err, ERROR_CONFIG, "the destination says it is %s, which is none of the known dialects",
-				  version);
-		error_hint(err, "Set destination.dialect to the one it resembles most.");
-	} else if (!chosen) {
-		error_set(err, ERROR_CONFIG, "destination.dialect: \"%s\" is not known", configured);
-	} else if (detected && chosen != detected) {
-		error_set(err, ERROR_CONFIG, "destination.dialect is \"%s\", but the server is %s, which is \"%s\"",
-				  configured, version, detected->name);
-		error_hint(err, "Set destination.dialect to auto, or leave it out.");
+	if (!server_session_facts(conn, &facts, &res, err))
 		return NULL;
-	}
+	chosen = dialect_choose(&facts, configured, err);
+	result_free(res);
 	return chosen;
 }
 
@@ -145,14 +187,12 @@ static const char activity_sql_of_old[] =
 static bool
 prepare_destination(struct destination_session *session, const char *configured, struct error *err)
 {
-	char version[512];
-
 	connection_watch_stalls(session->conn, connection_server_version(session->conn) >= HAS_BLOCKING_PIDS
 											   ? activity_sql
 											   : activity_sql_of_old);
-	if (!pin_settings(session->conn, SESSION_DESTINATION, version, sizeof version, err))
+	if (!pin_destination(session->conn, err))
 		return error_context(err, "setting up the session at the destination");
-	session->dialect = choose_dialect(version, configured, err);
+	session->dialect = choose_dialect(session->conn, configured, err);
 	if (!session->dialect)
 		return false;
 	if (session->dialect->has_segments)

@@ -12,7 +12,7 @@
 /* A session at the destination, and what was found out about it. */
 struct destination_session {
 	struct connection *conn;
-	const struct dialect *dialect; /* the configured one, or the one that the server's version() tells */
+	const struct dialect *dialect; /* see dialect_choose() */
 	bool triggers_off;			   /* triggers, rules and foreign keys are off, where this user may do so */
 };
 
@@ -25,6 +25,13 @@ struct connection *server_session_replication(struct loop *loop, const struct co
 MUST_CHECK bool server_session_destination(struct loop *loop, const struct config *config,
 										   const char *application, struct destination_session *session,
 										   struct error *err);
+
+/* What the server says about itself.  The texts live in `res`, which the caller frees. */
+MUST_CHECK bool server_session_facts(struct connection *destination, struct dialect_facts *facts,
+									 struct result **res, struct error *err);
+/* Names of the settings that the server refuses to a session and that it does without, separated by commas. */
+MUST_CHECK bool server_session_refused_settings(struct connection *destination, struct buffer *names,
+												struct error *err);
 
 /* Ends the session of another one of the server's processes. */
 MUST_CHECK bool server_session_terminate(struct connection *conn, int pid, struct error *err);

@@ -203,7 +203,7 @@ sub destination_is_greenplum
 {
 	my ($self) = @_;
 	return $self->{destination}{greenplum} //=
-	  $self->destination_sql('SELECT version()') =~ /Greenplum|Cloudberry/ ? 1 : 0;
+	  $self->destination_sql(q{SELECT count(*) FROM pg_class WHERE oid = to_regclass('pg_catalog.gp_distribution_policy')});
 }
 
 # Runs SQL and returns what psql prints: unaligned, tuples only, no final new

@@ -399,9 +399,14 @@ open_session(struct server *server, char problem[512])
 		return false;
 	}
 	PQsetClientEncoding(server->conn, "UTF8");
-	res = PQexec(server->conn, "SELECT version()");
+	res = PQexec(server->conn, dialect_facts_sql);
 	if (PQntuples(res) == 1)
-		server->dialect = dialect_by_version(PQgetvalue(res, 0, 0));
+		server->dialect = dialect_detect(&(struct dialect_facts){
+			.version = PQgetvalue(res, 0, 0),
+			.server_version = atoi(PQgetvalue(res, 0, 1)),
+			.has_distribution_policy = PQgetvalue(res, 0, 2)[0] == 't',
+			.adbpg_version = PQgetvalue(res, 0, 4),
+		});
 	PQclear(res);
 	if (server->dialect && set_up_session(server))
 		return true;

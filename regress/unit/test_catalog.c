@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "dialect/dialect.h"
 #include "tables/catalog.h"
 
 /* A string constant for a struct that elsewhere owns its strings. */
@@ -370,50 +369,6 @@ test_without_a_target_column_the_source_decides(void **state)
 	assert_true(needs_text("regclass", false, 'b', NULL, NULL, 0));
 }
 
-/* ---- dialects */
-
-static void
-test_dialects_are_known_by_their_name(void **state)
-{
-	(void) state;
-	assert_ptr_equal(dialect_by_name("postgresql"), &dialect_postgresql);
-	assert_ptr_equal(dialect_by_name("greenplum6"), &dialect_greenplum6);
-	assert_ptr_equal(dialect_by_name("greenplum7"), &dialect_greenplum7);
-	assert_null(dialect_by_name("auto"));
-	assert_null(dialect_by_name("greenplum"));
-	assert_null(dialect_by_name(""));
-}
-
-static void
-test_dialects_are_told_by_the_version(void **state)
-{
-	(void) state;
-	assert_ptr_equal(dialect_by_version("PostgreSQL 15.20 (Debian 15.20-0+deb12u1) on x86_64-pc-linux-gnu, "
-										"compiled by gcc (Debian 12.2.0-14) 12.2.0, 64-bit"),
-					 &dialect_postgresql);
-	assert_ptr_equal(dialect_by_version("PostgreSQL 18beta1 on aarch64-unknown-linux-gnu, compiled by clang"),
-					 &dialect_postgresql);
-	assert_ptr_equal(
-		dialect_by_version("PostgreSQL 9.4.26 (Greenplum Database 6.24.3 build commit:25d3) on x86_64"),
-		&dialect_greenplum6);
-	assert_ptr_equal(
-		dialect_by_version("PostgreSQL 12.12 (Greenplum Database 7.1.0 build commit:e7c2) on x86_64"),
-		&dialect_greenplum7);
-}
-
-static void
-test_relatives_are_not_taken_for_what_they_are_not(void **state)
-{
-	(void) state;
-	assert_null(dialect_by_version("PostgreSQL 8.3.23 (Greenplum Database 5.28.0 build commit:1) on x86_64"));
-	assert_null(dialect_by_version("PostgreSQL 14.4 (Cloudberry Database 1.5.0 build commit:1) on x86_64"));
-	assert_null(dialect_by_version("PostgreSQL 14.4 (Apache Cloudberry 2.0.0-incubating build 1) on x86_64"));
-	assert_null(dialect_by_version("PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC, Redshift 1.0.1"));
-	assert_null(dialect_by_version("PostgreSQL 11.2-YB-2.18.0.0-b0 on x86_64"));
-	assert_null(dialect_by_version("CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu)"));
-	assert_null(dialect_by_version(""));
-}
-
 int
 main(void)
 {
@@ -437,9 +392,6 @@ main(void)
 		cmocka_unit_test(test_an_enum_travels_as_its_label),
 		cmocka_unit_test(test_types_of_users_travel_as_text),
 		cmocka_unit_test(test_without_a_target_column_the_source_decides),
-		cmocka_unit_test(test_dialects_are_known_by_their_name),
-		cmocka_unit_test(test_dialects_are_told_by_the_version),
-		cmocka_unit_test(test_relatives_are_not_taken_for_what_they_are_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,8 +328,9 @@ test_wrong_values(void **state)
 		{"source: {slot: my-slot}\n",
 		 "c.yaml:1:16: \"source.slot\" must be 1 to 63 lower case letters, digits and "
 		 "underscores, not \"my-slot\""},
-		{"destination: {dialect: oracle}\n", "c.yaml:1:24: \"destination.dialect\" must be auto, postgresql, "
-											 "greenplum6 or greenplum7, not \"oracle\""},
+		{"destination: {dialect: oracle}\n",
+		 "c.yaml:1:24: \"destination.dialect\" must be auto, postgresql, greenplum6, greenplum7, cloudberry, "
+		 "adbpg6 or adbpg7, not \"oracle\""},
 		{"schema: {create: yes}\n", "c.yaml:1:18: \"schema.create\" must be false or true, not \"yes\""},
 		{"log: {level: INFO}\n",
 		 "c.yaml:1:14: \"log.level\" must be debug, info, warning or error, not \"INFO\""},
@@ -383,7 +384,7 @@ test_wrong_names(void **state)
 		 "c.yaml:7:31: \"tables.overrides[].key\" names the same twice"},
 		{OVERRIDES "    - {source: a.b, storage: ao}\n",
 		 "c.yaml:7:30: \"tables.overrides[].storage\" must be default, "
-		 "heap, ao_row or ao_column, not \"ao\""},
+		 "heap, ao_row, ao_column, beam or pax, not \"ao\""},
 		{OVERRIDES "    - {source: a.b, fillfactor: 5}\n",
 		 "c.yaml:7:33: \"tables.overrides[].fillfactor\" must be between 10 and 100, not \"5\""},
 		{OVERRIDES "    - source: a.b\n    - source: A.\"b\"\n",
@@ -394,19 +395,6 @@ test_wrong_names(void **state)
 	check_refused(cases, LENGTH(cases));
 	assert_non_null(strstr(refusal("tables: {include: [orders]}", 27),
 						   "c.yaml:1:20: \"tables.include\" is no table name: "));
-}
-
-static void
-test_not_supported_yet(void **state)
-{
-	static const struct refused cases[] = {
-		{"destination: {dialect: adbpg7}\n",
-		 "c.yaml:1:24: \"destination.dialect\" as \"adbpg7\" is not supported yet, "
-		 "it must be auto, postgresql, greenplum6 or greenplum7"},
-	};
-
-	(void) state;
-	check_refused(cases, LENGTH(cases));
 }
 
 /* A conninfo must not appear in a message, wherever the user put it. */
@@ -680,7 +668,6 @@ main(void)
 		cmocka_unit_test(test_wrong_syntax),
 		cmocka_unit_test(test_wrong_values),
 		cmocka_unit_test(test_wrong_names),
-		cmocka_unit_test(test_not_supported_yet),
 		cmocka_unit_test(test_secrets_are_never_shown),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_notations),

@@ -318,6 +318,12 @@ test_storage_in_the_words_of_each_greenplum(void **state)
 	assert_sql(f, "\nWITH (appendonly = false)\nDISTRIBUTED BY (\"id\")");
 	dialect_greenplum7.put_table_options(&f->sql, &f->table, 0);
 	assert_sql(f, "\nUSING heap\nDISTRIBUTED BY (\"id\")");
+	f->override.storage = TABLE_STORAGE_BEAM;
+	dialect_adbpg7.put_table_options(&f->sql, &f->table, 0);
+	assert_sql(f, "\nUSING beam\nDISTRIBUTED BY (\"id\")");
+	f->override.storage = TABLE_STORAGE_PAX;
+	dialect_cloudberry.put_table_options(&f->sql, &f->table, 0);
+	assert_sql(f, "\nUSING pax\nDISTRIBUTED BY (\"id\")");
 }
 
 static void

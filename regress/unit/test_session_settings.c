@@ -143,6 +143,51 @@ test_rights_are_asked_for_as_the_version_can(void **state)
 	buffer_fini(&sql);
 }
 
+/* Whatever a value's text or a query's rows depend on. */
+static void
+test_what_values_depend_on_is_never_left_out(void **state)
+{
+	static const char *const needed[] = {"search_path",		  "standard_conforming_strings",
+										 "DateStyle",		  "IntervalStyle",
+										 "TimeZone",		  "extra_float_digits",
+										 "bytea_output",	  "lc_monetary",
+										 "row_security",	  "default_transaction_isolation",
+										 "synchronous_commit"};
+	static const char *const optional[] = {"optimizer", "random_page_cost", "statement_timeout",
+										   "lc_messages"};
+	unsigned found = 0;
+	const char *name;
+
+	(void) state;
+	for (unsigned i = 0; (name = session_settings_name(i)) != NULL; i++) {
+		for (size_t j = 0; j < sizeof needed / sizeof *needed; j++)
+			if (strcmp(name, needed[j]) == 0 && ++found)
+				assert_false(session_settings_is_optional(i));
+		for (size_t j = 0; j < sizeof optional / sizeof *optional; j++)
+			if (strcmp(name, optional[j]) == 0 && ++found)
+				assert_true(session_settings_is_optional(i));
+	}
+	assert_int_equal(found, sizeof needed / sizeof *needed + sizeof optional / sizeof *optional);
+}
+
+static void
+test_each_stands_alone(void **state)
+{
+	(void) state;
+	for (unsigned i = 0; session_settings_name(i); i++) {
+		struct buffer sql;
+
+		sql_init(&sql);
+		if (session_settings_put_single(&sql, i, SESSION_DESTINATION, 150000)) {
+			assert_int_equal(count_of(sql_text(&sql), "VALUES ('"), 1);
+			assert_non_null(strstr(sql_text(&sql), session_settings_name(i)));
+			check_single(sql_text(&sql));
+			check_qualified(sql_text(&sql));
+		}
+		buffer_fini(&sql);
+	}
+}
+
 int
 main(void)
 {
@@ -151,6 +196,8 @@ main(void)
 		cmocka_unit_test(test_names_are_qualified),
 		cmocka_unit_test(test_both_ends_pin_what_changes_text),
 		cmocka_unit_test(test_rights_are_asked_for_as_the_version_can),
+		cmocka_unit_test(test_what_values_depend_on_is_never_left_out),
+		cmocka_unit_test(test_each_stands_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
