@@ -236,7 +236,7 @@ read_phase(struct compare_point *point, char *phase, size_t phase_bytes, struct 
 
 /* One that has lost a connection comes back after a moment; one that was killed does not. */
 static bool
-look_for_daemon(struct compare_point *point, struct error *err)
+find_daemon(struct compare_point *point, struct error *err)
 {
 	int64_t since_ms = loop_now_ms(point->loop), holder;
 	char phase[32];
@@ -274,7 +274,7 @@ await_destination(struct compare_point *point, struct error *err)
 			return does_not_move(point, err);
 		if (!loop_sleep(point->loop, POLL_MS))
 			return error_set(err, ERROR_STOPPED, "stopped");
-		if (!look_for_daemon(point, err))
+		if (!find_daemon(point, err))
 			return false;
 	}
 	return true;
@@ -445,8 +445,7 @@ try_position(struct compare_point *point, bool *reached, struct error *err)
 	bool followed;
 	uint64_t before;
 
-	if (!look_for_daemon(point, err) ||
-		!progress_read(point->target, point->config->task, &point->progress, err))
+	if (!find_daemon(point, err) || !progress_read(point->target, point->config->task, &point->progress, err))
 		return false;
 	followed = point->followed;
 	before = point->progress.applied_lsn;

@@ -122,7 +122,7 @@ on_set(void *arg, const struct result *res, const struct error *err)
 }
 
 static void
-on_looked(void *arg, const struct result *res, const struct error *err)
+on_checked(void *arg, const struct result *res, const struct error *err)
 {
 	struct side *side = arg;
 	const struct compare_plan *plan = &side->job->table->plan;
@@ -156,8 +156,8 @@ start_next(struct job *job)
 
 		side->busy = true;
 		memory_buffer_init(&sql);
-		compare_put_look(&sql, &job->table->plan, side->from);
-		connection_query(side->conn, (const char *) sql.data, NULL, 0, on_looked, side);
+		compare_put_unchanged_check(&sql, &job->table->plan, side->from);
+		connection_query(side->conn, (const char *) sql.data, NULL, 0, on_checked, side);
 		buffer_fini(&sql);
 	}
 }
@@ -223,7 +223,7 @@ look(struct connection *conn, const struct compare_plan *plan, enum compare_from
 	bool ok;
 
 	memory_buffer_init(&sql);
-	compare_put_look(&sql, plan, from);
+	compare_put_unchanged_check(&sql, plan, from);
 	ok = connection_execute(conn, (const char *) sql.data, NULL, 0, &res, err);
 	buffer_fini(&sql);
 	if (!ok) {

@@ -497,7 +497,7 @@ put_partition_check(struct buffer *sql, uint32_t oid)
 }
 
 void
-compare_put_look(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
+compare_put_unchanged_check(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
 {
 	const struct table *table = plan->table;
 	uint32_t oid = from == COMPARE_TARGET ? table->target.oid : table->source.oid;

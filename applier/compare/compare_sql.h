@@ -59,7 +59,7 @@ enum compare_from {
  * the catalog has and the snapshot shows.  One that was truncated or rewritten since would look empty
  * to the snapshot, without an error.  Everything goes back to the savepoint "look" when the table is done with.
  */
-void compare_put_look(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
+void compare_put_unchanged_check(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
 /* Session settings for the plan's table, to be run before the others. */
 void compare_put_settings(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);
 /* bucket, count, sum of 64 bits of each digest as a signed number. */

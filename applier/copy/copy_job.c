@@ -490,7 +490,7 @@ postpone(struct copy_job *job)
 }
 
 static void
-on_looked(void *arg, const struct result *res, const struct error *err)
+on_checked(void *arg, const struct result *res, const struct error *err)
 {
 	struct copy_job *job = arg;
 
@@ -509,13 +509,13 @@ on_looked(void *arg, const struct result *res, const struct error *err)
 }
 
 static void
-look_at_source(struct copy_job *job)
+check_source(struct copy_job *job)
 {
 	struct buffer sql;
 
 	memory_buffer_init(&sql);
-	copy_put_look(&sql, job->work->table);
-	connection_query(job->pipe.source, (const char *) sql.data, NULL, 0, on_looked, job);
+	copy_put_unchanged_check(&sql, job->work->table);
+	connection_query(job->pipe.source, (const char *) sql.data, NULL, 0, on_checked, job);
 	buffer_fini(&sql);
 }
 
@@ -562,7 +562,7 @@ copy_job_next(struct copy_job *job)
 	if (take_part(job))
 		claim_part(job, false, on_part_claimed);
 	else if (take_table(job))
-		look_at_source(job);
+		check_source(job);
 }
 
 /* ---- beginning and ending */

@@ -167,7 +167,7 @@ put_column_comparison(struct buffer *sql, const struct source_table *source)
 }
 
 void
-copy_put_look(struct buffer *sql, const struct table *table)
+copy_put_unchanged_check(struct buffer *sql, const struct table *table)
 {
 	struct buffer name;
 

@@ -17,7 +17,7 @@
  * One that was rewritten (ALTER TYPE), truncated or recreated since would look
  * empty to the snapshot, without an error.
  */
-void copy_put_look(struct buffer *sql, const struct table *table);
+void copy_put_unchanged_check(struct buffer *sql, const struct table *table);
 /* To the source, likewise: what the table can be split by, one row each: schema, name, bytes, blocks (-1: not to be
  * split further), of the table itself or of each of its leaves.  `ranges`: this server reads a range of
  * blocks without reading the rest. */

@@ -6,8 +6,8 @@
 #include "schema/schema_default.h"
 #include "schema/schema_types.h"
 #include "schema/schema_watch.h"
+#include "servers/creation_spec.h"
 #include "servers/missing_columns.h"
-#include "servers/source_definition.h"
 #include "servers/target.h"
 #include "session_parts.h"
 #include "state/forget.h"
@@ -61,7 +61,7 @@ check_row(struct session *s, struct error *err)
 
 /* What waited for the copies that were under way is gone with the attempt before. */
 static bool
-forget_late(struct session *s, struct error *err)
+discard_interrupted_copies(struct session *s, struct error *err)
 {
 	return progress_read(s->control, s->config->task, &s->progress, err) && check_row(s, err) &&
 		   (!s->progress.exists || state_tables_discard_copies(s->control, s->config->task, err));
@@ -96,7 +96,7 @@ install(struct session *s, struct error *err)
 static bool
 make_targets(struct session *s, struct error *err)
 {
-	definition_warn(s->dialect, &s->catalog);
+	creation_spec_warn(s->dialect, &s->catalog);
 	return (!s->config->schema.create || target_create_missing(s->control, s->dialect, &s->catalog, err)) &&
 		   missing_columns_add(s->source, s->control, s->dialect, s->config, &s->catalog, err) &&
 		   schema_default_settle(s->control, s->config, &s->catalog, err);
@@ -140,7 +140,7 @@ static const struct step steps[] = {
 	{"connecting", session_open_all, STEP_SPEAKS},
 	{"waiting for commits to be flushed at the source", await_flush, STEP_PLAIN},
 	{"reading which tables were added and removed", session_select_tables, STEP_PLAIN},
-	{"discarding copies that were under way", forget_late, STEP_PLAIN},
+	{"discarding copies that were under way", discard_interrupted_copies, STEP_PLAIN},
 	{"reading catalogs and state", read_state, STEP_SPEAKS | STEP_READS},
 	{"bringing targets in line", reconcile, STEP_PLAIN},
 	{"checking", session_check, STEP_READS},

@@ -200,7 +200,7 @@ skip_copy(struct session *s, struct error *err)
 
 /* Tables that a crash left uncopied, or that are new, get a snapshot of their own. */
 static bool
-copy_late_tables(struct session *s, struct error *err)
+copy_remaining_tables(struct session *s, struct error *err)
 {
 	struct slot_snapshot snapshot;
 
@@ -212,7 +212,7 @@ copy_late_tables(struct session *s, struct error *err)
 /* A run that is to end at some position has to have copied all before; and the
  * first stream begins when the initial copy is complete, interrupted or not. */
 static bool
-may_copy_beside(const struct session *s)
+may_copy_in_background(const struct session *s)
 {
 	return s->until.kind == UNTIL_STOPPED && s->progress.applied_lsn > s->progress.slot_lsn &&
 		   s->config->initial_copy.mode == COPY_MODE_FULL &&
@@ -236,7 +236,7 @@ session_copy_if_needed(struct session *s, struct error *err)
 	struct slot_snapshot snapshot;
 	bool ok = true;
 
-	s->copies_beside = false;
+	s->copies_in_background = false;
 	if (is_fresh(s)) {
 		ok = begin_task(s, &snapshot, err);
 		s->known = ok;
@@ -246,11 +246,11 @@ session_copy_if_needed(struct session *s, struct error *err)
 			ok = skip_copy(s, err);
 		else if (ok)
 			ok = copy_tables(s, &snapshot, err);
-	} else if (session_count_waiting(s) > 0 && may_copy_beside(s)) {
-		s->copies_beside = true;
+	} else if (session_count_waiting(s) > 0 && may_copy_in_background(s)) {
+		s->copies_in_background = true;
 		ok = write_tables(s, err);
 	} else if (session_count_waiting(s) > 0) {
-		ok = copy_late_tables(s, err);
+		ok = copy_remaining_tables(s, err);
 	}
 	/* Its snapshot has served; the stream gets a connection of its own. */
 	connection_close(s->replication);

@@ -50,10 +50,10 @@ struct session {
 	struct fold_memories memories;
 	struct steering steering;
 	struct new_tables new_tables;
-	bool at_commit;			/* the source failed at sending transactions in progress */
-	bool saw_unknown_table; /* the stream has mentioned tables that the catalog lacks */
-	int64_t looked_ms;		/* for new tables */
-	bool copies_beside;		/* the attempt's tables that wait for a copy get it while the others stream */
+	bool at_commit;			   /* the source failed at sending transactions in progress */
+	bool saw_unknown_table;	   /* the stream has mentioned tables that the catalog lacks */
+	int64_t checked_ms;		   /* for new tables */
+	bool copies_in_background; /* the attempt's tables that wait for a copy get it while the others stream */
 
 	struct connection *control; /* everything at the destination but batches; outlives an attempt */
 
@@ -124,7 +124,7 @@ MUST_CHECK bool session_try_config(void *arg, const struct config *config, struc
 MUST_CHECK bool session_change_tables(void *arg, enum table_action action, const struct string_list *names,
 									  struct error *err);
 /* At heartbeats, and soon after the stream has mentioned an unknown table. */
-MUST_CHECK bool session_look_for_new_tables(struct session *s, struct error *err);
+MUST_CHECK bool session_find_new_tables(struct session *s, struct error *err);
 
 /* Notes the row as this process leaves it. */
 void session_note_row(struct session *s);

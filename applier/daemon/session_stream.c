@@ -40,9 +40,9 @@ on_turn(void *arg, bool copying, struct error *err)
 {
 	struct session *s = arg;
 
-	if (find_lost(s, err) || (!copying && !session_look_for_new_tables(s, err)))
+	if (find_lost(s, err) || (!copying && !session_find_new_tables(s, err)))
 		return false;
-	steering_turn(&s->steering, copying ? STEERING_COPYING_BESIDE : STEERING_STREAMING);
+	steering_turn(&s->steering, copying ? STEERING_COPYING_IN_BACKGROUND : STEERING_STREAMING);
 	if (s->state == SESSION_PAUSED && !s->steering.requests.pause) {
 		log_info("resumed");
 		session_enter(s, SESSION_STREAMING, NULL);
@@ -110,7 +110,7 @@ match_encoding(struct session *s, struct error *err)
 }
 
 static bool
-stream_to(struct session *s, uint64_t until, bool copies_beside, struct error *err)
+stream_to(struct session *s, uint64_t until, bool copies_in_background, struct error *err)
 {
 	struct stream_setup setup = {
 		.loop = s->loop,
@@ -122,7 +122,7 @@ stream_to(struct session *s, uint64_t until, bool copies_beside, struct error *e
 		.source_sql = s->source,
 		.memories = &s->memories,
 		.progress = &s->progress,
-		.copies_beside = copies_beside,
+		.copies_in_background = copies_in_background,
 		.at_commit = &s->at_commit,
 		.saw_unknown_table = s->until.kind == UNTIL_STOPPED ? &s->saw_unknown_table : NULL,
 		.triggers_fire = !s->triggers_off,
@@ -194,7 +194,7 @@ read_again(struct session *s, struct error *err)
 	}
 	if (!schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
 		return false;
-	return s->copies_beside || session_count_waiting(s) == 0 ||
+	return s->copies_in_background || session_count_waiting(s) == 0 ||
 		   error_set(err, ERROR_RESTART, "%u tables need another copy", session_count_waiting(s));
 }
 
@@ -226,5 +226,5 @@ session_stream(struct session *s, struct error *err)
 	session_enter(s, SESSION_STREAMING, NULL);
 	log_info("streaming from %s", lsn_format(s->progress.applied_lsn, lsn));
 	s->announced = true;
-	return stream_to(s, s->until_lsn, s->copies_beside, err);
+	return stream_to(s, s->until_lsn, s->copies_in_background, err);
 }

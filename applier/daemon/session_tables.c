@@ -7,8 +7,8 @@
 #include "schema/schema_successor.h"
 #include "schema/schema_types.h"
 #include "schema/schema_watch.h"
+#include "servers/creation_spec.h"
 #include "servers/failover.h"
-#include "servers/source_definition.h"
 #include "servers/target.h"
 #include "session_parts.h"
 #include "state/progress.h"
@@ -42,7 +42,7 @@ read_tables(struct session *s, struct error *err)
 		   (!s->progress.exists ||
 			state_targets_settle(s->source, s->control, s->config, &s->catalog, err)) &&
 		   (!s->config->schema.create ||
-			definition_read(s->source, s->control, s->config, &s->catalog, err)) &&
+			creation_spec_read(s->source, s->control, s->config, &s->catalog, err)) &&
 		   source_remove_vanished(s->source, &s->catalog, err);
 }
 

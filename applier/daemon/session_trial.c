@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "schema/schema_watch.h"
-#include "servers/source_definition.h"
+#include "servers/creation_spec.h"
 #include "servers/target.h"
 #include "session_parts.h"
 #include "state/progress.h"
@@ -30,7 +30,7 @@ read_trial(struct session *s, struct error *err)
 		   schema_settle(s->source, NULL, s->config, &s->catalog, NULL, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
 		   (!s->config->schema.create ||
-			definition_read(s->source, s->control, s->config, &s->catalog, err)) &&
+			creation_spec_read(s->source, s->control, s->config, &s->catalog, err)) &&
 		   source_remove_vanished(s->source, &s->catalog, err);
 }
 
@@ -115,7 +115,7 @@ bool
 session_change_tables(void *arg, enum table_action action, const struct string_list *names, struct error *err)
 {
 	struct session *s = arg;
-	struct table_change change = {
+	struct table_action_setup change = {
 		.source = s->source,
 		.destination = s->control,
 		.config = s->steering.config,
@@ -123,7 +123,7 @@ session_change_tables(void *arg, enum table_action action, const struct string_l
 		.arg = s,
 	};
 
-	return table_change(&change, action, names, err);
+	return table_action_run(&change, action, names, err);
 }
 
 /* ---- new tables */
@@ -261,15 +261,15 @@ look(struct session *s, struct error *err)
 
 /* At heartbeats, and soon after the stream has mentioned an unknown table. */
 bool
-session_look_for_new_tables(struct session *s, struct error *err)
+session_find_new_tables(struct session *s, struct error *err)
 {
 	int64_t now = loop_now_ms(s->loop);
 
 	if (s->until.kind != UNTIL_STOPPED ||
-		(!s->saw_unknown_table && now - s->looked_ms < s->config->wal.heartbeat_ms))
+		(!s->saw_unknown_table && now - s->checked_ms < s->config->wal.heartbeat_ms))
 		return true;
 	/* Commits reach the stream before others see what they made. */
-	s->looked_ms = s->saw_unknown_table ? now - s->config->wal.heartbeat_ms + UNKNOWN_TABLE_MS : now;
+	s->checked_ms = s->saw_unknown_table ? now - s->config->wal.heartbeat_ms + UNKNOWN_TABLE_MS : now;
 	s->saw_unknown_table = false;
 	if (look(s, err))
 		return true;

@@ -93,7 +93,7 @@ ask_pause(struct steering *steering, enum steering_stage stage)
 		control_answer(steering->control, false,
 					   "the initial copy runs, which cannot be paused; \"sluice stop\" ends it, and a start"
 					   " goes on with the tables that are not copied yet");
-	else if (stage == STEERING_COPYING_BESIDE)
+	else if (stage == STEERING_COPYING_IN_BACKGROUND)
 		control_answer(steering->control, false,
 					   "tables are being copied, which cannot be paused; try again when all of them stream");
 	else
@@ -124,7 +124,7 @@ resume(struct steering *steering)
 static bool
 is_streaming(enum steering_stage stage)
 {
-	return stage == STEERING_STREAMING || stage == STEERING_COPYING_BESIDE;
+	return stage == STEERING_STREAMING || stage == STEERING_COPYING_IN_BACKGROUND;
 }
 
 static bool

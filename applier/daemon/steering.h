@@ -8,14 +8,14 @@
 
 #include "base/config.h"
 #include "io/control.h"
-#include "schema/table_change.h"
+#include "schema/table_action.h"
 #include "stream/stream.h"
 
 /* Where the daemon stands when it looks. */
 enum steering_stage {
 	STEERING_CONNECTING,
 	STEERING_COPYING, /* the initial copy */
-	STEERING_COPYING_BESIDE,
+	STEERING_COPYING_IN_BACKGROUND,
 	STEERING_STREAMING,
 };
 

@@ -171,7 +171,7 @@ merge_guards(const struct merge_builder *b)
 }
 
 /* Of rows that the target may not hold: finds out which it does, then inserts the others. */
-void merge_upsert_look(struct merge_builder *b);
+void merge_upsert_fetch(struct merge_builder *b);
 void merge_upsert_insert(struct merge_builder *b);
 
 #endif

@@ -146,7 +146,7 @@ plan_staged(struct merge_builder *b)
 	b->phase = MERGE_LOOK;
 	merge_update_stage(b);
 	if (b->shape->rows_may_be_absent)
-		merge_upsert_look(b);
+		merge_upsert_fetch(b);
 	else
 		merge_builder_name_absent(b, "rows");
 	for_each_group(b, NET_FILL, merge_update_fill);

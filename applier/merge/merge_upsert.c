@@ -58,7 +58,7 @@ refuse_partial(struct merge_builder *b)
 
 /* What is absent is awaited, too, where inserts are followed. */
 void
-merge_upsert_look(struct merge_builder *b)
+merge_upsert_fetch(struct merge_builder *b)
 {
 	bool inserts = shape_follows_inserts(b->shape);
 

@@ -65,7 +65,7 @@ is_due(struct statistics *s, const struct net_change *net, bool room)
 }
 
 bool
-statistics_put_look(struct statistics *statistics, const struct batch *batch, struct buffer *sql)
+statistics_put_query(struct statistics *statistics, const struct batch *batch, struct buffer *sql)
 {
 	unsigned looks = 0;
 

@@ -33,7 +33,7 @@ void statistics_fini(struct statistics *statistics);
  * are to be looked at: one row for each, OID, rows that the planner believes in, whether the target has outgrown
  * them.  False: there are none.
  */
-bool statistics_put_look(struct statistics *statistics, const struct batch *batch, struct buffer *sql);
+bool statistics_put_query(struct statistics *statistics, const struct batch *batch, struct buffer *sql);
 /* One row of the answer. */
 void statistics_take(struct statistics *statistics, uint32_t oid, int64_t rows, bool outgrown);
 /* Appends the statement that analyzes the target of the net change, once after it was found outgrown;

@@ -16,7 +16,7 @@
 #include "precheck_item.h"
 #include "quote.h"
 #include "schema/schema_watch.h"
-#include "servers/source_definition.h"
+#include "servers/creation_spec.h"
 #include "servers/target.h"
 #include "state/forget.h"
 #include "state/progress.h"
@@ -473,7 +473,7 @@ run_parts(struct precheck_context *c, struct error *err)
 	c->about = NULL;
 	/* A run says it when it makes them. */
 	if (c->precheck->from_outside)
-		definition_remarks(c->dialect, c->catalog, add_remark, c);
+		creation_spec_remarks(c->dialect, c->catalog, add_remark, c);
 	/* A target whose state is not known must not be called full of strange rows. */
 	return precheck_enums(c, err) && precheck_where(c, err) && precheck_rights(c, err) &&
 		   (c->states_unknown || precheck_contents(c, err)) && pass_over_vanished(c, err);

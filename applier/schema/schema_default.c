@@ -9,7 +9,7 @@
 #include "servers/trial.h"
 #include "state/state_tables.h"
 #include "tables/mapping.h"
-#include "tables/table_definition.h"
+#include "tables/stored_definition.h"
 
 static bool
 same_default(const struct source_column *a, const struct source_column *b)
@@ -23,7 +23,7 @@ bool
 schema_default_differs(const struct config *config, const struct source_table *stands,
 					   const struct source_table *now)
 {
-	if (config->schema.changes != SCHEMA_CHANGES_FOLLOW || !table_definition_same(stands, now))
+	if (config->schema.changes != SCHEMA_CHANGES_FOLLOW || !stored_definition_same(stands, now))
 		return false;
 	for (unsigned i = 0; i < stands->column_count; i++)
 		if (!same_default(&stands->columns[i], &now->columns[i]))
@@ -105,7 +105,7 @@ schema_default_follow(struct connection *destination, const struct table *table,
 		if (!follow_column(destination, table, &now->columns[i], err))
 			return error_context(err, "following a default of %s.%s", table->source.schema,
 								 table->source.name);
-		table_definition_copy_default(column, &now->columns[i]);
+		stored_definition_copy_default(column, &now->columns[i]);
 	}
 	return true;
 }

@@ -30,7 +30,7 @@ struct following {
 static void
 take_column(struct source_column *column, const struct change_column *from, const struct source_table *before)
 {
-	const struct source_column *same = table_definition_find(before, from->attnum);
+	const struct source_column *same = stored_definition_find(before, from->attnum);
 
 	*column = (struct source_column){
 		.attnum = from->attnum,
@@ -83,7 +83,7 @@ take_relation(struct following *f, const struct change_relation *relation)
 	};
 	for (unsigned i = 0; i < relation->column_count; i++)
 		take_column(&source->columns[i], &relation->columns[i], before);
-	table_definition_keep_defaults(source, before);
+	stored_definition_keep_defaults(source, before);
 	take_key(source, relation, COLUMN_PRIMARY, true);
 	if (relation->identity == 'i')
 		take_key(source, relation, COLUMN_KEY, false);
@@ -95,7 +95,7 @@ take_relation(struct following *f, const struct change_relation *relation)
 static void
 take_storage(struct source_table *source, const struct source_table *today)
 {
-	if (!table_definition_same(source, today))
+	if (!stored_definition_same(source, today))
 		return;
 	free(source->storage);
 	source->storage = today->storage ? memory_strdup(today->storage) : NULL;
@@ -109,7 +109,7 @@ take_storage(struct source_table *source, const struct source_table *today)
 static bool
 read_source(struct following *f, struct error *err)
 {
-	if (!source_look(f->setup->source, &f->next.source.oid, 1, &f->seen, err))
+	if (!source_read_tables(f->setup->source, &f->next.source.oid, 1, &f->seen, err))
 		return false;
 	if (f->seen.count > 0) {
 		f->today = &f->seen.tables[0].source;
@@ -127,7 +127,7 @@ read_values(struct following *f, struct error *err)
 		const struct source_column *column = &f->next.source.columns[i];
 		struct schema_value *value = &f->values[i];
 
-		if (column->generated || table_definition_find(&f->table->source, column->attnum))
+		if (column->generated || stored_definition_find(&f->table->source, column->attnum))
 			continue;
 		if (!source_read_missing(f->setup->source, f->next.source.oid, column->attnum, &value->known,
 								 &value->text, err))
@@ -322,7 +322,7 @@ schema_follow_name(const struct schema_follow *setup, struct table *table, const
 	bool ok;
 
 	begin(&f, setup, table);
-	table_definition_copy(&f.next.source, &table->source);
+	stored_definition_copy(&f.next.source, &table->source);
 	free(f.next.source.schema);
 	free(f.next.source.name);
 	f.next.source.schema = memory_strdup(schema);

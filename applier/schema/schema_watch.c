@@ -23,7 +23,7 @@ take_versions(struct source_table *source, const struct source_table *now)
 	free(source->storage);
 	source->storage = now->storage ? memory_strdup(now->storage) : NULL;
 	for (unsigned i = 0; i < source->column_count; i++) {
-		const struct source_column *column = table_definition_find(now, source->columns[i].attnum);
+		const struct source_column *column = stored_definition_find(now, source->columns[i].attnum);
 
 		if (column)
 			source->columns[i].version = column->version;
@@ -34,12 +34,12 @@ bool
 schema_watch(struct table *table, const struct source_table *now, struct schema_notes *notes, bool *moved,
 			 struct error *err)
 {
-	const char *rewritten = schema_rewrite_reason(table_definition_rewritten(&table->source, now));
+	const char *rewritten = schema_rewrite_reason(stored_definition_rewritten(&table->source, now));
 
 	if (rewritten)
 		return schema_notes_add(notes, table, SCHEMA_COPIED_AGAIN, rewritten, err);
 	/* What the stream has yet to bring is not part of the comparison. */
-	if (!table_definition_moved(&table->source, now))
+	if (!stored_definition_moved(&table->source, now))
 		return true;
 	take_versions(&table->source, now);
 	*moved = true;
@@ -75,7 +75,7 @@ step_back(struct connection *source, struct table *table, bool *all, struct erro
 	struct source_table *now = &table->source;
 	struct source_table before;
 
-	table_definition_copy(&before, table->defined);
+	stored_definition_copy(&before, table->defined);
 	before.partition = now->partition;
 	before.estimated_rows = now->estimated_rows;
 	before.bytes = now->bytes;
@@ -100,13 +100,13 @@ settle_table(struct connection *source, struct connection *destination, const st
 		return put_aside(destination, config, table,
 						 decision.action == SCHEMA_HOLD ? TABLE_HELD : TABLE_WAITING_AGAIN, decision.reason,
 						 err);
-	if (!table_definition_same(table->defined, &table->source) ||
-		!table_definition_same_name(table->defined, &table->source)) {
+	if (!stored_definition_same(table->defined, &table->source) ||
+		!stored_definition_same_name(table->defined, &table->source)) {
 		if (!step_back(source, table, &all, err))
 			return false;
 		return all || put_aside(destination, config, table, TABLE_WAITING_AGAIN, schema_types_gone, err);
 	}
-	return !table_definition_moved(table->defined, &table->source) ||
+	return !stored_definition_moved(table->defined, &table->source) ||
 		   write_row(destination, config, table, err);
 }
 
@@ -193,8 +193,8 @@ reconciled(const struct table *table, bool renamed)
 	struct table after = *table;
 
 	after.defined = memory_alloc_zero(1, sizeof *after.defined);
-	table_definition_copy(after.defined, &table->source);
-	table_definition_keep_defaults(after.defined, table->defined);
+	stored_definition_copy(after.defined, &table->source);
+	stored_definition_keep_defaults(after.defined, table->defined);
 	after.target_schema = memory_strdup(renamed ? table->source.schema : table->target_schema);
 	after.target_name = memory_strdup(renamed ? table->source.name : table->target_name);
 	if (table->state != TABLE_WAITING_AGAIN)
@@ -235,7 +235,7 @@ find_renamed_target(struct connection *destination, const struct dialect *dialec
 					const struct catalog *catalog, struct table *table, struct error *err)
 {
 	if (table->target.exists || table->override ||
-		table_definition_same_name(table->defined, &table->source) ||
+		stored_definition_same_name(table->defined, &table->source) ||
 		schema_find_holder(catalog, table, table->source.schema, table->source.name))
 		return true;
 	free(table->target_schema);
@@ -351,9 +351,9 @@ take_held(struct table *table, const struct table *held)
 	table->override = held->override;
 	table->operations = held->operations;
 	table->defined = memory_alloc_zero(1, sizeof *table->defined);
-	table_definition_copy(table->defined, held->defined);
+	stored_definition_copy(table->defined, held->defined);
 	table->row =
-		table_definition_same_name(table->defined, &table->source) ? TABLE_ROW_SAME : TABLE_ROW_RENAMED;
+		stored_definition_same_name(table->defined, &table->source) ? TABLE_ROW_SAME : TABLE_ROW_RENAMED;
 }
 
 /* What is to be known of a held table is said in full once more when it has changed. */
@@ -393,12 +393,11 @@ judge_held(struct connection *destination, const struct schema_case *c, struct t
 }
 
 static bool
-look_at_held_table(struct connection *source, struct connection *destination, const struct dialect *dialect,
-				   const struct config *config, struct catalog *catalog, struct table *held,
-				   struct error *err)
+check_held_table(struct connection *source, struct connection *destination, const struct dialect *dialect,
+				 const struct config *config, struct catalog *catalog, struct table *held, struct error *err)
 {
 	struct catalog seen;
-	bool ok = source_look(source, &held->source.oid, 1, &seen, err);
+	bool ok = source_read_tables(source, &held->source.oid, 1, &seen, err);
 
 	if (!ok)
 		return false;
@@ -418,14 +417,14 @@ look_at_held_table(struct connection *source, struct connection *destination, co
 }
 
 bool
-schema_look_at_held(struct connection *source, struct connection *destination, const struct dialect *dialect,
-					const struct config *config, struct catalog *catalog, struct error *err)
+schema_check_held(struct connection *source, struct connection *destination, const struct dialect *dialect,
+				  const struct config *config, struct catalog *catalog, struct error *err)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
 		if (table->state == TABLE_HELD && table->defined &&
-			!look_at_held_table(source, destination, dialect, config, catalog, table, err))
+			!check_held_table(source, destination, dialect, config, catalog, table, err))
 			return false;
 	}
 	return true;

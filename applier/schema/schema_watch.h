@@ -36,8 +36,8 @@ MUST_CHECK bool schema_reconcile(struct connection *destination, const struct di
 
 /* Reads held tables and their targets again: an ERROR_RESTART when one of them can go on now; where what it needs has
  * changed, that is written down. */
-MUST_CHECK bool schema_look_at_held(struct connection *source, struct connection *destination,
-									const struct dialect *dialect, const struct config *config,
-									struct catalog *catalog, struct error *err);
+MUST_CHECK bool schema_check_held(struct connection *source, struct connection *destination,
+								  const struct dialect *dialect, const struct config *config,
+								  struct catalog *catalog, struct error *err);
 
 #endif

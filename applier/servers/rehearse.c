@@ -45,8 +45,8 @@ static const char existing_sql[] =
 
 /* The numbers of those types that are there, and whether they have an array type. */
 static bool
-look_for_types(struct connection *destination, const struct definitions *definitions, struct result **res,
-			   struct error *err)
+find_types(struct connection *destination, const struct definitions *definitions, struct result **res,
+		   struct error *err)
 {
 	struct buffer schemas, names;
 	struct param params[2];
@@ -74,7 +74,7 @@ find_existing(struct connection *destination, struct definitions *definitions, s
 {
 	struct result *res;
 
-	if (!look_for_types(destination, definitions, &res, err))
+	if (!find_types(destination, definitions, &res, err))
 		return false;
 	for (unsigned row = 0; row < result_rows(res); row++) {
 		struct type_definition *type = &definitions->types[result_int(res, row, 0)];
@@ -92,7 +92,7 @@ find_made(struct connection *destination, struct definitions *definitions, struc
 {
 	struct result *res;
 
-	if (!look_for_types(destination, definitions, &res, err))
+	if (!find_types(destination, definitions, &res, err))
 		return false;
 	for (unsigned row = 0; row < result_rows(res); row++) {
 		struct type_definition *type = &definitions->types[result_int(res, row, 0)];

@@ -10,7 +10,7 @@
 #include "common/pattern.h"
 #include "describe.h"
 #include "tables/mapping.h"
-#include "tables/table_definition.h"
+#include "tables/stored_definition.h"
 #include "vetting.h"
 
 #define REASONS_BYTES ((size_t) 1 << 12)
@@ -599,7 +599,7 @@ source_read_types(struct connection *source, struct source_column *columns, unsi
 		struct source_column found;
 
 		read_column(&found, res, i);
-		table_definition_copy_type(&columns[i], &found);
+		stored_definition_copy_type(&columns[i], &found);
 		source_column_free(&found);
 	}
 	result_free(res);
@@ -729,7 +729,7 @@ vet_defaults(struct connection *source, struct catalog *catalog, struct error *e
 	return ok;
 }
 
-/* See table_definition.h.  A partition that was made as one has had its columns since its first moment. */
+/* See stored_definition.h.  A partition that was made as one has had its columns since its first moment. */
 static const char storage_sql[] =
 	"SELECT c.oid, CASE c.relkind WHEN 'r' THEN c.relfilenode::text ELSE"
 	" (SELECT string_agg(m.oid || ':' || m.relfilenode || CASE WHEN (SELECT min(a.xmin::text) = "
@@ -781,7 +781,7 @@ read_leaf_identities(struct table *table, const struct result *res, unsigned fir
 }
 
 static bool
-look_at_names(struct connection *source, const char *oids, struct catalog *seen, struct error *err)
+check_names(struct connection *source, const char *oids, struct catalog *seen, struct error *err)
 {
 	static const char sql[] = "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident FROM pg_class c"
 							  " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[])"
@@ -805,8 +805,8 @@ look_at_names(struct connection *source, const char *oids, struct catalog *seen,
 }
 
 bool
-source_look(struct connection *source, const uint32_t *oids, unsigned count, struct catalog *seen,
-			struct error *err)
+source_read_tables(struct connection *source, const uint32_t *oids, unsigned count, struct catalog *seen,
+				   struct error *err)
 {
 	struct describe describe;
 	bool ok;
@@ -816,7 +816,7 @@ source_look(struct connection *source, const uint32_t *oids, unsigned count, str
 	for (unsigned i = 0; i < count; i++)
 		describe_add(&describe, oids[i], NULL);
 	describe_sort(&describe);
-	ok = look_at_names(source, (const char *) describe.oids.data, seen, err);
+	ok = check_names(source, (const char *) describe.oids.data, seen, err);
 	describe.count = 0;
 	for (unsigned i = 0; i < seen->count; i++)
 		describe.tables[describe.count++] =

@@ -51,8 +51,8 @@ MUST_CHECK bool source_find_table(struct connection *source, uint32_t oid, uint3
  * Looks at tables by OID as they are now: names, columns, keys and storage; those that are gone, or are
  * no permanent tables any more, are missing.  Ordered by OID.
  */
-MUST_CHECK bool source_look(struct connection *source, const uint32_t *oids, unsigned count,
-							struct catalog *seen, struct error *err);
+MUST_CHECK bool source_read_tables(struct connection *source, const uint32_t *oids, unsigned count,
+								   struct catalog *seen, struct error *err);
 /* Fills in what is to be known of the columns' types; all = false when one is gone. */
 MUST_CHECK bool source_read_types(struct connection *source, struct source_column *columns, unsigned count,
 								  bool *all, struct error *err);

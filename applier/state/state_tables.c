@@ -9,7 +9,7 @@
 #include "base/sql.h"
 #include "lsn.h"
 #include "tables/mapping.h"
-#include "tables/table_definition.h"
+#include "tables/stored_definition.h"
 #include "task_lock.h"
 
 #define TABLES_PER_STATEMENT 500
@@ -73,7 +73,7 @@ put_definition(struct buffer *sql, const struct table *table)
 
 	memory_buffer_init(&definition);
 	if (defined)
-		table_definition_put(&definition, defined);
+		stored_definition_put(&definition, defined);
 	sql_optional_literal(sql, defined ? sql_text(&definition) : NULL);
 	buffer_fini(&definition);
 }

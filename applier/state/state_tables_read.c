@@ -9,7 +9,7 @@
 #include "state_install.h"
 #include "state_layout.h"
 #include "tables/mapping.h"
-#include "tables/table_definition.h"
+#include "tables/stored_definition.h"
 
 /* ---- parsing */
 
@@ -232,7 +232,7 @@ take_definition(const struct row *row, struct table *table, struct error *err)
 {
 	struct source_table *defined = memory_alloc_zero(1, sizeof *defined);
 
-	if (!table_definition_parse(row->definition, defined)) {
+	if (!stored_definition_parse(row->definition, defined)) {
 		free(defined);
 		return error_set(err, ERROR_BUG, "the definition of table %s.%s in sluice.tables cannot be read",
 						 table->source.schema, table->source.name);
@@ -301,7 +301,7 @@ take_over(const struct row *row, struct table *table, struct error *err)
 		return true;
 	if (!take_definition(row, table, err))
 		return false;
-	table_definition_match_names(table->defined, &table->source);
+	stored_definition_match_names(table->defined, &table->source);
 	return true;
 }
 

@@ -110,7 +110,7 @@ struct apply {
 };
 
 static void go_on(struct apply *apply);
-static void take_looks(struct apply *apply, const struct result *res);
+static void take_fetched(struct apply *apply, const struct result *res);
 static bool can_be_told(const struct task *task, const struct error *err);
 static bool can_be_named(const struct task *task);
 static void redo(struct apply *apply, enum merge_manner manner, bool dropped);
@@ -332,7 +332,7 @@ on_done(void *arg, const struct result *res, const struct error *err)
 		else
 			fail(apply, task, &own);
 	} else if (task->phase == APPLY_LOOKING) {
-		take_looks(apply, res);
+		take_fetched(apply, res);
 	} else if (apply->in_flight <= IN_FLIGHT_MAX / 2) {
 		go_on(apply);
 	}
@@ -493,7 +493,7 @@ look(struct apply *apply)
 	bool any;
 
 	sql_init(&sql);
-	any = statistics_put_look(&apply->statistics, apply->batch, &sql);
+	any = statistics_put_query(&apply->statistics, apply->batch, &sql);
 	if (any)
 		query(apply, sql_text(&sql));
 	buffer_fini(&sql);
@@ -522,7 +522,7 @@ begin_merging(struct apply *apply)
 }
 
 static void
-take_looks(struct apply *apply, const struct result *res)
+take_fetched(struct apply *apply, const struct result *res)
 {
 	for (unsigned row = 0; row < result_rows(res); row++)
 		statistics_take(&apply->statistics, (uint32_t) result_int(res, row, 0), result_int(res, row, 1),

@@ -13,11 +13,11 @@
 #include "state/state_tables.h"
 #include "tables/schema_decision.h"
 
-/* Which tables are to be looked at. */
-struct looks {
+/* The tables whose definitions have to be compared. */
+struct checks {
 	struct table **tables;
 	unsigned count;
-	bool names; /* no description tells the names of some */
+	bool names; /* names are compared, too: the stream does not tell of some renames */
 };
 
 /* The source is asked first: no message alone takes a table out of the task. */
@@ -53,8 +53,9 @@ note_altered(const struct fold *f, struct table *table)
 static bool
 differs_from_copy(const struct table *table, const struct source_table *now)
 {
-	return !table_definition_same_name(&table->source, now) || !table_definition_same(&table->source, now) ||
-		   table_definition_rewritten(&table->source, now) != REWRITE_NONE;
+	return !stored_definition_same_name(&table->source, now) ||
+		   !stored_definition_same(&table->source, now) ||
+		   stored_definition_rewritten(&table->source, now) != REWRITE_NONE;
 }
 
 static bool
@@ -94,7 +95,7 @@ take_definition(struct fold *f, const struct change_definition *definition, stru
 	if (!table)
 		return !relation || fold_skip_unknown_table(f, relation, err);
 	if (fold_sets_aside(f, table)) {
-		if (relation && !table_definition_matches(&table->source, relation))
+		if (relation && !stored_definition_matches(&table->source, relation))
 			note_altered(f, table);
 		*looked = table;
 		return true;
@@ -104,7 +105,7 @@ take_definition(struct fold *f, const struct change_definition *definition, stru
 	if (definition->kind == DEFINITION_DROPPED)
 		return note_dropped(f, table, err);
 	if (relation && descriptions_is_latest(&f->descriptions, relation) &&
-		!table_definition_matches(&table->source, relation) &&
+		!stored_definition_matches(&table->source, relation) &&
 		!fold_follow_definition(f, table, relation, err))
 		return false;
 	*looked = table;
@@ -141,16 +142,16 @@ write_definitions(struct fold *f, struct table **tables, unsigned count, struct 
 
 /* A table of which no description tells, as when its schema was renamed. */
 static bool
-look_at_name(struct fold *f, struct table *table, const struct source_table *now, struct error *err)
+check_name(struct fold *f, struct table *table, const struct source_table *now, struct error *err)
 {
-	if (table_definition_same_name(&table->source, now) || !table_definition_same(&table->source, now))
+	if (stored_definition_same_name(&table->source, now) || !stored_definition_same(&table->source, now))
 		return true;
 	return fold_follow_name(f, table, now->schema, now->name, err);
 }
 
 static bool
-look_at_defaults(struct fold *f, struct table *table, const struct source_table *now, bool *moved,
-				 struct error *err)
+check_defaults(struct fold *f, struct table *table, const struct source_table *now, bool *moved,
+			   struct error *err)
 {
 	if (!schema_default_differs(f->setup.config, &table->source, now))
 		return true;
@@ -160,19 +161,20 @@ look_at_defaults(struct fold *f, struct table *table, const struct source_table 
 }
 
 static bool
-compare(struct fold *f, const struct looks *looks, const struct catalog *seen, bool *moved, struct error *err)
+compare(struct fold *f, const struct checks *checks, const struct catalog *seen, bool *moved,
+		struct error *err)
 {
-	for (unsigned i = 0; i < looks->count; i++) {
-		struct table *table = looks->tables[i];
+	for (unsigned i = 0; i < checks->count; i++) {
+		struct table *table = checks->tables[i];
 		const struct table *now = catalog_find_oid(seen, table->source.oid);
 
 		if (fold_sets_aside(f, table) && (!now || differs_from_copy(table, &now->source)))
 			note_altered(f, table);
 		if (!now || !fold_follows(f, table) || fold_sets_aside(f, table))
 			continue;
-		if ((looks->names && !look_at_name(f, table, &now->source, err)) ||
+		if ((checks->names && !check_name(f, table, &now->source, err)) ||
 			!schema_watch(table, &now->source, &f->setup.memories->notes, moved, err) ||
-			!look_at_defaults(f, table, &now->source, moved, err))
+			!check_defaults(f, table, &now->source, moved, err))
 			return false;
 	}
 	return true;
@@ -180,26 +182,26 @@ compare(struct fold *f, const struct looks *looks, const struct catalog *seen, b
 
 /* The source's catalog may be ahead of the stream. */
 static bool
-look(struct fold *f, const struct looks *looks, struct error *err)
+check_tables(struct fold *f, const struct checks *checks, struct error *err)
 {
-	uint32_t *oids = memory_alloc_zero(looks->count, sizeof *oids);
+	uint32_t *oids = memory_alloc_zero(checks->count, sizeof *oids);
 	struct catalog seen;
-	bool moved = false, ok = looks->count > 0;
+	bool moved = false, ok = checks->count > 0;
 
-	for (unsigned i = 0; i < looks->count; i++)
-		oids[i] = looks->tables[i]->source.oid;
+	for (unsigned i = 0; i < checks->count; i++)
+		oids[i] = checks->tables[i]->source.oid;
 	if (!ok) {
 		free(oids);
 		return true;
 	}
-	ok = fold_await_visibility(f, looks->tables[0], err) &&
-		 source_look(f->setup.source, oids, looks->count, &seen, err);
+	ok = fold_await_visibility(f, checks->tables[0], err) &&
+		 source_read_tables(f->setup.source, oids, checks->count, &seen, err);
 	free(oids);
 	if (!ok)
 		return false;
-	ok = compare(f, looks, &seen, &moved, err);
+	ok = compare(f, checks, &seen, &moved, err);
 	catalog_free(&seen);
-	return ok && (!moved || write_definitions(f, looks->tables, looks->count, err));
+	return ok && (!moved || write_definitions(f, checks->tables, checks->count, err));
 }
 
 /* ---- types */
@@ -229,15 +231,16 @@ follow_types(struct fold *f, struct error *err)
 /* ---- the message */
 
 static void
-look_at_all(struct fold *f, struct looks *looks)
+check_all(struct fold *f, struct checks *checks)
 {
-	looks->names = true;
-	for (; looks->count < f->setup.catalog->count; looks->count++)
-		looks->tables[looks->count] = &f->setup.catalog->tables[looks->count];
+	checks->names = true;
+	for (; checks->count < f->setup.catalog->count; checks->count++)
+		checks->tables[checks->count] = &f->setup.catalog->tables[checks->count];
 }
 
 static bool
-take_note(struct fold *f, const struct change_definition *definition, struct looks *looks, struct error *err)
+take_note(struct fold *f, const struct change_definition *definition, struct checks *checks,
+		  struct error *err)
 {
 	switch (definition->kind) {
 	case DEFINITION_REWRITTEN:
@@ -245,20 +248,20 @@ take_note(struct fold *f, const struct change_definition *definition, struct loo
 	case DEFINITION_UNLOGGED:
 		return copy_again(f, definition->oid, "it became UNLOGGED at the source, which no stream shows", err);
 	case DEFINITION_UNKNOWN:
-		looks->names = true;
+		checks->names = true;
 		break;
 	case DEFINITION_DESCRIBED:
 	case DEFINITION_DROPPED:
 		break;
 	}
-	if (!take_definition(f, definition, &looks->tables[looks->count], err))
+	if (!take_definition(f, definition, &checks->tables[checks->count], err))
 		return false;
-	looks->count += looks->tables[looks->count] != NULL;
+	checks->count += checks->tables[checks->count] != NULL;
 	return true;
 }
 
 static bool
-take_notes(struct fold *f, const struct change *change, struct looks *looks, struct error *err)
+take_notes(struct fold *f, const struct change *change, struct checks *checks, struct error *err)
 {
 	struct change_definition definition;
 	size_t at = 0;
@@ -266,20 +269,20 @@ take_notes(struct fold *f, const struct change *change, struct looks *looks, str
 	if ((change->flags & DEFINITIONS_TYPES) && !follow_types(f, err))
 		return false;
 	if (change->flags & DEFINITIONS_MORE)
-		look_at_all(f, looks);
+		check_all(f, checks);
 	while (change_next_definition(change, &at, &definition))
-		if (!take_note(f, &definition, looks, err))
+		if (!take_note(f, &definition, checks, err))
 			return false;
-	return look(f, looks, err);
+	return check_tables(f, checks, err);
 }
 
 bool
 fold_definitions(struct fold *f, const struct change *change, struct error *err)
 {
 	unsigned most = change->definition_count + f->setup.catalog->count;
-	struct looks looks = {.tables = memory_alloc_zero(most + 1, sizeof *looks.tables)};
-	bool ok = take_notes(f, change, &looks, err);
+	struct checks checks = {.tables = memory_alloc_zero(most + 1, sizeof *checks.tables)};
+	bool ok = take_notes(f, change, &checks, err);
 
-	free(looks.tables);
+	free(checks.tables);
 	return ok;
 }

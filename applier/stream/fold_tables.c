@@ -8,7 +8,7 @@
 #include "schema/schema_follow.h"
 #include "servers/source.h"
 #include "tables/schema_decision.h"
-#include "tables/table_definition.h"
+#include "tables/stored_definition.h"
 
 /* How often it is looked whether a commit has become visible, at intervals of 10 ms. */
 #define VISIBILITY_POLLS 500
@@ -256,7 +256,7 @@ fold_shape_of(struct fold *f, const struct change_relation *relation, const stru
 		return true;
 	}
 	table = fold_table(f, relation->oid);
-	if (!table_definition_matches(&table->source, relation) &&
+	if (!stored_definition_matches(&table->source, relation) &&
 		!fold_follow_definition(f, table, relation, err))
 		return false;
 	if (!table->source.partitioned)

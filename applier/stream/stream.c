@@ -57,7 +57,7 @@ struct stream {
 	uint64_t applied_lsn;	/* durable at the destination */
 	uint64_t keepalive_lsn; /* the source has sent everything up to here */
 	bool heartbeat_due;
-	bool slot_look_due; /* for what WAL it retains */
+	bool slot_read_due; /* for what WAL it retains */
 	bool streams_open;	/* transactions in progress are sent, too */
 	bool stopping;
 	int64_t stop_deadline_ms;
@@ -159,7 +159,7 @@ on_heartbeat(void *arg)
 	struct stream *s = arg;
 
 	s->heartbeat_due = true;
-	s->slot_look_due = true;
+	s->slot_read_due = true;
 	replication_ask(s->replication);
 	monitor_waiting(s->setup->monitor, connection_stalled(s->setup->destination));
 	loop_timer_arm(s->heartbeat, s->setup->config->wal.heartbeat_ms);
@@ -287,7 +287,7 @@ fold_more(struct stream *s)
 
 /* Of what waited for the copy of its table some in each turn, between two transactions. */
 static void
-fold_late(struct stream *s)
+fold_backlog(struct stream *s)
 {
 	struct error err;
 	bool more = false;
@@ -323,10 +323,10 @@ fold_both(struct stream *s)
 {
 	s->backlog_first = !s->backlog_first;
 	if (s->backlog_first)
-		fold_late(s);
+		fold_backlog(s);
 	fold_more(s);
 	if (!s->backlog_first)
-		fold_late(s);
+		fold_backlog(s);
 }
 
 /* ---- the turn of the loop */
@@ -380,7 +380,7 @@ sample_slot(struct stream *s, struct source_slot *slot, struct oldest_transactio
 /* Warns when the slot holds back more WAL than is thought well: something is
  * slow here, or a transaction at the source stays open. */
 static void
-look_at_slot(struct stream *s)
+read_slot(struct stream *s)
 {
 	const struct config *config = s->setup->config;
 	int64_t now = loop_now_ms(s->setup->loop);
@@ -390,11 +390,11 @@ look_at_slot(struct stream *s)
 	char sentence[768];
 	enum retention retention;
 
-	if (!s->slot_look_due)
+	if (!s->slot_read_due)
 		return;
-	s->slot_look_due = false;
-	if (!schema_look_at_held(s->setup->source_sql, s->setup->control, s->setup->dialect, config,
-							 s->setup->catalog, &err) ||
+	s->slot_read_due = false;
+	if (!schema_check_held(s->setup->source_sql, s->setup->control, s->setup->dialect, config,
+						   s->setup->catalog, &err) ||
 		!sample_slot(s, &slot, &oldest, &err)) {
 		fail(s, &err);
 		return;
@@ -444,7 +444,7 @@ turn(void *arg)
 	fold_both(s);
 	follow_keepalives(s);
 	pipeline_push(s->pipeline);
-	look_at_slot(s);
+	read_slot(s);
 	report(s);
 	return s->failed;
 }
@@ -591,7 +591,7 @@ create_background(struct stream *s)
 		.monitor = setup->monitor,
 	};
 
-	if (setup->copies_beside)
+	if (setup->copies_in_background)
 		s->background = background_copy_create(&background);
 }
 

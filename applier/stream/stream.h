@@ -39,9 +39,9 @@ struct stream_setup {
 	const struct progress *progress;
 	bool *saw_unknown_table; /* see fold.h */
 	bool *at_commit;		 /* large transactions are not received before; set when the source fails at it */
-	bool copies_beside;		 /* tables that wait for a copy get it while the others stream */
-	bool triggers_fire;		 /* at the destination, since this role may not switch them off */
-	uint64_t until;			 /* ends once everything up to here is durable; 0: never */
+	bool copies_in_background; /* tables that wait for a copy get it while the others stream */
+	bool triggers_fire;		   /* at the destination, since this role may not switch them off */
+	uint64_t until;			   /* ends once everything up to here is durable; 0: never */
 	const struct stream_requests *requests;
 	/* Called at the top of the program, in each turn in which another session at the destination may be waited for: it
 	 * may pump the loop, and change the requests.  `copying`: tables are being copied in the background.  False, with

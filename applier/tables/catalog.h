@@ -62,7 +62,7 @@ struct source_table {
 	char identity; /* pg_class.relreplident: d n f i; of a partitioned table what its leaves have in common */
 	int64_t estimated_rows;		   /* 0: not known */
 	int64_t bytes;				   /* with TOAST, of all partitions */
-	char *storage;				   /* see table_definition.h; NULL: not known */
+	char *storage;				   /* see stored_definition.h; NULL: not known */
 	struct source_column *columns; /* live ones, by attnum */
 	unsigned column_count;
 	struct definition *definition; /* of a table to be made, see definition.h; otherwise NULL */

@@ -10,7 +10,7 @@
 #include "base/sql.h"
 #include "dialect/ddl_column.h"
 #include "mapping.h"
-#include "table_definition.h"
+#include "stored_definition.h"
 
 /* A worse verdict does not give way to a better one. */
 static void PRINTF_LIKE(3, 4) judge(struct plan *p, enum schema_verdict verdict, const char *format, ...)
@@ -110,7 +110,7 @@ refuse_configured(struct plan *p)
 {
 	for (unsigned i = 0; i < p->before->column_count; i++) {
 		const struct source_column *column = &p->before->columns[i];
-		const struct source_column *after = table_definition_find(p->after, column->attnum);
+		const struct source_column *after = stored_definition_find(p->after, column->attnum);
 
 		if ((!after || strcmp(after->name, column->name) != 0) && is_configured(p, column->name))
 			judge(p, SCHEMA_REFUSE,
@@ -125,7 +125,7 @@ refuse_configured(struct plan *p)
 static bool
 is_dropped(const struct plan *p, const struct source_column *column)
 {
-	return !table_definition_find(p->after, column->attnum);
+	return !stored_definition_find(p->after, column->attnum);
 }
 
 static void
@@ -173,7 +173,7 @@ put_rename_aside(struct plan *p, const char *name)
 static const struct source_column *
 renamed_from(const struct plan *p, const struct source_column *column)
 {
-	const struct source_column *before = table_definition_find(p->before, column->attnum);
+	const struct source_column *before = stored_definition_find(p->before, column->attnum);
 
 	if (p->question->common_only || !before || strcmp(before->name, column->name) == 0 ||
 		!former_column(p, before->name) || is_configured(p, before->name) ||
@@ -186,7 +186,7 @@ static bool
 is_renamed(const struct plan *p, const char *old_name)
 {
 	const struct source_column *before = source_find_column(p->before, old_name);
-	const struct source_column *after = before ? table_definition_find(p->after, before->attnum) : NULL;
+	const struct source_column *after = before ? stored_definition_find(p->after, before->attnum) : NULL;
 
 	return after && strcmp(after->name, old_name) != 0;
 }
@@ -334,7 +334,7 @@ retype_columns(struct plan *p)
 {
 	for (unsigned i = 0; i < p->after->column_count; i++) {
 		const struct source_column *column = &p->after->columns[i];
-		const struct source_column *before = table_definition_find(p->before, column->attnum);
+		const struct source_column *before = stored_definition_find(p->before, column->attnum);
 		const struct target_column *target = before ? schema_change_target_of(p, column) : NULL;
 
 		if (target)
@@ -347,7 +347,7 @@ change_nulls(struct plan *p, bool not_null)
 {
 	for (unsigned i = 0; i < p->after->column_count; i++) {
 		const struct source_column *column = &p->after->columns[i];
-		const struct source_column *before = table_definition_find(p->before, column->attnum);
+		const struct source_column *before = stored_definition_find(p->before, column->attnum);
 		const struct target_column *target = before ? schema_change_target_of(p, column) : NULL;
 
 		if (!target || before->not_null == column->not_null || column->not_null != not_null ||
@@ -429,7 +429,7 @@ add_columns(struct plan *p)
 	for (unsigned i = 0; i < p->after->column_count; i++) {
 		const struct source_column *column = &p->after->columns[i];
 
-		if (table_definition_find(p->before, column->attnum))
+		if (stored_definition_find(p->before, column->attnum))
 			add_lost_column(p, column);
 		else
 			add_column(p, column, p->question->values ? &p->question->values[i] : NULL);

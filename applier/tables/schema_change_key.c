@@ -2,7 +2,7 @@
 
 #include "base/sql.h"
 #include "mapping.h"
-#include "table_definition.h"
+#include "stored_definition.h"
 
 /* ---- indexes, on servers with segments: they alter the type of no column that has one */
 
@@ -11,7 +11,7 @@ index_is_lifted(const struct plan *p, const struct target_index *index)
 {
 	for (unsigned i = 0; i < p->after->column_count; i++) {
 		const struct source_column *column = &p->after->columns[i];
-		const struct source_column *before = table_definition_find(p->before, column->attnum);
+		const struct source_column *before = stored_definition_find(p->before, column->attnum);
 		const struct target_column *target = before ? schema_change_target_of(p, column) : NULL;
 		bool chosen;
 
@@ -92,7 +92,7 @@ primary_changed(const struct plan *p)
 	if (before_count != after_count)
 		return true;
 	for (unsigned i = 0; i < before_count; i++) {
-		const struct source_column *column = table_definition_find(p->after, before[i]->attnum);
+		const struct source_column *column = stored_definition_find(p->after, before[i]->attnum);
 
 		if (!column || !column->primary_position)
 			return true;
@@ -162,7 +162,7 @@ lifts_key(const struct plan *p)
 		return false;
 	for (unsigned i = 0; i < p->after->column_count; i++) {
 		const struct source_column *column = &p->after->columns[i];
-		const struct source_column *before = table_definition_find(p->before, column->attnum);
+		const struct source_column *before = stored_definition_find(p->before, column->attnum);
 		const struct target_column *target = before ? schema_change_target_of(p, column) : NULL;
 		bool chosen;
 

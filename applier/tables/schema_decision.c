@@ -144,7 +144,7 @@ find_obstacle(const struct schema_case *c, enum schema_action *action)
 	if (!c->emptied && c->types_gone)
 		return schema_types_gone;
 	if (!c->emptied)
-		return c->today ? schema_rewrite_reason(table_definition_rewritten(c->stored, c->today)) : NULL;
+		return c->today ? schema_rewrite_reason(stored_definition_rewritten(c->stored, c->today)) : NULL;
 	*action = SCHEMA_HOLD;
 	if (table_lacks_identity(c->table))
 		return schema_lost_identity(c->table);
@@ -160,7 +160,7 @@ schema_decide(struct schema_decision *decision, const struct schema_case *c)
 		.before = c->stored,
 		.table = c->table,
 		.values = c->values,
-		.rewritten = !c->today || !table_definition_same_files(c->stored, c->today),
+		.rewritten = !c->today || !stored_definition_same_files(c->stored, c->today),
 		.emptied = c->emptied,
 		.needed_only = policy != SCHEMA_CHANGES_FOLLOW,
 		.common_only = policy == SCHEMA_CHANGES_IGNORE,
@@ -182,7 +182,7 @@ schema_decide_at_start(struct schema_decision *decision, const struct config *co
 					   const struct table *table)
 {
 	const struct source_table *stored = table->defined;
-	const char *rewritten = schema_rewrite_reason(table_definition_rewritten(stored, &table->source));
+	const char *rewritten = schema_rewrite_reason(stored_definition_rewritten(stored, &table->source));
 
 	*decision = (struct schema_decision){.action = SCHEMA_ADOPT};
 	if (keeps_old_override(config, stored, table))

@@ -1,6 +1,6 @@
 #include "precheck/precheck.h"
+#include "servers/creation_spec.h"
 #include "servers/failover.h"
-#include "servers/source_definition.h"
 #include "state/progress.h"
 #include "verbs.h"
 
@@ -69,7 +69,7 @@ verb_check(struct loop *loop, const struct config *config, const struct command 
 	passed = open_ends(&ends, loop, config, command, err) &&
 			 (config = verb_select_tables(&ends, config, err)) && verb_read_catalog(&ends, config, err) &&
 			 (!config->schema.create ||
-			  definition_read(ends.source, ends.destination, config, &ends.catalog, err)) &&
+			  creation_spec_read(ends.source, ends.destination, config, &ends.catalog, err)) &&
 			 check(&ends, loop, config, command, err);
 	verb_ends_close(&ends);
 	return passed;

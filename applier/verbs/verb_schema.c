@@ -2,8 +2,8 @@
 
 #include "base/memory.h"
 #include "dialect/ddl.h"
+#include "servers/creation_spec.h"
 #include "servers/missing_columns.h"
-#include "servers/source_definition.h"
 #include "state/state_install.h"
 #include "verbs.h"
 
@@ -50,7 +50,7 @@ verb_schema(struct loop *loop, const struct config *config, const struct command
 	memory_buffer_init(&sql);
 	done = verb_open_source(&ends, loop, config, err) && verb_open_destination(&ends, loop, config, err) &&
 		   (config = verb_select_tables(&ends, config, err)) && verb_read_catalog(&ends, config, err) &&
-		   definition_read(ends.source, ends.destination, config, &ends.catalog, err) &&
+		   creation_spec_read(ends.source, ends.destination, config, &ends.catalog, err) &&
 		   put_statements(&sql, config, &ends, &memory, err);
 	if (done && sql.len > 0)
 		fwrite(sql.data, 1, sql.len, stdout);

@@ -63,14 +63,14 @@ static bool
 change_by_itself(struct verb_ends *ends, struct loop *loop, const struct config *config,
 				 enum table_action action, const struct string_list *names, struct error *err)
 {
-	struct table_change change = {.config = config, .destination = ends->destination};
+	struct table_action_setup change = {.config = config, .destination = ends->destination};
 
 	if (!task_lock_take(ends->destination, loop, config->task, err) ||
 		!verb_open_source(ends, loop, config, err) ||
 		!state_install(ends->destination, ends->dialect, config->task, err))
 		return false;
 	change.source = ends->source;
-	if (!table_change(&change, action, names, err))
+	if (!table_action_run(&change, action, names, err))
 		return false;
 	printf("%s (no daemon runs: the next one sees to it)\n", steering_table_answer(action));
 	return true;
@@ -105,7 +105,7 @@ verb_table(struct loop *loop, const struct config *config, const struct command 
 
 	if (words->count < 2 || !table_action_parse(words->items[0], &action))
 		return error_set(err, ERROR_CONFIG, "table needs add, remove or resync, and the names of tables");
-	if (!table_change_check_names(&names, err))
+	if (!table_action_check_names(&names, err))
 		return false;
 	done = verb_open_destination(&ends, loop, config, err) &&
 		   task_lock_holder(ends.destination, config->task, &holder, err);

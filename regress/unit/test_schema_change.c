@@ -9,7 +9,7 @@
 
 #include "dialect/dialect.h"
 #include "tables/schema_change.h"
-#include "tables/table_definition.h"
+#include "tables/stored_definition.h"
 
 /* A string constant for a struct that elsewhere owns its strings. */
 #define TEXT(string) ((char *) (uintptr_t) (string))
@@ -454,25 +454,25 @@ test_text(void **state)
 	f->before_columns[0].default_sql = TEXT("'a\n\\'");
 	f->before_columns[2].default_sql = TEXT("");
 	buffer_init(&text, 4096, NULL, NULL);
-	table_definition_put(&text, &f->before);
+	stored_definition_put(&text, &f->before);
 	buffer_put_u8(&text, '\0');
-	assert_true(table_definition_parse((const char *) text.data, &read));
+	assert_true(stored_definition_parse((const char *) text.data, &read));
 	read.schema = strdup("public");
 	read.name = strdup("t");
 	assert_int_equal(read.identity, 'f');
 	assert_string_equal(read.storage, "4711");
-	assert_true(table_definition_same(&read, &f->before));
+	assert_true(stored_definition_same(&read, &f->before));
 	assert_int_equal(read.columns[2].version, 4000000000);
 	assert_string_equal(read.columns[0].default_sql, "'a\n\\'");
 	assert_null(read.columns[1].default_sql);
 	assert_string_equal(read.columns[2].default_sql, "");
-	assert_false(table_definition_moved(&f->before, &read));
+	assert_false(stored_definition_moved(&f->before, &read));
 	source_table_free(&read);
 	buffer_fini(&text);
-	assert_false(table_definition_parse("", &read));
-	assert_false(table_definition_parse("2 d 1", &read));
-	assert_false(table_definition_parse("1 d 1\n1 23", &read));
-	assert_false(table_definition_parse("1 d 1\n=7", &read));
+	assert_false(stored_definition_parse("", &read));
+	assert_false(stored_definition_parse("2 d 1", &read));
+	assert_false(stored_definition_parse("1 d 1\n1 23", &read));
+	assert_false(stored_definition_parse("1 d 1\n=7", &read));
 }
 
 static void
@@ -483,19 +483,19 @@ test_rewritten(void **state)
 
 	f->before.storage = TEXT("1");
 	now->storage = TEXT("1");
-	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_NONE);
-	assert_false(table_definition_moved(&f->before, now));
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_NONE);
+	assert_false(stored_definition_moved(&f->before, now));
 	/* VACUUM FULL, TRUNCATE */
 	now->storage = TEXT("2");
-	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_NONE);
-	assert_true(table_definition_moved(&f->before, now));
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_NONE);
+	assert_true(stored_definition_moved(&f->before, now));
 	/* ALTER TYPE … USING */
 	f->after_columns[2].version = 9;
-	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_VALUES);
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_VALUES);
 	/* a new default */
 	now->storage = TEXT("1");
-	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_NONE);
-	assert_true(table_definition_moved(&f->before, now));
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_NONE);
+	assert_true(stored_definition_moved(&f->before, now));
 }
 
 static void
@@ -507,26 +507,26 @@ test_partitions(void **state)
 	now->partitioned = f->before.partitioned = true;
 	f->before.storage = TEXT("10:1,11:2!");
 	now->storage = TEXT("10:5,11:2!,12:3");
-	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_NONE);
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_NONE);
 	now->storage = TEXT("10:1,11:2!,12:3!");
-	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_PARTITIONS);
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_PARTITIONS);
 	now->storage = TEXT("110:1,11:2!");
-	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_PARTITIONS);
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_PARTITIONS);
 	/* A column that was added marks the partitions, too: the files are the same. */
 	f->before.storage = TEXT("10:1,11:2!");
 	now->storage = TEXT("10:1!,11:2!");
 	f->after_columns[2].version = 9;
-	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_NONE);
-	assert_true(table_definition_same_files(&f->before, now));
-	assert_true(table_definition_moved(&f->before, now));
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_NONE);
+	assert_true(stored_definition_same_files(&f->before, now));
+	assert_true(stored_definition_moved(&f->before, now));
 	f->after_columns[2].version = 0;
 	now->storage = TEXT("10:1!,11:2!,12:1");
-	assert_false(table_definition_same_files(&f->before, now));
+	assert_false(stored_definition_same_files(&f->before, now));
 	now->storage = TEXT("10:1!,11:22!");
-	assert_false(table_definition_same_files(&f->before, now));
+	assert_false(stored_definition_same_files(&f->before, now));
 	now->storage = TEXT("");
 	f->before.storage = TEXT("");
-	assert_int_equal(table_definition_rewritten(&f->before, now), REWRITE_NONE);
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_NONE);
 }
 
 int

@@ -63,7 +63,7 @@ looks(struct fixture *f, int64_t rows)
 {
 	buffer_reset(&f->sql);
 	f->net.changes = rows;
-	return statistics_put_look(&f->statistics, &f->batch, &f->sql);
+	return statistics_put_query(&f->statistics, &f->batch, &f->sql);
 }
 
 static bool
@@ -163,14 +163,14 @@ test_a_batch_does_not_look_at_very_many(void **state)
 		char *at;
 
 		buffer_reset(&f->sql);
-		assert_true(statistics_put_look(&f->statistics, &f->batch, &f->sql));
+		assert_true(statistics_put_query(&f->statistics, &f->batch, &f->sql));
 		buffer_put_u8(&f->sql, '\0');
 		at = strstr((char *) f->sql.data, " IN (") + strlen(" IN (");
 		for (; *at != '\0'; at += strspn(at, ", )"), looked++)
 			statistics_take(&f->statistics, (uint32_t) strtoul(at, &at, 10), 0, false);
 		assert_int_equal(looked, batch == 0 ? 500 : TABLES);
 	}
-	assert_false(statistics_put_look(&f->statistics, &f->batch, &f->sql));
+	assert_false(statistics_put_query(&f->statistics, &f->batch, &f->sql));
 	free(nets);
 	free(shapes);
 	free(tables);

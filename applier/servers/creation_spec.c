@@ -1,4 +1,4 @@
-#include "source_definition.h"
+#include "creation_spec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -568,8 +568,8 @@ describe_tables(const struct describe *describe, struct connection *source, cons
 }
 
 bool
-definition_read(struct connection *source, struct connection *destination, const struct config *config,
-				struct catalog *catalog, struct error *err)
+creation_spec_read(struct connection *source, struct connection *destination, const struct config *config,
+				   struct catalog *catalog, struct error *err)
 {
 	struct describe describe;
 	bool ok = true;
@@ -587,7 +587,7 @@ definition_read(struct connection *source, struct connection *destination, const
 /* ---- what is left out */
 
 struct remarks {
-	definition_remark_taker take;
+	creation_spec_remark_taker take;
 	void *arg;
 };
 
@@ -660,8 +660,8 @@ remark_on_type(const struct remarks *remarks, const struct type_definition *type
 }
 
 void
-definition_remarks(const struct dialect *dialect, const struct catalog *catalog, definition_remark_taker take,
-				   void *arg)
+creation_spec_remarks(const struct dialect *dialect, const struct catalog *catalog,
+					  creation_spec_remark_taker take, void *arg)
 {
 	const struct remarks remarks = {take, arg};
 	const struct definitions *definitions = catalog->definitions;
@@ -681,7 +681,7 @@ log_remark(void *arg, const char *subject, const char *text)
 }
 
 void
-definition_warn(const struct dialect *dialect, const struct catalog *catalog)
+creation_spec_warn(const struct dialect *dialect, const struct catalog *catalog)
 {
-	definition_remarks(dialect, catalog, log_remark, NULL);
+	creation_spec_remarks(dialect, catalog, log_remark, NULL);
 }

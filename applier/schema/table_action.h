@@ -2,8 +2,8 @@
  * What `sluice table add | remove | resync` write down for the attempt that
  * follows: by the running daemon, or by the verb itself where none runs.
  */
-#ifndef SLUICE_TABLE_CHANGE_H
-#define SLUICE_TABLE_CHANGE_H
+#ifndef SLUICE_TABLE_ACTION_H
+#define SLUICE_TABLE_ACTION_H
 
 #include "base/config.h"
 #include "io/connection.h"
@@ -14,9 +14,9 @@ enum table_action { TABLE_ADD, TABLE_REMOVE, TABLE_RESYNC };
 MUST_CHECK bool table_action_parse(const char *name, enum table_action *action);
 
 /* Whether each is the name of one table, as in the configuration. */
-MUST_CHECK bool table_change_check_names(const struct string_list *names, struct error *err);
+MUST_CHECK bool table_action_check_names(const struct string_list *names, struct error *err);
 
-struct table_change {
+struct table_action_setup {
 	struct connection *source;
 	struct connection *destination;
 	const struct config *config; /* as it was loaded */
@@ -26,7 +26,7 @@ struct table_change {
 };
 
 /* Carries it out for all of the names (schema.table, as in the configuration) or for none, which is an error. */
-MUST_CHECK bool table_change(const struct table_change *change, enum table_action action,
-							 const struct string_list *names, struct error *err);
+MUST_CHECK bool table_action_run(const struct table_action_setup *change, enum table_action action,
+								 const struct string_list *names, struct error *err);
 
 #endif

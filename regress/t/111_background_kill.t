@@ -27,7 +27,7 @@ $t->configure({ destination => { conninfo => $proxy->conninfo }, initial_copy =>
 $t->run_ok('run', '--until', 'current');
 $traffic->start;
 
-sub late_state
+sub copied_state
 {
 	my ($failed, $state) = SluiceTest::psql_try($t->destination_conninfo,
 		"SELECT state FROM sluice.tables WHERE source_name = 'late'");
@@ -63,7 +63,7 @@ for my $round (1 .. $kills)
 		$t->start;
 		$t->poll_ok(sub { $t->log =~ /streaming from/ }, "round $round: it streams");
 	}
-	$t->poll_ok(sub { late_state() eq 'streaming' }, "round $round: so does the table");
+	$t->poll_ok(sub { copied_state() eq 'streaming' }, "round $round: so does the table");
 	change($round);
 	$proxy->rule(%point);
 	# While it connects again it is not to be asked, and it may be killed before it answers.
@@ -79,7 +79,7 @@ $proxy->rule;
 $t->start unless $t->running;
 change(99);
 $traffic->stop;
-$t->poll_ok(sub { late_state() eq 'streaming' }, 'the table streams in the end');
+$t->poll_ok(sub { copied_state() eq 'streaming' }, 'the table streams in the end');
 $t->wait_applied_ok;
 $t->all_equal_ok('public.late', $traffic->tables);
 is($t->stop, 0, 'SIGTERM ends it with 0');

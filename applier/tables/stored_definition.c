@@ -1,4 +1,4 @@
-#include "table_definition.h"
+#include "stored_definition.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ put_text(struct buffer *out, const char *text)
 }
 
 void
-table_definition_put(struct buffer *out, const struct source_table *source)
+stored_definition_put(struct buffer *out, const struct source_table *source)
 {
 	buffer_printf(out, "%d %c %s", FORMAT, source->identity,
 				  source->storage && *source->storage ? source->storage : STORAGE_UNKNOWN);
@@ -113,7 +113,7 @@ parse_head(const char *line, size_t len, struct source_table *source)
 }
 
 bool
-table_definition_parse(const char *text, struct source_table *source)
+stored_definition_parse(const char *text, struct source_table *source)
 {
 	const char *line = text;
 	bool ok;
@@ -133,7 +133,7 @@ table_definition_parse(const char *text, struct source_table *source)
 /* ---- comparing */
 
 const struct source_column *
-table_definition_find(const struct source_table *source, int attnum)
+stored_definition_find(const struct source_table *source, int attnum)
 {
 	for (unsigned i = 0; i < source->column_count; i++)
 		if (source->columns[i].attnum == attnum)
@@ -142,13 +142,13 @@ table_definition_find(const struct source_table *source, int attnum)
 }
 
 bool
-table_definition_same_name(const struct source_table *a, const struct source_table *b)
+stored_definition_same_name(const struct source_table *a, const struct source_table *b)
 {
 	return strcmp(a->schema, b->schema) == 0 && strcmp(a->name, b->name) == 0;
 }
 
 bool
-table_definition_same(const struct source_table *a, const struct source_table *b)
+stored_definition_same(const struct source_table *a, const struct source_table *b)
 {
 	if (a->column_count != b->column_count)
 		return false;
@@ -164,7 +164,7 @@ table_definition_same(const struct source_table *a, const struct source_table *b
 }
 
 bool
-table_definition_matches(const struct source_table *source, const struct change_relation *relation)
+stored_definition_matches(const struct source_table *source, const struct change_relation *relation)
 {
 	if (source->column_count != relation->column_count || strcmp(source->schema, relation->schema) != 0 ||
 		strcmp(source->name, relation->name) != 0)
@@ -192,7 +192,7 @@ static bool
 column_rewritten(const struct source_table *before, const struct source_table *now)
 {
 	for (unsigned i = 0; i < before->column_count; i++) {
-		const struct source_column *column = table_definition_find(now, before->columns[i].attnum);
+		const struct source_column *column = stored_definition_find(now, before->columns[i].attnum);
 
 		if (column && column->version != before->columns[i].version)
 			return true;
@@ -258,13 +258,13 @@ same_files(const char *a, const char *b)
 }
 
 bool
-table_definition_same_files(const struct source_table *a, const struct source_table *b)
+stored_definition_same_files(const struct source_table *a, const struct source_table *b)
 {
 	return known(a) && known(b) && same_files(a->storage, b->storage);
 }
 
 enum rewrite
-table_definition_rewritten(const struct source_table *before, const struct source_table *now)
+stored_definition_rewritten(const struct source_table *before, const struct source_table *now)
 {
 	if (!known(before) || !known(now) || same_files(before->storage, now->storage))
 		return REWRITE_NONE;
@@ -275,7 +275,7 @@ table_definition_rewritten(const struct source_table *before, const struct sourc
 }
 
 bool
-table_definition_moved(const struct source_table *before, const struct source_table *now)
+stored_definition_moved(const struct source_table *before, const struct source_table *now)
 {
 	return !known(before) || (known(now) && strcmp(before->storage, now->storage) != 0) ||
 		   column_rewritten(before, now);
@@ -290,7 +290,7 @@ copy_text(const char *text)
 }
 
 void
-table_definition_copy_type(struct source_column *to, const struct source_column *from)
+stored_definition_copy_type(struct source_column *to, const struct source_column *from)
 {
 	to->base_type = from->base_type;
 	to->element = from->element;
@@ -311,7 +311,7 @@ table_definition_copy_type(struct source_column *to, const struct source_column 
 }
 
 void
-table_definition_copy_default(struct source_column *to, const struct source_column *from)
+stored_definition_copy_default(struct source_column *to, const struct source_column *from)
 {
 	char *sql = copy_text(from->default_sql), *refused = copy_text(from->default_refused);
 
@@ -322,20 +322,20 @@ table_definition_copy_default(struct source_column *to, const struct source_colu
 }
 
 void
-table_definition_keep_defaults(struct source_table *source, const struct source_table *before)
+stored_definition_keep_defaults(struct source_table *source, const struct source_table *before)
 {
 	for (unsigned i = 0; i < source->column_count; i++) {
 		struct source_column *column = &source->columns[i];
-		const struct source_column *same = table_definition_find(before, column->attnum);
+		const struct source_column *same = stored_definition_find(before, column->attnum);
 		bool kept = same && same->type == column->type && same->typmod == column->typmod;
 
-		table_definition_copy_default(column,
-									  kept ? same : &(struct source_column){.default_sql = (char[]){""}});
+		stored_definition_copy_default(column,
+									   kept ? same : &(struct source_column){.default_sql = (char[]){""}});
 	}
 }
 
 void
-table_definition_copy(struct source_table *to, const struct source_table *from)
+stored_definition_copy(struct source_table *to, const struct source_table *from)
 {
 	*to = *from;
 	to->schema = copy_text(from->schema);
@@ -348,7 +348,7 @@ table_definition_copy(struct source_table *to, const struct source_table *from)
 		to->columns[i].default_sql = copy_text(from->columns[i].default_sql);
 		to->columns[i].default_tree = copy_text(from->columns[i].default_tree);
 		to->columns[i].default_refused = copy_text(from->columns[i].default_refused);
-		table_definition_copy_type(&to->columns[i], &from->columns[i]);
+		stored_definition_copy_type(&to->columns[i], &from->columns[i]);
 	}
 }
 
@@ -362,7 +362,7 @@ compare_numbers(const void *a, const void *b)
 #define NO_COLUMN 100000
 
 void
-table_definition_match_names(struct source_table *definition, const struct source_table *source)
+stored_definition_match_names(struct source_table *definition, const struct source_table *source)
 {
 	for (unsigned i = 0; i < definition->column_count; i++) {
 		struct source_column *column = &definition->columns[i];

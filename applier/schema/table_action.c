@@ -1,4 +1,4 @@
-#include "table_change.h"
+#include "table_action.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ table_action_parse(const char *name, enum table_action *action)
 
 /* The tables that the task has now, with their states. */
 static bool
-read_tables(const struct table_change *change, struct catalog *catalog, struct error *err)
+read_tables(const struct table_action_setup *change, struct catalog *catalog, struct error *err)
 {
 	struct selection selection;
 	struct progress progress;
@@ -59,7 +59,7 @@ parse_name(const char *text, struct pattern *name, struct error *err)
 }
 
 bool
-table_change_check_names(const struct string_list *names, struct error *err)
+table_action_check_names(const struct string_list *names, struct error *err)
 {
 	for (unsigned i = 0; i < names->count; i++) {
 		struct pattern name;
@@ -96,7 +96,7 @@ check_mark(const struct catalog *before, const struct pattern *name, const char 
 }
 
 static bool
-mark(const struct table_change *change, const struct catalog *before, enum table_action action,
+mark(const struct table_action_setup *change, const struct catalog *before, enum table_action action,
 	 const char *text, enum selection_mark *former, struct error *err)
 {
 	const char *task = change->config->task;
@@ -115,7 +115,7 @@ mark(const struct table_change *change, const struct catalog *before, enum table
 
 /* The error that led here is the one that counts. */
 static void
-unmark(const struct table_change *change, const char *text, enum selection_mark former)
+unmark(const struct table_action_setup *change, const char *text, enum selection_mark former)
 {
 	struct pattern name;
 	struct error ignored;
@@ -130,7 +130,7 @@ unmark(const struct table_change *change, const char *text, enum selection_mark 
 
 /* An added table is one of the task's if there is such a table and the configuration does not exclude it. */
 static bool
-check_added(const struct table_change *change, const struct string_list *names, struct error *err)
+check_added(const struct table_action_setup *change, const struct string_list *names, struct error *err)
 {
 	struct catalog after;
 	bool ok = read_tables(change, &after, err);
@@ -154,7 +154,7 @@ check_added(const struct table_change *change, const struct string_list *names, 
 }
 
 static bool
-mark_all(const struct table_change *change, enum table_action action, const struct string_list *names,
+mark_all(const struct table_action_setup *change, enum table_action action, const struct string_list *names,
 		 struct error *err)
 {
 	enum selection_mark *former = memory_alloc_zero(names->count, sizeof *former);
@@ -181,7 +181,7 @@ mark_all(const struct table_change *change, enum table_action action, const stru
 
 /* Its rows would be cleared with ours. */
 static bool
-check_feeders(const struct table_change *change, const struct table *table, struct error *err)
+check_feeders(const struct table_action_setup *change, const struct table *table, struct error *err)
 {
 	struct arena memory;
 	const char *feeder;
@@ -198,7 +198,7 @@ check_feeders(const struct table_change *change, const struct table *table, stru
 }
 
 static bool
-check_resync(const struct table_change *change, const struct catalog *catalog, const char *text,
+check_resync(const struct table_action_setup *change, const struct catalog *catalog, const char *text,
 			 const struct table **table, struct error *err)
 {
 	struct pattern name;
@@ -226,7 +226,7 @@ check_resync(const struct table_change *change, const struct catalog *catalog, c
 }
 
 static bool
-resync_all(const struct table_change *change, const struct string_list *names, struct error *err)
+resync_all(const struct table_action_setup *change, const struct string_list *names, struct error *err)
 {
 	struct catalog catalog;
 	const struct table *table;
@@ -242,8 +242,8 @@ resync_all(const struct table_change *change, const struct string_list *names, s
 }
 
 bool
-table_change(const struct table_change *change, enum table_action action, const struct string_list *names,
-			 struct error *err)
+table_action_run(const struct table_action_setup *change, enum table_action action,
+				 const struct string_list *names, struct error *err)
 {
 	return action == TABLE_RESYNC ? resync_all(change, names, err) : mark_all(change, action, names, err);
 }
