@@ -18,7 +18,7 @@ struct filter {
 	ExprState *state;
 	ExprContext *context;
 	TupleTableSlot *slot;
-	int *attributes; /* of the changed relation, that the condition looks at; from 0 */
+	int *attributes; /* of the changed relation, that the condition uses; from 0 */
 	int attribute_count;
 	bool key_tells; /* all of them are part of the replica identity */
 	char *table;	/* for messages */
@@ -95,7 +95,7 @@ is_of_users(Oid function, void *context)
 	return function >= FirstNormalObjectId;
 }
 
-/* Functions of users may look at anything, and may be gone or different when the change is decoded. */
+/* Functions of users may read anything, and may be gone or different when the change is decoded. */
 static bool
 calls_users_code(Node *node, void *context)
 {
@@ -128,7 +128,7 @@ analyze(const char *condition, const struct scope *scope)
 	return expression_planner((Expr *) expr);
 }
 
-/* Which columns it looks at, and whether an old key is enough for it. */
+/* Which columns the condition uses, and whether an old key is enough for it. */
 static void
 note_attributes(struct filter *filter, Expr *expr, const struct scope *scope)
 {

@@ -432,7 +432,7 @@ take_over(struct relation_cache *cache, struct relation_entry *entry, const stru
 }
 
 /*
- * Looking at the catalogs may end in an error that decoding survives, when a
+ * Reading the catalogs may end in an error that decoding survives, when a
  * transaction in progress turns out to be rolled back.  Until all is known the
  * entry keeps what it had, and is current again only in the end; what was made
  * till then goes with the caller's memory context.

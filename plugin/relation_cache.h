@@ -26,7 +26,7 @@
 struct description {
 	struct change_relation relation;
 	bool sent;
-	unsigned users;				  /* entries that point here; nobody: it is freed */
+	unsigned users;				  /* entries that point here; 0: it is freed */
 	uint64_t generation;		  /* of the cache, when it was last found true */
 	MemoryContext context;		  /* its own */
 	struct relation_entry *owner; /* the described table's own */

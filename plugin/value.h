@@ -26,7 +26,7 @@ struct value_encoder {
  * Whether the binary form of a column of this type means the same on another
  * server: that of built-in types and of enums, unless it holds OIDs of objects
  * that were made here, as reg* types do and the arrays and rows of types that
- * users make.  Of types that extensions bring nobody knows.  A domain is
+ * users make.  Types of extensions are unknown.  A domain is
  * judged by its base type.
  */
 bool value_is_portable(Oid type);

@@ -4,7 +4,7 @@
  * A function that can fail returns bool and takes a struct error as its last
  * argument: true is success, false means the struct says why.  The innermost
  * function sets class and message; callers on the way up may prepend context
- * ("merging into dw.orders").  Nobody logs what he returns: the place that
+ * ("merging into dw.orders").  A function never logs what it returns: the place that
  * decides what happens next logs it, once.
  *
  * Messages follow PostgreSQL's style: lower case, no full stop; the hint is

@@ -8,7 +8,7 @@
 
 /*
  * False, and the error names who else might replace files there: the folder's owner, or everybody where
- * it is open to all and not sticky.  A folder that is not there has nobody else.
+ * it is open to all and not sticky.  For a folder that does not exist the answer is true.
  */
 MUST_CHECK bool folder_check(const char *path, struct error *err);
 

@@ -15,7 +15,7 @@
 #define SLOTS_KEPT 4096
 
 /* 32 bits of the hash both place the slot and rule out most other keys before
- * their bytes are looked at, so that growing need not hash again. */
+ * their bytes are compared, so that growing need not hash again. */
 struct keymap_slot {
 	uint32_t hash;
 	uint32_t next_index; /* the key's index + 1; 0: empty */

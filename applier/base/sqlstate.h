@@ -1,6 +1,6 @@
 /*
  * What a server's SQLSTATE means for the work: the one table, for both ends and every dialect
- * (https://www.postgresql.org/docs/current/errcodes-appendix.html).  The words beside it are for people,
+ * (https://www.postgresql.org/docs/current/errcodes-appendix.html).  The message text is for people,
  * in whatever language the server speaks.
  */
 #ifndef SLUICE_SQLSTATE_H

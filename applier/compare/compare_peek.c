@@ -140,5 +140,5 @@ compare_peek(struct loop *loop, struct connection *conn, const char *slot, const
 	if (!peek.failed && !peek.ended_badly)
 		return true;
 	*err = peek.failed ? peek.err : peek.ended;
-	return error_context(err, "looking at the changes in slot %s", slot);
+	return error_context(err, "reading the changes of slot %s", slot);
 }

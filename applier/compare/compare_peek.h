@@ -1,6 +1,6 @@
 /*
  * Reads what a slot holds into a window, which says from where on and up to
- * where.  Looking at a slot moves nothing.
+ * where.  Peeking does not advance the slot.
  */
 #ifndef SLUICE_COMPARE_PEEK_H
 #define SLUICE_COMPARE_PEEK_H

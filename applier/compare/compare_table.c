@@ -9,7 +9,7 @@
 #include "compare_images.h"
 #include "compare_scan.h"
 
-/* Rows of one side that are looked at in one pass, … */
+/* Rows of one side that are compared in one pass, … */
 #define ROWS_AT_ONCE 100000
 /* … and in all, for the count of those that differ. */
 #define ROWS_IN_ALL 300000
@@ -20,10 +20,10 @@ struct judge {
 	const struct compare_ends *ends;
 	struct compare_images images;
 	struct compare_rows over; /* to be laid over the source's rows, by their buckets */
-	uint32_t over_next;		  /* the first of them whose bucket was not looked at */
+	uint32_t over_next;		  /* the first of them whose bucket was not compared */
 	bool append;			  /* targets may have held rows before */
 	unsigned limit;
-	bool enough; /* so much was looked at that `limit` findings will do */
+	bool enough; /* so many rows were compared that `limit` findings suffice */
 	struct arena *memory;
 	struct error *err;
 };

@@ -1,7 +1,7 @@
 /*
- * Indexes and constraints of created tables that are built when the rows are
- * there.  Their statements stand in sluice.unfinished from the transaction that
- * makes the table until the one that carries them out, so that no crash loses them.
+ * Indexes and constraints of created tables, which are built after the rows
+ * were copied.  Their statements are stored in sluice.unfinished from the transaction that
+ * creates the table until the one that executes them, so that no crash loses them.
  */
 #ifndef SLUICE_AFTER_COPY_H
 #define SLUICE_AFTER_COPY_H
@@ -11,9 +11,9 @@
 #include "tables/catalog.h"
 
 /*
- * Carries out what is left to do for tables that have been copied, one
- * statement after another, and reads those targets again.  What the destination refuses is logged and
- * forgotten: an index is no data.
+ * Builds the missing indexes of tables that have been copied, one
+ * statement after another, and reads those targets again.  A statement that the destination refuses is
+ * logged and discarded, since an index is not data.
  */
 MUST_CHECK bool after_copy_run(struct loop *loop, struct connection *destination,
 							   const struct dialect *dialect, struct catalog *catalog, struct error *err);

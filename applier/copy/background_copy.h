@@ -40,7 +40,7 @@ struct background_copy_setup {
 	struct monitor *monitor; /* is told how far the copies are; NULL: nobody watches */
 };
 
-/* Whether there is something to do, and a place for the backlog. */
+/* Whether tables wait for a copy, and the spill directory can hold the backlog. */
 bool background_copy_is_possible(const struct config *config, const struct catalog *catalog);
 
 /* Takes the catalog's tables that wait for a copy; must exist before the first change is folded. */
@@ -52,7 +52,7 @@ struct backlog *background_copy_backlog(const struct background_copy *background
 bool background_copy_has_begun(const struct background_copy *background);
 bool background_copy_is_idle(const struct background_copy *background);
 
-/* Takes the next step, where it is due; at the top of the program. */
+/* Takes the next step if it is due; not to be called from a callback. */
 MUST_CHECK bool background_copy_turn(struct background_copy *background, const struct pipeline *pipeline,
 									 struct error *err);
 /* Folds some of the backlog, if the time for that has come; only between two transactions.

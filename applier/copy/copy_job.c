@@ -57,7 +57,7 @@ on_step(void *arg, const struct result *res, const struct error *err)
 }
 
 /* Whoever finds the table copied already, as by a session that was lost when
- * its COMMIT was on the way, must not add his rows to it. */
+ * its COMMIT was on the way, must not add its rows to it. */
 static void
 fail_copied(struct copy_job *job)
 {

@@ -2,9 +2,9 @@
  * One of the pipes of the initial copy: a pair of connections that copies one
  * table, or one part of a table, after another.  Part of initial_copy.
  *
- *	whole table  look ─ claim ─ COPY ─ indexes, state ─ ANALYZE
- *	in parts     look ─ claim, open ┬ claim part ─ COPY ┬ … ┬ last claim ─ indexes, state ─ ANALYZE
- *	             by one job         └ by any job        ┘   └ by the job that ends the last part
+ *	whole table  check ─ claim ─ COPY ─ indexes, state ─ ANALYZE
+ *	in parts     check ─ claim, open ┬ claim part ─ COPY ┬ … ┬ last claim ─ indexes, state ─ ANALYZE
+ *	             by one job          └ by any job        ┘   └ by the job that ends the last part
  *
  * All is driven by the connections' callbacks; each transaction at the
  * destination ends before the next begins.
@@ -16,7 +16,7 @@
 #include "copy_pipe.h"
 #include "initial_copy.h"
 
-/* A table that is to be copied, and how far it is. */
+/* A table that is to be copied, and its progress. */
 struct copy_work {
 	struct table *table;
 	struct copy_leaf *leaves; /* of which the parts are made */
@@ -49,7 +49,7 @@ struct copy {
 	int64_t total_bytes; /* of the queue */
 	int64_t part_bytes;
 	unsigned copied;
-	unsigned postponed; /* not what the snapshot shows any more */
+	unsigned postponed; /* tables that changed since the snapshot */
 	int64_t rows;		/* committed */
 	int64_t started_ms;
 	struct loop_timer *tick;

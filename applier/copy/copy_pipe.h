@@ -1,6 +1,6 @@
 /*
- * Rows on their way from a COPY … TO STDOUT at the source into a COPY … FROM
- * STDIN at the destination, untouched, through a bounded buffer: who is faster
+ * A pipe from a COPY … TO STDOUT at the source to a COPY … FROM STDIN at the
+ * destination.  Rows pass unchanged through a bounded buffer; the faster side
  * waits for the other.
  */
 #ifndef SLUICE_COPY_PIPE_H
@@ -12,7 +12,7 @@
 struct copy_pipe {
 	struct connection *source;
 	struct connection *destination;
-	const bool *given_up; /* once true, the copy that is under way fails */
+	const bool *given_up; /* once true, the running copy fails */
 	void (*source_failed)(void *arg, const struct error *err);
 	void *arg;
 	struct buffer data;

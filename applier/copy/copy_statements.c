@@ -154,7 +154,7 @@ put_known_columns(struct buffer *sql, const struct source_table *source)
 	buffer_printf(sql, "]::text[]");
 }
 
-/* Column names and types may have changed between the look at the catalog and the snapshot. */
+/* Column names and types may have changed after the catalog was read and before the snapshot. */
 static void
 put_column_comparison(struct buffer *sql, const struct source_table *source)
 {

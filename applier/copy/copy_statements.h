@@ -1,5 +1,5 @@
 /*
- * What the initial copy asks the servers for one table.  Each statement ends
+ * The statements of the initial copy for one table, at both servers.  Each ends
  * with a NUL byte.
  */
 #ifndef SLUICE_COPY_STATEMENTS_H
@@ -11,7 +11,7 @@
 
 /*
  * To the source, in the transaction that holds the snapshot: locks the table
- * and returns whether it still is what the snapshot shows; undefined_table when
+ * and returns whether it is unchanged since the snapshot; undefined_table when
  * it is gone, and then the savepoint "look" is to be rolled back to.
  *
  * One that was rewritten (ALTER TYPE), truncated or recreated since would look

@@ -38,10 +38,10 @@ struct initial_copy_setup {
 
 /*
  * Copies the tables in state waiting or copying, in callbacks.  initial_copy_end()
- * tells what came of it, also before it is over, and frees it: ERROR_STOPPED when a
- * stop was requested before all were copied; ERROR_RESTART also when all are that the
- * snapshot still shows as they are, and others need a new one (in the background these go
- * on waiting).  `refused` becomes the table whose copy has failed for a reason that trying again
+ * returns the result, also before the copy is over, and frees it.  ERROR_STOPPED: a
+ * stop was requested before all were copied.  ERROR_RESTART: some tables changed after the
+ * snapshot and need a new one; the rest are copied (a background copy leaves such tables waiting
+ * instead).  `refused` becomes the table whose copy has failed for a reason that trying again
  * does not fix, NULL where there is none; it may be NULL itself.  `setup` and what it points to must
  * live until then.  Begin and end pump the loop for a short while.
  */

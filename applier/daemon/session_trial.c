@@ -128,7 +128,7 @@ session_change_tables(void *arg, enum table_action action, const struct string_l
 
 /* ---- new tables */
 
-/* What keeps the table from being taken in: its own failure before one that is nobody's; NULL: nothing. */
+/* The failed check that keeps the table from being added: its own before one about no table; NULL: none. */
 static const struct check_item *
 find_failure(const struct precheck *precheck, uint32_t oid)
 {
@@ -196,7 +196,7 @@ find_reason(const struct session *s, const struct precheck *precheck, const stru
 	return NULL;
 }
 
-/* Each of the list by itself; one that is gone again is nobody's trouble. */
+/* Tries each table of the list separately; one that was dropped meanwhile is no failure. */
 static unsigned
 judge_new(struct session *s, const struct catalog *list, const struct session *trial,
 		  const struct precheck *precheck)

@@ -1,7 +1,7 @@
 /*
- * What the running daemon is told from outside, through its socket: pause,
- * resume, reload, stop.  The session asks here in each turn, wherever it
- * stands; what cannot be done at once is answered when it is done.
+ * Requests to the running daemon through its socket: pause, resume, reload,
+ * stop, table.  The session checks for them in each turn, in every state; a
+ * request that takes time is answered when it is done.
  */
 #ifndef SLUICE_STEERING_H
 #define SLUICE_STEERING_H
@@ -11,7 +11,7 @@
 #include "schema/table_action.h"
 #include "stream/stream.h"
 
-/* Where the daemon stands when it looks. */
+/* What the daemon is doing when it checks for requests. */
 enum steering_stage {
 	STEERING_CONNECTING,
 	STEERING_COPYING, /* the initial copy */

@@ -23,7 +23,7 @@ void ddl_put_partition_list(struct buffer *sql, const struct dialect *dialect, c
 /* CREATE TABLE … PARTITION OF for each partition, where partitions are tables of their own. */
 void ddl_put_partitions(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 
-/* The schema that a partition lies in: beside its root, where it lies there at the source. */
+/* The schema of a partition at the destination: its root's target schema if both share a schema at the source. */
 const char *ddl_partition_schema(const struct table *table, const struct partition_definition *partition);
 
 /* "FOR VALUES FROM (1) TO (2)": the texts of the two bounds, NULL for MINVALUE and MAXVALUE; false: it is

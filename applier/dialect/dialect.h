@@ -56,7 +56,7 @@ struct dialect {
 	/* Un-analyzed staging tables mislead the planner for append-optimized targets. */
 	bool analyze_staging;
 
-	/* The planner goes by the last ANALYZE, which nobody makes but us; see statistics.h. */
+	/* The planner uses the counts of the last ANALYZE, which only this program runs; see statistics.h. */
 	bool analyze_targets;
 
 	/* Nobody vacuums the progress row but us. */
@@ -80,7 +80,7 @@ struct dialect {
 
 	/*
 	 * Whether a created table can have a unique index (a primary key) over
-	 * these columns, given as positions in source.columns; an index may have expressions beside them.
+	 * these columns, given as positions in source.columns; an index may have expressions, too.
 	 */
 	bool (*allows_unique)(const struct table *table, const unsigned *columns, unsigned column_count);
 

@@ -120,7 +120,7 @@ static const struct refusal refusals[] = {
 	 "Correct options in the conninfo."},
 	{"08P01", "the server, or a pooler before it, does not understand the login",
 	 "Let the conninfo lead to the server itself, past a pooler."},
-	{"", "the server refuses the login", "Look at that server's log."},
+	{"", "the server refuses the login", "Read that server's log."},
 };
 
 static const struct refusal *

@@ -1,5 +1,5 @@
 /*
- * A server that has not answered for a while: does it work, does it wait for a lock, or is nobody there any more?
+ * Finds out about a server that has not answered for a while: does it work, wait for a lock, or is it gone?
  * Asked over another connection, on another thread.
  */
 #include <poll.h>

@@ -16,7 +16,7 @@
 
 #define CLIENTS_MAX 64
 
-/* One who asks.  Its line is complete once it ends with a zero. */
+/* A client of the socket.  Its line is complete once it ends with a zero. */
 struct client {
 	struct client *next;
 	struct control *control;
@@ -144,7 +144,7 @@ answer(struct client *client, const char *word, const char *text)
 		if (line[i] == '\n')
 			line[i] = ' ';
 	line[len++] = '\n';
-	/* It fits into the socket's buffer; one who has left does not hear it. */
+	/* The answer fits into the socket's buffer; a client that has left does not get it. */
 	if (send(client->fd, line, (size_t) len, MSG_NOSIGNAL) < 0)
 		errno = 0;
 	remove_client(client);
@@ -364,7 +364,7 @@ connect_to(int fd, const char *path, struct error *err)
 			 " the same apply.spill_directory.");
 }
 
-/* Whoever listens there must be this user's program, or root's; root asks where nobody else may put a socket. */
+/* The listener must be a program of this user, or of root; root only connects where nobody else may create a socket. */
 static bool
 check_listener(int fd, const char *path, struct error *err)
 {

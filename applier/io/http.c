@@ -155,7 +155,7 @@ on_request(void *arg, struct MHD_Connection *connection, const char *path, const
 
 	(void) version;
 	(void) data;
-	/* The first call comes before the body, the last one behind it; it is not looked at. */
+	/* The first call comes before the body, the last one behind it; the body is ignored. */
 	if (!*request || *data_len > 0) {
 		*request = &begun;
 		*data_len = 0;

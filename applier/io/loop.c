@@ -256,8 +256,8 @@ on_timer(uv_timer_t *handle)
 {
 	struct loop_timer *timer = handle->data;
 
-	/* Timers are looked at before the sockets are waited for: what a callback
-	 * changes must end this turn, or nobody looks at it until a socket stirs. */
+	/* Timers run before the loop waits for sockets: what a callback
+	 * changes must end this turn, or it goes unnoticed until a socket is ready. */
 	uv_stop(handle->loop);
 	timer->callback(timer->arg);
 }

@@ -7,7 +7,7 @@
 
 #include "base/sqlstate.h"
 
-/* A struct result is a PGresult that nobody above may touch. */
+/* A struct result is a PGresult, whose type the layers above do not see. */
 
 unsigned
 result_rows(const struct result *res)

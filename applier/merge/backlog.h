@@ -1,7 +1,7 @@
 /*
- * Changes of tables that are being copied while the others stream: they wait
- * here, in the order of their commits, until the copy is there and they can be
- * applied to it.
+ * The changes of tables that are being copied in the background: kept here in
+ * the order of their commits until the copy is complete and they can be applied
+ * to it.
  *
  *	fold ──► written (spill) ──► read (spill) ──► fold again
  *

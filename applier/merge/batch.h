@@ -1,6 +1,6 @@
 /*
- * A run of whole source transactions, folded, on its way to the destination;
- * or one round of a transaction that is too large for one.
+ * A batch: consecutive whole source transactions, folded, on their way to the
+ * destination; or one round of a transaction that is too large for one.
  *
  * A batch is filled, sealed, applied, and then reused: everything in it lives
  * in its arena.  A batch that is not final leaves the destination's
@@ -14,7 +14,7 @@
 /* What a batch spends its time with. */
 enum batch_step {
 	BATCH_RECEIVE, /* until it is closed */
-	BATCH_FOLD,	   /* the part of it that is ours */
+	BATCH_FOLD,	   /* of that, the time spent in this program */
 	BATCH_STAGE,   /* rows sent by COPY */
 	BATCH_MERGE,   /* everything else in the transaction */
 	BATCH_COMMIT,
@@ -37,7 +37,7 @@ struct batch {
 	unsigned net_capacity;
 	struct net_change **by_shape; /* by shape number; NULL: untouched */
 	unsigned by_shape_count;
-	size_t nets_bytes;		  /* what the nets hold beside the arena, as far as it was counted */
+	size_t nets_bytes;		  /* memory of the nets outside the arena, as far as it was counted */
 	bool final;				  /* ends at a commit */
 	uint64_t end_lsn;		  /* of its last whole transaction; 0: none yet */
 	int64_t commit_time;	  /* of the same, microseconds since 2000; 0: unknown */
@@ -69,8 +69,8 @@ MUST_CHECK bool batch_add(struct batch *batch, const struct shape *shape, const 
 /* Whether the batch has changes of the shape's table under another shape, and none under this one. */
 bool batch_has_other_shape(const struct batch *batch, const struct shape *shape);
 
-/* Empties the table: what was gathered for it is void, and the target is
- * truncated before the rest. */
+/* Records a TRUNCATE: earlier changes of the table are discarded, and the target is
+ * truncated before the rest of the batch is applied. */
 void batch_truncate(struct batch *batch, const struct shape *shape, bool restart_identity);
 
 /* `key` may be NULL or empty. */

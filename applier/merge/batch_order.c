@@ -91,7 +91,7 @@ enter_net(struct batch_order *order, struct error *err)
 
 	if (net->left_out)
 		return true;
-	if (order->phase == MERGE_LOOK &&
+	if (order->phase == MERGE_FETCH &&
 		!merge_plan_build(plan, net, order->dialect, order->manner,
 						  stagings_of(order->stagings, net->shape->number), &order->batch->arena, err))
 		return error_context(err, "merging into %s.%s", net->shape->table->target_schema,

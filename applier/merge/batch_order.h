@@ -1,10 +1,10 @@
 /*
  * The order in which a batch reaches the destination, over all of its tables:
  *
- *	truncates ──► looks ──► deletes ──► updates ──► inserts
+ *	truncates ──► fetches ──► deletes ──► updates ──► inserts
  *
- * A look finds out, before anything of the batch is gone, what only the target
- * knows (merge_plan.h).  Since every delete goes before every update and insert,
+ * A fetch reads values that only the target has, before the batch deletes anything
+ * (merge_plan.h).  Since every delete goes before every update and insert,
  * a key, or a value of another unique constraint, may pass from one row to
  * another and from one source of a shared target to another.
  *

@@ -200,7 +200,7 @@ merge_builder_column(struct merge_builder *b, const char *alias, const struct ta
 
 /*
  * Names are looked up in pg_catalog alone.  An extension's type is compared by the operator that its indexes know, not by
- * what is called = beside it: that may be anything of anybody who may create things in that schema.
+ * an operator that is merely named = in that schema: anybody who may create objects there could have made it.
  */
 static void
 put_equals(struct merge_builder *b, const struct target_column *column)

@@ -6,7 +6,7 @@
 #include "merge_builder.h"
 
 /* So many sets of missing columns get a statement of their own, for each action;
- * the rows with yet other sets share one that looks at every row's own set. */
+ * the rows with other sets share one statement that uses each row's own set. */
 #define EXACT_GROUPS 2
 #define SQL_LIMIT ((size_t) 64 << 20)
 
@@ -143,7 +143,7 @@ static void
 plan_staged(struct merge_builder *b)
 {
 	b->taken = count_taken(b);
-	b->phase = MERGE_LOOK;
+	b->phase = MERGE_FETCH;
 	merge_update_stage(b);
 	if (b->shape->rows_may_be_absent)
 		merge_upsert_fetch(b);

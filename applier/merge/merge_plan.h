@@ -43,7 +43,7 @@ void staging_committed(struct staging *staging);
 /* MERGE_TRUNCATE is a statement, too, for several tables at once: see batch_order.h. */
 enum merge_step_kind { MERGE_STATEMENT, MERGE_PREPARED, MERGE_COPY, MERGE_TRUNCATE };
 
-/* What it means where a step meets another number of rows than it must, or where it is a question that must find none. */
+/* What it means if a step affects another number of rows than it must, or if a query that must find nothing finds a row. */
 enum merge_finding {
 	MERGE_ROWS_ABSENT,	  /* rows to update or delete were not met */
 	MERGE_ROWS_NOT_TAKEN, /* rows to insert were not taken */
@@ -81,10 +81,10 @@ struct merge_step {
 
 /* What the steps of a phase do to the target; the phases go one after another over all tables of a batch. */
 enum merge_phase {
-	MERGE_LOOK,	  /* nothing: rows are staged, and what only the target knows is fetched */
-	MERGE_DELETE, /* rows go */
-	MERGE_UPDATE, /* rows change and stay where they are */
-	MERGE_INSERT, /* rows come */
+	MERGE_FETCH,  /* nothing is changed: rows are staged, and values that only the target has are fetched */
+	MERGE_DELETE, /* rows are deleted */
+	MERGE_UPDATE, /* rows are updated in place */
+	MERGE_INSERT, /* rows are inserted */
 	MERGE_PHASES,
 };
 
@@ -98,13 +98,13 @@ struct merge_plan {
 };
 
 /*
- * In which words a batch is put.  MERGE_NAMING is for one that was refused: rows come by COPY, which names the
- * column of a refused value, and what the target lacks is asked for before it is changed, by key.
+ * Which statements a batch uses.  MERGE_NAMING is for one that was refused: rows come by COPY, which names the
+ * column of a refused value, and the keys of rows that the target lacks are queried before anything is changed.
  */
 enum merge_manner { MERGE_FAST, MERGE_NAMING };
 
 /* Everything of the plan lives in `arena`, which is the batch's, like the net
- * change that its copies walk.  Does not look at net->truncated. */
+ * change that its copies walk.  Ignores net->truncated. */
 MUST_CHECK bool merge_plan_build(struct merge_plan *plan, const struct net_change *net,
 								 const struct dialect *dialect, enum merge_manner manner,
 								 struct staging *staging, struct arena *arena, struct error *err);

@@ -43,7 +43,7 @@ count_patches(struct merge_builder *b)
 	return b->patched;
 }
 
-/* Of rows that have nothing to be set nobody knows whether the target holds them. */
+/* Rows without a column to set run no statement, so whether the target has them is not known. */
 static void
 forget_group(struct merge_builder *b, const struct merge_group *group)
 {

@@ -238,7 +238,7 @@ is_free(const struct net_change *net, uint32_t index, struct error *err)
 						"Choose a key for the table that is unique at every moment.");
 }
 
-/* A row that came to match a condition: nobody has what it did not bring along. */
+/* The row newly matches the filter; its unchanged TOAST values are available nowhere. */
 static bool
 has_values(const struct net_change *net, uint32_t index, struct error *err)
 {

@@ -1,14 +1,14 @@
 /*
- * The net change of a batch for one table: each key's history folded into what
- * is left of it (design: insert, update, delete, key change, truncate).
+ * The net change of a batch for one table: each key's history of inserts,
+ * updates, deletes and key changes folded into one result.
  *
  * Keys are compared by their bytes.  That is right although a type may hold
  * different bytes for equal values (numeric 1.0 and 1.00): the bytes of a key
  * in a change are those of the stored row, and all deletes of a batch go
  * before its inserts, so two spellings of one key never meet in the target.
  *
- * Without a key the whole row is the key and `count` says how many of the
- * equal rows came or went.
+ * Without a key the whole row is the key, and `count` says how many equal rows
+ * were inserted (positive) or deleted (negative).
  */
 #ifndef SLUICE_NET_CHANGE_H
 #define SLUICE_NET_CHANGE_H
@@ -64,7 +64,7 @@ net_change_count(const struct net_change *net)
  * has; NULL: none.  Like all of the row it lives in the arena. */
 const uint8_t *net_change_unchanged(const struct net_change *net, const struct net_row *row);
 
-/* Memory beside the arena. */
+/* Memory outside the arena. */
 size_t net_change_bytes(const struct net_change *net);
 
 /*

@@ -80,7 +80,7 @@ directory_error(const char *directory, const char *what, struct error *err)
 	if (full)
 		hint = "Make room there; the task goes on by itself.";
 	if (reason == EIO || reason == ENOMEM)
-		hint = "Look at that host's disk and memory; the task tries again by itself.";
+		hint = "Check that host's disk and memory; the task tries again by itself.";
 	if (too_many)
 		hint = "Raise the limit of open files: each large transaction that is open at the source needs one.";
 	error_set(err, passing ? ERROR_RETRY : ERROR_DATA, "cannot %s a spill file in %s: %s", what, directory,

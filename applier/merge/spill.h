@@ -1,6 +1,6 @@
 /*
- * What is too much for memory and wanted later: pieces of bytes, written in
- * order and read back in order, lz4-compressed, in a file without a name.
+ * A temporary file for data that exceeds memory: pieces of bytes, written in
+ * order and read back in order, lz4-compressed.
  *
  *	file: | raw bytes u32 | stored bytes u32 | lz4 block | …  one for each chunk
  *

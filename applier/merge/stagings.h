@@ -1,7 +1,7 @@
 /*
  * The staging tables of a session: which there are, and which of them to drop.
  *
- * Each one that exists has its price at every commit (ON COMMIT DELETE ROWS
+ * Each existing one has a cost at every commit (ON COMMIT DELETE ROWS
  * empties it again: about 0.2 ms on PostgreSQL once any was used, and on
  * Greenplum 1 ms or more even when none was), so only those that were used
  * lately are kept.

@@ -11,7 +11,7 @@
 
 struct statistics_target {
 	int64_t written; /* changes since the last look */
-	int64_t limit;	 /* with so many of them it is looked at again; 0: never looked at */
+	int64_t limit;	 /* at this number of rows its size is queried again; 0: it never was */
 	bool outgrown;
 };
 
@@ -97,7 +97,7 @@ statistics_take(struct statistics *statistics, uint32_t oid, int64_t rows, bool 
 	entry->outgrown = outgrown;
 }
 
-/* One column is enough to count the rows: what the others hold matters to nobody here. */
+/* One column is enough to count the rows; merges do not use statistics of the others. */
 bool
 statistics_put_analyze(struct statistics *statistics, const struct net_change *net, struct buffer *sql)
 {

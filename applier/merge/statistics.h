@@ -1,12 +1,12 @@
 /*
- * What the destination's planner believes of the targets' sizes.
+ * The row counts that the destination's planner assumes for the targets.
  *
- * Greenplum plans by what ANALYZE last counted and not, as PostgreSQL does, by
- * the size that a table has now, and nothing there analyzes a table unasked.  A
- * target that was empty when it was copied would be read whole by every batch
- * for ever.  So its size is looked at when a session first writes to it, and
- * again when as much has been written to it as it then held; where it has
- * outgrown what the planner believes, it is analyzed.
+ * Greenplum plans by the counts of the last ANALYZE and not, as PostgreSQL does, by
+ * a table's present size, and nothing there analyzes a table automatically.  A
+ * target that was empty at its last ANALYZE would be scanned whole by every batch.
+ * So its size is queried when a session first writes to it, and
+ * again when as much has been written to it as it then held; if it has
+ * outgrown the planner's count, it is analyzed.
  */
 #ifndef SLUICE_STATISTICS_H
 #define SLUICE_STATISTICS_H
@@ -30,7 +30,7 @@ void statistics_fini(struct statistics *statistics);
 
 /*
  * Counts what the batch is about to write.  Appends the question about those of its targets that
- * are to be looked at: one row for each, OID, rows that the planner believes in, whether the target has outgrown
+ * whose size is to be queried: one row for each: OID, the planner's row count, whether the target has outgrown
  * them.  False: there are none.
  */
 bool statistics_put_query(struct statistics *statistics, const struct batch *batch, struct buffer *sql);

@@ -1,12 +1,12 @@
 /*
- * What the daemon knows of itself, for those who watch it: metrics, the status
- * and a day's history, over HTTP (http.listen).
+ * The monitor of a running daemon: metrics, the status and a day's history,
+ * served over HTTP (http.listen).
  *
  *	session ── phase, tables ──►┐
  *	stream ── slot, batches ───►│ monitor ──► /  /status  /history  /metrics  /healthz  /readyz
  *
- * It is told by those to whom things happen, keeps copies, and answers from
- * them: nobody who reads it waits for a server, also while both are away.
+ * The other modules report to it; it keeps copies and answers from them, so that
+ * a request never waits for a server, even while both are down.
  * Every function takes NULL for the monitor and then does nothing.
  */
 #ifndef SLUICE_MONITOR_H

@@ -1,6 +1,6 @@
 /*
- * What is shown of a task: by `sluice status`, which asks both servers, and by
- * the daemon's page, which never asks anybody.  One struct, one JSON form.
+ * The status of a task as it is shown by `sluice status`, which asks both servers, and by
+ * the daemon's page, which asks none.  One struct, one JSON form.
  *
  * Points in time are microseconds since 1970; 0 is "not known", as is a negative
  * number where a count is expected.  Strings belong to whoever fills the struct; NULL is "none".

@@ -18,7 +18,7 @@
 /* What there is to know of a condition. */
 struct condition {
 	const char *calls;			/* a function or operator of users; NULL: none */
-	struct string_list columns; /* that it looks at */
+	struct string_list columns; /* that the condition uses */
 	struct string_list large;	/* columns of the table that may be stored out of line */
 };
 
@@ -40,7 +40,7 @@ put_trial(struct buffer *sql, const struct table *table)
 	buffer_put_u8(sql, '\0');
 }
 
-/* Columns that it looks at, what it calls of users, and columns that may be stored out of line. */
+/* Columns that the condition uses, users' functions that it calls, and columns that may be stored out of line. */
 static const char references_sql[] =
 	"SELECT CASE WHEN a.attname IS NULL THEN 'calls' ELSE 'column' END, coalesce(a.attname,"
 	"  pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid))"
@@ -117,7 +117,7 @@ all_logged(const struct source_table *source, const struct string_list *columns)
 }
 
 /*
- * Without the whole old row nobody knows whether it matched.  By its key a row is then deleted that may never have
+ * Without the whole old row it is not known whether it matched.  By its key a row is then deleted that may never have
  * been there, and inserted if it may not be there yet, which takes all of its values.
  */
 static void

@@ -1,8 +1,8 @@
 /*
  * New tables: those that the selection came to match after the task had begun.
- * Each is tried by itself.  One that fits is taken in by the next attempt;
- * one that does not waits, with the reason in `status`, is tried again at each
- * heartbeat, and disturbs nobody.
+ * Each is checked separately.  One that passes is added by the next attempt;
+ * one that fails waits, with the reason in `status`, is checked again at each
+ * heartbeat, and does not affect the other tables.
  */
 #ifndef SLUICE_NEW_TABLES_H
 #define SLUICE_NEW_TABLES_H
@@ -21,7 +21,7 @@ struct waiting_table {
 	char *target_name;
 	char *reason;
 	bool written; /* to sluice.tables */
-	bool seen;	  /* by the present look */
+	bool seen;	  /* in the present round */
 };
 
 struct new_tables {
@@ -29,7 +29,7 @@ struct new_tables {
 	unsigned count;
 };
 
-/* Between two attempts or looks: what is not found again until new_tables_settle() waits no longer. */
+/* Begins a round: tables that are not found again before new_tables_settle() no longer wait. */
 void new_tables_begin(struct new_tables *tables);
 /* It waits for `reason`, which is logged unless it is known. */
 void new_tables_wait(struct new_tables *tables, const struct table *table, const char *reason);
@@ -46,7 +46,7 @@ void new_tables_fini(struct new_tables *tables);
 MUST_CHECK bool new_tables_list(struct connection *source, const struct config *config,
 								const struct catalog *catalog, struct catalog *list, struct error *err);
 /*
- * Narrows a selection to tables of the list, and to those that may share a target with one of them, so that a look
+ * Narrows a selection to tables of the list, and to those that may share a target with one of them, so that a check
  * costs little however many tables the task has.
  */
 void new_tables_narrow(const struct catalog *list, struct selection *selection);

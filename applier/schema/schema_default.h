@@ -1,8 +1,8 @@
 /*
- * Defaults of columns that change at the source: the target's follow.  Rows bring their values along, so this is for
- * those who write into a target themselves, and for a cut-over; it need not happen at an exact place in the stream.
+ * Column defaults that change at the source, and then at the target.  Replicated rows have their values, so defaults matter
+ * only to others who write to a target, and for a cut-over; they need not change at an exact place in the stream.
  *
- * Beside the definition at which a target stands, sluice.tables keeps the defaults that the source had then.
+ * With the stored definition, sluice.tables keeps the defaults that the source had then.
  */
 #ifndef SLUICE_SCHEMA_DEFAULT_H
 #define SLUICE_SCHEMA_DEFAULT_H

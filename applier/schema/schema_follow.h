@@ -1,8 +1,7 @@
 /*
- * A changed definition of a table that follows: finds out what the change
- * means for the rows that are there, and brings the target in line inside the
- * destination's transaction in which the stream has come to it, or says why
- * that cannot be.
+ * Carries out a changed definition in the stream: finds out what the change
+ * means for existing rows, and alters the target in the destination's transaction
+ * that has reached the change, or says why that is not possible.
  */
 #ifndef SLUICE_SCHEMA_FOLLOW_H
 #define SLUICE_SCHEMA_FOLLOW_H
@@ -27,8 +26,8 @@ struct schema_follow {
 };
 
 /*
- * Brings the table's target in line with the description, and the table with
- * both.  Where that cannot be a note says what becomes of the table, and the
+ * Alters the table's target to match the relation description, and updates the table
+ * from both.  If that is not possible, a note has the table's outcome, and the
  * error is ERROR_RESTART: the next attempt carries it out.
  */
 MUST_CHECK bool schema_follow(const struct schema_follow *follow, struct table *table,

@@ -1,5 +1,5 @@
 /*
- * Names of targets that tables exchange: a target that has the name which another table's is to get gives way.
+ * Targets whose tables swap names: a target gives up a name that another table's target is to get.
  */
 #ifndef SLUICE_SCHEMA_NAME_H
 #define SLUICE_SCHEMA_NAME_H

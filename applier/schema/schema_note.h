@@ -1,6 +1,6 @@
 /*
- * What an attempt found out about a table that the next one has to carry out:
- * the table is copied again, held, or forgotten.
+ * A note that one attempt leaves for the next one to carry out: the table is
+ * copied again, held, or dropped from the task.
  */
 #ifndef SLUICE_SCHEMA_NOTE_H
 #define SLUICE_SCHEMA_NOTE_H

@@ -1,6 +1,6 @@
 /*
- * What becomes of definitions outside the stream: rewrites that it does not
- * show, what changed while nobody followed, tables that are held or copied again.
+ * Definitions outside the stream: rewrites that it does not show, changes while
+ * no daemon ran, tables that are held or copied again.
  */
 #ifndef SLUICE_SCHEMA_WATCH_H
 #define SLUICE_SCHEMA_WATCH_H
@@ -21,7 +21,7 @@ MUST_CHECK bool schema_watch(struct table *table, const struct source_table *now
 /*
  * At a start, with the source's catalog and the tables' rows read: carries out the notes, notes what was rewritten
  * meanwhile, and puts tables whose definition the stream has yet to change back to where it left them.
- * Without a destination nothing is written, without notes there are none.
+ * `destination` NULL: dry run, nothing is written.  `notes` NULL: nothing is pending.
  */
 MUST_CHECK bool schema_settle(struct connection *source, struct connection *destination,
 							  const struct config *config, struct catalog *catalog,

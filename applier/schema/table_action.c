@@ -40,7 +40,7 @@ read_tables(const struct table_action_setup *change, struct catalog *catalog, st
 		 source_read_catalog(change->source, &selection.config, catalog, err) &&
 		 progress_read(change->destination, change->config->task, &progress, err) &&
 		 (!progress.exists || state_tables_read(change->destination, change->config->task, catalog, err));
-	/* Nobody looks at an override any more. */
+	/* From here on overrides are not used. */
 	selection_fini(&selection);
 	return ok;
 }

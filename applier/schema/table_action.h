@@ -1,6 +1,6 @@
 /*
- * What `sluice table add | remove | resync` write down for the attempt that
- * follows: by the running daemon, or by the verb itself where none runs.
+ * The actions of `sluice table add | remove | resync`, stored for the next
+ * attempt: by the running daemon, or by the verb itself if none runs.
  */
 #ifndef SLUICE_TABLE_ACTION_H
 #define SLUICE_TABLE_ACTION_H
@@ -20,7 +20,7 @@ struct table_action_setup {
 	struct connection *source;
 	struct connection *destination;
 	const struct config *config; /* as it was loaded */
-	/* Whether a run could go on with what is written down; NULL: nobody asks. */
+	/* Whether a run could continue with what was stored; NULL: it is not checked. */
 	bool (*try)(void *arg, struct error *err);
 	void *arg;
 };

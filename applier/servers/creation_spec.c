@@ -70,7 +70,7 @@ take_defaults(const struct source_table *source, struct definition *definition)
 /* ---- operator classes */
 
 /*
- * One that is neither the server's own nor an extension's: a superuser of the source has made it, and nobody has looked
+ * One that is neither the server's own nor an extension's: a superuser of the source has made it, and nobody has vetted
  * at its functions.  NULL: there is none.
  */
 #define FOREIGN_OPCLASS(classes)                                                                             \

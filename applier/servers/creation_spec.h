@@ -1,6 +1,6 @@
 /*
- * Asks the source for the definitions of the tables that are to be made, and
- * rehearses at the destination what of them it takes.
+ * Reads the creation specs of missing tables from the source, and rehearses at
+ * the destination what of them it accepts.
  */
 #ifndef SLUICE_CREATION_SPEC_H
 #define SLUICE_CREATION_SPEC_H

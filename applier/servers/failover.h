@@ -1,6 +1,6 @@
 /*
- * Slots that survive a switchover (source.failover, PostgreSQL 17 and later),
- * and going on after one.
+ * Failover slots (source.failover, PostgreSQL 17 and later), and how a task
+ * continues after a switchover.
  */
 #ifndef SLUICE_FAILOVER_H
 #define SLUICE_FAILOVER_H

@@ -2,8 +2,8 @@
  * Columns that an existing target lacks when its table becomes one of the
  * task's: with `schema.changes: follow` they are added.
  *
- * Rows of others that the target has already, and keeps, get what the source keeps for its own rows that are older
- * than the column, otherwise NULL; never what its default comes to at the destination.
+ * Existing rows that the target keeps get the value that the source stores for its own rows that are older
+ * than the column, otherwise NULL; never the value of the default at the destination.
  */
 #ifndef SLUICE_MISSING_COLUMNS_H
 #define SLUICE_MISSING_COLUMNS_H

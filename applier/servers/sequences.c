@@ -76,13 +76,13 @@ find_sequence(struct work *work, const struct sequence *sequence, const char **o
 	return true;
 }
 
-/* Beside the target's table, where the source's lies beside its own. */
+/* The sequence's schema at the destination: the target's, if the source's sequence shares its table's schema. */
 static const char *
 home_of(const struct sequence *sequence)
 {
-	bool beside = strcmp(sequence->schema, sequence->table->source.schema) == 0;
+	bool same_schema = strcmp(sequence->schema, sequence->table->source.schema) == 0;
 
-	return beside ? sequence->table->target_schema : sequence->schema;
+	return same_schema ? sequence->table->target_schema : sequence->schema;
 }
 
 static void

@@ -1,6 +1,6 @@
 /*
- * The positions of sequences, for a cut-over: brought from the source to the
- * destination on request.  They are no part of the stream.
+ * The positions of sequences, transferred from the source to the destination on
+ * request, for a cut-over.  They are not part of the stream.
  */
 #ifndef SLUICE_SEQUENCES_H
 #define SLUICE_SEQUENCES_H
@@ -9,8 +9,8 @@
 #include "tables/catalog.h"
 
 /*
- * Sets every sequence that a column of a synchronised table owns or has in its default to where the
- * source's stands, one line on standard output for each.  At the destination it is the one that the
+ * Sets every sequence that a column of a replicated table owns or uses in its default to the source's
+ * position, one line on standard output for each.  At the destination it is the one that the
  * target's column owns, else the one of the source's name; where there is none, `create` makes it and the
  * column's default.
  */

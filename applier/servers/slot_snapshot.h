@@ -1,5 +1,5 @@
 /*
- * A slot of ours at the source, and the snapshot that the server exports as it makes it: what committed
+ * A slot of this program at the source, with the snapshot that the server exports as it creates it: what committed
  * before the slot's position is in the snapshot, and the slot's stream begins with the rest.
  *
  * Making a slot waits for the transactions that are open at the source, for hours where they last hours.

@@ -103,7 +103,7 @@ source_read_slot(struct connection *source, const char *slot, struct source_slot
 
 	*out = (struct source_slot){0};
 	if (!connection_execute(source, slot_sql, &param, 1, &res, err))
-		return error_context(err, "looking at the slot \"%s\"", slot);
+		return error_context(err, "reading the slot \"%s\"", slot);
 	if (result_rows(res) > 0)
 		read_slot_row(res, out);
 	result_free(res);
@@ -765,7 +765,7 @@ describe_tables(struct connection *source, struct catalog *catalog, struct error
 	return ok;
 }
 
-/* ---- looks at single tables */
+/* ---- reading single tables */
 
 /* The leaves' identity is what counts. */
 static const char leaf_identities_sql[] =
@@ -828,7 +828,7 @@ source_read_tables(struct connection *source, const uint32_t *oids, unsigned cou
 	describe_fini(&describe);
 	if (!ok) {
 		catalog_free(seen);
-		return error_context(err, "looking at tables of the source");
+		return error_context(err, "reading tables of the source");
 	}
 	return true;
 }

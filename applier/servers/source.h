@@ -1,7 +1,6 @@
 /*
- * Questions to the source: who it is, which tables it has, what its slots do.
- * All over an ordinary connection, none of them changing anything, but for
- * source_drop_slot().
+ * Queries to the source: its identity, its tables, its slots.  All use an
+ * ordinary connection, and only source_drop_slot() changes anything.
  */
 #ifndef SLUICE_SOURCE_H
 #define SLUICE_SOURCE_H
@@ -41,14 +40,14 @@ MUST_CHECK bool source_identify(struct connection *source, struct source_identit
 MUST_CHECK bool source_read_slot(struct connection *source, const char *slot, struct source_slot *out,
 								 struct error *err);
 /*
- * Looks for a table that the stream has mentioned in transaction `xid`:
+ * Finds a table that the stream has mentioned in transaction `xid`:
  * whether it exists now, and whether that transaction's work can be seen yet
  * (a commit reaches the stream before it becomes visible).
  */
 MUST_CHECK bool source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *exists,
 								  bool *visible, struct error *err);
 /*
- * Looks at tables by OID as they are now: names, columns, keys and storage; those that are gone, or are
+ * Reads tables by OID as they are now: names, columns, keys and storage; those that are gone, or are
  * no permanent tables any more, are missing.  Ordered by OID.
  */
 MUST_CHECK bool source_read_tables(struct connection *source, const uint32_t *oids, unsigned count,
@@ -63,7 +62,7 @@ MUST_CHECK bool source_read_types(struct connection *source, struct source_colum
 MUST_CHECK bool source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *there,
 									char **value, struct error *err);
 /* Takes tables out of the catalog that were dropped while they were read: of some queries they have no rows, and of others
- * nonsense, since functions of the server (rights, sizes, expressions) look at what is there now.  An ERROR_RESTART where that concerns the definition of a table to be made. */
+ * nonsense, since functions of the server (rights, sizes, expressions) read the present catalog.  An ERROR_RESTART where that concerns the definition of a table to be made. */
 MUST_CHECK bool source_remove_vanished(struct connection *source, struct catalog *catalog, struct error *err);
 /* Whether the error is that of an object which was there a moment ago, as in a catalog that is read while others drop
  * tables. */

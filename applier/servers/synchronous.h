@@ -1,7 +1,7 @@
 /*
- * Whether commits at the source may come to wait for us: the setting
- * synchronous_standby_names against the name under which we stream.  Such a
- * commit and a daemon that waits for what it changes would wait for each other.
+ * Whether commits at the source may wait for this task: compares the setting
+ * synchronous_standby_names with the application_name of the stream.  Such a
+ * commit and a daemon that waits for its effect would wait for each other.
  */
 #ifndef SLUICE_SYNCHRONOUS_H
 #define SLUICE_SYNCHRONOUS_H

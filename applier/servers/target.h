@@ -1,5 +1,5 @@
 /*
- * Questions to the destination: how the targets look.  And the statements that make missing ones.
+ * The targets at the destination: reads their definitions, and creates missing ones.
  */
 #ifndef SLUICE_TARGET_H
 #define SLUICE_TARGET_H

@@ -1,6 +1,6 @@
 /*
- * Statements that the destination may refuse without harm: what is refused is
- * left out, and the log says so.
+ * Statements that the destination may refuse: a refused one is skipped, and the
+ * log says so.
  *
  * In an open transaction they are executed under a savepoint; outside of one, those of one text are a transaction of
  * their own, and a single statement that no transaction may hold is none.

@@ -21,7 +21,7 @@ struct vetting {
 
 /*
  * A stored tree, to be read in the same query as the expression's SQL, so that the one belongs to the other.  Both
- * have an end: nobody needs a default of megabytes.
+ * are limited in size, since a default of megabytes makes no sense.
  */
 #define VETTING_MAX_BYTES "100000"
 #define VETTING_TREE(tree)                                                                                   \

@@ -1,7 +1,7 @@
 /*
- * Which other tasks feed a target: all tasks of a destination share sluice.tables.
+ * Other tasks that write to a target of this one: all tasks of a destination share sluice.tables.
  *
- * Rows of others that are in a target must not be cleared or truncated with the task's own.
+ * Their rows in a target must not be cleared or truncated with the task's own.
  */
 #ifndef SLUICE_FEEDERS_H
 #define SLUICE_FEEDERS_H

@@ -1,7 +1,7 @@
 /*
- * Tables that a task had and has no more: left out of the selection, or
- * dropped at the source.  Their targets stay.  The row of one that was left out goes; that of a dropped one is kept,
- * as long as there is its target, and says that the rows in there are the task's, for another table of the name.
+ * Tables that have left a task: no longer selected, or dropped at the source.  Their targets stay.  The row of a table
+ * that is no longer selected is deleted.  That of a dropped table is kept as long as its target exists: it says that
+ * the rows in the target are the task's, for another table that gets the same name.
  */
 #ifndef SLUICE_FORGET_H
 #define SLUICE_FORGET_H

@@ -1,5 +1,5 @@
 /*
- * What the destination tells a person about a task, with or without a source.
+ * A report about a task from its state at the destination; the source need not be reachable.
  */
 #ifndef SLUICE_STATE_REPORT_H
 #define SLUICE_STATE_REPORT_H

@@ -1,5 +1,5 @@
 /*
- * The rows of sluice.tables: how far each table of a task is, and the definition at which its target stands.
+ * The rows of sluice.tables: the state of each table of a task, and its stored definition.
  */
 #ifndef SLUICE_STATE_TABLES_H
 #define SLUICE_STATE_TABLES_H
@@ -17,7 +17,7 @@
  */
 MUST_CHECK bool state_tables_read(struct connection *destination, const char *task, struct catalog *catalog,
 								  struct error *err);
-/* Writes down which rows were taken over. */
+/* Stores which rows were taken over. */
 MUST_CHECK bool state_tables_settle(struct connection *destination, const char *task,
 									const struct catalog *catalog, struct error *err);
 /* Inserts or updates the table's row: an INSERT … WHERE NOT EXISTS and an UPDATE (no ON CONFLICT on Greenplum 6). */

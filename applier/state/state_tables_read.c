@@ -122,7 +122,7 @@ match(const struct catalog *catalog, struct row *rows, unsigned count)
 		struct row *row = &rows[i];
 
 		row->table = find_own(catalog, row);
-		/* Earlier layouts did not keep a table from having two; which of them is right nobody knows. */
+		/* Earlier layouts did not keep a table from having two; which of them is right is not known. */
 		if (row->table && row->table->row != TABLE_ROW_NONE)
 			row->table = NULL;
 		if (row->table)

@@ -216,7 +216,7 @@ state_targets_settle(struct connection *source, struct connection *destination, 
 		ok = settle_table(&s, &catalog->tables[i], err);
 	if (!ok) {
 		buffer_fini(&s.sql);
-		return error_context(err, "looking at the targets");
+		return error_context(err, "checking the targets");
 	}
 	if (!connection_execute_buffer(destination, &s.sql, NULL, err))
 		return error_context(err, "writing sluice.tables");

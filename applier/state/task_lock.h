@@ -14,7 +14,7 @@
 MUST_CHECK bool task_lock_take(struct connection *destination, struct loop *loop, const char *task,
 							   struct error *err);
 
-/* Passes the lock from one session of ours to another, between which nobody else can take it. */
+/* Passes the lock from one session of this program to another; no other program can take it in between. */
 MUST_CHECK bool task_lock_pass(struct connection *from, struct connection *to, struct loop *loop,
 							   const char *task, struct error *err);
 

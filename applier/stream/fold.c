@@ -7,7 +7,7 @@
 #include "frame.h"
 #include "lsn.h"
 
-/* So many replaced descriptions are waited for, since a look at them waits for the destination. */
+/* So many replaced descriptions are gathered before they are discarded, since that waits for the destination. */
 #define REPLACED_KEPT 100
 
 struct fold *

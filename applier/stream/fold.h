@@ -1,7 +1,7 @@
 /*
- * From the plugin's frames to the batch being filled: decodes messages, keeps
- * the shapes of the tables, leaves out what was applied or copied before, and
- * lets open transactions wait for their commit.
+ * The fold, between the plugin's frames and the batch being filled: decodes
+ * messages, keeps the shapes of the tables, skips what was applied or copied
+ * before, and keeps open transactions until their commit.
  *
  * Runs at the top of the program, not in callbacks: it pumps the loop where a
  * table's definition changes or a large transaction has to wait for room.

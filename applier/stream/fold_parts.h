@@ -1,7 +1,7 @@
 /*
  * What the parts of the fold share: fold.c takes messages and transactions, fold_tables.c knows which table
- * and shape a relation is, fold_rows.c brings row changes into the batch, fold_definitions.c looks at tables
- * whose definition has changed.
+ * and shape a relation is, fold_rows.c brings row changes into the batch, fold_definitions.c handles
+ * changed definitions.
  */
 #ifndef SLUICE_FOLD_PARTS_H
 #define SLUICE_FOLD_PARTS_H

@@ -164,7 +164,7 @@ fold_row(struct fold *f, const struct change *change, struct error *err)
 		   refused_hold(f->setup.config, f->setup.catalog, batch, shape->table, err);
 }
 
-/* Which of the rows were the leaf's nobody tells. */
+/* The stream does not say which rows were in that partition. */
 static bool
 leaf_truncated(struct fold *f, const struct change_relation *relation, struct bytes leaf, struct error *err)
 {

@@ -1,6 +1,6 @@
 /*
- * Batches on their way: one is being filled, closed ones wait, one is being
- * applied.
+ * The batches between fold and destination: one is being filled, closed ones
+ * wait, one is being applied.
  *
  *	fold ──► filling ──► sealed ──► applying ──► durable
  *
@@ -62,7 +62,7 @@ MUST_CHECK bool pipeline_drain(struct pipeline *pipeline);
 MUST_CHECK bool pipeline_open_transaction(struct pipeline *pipeline, struct error *err);
 struct connection *pipeline_destination(const struct pipeline *pipeline);
 
-/* Whether another full batch fits into `bytes` beside what is held. */
+/* Whether another full batch fits into the memory limit, in addition to what is held. */
 bool pipeline_has_room(const struct pipeline *pipeline);
 /* Memory held by batches, and elsewhere as far as it was told. */
 size_t pipeline_memory(const struct pipeline *pipeline);
@@ -72,8 +72,8 @@ void pipeline_note_folding(struct pipeline *pipeline, int64_t us);
 void pipeline_set_held_elsewhere(struct pipeline *pipeline, size_t bytes);
 /* Nothing waits and nothing is being applied. */
 bool pipeline_is_empty(const struct pipeline *pipeline);
-/* Whether the destination's transaction ends without anything that the caller has yet to do: who waits for another
- * session there, which may wait for the locks of this one, has to look here before. */
+/* Whether the destination's transaction ends without further action of the caller.  Check this before waiting for
+ * another session there, which may wait for the locks of this one. */
 bool pipeline_ends_by_itself(const struct pipeline *pipeline);
 /* The destination is not working on a batch. */
 bool pipeline_is_idle(const struct pipeline *pipeline);

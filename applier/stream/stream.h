@@ -1,5 +1,5 @@
 /*
- * From the slot to the destination: receives frames, gathers transactions
+ * The stream from the slot to the destination: receives frames, gathers transactions
  * into batches, has them applied, and confirms to the source what is durable.
  *
  *	source ──► frames ──► filling ──► sealed ──► applying ──► confirmed

@@ -1,6 +1,6 @@
 /*
- * What is synchronised: every selected table of the source with its target,
- * as both servers described them, and where each stands.
+ * The catalog of replicated tables: every selected table of the source with its
+ * target, as read from both servers, and its state.
  *
  * Plain data.  The source and target modules fill it from the servers'
  * catalogs; the domain (DDL, merge plans, prechecks) reads it.
@@ -43,7 +43,7 @@ struct source_column {
 	char *default_sql; /* SQL as it stands; NULL: none; "": the target's is not known, see schema_default.h */
 	char *default_tree; /* as the server stores it, until it has been vetted (servers/vetting.h); then NULL */
 	char *default_refused; /* why no target gets it; NULL: it may have it */
-	uint32_t version;	   /* xmin of its row in pg_attribute: whoever alters the column rewrites it */
+	uint32_t version;	   /* xmin of its row in pg_attribute, which changes when the column is altered */
 
 	/* Set by target_read_catalog(): the destination has a type of this schema (or extension) and name … */
 	bool exists_at_target;
@@ -175,7 +175,7 @@ struct catalog {
 
 /* The table with this source name, or NULL.  Binary search. */
 struct table *catalog_find(const struct catalog *catalog, const char *schema, const char *name);
-/* The table with this pg_class.oid at the source, or NULL.  Looks at every one. */
+/* The table with this pg_class.oid at the source, or NULL.  Linear search. */
 struct table *catalog_find_oid(const struct catalog *catalog, uint32_t oid);
 /* The target's column of that name, or NULL. */
 const struct target_column *target_find_column(const struct target_table *target, const char *name);

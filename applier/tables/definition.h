@@ -1,6 +1,6 @@
 /*
- * What a table that sluice makes is made from beyond its columns and keys:
- * defaults, comments, secondary indexes, partitions, and the types that its columns need.
+ * The creation spec of a table: what it is made from besides its columns and keys,
+ * that is, defaults, comments, secondary indexes, partitions, and the types of its columns.
  *
  * Read for tables that are missing at the destination, and for those alone.  All of it lies in
  * one arena, which the catalog owns.

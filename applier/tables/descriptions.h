@@ -1,5 +1,5 @@
 /*
- * Which description of each table came last in the stream, and which it has replaced.
+ * The latest relation description of each table in the stream, and those that were replaced.
  *
  * The plugin sends a changed table's relation description under a new number and does not
  * come back to the old one, but for partitioned tables, whose leaves may

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-/* A tree is read by recursion, and its depth is up to whoever wrote the expression. */
+/* A tree is read by recursion, and the author of the expression decides its depth. */
 #define DEPTH_MAX 1000
 /* No label or field of the server is longer. */
 #define WORD_MAX 40

@@ -1,7 +1,7 @@
 /*
- * How a source table lands in its target by its override: which columns
- * travel, under which names they arrive, which rows are wanted, and which
- * tables feed the same target.
+ * How a source table is mapped to its target by its override: which columns
+ * are replicated, under which names, which rows are selected, and which
+ * tables share the target.
  *
  * Column names are the source's, as `key` and `distributed_by` are, unless a
  * name says otherwise.  Nothing here asks a server.

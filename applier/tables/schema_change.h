@@ -3,7 +3,7 @@
  * compares two definitions by attnum, so that a renamed column is told from one
  * that was dropped and another that was added, and writes the statements.
  *
- * Every step looks at the target as it is: what is there already is not done.
+ * Every step is based on the target as it is: what is there already is not done again.
  */
 #ifndef SLUICE_SCHEMA_CHANGE_H
 #define SLUICE_SCHEMA_CHANGE_H

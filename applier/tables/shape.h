@@ -1,10 +1,10 @@
 /*
- * How the rows of one relation description land in their target: which source
- * column feeds which target column, what identifies a row, and what of the
+ * How the rows of one relation description are mapped to their target: the
+ * target column of each source column, what identifies a row, and what of the
  * target restricts the ways of merging.
  *
- * A shape belongs to one version of a relation and one look at its target; a
- * change of either makes a new one.
+ * A shape belongs to one version of a relation and one definition of its target;
+ * a change of either makes a new one.
  */
 #ifndef SLUICE_SHAPE_H
 #define SLUICE_SHAPE_H

@@ -1,6 +1,6 @@
 /*
- * The definition of a source table as it stands in sluice.tables: what the
- * target was last brought in line with.
+ * The stored definition: that of a source table as kept in sluice.tables, to
+ * which the target was last matched.
  *
  * Its text is for comparing and for people: a line for the table (format,
  * replica identity, storage), then one for each column: attnum, type OID,
@@ -36,7 +36,7 @@ enum rewrite {
 };
 
 /*
- * Compares two looks at the same table.  A rewrite leaves a new file behind
+ * Compares two states of the same table.  A rewrite leaves a new file behind
  * and a new version of the column; TRUNCATE, VACUUM FULL, CLUSTER and SET
  * TABLESPACE only the one, statistics, defaults and NOT NULL only the other.
  */

@@ -1,5 +1,5 @@
 /*
- * The life of a table: one state, which stands in sluice.tables and in struct table, and the moves between them.
+ * The state of a table, which is kept in sluice.tables and in struct table, and the moves between states.
  *
  *	waiting ───────► copying ───────┐                    copied
  *	(first copy)                    ├─ in parts ► copying_parts ─┐

@@ -274,7 +274,7 @@ put_retention_warning(struct buffer *out, const struct status *status)
 	}
 }
 
-/* What the slot holds back, and who keeps it from moving on. */
+/* The WAL that the slot holds back, and the transaction that keeps it from advancing. */
 static void
 put_retention(struct buffer *out, const struct status *status)
 {
