@@ -22,12 +22,13 @@ struct watched_table {
 	uint32_t oid;
 	struct status_table shown; /* strings in the list's arena */
 	bool copying;
+	unsigned place; /* in the catalog's order */
 };
 
 struct watched_list {
 	struct arena memory;
-	struct watched_table *tables;
-	struct status_table *shown;
+	struct watched_table *tables; /* by OID */
+	struct status_table *shown;	  /* in the catalog's order */
 	unsigned count;
 };
 
@@ -50,6 +51,7 @@ struct monitor {
 	struct status_view view; /* strings are the monitor's own */
 	struct watched_list list;
 	struct counted counted;
+	int64_t compared_until;	   /* the latest comparison that it was told of, since 1970 */
 	int64_t applied_commit_us; /* of what is durable, since 1970; 0: not known */
 };
 
@@ -353,13 +355,20 @@ monitor_waiting(struct monitor *m, const char *what)
 		keep(&m->view.waiting_for, what);
 }
 
+static int
+compare_oids(const void *a, const void *b)
+{
+	uint32_t x = ((const struct watched_table *) a)->oid, y = ((const struct watched_table *) b)->oid;
+
+	return (x > y) - (x < y);
+}
+
 static struct watched_table *
 find_watched(const struct watched_list *list, uint32_t oid)
 {
-	for (unsigned i = 0; i < list->count; i++)
-		if (list->tables[i].oid == oid)
-			return &list->tables[i];
-	return NULL;
+	struct watched_table key = {.oid = oid};
+
+	return list->count ? bsearch(&key, list->tables, list->count, sizeof key, compare_oids) : NULL;
 }
 
 /* The progress of the copy is kept until the next report. */
@@ -371,6 +380,16 @@ keep_progress(struct status_table *shown, const struct watched_table *before)
 	shown->rows_copied = before->shown.rows_copied;
 	shown->rows_per_s = before->shown.rows_per_s;
 	shown->left_s = before->shown.left_s;
+}
+
+static void
+keep_comparison(struct status_table *shown, const struct watched_table *before)
+{
+	if (!before)
+		return;
+	shown->compared_at = before->shown.compared_at;
+	shown->compared_lsn = before->shown.compared_lsn;
+	shown->compared_equal = before->shown.compared_equal;
 }
 
 static void
@@ -433,11 +452,14 @@ monitor_tables(struct monitor *m, const struct catalog *catalog)
 		struct watched_table *watched = &m->list.tables[i];
 
 		watch_table(watched, &catalog->tables[i], &m->list.memory);
+		watched->place = i;
+		keep_comparison(&watched->shown, find_watched(&before, watched->oid));
 		if (watched->copying)
 			keep_progress(&watched->shown, find_watched(&before, watched->oid));
 		m->list.shown[i] = watched->shown;
 		count_table(m, watched);
 	}
+	qsort(m->list.tables, m->list.count, sizeof *m->list.tables, compare_oids);
 	metrics_sweep_tables(m->metrics);
 	count_states(m);
 	arena_fini(&before.memory);
@@ -456,8 +478,34 @@ monitor_copied(struct monitor *m, uint32_t oid, int64_t rows, int64_t ms)
 	shown->left_s = -1;
 	if (shown->rows_per_s > 0 && shown->rows_expected >= rows)
 		shown->left_s = (double) (shown->rows_expected - rows) / shown->rows_per_s;
-	m->list.shown[watched - m->list.tables] = *shown;
+	m->list.shown[watched->place] = *shown;
 	count_table(m, watched);
+}
+
+void
+monitor_compared(struct monitor *m, const struct comparisons *comparisons)
+{
+	for (unsigned i = 0; m && i < comparisons->count; i++) {
+		const struct comparison *item = &comparisons->items[i];
+		struct watched_table *watched = find_watched(&m->list, item->oid);
+
+		if (item->at > m->compared_until)
+			m->compared_until = item->at;
+		if (!watched)
+			continue;
+		watched->shown.compared_at = item->at;
+		watched->shown.compared_lsn = item->lsn;
+		watched->shown.compared_equal = item->equal;
+		m->list.shown[watched->place] = watched->shown;
+		metrics_table_set(m->metrics, item->oid, NULL, METRIC_TABLE_COMPARED_TIME, 0, seconds(item->at));
+		metrics_table_set(m->metrics, item->oid, NULL, METRIC_TABLE_COMPARED_EQUAL, 0, item->equal);
+	}
+}
+
+int64_t
+monitor_compared_until(const struct monitor *m)
+{
+	return m ? m->compared_until : 0;
 }
 
 void

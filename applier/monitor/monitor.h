@@ -18,6 +18,7 @@
 #include "metrics.h"
 #include "servers/retention.h"
 #include "servers/source.h"
+#include "state/comparisons.h"
 #include "tables/catalog.h"
 
 struct monitor;
@@ -45,6 +46,10 @@ void monitor_waiting(struct monitor *monitor, const char *what);
 void monitor_tables(struct monitor *monitor, const struct catalog *catalog);
 /* How many rows of a table its copy has written, `ms` milliseconds after it was begun. */
 void monitor_copied(struct monitor *monitor, uint32_t oid, int64_t rows, int64_t ms);
+/* What `compare --record` has written: a table's last outcome. */
+void monitor_compared(struct monitor *monitor, const struct comparisons *comparisons);
+/* The time of the latest one that it was told of, microseconds since 1970. */
+int64_t monitor_compared_until(const struct monitor *monitor);
 /* Where a stream begins: everything up to there is durable. */
 void monitor_position(struct monitor *monitor, uint64_t lsn);
 /* The slot as it was read just now, and the source's position with it. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/sql.h"
+#include "comparisons.h"
 #include "lsn.h"
 #include "state_install.h"
 #include "state_layout.h"
@@ -173,13 +174,20 @@ progress_remove(struct connection *destination, const char *task, struct error *
 {
 	struct state_installed installed;
 	struct buffer sql;
+	bool compared;
 
 	if (!state_install_read(destination, &installed, err) ||
+		!comparisons_exist(destination, &compared, err) ||
 		(installed.tables && !finish_targets(destination, task, err)))
 		return false;
 	sql_init(&sql);
 	if (installed.tables) {
 		buffer_printf(&sql, "DELETE FROM sluice.tables WHERE task = ");
+		sql_literal(&sql, task);
+		buffer_printf(&sql, ";\n");
+	}
+	if (compared) {
+		buffer_printf(&sql, "DELETE FROM sluice.comparisons WHERE task = ");
 		sql_literal(&sql, task);
 		buffer_printf(&sql, ";\n");
 	}

@@ -92,6 +92,17 @@ read_reported_tables(struct connection *destination, const char *task, struct st
 	return true;
 }
 
+static bool
+read_comparisons(struct connection *destination, const char *task, struct state_report *report,
+				 struct error *err)
+{
+	if (!comparisons_read(destination, task, 0, &report->memory, &report->comparisons, err))
+		return false;
+	for (unsigned i = 0; i < report->table_count; i++)
+		report->tables[i].compared = comparisons_find(&report->comparisons, report->tables[i].source);
+	return true;
+}
+
 bool
 state_report_read(struct connection *destination, const char *task, struct state_report *report,
 				  struct error *err)
@@ -104,7 +115,8 @@ state_report_read(struct connection *destination, const char *task, struct state
 		progress_read(destination, task, &report->progress, err) &&
 		task_lock_holder(destination, task, &report->daemon_pid, err) &&
 		(!installed.progress || read_reported_row(destination, installed.layout, task, report, err)) &&
-		(!installed.tables || read_reported_tables(destination, task, report, err)))
+		(!installed.tables || (read_reported_tables(destination, task, report, err) &&
+							   read_comparisons(destination, task, report, err))))
 		return true;
 	state_report_free(report);
 	return false;

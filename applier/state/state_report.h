@@ -5,6 +5,7 @@
 #define SLUICE_STATE_REPORT_H
 
 #include "base/arena.h"
+#include "comparisons.h"
 #include "io/connection.h"
 #include "progress.h"
 
@@ -14,7 +15,8 @@ struct state_report_table {
 	char *target;
 	char *state;
 	int64_t rows_copied;
-	char *error; /* NULL: none */
+	char *error;					   /* NULL: none */
+	const struct comparison *compared; /* the last one; NULL: none was recorded */
 };
 
 struct state_report {
@@ -26,6 +28,7 @@ struct state_report {
 	int64_t daemon_pid; /* the session that holds the task's lock; 0: no daemon runs */
 	struct state_report_table *tables;
 	unsigned table_count;
+	struct comparisons comparisons;
 	struct arena memory;
 };
 

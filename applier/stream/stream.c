@@ -363,6 +363,22 @@ stopped(struct stream *s)
 }
 
 static bool
+sample_comparisons(const struct stream_setup *setup, struct error *err)
+{
+	struct comparisons comparisons;
+	struct arena memory;
+	bool ok;
+
+	arena_init(&memory, 4096);
+	ok = comparisons_read(setup->control, setup->config->task, monitor_compared_until(setup->monitor),
+						  &memory, &comparisons, err);
+	if (ok)
+		monitor_compared(setup->monitor, &comparisons);
+	arena_fini(&memory);
+	return ok;
+}
+
+static bool
 sample_slot(struct stream *s, struct source_slot *slot, struct oldest_transaction *oldest, struct error *err)
 {
 	const struct stream_setup *setup = s->setup;
@@ -374,7 +390,7 @@ sample_slot(struct stream *s, struct source_slot *slot, struct oldest_transactio
 	monitor_slot(setup->monitor, slot, oldest);
 	monitor_held(setup->monitor, pipeline_memory(s->pipeline), fold_spilled(s->fold));
 	monitor_tables(setup->monitor, setup->catalog);
-	return true;
+	return !setup->monitor || sample_comparisons(setup, err);
 }
 
 /* Warns when the slot holds back more WAL than is thought well: something is

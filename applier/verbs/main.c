@@ -32,6 +32,7 @@ enum option_bit {
 	OPTION_CHECK = 1 << 9,
 	OPTION_MAX_LAG = 1 << 10,
 	OPTION_MAX_RETAINED = 1 << 11,
+	OPTION_RECORD = 1 << 12,
 	ARGUMENTS_TABLES = 1 << 16, /* no option: the verb takes names of tables */
 };
 
@@ -55,6 +56,7 @@ static const struct option_spec options[] = {
 	{OPTION_MAX_LAG, "max-lag", 0, "TIME", "with --check: a lag above this is not well, such as 60s"},
 	{OPTION_MAX_RETAINED, "max-retained", 0, "SIZE", "with --check: retained WAL above this is not well, such as 10GB"},
 	{OPTION_LIMIT, "limit", 0, "N", "show at most so many differing rows a table (100)"},
+	{OPTION_RECORD, "record", 0, NULL, "write each table's outcome into sluice.comparisons, for status, page and metrics"},
 	{OPTION_FORCE, "force", 0, NULL, "go on when one of the servers cannot be reached"},
 	{OPTION_CREATE, "create", 0, NULL, "make sequences that are missing, and the columns' defaults"},
 	{OPTION_HELP, "help", 'h', NULL, "show this help"},
@@ -122,11 +124,13 @@ static const struct verb verbs[] = {
 	 "runs, the next one does it."},
 	{"stop", "-c FILE", OPTION_CONFIG, verb_stop, "end the running daemon",
 	 "As SIGTERM does: the batch in hand is finished. Returns when the daemon has released the task."},
-	{"compare", "-c FILE [TABLE...]", OPTION_CONFIG | OPTION_JSON | OPTION_LIMIT | ARGUMENTS_TABLES,
-	 verb_compare, "compare source and destination data at one common point",
+	{"compare", "-c FILE [TABLE...]",
+	 OPTION_CONFIG | OPTION_JSON | OPTION_LIMIT | OPTION_RECORD | ARGUMENTS_TABLES, verb_compare,
+	 "compare source and destination data at one common point",
 	 "Reads all rows of both sides as of one position, while everything goes on, and prints a line a table\n"
 	 "and the rows that differ: missing (at the destination), extra (there alone), changed. TABLE is a\n"
-	 "name or a pattern as in the configuration; none means all. Writes nothing. Exit status 4 when\n"
+	 "name or a pattern as in the configuration; none means all. Writes nothing but what --record asks for.\n"
+	 "Exit status 4 when\n"
 	 "something differs, 1 when a table could not be compared."},
 	{"decode", "[FILE]", 0, NULL, "print captured plugin output as text",
 	 "Reads what pg_recvlogical wrote with format=binary, from the file or from standard input, and prints\n"
@@ -242,6 +246,9 @@ take_option(enum option_bit bit, const char *argument, struct command *command, 
 		return true;
 	case OPTION_WATCH:
 		command->watch = true;
+		return true;
+	case OPTION_RECORD:
+		command->record = true;
 		return true;
 	case OPTION_CHECK:
 		command->check = true;

@@ -12,6 +12,7 @@
 #include "base/sql.h"
 #include "compare/compare.h"
 #include "lsn.h"
+#include "state/comparisons.h"
 #include "verbs.h"
 
 #define DEFAULT_LIMIT 100
@@ -312,6 +313,33 @@ outcome(struct compare_report *report, struct error *err)
 					  lacks_columns(report) ? "Add the columns to the targets that lack some; then " : "");
 }
 
+/* What could not be compared is no outcome. */
+static bool
+record(struct loop *loop, const struct config *config, struct compare_report *report, struct error *err)
+{
+	struct comparison *items = arena_alloc_zero(&report->memory, report->count * sizeof *items);
+	struct verb_ends ends = {0};
+	unsigned count = 0;
+	bool ok;
+
+	for (unsigned i = 0; i < report->count; i++) {
+		const struct compare_table *it = &report->tables[i];
+		const struct source_table *source = &it->table->source;
+
+		if (it->result != COMPARE_NOT_DONE)
+			items[count++] = (struct comparison){
+				.oid = source->oid,
+				.source = sql_table_name(&report->memory, source->schema, source->name),
+				.lsn = it->lsn,
+				.equal = it->result == COMPARE_EQUAL,
+			};
+	}
+	ok = verb_open_destination(&ends, loop, config, err) &&
+		 comparisons_record(ends.destination, ends.dialect, config->task, items, count, err);
+	verb_ends_close(&ends);
+	return ok;
+}
+
 bool
 verb_compare(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
 {
@@ -330,7 +358,7 @@ verb_compare(struct loop *loop, const struct config *config, const struct comman
 	buffer_put_u8(&out, '\0');
 	printable_write(stdout, (const char *) out.data, out.len - 1);
 	buffer_fini(&out);
-	ok = outcome(&report, err);
+	ok = (!command->record || record(loop, config, &report, err)) && outcome(&report, err);
 	compare_report_free(&report);
 	if (fflush(stdout) != 0)
 		return error_set(err, ERROR_DATA, "could not write to standard output");

@@ -193,6 +193,11 @@ view_tables(struct state_report *report)
 		tables[i].state = table->state;
 		tables[i].rows_copied = table->rows_copied;
 		tables[i].error = table->error;
+		if (!table->compared)
+			continue;
+		tables[i].compared_at = table->compared->at;
+		tables[i].compared_lsn = table->compared->lsn;
+		tables[i].compared_equal = table->compared->equal;
 	}
 	return tables;
 }
@@ -290,6 +295,20 @@ put_retention(struct buffer *out, const struct status *status)
 		buffer_printf(out, "\nopen longest  %s, for %.0f s", status->oldest.who, status->oldest.age_s);
 }
 
+/* Nothing where nothing was recorded. */
+static void
+put_compared(struct buffer *out, const struct state_report *report)
+{
+	unsigned equal = 0, different = 0;
+
+	for (unsigned i = 0; i < report->table_count; i++)
+		if (report->tables[i].compared)
+			*(report->tables[i].compared->equal ? &equal : &different) += 1;
+	if (equal + different > 0)
+		buffer_printf(out, "compared      %u equal, %u different, %u never\n", equal, different,
+					  report->table_count - equal - different);
+}
+
 static void
 put_head(struct buffer *out, const struct status *status)
 {
@@ -308,6 +327,7 @@ put_head(struct buffer *out, const struct status *status)
 	buffer_printf(out, "\nlast error    %s\n", report->last_error ? report->last_error : "none");
 	if (!status->source_known)
 		buffer_printf(out, "source        not reached: %s\n", status->source_error);
+	put_compared(out, report);
 }
 
 /* Characters, not bytes: names need not be ASCII. */

@@ -30,6 +30,7 @@ struct command {
 	int64_t max_retained_bytes;
 	bool force;
 	bool create;
+	bool record; /* compare */
 };
 
 MUST_CHECK bool verb_check(struct loop *loop, const struct config *config, const struct command *command,

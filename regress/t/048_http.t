@@ -114,6 +114,27 @@ subtest 'the page and the rest' => sub {
 	is((get('/status', 'evil.example'))[0], 403, 'another host in the Host header');
 };
 
+subtest 'recorded comparisons' => sub {
+	is(table_of('public.plain')->{compared}, undef, 'none yet');
+	unlike($t->run_ok('status')->{stdout}, qr/^compared/m, 'nor in status');
+	$t->run_ok('compare', '--record');
+	$t->poll_ok(sub { table_of('public.plain')->{compared} }, 'the daemon knows it');
+	ok(table_of('public.plain')->{compared}{equal}, 'equal');
+	like(table_of('public.plain')->{compared}{lsn}, qr{^[0-9A-F]+/[0-9A-F]+$}, 'as of a position');
+	my $label = qq(task="$t->{task}",table="public.plain");
+	is(metric("sluice_table_compared_equal{$label}"), 1, 'in the metrics');
+	ok(metric("sluice_table_compared_timestamp_seconds{$label}") > 1e9, 'with its time');
+	$t->destination_sql(q{UPDATE plain SET v = 'wrong' WHERE id = 400});
+	$t->fails_like([ 'compare', '--record', 'public.plain' ], 4, qr/1 of 1 tables differ/, 'a difference');
+	$t->poll_ok(sub { metric("sluice_table_compared_equal{$label}") == 0 }, 'the later one counts');
+	like($t->run_ok('status')->{stdout}, qr/^compared      1 equal, 1 different, 0 never$/m, 'in status');
+	my ($asked) = grep { $_->{source} eq 'public.plain' } @{ $t->status->{tables} };
+	ok($asked->{compared} && !$asked->{compared}{equal}, 'status --json');
+	$t->destination_sql(q{UPDATE plain SET v = 'row 400' WHERE id = 400});
+	is($t->run_ok('compare', 'public.plain')->{status}, 0, 'equal again, which nobody recorded');
+	is(metric("sluice_table_compared_equal{$label}"), 0, 'so that it stands');
+};
+
 subtest 'for a monitoring system' => sub {
 	my $line = $t->run_ok('status', '--check', '--max-lag', '1h', '--max-retained', '900GB')->{stdout};
 	like($line, qr/\Aok: $t->{task} is streaming, lag [^\n]*, 2 tables\n\z/, 'all is well');
