@@ -439,11 +439,17 @@ apply_config(struct catalog *catalog, const struct config *config, struct error 
 
 /*
  * A table's rows are those of its leaves.  The row count scales the last
- * ANALYZE's density to today's size, as the planner does.
+ * ANALYZE's density to today's size, as the planner does; but whoever asks for the size of
+ * a table waits for those who hold all of it, which VACUUM FULL does for hours.
  */
 static const char sizes_sql[] =
-	"SELECT c.oid, sum(pg_table_size(m.oid)),"
-	" sum(CASE WHEN m.reltuples > 0 AND m.relpages > 0 THEN m.reltuples / m.relpages *"
+	"WITH locked AS MATERIALIZED (SELECT relation FROM pg_locks WHERE locktype = 'relation'"
+	"  AND mode = 'AccessExclusiveLock'"
+	"  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+	" SELECT c.oid, sum(CASE WHEN m.oid IN (SELECT relation FROM locked)"
+	"  THEN m.relpages * current_setting('block_size')::bigint ELSE pg_table_size(m.oid) END),"
+	" sum(CASE WHEN m.oid IN (SELECT relation FROM locked) THEN greatest(m.reltuples, 0)"
+	"  WHEN m.reltuples > 0 AND m.relpages > 0 THEN m.reltuples / m.relpages *"
 	"  (pg_relation_size(m.oid) / current_setting('block_size')::int) ELSE 0 END)::bigint,"
 	" string_agg(DISTINCT m.relreplident::text, '')"
 	" FROM pg_class c CROSS JOIN LATERAL (SELECT c.oid WHERE c.relkind = 'r' UNION ALL"
