@@ -250,10 +250,12 @@ on_tick(void *arg)
 	struct stall *stall = arg;
 	int64_t ms = waiting_ms(stall->conn);
 
-	if (ms < stall->warn_ms)
-		stall->warnings = stall->found[0] = 0;
-	else if (!stall->probe)
+	if (ms < stall->warn_ms) {
+		stall->warnings = 0;
+		stall->found[0] = '\0';
+	} else if (!stall->probe) {
 		begin_probe(stall);
+	}
 	loop_timer_arm(stall->timer, stall->warn_ms / 4);
 }
 
