@@ -567,10 +567,16 @@ copy_job_next(struct copy_job *job)
 
 /* ---- beginning and ending */
 
+/* The check before it sees the snapshot, COPY the columns of the moment: of one that was renamed or dropped in between the next
+ * attempt knows. */
 static void
 on_source_failed(void *arg, const struct error *err)
 {
-	fail(arg, err);
+	struct error cause = *err;
+
+	if (cause.class == ERROR_DATA && strcmp(cause.sqlstate, "42703") == 0)
+		cause.class = ERROR_RESTART;
+	fail(arg, &cause);
 }
 
 bool

@@ -8,8 +8,10 @@
 #include "lsn.h"
 #include "schema/schema_watch.h"
 #include "servers/failover.h"
+#include "servers/target.h"
 #include "session_parts.h"
 #include "state/state_tables.h"
+#include "state/state_targets.h"
 
 /* ---- while it runs */
 
@@ -109,6 +111,46 @@ match_encoding(struct session *s, struct error *err)
 		   error_context(err, "the source's encoding is %s", s->identity.encoding);
 }
 
+/* ---- targets that others have taken away */
+
+/* What was copied in this attempt has its target in sluice.tables alone: then the rows say it. */
+static bool
+is_lost(struct session *s, const struct table *table)
+{
+	const struct target_table *target = &table->target;
+	struct error err = {0};
+	bool emptied;
+
+	if (!table_follows(table))
+		return false;
+	if (!target->exists || (table->target_oid != 0 && table->target_oid != target->oid))
+		return true;
+	return target->file != 0 && target->file != table->target_file &&
+		   state_target_was_emptied(s->source, s->control, table, &emptied, &err) && emptied;
+}
+
+/* What the stream failed of may be that others have dropped, replaced or emptied a target, of which the next start takes care. */
+static void
+restart_if_lost(struct session *s, struct error *err)
+{
+	struct error unknown = {0};
+
+	if (err->class != ERROR_DATA || !target_read_catalog(s->control, s->dialect, &s->catalog, &unknown))
+		return;
+	for (unsigned i = 0; i < s->catalog.count; i++) {
+		const struct table *table = &s->catalog.tables[i];
+
+		if (!is_lost(s, table))
+			continue;
+		err->class = ERROR_RESTART;
+		error_context(err, "the target %s.%s is not what it was: starting over", table->target_schema,
+					  table->target_name);
+		return;
+	}
+}
+
+/* ---- running it */
+
 static bool
 stream_to(struct session *s, uint64_t until, bool copies_in_background, struct error *err)
 {
@@ -148,6 +190,8 @@ stream_to(struct session *s, uint64_t until, bool copies_in_background, struct e
 	connection_close(s->replication);
 	s->replication = NULL;
 	session_release_destination(s);
+	if (!ok)
+		restart_if_lost(s, err);
 	return ok;
 }
 

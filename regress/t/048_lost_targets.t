@@ -142,4 +142,21 @@ subtest 'where targets are not made' => sub {
 	copied_again_ok('made by hand');
 };
 
+subtest 'while it runs' => sub {
+	$t->configure;
+	$t->start;
+	$t->wait_applied_ok;
+	for my $case ([ 'dropped', 'DROP TABLE a', q{INSERT INTO a VALUES (5000, 'after')} ], [ 'emptied', 'TRUNCATE a', 'DELETE FROM a WHERE id = 5000' ])
+	{
+		my ($name, $there, $here) = @$case;
+		my $copies = () = $t->log =~ /copied public\.a:/g;
+		$t->destination_sql($there);
+		$t->source_sql("$here; INSERT INTO b VALUES (" . ++$next . ", 'more')");
+		$t->poll_ok(sub { (() = $t->log =~ /copied public\.a:/g) > $copies }, "$name: copied again");
+		$t->wait_applied_ok("$name: it goes on");
+		$t->equal_ok($_, wait => 30) for @tables;
+	}
+	is($t->stop, 0, 'SIGTERM ends it with 0');
+};
+
 done_testing();

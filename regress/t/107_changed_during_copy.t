@@ -21,6 +21,8 @@ $t->source_sql(q{
 	CREATE TABLE emptied (id int PRIMARY KEY, v text);
 	CREATE TABLE dropped (id int PRIMARY KEY, v text);
 	CREATE TABLE recreated (id int PRIMARY KEY, v text);
+	CREATE TABLE renamed (id int PRIMARY KEY, w int, x int);
+	INSERT INTO renamed VALUES (1, 1, 1);
 	CREATE TABLE parts (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
 	CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);
 	CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (100) TO (200);
@@ -49,20 +51,23 @@ $t->source_sql(q{
 	ALTER TABLE parts_2 ALTER v SET STORAGE EXTERNAL;
 	CLUSTER parts_2 USING parts_2_pkey;
 	UPDATE kept SET v = 'changed' WHERE id < 20;
+	ALTER TABLE renamed RENAME w TO v;
+	ALTER TABLE renamed DROP x;
+	INSERT INTO renamed VALUES (2, 2);
 });
 SluiceTest::release($lock);
 $t->poll_ok(sub { $t->log =~ /streaming from/ }, 'all are copied');
 $t->source_sql("INSERT INTO $_ VALUES (199, 'live')") for grep { $_ ne 'dropped' } @small;
 $t->wait_applied_ok;
 is($t->stop, 0, 'SIGTERM ends it with 0');
-my @tables = map { "public.$_" } 'big', grep { $_ ne 'dropped' } @small;
+my @tables = map { "public.$_" } 'big', 'renamed', grep { $_ ne 'dropped' } @small;
 $t->all_equal_ok(@tables);
 my $begun = () = $t->log =~ /copied public\.big/g;
 is($begun, 1, 'what was copied is not copied again');
 like($t->log, qr/public\.$_ was altered, rewritten, recreated or dropped/, "$_ was left for the next snapshot")
   for qw(rewritten recreated dropped);
 is($t->destination_sql("SELECT string_agg(source_name, ' ' ORDER BY source_name) FROM sluice.tables"),
-	join(' ', sort('big', grep { $_ ne 'dropped' } @small)), 'and the one that is gone is forgotten');
+	join(' ', sort('big', 'renamed', grep { $_ ne 'dropped' } @small)), 'and the one that is gone is forgotten');
 $t->run_ok('run', '--until', 'current');
 
 done_testing();
