@@ -445,6 +445,10 @@ state_tables_settle(struct connection *destination, const char *task, const stru
 			continue;
 		log_info("%s.%s is another table than the one that was copied: it is copied again",
 				 table->source.schema, table->source.name);
+		/* Its own row, if there is one, only says that it waits. */
+		buffer_printf(&sql, "DELETE FROM sluice.tables WHERE ");
+		put_key(&sql, task, table);
+		buffer_printf(&sql, ";\n");
 		put_assignments(&sql, table);
 		buffer_printf(&sql, " WHERE ");
 		put_key_oid(&sql, task, table->predecessor);

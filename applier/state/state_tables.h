@@ -9,8 +9,8 @@
 
 /*
  * Finds the rows of the catalog's tables, by OID, and fills what they say: state, row, snapshot_lsn, rows_copied, error,
- * defined.  A table without a row, but with the name and the target of one that is gone, takes that one's row over: the
- * rows in the target are ours (`predecessor`).  Other rows are passed over: forget.h.  Nothing is written.
+ * defined.  A table without a row, or with one that waits for the first copy, that has the name and the target of one that
+ * is gone takes that one's row over: the rows in the target are ours (`predecessor`).  Other rows are passed over: forget.h.  Nothing is written.
  *
  * A table to be copied for the first time whose target is still that of a table which was renamed is left out of the
  * catalog (`blocked`): the stream has yet to rename that target.

@@ -103,16 +103,48 @@ find_own(const struct catalog *catalog, const struct row *row)
 	return table && table->source.oid == row->oid ? table : catalog_find_oid(catalog, row->oid);
 }
 
+static struct row *
+find_row(struct row *rows, unsigned count, const struct table *table)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (rows[i].table == table)
+			return &rows[i];
+	return NULL;
+}
+
+/* Of a table that waits for its first copy there is nothing in any target. */
+static bool
+is_untouched(const struct row *row)
+{
+	return !row || ((row->state == TABLE_WAITING || row->state == TABLE_COPYING) && !row->definition);
+}
+
 /* The table that has the name now, and is to have the target, of one that is none of the task's any more: where some of
  * that one's rows are there, they are ours. */
 static struct table *
 find_successor(const struct catalog *catalog, const struct row *row)
 {
 	struct table *table = catalog_find(catalog, row->schema, row->name);
-	bool found = table && table->row == TABLE_ROW_NONE && !table->predecessor && has_target(row, table) &&
-				 row->state != TABLE_WAITING && row->state != TABLE_COPYING;
+	bool found = table && !table->predecessor && has_target(row, table) && row->state != TABLE_WAITING &&
+				 row->state != TABLE_COPYING;
 
 	return found ? table : NULL;
+}
+
+/* The row becomes the successor's, in place of one that only says that it waits. */
+static void
+pass_on(const struct catalog *catalog, struct row *rows, unsigned count, struct row *row)
+{
+	struct table *table = find_successor(catalog, row);
+	struct row *own = table ? find_row(rows, count, table) : NULL;
+
+	if (!table || !is_untouched(own))
+		return;
+	if (own)
+		own->table = NULL;
+	table->row = TABLE_ROW_NONE;
+	table->predecessor = row->oid;
+	row->table = table;
 }
 
 static void
@@ -129,13 +161,8 @@ match(const struct catalog *catalog, struct row *rows, unsigned count)
 			row->table->row = has_name(row, row->table) ? TABLE_ROW_SAME : TABLE_ROW_RENAMED;
 	}
 	for (unsigned i = 0; i < count; i++) {
-		struct row *row = &rows[i];
-
-		if (row->table)
-			continue;
-		row->table = find_successor(catalog, row);
-		if (row->table)
-			row->table->predecessor = row->oid;
+		if (!rows[i].table)
+			pass_on(catalog, rows, count, &rows[i]);
 	}
 }
 

@@ -124,6 +124,18 @@ subtest 'created again when the drop is long past' => sub {
 	state_is_sound('in the end');
 };
 
+subtest 'one that waits gets the name of one that was dropped' => sub {
+	start_over('error');
+	$t->source_sql(q{CREATE TABLE a2 (v text, id int); INSERT INTO a2 VALUES ('waited', 5)});
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.a2 waits: identity/, 'without identity');
+	$t->source_sql('DROP TABLE a');
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.a2 waits: identity/, 'the other is dropped');
+	$t->source_sql('ALTER TABLE a2 RENAME TO a; ALTER TABLE a ADD PRIMARY KEY (id)');
+	$t->run_ok('run', '--until', 'current');
+	$t->all_equal_ok('public.a', 'public.b');
+	state_is_sound('in the end');
+};
+
 subtest 'the same while the daemon runs' => sub {
 	start_over('error');
 	$t->start;
