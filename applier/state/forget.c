@@ -1,6 +1,7 @@
 #include "forget.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/sql.h"
@@ -157,6 +158,17 @@ find_successor(struct connection *source, const struct catalog *catalog, const s
 	return true;
 }
 
+/* Its own target gets the name: by the stream, or, while it is held, by a person. */
+static bool
+needs_name(const struct table *successor, const struct forgotten *table)
+{
+	bool own = strcmp(successor->target_schema, table->target_schema) == 0 &&
+			   strcmp(successor->target_name, table->target_name) == 0;
+
+	return !successor->override &&
+		   (table_follows(successor) || (successor->state == TABLE_HELD && successor->defined && !own));
+}
+
 /* The target of a dropped table stays, where it is still there, but not under a name that another one is about to get. */
 static bool
 give_way(struct connection *source, struct connection *destination, const struct catalog *catalog,
@@ -168,7 +180,7 @@ give_way(struct connection *source, struct connection *destination, const struct
 
 	if (!find_successor(source, catalog, table, &successor, err))
 		return false;
-	if (!successor || successor->override || !table_follows(successor))
+	if (!successor || !needs_name(successor, table))
 		return true;
 	snprintf(name, sizeof name, "sluice_dropped_%s", table->oid);
 	sql_init(&sql);

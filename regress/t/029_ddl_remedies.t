@@ -59,7 +59,7 @@ sub remedies_ok
 	level_ok($_->{becomes} // "public.$_->{table}", $_->{name}) for @cases;
 }
 
-my @names = qw(added retyped renamed retitled nulled unkeyed moved own viewed widened);
+my @names = qw(added retyped renamed retitled nulled unkeyed moved own viewed widened gone heir);
 $t->source_sql(join ";\n", map { "CREATE TABLE $_ (id int PRIMARY KEY, a text NOT NULL, b int NOT NULL);
 	INSERT INTO $_ SELECT i, 'a' || i, i FROM generate_series(1, 20) i" } @names, 'chosen');
 target('CREATE TABLE chosen (id int PRIMARY KEY, a text, b numeric)');
@@ -89,6 +89,13 @@ remedies_ok(
 	{ name => 'stop: no key any more', table => 'unkeyed', sql => q{ALTER TABLE unkeyed REPLICA IDENTITY FULL, DROP CONSTRAINT unkeyed_pkey; INSERT INTO unkeyed VALUES (3, 'x', 1); UPDATE unkeyed SET a = 'y' WHERE b = 3} },
 	{ name => 'stop: a name that the target has', table => 'own', pattern => qr/which the target has already: do/, sql => q{ALTER TABLE own RENAME b TO mine; UPDATE own SET mine = 5 WHERE id = 1} },
 	{ name => 'stop: a type that the target has not', table => 'chosen', pattern => qr/the target's is numeric: do/, sql => q{ALTER TABLE chosen ALTER b TYPE text; UPDATE chosen SET b = 'text' WHERE id = 1} });
+
+# Once the drop is known, the target of the dropped table gives way to the remedy.
+$t->source_sql(q{DROP TABLE gone; ALTER TABLE heir RENAME TO gone; INSERT INTO gone VALUES (30, 'x', 1)});
+my ($rename) = held_ok('public.heir', qr/do what it needs: /, 'stop: the name of a dropped table') =~ /do what it needs: (.*); when the target/;
+$t->poll_ok(sub { target(q{SELECT to_regclass('gone') IS NULL}) eq 't' }, 'stop: the name of a dropped table: it is free');
+target($rename);
+level_ok('public.gone', 'stop: the name of a dropped table');
 is($t->stop, 0, 'stop: the program ends');
 
 $t->configure({ %schema, schema => { changes => 'ignore' } });
