@@ -56,7 +56,7 @@ put_row_image(struct merge_builder *b, const char *alias, bool staged)
 
 /* What names a row of the target: column and name in the subquery. */
 static void
-put_row_addresses(struct merge_builder *b, const char *separator, const char *format)
+put_row_addresses(struct merge_builder *b, const char *separator, bool as, const char *equals)
 {
 	static const char *const addresses[][2] = {{"ctid", "c"}, {"tableoid", "o"}, {"gp_segment_id", "g"}};
 	const bool wanted[] = {true, b->shape->table->target.partitioned, b->dialect->has_segments};
@@ -65,15 +65,101 @@ put_row_addresses(struct merge_builder *b, const char *separator, const char *fo
 		if (!wanted[i])
 			continue;
 		put(b, separator);
-		buffer_printf(&b->sql, "t.%s %s%s", addresses[i][0], format, addresses[i][1]);
+		if (as)
+			buffer_printf(&b->sql, "t.%s AS %s", addresses[i][0], addresses[i][1]);
+		else if (equals)
+			buffer_printf(&b->sql, "t.%s = %s.%s", addresses[i][0], equals, addresses[i][1]);
+		else
+			buffer_printf(&b->sql, "t.%s", addresses[i][1]);
 	}
+}
+
+/* ---- the columns that find the rows which may be equal */
+
+#define PROBES_MAX 16
+/* Without a way to forbid nested loops the planner may take one for more rows than it expects: as yet harmless. */
+#define PROBED_ROWS_MAX 1000
+
+/* Values of equal text are equal by =, which is quick and has a hash; equal ones may have different text. */
+static bool
+is_probe(const struct target_column *column)
+{
+	static const char *const names[] = {"int2",		 "int4",		"int8", "oid",	  "numeric",
+										"text",		 "varchar",		"uuid", "bpchar", "date",
+										"timestamp", "timestamptz", "bool"};
+
+	if (column->equality || strcmp(column->base_schema, "pg_catalog") != 0)
+		return false;
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(column->base_name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Positions in `fed` of columns that no row to be deleted has NULL in; returns how many. */
+static unsigned
+find_probes(struct merge_builder *b, unsigned probes[PROBES_MAX])
+{
+	const struct shape *shape = b->shape;
+	struct value *values = arena_alloc(b->arena, (shape->relation->column_count + 1) * sizeof *values);
+	unsigned count = 0;
+
+	if (!b->dialect->without_nested_loops && b->deletes > PROBED_ROWS_MAX)
+		return 0;
+	for (unsigned i = 0; i < shape->fed_count && count < PROBES_MAX; i++)
+		if (is_probe(shape->fed[i].target))
+			probes[count++] = i;
+	for (uint32_t i = 0; count > 0 && i < net_change_count(b->net); i++) {
+		const struct bytes *row = &b->net->rows[i].row;
+		struct reader r;
+		unsigned kept = 0;
+
+		if (!(b->actions[i] & NET_DELETE))
+			continue;
+		reader_init(&r, row->data, row->len);
+		b->broken |= !change_decode_row(shape->relation, false, &r, values);
+		for (unsigned p = 0; p < count; p++)
+			if (values[shape->fed[probes[p]].source].kind == VALUE_PRESENT)
+				probes[kept++] = probes[p];
+		count = kept;
+	}
+	return count;
+}
+
+/* Columns and rows of the target with their image: all of them, or those whose probes are staged.  The planner is kept
+ * from comparing by image before that. */
+static void
+put_candidates(struct merge_builder *b)
+{
+	unsigned probes[PROBES_MAX], count = find_probes(b, probes);
+
+	put(b, "(SELECT ");
+	put_row_image(b, "t", false);
+	put(b, " AS image");
+	put_row_addresses(b, ", ", true, NULL);
+	put(b, " FROM ");
+	merge_builder_target_rows(b);
+	put(b, " AS t");
+	if (count > 0) {
+		put(b, " WHERE EXISTS (SELECT 1 FROM ");
+		merge_builder_staging(b, "counts");
+		put(b, " AS s");
+		for (unsigned i = 0; i < count; i++) {
+			put(b, i ? " AND " : " WHERE ");
+			merge_builder_equals(b, "t", b->shape->fed[probes[i]].target);
+			buffer_printf(&b->sql, "s.c%u", probes[i] + 1);
+		}
+		put(b, ") OFFSET 0");
+	}
+	put(b, ") AS t");
 }
 
 /*
  * Exactly n of the equal rows, found by a plan that hashes: NULLs are equal in
  * the text of a row, types without = have one, and the empty string differs
  * from NULL.  The window keeps the planner from joining the target's two
- * appearances first, each row with itself.
+ * appearances first, each row with itself.  To render each row of the target costs more than to read it: so
+ * columns that can be compared as they are choose the rows first.
  */
 static void
 put_counted_delete(struct merge_builder *b)
@@ -81,17 +167,15 @@ put_counted_delete(struct merge_builder *b)
 	put(b, "DELETE FROM ");
 	merge_builder_target_rows(b);
 	put(b, " AS t USING (SELECT d.n, row_number() OVER (PARTITION BY d.image) AS number");
-	put_row_addresses(b, ", ", "AS ");
-	put(b, " FROM ");
-	merge_builder_target_rows(b);
-	put(b, " AS t JOIN (SELECT ");
+	put_row_addresses(b, ", ", false, NULL);
+	put(b, " FROM (SELECT ");
 	put_row_image(b, "s", true);
 	put(b, " AS image, sum(s.n)::int8 AS n FROM ");
 	merge_builder_staging(b, "counts");
-	put(b, " AS s GROUP BY 1) AS d ON d.image = ");
-	put_row_image(b, "t", false);
-	put(b, ") AS x WHERE x.number <= x.n");
-	put_row_addresses(b, " AND ", "= x.");
+	put(b, " AS s GROUP BY 1) AS d JOIN ");
+	put_candidates(b);
+	put(b, " ON d.image = t.image) AS x WHERE x.number <= x.n");
+	put_row_addresses(b, " AND ", false, "x");
 }
 
 /* Nested loops compare each row with each where the planner takes the target for small. */

@@ -15,7 +15,7 @@
 #include "tables/mapping.h"
 
 /* Above this, matching whole rows costs more than people expect. */
-#define LARGE_TABLE_ROWS 1000000
+#define LARGE_TABLE_ROWS 100000
 
 /* ---- identity and key */
 
@@ -60,8 +60,11 @@ check_identity(struct precheck_context *c, const struct table *table)
 			 table->source.estimated_rows > LARGE_TABLE_ROWS)
 		precheck_add(
 			c, CHECK_WARNING, "identity", name,
-			"it has no key and about %lld rows: updates and deletes compare whole rows, which is slow",
-			(long long) table->source.estimated_rows);
+			"it has no key and about %lld rows: each batch with updates or deletes of it reads the target as "
+			"a"
+			" whole, twice; give it a key%s",
+			(long long) table->source.estimated_rows,
+			c->dialect->has_segments ? "" : ", or the target an index over a column that tells rows apart");
 }
 
 static void

@@ -26,6 +26,8 @@ $t->source_sql(qq{
 	ALTER TABLE full_without REPLICA IDENTITY FULL;
 	CREATE TABLE full_nullable (a int UNIQUE, b text);
 	ALTER TABLE full_nullable REPLICA IDENTITY FULL;
+	CREATE TABLE spelled (k char(5), c numeric, v varchar(10), d date);
+	ALTER TABLE spelled REPLICA IDENTITY FULL;
 	CREATE TABLE nothing (id int PRIMARY KEY, v text);
 	ALTER TABLE nothing REPLICA IDENTITY NOTHING;
 	CREATE TABLE no_key (id int, v text);
@@ -47,6 +49,7 @@ $t->source_sql(qq{
 		FROM generate_series(1, 300) i;
 	INSERT INTO full_without SELECT FROM generate_series(1, 10);
 	INSERT INTO full_nullable SELECT CASE WHEN i > 50 THEN i END, 'b' || i % 2 FROM generate_series(1, 100) i;
+	INSERT INTO spelled SELECT 'k', c::numeric, v, '2024-01-01' FROM generate_series(1, 5) i, unnest('{1,1.0,1.00}'::text[]) c, unnest('{x,"x "}'::text[]) v;
 	INSERT INTO nothing SELECT i, 'v' FROM generate_series(1, 10) i;
 	INSERT INTO no_key SELECT i, 'v' FROM generate_series(1, 10) i;
 	INSERT INTO changing SELECT i, -i, 'v' FROM generate_series(1, 100) i;
@@ -55,7 +58,7 @@ $t->source_sql(qq{
 	INSERT INTO toasted_no_key SELECT a || i % 5, i % 2 FROM generate_series(1, 20) i, $long a (a);
 	INSERT INTO toasted_key SELECT i || substr(a, 1, 2400), a, i FROM generate_series(1, 20) i, $long a (a);
 });
-my @tables = map { "public.$_" } qw(by_default by_index full_with_key full_with_unique full_without full_nullable nothing no_key
+my @tables = map { "public.$_" } qw(by_default by_index full_with_key full_with_unique full_without full_nullable spelled nothing no_key
 	changing toasted toasted_full toasted_no_key toasted_key);
 
 # ---- without an identity there is nothing to follow updates and deletes by
@@ -138,6 +141,13 @@ change('and all in one transaction', q{
 	INSERT INTO full_without (a) VALUES (77), (77), (77); DELETE FROM full_without WHERE ctid = (SELECT max(ctid) FROM full_without WHERE a = 77);
 	COMMIT;
 }, 'full_without');
+change('values that are equal and written differently', q{
+	BEGIN;
+	DELETE FROM spelled WHERE ctid IN (SELECT ctid FROM spelled WHERE c::text = '1.00' LIMIT 2);
+	UPDATE spelled SET v = 'y' WHERE ctid IN (SELECT ctid FROM spelled WHERE c::text = '1.0' AND v = 'x ' LIMIT 3);
+	DELETE FROM spelled WHERE ctid IN (SELECT ctid FROM spelled WHERE v = 'x' LIMIT 1);
+	COMMIT;
+}, 'spelled');
 
 # ---- TOASTed values that the log leaves out
 
@@ -203,5 +213,8 @@ $t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.full_with_unique i
 $t->source_sql('ALTER TABLE full_with_unique REPLICA IDENTITY FULL');
 $t->run_ok('run', '--until', 'current');
 $t->all_equal_ok(@tables);
+
+$t->source_sql("UPDATE pg_class SET reltuples = 200000, relpages = 1 WHERE oid = 'full_without'::regclass");
+like($t->sluice('check')->{stdout}, qr/^warning +identity +public\.full_without: it has no key and about \d+ rows: each batch .* reads the target as a whole/m, 'check says what a large table without a key costs');
 
 done_testing();

@@ -990,6 +990,45 @@ same_image(const struct cell *a, const struct columns *x, const struct cell *b, 
 	return x->count == y->count;
 }
 
+/* EXISTS (SELECT 1 FROM staging AS s WHERE t.a = s.c1 AND …), if it comes next but some words; nothing: no columns. */
+static bool
+read_probes(struct parser *p, const struct minisql_table *target, const struct minisql_table *staged,
+			struct columns *probed, struct columns *probes)
+{
+	probed->count = probes->count = 0;
+	while (p->kind != TOKEN_END && !at(p, "EXISTS"))
+		next(p);
+	if (p->kind == TOKEN_END)
+		return true;
+	while (p->kind != TOKEN_END && !at(p, "WHERE"))
+		next(p);
+	if (!expect(p, "WHERE"))
+		return false;
+	do {
+		if (!read_alias_column(p, "t", target, &probed->at[probed->count++]) || !expect(p, "=") ||
+			!read_alias_column(p, "s", staged, &probes->at[probes->count++]))
+			return false;
+	} while (accept(p, "AND"));
+	return expect(p, ") OFFSET");
+}
+
+/* Whether some staged row has the same in these columns; NULLs are the same as nothing. */
+static bool
+is_probed(const struct cell *row, const struct columns *probed, const struct minisql_table *staged,
+		  const struct columns *probes)
+{
+	for (unsigned i = 0; probed->count > 0 && i < staged->row_count; i++) {
+		bool same = true;
+
+		for (unsigned k = 0; k < probed->count; k++)
+			same = same && row[probed->at[k]].data &&
+				   minisql_same(row[probed->at[k]], staged->rows[i][probes->at[k]]);
+		if (same)
+			return true;
+	}
+	return probed->count == 0;
+}
+
 /*
  * The statement has too many parts to interpret all of them: what is compared
  * with what and which staging table is read, the rest is its meaning.
@@ -998,7 +1037,7 @@ static bool
 delete_counted(struct parser *p, struct minisql_table *target, int64_t *affected)
 {
 	const char *staged_name = strstr(p->at, "pg_temp.");
-	struct columns t, s;
+	struct columns t, s, probed, probes;
 	struct parser from = {.db = p->db, .at = staged_name ? staged_name : ""};
 	struct minisql_table *staged;
 	unsigned n;
@@ -1006,12 +1045,15 @@ delete_counted(struct parser *p, struct minisql_table *target, int64_t *affected
 	next(&from);
 	if (!read_table(&from, &staged) || !read_image(p, "s", staged, &s) || !read_image(p, "t", target, &t))
 		return false;
+	if (!read_probes(p, target, staged, &probed, &probes))
+		return false;
 	n = (unsigned) find_column(staged, "n");
 	for (unsigned i = 0; i < staged->row_count; i++) {
 		int64_t left = number_of(p->db, staged->rows[i][n]);
 
 		for (unsigned row = 0; left > 0 && row < target->row_count;) {
-			if (!same_image(target->rows[row], &t, staged->rows[i], &s)) {
+			if (!same_image(target->rows[row], &t, staged->rows[i], &s) ||
+				!is_probed(target->rows[row], &probed, staged, &probes)) {
 				row++;
 				continue;
 			}

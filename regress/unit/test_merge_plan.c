@@ -982,12 +982,50 @@ test_counted_deletes(void **state)
 		"COPY pg_temp.sluice_counts_1 FROM STDIN\n"
 		"ANALYZE pg_temp.sluice_counts_1\n"
 		"DELETE FROM ONLY \"public\".\"orders\" AS t USING (SELECT d.n,"
-		" row_number() OVER (PARTITION BY d.image) AS number, t.ctid AS c"
-		" FROM ONLY \"public\".\"orders\" AS t JOIN (SELECT row(s.c1, s.c2)::text AS image, sum(s.n)::int8 "
-		"AS n"
-		" FROM pg_temp.sluice_counts_1 AS s GROUP BY 1) AS d ON d.image = row(t.\"a\", t.\"b\")::text) AS x"
+		" row_number() OVER (PARTITION BY d.image) AS number, t.c"
+		" FROM (SELECT row(s.c1, s.c2)::text AS image, sum(s.n)::int8 AS n"
+		" FROM pg_temp.sluice_counts_1 AS s GROUP BY 1) AS d"
+		" JOIN (SELECT row(t.\"a\", t.\"b\")::text AS image, t.ctid AS c FROM ONLY \"public\".\"orders\" AS t"
+		/* a row has NULL in b */
+		" WHERE EXISTS (SELECT 1 FROM pg_temp.sluice_counts_1 AS s WHERE t.\"a\" = s.c1) OFFSET 0) AS t"
+		" ON d.image = t.image) AS x"
 		" WHERE x.number <= x.n AND t.ctid = x.c -> 3\n"
 		"COPY \"public\".\"orders\" (\"a\", \"b\") FROM STDIN\n");
+}
+
+/* Without a column that all rows have a value in, or for more rows than a nested loop may meet. */
+static void
+test_counted_deletes_by_image_alone(void **state)
+{
+	static const char by_image[] =
+		"CREATE TEMP TABLE sluice_counts_1 (c1 integer, c2 text, n int8) ON COMMIT DELETE ROWS\n"
+		"COPY pg_temp.sluice_counts_1 FROM STDIN\n"
+		"ANALYZE pg_temp.sluice_counts_1\n"
+		"DELETE FROM ONLY \"public\".\"orders\" AS t USING (SELECT d.n,"
+		" row_number() OVER (PARTITION BY d.image) AS number, t.c"
+		" FROM (SELECT row(s.c1, s.c2)::text AS image, sum(s.n)::int8 AS n"
+		" FROM pg_temp.sluice_counts_1 AS s GROUP BY 1) AS d"
+		" JOIN (SELECT row(t.\"a\", t.\"b\")::text AS image, t.ctid AS c FROM ONLY \"public\".\"orders\" AS "
+		"t) AS t"
+		" ON d.image = t.image) AS x WHERE x.number <= x.n AND t.ctid = x.c -> %d\n";
+	struct feed f;
+	char expected[sizeof by_image + 16], number[16];
+
+	(void) state;
+	feed_init(&f, 'f', true, keyless, COUNT(keyless));
+	assert_true(feed_open(&f, false));
+	assert_true(feed_delete(&f, CHANGE_OLD_FULL, ROW("1", NULL)));
+	assert_true(feed_delete(&f, CHANGE_OLD_FULL, ROW(NULL, "x")));
+	snprintf(expected, sizeof expected, by_image, 2);
+	check_plan(&f, &dialect_postgresql, expected);
+	feed_init(&f, 'f', true, keyless, COUNT(keyless));
+	assert_true(feed_open(&f, false));
+	for (int i = 0; i < 1001; i++) {
+		snprintf(number, sizeof number, "%d", i);
+		assert_true(feed_delete(&f, CHANGE_OLD_FULL, ROW(number, "x")));
+	}
+	snprintf(expected, sizeof expected, by_image, 1001);
+	check_plan(&f, &dialect_postgresql, expected);
 }
 
 static void
@@ -1006,9 +1044,14 @@ test_counted_deletes_of_partitions_and_segments(void **state)
 		"SET LOCAL enable_nestloop = off\n"
 		"DELETE FROM \"public\".\"orders\" AS t USING (SELECT d.n,"
 		" row_number() OVER (PARTITION BY d.image) AS number,"
-		" t.ctid AS c, t.tableoid AS o, t.gp_segment_id AS g"
-		" FROM \"public\".\"orders\" AS t JOIN (SELECT row(s.c1, s.c2)::text AS image, sum(s.n)::int8 AS n"
-		" FROM pg_temp.sluice_counts_1 AS s GROUP BY 1) AS d ON d.image = row(t.\"a\", t.\"b\")::text) AS x"
+		" t.c, t.o, t.g"
+		" FROM (SELECT row(s.c1, s.c2)::text AS image, sum(s.n)::int8 AS n"
+		" FROM pg_temp.sluice_counts_1 AS s GROUP BY 1) AS d"
+		" JOIN (SELECT row(t.\"a\", t.\"b\")::text AS image, t.ctid AS c, t.tableoid AS o, t.gp_segment_id "
+		"AS g"
+		" FROM \"public\".\"orders\" AS t"
+		" WHERE EXISTS (SELECT 1 FROM pg_temp.sluice_counts_1 AS s WHERE t.\"a\" = s.c1) OFFSET 0) AS t"
+		" ON d.image = t.image) AS x"
 		" WHERE x.number <= x.n AND t.ctid = x.c AND t.tableoid = x.o AND t.gp_segment_id = x.g -> 3\n"
 		"SELECT set_config('enable_nestloop', current_setting('sluice.enable_nestloop'), true)\n"
 		"COPY \"public\".\"orders\" (\"a\", \"b\") FROM STDIN\n");
@@ -1053,6 +1096,7 @@ main(void)
 		cmocka_unit_test(test_identity_columns),
 		cmocka_unit_test(test_many_sets_of_missing_columns),
 		cmocka_unit_test(test_counted_deletes),
+		cmocka_unit_test(test_counted_deletes_by_image_alone),
 		cmocka_unit_test(test_counted_deletes_of_partitions_and_segments),
 	};
 
