@@ -168,6 +168,12 @@ deb:
 	@$(SRC)/regress/packages deb
 	@+$(SRC)/packaging/deb '$(BUILD)/deb' '$(VERSION)'
 
+# The daemon's page in Chromium (SCREENSHOTS=FOLDER keeps pictures), and the alerts.
+check-page:
+	@$(SRC)/regress/packages page
+	prove $(SRC)/regress/page/page.t
+	cd $(SRC)/packaging/prometheus && promtool test rules sluice.rules.test.yml
+
 installcheck: packages
 	@test -n "$$DESTINATION" || { echo "usage: make installcheck DESTINATION='conninfo'" >&2; exit 2; }
 	@+$(SRC)/regress/run $@
@@ -221,7 +227,7 @@ help:
 	@echo 'SANITIZE=1                 with address and undefined behaviour sanitizers, in build-asan'
 
 FORCE:
-.PHONY: all program plugin install install-program install-plugin uninstall clean \
+.PHONY: check-page all program plugin install install-program install-plugin uninstall clean \
 	manual install-manual deb packages demo check lint bench installcheck tests unit coverage fuzzers format flags help FORCE
 .SECONDARY:
 

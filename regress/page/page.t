@@ -1,0 +1,132 @@
+#!/usr/bin/perl
+# The daemon's page in a real Chromium: what it shows of each phase, from a server that answers as the daemon does.
+# SCREENSHOTS=FOLDER keeps a picture of each, light and dark; STATES=streaming,held runs a few.
+use strict;
+use warnings;
+
+use File::Temp qw(tempdir);
+use FindBin;
+use IO::Socket::INET;
+use JSON::PP;
+use POSIX ();
+use Test::More;
+use Time::HiRes qw(time);
+
+my ($chromium) = grep { -x } map { "$_/chromium" } split /:/, $ENV{PATH};
+plan skip_all => 'no chromium: "make check-page" installs it' unless $chromium;
+
+my $folder = tempdir(CLEANUP => 1);
+my $now = time;
+my $page = do { local (@ARGV, $/) = ("$FindBin::RealBin/../../applier/monitor/page.html"); <> };
+
+sub at { return POSIX::strftime('%Y-%m-%dT%H:%M:%S.000Z', gmtime($now - $_[0])); }
+
+sub table
+{
+	my ($source, $state, %more) = @_;
+	return { source => $source, target => $source, state => $state, rows_copied => 120000, rows_expected => undef,
+		rows_per_second => undef, seconds_left => undef, error => undef, compared => undef, %more };
+}
+
+my @streaming = (
+	table('public.customers', 'streaming', compared => { at => at(7200), lsn => '0/1A2B3C8', equal => JSON::PP::true }),
+	table('public.orders', 'streaming', target => 'dw.ods_orders', rows_copied => 1843000),
+	table('sales.returns', 'streaming', compared => { at => at(90000), lsn => '0/1A2B3C8', equal => JSON::PP::false }));
+
+sub status
+{
+	my ($phase, %more) = @_;
+	return { task => 'orders', time => at(0), version => '0.1.0', pid => 4711, phase => $phase, phase_since => at(600),
+		waiting_for => undef, applied_lsn => '0/1A2B3C8', received_lsn => '0/1A2B4D0', confirmed_lsn => '0/1A2B3C8',
+		source_lsn => '0/1A2B4D0', sampled_at => at(2), lag_bytes => 264, lag_seconds => 0.4, retained_wal_bytes => 50331648,
+		safe_wal_bytes => undef, retained_wal_warning => JSON::PP::false, wal_status => 'reserved', oldest_transaction => undef,
+		oldest_transaction_seconds => undef, transactions_total => 982113, changes_total => 5821734, transactions_per_second => 812.5,
+		changes_per_second => 4310.2, received_bytes_per_second => 1048576, source_version => 'PostgreSQL 15.4',
+		destination_version => 'greenplum6 (PostgreSQL 9.4.26)', last_error => undef, source_error => undef,
+		tables => \@streaming, %more };
+}
+
+my $refused = 'cannot connect to the destination gp1:5432/dw: connection refused';
+my %states = (
+	copying => status('copying', applied_lsn => undef, lag_bytes => undef, lag_seconds => undef, changes_per_second => 0, tables => [
+		table('public.customers', 'streaming'), table('public.plain', 'waiting', rows_copied => 0),
+		table('public.orders', 'copying', rows_copied => 400000, rows_expected => 1000000, rows_per_second => 50000, seconds_left => 12) ]),
+	streaming => status('streaming'),
+	paused => status('paused', retained_wal_bytes => 17179869184, retained_wal_warning => JSON::PP::true, lag_seconds => 4000),
+	retrying => status('retrying', waiting_for => 'the next attempt', last_error => $refused, lag_seconds => 65),
+	held => status('streaming', tables => [ @streaming,
+		table('public.<script>', 'held', error => 'the target lacks column "total"; add it, and it is copied again') ]),
+	failed => status('failed', last_error => 'slot "sluice_orders" is gone: the changes after 0/1A2B3C8 are lost'),
+	standby => status('standby', changes_per_second => undef, transactions_total => undef),
+);
+my $history = { interval_seconds => 60, points => [ map { [ int($now) - 60 * $_, 2 + sin($_ / 40) + ($_ % 97 == 0 ? 6 : 0), 4096, 4000 ] }
+	reverse 1 .. 700 ],
+	definitions => [ { time => at(4000), table => 'public.orders', text => 'ALTER TABLE dw.ods_orders ADD COLUMN note text' } ],
+	errors => [ { time => at(5000), text => $refused } ] };
+
+# Each connection has a process of its own; it ends with the test.
+my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 32, ReuseAddr => 1) or die "cannot listen: $!";
+my $port = $socket->sockport;
+my $parent = $$;
+my $server = fork // die "cannot fork: $!";
+if (!$server)
+{
+	local $SIG{CHLD} = 'IGNORE';
+	while (my $client = $socket->accept)
+	{
+		next if fork;
+		my $head = '';
+		while (defined(my $line = <$client>)) { $head .= $line; last if $line =~ /^\r?\n/; }
+		my ($path) = $head =~ m{^GET (\S+)};
+		my ($state) = $head =~ m{\bstate=(\w+)};
+		my ($type, $body) = ('application/json', '');
+		if (($path // '') =~ m{^/\?state=(\w+)}) { ($type, $body) = ("text/html; charset=utf-8\r\nSet-Cookie: state=$1", $page); }
+		elsif (($path // '') eq '/status') { $body = encode_json($states{ $state // '' } // {}); }
+		elsif (($path // '') eq '/history') { $body = encode_json($history); }
+		print $client "HTTP/1.1 200 OK\r\nContent-Type: $type\r\nContent-Length: " . length($body) . "\r\nConnection: close\r\n\r\n$body";
+		close $client;
+		POSIX::_exit(0);
+	}
+	POSIX::_exit(0);
+}
+END { if ($server && $$ == $parent) { my $status = $?; kill 'TERM', $server; waitpid $server, 0; $? = $status; } }
+
+my $runs = 0;
+
+sub chromium
+{
+	my ($state, @options) = @_;
+	my $profile = "$folder/profile-" . ++$runs;
+	local $ENV{HOME} = $folder;
+	open my $out, '-|', 'timeout', '60', $chromium, qw(--headless --no-sandbox --disable-gpu --no-first-run --disable-dev-shm-usage
+	  --disable-background-networking --disable-component-update --disable-sync --window-size=1100,900 --virtual-time-budget=3000),
+	  "--user-data-dir=$profile", '--log-level=3', @options, "http://127.0.0.1:$port/?state=$state"
+	  or die "cannot run chromium: $!";
+	local $/;
+	my $text = <$out> // '';
+	close $out;
+	return $text;
+}
+
+my %expected = (
+	copying => [ qr{id="phase"[^>]*>copying<}, qr{<progress[^>]*max="1000000"}, qr{400,000 of about 1,000,000, 12\.0 s left}, qr{1 waiting},
+		qr{nothing applied yet} ],
+	streaming => [ qr{id="phase" class="phase good"[^>]*>streaming<}, qr{0\.40 s}, qr{4,310 changes/s}, qr{dw\.ods_orders}, qr{equal, 2\.0 h ago|equal, 120 min ago},
+		qr{different, 25\.0 h ago}, qr{<path d="M}, qr{ADD COLUMN note text}, qr{source PostgreSQL 15\.4} ],
+	paused => [ qr{class="phase warn"[^>]*>paused<}, qr{<[^>]*id="retained" class="bad"[^>]*>16\.0 GB} ],
+	retrying => [ qr{class="phase bad"[^>]*>retrying<}, qr{waiting for the next attempt}, qr{Trying again after}, qr{connection refused} ],
+	held => [ qr{1 held}, qr{the target lacks column "total"}, qr{public\.&lt;script&gt;} ],
+	failed => [ qr{class="phase bad"[^>]*>failed<}, qr{Last error}, qr{slot "sluice_orders" is gone} ],
+	standby => [ qr{class="phase warn"[^>]*>standby<} ],
+);
+for my $state ($ENV{STATES} ? split(/,/, $ENV{STATES}) : sort keys %expected)
+{
+	my $dom = chromium($state, '--dump-dom');
+	unlike($dom, qr{id="stale"[^>]*>no answer}, "$state: the daemon's answers are understood");
+	like($dom, $_, "$state: $_") for @{ $expected{$state} };
+	next unless $ENV{SCREENSHOTS};
+	chromium($state, "--screenshot=$ENV{SCREENSHOTS}/$state.png");
+	chromium($state, "--screenshot=$ENV{SCREENSHOTS}/$state-dark.png", '--force-dark-mode', '--blink-settings=preferredColorScheme=0');
+}
+
+done_testing();
