@@ -14,6 +14,7 @@
 #include "servers/server_session.h"
 #include "servers/slot_snapshot.h"
 #include "servers/source.h"
+#include "servers/source_catalog.h"
 #include "servers/target.h"
 #include "state/progress.h"
 #include "state/state_tables.h"

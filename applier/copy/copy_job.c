@@ -10,8 +10,7 @@
 #include "copy_statements.h"
 #include "servers/server_session.h"
 #include "servers/slot_snapshot.h"
-#include "servers/source.h"
-#include "servers/target.h"
+#include "servers/source_vanished.h"
 #include "state/state_tables.h"
 #include "tables/mapping.h"
 

@@ -8,6 +8,7 @@
 #include "lsn.h"
 #include "schema/schema_watch.h"
 #include "servers/failover.h"
+#include "servers/source_vanished.h"
 #include "servers/target.h"
 #include "session_parts.h"
 #include "state/state_tables.h"

@@ -10,6 +10,8 @@
 #include "base/memory.h"
 #include "schema/schema_watch.h"
 #include "servers/creation_spec.h"
+#include "servers/source_catalog.h"
+#include "servers/source_vanished.h"
 #include "servers/target.h"
 #include "session_parts.h"
 #include "state/progress.h"

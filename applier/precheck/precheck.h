@@ -7,7 +7,6 @@
 
 #include "dialect/dialect.h"
 #include "io/connection.h"
-#include "servers/source.h"
 #include "state/progress.h"
 #include "tables/catalog.h"
 

@@ -7,6 +7,7 @@
 #define SLUICE_PRECHECK_ITEM_H
 
 #include "precheck.h"
+#include "servers/source.h"
 #include "state/progress.h"
 
 struct precheck_context {

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "common/pattern.h"
-#include "servers/source.h"
+#include "servers/source_selection.h"
 #include "state/state_waiting.h"
 
 /* ---- those that wait */

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "schema_name.h"
-#include "servers/source.h"
+#include "servers/source_catalog.h"
 #include "servers/target.h"
 #include "servers/trial.h"
 #include "state/state_tables.h"

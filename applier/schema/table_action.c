@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "pattern.h"
-#include "servers/source.h"
+#include "servers/source_catalog.h"
 #include "state/feeders.h"
 #include "state/progress.h"
 #include "state/selection.h"

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/sql.h"
 #include "dialect/ddl_column.h"
-#include "source.h"
+#include "source_catalog.h"
 #include "tables/mapping.h"
 #include "target.h"
 #include "trial.h"

@@ -1,5 +1,5 @@
 /*
- * The targets at the destination: reads their definitions, and creates missing ones.
+ * The targets at the destination: reads their definitions, and whether they hold rows.
  */
 #ifndef SLUICE_TARGET_H
 #define SLUICE_TARGET_H
@@ -14,10 +14,6 @@ MUST_CHECK bool target_read_catalog(struct connection *destination, const struct
 /* The same for one table, after its DDL changed. */
 MUST_CHECK bool target_read_table(struct connection *destination, const struct dialect *dialect,
 								  struct table *table, struct error *err);
-/* Creates what is missing, 500 tables in one transaction, and reads the targets
- * again.  The targets must have been read; no transaction may be open. */
-MUST_CHECK bool target_create_missing(struct connection *destination, const struct dialect *dialect,
-									  struct catalog *catalog, struct error *err);
 /* Whether the target holds at least one row. */
 MUST_CHECK bool target_has_rows(struct connection *destination, const struct table *table, bool *has_rows,
 								struct error *err);

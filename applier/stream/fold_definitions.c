@@ -9,7 +9,8 @@
 #include "schema/schema_default.h"
 #include "schema/schema_types.h"
 #include "schema/schema_watch.h"
-#include "servers/source.h"
+#include "servers/source_catalog.h"
+#include "servers/source_vanished.h"
 #include "state/state_tables.h"
 #include "tables/schema_decision.h"
 

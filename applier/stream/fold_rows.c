@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "refused.h"
-#include "servers/source.h"
+#include "servers/source_vanished.h"
 #include "state/feeders.h"
 
 static enum operation

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "schema/schema_follow.h"
-#include "servers/source.h"
+#include "servers/source_vanished.h"
 #include "tables/schema_decision.h"
 #include "tables/stored_definition.h"
 

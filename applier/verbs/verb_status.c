@@ -15,6 +15,7 @@
 #include "monitor/status_view.h"
 #include "servers/retention.h"
 #include "servers/source.h"
+#include "servers/source_catalog.h"
 #include "state/progress.h"
 #include "state/state_report.h"
 #include "verbs.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "servers/server_session.h"
-#include "servers/source.h"
+#include "servers/source_catalog.h"
 #include "servers/target.h"
 #include "state/state_install.h"
 

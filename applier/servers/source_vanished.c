@@ -1,0 +1,101 @@
+#include "source_vanished.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/sql.h"
+
+bool
+source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *exists, bool *visible,
+				  struct error *err)
+{
+	/* The stream's xid has 32 bits; the snapshot's tell the epoch. */
+	static const char sql[] =
+		"WITH s AS (SELECT txid_current_snapshot() AS snapshot),"
+		" x AS (SELECT snapshot, txid_snapshot_xmax(snapshot) AS xmax,"
+		" (txid_snapshot_xmax(snapshot) >> 32 << 32) + $2::bigint AS xid FROM s)"
+		" SELECT EXISTS (SELECT 1 FROM pg_class WHERE oid = $1::oid),"
+		" txid_visible_in_snapshot(CASE WHEN xid > xmax THEN xid - 4294967296 ELSE xid END, snapshot) FROM x";
+	char oid_text[16], xid_text[16];
+	const struct param params[] = {param_text(oid_text), param_text(xid_text)};
+	struct result *res;
+
+	snprintf(oid_text, sizeof oid_text, "%u", oid);
+	snprintf(xid_text, sizeof xid_text, "%u", xid);
+	if (!connection_execute(source, sql, params, 2, &res, err))
+		return false;
+	*exists = result_bool(res, 0, 0);
+	*visible = result_bool(res, 0, 1);
+	result_free(res);
+	return true;
+}
+
+static struct table *
+find_vanished(struct catalog *catalog, const struct result *res, unsigned row)
+{
+	return catalog_find_oid(catalog, (uint32_t) result_int(res, row, 0));
+}
+
+/* Not in one transaction with what was read: it would keep locks, and deadlock with those who drop tables. */
+bool
+source_remove_vanished(struct connection *source, struct catalog *catalog, struct error *err)
+{
+	static const char sql[] =
+		"SELECT o FROM unnest($1::oid[]) o WHERE has_table_privilege(o, 'SELECT') IS NULL";
+	struct buffer oids;
+	struct param param;
+	struct result *res;
+	bool ok;
+
+	memory_buffer_init(&oids);
+	for (unsigned i = 0; i < catalog->count; i++) {
+		char oid[16];
+
+		snprintf(oid, sizeof oid, "%u", catalog->tables[i].source.oid);
+		sql_array_element(&oids, oid);
+	}
+	sql_array_end(&oids);
+	param = param_text((const char *) oids.data);
+	ok = connection_execute(source, sql, &param, 1, &res, err);
+	buffer_fini(&oids);
+	if (!ok)
+		return error_context(err, "looking for tables that were dropped meanwhile");
+	for (unsigned i = 0; ok && i < result_rows(res); i++) {
+		struct table *table = find_vanished(catalog, res, i);
+
+		if (table && table->source.definition)
+			ok =
+				error_set(err, ERROR_RESTART, "%s.%s was dropped while the catalogs were read: starting over",
+						  table->source.schema, table->source.name);
+		else if (table)
+			catalog_remove(catalog, table);
+	}
+	result_free(res);
+	return ok;
+}
+
+bool
+source_is_vanished(const struct error *err)
+{
+	static const char *const states[] = {
+		"42P01", /* undefined table */
+		"42703", /* undefined column */
+		"42704", /* undefined object, such as a type */
+		"42883", /* undefined function */
+		"3F000", /* undefined schema */
+		"XX000", /* could not open relation with OID …, cache lookup failed for … */
+	};
+
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+		if (strcmp(err->sqlstate, states[i]) == 0)
+			return true;
+	return false;
+}
+
+void
+source_restart_if_vanished(struct error *err)
+{
+	if (err->class == ERROR_DATA && source_is_vanished(err))
+		err->class = ERROR_RESTART;
+}

@@ -1,0 +1,16 @@
+/*
+ * Makes the targets that are missing at the destination, with their schemas and types.
+ */
+#ifndef SLUICE_TARGET_CREATION_H
+#define SLUICE_TARGET_CREATION_H
+
+#include "dialect/dialect.h"
+#include "io/connection.h"
+#include "tables/catalog.h"
+
+/* Creates what is missing, 500 tables in one transaction, and reads the targets
+ * again.  The targets must have been read; no transaction may be open. */
+MUST_CHECK bool target_create_missing(struct connection *destination, const struct dialect *dialect,
+									  struct catalog *catalog, struct error *err);
+
+#endif
