@@ -6,7 +6,7 @@
 #include "schema/schema_default.h"
 #include "schema/schema_types.h"
 #include "schema/schema_watch.h"
-#include "servers/creation_spec.h"
+#include "servers/creation_remarks.h"
 #include "servers/missing_columns.h"
 #include "servers/source_vanished.h"
 #include "servers/target_creation.h"

@@ -5,13 +5,13 @@
 
 #include "base/log.h"
 #include "copy/after_copy.h"
-#include "copy/background_copy.h"
 #include "copy/initial_copy.h"
 #include "lsn.h"
 #include "servers/retention.h"
 #include "servers/slot_snapshot.h"
 #include "state/progress.h"
 #include "state/state_tables.h"
+#include "stream/background_copy.h"
 
 static bool
 is_fresh(const struct session *s)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "precheck/precheck.h"
+#include "schema/schema_decision.h"
 #include "schema/schema_successor.h"
 #include "schema/schema_types.h"
 #include "schema/schema_watch.h"
@@ -16,7 +17,6 @@
 #include "state/progress.h"
 #include "state/state_tables.h"
 #include "state/state_targets.h"
-#include "tables/schema_decision.h"
 
 bool
 session_select_tables(struct session *s, struct error *err)

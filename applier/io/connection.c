@@ -10,15 +10,6 @@
 #include "base/log.h"
 #include "base/sql.h"
 
-#define COPY_CHUNK_BYTES (64 * 1024)
-#define COPY_CHUNK_LIMIT ((size_t) 1 << 30)
-#define CHUNK_KEEP_BYTES ((size_t) 4 << 20)
-#define COPY_PIECE_BYTES ((size_t) 256 << 10)
-/* A COPY that always has more to say lets the loop turn after this much. */
-#define BYTES_PER_TURN (1024 * 1024)
-/* What a server has for an answer when the program is to end. */
-#define STOP_GRACE_MS 3000
-
 static void advance(struct connection *conn);
 
 /* ---- errors */
@@ -394,25 +385,12 @@ send_head(struct connection *conn)
 
 /* ---- progress of the head request */
 
-/* What one large row has blown up is not kept. */
-static void
-empty_chunk(struct connection *conn)
-{
-	buffer_reset(&conn->chunk);
-	conn->chunk_put = 0;
-	conn->chunk_next = COPY_MORE;
-	if (conn->chunk.cap <= CHUNK_KEEP_BYTES)
-		return;
-	buffer_fini(&conn->chunk);
-	memory_buffer_init_limited(&conn->chunk, COPY_CHUNK_LIMIT);
-}
-
 enum step
 connection_take_result(struct connection *conn, struct request *req, PGresult *res)
 {
 	switch (PQresultStatus(res)) {
 	case PGRES_COPY_IN:
-		empty_chunk(conn); /* an earlier copy may have ended early */
+		connection_empty_chunk(conn); /* an earlier copy may have ended early */
 		req->state = REQUEST_COPYING_IN;
 		break;
 	case PGRES_COPY_OUT:
@@ -465,94 +443,6 @@ step_running(struct connection *conn, struct request *req)
 	return STEP_AGAIN;
 }
 
-static bool
-end_copy_in(struct connection *conn, struct request *req)
-{
-	const char *reason = NULL;
-
-	if (conn->chunk_next == COPY_ABORT || conn->chunk.failed) {
-		req->aborted = true;
-		reason = "given up by the applier";
-	}
-	empty_chunk(conn);
-	req->state = REQUEST_RUNNING;
-	return PQputCopyEnd(conn->pg, reason) != -1;
-}
-
-/* Hands libpq the next piece of the chunk: it holds what it is handed another time. */
-static bool
-put_piece(struct connection *conn)
-{
-	size_t len = conn->chunk.len - conn->chunk_put;
-
-	if (len > COPY_PIECE_BYTES)
-		len = COPY_PIECE_BYTES;
-	if (PQputCopyData(conn->pg, (const char *) conn->chunk.data + conn->chunk_put, (int) len) < 0)
-		return false;
-	conn->chunk_put += len;
-	return true;
-}
-
-/* Sends while the socket takes it. */
-static enum step
-step_copy_in(struct connection *conn, struct request *req)
-{
-	size_t sent = 0;
-
-	while (!conn->waiting) {
-		int flushed = PQflush(conn->pg);
-		size_t before;
-
-		if (flushed != 0)
-			return flushed < 0 ? STEP_LOST : STEP_WAIT;
-		if (sent > BYTES_PER_TURN) {
-			loop_timer_arm(conn->kick, 0);
-			return STEP_WAIT;
-		}
-		if (conn->chunk.failed || (conn->chunk_put == conn->chunk.len &&
-								   (conn->chunk_next == COPY_END || conn->chunk_next == COPY_ABORT)))
-			return end_copy_in(conn, req) ? STEP_AGAIN : STEP_LOST;
-		if (conn->chunk_put == conn->chunk.len) {
-			empty_chunk(conn);
-			conn->chunk_next = req->producer(req->copy_arg, &conn->chunk);
-		}
-		before = conn->chunk_put;
-		if (!conn->chunk.failed && conn->chunk.len > before && !put_piece(conn))
-			return STEP_LOST;
-		sent += conn->chunk_put - before;
-		conn->waiting = conn->chunk_next == COPY_WAIT && conn->chunk_put == conn->chunk.len;
-	}
-	return STEP_WAIT;
-}
-
-static enum step
-step_copy_out(struct connection *conn, struct request *req)
-{
-	size_t taken = 0;
-
-	while (!conn->waiting) {
-		char *message;
-		int len;
-
-		if (taken > BYTES_PER_TURN) {
-			loop_timer_arm(conn->kick, 0);
-			return STEP_WAIT;
-		}
-		len = PQgetCopyData(conn->pg, &message, 1);
-		if (len == 0)
-			return STEP_WAIT;
-		if (len < 0) {
-			req->state = REQUEST_RUNNING;
-			return STEP_AGAIN;
-		}
-		taken += (size_t) len;
-		conn->waiting =
-			!req->consumer(req->copy_arg, (struct bytes){(const uint8_t *) message, (size_t) len});
-		PQfreemem(message);
-	}
-	return STEP_WAIT;
-}
-
 static enum step
 step_head(struct connection *conn)
 {
@@ -568,10 +458,10 @@ step_head(struct connection *conn)
 		return step_running(conn, req);
 	case REQUEST_COPYING_IN:
 		/* The server may have failed the copy already. */
-		return step_copy_in(conn, req);
+		return connection_step_copy_in(conn, req);
 	case REQUEST_COPYING_OUT:
 	case REQUEST_COPYING_BOTH:
-		return step_copy_out(conn, req);
+		return connection_step_copy_out(conn, req);
 	}
 	return STEP_WAIT;
 }
@@ -671,78 +561,4 @@ connection_send(struct connection *conn, const void *data, size_t len)
 		connection_lose(conn);
 	else
 		loop_timer_arm(conn->kick, 0);
-}
-
-/* ---- sequential use */
-
-struct execution {
-	struct connection *conn;
-	bool over;
-	PGresult *result;
-	struct error *err;
-	bool failed;
-	struct loop_timer *deadline; /* from the moment when a stop was requested */
-	bool overdue;
-};
-
-static void
-on_executed(void *arg, const struct result *res, const struct error *err)
-{
-	struct execution *e = arg;
-
-	e->over = true;
-	e->failed = err != NULL;
-	if (err)
-		*e->err = *err;
-	else
-		e->result = PQcopyResult((const PGresult *) res, PG_COPYRES_TUPLES);
-}
-
-static void
-on_overdue(void *arg)
-{
-	((struct execution *) arg)->overdue = true;
-}
-
-static bool
-execution_is_over(void *arg)
-{
-	struct execution *e = arg;
-
-	if (!e->over && !e->deadline && loop_stop_requested(e->conn->loop)) {
-		e->deadline = loop_timer_create(e->conn->loop, on_overdue, e);
-		loop_timer_arm(e->deadline, STOP_GRACE_MS);
-	}
-	return e->over || e->overdue;
-}
-
-bool
-connection_execute(struct connection *conn, const char *sql, const struct param *params, unsigned param_count,
-				   struct result **res, struct error *err)
-{
-	struct execution e = {.conn = conn, .err = err};
-
-	connection_query(conn, sql, params, param_count, on_executed, &e);
-	loop_run_until(conn->loop, execution_is_over, &e);
-	loop_timer_destroy(e.deadline);
-	if (!e.over) {
-		connection_abandon(conn);
-		return error_set(err, ERROR_STOPPED, "stopped while the %s had not answered", conn->name);
-	}
-	if (e.failed)
-		return false;
-	if (res)
-		*res = (struct result *) e.result;
-	else
-		PQclear(e.result);
-	return true;
-}
-
-bool
-connection_execute_buffer(struct connection *conn, struct buffer *sql, struct result **res, struct error *err)
-{
-	bool done = connection_execute(conn, sql_text(sql), NULL, 0, res, err);
-
-	buffer_fini(sql);
-	return done;
 }

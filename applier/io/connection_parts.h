@@ -4,6 +4,8 @@
  *	connection           opens and closes, takes requests, carries them out one by one
  *	connection_connect   reaches one of the conninfo's hosts and logs in
  *	connection_request   a request, and the statements that a session has prepared
+ *	connection_copy      the rows of a COPY, one way or the other
+ *	connection_execute   a request for sequential code: pumps the loop until the answer is here
  *	connection_refusal   why a connection could not be made, or was lost
  *	connection_stall     looks into a request that is not answered
  *	connection_pipeline  sends several requests before the first one's answer is here
@@ -78,6 +80,9 @@ struct prepared {
 };
 
 struct stall;
+
+/* What a connection keeps of a copy's rows at most. */
+#define COPY_CHUNK_LIMIT ((size_t) 1 << 30)
 
 struct connection {
 	struct loop *loop;
@@ -164,6 +169,11 @@ enum step { STEP_AGAIN, STEP_WAIT, STEP_LOST };
 
 /* Takes the result, or its error, for the request. */
 enum step connection_take_result(struct connection *conn, struct request *req, PGresult *res);
+/* Moves rows of the COPY at the head while the socket, the producer or the consumer goes along. */
+enum step connection_step_copy_in(struct connection *conn, struct request *req);
+enum step connection_step_copy_out(struct connection *conn, struct request *req);
+/* Before a COPY's first row, and after its last. */
+void connection_empty_chunk(struct connection *conn);
 /* Takes the head off the queue and tells its owner; after a failure the rest is dropped. */
 void connection_finish_head(struct connection *conn);
 

@@ -16,7 +16,7 @@
 #include "precheck_item.h"
 #include "quote.h"
 #include "schema/schema_watch.h"
-#include "servers/creation_spec.h"
+#include "servers/creation_remarks.h"
 #include "servers/target.h"
 #include "state/forget.h"
 #include "state/progress.h"

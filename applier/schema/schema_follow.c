@@ -7,11 +7,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
+#include "schema_decision.h"
 #include "schema_name.h"
 #include "servers/source_catalog.h"
 #include "servers/target.h"
 #include "state/state_tables.h"
-#include "tables/schema_decision.h"
 
 /* One change on its way. */
 struct following {

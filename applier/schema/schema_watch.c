@@ -7,13 +7,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
+#include "schema_decision.h"
 #include "schema_name.h"
 #include "servers/source_catalog.h"
 #include "servers/target.h"
 #include "servers/trial.h"
 #include "state/state_tables.h"
 #include "tables/mapping.h"
-#include "tables/schema_decision.h"
 
 /* ---- while the stream runs */
 

@@ -17,11 +17,4 @@
 MUST_CHECK bool creation_spec_read(struct connection *source, struct connection *destination,
 								   const struct config *config, struct catalog *catalog, struct error *err);
 
-/* Takes one line for each type, default, CHECK and index that the tables to be made will do without. */
-typedef void (*creation_spec_remark_taker)(void *arg, const char *subject, const char *text);
-void creation_spec_remarks(const struct dialect *dialect, const struct catalog *catalog,
-						   creation_spec_remark_taker take, void *arg);
-/* The same as warnings in the log. */
-void creation_spec_warn(const struct dialect *dialect, const struct catalog *catalog);
-
 #endif

@@ -6,13 +6,13 @@
 
 #include "base/log.h"
 #include "base/sql.h"
+#include "schema/schema_decision.h"
 #include "schema/schema_default.h"
 #include "schema/schema_types.h"
 #include "schema/schema_watch.h"
 #include "servers/source_catalog.h"
 #include "servers/source_vanished.h"
 #include "state/state_tables.h"
-#include "tables/schema_decision.h"
 
 /* The tables whose definitions have to be compared. */
 struct checks {

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/schema_decision.h"
 #include "schema/schema_follow.h"
 #include "servers/source_vanished.h"
-#include "tables/schema_decision.h"
 #include "tables/stored_definition.h"
 
 /* How often it is looked whether a commit has become visible, at intervals of 10 ms. */

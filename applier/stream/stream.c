@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "background_copy.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/sql.h"
-#include "copy/background_copy.h"
 #include "io/replication.h"
 #include "lsn.h"
 #include "merge/spill.h"
@@ -18,7 +17,7 @@
 #include "servers/retention.h"
 #include "servers/source.h"
 #include "servers/source_plugin.h"
-#include "tables/mapping.h"
+#include "stream_options.h"
 
 /* How long a stop waits for the batch in hand. */
 #define STOP_MS 30000
@@ -467,64 +466,6 @@ turn(void *arg)
 
 /* ---- beginning and ending */
 
-static void
-put_patterns(struct buffer *out, const struct string_list *list)
-{
-	for (unsigned i = 0; i < list->count; i++)
-		buffer_printf(out, i ? ",%s" : "%s", list->items[i]);
-	buffer_put_u8(out, '\0');
-}
-
-static void
-put_operations(struct buffer *out, const struct stream_setup *setup)
-{
-	static const char *const names[] = {"insert", "update", "delete", "truncate"};
-	unsigned operations = setup->config->operations;
-	bool first = true;
-
-	for (unsigned i = 0; i < setup->catalog->count; i++)
-		operations |= setup->catalog->tables[i].operations;
-	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-		if (!(operations & (1u << i)))
-			continue;
-		buffer_printf(out, first ? "%s" : ",%s", names[i]);
-		first = false;
-	}
-	buffer_put_u8(out, '\0');
-}
-
-/* The tables whose targets cannot take the binary form. */
-static void
-put_text_tables(struct buffer *out, const struct catalog *catalog)
-{
-	for (unsigned i = 0; i < catalog->count; i++) {
-		if (!catalog->tables[i].as_text)
-			continue;
-		if (out->len > 0)
-			buffer_put_u8(out, ',');
-		sql_qualified(out, catalog->tables[i].source.schema, catalog->tables[i].source.name);
-	}
-	buffer_put_u8(out, '\0');
-}
-
-/* The conditions on rows, by table. */
-static void
-put_filters(struct buffer *out, const struct catalog *catalog)
-{
-	for (unsigned i = 0; i < catalog->count; i++) {
-		const struct table *table = &catalog->tables[i];
-
-		if (!mapping_where(table))
-			continue;
-		if (out->len > 0)
-			buffer_put_u8(out, ',');
-		sql_qualified(out, table->source.schema, table->source.name);
-		buffer_put_u8(out, '=');
-		sql_replication_literal(out, mapping_where(table));
-	}
-	buffer_put_u8(out, '\0');
-}
-
 /* Large transactions may come while they are open where the source can send
  * them so and there is a place for them; otherwise they come at their commit. */
 static bool
@@ -545,52 +486,13 @@ start(struct stream *s)
 {
 	const struct stream_setup *setup = s->setup;
 	struct replication_handler handler = {s, on_data, on_keepalive, on_ended};
-	struct buffer tables, exclude, operations, text, filters;
-	const char *options[22];
-	unsigned pairs = 0;
+	struct stream_options options;
 
-	memory_buffer_init(&tables);
-	memory_buffer_init(&exclude);
-	memory_buffer_init(&operations);
-	memory_buffer_init(&text);
-	memory_buffer_init(&filters);
-	put_patterns(&tables, &setup->config->tables.include);
-	put_patterns(&exclude, &setup->config->tables.exclude);
-	put_operations(&operations, setup);
-	put_text_tables(&text, setup->catalog);
-	put_filters(&filters, setup->catalog);
 	s->streams_open = can_spill(setup);
-	if (s->streams_open) {
-		options[2 * pairs] = "streaming";
-		options[2 * pairs++ + 1] = "on";
-	}
-	options[2 * pairs] = "protocol";
-	options[2 * pairs++ + 1] = CHANGE_VERSION_TEXT;
-	options[2 * pairs] = "definitions";
-	options[2 * pairs++ + 1] = "on";
-	options[2 * pairs] = "tables";
-	options[2 * pairs++ + 1] = (const char *) tables.data;
-	options[2 * pairs] = "operations";
-	options[2 * pairs++ + 1] = (const char *) operations.data;
-	if (exclude.len > 1) {
-		options[2 * pairs] = "exclude_tables";
-		options[2 * pairs++ + 1] = (const char *) exclude.data;
-	}
-	if (text.len > 1) {
-		options[2 * pairs] = "text_tables";
-		options[2 * pairs++ + 1] = (const char *) text.data;
-	}
-	if (filters.len > 1) {
-		options[2 * pairs] = "filters";
-		options[2 * pairs++ + 1] = (const char *) filters.data;
-	}
+	stream_options_init(&options, setup->config, setup->catalog, s->streams_open);
 	s->replication = replication_start(setup->loop, setup->source, setup->config->source.slot, s->applied_lsn,
-									   options, pairs, &handler);
-	buffer_fini(&tables);
-	buffer_fini(&exclude);
-	buffer_fini(&operations);
-	buffer_fini(&text);
-	buffer_fini(&filters);
+									   options.pairs, options.count, &handler);
+	stream_options_fini(&options);
 }
 
 static void

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "dialect/dialect.h"
-#include "tables/schema_change.h"
+#include "schema/schema_change.h"
 #include "tables/stored_definition.h"
 
 /* A string constant for a struct that elsewhere owns its strings. */

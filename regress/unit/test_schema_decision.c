@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "dialect/dialect.h"
-#include "tables/schema_decision.h"
+#include "schema/schema_decision.h"
 
 /* A string constant for a struct that elsewhere owns its strings. */
 #define TEXT(string) ((char *) (uintptr_t) (string))

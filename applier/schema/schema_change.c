@@ -9,8 +9,8 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "dialect/ddl_column.h"
-#include "mapping.h"
-#include "stored_definition.h"
+#include "tables/mapping.h"
+#include "tables/stored_definition.h"
 
 /* A worse verdict does not give way to a better one. */
 static void PRINTF_LIKE(3, 4) judge(struct plan *p, enum schema_verdict verdict, const char *format, ...)

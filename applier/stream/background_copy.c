@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "after_copy.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
-#include "initial_copy.h"
+#include "copy/after_copy.h"
+#include "copy/initial_copy.h"
 #include "lsn.h"
 #include "merge/backlog.h"
 #include "merge/spill.h"

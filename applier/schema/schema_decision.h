@@ -17,7 +17,7 @@
 
 #include "base/config.h"
 #include "schema_change.h"
-#include "stored_definition.h"
+#include "tables/stored_definition.h"
 
 enum schema_action { SCHEMA_ADOPT, SCHEMA_EXECUTE, SCHEMA_COPY_AGAIN, SCHEMA_HOLD };
 

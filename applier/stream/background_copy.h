@@ -21,10 +21,10 @@
 
 #include "base/config.h"
 #include "dialect/dialect.h"
+#include "fold.h"
 #include "io/connection.h"
 #include "monitor/monitor.h"
-#include "stream/fold.h"
-#include "stream/pipeline.h"
+#include "pipeline.h"
 #include "tables/catalog.h"
 
 struct background_copy;

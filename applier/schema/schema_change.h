@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 #include "buffer.h"
-#include "catalog.h"
 #include "dialect/dialect.h"
+#include "tables/catalog.h"
 
 /* What the source's catalog says of the value that rows have in a column which was added to them. */
 struct schema_value {

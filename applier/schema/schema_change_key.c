@@ -1,8 +1,8 @@
 #include "schema_change_parts.h"
 
 #include "base/sql.h"
-#include "mapping.h"
-#include "stored_definition.h"
+#include "tables/mapping.h"
+#include "tables/stored_definition.h"
 
 /* ---- indexes, on servers with segments: they alter the type of no column that has one */
 

@@ -1,0 +1,260 @@
+#include "compare_value.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/sql.h"
+
+static bool
+is_one_of(const char *name, const char *const *names)
+{
+	for (; *names; names++)
+		if (strcmp(name, *names) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_builtin(const char *schema)
+{
+	return strcmp(schema, "pg_catalog") == 0;
+}
+
+/* Whether the text that both servers make of a value may have floats in it. */
+bool
+compare_value_prints_floats(const struct compare_pair *pair)
+{
+	static const char *const of_extensions[] = {"cube", "_cube", "seg", "_seg", NULL};
+	static const char *const strings[] = {"text", "_text", "varchar", "_varchar", "bpchar", "_bpchar", NULL};
+	const struct source_column *source = pair->source;
+
+	/* Then the target holds what the source printed. */
+	if (is_builtin(pair->target->base_schema) && is_one_of(pair->target->base_name, strings))
+		return false;
+	return source->base_typtype == 'c' || source->base_typtype == 'r' ||
+		   (source->element && !source->builtin) || is_one_of(source->base_name, of_extensions);
+}
+
+static bool
+same_type(const struct compare_pair *pair)
+{
+	return strcmp(pair->source->base_schema, pair->target->base_schema) == 0 &&
+		   strcmp(pair->source->base_name, pair->target->base_name) == 0;
+}
+
+/*
+ * How the type's values are written, which for some is not what a cast to text gives.  The cast of a type of users may be
+ * a function of its owner's, which nobody but them should run; concat() takes what the type itself writes.
+ */
+static void
+put_output(struct buffer *sql, const char *ref, const char *schema, const char *name)
+{
+	static const char *const cast_otherwise[] = {"bool", "bpchar", "char", "inet", "cidr", "xml", NULL};
+
+	if (is_builtin(schema) && is_one_of(name, cast_otherwise))
+		buffer_printf(sql, "CASE WHEN %s IS NOT NULL THEN concat(%s) END", ref, ref);
+	else if (is_builtin(schema))
+		buffer_printf(sql, "%s::text", ref);
+	else /* a composite value of NULLs IS NULL, and none the less a value */
+		buffer_printf(sql, "CASE WHEN pg_column_size(%s) IS NOT NULL THEN concat(%s) END", ref, ref);
+}
+
+/* A text as a value of the column's type, or the type below a domain; as above, not by a cast. */
+void
+compare_value_put_input(struct buffer *sql, const char *ref, const struct source_column *column)
+{
+	if (column->builtin)
+		buffer_printf(sql, "%s::%s", ref, column->base_formatted);
+	else
+		buffer_printf(sql, "(SELECT v FROM json_to_record(json_build_object('v', %s)) AS j (v %s))", ref,
+					  column->base_formatted);
+}
+
+void
+compare_value_put_source_output(struct buffer *sql, const char *ref, const struct source_column *column)
+{
+	put_output(sql, ref, column->base_schema, column->base_name);
+}
+
+void
+compare_value_put_target_output(struct buffer *sql, const char *ref, const struct target_column *column)
+{
+	put_output(sql, ref, column->base_schema, column->base_name);
+}
+
+/* The target's type with its modifier; of a domain the type below it. */
+static void
+put_target_type(struct buffer *sql, const struct target_column *target)
+{
+	bool domain = strcmp(target->type_schema, target->base_schema) != 0 ||
+				  strcmp(target->type_name, target->base_name) != 0;
+
+	if (domain)
+		sql_qualified(sql, target->base_schema, target->base_name);
+	else
+		buffer_printf(sql, "%s", target->formatted);
+}
+
+/* The value in the target's type where both sides have that, otherwise as text: it
+ * came to the target in the same way. */
+static void
+put_source_value(struct buffer *sql, const char *ref, const struct compare_pair *pair)
+{
+	bool modified = strcmp(pair->source->base_formatted, pair->target->formatted) != 0;
+
+	if (same_type(pair) && (!modified || !is_builtin(pair->target->base_schema))) {
+		buffer_printf(sql, "%s", ref);
+		return;
+	}
+	buffer_put_u8(sql, '(');
+	if (same_type(pair))
+		buffer_printf(sql, "%s", ref);
+	else
+		compare_value_put_source_output(sql, ref, pair->source);
+	buffer_put_u8(sql, ')');
+	if (!is_builtin(pair->target->base_schema))
+		return;
+	buffer_printf(sql, "::");
+	put_target_type(sql, pair->target);
+}
+
+static void
+put_target_value(struct buffer *sql, const char *ref, const struct compare_pair *pair)
+{
+	if (same_type(pair) || is_builtin(pair->target->base_schema))
+		buffer_printf(sql, "%s", ref);
+	else
+		compare_value_put_target_output(sql, ref, pair->target);
+}
+
+/* The function that gives a value of the type a form without digits; NULL: its text will do. */
+static const char *
+sender(const struct compare_pair *pair)
+{
+	static const char *const simple[] = {"float4",	"float8", "point",	"lseg", "path", "box",
+										 "polygon", "line",	  "circle", "char", NULL};
+	static const char *const arrays[] = {"_float4",	 "_float8", "_point",  "_lseg", "_path", "_box",
+										 "_polygon", "_line",	"_circle", "_char", NULL};
+	static const char *const functions[] = {"float4send",  "float8send", "point_send", "lseg_send",
+											"path_send",   "box_send",	 "poly_send",  "line_send",
+											"circle_send", "charsend"};
+	const char *name = pair->target->base_name;
+
+	if (!is_builtin(pair->target->base_schema))
+		return NULL;
+	for (unsigned i = 0; simple[i]; i++)
+		if (strcmp(name, simple[i]) == 0)
+			return functions[i];
+	return is_one_of(name, arrays) ? "array_send" : NULL;
+}
+
+const char *
+compare_value_alias(const struct compare_plan *plan, enum compare_from from)
+{
+	return from == COMPARE_TARGET ? plan->table->target_name : plan->table->source.name;
+}
+
+/* The pair's column on one side. */
+static void
+put_reference(struct buffer *sql, const struct compare_plan *plan, const struct compare_pair *pair,
+			  enum compare_from from)
+{
+	sql_identifier(sql, compare_value_alias(plan, from));
+	buffer_put_u8(sql, '.');
+	sql_identifier(sql, from == COMPARE_TARGET ? pair->target->name : pair->source->name);
+}
+
+/* The same as a string of its own. */
+void
+compare_value_make_reference(struct buffer *text, const struct compare_plan *plan,
+							 const struct compare_pair *pair, enum compare_from from)
+{
+	memory_buffer_init(text);
+	put_reference(text, plan, pair, from);
+	buffer_put_u8(text, '\0');
+}
+
+/* The pair's value in the form that both sides have in common. */
+static void
+put_common_value(struct buffer *sql, const char *ref, const struct compare_pair *pair, enum compare_from from)
+{
+	if (from == COMPARE_TARGET)
+		put_target_value(sql, ref, pair);
+	else
+		put_source_value(sql, ref, pair);
+}
+
+/* The text of that. */
+static void
+put_common_text(struct buffer *sql, const char *ref, const struct compare_pair *pair, enum compare_from from)
+{
+	if (same_type(pair) && !is_builtin(pair->target->base_schema)) {
+		compare_value_put_target_output(sql, ref, pair->target);
+		return;
+	}
+	buffer_put_u8(sql, '(');
+	put_common_value(sql, ref, pair, from);
+	buffer_printf(sql, ")::text");
+}
+
+/*
+ * Printed with as many digits as an old destination prints, in this place of
+ * the statement alone: other columns' text holds what the source prints otherwise.
+ */
+static void
+put_rounded(struct buffer *sql, const char *ref, const struct compare_pair *pair, enum compare_from from)
+{
+	buffer_printf(sql, "CASE WHEN set_config('extra_float_digits', '0', true) <> '' THEN ");
+	put_common_text(sql, ref, pair, from);
+	buffer_printf(sql, " || left(set_config('extra_float_digits', '3', true), 0) END");
+}
+
+static bool
+is_rounded(const struct compare_plan *plan, const struct compare_pair *pair, enum compare_from from)
+{
+	return plan->round_floats && from != COMPARE_TARGET && compare_value_prints_floats(pair);
+}
+
+/* The canonical value of a pair's column. */
+void
+compare_value_put(struct buffer *sql, const struct compare_plan *plan, const struct compare_pair *pair,
+				  enum compare_from from)
+{
+	const char *send = sender(pair);
+	bool bytes = is_builtin(pair->target->base_schema) && strcmp(pair->target->base_name, "bytea") == 0;
+	struct buffer ref;
+
+	compare_value_make_reference(&ref, plan, pair, from);
+	if (send) {
+		buffer_printf(sql, "encode(%s(", send);
+		put_common_value(sql, (const char *) ref.data, pair, from);
+		buffer_printf(sql, "), 'hex')");
+	} else if (bytes) {
+		buffer_printf(sql, "md5("); /* whose text would be twice as long */
+		put_common_value(sql, (const char *) ref.data, pair, from);
+		buffer_put_u8(sql, ')');
+	} else if (is_rounded(plan, pair, from)) {
+		put_rounded(sql, (const char *) ref.data, pair, from);
+	} else {
+		put_common_value(sql, (const char *) ref.data, pair, from);
+	}
+	buffer_fini(&ref);
+}
+
+/* The text of compare_value_put(). */
+void
+compare_value_put_text(struct buffer *sql, const struct compare_plan *plan, const struct compare_pair *pair,
+					   enum compare_from from)
+{
+	struct buffer ref;
+
+	if (!is_builtin(pair->target->base_schema) && !is_rounded(plan, pair, from)) {
+		compare_value_make_reference(&ref, plan, pair, from);
+		put_common_text(sql, (const char *) ref.data, pair, from);
+		buffer_fini(&ref);
+		return;
+	}
+	buffer_put_u8(sql, '(');
+	compare_value_put(sql, plan, pair, from);
+	buffer_printf(sql, ")::text");
+}

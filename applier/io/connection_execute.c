@@ -1,0 +1,78 @@
+#include "connection_parts.h"
+
+#include "base/sql.h"
+
+/* What a server has for an answer when the program is to end. */
+#define STOP_GRACE_MS 3000
+
+struct execution {
+	struct connection *conn;
+	bool over;
+	PGresult *result;
+	struct error *err;
+	bool failed;
+	struct loop_timer *deadline; /* from the moment when a stop was requested */
+	bool overdue;
+};
+
+static void
+on_executed(void *arg, const struct result *res, const struct error *err)
+{
+	struct execution *e = arg;
+
+	e->over = true;
+	e->failed = err != NULL;
+	if (err)
+		*e->err = *err;
+	else
+		e->result = PQcopyResult((const PGresult *) res, PG_COPYRES_TUPLES);
+}
+
+static void
+on_overdue(void *arg)
+{
+	((struct execution *) arg)->overdue = true;
+}
+
+static bool
+execution_is_over(void *arg)
+{
+	struct execution *e = arg;
+
+	if (!e->over && !e->deadline && loop_stop_requested(e->conn->loop)) {
+		e->deadline = loop_timer_create(e->conn->loop, on_overdue, e);
+		loop_timer_arm(e->deadline, STOP_GRACE_MS);
+	}
+	return e->over || e->overdue;
+}
+
+bool
+connection_execute(struct connection *conn, const char *sql, const struct param *params, unsigned param_count,
+				   struct result **res, struct error *err)
+{
+	struct execution e = {.conn = conn, .err = err};
+
+	connection_query(conn, sql, params, param_count, on_executed, &e);
+	loop_run_until(conn->loop, execution_is_over, &e);
+	loop_timer_destroy(e.deadline);
+	if (!e.over) {
+		connection_abandon(conn);
+		return error_set(err, ERROR_STOPPED, "stopped while the %s had not answered", conn->name);
+	}
+	if (e.failed)
+		return false;
+	if (res)
+		*res = (struct result *) e.result;
+	else
+		PQclear(e.result);
+	return true;
+}
+
+bool
+connection_execute_buffer(struct connection *conn, struct buffer *sql, struct result **res, struct error *err)
+{
+	bool done = connection_execute(conn, sql_text(sql), NULL, 0, res, err);
+
+	buffer_fini(sql);
+	return done;
+}

@@ -1,0 +1,15 @@
+/*
+ * The users' types of the source that the tables to be made need and the destination lacks: enums, composites,
+ * domains with their constraints, ranges.  Part of creation_spec.
+ */
+#ifndef SLUICE_CREATION_TYPES_H
+#define SLUICE_CREATION_TYPES_H
+
+#include "io/connection.h"
+#include "tables/catalog.h"
+#include "tables/definition.h"
+
+/* Into catalog->definitions, the innermost first. */
+MUST_CHECK bool creation_types_read(struct connection *source, struct catalog *catalog, struct error *err);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * The options that a stream asks the plugin for: what the configuration selects, and how it is to be sent.
+ * Their names are in docs/plugin.md.
+ */
+#ifndef SLUICE_STREAM_OPTIONS_H
+#define SLUICE_STREAM_OPTIONS_H
+
+#include "base/config.h"
+#include "buffer.h"
+#include "tables/catalog.h"
+
+#define STREAM_OPTIONS_MAX 8
+
+struct stream_options {
+	const char *pairs[2 * STREAM_OPTIONS_MAX]; /* name, value, name, value … */
+	unsigned count;							   /* of pairs */
+	struct buffer tables;
+	struct buffer exclude_tables;
+	struct buffer operations;
+	struct buffer text_tables;
+	struct buffer filters;
+};
+
+/* `streaming`: transactions are sent while they are open, too. */
+void stream_options_init(struct stream_options *options, const struct config *config,
+						 const struct catalog *catalog, bool streaming);
+void stream_options_fini(struct stream_options *options);
+
+#endif
