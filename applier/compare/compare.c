@@ -208,7 +208,7 @@ judge_lacking(const struct round *round, struct compare_table *it)
 	it->result = COMPARE_NOT_DONE;
 	it->reason =
 		print(&round->report->memory,
-			  "its target lacks the columns %s, whose data is not synchronised (schema.changes: ignore);"
+			  "its target lacks the columns %s, whose data is not replicated (schema.changes: ignore);"
 			  " in the others all rows are equal",
 			  it->lacks);
 }

@@ -227,7 +227,7 @@ fail_to_connect(const struct connecting *c, const struct connection_login *login
 	if (c->timed_out) {
 		error_set(err, ERROR_RETRY, "cannot connect to the %s: \"%s\", port %s, does not answer", login->name,
 				  PQhost(c->pg), PQport(c->pg));
-		error_hint(err, "Look whether that server runs, and whether this host can reach it.");
+		error_hint(err, "Check whether that server runs, and whether this host can reach it.");
 	} else {
 		connection_refused(c->pg, login, err);
 	}

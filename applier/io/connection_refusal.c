@@ -182,7 +182,7 @@ static const struct {
 	{"No such file or directory", ERROR_RETRY,
 	 "Start that server, or correct host and port in the conninfo."},
 	{"could not translate host name", ERROR_RETRY, "Correct the host in the conninfo."},
-	{"timeout expired", ERROR_RETRY, "Look whether that server runs, and whether this host can reach it."},
+	{"timeout expired", ERROR_RETRY, "Check whether that server runs, and whether this host can reach it."},
 };
 
 /* Said before any server is asked. */

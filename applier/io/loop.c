@@ -52,7 +52,7 @@ on_stop_signal(uv_signal_t *handle, int signum)
 		log_warning("second %s: exiting at once", signum == SIGINT ? "SIGINT" : "SIGTERM");
 		_exit(loop->stop_is_success ? 0 : 1);
 	}
-	log_info("%s: stopping after what is in hand", signum == SIGINT ? "SIGINT" : "SIGTERM");
+	log_info("%s: stopping after the current batch", signum == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
 static void
@@ -128,7 +128,7 @@ on_hangup(uv_signal_t *handle, int signum)
 		loop->hangup = true;
 		return;
 	}
-	log_info("SIGHUP: the terminal is gone: stopping after what is in hand");
+	log_info("SIGHUP: the terminal is gone: stopping after the current batch");
 	loop_request_stop(loop);
 }
 

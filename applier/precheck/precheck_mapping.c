@@ -114,7 +114,7 @@ report_left_out(struct precheck_context *c, const struct table *table)
 			precheck_names_add(&names, table->source.columns[i].name, "");
 	if (names.count)
 		precheck_add(c, CHECK_OK, "columns", precheck_table_name(c, table),
-					 "left out, their data is not synchronised: %s", precheck_names_text(&names));
+					 "left out, their data is not replicated: %s", precheck_names_text(&names));
 	precheck_names_fini(&names);
 }
 
@@ -131,10 +131,9 @@ report_unfed(struct precheck_context *c, const struct table *table)
 			precheck_names_add(&names, column->name, "");
 	}
 	if (names.count)
-		precheck_add(
-			c, CHECK_OK, "columns", precheck_target_name(c, table),
-			"at the destination alone, their data is not synchronised (new rows get the defaults): %s",
-			precheck_names_text(&names));
+		precheck_add(c, CHECK_OK, "columns", precheck_target_name(c, table),
+					 "at the destination alone, their data is not replicated (new rows get the defaults): %s",
+					 precheck_names_text(&names));
 	precheck_names_fini(&names);
 }
 

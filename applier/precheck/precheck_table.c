@@ -235,12 +235,12 @@ report_missing(struct precheck_context *c, const struct table *table, const char
 					 missing);
 	else if (table->partial && !key)
 		precheck_add(c, CHECK_WARNING, "columns", target,
-					 "it lacks columns of %s, whose data is not synchronised (schema.changes: ignore): %s",
+					 "it lacks columns of %s, whose data is not replicated (schema.changes: ignore): %s",
 					 name, missing);
 	else
 		precheck_add(c, CHECK_FAILED, "columns", target,
 					 "it lacks columns of %s: add %s; or leave them out by tables.overrides[].columns: then"
-					 " their data is not synchronised",
+					 " their data is not replicated",
 					 name, missing);
 }
 
@@ -349,8 +349,8 @@ check_type(struct precheck_context *c, const struct table *table, const struct s
 		break;
 	case TYPE_REZONED:
 		precheck_add(c, CHECK_WARNING, "types", name,
-					 "the column \"%s\" is %s, at the source %s: its values are taken for such of UTC",
-					 to->name, to->formatted, from->formatted);
+					 "the column \"%s\" is %s, at the source %s: its values are interpreted as UTC", to->name,
+					 to->formatted, from->formatted);
 		break;
 	case TYPE_CLASHES:
 		precheck_add(c, CHECK_FAILED, "types", name,

@@ -88,7 +88,7 @@ check_mark(const struct catalog *before, const struct pattern *name, const char 
 	if (action == TABLE_ADD && table)
 		return error_set(err, ERROR_DATA, "%s is one of the task's tables already", text);
 	if (action == TABLE_REMOVE && !table)
-		return error_set(err, ERROR_CONFIG, "%s is none of the task's tables", text);
+		return error_set(err, ERROR_CONFIG, "%s is not part of this task", text);
 	if (action == TABLE_REMOVE && before->count == 1)
 		return error_set(err, ERROR_DATA, "%s is the only table of the task", text) ||
 			   error_hint(err, "\"sluice drop\" ends the task.");
@@ -208,7 +208,7 @@ check_resync(const struct table_action_setup *change, const struct catalog *cata
 	*table = find(catalog, &name);
 	pattern_free(&name);
 	if (!*table)
-		return error_set(err, ERROR_CONFIG, "%s is none of the task's tables", text);
+		return error_set(err, ERROR_CONFIG, "%s is not part of this task", text);
 	if ((*table)->shared_with)
 		return error_set(err, ERROR_DATA,
 						 "the target of %s is that of other tables, too: it cannot be cleared", text);

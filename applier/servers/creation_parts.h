@@ -9,7 +9,7 @@
 
 /*
  * One that is neither the server's own nor an extension's: a superuser of the source has made it, and nobody has vetted
- * at its functions.  NULL: there is none.
+ * its functions.  NULL: there is none.
  */
 #define FOREIGN_OPCLASS(classes)                                                                             \
 	"(SELECT quote_ident(cn.nspname) || '.' || quote_ident(cl.opcname) FROM pg_opclass cl"                   \

@@ -443,7 +443,7 @@ state_tables_settle(struct connection *destination, const char *task, const stru
 
 		if (table->predecessor == 0)
 			continue;
-		log_info("%s.%s is another table than the one that was copied: it is copied again",
+		log_info("%s.%s was dropped and created again under the same name: it is copied again",
 				 table->source.schema, table->source.name);
 		/* Its own row, if there is one, only says that it waits. */
 		buffer_printf(&sql, "DELETE FROM sluice.tables WHERE ");

@@ -220,5 +220,6 @@ state_targets_settle(struct connection *source, struct connection *destination, 
 	}
 	if (!connection_execute_buffer(destination, &s.sql, NULL, err))
 		return error_context(err, "writing sluice.tables");
-	return s.changed == 0 || error_set(err, ERROR_RESTART, "%u targets are others than before", s.changed);
+	return s.changed == 0 ||
+		   error_set(err, ERROR_RESTART, "%u targets were replaced or changed by others", s.changed);
 }

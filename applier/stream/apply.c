@@ -24,7 +24,7 @@
 #define SECONDS_1970_TO_2000 946684800
 
 /*
- * What is asked of the destination next for the batch in hand.  Up to the
+ * What is asked of the destination next for the current batch.  Up to the
  * position everything is asked without waiting for the answers; they are
  * waited for before the COMMIT.
  *
@@ -98,8 +98,8 @@ struct apply {
 	const struct table *refused_in_round;
 	enum apply_phase phase;
 	bool in_transaction;
-	bool began_here;		  /* with the batch in hand */
-	enum merge_manner manner; /* of the batch in hand */
+	bool began_here;		  /* with the current batch */
+	enum merge_manner manner; /* of the current batch */
 	struct batch *batch;
 	struct batch_order order;
 	unsigned in_flight;

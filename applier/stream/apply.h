@@ -26,7 +26,7 @@ typedef bool (*apply_refused)(void *arg, struct batch *batch, const struct table
 /* Neither the connection nor the dialect becomes its own. */
 struct apply *apply_create(struct connection *destination, const struct dialect *dialect, const char *task,
 						   int64_t epoch, apply_done done, apply_refused refused, void *arg);
-/* Frees a batch in hand too; then the connection must not be used any more. */
+/* Frees the current batch, too; then the connection must not be used any more. */
 void apply_destroy(struct apply *apply);
 
 /* The batch must stay as it is until `done` is called. */

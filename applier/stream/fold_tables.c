@@ -210,7 +210,7 @@ check_form(struct fold *f, const struct table *table, const struct change_relati
 		return true;
 	if (!table_memory_has(&f->setup.memories->as_text, relation->oid))
 		table_memory_add(&f->setup.memories->as_text, relation->oid);
-	return error_set(err, ERROR_RESTART, "%s.%s has come to need its values as text: starting over",
+	return error_set(err, ERROR_RESTART, "%s.%s now needs its values as text: starting over",
 					 relation->schema, relation->name);
 }
 

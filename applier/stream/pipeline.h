@@ -49,7 +49,7 @@ void pipeline_set_inside(struct pipeline *pipeline, bool inside);
 /* Closes the batch when it is full or old; starts applying when the
  * destination is idle.  To be called after every change of state. */
 void pipeline_push(struct pipeline *pipeline);
-/* Applies nothing more but the batch in hand. */
+/* Applies nothing more but the current batch. */
 void pipeline_stop(struct pipeline *pipeline);
 
 /* Pump the loop.  False: the destination failed or a stop was requested. */

@@ -19,7 +19,7 @@
 #include "servers/source_plugin.h"
 #include "stream_options.h"
 
-/* How long a stop waits for the batch in hand. */
+/* How long a stop waits for the current batch. */
 #define STOP_MS 30000
 /* Frames of a transaction whose end has not come are held back up to this much. */
 #define LARGE_TRANSACTION_BYTES ((size_t) 4 << 20)
@@ -269,7 +269,7 @@ fold_more(struct stream *s)
 
 		folded += frame->len;
 		s->in_large = frame->open;
-		/* After a stop the batch in hand is still waited for. */
+		/* After a stop the current batch is still waited for. */
 		if (!fold_frame(s->fold, (struct bytes){frame->data, frame->len}, &err) && err.class != ERROR_STOPPED)
 			fail(s, &err);
 		free(frame);
@@ -346,7 +346,7 @@ report(struct stream *s)
 	s->reported_ms = now;
 }
 
-/* Waits for the batch in hand, not for ever, and not for a transaction that goes on. */
+/* Waits for the current batch, not for ever, and not for a transaction that goes on. */
 static bool
 stopped(struct stream *s)
 {

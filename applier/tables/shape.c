@@ -85,7 +85,7 @@ find_fed(const struct shape *shape, const char *name, unsigned *position)
 static bool
 key_error(const struct shape *shape, const char *column, struct error *err)
 {
-	error_set(err, ERROR_DATA, "key column \"%s\" of %s.%s is not among the columns that are synchronised",
+	error_set(err, ERROR_DATA, "key column \"%s\" of %s.%s is not among the columns that are replicated",
 			  column, shape->relation->schema, shape->relation->name);
 	return error_hint(err, "Choose a key of columns that both sides have.");
 }
@@ -233,14 +233,15 @@ shape_init(struct shape *shape, unsigned number, const struct change_relation *r
 		return false;
 	find_unfed(shape);
 	if (shape->fed_count == 0 && shape->unfed_count > 0)
-		return error_set(err, ERROR_DATA, "%s.%s has no column to synchronise with the target %s.%s",
+		return error_set(err, ERROR_DATA, "%s.%s has no column to replicate to the target %s.%s",
 						 relation->schema, relation->name, table->target_schema, table->target_name);
 	if (!choose_match(shape, err))
 		return false;
 	find_guarded(shape);
 	shape->rows_may_be_absent = rows_may_be_absent(shape);
 	if (table->as_text && !shape->text) {
-		error_set(err, ERROR_DATA, "the columns of %s.%s changed to types that the target %s.%s has not",
+		error_set(err, ERROR_DATA,
+				  "the columns of %s.%s changed to types that the target %s.%s does not have",
 				  relation->schema, relation->name, table->target_schema, table->target_name);
 		return error_hint(err, "Bring the target's column types in line, then start again.");
 	}

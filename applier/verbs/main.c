@@ -49,7 +49,7 @@ static const struct option_spec options[] = {
 	{OPTION_CONFIG, "config", 'c', "FILE", "the configuration file"},
 	{OPTION_UNTIL, "until", 0, "POSITION", "end once everything up to there is durable at the destination:\n"
 		"                          current (the source's position at the start) or an LSN"},
-	{OPTION_IGNORE, "ignore", 0, "NAME", "take warnings of the check of that name for known; may be repeated"},
+	{OPTION_IGNORE, "ignore", 0, "NAME", "suppress warnings of the named check; may be repeated"},
 	{OPTION_JSON, "json", 0, NULL, "one JSON object on one line"},
 	{OPTION_WATCH, "watch", 0, NULL, "show it again every two seconds, until interrupted"},
 	{OPTION_CHECK, "check", 0, NULL, "one line for a monitoring system; exit status 1 when not all is well"},
@@ -94,7 +94,7 @@ static const struct verb verbs[] = {
 	{"run", "-c FILE [--until current|LSN]", OPTION_CONFIG | OPTION_UNTIL | OPTION_IGNORE, verb_run,
 	 "copy what is not copied yet, then follow the source",
 	 "Makes the checks of \"sluice check\", then runs in the foreground until it is told to stop; logs to\n"
-	 "standard error. SIGTERM or SIGINT finishes the batch in hand and exits 0; a second one exits at once.\n"
+	 "standard error. SIGTERM or SIGINT finishes the current batch and exits 0; a second one exits at once.\n"
 	 "Nothing is lost either way."},
 	{"status", "-c FILE [--json|--watch|--check]",
 	 OPTION_CONFIG | OPTION_JSON | OPTION_WATCH | OPTION_CHECK | OPTION_MAX_LAG | OPTION_MAX_RETAINED,
@@ -105,7 +105,7 @@ static const struct verb verbs[] = {
 	 "--max-retained narrow that. --watch goes on while a server is away."},
 	{"sequences", "-c FILE [--create]", OPTION_CONFIG | OPTION_CREATE, verb_sequences,
 	 "set the destination's sequences to where the source's stand",
-	 "For a cut-over: sequences are not replicated. Of those that columns of synchronised tables own or "
+	 "For a cut-over: sequences are not replicated. Of those that columns of replicated tables own or "
 	 "have\n"
 	 "in their defaults, sets the destination's to the position of the source's, and prints a line for "
 	 "each."},
@@ -123,7 +123,7 @@ static const struct verb verbs[] = {
 	 "meanwhile. A running daemon is told, and answers once it has checked that it can be done; where none\n"
 	 "runs, the next one does it."},
 	{"stop", "-c FILE", OPTION_CONFIG, verb_stop, "end the running daemon",
-	 "As SIGTERM does: the batch in hand is finished. Returns when the daemon has released the task."},
+	 "As SIGTERM does: the current batch is finished. Returns when the daemon has released the task."},
 	{"compare", "-c FILE [TABLE...]",
 	 OPTION_CONFIG | OPTION_JSON | OPTION_LIMIT | OPTION_RECORD | ARGUMENTS_TABLES, verb_compare,
 	 "compare source and destination data at one common point",

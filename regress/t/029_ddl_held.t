@@ -158,7 +158,7 @@ target('CREATE TABLE lacking (id int PRIMARY KEY, a text)');
 lacking('stop');
 $t->fails_like([ 'run', '--until', 'current' ], 3, qr/lacks columns of public\.lacking: add n integer, at date/, 'lacking, stop');
 lacking('ignore');
-like($t->run_ok('check')->{stdout}, qr/^warning +columns +public\.lacking: .*whose data is not synchronised.*: n integer, at date$/m, 'lacking, ignore: a warning');
+like($t->run_ok('check')->{stdout}, qr/^warning +columns +public\.lacking: .*whose data is not replicated.*: n integer, at date$/m, 'lacking, ignore: a warning');
 $t->run_ok('run', '--until', 'current');
 $t->source_sql(q{UPDATE lacking SET a = 'y', n = 2});
 $t->run_ok('run', '--until', 'current');

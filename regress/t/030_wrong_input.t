@@ -281,7 +281,7 @@ subtest 'targets' => sub {
 		'an enum without a label');
 	$t->configure($sized);
 	like($t->run_ok('check')->{stdout}, qr/^ok +types +public\.Size: the destination's enum lacks 'm', 'it''s', which run will add$/m, 'which is followed by default');
-	check_warns($sized, qr/column "at" is timestamp with time zone, at the source timestamp without time zone: its values are taken for such of UTC/,
+	check_warns($sized, qr/column "at" is timestamp with time zone, at the source timestamp without time zone: its values are interpreted as UTC/,
 		'a time zone that comes');
 	$t->destination_sql(q{DROP TABLE sized; DROP TYPE "Size"});
 };

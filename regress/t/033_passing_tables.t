@@ -53,7 +53,7 @@ $t->poll_ok(sub { my ($failed, $count) = SluiceTest::psql_try($t->destination_co
 is($t->stop, 0, 'SIGTERM ends it with 0');
 $t->all_equal_ok('public.keyed', 'public.p3', 'public.late');
 
-# A synchronised table that is renamed is followed by its new name, at every start.
+# A replicated table that is renamed is followed by its new name, at every start.
 $t->source_sql('ALTER TABLE keyed RENAME TO renamed; INSERT INTO renamed VALUES (6)');
 $t->run_ok('run', '--until', 'current') for 1 .. 2;
 $t->equal_ok('public.renamed');

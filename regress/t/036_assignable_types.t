@@ -98,7 +98,7 @@ sub prints_ok
 $t->configure({ tables => { include => ['assignable.*'] } });
 my $check = $t->run_ok('check')->{stdout};
 unlike($check, qr/^failed/m, 'check has nothing against it');
-like($check, qr/"c$_" is .*: its values are taken for such of UTC/, "a time zone comes or goes: $pairs[$_][0]")
+like($check, qr/"c$_" is .*: its values are interpreted as UTC/, "a time zone comes or goes: $pairs[$_][0]")
   for grep { "$pairs[$_][0] $pairs[$_][1]" =~ /^(timestamp timestamptz|timestamptz timestamp|time timetz)$/ } @numbers;
 unlike($check, qr/"c$_" is /, "no word about $pairs[$_][0] as $pairs[$_][1]")
   for grep { "$pairs[$_][0] $pairs[$_][1]" =~ /^(int4 int8|int4 numeric|varchar\(10\) text|jsonb json|float4 float8|\S+ text|cidr inet|assignable\.price numeric(\(10,2\))?)$/ } @numbers;

@@ -60,8 +60,8 @@ $overrides->[0]{distributed_by} = ['id'] if $greenplum;
 $t->configure({ tables => { overrides => $overrides }, schema => { indexes => 'all' } });
 
 my $check = $t->run_ok('check')->{stdout};
-like($check, qr/^ok +columns +public\.made: left out, their data is not synchronised: secret$/m, 'check says what stays behind');
-like($check, qr/^ok +columns +public\.there: at the destination alone, their data is not synchronised .*: mine$/m, 'on either side');
+like($check, qr/^ok +columns +public\.made: left out, their data is not replicated: secret$/m, 'check says what stays behind');
+like($check, qr/^ok +columns +public\.there: at the destination alone, their data is not replicated .*: mine$/m, 'on either side');
 my $schema = $t->run_ok('schema')->{stdout};
 like($schema, qr/CREATE TABLE "dw"\."orders" \(\s+"Order" integer NOT NULL,\s+"secret" text,\s+"total" numeric\(10,2\),\s+"feeling" public\.mood,\s+"large" text,\s+PRIMARY KEY \("Order"\)\s+\)/, 'schema writes the target\'s names');
 like($schema, qr/COMMENT ON COLUMN "dw"\."orders"\."secret" IS E?'who it is'/, 'comments follow their columns');

@@ -220,7 +220,7 @@ is($json->{tables}[0]{lacking_columns}, '"B", later', 'JSON: the columns');
 $t->configure({ %$configuration, schema => { changes => 'ignore' } }, 'ignore.yaml');
 compare(4, 'a row that differs outweighs columns that are ignored', 'public.narrow');
 $t->destination_sql('UPDATE narrow SET a = 2');
-like(compare(1, 'columns that are ignored', 'public.narrow'), qr/^not compared +public\.narrow: its target lacks the columns "B", later, whose data is not synchronised/m, 'and why');
+like(compare(1, 'columns that are ignored', 'public.narrow'), qr/^not compared +public\.narrow: its target lacks the columns "B", later, whose data is not replicated/m, 'and why');
 $t->configure($configuration);
 $t->fails_like([ 'compare', 'public.narrow' ], 4, qr/; add the columns to the targets that lack some; then "sluice table resync" copies them again\.$/i, 'the remedy');
 $t->destination_sql('ALTER TABLE narrow ADD COLUMN "B" text, ADD COLUMN later int');

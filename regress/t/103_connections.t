@@ -243,7 +243,7 @@ change();
 $t->poll_ok(sub { $t->destination_sql("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0 }, 'the batch waits');
 $t->signal('TERM');
 says_ok(qr/stopping/);
-ok($t->running, 'a first signal waits for the batch in hand');
+ok($t->running, 'a first signal waits for the current batch');
 $t->signal('TERM');
 is($t->wait_for_end, 0, 'a second one does not');
 SluiceTest::release($lock);

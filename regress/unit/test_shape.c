@@ -320,7 +320,7 @@ test_values_must_have_the_target_s_form(void **state)
 	assert_true(shape.text);
 	shape_fini(&shape);
 	sketch.relation.flags = 0;
-	refuses(&sketch, "changed to types that the target public.orders has not");
+	refuses(&sketch, "changed to types that the target public.orders does not have");
 	sketch.table.as_text = false;
 	make(&sketch, &shape);
 	assert_false(shape.text);
@@ -337,7 +337,7 @@ test_nothing_in_common(void **state)
 	init(&sketch, 'f');
 	sketch.relation.column_count = 0;
 	sketch.source[0].primary_position = sketch.source[1].primary_position = 0;
-	refuses(&sketch, "no column to synchronise");
+	refuses(&sketch, "no column to replicate");
 	sketch.table.target.column_count = 0;
 	make(&sketch, &shape);
 	assert_int_equal(shape.match, MATCH_ROW);
