@@ -490,10 +490,20 @@ sub signal
 	kill $name, $self->{pid} if $self->{pid};
 }
 
+# Whether the program in the background has come as far as to handle SIGTERM, which would end it by itself before.
+sub _handles_stop
+{
+	my ($self) = @_;
+	my $status = _slurp("/proc/$self->{pid}/status");
+	my ($caught) = $status =~ /^SigCgt:\s+\w*?(\w{1,8})$/m;
+	return $status =~ /^Name:\s+sluice$/m && $caught && hex($caught) & 1 << POSIX::SIGTERM() - 1;
+}
+
 # Stops the program in the background by SIGTERM; its exit status, or -1.
 sub stop
 {
 	my ($self, $timeout) = @_;
+	seen_within(patience(), sub { !$self->running || $self->_handles_stop });
 	$self->signal('TERM');
 	return $self->wait_for_end($timeout);
 }
