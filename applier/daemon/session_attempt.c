@@ -8,6 +8,7 @@
 #include "schema/schema_watch.h"
 #include "servers/creation_remarks.h"
 #include "servers/missing_columns.h"
+#include "servers/source_selection.h"
 #include "servers/source_vanished.h"
 #include "servers/target_creation.h"
 #include "session_parts.h"
@@ -88,10 +89,24 @@ reconcile(struct session *s, struct error *err)
 }
 
 static bool
+is_selected(void *arg, uint32_t oid, bool *selected, struct error *err)
+{
+	const struct session *s = arg;
+	struct catalog now;
+
+	if (!source_list_tables(s->source, s->config, &now, err))
+		return false;
+	*selected = catalog_find_oid(&now, oid) != NULL;
+	catalog_free(&now);
+	return true;
+}
+
+static bool
 install(struct session *s, struct error *err)
 {
 	return state_install(s->control, s->dialect, s->config->task, err) &&
-		   (!s->progress.exists || forget_tables(s->source, s->control, s->config->task, &s->catalog, err));
+		   (!s->progress.exists ||
+			forget_tables(s->source, s->control, s->config->task, &s->catalog, is_selected, s, err));
 }
 
 static bool

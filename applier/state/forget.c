@@ -1,6 +1,7 @@
 #include "forget.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -47,6 +48,15 @@ forget_find(struct connection *destination, const char *task, const struct catal
 	result_free(res);
 	return true;
 }
+
+struct forgetting {
+	struct connection *source;
+	struct connection *destination;
+	const char *task;
+	const struct catalog *catalog;
+	forget_is_selected is_selected;
+	void *arg;
+};
 
 /* Dropped is what the source has no more; anything else that it logs the user has left out. */
 enum absence { DROPPED, UNLOGGED, LEFT_OUT };
@@ -213,27 +223,48 @@ forget_dropped(struct connection *source, struct connection *destination, const 
 	return table->state == TABLE_DROPPED || remember_target(destination, task, table, err);
 }
 
+/* What it was left out for is asked for later than the catalog was read. */
 static bool
-forget(struct connection *source, struct connection *destination, const char *task,
-	   const struct catalog *catalog, const struct forgotten *table, struct error *err)
+leave(const struct forgetting *f, const struct forgotten *table, struct error *err)
+{
+	bool selected = false;
+
+	if (has_rows(table) && !f->is_selected(f->arg, (uint32_t) strtoul(table->oid, NULL, 10), &selected, err))
+		return false;
+	if (selected)
+		return error_set(err, ERROR_RESTART,
+						 "%s.%s came back while the catalogs were read: starting over with it", table->schema,
+						 table->name);
+	log_forgotten(table, LEFT_OUT);
+	return remove_row(f->destination, f->task, table, err);
+}
+
+static bool
+forget(const struct forgetting *f, const struct forgotten *table, struct error *err)
 {
 	enum absence absence;
 
 	if (table->state == TABLE_DROPPED)
-		return forget_dropped(source, destination, task, catalog, table, err);
-	if (!find_absence(source, table, &absence, err))
+		return forget_dropped(f->source, f->destination, f->task, f->catalog, table, err);
+	if (!find_absence(f->source, table, &absence, err))
 		return false;
-	if (absence == UNLOGGED)
-		return hold(destination, task, table, err);
-	log_forgotten(table, absence);
-	return absence == DROPPED ? forget_dropped(source, destination, task, catalog, table, err)
-							  : remove_row(destination, task, table, err);
+	switch (absence) {
+	case UNLOGGED:
+		return hold(f->destination, f->task, table, err);
+	case LEFT_OUT:
+		return leave(f, table, err);
+	case DROPPED:
+		break;
+	}
+	log_forgotten(table, DROPPED);
+	return forget_dropped(f->source, f->destination, f->task, f->catalog, table, err);
 }
 
 bool
 forget_tables(struct connection *source, struct connection *destination, const char *task,
-			  const struct catalog *catalog, struct error *err)
+			  const struct catalog *catalog, forget_is_selected is_selected, void *arg, struct error *err)
 {
+	const struct forgetting f = {source, destination, task, catalog, is_selected, arg};
 	struct forgotten *found;
 	struct arena memory;
 	unsigned count;
@@ -242,7 +273,7 @@ forget_tables(struct connection *source, struct connection *destination, const c
 	arena_init(&memory, 4096);
 	ok = forget_find(destination, task, catalog, &memory, &found, &count, err);
 	for (unsigned i = 0; ok && i < count; i++)
-		ok = forget(source, destination, task, catalog, &found[i], err);
+		ok = forget(&f, &found[i], err);
 	arena_fini(&memory);
 	return ok;
 }

@@ -23,9 +23,14 @@ MUST_CHECK bool forget_find(struct connection *destination, const char *task, co
 							struct arena *memory, struct forgotten **found, unsigned *count,
 							struct error *err);
 
+/* Whether the configuration selects the source's table at this moment. */
+typedef bool (*forget_is_selected)(void *arg, uint32_t oid, bool *selected, struct error *err);
+
 /* Forgets and logs them; where another table has the name of one that was dropped by now, its target gives way.
- * Not forgotten are those that are UNLOGGED for the time being: they are held. */
+ * Not forgotten are those that are UNLOGGED for the time being: they are held.  A table that is selected (again) since
+ * the catalog was read, as by SET LOGGED, is an ERROR_RESTART. */
 MUST_CHECK bool forget_tables(struct connection *source, struct connection *destination, const char *task,
-							  const struct catalog *catalog, struct error *err);
+							  const struct catalog *catalog, forget_is_selected is_selected, void *arg,
+							  struct error *err);
 
 #endif
