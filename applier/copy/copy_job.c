@@ -280,6 +280,14 @@ on_open_written(void *arg, const struct result *res, const struct error *err)
 		connection_query(job->pipe.destination, "COMMIT", NULL, 0, on_opened, job);
 }
 
+/* Parts are read by other sessions, and must be of one table to the last. */
+static void
+keep_source_lock(struct copy_job *job)
+{
+	job->locks_source = false;
+	connection_query(job->pipe.source, "RELEASE SAVEPOINT look", NULL, 0, on_step, job);
+}
+
 static void
 open_table(struct copy_job *job)
 {
@@ -287,6 +295,7 @@ open_table(struct copy_job *job)
 	struct copy_work *work = job->work;
 	struct buffer sql;
 
+	keep_source_lock(job);
 	work->table->snapshot_lsn = setup->snapshot_lsn;
 	work->table->rows_copied = 0;
 	table_move(work->table, TABLE_COPYING_PARTS);
@@ -495,10 +504,7 @@ on_checked(void *arg, const struct result *res, const struct error *err)
 
 	if (err && !source_is_vanished(err)) {
 		fail(job, err);
-	} else if (err) {
-		connection_query(job->pipe.source, "ROLLBACK TO SAVEPOINT look", NULL, 0, on_step, job);
-		postpone(job);
-	} else if (!result_bool(res, 0, 0)) {
+	} else if (err || !result_bool(res, 0, 0)) {
 		postpone(job);
 	} else if (copy_work_is_divisible(job->copy, job->work->table)) {
 		ask_leaves(job);
@@ -514,6 +520,7 @@ check_source(struct copy_job *job)
 
 	memory_buffer_init(&sql);
 	copy_put_unchanged_check(&sql, job->work->table);
+	job->locks_source = true;
 	connection_query(job->pipe.source, (const char *) sql.data, NULL, 0, on_checked, job);
 	buffer_fini(&sql);
 }
@@ -550,6 +557,21 @@ take_table(struct copy_job *job)
 	return true;
 }
 
+/*
+ * A job that has nothing left to do waits for the others inside its transaction.  With locks of tables that are done it
+ * could stand in the way of a transaction that drops several tables, for which another job waits: a circle that no
+ * server sees.
+ */
+static void
+release_source_lock(struct copy_job *job)
+{
+	if (!job->locks_source)
+		return;
+	job->locks_source = false;
+	connection_query(job->pipe.source, "ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look", NULL, 0, on_step,
+					 job);
+}
+
 void
 copy_job_next(struct copy_job *job)
 {
@@ -558,6 +580,7 @@ copy_job_next(struct copy_job *job)
 	job->pipe.rows = 0;
 	if (job->copy->failed)
 		return;
+	release_source_lock(job);
 	if (take_part(job))
 		claim_part(job, false, on_part_claimed);
 	else if (take_table(job))

@@ -36,6 +36,7 @@ struct copy_job {
 	struct copy_pipe pipe;
 	struct copy_work *work;		  /* NULL: nothing to do */
 	const struct copy_part *part; /* NULL: not in the middle of a part */
+	bool locks_source;			  /* the table behind the savepoint "look" at the source */
 };
 
 /* What the jobs share. */

@@ -10,9 +10,9 @@
 #include "tables/catalog.h"
 
 /*
- * To the source, in the transaction that holds the snapshot: locks the table
- * and returns whether it is unchanged since the snapshot; undefined_table when
- * it is gone, and then the savepoint "look" is to be rolled back to.
+ * To the source, in the transaction that holds the snapshot: makes the savepoint "look", locks the table behind it
+ * and returns whether it is unchanged since the snapshot; undefined_table when it is gone.  The lock is released by
+ * rolling back to the savepoint, and kept by releasing that.
  *
  * One that was rewritten (ALTER TYPE), truncated or recreated since would look
  * empty to the snapshot, without an error.

@@ -70,4 +70,27 @@ is($t->destination_sql("SELECT string_agg(source_name, ' ' ORDER BY source_name)
 	join(' ', sort('big', 'renamed', grep { $_ ne 'dropped' } @small)), 'and the one that is gone is forgotten');
 $t->run_ok('run', '--until', 'current');
 
+# A transaction that drops a table which is to be copied, and one that was: no circle of locks comes of it.
+$t->both_sql(join '', map { "CREATE TABLE circle_$_ (id int PRIMARY KEY, v text);" } 1 .. 3);
+$t->source_sql("INSERT INTO circle_$_ SELECT i, repeat('x', 1000) FROM generate_series(1, 100 / $_) i") for 1 .. 3;
+$t->source_sql('ANALYZE');
+$t->configure({ initial_copy => { jobs => 1 }, tables => { include => ['public.circle_*'] }, task => 'circle' });
+$t->{task} = 'circle';
+my $target = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE circle_1 IN SHARE MODE');
+$t->start;
+$t->poll_ok(sub {
+	$t->destination_sql("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'circle_1'::regclass")
+}, 'the copy waits at the first target');
+my $drops = SluiceTest::hold($t->source_conninfo, 'DROP TABLE circle_3');
+SluiceTest::release($target);
+$t->poll_ok(sub {
+	$t->source_sql("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'circle_3'::regclass")
+}, 'and then for the transaction that drops the last table');
+${ $drops->{in} } .= "DROP TABLE circle_1;\nCOMMIT;\n\\q\n";
+ok($drops->{run}->finish, 'which also drops the one that is copied');
+$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'the rest goes on');
+unlike($t->log, qr/deadlock/, 'without a deadlock');
+is($t->stop, 0, 'SIGTERM ends it with 0');
+$t->all_equal_ok('public.circle_2');
+
 done_testing();
