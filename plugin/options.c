@@ -97,7 +97,7 @@ parse_patterns(struct pattern_list *list, const char *name, const char *value)
 	if (problem)
 		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("invalid value \"%s\" for option \"%s\" of output plugin \"sluice\"",
-					   strlen(value) > SHOWN_BYTES ? shown(at) : value, name),
+					   shown(at && strlen(value) > SHOWN_BYTES ? at : value), name),
 				errdetail("In the list of patterns, %s.", problem),
 				errhint("Patterns are like public.*, sales.order_20?? or \"My Schema\".\"Order\", "
 						"separated by commas."));

@@ -750,6 +750,7 @@ go_on(struct apply *apply)
 void
 apply_start(struct apply *apply, struct batch *batch)
 {
+	assert(batch);
 	apply->batch = batch;
 	apply->answered_us = batch_clock_us();
 	leave_out_held(apply, batch);
