@@ -25,6 +25,8 @@
 #define LARGE_TRANSACTION_BYTES ((size_t) 4 << 20)
 /* How much is folded before the loop gets a turn. */
 #define FOLD_BYTES_PER_TURN ((size_t) 2 << 20)
+/* Changed definitions are asked of the servers: of those a few bytes can take long, and copies wait for their turn. */
+#define FOLD_US_PER_TURN 200000
 #define WARN_AGAIN_MS 60000
 #define REPORT_MS 10000
 
@@ -260,11 +262,11 @@ may_fold(struct stream *s)
 static void
 fold_more(struct stream *s)
 {
+	int64_t began_us = batch_clock_us(), turn_began_us = began_us;
 	size_t folded = 0;
-	int64_t began_us = batch_clock_us();
 	struct error err;
 
-	while (may_fold(s) && folded < FOLD_BYTES_PER_TURN) {
+	while (may_fold(s) && folded < FOLD_BYTES_PER_TURN && began_us - turn_began_us < FOLD_US_PER_TURN) {
 		struct frame_copy *frame = take_frame(s);
 
 		folded += frame->len;
