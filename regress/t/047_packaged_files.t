@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# What the packages bring along beside program and plugin: manual pages,
+# What the packages contain besides program and plugin: manual pages,
 # examples, completion, unit.  They are made from the program and its documents.
 use strict;
 use warnings;

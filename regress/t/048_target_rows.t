@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # Updates and deletes must meet the rows that they are for: those that the
-# target lacks, or does not let go, stop the run, unless rows may be absent.
+# target lacks, or keeps, stop the run, unless rows may be absent.
 use strict;
 use warnings;
 
@@ -61,7 +61,7 @@ $t->destination_sql(q{INSERT INTO pruned VALUES (902, 'v', 'here')});
 $t->run_ok('run', '--until', 'current');
 is($t->destination_sql('SELECT v FROM pruned WHERE id = 902'), 'partial', 'it goes on once the row is there');
 
-# ---- what the target does not let go
+# ---- rows that the target keeps
 
 SKIP:
 {
@@ -78,7 +78,7 @@ SKIP:
 	$t->run_ok('run', '--until', 'current');
 	$t->equal_ok('public.few');
 
-	# Rows that are inserted anew because of an index or a column that only the target has, or that were absent.
+	# Rows that are inserted again because of an index or a column that only the target has, or that were absent.
 	$t->destination_sql(q{
 		CREATE UNIQUE INDEX ON many ((id + 0 * length(v))); ALTER TABLE few ADD note text DEFAULT 'mine';
 		DELETE FROM pruned WHERE id BETWEEN 2001 AND 2020;
