@@ -157,17 +157,11 @@ batch_hold(struct batch *batch, const struct table *table, const char *key)
 	batch->holds = hold;
 }
 
-static bool
-have_one_target(const struct table *a, const struct table *b)
-{
-	return strcmp(a->target_name, b->target_name) == 0 && strcmp(a->target_schema, b->target_schema) == 0;
-}
-
 bool
 batch_leaves_out(const struct batch *batch, const struct table *table)
 {
 	for (const struct batch_hold *hold = batch->holds; hold; hold = hold->next)
-		if (have_one_target(hold->table, table))
+		if (table_shares_target(hold->table, table))
 			return true;
 	return false;
 }

@@ -10,19 +10,13 @@
 #include "precheck_names.h"
 #include "tables/mapping.h"
 
-static bool
-same_target(const struct table *a, const struct table *b)
-{
-	return strcmp(a->target_schema, b->target_schema) == 0 && strcmp(a->target_name, b->target_name) == 0;
-}
-
 /* The first of those that share the table's target. */
 static const struct table *
 first_of(const struct precheck_context *c, const struct table *table)
 {
 	const struct table *first = c->catalog->tables;
 
-	while (!same_target(first, table))
+	while (!table_shares_target(first, table))
 		first++;
 	return first;
 }

@@ -1,18 +1,11 @@
 #include "refused.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
 #include "state/state_tables.h"
-
-static bool
-shares_target(const struct table *a, const struct table *b)
-{
-	return strcmp(a->target_name, b->target_name) == 0 && strcmp(a->target_schema, b->target_schema) == 0;
-}
 
 /* What to do is another thing than for a run that has ended. */
 static void
@@ -31,7 +24,7 @@ static bool
 is_being_copied_into(const struct catalog *catalog, const struct table *table)
 {
 	for (unsigned i = 0; i < catalog->count; i++)
-		if (shares_target(&catalog->tables[i], table) && table_is_copying(&catalog->tables[i]))
+		if (table_shares_target(&catalog->tables[i], table) && table_is_copying(&catalog->tables[i]))
 			return true;
 	return false;
 }
@@ -45,7 +38,7 @@ refused_hold(const struct config *config, struct catalog *catalog, struct batch 
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *it = &catalog->tables[i];
 
-		if (!shares_target(it, table) || it->state == TABLE_HELD_FOR_RESYNC)
+		if (!table_shares_target(it, table) || it->state == TABLE_HELD_FOR_RESYNC)
 			continue;
 		hold(it, err);
 		batch_hold(batch, it, err->row);
@@ -67,7 +60,7 @@ refused_hold_now(const struct config *config, struct catalog *catalog, struct co
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *it = &catalog->tables[i];
 
-		if (!shares_target(it, table) || it->state == TABLE_HELD_FOR_RESYNC)
+		if (!table_shares_target(it, table) || it->state == TABLE_HELD_FOR_RESYNC)
 			continue;
 		hold(it, &cause);
 		state_tables_put_refused(&sql, config->task, it, cause.row, 0);

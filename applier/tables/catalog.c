@@ -230,6 +230,12 @@ key_by_names(const struct source_table *source, const struct string_list *names,
 	return names->count;
 }
 
+bool
+table_shares_target(const struct table *a, const struct table *b)
+{
+	return strcmp(a->target_name, b->target_name) == 0 && strcmp(a->target_schema, b->target_schema) == 0;
+}
+
 unsigned
 table_match_key(const struct table *table, unsigned key[TABLE_MAX_KEY])
 {

@@ -181,6 +181,9 @@ struct table *catalog_find_oid(const struct catalog *catalog, uint32_t oid);
 const struct target_column *target_find_column(const struct target_table *target, const char *name);
 const struct source_column *source_find_column(const struct source_table *source, const char *name);
 
+/* Whether both feed the same target. */
+bool table_shares_target(const struct table *a, const struct table *b);
+
 /*
  * The match key as positions in source.columns: the override's key, else the
  * replica identity index (identity 'i'), else the primary key, else, with identity FULL, the unique
