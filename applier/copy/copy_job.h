@@ -2,16 +2,15 @@
  * One of the pipes of the initial copy: a pair of connections that copies one
  * table, or one part of a table, after another.  Part of initial_copy.
  *
- *	whole table  check ─ claim ─ COPY ─ indexes, state ─ ANALYZE
- *	in parts     check ─ claim, open ┬ claim part ─ COPY ┬ … ┬ last claim ─ indexes, state ─ ANALYZE
- *	             by one job          └ by any job        ┘   └ by the job that ends the last part
- *
- * All is driven by the connections' callbacks; each transaction at the
- * destination ends before the next begins.
+ * All is driven by the connections' callbacks, from one state to the next
+ * (copy_job_state.h draws them); each transaction at the destination ends
+ * before the next begins.  A divided table is opened by one job, its parts are
+ * copied by any, and the one that copies the last part ends it.
  */
 #ifndef SLUICE_COPY_JOB_H
 #define SLUICE_COPY_JOB_H
 
+#include "copy_job_state.h"
 #include "copy_parts.h"
 #include "copy_pipe.h"
 #include "initial_copy.h"
@@ -25,7 +24,7 @@ struct copy_work {
 	unsigned next_part;		 /* parts.count until the copy is opened, too */
 	unsigned parts_done;
 	char *rebuild; /* statements that end it; NULL: none */
-	int64_t rows;  /* of its committed parts */
+	int64_t rows;  /* of its committed parts; of all of it, once they have come */
 	int64_t started_ms;
 };
 
@@ -33,8 +32,10 @@ struct copy;
 
 struct copy_job {
 	struct copy *copy;
+	unsigned number; /* among copy->jobs */
+	enum copy_job_state state;
 	struct copy_pipe pipe;
-	struct copy_work *work;		  /* NULL: nothing to do */
+	struct copy_work *work;		  /* NULL: idle */
 	const struct copy_part *part; /* NULL: not in the middle of a part */
 	bool locks_source;			  /* the table behind the savepoint "look" at the source */
 };
@@ -51,7 +52,7 @@ struct copy {
 	int64_t part_bytes;
 	unsigned copied;
 	unsigned postponed; /* tables that changed since the snapshot */
-	int64_t rows;		/* committed */
+	int64_t rows;		/* of all of copy_work.rows */
 	int64_t started_ms;
 	struct loop_timer *tick;
 	unsigned ticks;
@@ -62,11 +63,11 @@ struct copy {
 	struct table *refused; /* whose copy failed, when that was about the table; NULL: none */
 };
 
-/* Connects, and takes the snapshot. */
-MUST_CHECK bool copy_job_open(struct copy_job *job, struct copy *copy, struct error *err);
+/* Connects job `number`, and takes the snapshot. */
+MUST_CHECK bool copy_job_open(struct copy *copy, unsigned number, struct error *err);
 void copy_job_close(struct copy_job *job);
-/* Gives the job something to do, where there is something. */
-void copy_job_next(struct copy_job *job);
+/* Gives an idle job something to do, where there is something. */
+void copy_job_start(struct copy_job *job);
 
 /* Whether the table is to be copied in parts, as far as its size and its target tell. */
 bool copy_work_is_divisible(const struct copy *copy, const struct table *table);

@@ -205,7 +205,7 @@ open_jobs(struct copy *copy, struct error *err)
 	copy->job_count = useful_jobs(copy);
 	copy->jobs = memory_alloc_zero(copy->job_count, sizeof *copy->jobs);
 	for (unsigned i = 0; i < copy->job_count; i++)
-		if (!copy_job_open(&copy->jobs[i], copy, err))
+		if (!copy_job_open(copy, i, err))
 			return false;
 	return true;
 }
@@ -223,7 +223,7 @@ start_jobs(struct copy *copy)
 {
 	log_info("copying %u tables in %u pipes", copy->queue_count, copy->job_count);
 	for (unsigned i = 0; i < copy->job_count; i++)
-		copy_job_next(&copy->jobs[i]);
+		copy_job_start(&copy->jobs[i]);
 	copy->tick = loop_timer_create(copy->setup->loop, on_tick, copy);
 	loop_timer_arm(copy->tick, TICK_MS);
 }
