@@ -21,13 +21,11 @@
 #include "common/change.h"
 
 #include "compat.h"
+#include "definitions.h"
 #include "filter.h"
 #include "history.h"
-#include "options.h"
-#include "relation_cache.h"
-#include "row.h"
+#include "plugin.h"
 #include "settings.h"
-#include "writer.h"
 
 /* All that the server looks up in this library. */
 #pragma GCC visibility push(default)
@@ -38,21 +36,6 @@ extern void _PG_output_plugin_init(OutputPluginCallbacks *cb);
 
 /* So many changes may be passed over before the server hears that we are alive. */
 #define PASSED_OVER_MAX 100
-
-struct plugin {
-	struct options options;
-	struct writer writer;
-	struct relation_cache cache;
-	MemoryContext change_context; /* reset after each change */
-	bool in_block;				  /* the changes are of a transaction in progress */
-	bool begun;					  /* the transaction's BEGIN, or the block's start, is written */
-	TransactionId owner;		  /* of the changes that follow in the block */
-	Oid rewritten;				  /* the transient table whose rows came last */
-	bool text_pinned;			  /* settings_pin_text() was called in it */
-	unsigned passed_over;
-	struct row old;
-	struct row new;
-};
 
 /* ---- start */
 
@@ -117,10 +100,8 @@ put_beginning(struct plugin *plugin, struct buffer *b, ReorderBufferTXN *txn)
 	plugin->begun = true;
 }
 
-/* The buffer, for a change of `owner`: the transaction, which the client knows
- * of from here on, or one of its subtransactions. */
-static struct buffer *
-begin_change(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner)
+struct buffer *
+plugin_begin_change(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner)
 {
 	struct buffer *b = writer_begin(&plugin->writer);
 
@@ -134,10 +115,8 @@ begin_change(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner)
 	return b;
 }
 
-/* ---- definitions that changed */
-
-static void
-put_description(struct plugin *plugin, struct buffer *b, struct description *description)
+void
+plugin_put_description(struct plugin *plugin, struct buffer *b, struct description *description)
 {
 	if (!description->sent) {
 		description->relation.number = ++plugin->cache.last_number;
@@ -151,121 +130,13 @@ put_description(struct plugin *plugin, struct buffer *b, struct description *des
 	}
 }
 
-/* What a definitions message is going to say. */
-struct notes {
-	struct change_definition *items;
-	unsigned count;
-};
-
-static struct notes
-make_notes(unsigned capacity)
-{
-	return (struct notes){.items = palloc(Max(capacity, 1) * sizeof(struct change_definition))};
-}
-
-static void
-note(struct notes *notes, Oid relid, enum definition_kind kind, uint32_t number)
-{
-	notes->items[notes->count++] = (struct change_definition){.oid = relid, .kind = kind, .relation = number};
-}
-
-/* A relation as the transaction has left it. */
-static void
-note_relation(struct plugin *plugin, ReorderBufferTXN *txn, struct notes *notes, Relation relation)
-{
-	char persistence = relation->rd_rel->relpersistence;
-	struct description *description;
-
-	if (relation->rd_rel->relkind == RELKIND_COMPOSITE_TYPE)
-		plugin->cache.types_changed = true;
-	if (persistence == RELPERSISTENCE_TEMP)
-		return;
-	description = relation_cache_find(&plugin->cache, relation)->description;
-	if (!description)
-		return;
-	if (persistence == RELPERSISTENCE_UNLOGGED) {
-		note(notes, description->relation.oid, DEFINITION_UNLOGGED, 0);
-		return;
-	}
-	put_description(plugin, begin_change(plugin, txn, txn->xid), description);
-	note(notes, RelationGetRelid(relation), DEFINITION_DESCRIBED, description->relation.number);
-}
-
-static void
-note_definition(struct plugin *plugin, ReorderBufferTXN *txn, struct notes *notes, Oid relid)
-{
-	Relation relation = RelationIdGetRelation(relid);
-
-	if (RelationIsValid(relation)) {
-		note_relation(plugin, txn, notes, relation);
-		RelationClose(relation);
-	} else if (relation_cache_knows(&plugin->cache, relid)) {
-		note(notes, relid, DEFINITION_DROPPED, 0);
-	}
-}
-
-static void
-put_notes(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner, uint8_t flags,
-		  const struct notes *notes)
-{
-	struct buffer *b = begin_change(plugin, txn, owner);
-
-	change_put_definitions(b, flags, notes->count);
-	for (unsigned i = 0; i < notes->count; i++)
-		change_put_definition(b, &notes->items[i]);
-	writer_end(&plugin->writer, NULL, NULL);
-}
-
-static void
-put_all_notes(struct plugin *plugin, ReorderBufferTXN *txn, const struct notes *notes)
-{
-	uint8_t flags = (plugin->cache.types_changed ? DEFINITIONS_TYPES : 0) |
-					(plugin->cache.changed_more ? DEFINITIONS_MORE : 0);
-
-	if (flags || notes->count > 0)
-		put_notes(plugin, txn, txn->xid, flags, notes);
-}
-
-/*
- * A definition that changed is told of with the transaction that changed it,
- * though no row may follow.  A server's own invalidation between two changes
- * tells of the same.
- */
-static void
-send_definitions(struct plugin *plugin, ReorderBufferTXN *txn)
-{
-	unsigned count = relation_cache_sort_changed(&plugin->cache);
-	Oid *relids = palloc(Max(count, 1) * sizeof *relids);
-	struct notes notes = make_notes(count);
-
-	memcpy(relids, plugin->cache.changed, count * sizeof *relids);
-	for (unsigned i = 0; i < count; i++) {
-		CHECK_FOR_INTERRUPTS();
-		note_definition(plugin, txn, &notes, relids[i]);
-	}
-	put_all_notes(plugin, txn, &notes);
-}
-
-static void
-tell_definitions(struct plugin *plugin, ReorderBufferTXN *txn)
-{
-	MemoryContext before;
-
-	if (!relation_cache_has_changed(&plugin->cache) || !compat_changed_catalogs(txn))
-		return;
-	before = MemoryContextSwitchTo(plugin->change_context);
-	send_definitions(plugin, txn);
-	MemoryContextSwitchTo(before);
-	MemoryContextReset(plugin->change_context);
-}
-
 static void
 on_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
 {
 	struct plugin *plugin = ctx->output_plugin_private;
 
 	(void) commit_lsn;
-	tell_definitions(plugin, txn);
+	definitions_tell(plugin, txn);
 	plugin->passed_over = 0;
 	compat_update_progress(ctx, !plugin->begun);
 	if (!plugin->begun)
@@ -286,29 +157,6 @@ on_stream_start(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	begin(ctx->output_plugin_private, true);
 }
 
-/*
- * At the end of a block the catalogs cannot be looked at safely: only who changed is told, selected or not,
- * a composite type perhaps.
- */
-static void
-tell_changed(struct plugin *plugin, ReorderBufferTXN *txn)
-{
-	unsigned count = relation_cache_sort_changed(&plugin->cache);
-	MemoryContext before;
-	struct notes notes;
-
-	if (!relation_cache_has_changed(&plugin->cache) || !compat_changed_catalogs(txn))
-		return;
-	before = MemoryContextSwitchTo(plugin->change_context);
-	notes = make_notes(count);
-	for (unsigned i = 0; i < count; i++)
-		note(&notes, plugin->cache.changed[i], DEFINITION_UNKNOWN, 0);
-	plugin->cache.types_changed |= count > 0;
-	put_all_notes(plugin, txn, &notes);
-	MemoryContextSwitchTo(before);
-	MemoryContextReset(plugin->change_context);
-}
-
 static void
 on_stream_stop(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 {
@@ -317,7 +165,7 @@ on_stream_stop(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	(void) txn;
 	MemoryContextReset(plugin->change_context);
 	writer_take_back(&plugin->writer);
-	tell_changed(plugin, txn);
+	definitions_tell_block(plugin, txn);
 	plugin->in_block = false;
 	if (!plugin->begun)
 		return;
@@ -481,33 +329,10 @@ send_row_change(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation,
 		pass_over(plugin);
 		return;
 	}
-	b = begin_change(plugin, txn, change->txn->xid);
-	put_description(plugin, b, entry->description);
+	b = plugin_begin_change(plugin, txn, change->txn->xid);
+	plugin_put_description(plugin, b, entry->description);
 	put_row_change(plugin, b, entry, outcome, old, new);
 	writer_end(&plugin->writer, entry->description->relation.schema, entry->description->relation.name);
-}
-
-/*
- * Rows of the transient table in which ALTER TABLE rewrites another one: whatever it computes, or takes from an
- * unlogged table, is said nowhere else.  (VACUUM FULL and CLUSTER do not log rows.)
- */
-static void
-tell_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation transient, ReorderBufferChange *change)
-{
-	Relation relation = RelationIdGetRelation(transient->rd_rel->relrewrite);
-	struct relation_entry *entry;
-
-	plugin->rewritten = RelationGetRelid(transient);
-	if (!RelationIsValid(relation))
-		return;
-	entry = relation_cache_find(&plugin->cache, relation);
-	if (entry->description && plugin->options.definitions) {
-		struct notes notes = make_notes(1);
-
-		note(&notes, entry->description->relation.oid, DEFINITION_REWRITTEN, 0);
-		put_notes(plugin, txn, change->txn->xid, 0, &notes);
-	}
-	RelationClose(relation);
 }
 
 static void
@@ -518,7 +343,7 @@ take_row(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation, Reorde
 	else if (RelationGetRelid(relation) == plugin->rewritten)
 		pass_over(plugin);
 	else
-		tell_rewritten(plugin, txn, relation, change);
+		definitions_tell_rewritten(plugin, txn, relation, change);
 }
 
 static void
@@ -610,9 +435,9 @@ send_truncate(struct plugin *plugin, ReorderBufferTXN *txn, int count, Relation 
 		pass_over(plugin);
 		return;
 	}
-	b = begin_change(plugin, txn, change->txn->xid);
+	b = plugin_begin_change(plugin, txn, change->txn->xid);
 	for (int i = 0; i < kept; i++)
-		put_description(plugin, b, truncated[i].description);
+		plugin_put_description(plugin, b, truncated[i].description);
 	change_put_truncate(b, flags, (unsigned) kept);
 	for (int i = 0; i < kept; i++)
 		change_put_truncated(b, truncated[i].description->relation.number, truncated[i].leaf);
@@ -651,7 +476,8 @@ on_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, b
 		return;
 	}
 	before = MemoryContextSwitchTo(plugin->change_context);
-	b = transactional ? begin_change(plugin, txn, compat_change_owner(txn)) : writer_begin(&plugin->writer);
+	b = transactional ? plugin_begin_change(plugin, txn, compat_change_owner(txn))
+					  : writer_begin(&plugin->writer);
 	change_put_message(b, transactional ? MESSAGE_TRANSACTIONAL : 0, lsn, prefix, content, bytes);
 	/* Outside a transaction nothing follows that would take it along. */
 	if (transactional)

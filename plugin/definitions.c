@@ -1,0 +1,166 @@
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "common/change.h"
+
+#include "compat.h"
+#include "definitions.h"
+
+/* What a definitions message is going to say. */
+struct notes {
+	struct change_definition *items;
+	unsigned count;
+};
+
+static struct notes
+make_notes(unsigned capacity)
+{
+	return (struct notes){.items = palloc(Max(capacity, 1) * sizeof(struct change_definition))};
+}
+
+static void
+note(struct notes *notes, Oid relid, enum definition_kind kind, uint32_t number)
+{
+	notes->items[notes->count++] = (struct change_definition){.oid = relid, .kind = kind, .relation = number};
+}
+
+/* A relation as the transaction has left it. */
+static void
+note_relation(struct plugin *plugin, ReorderBufferTXN *txn, struct notes *notes, Relation relation)
+{
+	char persistence = relation->rd_rel->relpersistence;
+	struct description *description;
+
+	if (relation->rd_rel->relkind == RELKIND_COMPOSITE_TYPE)
+		plugin->cache.types_changed = true;
+	if (persistence == RELPERSISTENCE_TEMP)
+		return;
+	description = relation_cache_find(&plugin->cache, relation)->description;
+	if (!description)
+		return;
+	if (persistence == RELPERSISTENCE_UNLOGGED) {
+		note(notes, description->relation.oid, DEFINITION_UNLOGGED, 0);
+		return;
+	}
+	plugin_put_description(plugin, plugin_begin_change(plugin, txn, txn->xid), description);
+	note(notes, RelationGetRelid(relation), DEFINITION_DESCRIBED, description->relation.number);
+}
+
+static void
+note_definition(struct plugin *plugin, ReorderBufferTXN *txn, struct notes *notes, Oid relid)
+{
+	Relation relation = RelationIdGetRelation(relid);
+
+	if (RelationIsValid(relation)) {
+		note_relation(plugin, txn, notes, relation);
+		RelationClose(relation);
+	} else if (relation_cache_knows(&plugin->cache, relid)) {
+		note(notes, relid, DEFINITION_DROPPED, 0);
+	}
+}
+
+static void
+put_notes(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner, uint8_t flags,
+		  const struct notes *notes)
+{
+	struct buffer *b = plugin_begin_change(plugin, txn, owner);
+
+	change_put_definitions(b, flags, notes->count);
+	for (unsigned i = 0; i < notes->count; i++)
+		change_put_definition(b, &notes->items[i]);
+	writer_end(&plugin->writer, NULL, NULL);
+}
+
+static void
+put_all_notes(struct plugin *plugin, ReorderBufferTXN *txn, const struct notes *notes)
+{
+	uint8_t flags = (plugin->cache.types_changed ? DEFINITIONS_TYPES : 0) |
+					(plugin->cache.changed_more ? DEFINITIONS_MORE : 0);
+
+	if (flags || notes->count > 0)
+		put_notes(plugin, txn, txn->xid, flags, notes);
+}
+
+/*
+ * A definition that changed is told of with the transaction that changed it,
+ * though no row may follow.  A server's own invalidation between two changes
+ * tells of the same.
+ */
+static void
+send_definitions(struct plugin *plugin, ReorderBufferTXN *txn)
+{
+	unsigned count = relation_cache_sort_changed(&plugin->cache);
+	Oid *relids = palloc(Max(count, 1) * sizeof *relids);
+	struct notes notes = make_notes(count);
+
+	memcpy(relids, plugin->cache.changed, count * sizeof *relids);
+	for (unsigned i = 0; i < count; i++) {
+		CHECK_FOR_INTERRUPTS();
+		note_definition(plugin, txn, &notes, relids[i]);
+	}
+	put_all_notes(plugin, txn, &notes);
+}
+
+void
+definitions_tell(struct plugin *plugin, ReorderBufferTXN *txn)
+{
+	MemoryContext before;
+
+	if (!relation_cache_has_changed(&plugin->cache) || !compat_changed_catalogs(txn))
+		return;
+	before = MemoryContextSwitchTo(plugin->change_context);
+	send_definitions(plugin, txn);
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(plugin->change_context);
+}
+
+/*
+ * At the end of a block the catalogs cannot be looked at safely: only who changed is told, selected or not,
+ * a composite type perhaps.
+ */
+void
+definitions_tell_block(struct plugin *plugin, ReorderBufferTXN *txn)
+{
+	unsigned count = relation_cache_sort_changed(&plugin->cache);
+	MemoryContext before;
+	struct notes notes;
+
+	if (!relation_cache_has_changed(&plugin->cache) || !compat_changed_catalogs(txn))
+		return;
+	before = MemoryContextSwitchTo(plugin->change_context);
+	notes = make_notes(count);
+	for (unsigned i = 0; i < count; i++)
+		note(&notes, plugin->cache.changed[i], DEFINITION_UNKNOWN, 0);
+	plugin->cache.types_changed |= count > 0;
+	put_all_notes(plugin, txn, &notes);
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(plugin->change_context);
+}
+
+/*
+ * Rows of the transient table in which ALTER TABLE rewrites another one: whatever it computes, or takes from an
+ * unlogged table, is said nowhere else.  (VACUUM FULL and CLUSTER do not log rows.)
+ */
+void
+definitions_tell_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation transient,
+						   const ReorderBufferChange *change)
+{
+	Relation relation = RelationIdGetRelation(transient->rd_rel->relrewrite);
+	struct relation_entry *entry;
+
+	plugin->rewritten = RelationGetRelid(transient);
+	if (!RelationIsValid(relation))
+		return;
+	entry = relation_cache_find(&plugin->cache, relation);
+	if (entry->description && plugin->options.definitions) {
+		struct notes notes = make_notes(1);
+
+		note(&notes, entry->description->relation.oid, DEFINITION_REWRITTEN, 0);
+		put_notes(plugin, txn, change->txn->xid, 0, &notes);
+	}
+	RelationClose(relation);
+}
