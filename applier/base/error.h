@@ -74,4 +74,11 @@ void error_clause(const struct error *err, char *out, int out_bytes);
 /* The exit status for an error (see error_class). */
 int error_exit_status(const struct error *err);
 
+/* What makes an English noun plural in a message: "%u table%s", n, plural(n). */
+static inline const char *
+plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 #endif

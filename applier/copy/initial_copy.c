@@ -71,8 +71,9 @@ show(const struct copy *copy)
 
 	if (expected > rows && rate > 0)
 		snprintf(left, sizeof left, ", about %.0f s left", (double) (expected - rows) / rate);
-	snprintf(line, sizeof line, "copied %u of %u tables, %" PRId64 " rows, %.0f MB, %.0f rows/s%s",
-			 copy->copied, copy->queue_count, rows, (double) bytes_so_far(copy) / 1048576, rate, left);
+	snprintf(line, sizeof line, "copied %u of %u table%s, %" PRId64 " rows, %.0f MB, %.0f rows/s%s",
+			 copy->copied, copy->queue_count, plural(copy->queue_count), rows,
+			 (double) bytes_so_far(copy) / 1048576, rate, left);
 	if (copy->terminal)
 		log_progress(line);
 	else
@@ -221,7 +222,8 @@ initial_copy_is_over(struct copy *copy)
 static void
 start_jobs(struct copy *copy)
 {
-	log_info("copying %u tables in %u pipes", copy->queue_count, copy->job_count);
+	log_info("copying %u table%s in %u pipe%s", copy->queue_count, plural(copy->queue_count), copy->job_count,
+			 plural(copy->job_count));
 	for (unsigned i = 0; i < copy->job_count; i++)
 		copy_job_start(&copy->jobs[i]);
 	copy->tick = loop_timer_create(copy->setup->loop, on_tick, copy);
@@ -266,10 +268,11 @@ outcome(struct copy *copy, struct error *err)
 	}
 	if (copy->copied + copy->postponed < copy->queue_count)
 		return error_set(err, ERROR_STOPPED, "stopped during the initial copy");
-	log_info("copied %u tables: %" PRId64 " rows, %.0f MB in %.1f s", copy->copied, copy->rows,
-			 (double) bytes_so_far(copy) / 1048576, seconds);
+	log_info("copied %u table%s: %" PRId64 " rows, %.0f MB in %.1f s", copy->copied, plural(copy->copied),
+			 copy->rows, (double) bytes_so_far(copy) / 1048576, seconds);
 	if (copy->postponed > 0 && !copy->setup->background)
-		return error_set(err, ERROR_RESTART, "%u tables need another snapshot", copy->postponed);
+		return error_set(err, ERROR_RESTART, "%u table%s to be copied from a newer snapshot", copy->postponed,
+						 plural(copy->postponed));
 	return true;
 }
 

@@ -240,7 +240,8 @@ read_again(struct session *s, struct error *err)
 	if (!schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
 		return false;
 	return s->copies_in_background || session_count_waiting(s) == 0 ||
-		   error_set(err, ERROR_RESTART, "%u tables need another copy", session_count_waiting(s));
+		   error_set(err, ERROR_RESTART, "%u table%s to be copied again", session_count_waiting(s),
+					 plural(session_count_waiting(s)));
 }
 
 bool

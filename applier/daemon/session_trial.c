@@ -255,7 +255,7 @@ look(struct session *s, struct error *err)
 	catalog_free(&list);
 	selection_fini(&selection);
 	if (ok && fit > 0) {
-		log_info("%u tables are new at the source", fit);
+		log_info("%u new table%s at the source", fit, plural(fit));
 		s->steering.start_over = true;
 	}
 	return ok;

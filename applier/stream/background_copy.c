@@ -88,7 +88,7 @@ background_copy_is_possible(const struct config *config, const struct catalog *c
 		return false;
 	if (spill_prepare(config->apply.spill_directory, &err))
 		return true;
-	log_warning("%s: the other tables wait while %u tables are copied", err.message, waiting);
+	log_warning("%s: the stream waits for the copy of %u table%s", err.message, waiting, plural(waiting));
 	return false;
 }
 
@@ -177,9 +177,9 @@ ask_snapshot(struct background_copy *background, struct error *err)
 							 err))
 		return false;
 	log_info(
-		"%u tables are to be copied while the others go on; this waits for transactions that are open at the"
+		"%u table%s to be copied while the others stream; this waits for transactions that are open at the"
 		" source",
-		background->tables);
+		background->tables, plural(background->tables));
 	enter(background, BACKGROUND_SNAPSHOT);
 	return true;
 }
@@ -322,8 +322,8 @@ end_building(struct background_copy *background, struct error *err)
 		if (table->state == TABLE_REPLAYING && !target_read_table(setup->control, setup->dialect, table, err))
 			return false;
 	}
-	log_info("applying what came while %u tables were copied: %" PRIu64 " changes", background->tables,
-			 backlog_count(background->backlog));
+	log_info("applying %" PRIu64 " changes that came during the copy of %u table%s",
+			 backlog_count(background->backlog), background->tables, plural(background->tables));
 	enter(background, BACKGROUND_REPLAYING);
 	return true;
 }
@@ -407,10 +407,11 @@ settle(struct background_copy *background, struct error *err)
 									err))
 		return false;
 	if (background->tables > 0)
-		log_info("%u tables have caught up with the others", background->tables);
+		log_info("%u table%s caught up with the others", background->tables, plural(background->tables));
 	enter(background, BACKGROUND_IDLE);
 	return background->postponed == 0 ||
-		   error_set(err, ERROR_RESTART, "%u tables need another snapshot", background->postponed);
+		   error_set(err, ERROR_RESTART, "%u table%s to be copied from a newer snapshot",
+					 background->postponed, plural(background->postponed));
 }
 
 /* ---- the turn */

@@ -15,7 +15,7 @@ hold(struct table *table, const struct error *err)
 	free(table->error);
 	table->error = memory_printf(
 		"%s; let the target take it, then \"sluice table resync\" copies the table again", err->message);
-	log_warning("%s.%s is held, the other tables go on: %s", table->source.schema, table->source.name,
+	log_warning("%s.%s is held, the other tables continue: %s", table->source.schema, table->source.name,
 				table->error);
 }
 

@@ -300,15 +300,15 @@ outcome(struct compare_report *report, struct error *err)
 
 		if (it->result == COMPARE_NOT_DONE)
 			return error_set(
-				err, ERROR_DATA, "%u of %u tables could not be compared: %s: %s",
-				totals.tables[COMPARE_NOT_DONE], report->count,
+				err, ERROR_DATA, "%u of %u table%s could not be compared: %s: %s",
+				totals.tables[COMPARE_NOT_DONE], report->count, plural(report->count),
 				sql_table_name(&report->memory, it->table->source.schema, it->table->source.name),
 				it->reason);
 	}
 	if (totals.tables[COMPARE_DIFFERENT] == 0)
 		return true;
-	error_set(err, ERROR_DIFFERENT, "%u of %u tables differ", totals.tables[COMPARE_DIFFERENT],
-			  report->count);
+	error_set(err, ERROR_DIFFERENT, "%u of %u table%s differ", totals.tables[COMPARE_DIFFERENT],
+			  report->count, plural(report->count));
 	return error_hint(err, "%s\"sluice table resync\" copies them again.",
 					  lacks_columns(report) ? "Add the columns to the targets that lack some; then " : "");
 }

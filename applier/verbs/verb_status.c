@@ -429,8 +429,8 @@ put_verdict(struct buffer *out, const struct status *status, const struct comman
 	put_lag(out, status);
 	buffer_printf(out, ", retained WAL ");
 	put_size(out, status->retained_bytes);
-	buffer_printf(out, ", %u tables%.*s", status->report.table_count, (int) findings.len,
-				  (const char *) findings.data);
+	buffer_printf(out, ", %u table%s%.*s", status->report.table_count, plural(status->report.table_count),
+				  (int) findings.len, (const char *) findings.data);
 	/* One line, whatever the errors hold. */
 	for (size_t i = 0; i < out->len; i++)
 		if (out->data[i] < ' ')

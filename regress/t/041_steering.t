@@ -148,7 +148,7 @@ subtest 'during the initial copy' => sub {
 	$t->configure({ initial_copy => { existing => 'clear' } });
 	my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE a IN EXCLUSIVE MODE');
 	$t->start;
-	$t->poll_ok(sub { $t->log =~ /copying 1 tables/ }, 'it copies');
+	$t->poll_ok(sub { $t->log =~ /copying 1 table/ }, 'it copies');
 	$t->fails_like(['pause'], 1, qr/the initial copy runs, which cannot be paused.*sluice stop/, 'pause');
 	$t->fails_like(['reload'], 1, qr/does not stream at the moment/, 'reload');
 	$t->fails_like([ 'table', 'add', 'later.b' ], 1, qr/does not stream at the moment/, 'table');

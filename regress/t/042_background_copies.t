@@ -104,7 +104,7 @@ all_stream_ok();
 my @tables = map { "public.$_" } qw(others late bag emptied);
 $t->all_equal_ok(@tables);
 like($t->log, qr/emptied was altered, .* left for another snapshot/, 'one was altered meanwhile');
-like($t->log, qr/applying what came while 2 tables were copied: \d{3,} changes/, 'what came meanwhile had to wait');
+like($t->log, qr/applying \d{3,} changes that came during the copy of 2 tables/, 'what came meanwhile had to wait');
 
 # They are followed as all others.
 $t->source_sql(q{

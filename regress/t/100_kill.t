@@ -53,7 +53,7 @@ $t->poll_ok(sub { !(SluiceTest::psql_try($t->destination_conninfo, 'SELECT FROM 
 	'the targets are made');
 $t->kill9;
 my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE public.bag IN EXCLUSIVE MODE');
-live_and_die(rand 0.7, qr/copying \d+ tables/) for 1 .. $copying_kills / 2;
+live_and_die(rand 0.7, qr/copying \d+ table/) for 1 .. $copying_kills / 2;
 SluiceTest::release($lock);
 
 $kills -= $copying_kills;

@@ -59,7 +59,7 @@ $t->start;
 for my $server (qw(source destination source destination))
 {
 	SluiceTest::poll(sub {
-		my $times = () = $t->log =~ /copying \d+ tables/g;
+		my $times = () = $t->log =~ /copying \d+ table/g;
 		!$t->running || phase() eq 'stream' || ($times > $begun && ($begun = $times));
 	});
 	sleep rand 0.5;
