@@ -11,6 +11,9 @@
 #include "merge/merge_outcome.h"
 
 #define COMMITS_BETWEEN_VACUUMS 5000
+/* The first time so early because a table that was never vacuumed or analyzed has all segments asked for its size
+ * whenever a statement on it is planned, and the position's is planned for every batch. */
+#define FIRST_VACUUM 1
 /* So many requests wait for their answers at most; below half of it more are made. */
 #define IN_FLIGHT_MAX 256
 
@@ -245,7 +248,7 @@ end_phase(struct apply *apply)
 	}
 	if (apply->phase == APPLY_COMMITTING) {
 		committed(apply);
-		if (apply->dialect->vacuum_progress && apply->commits % COMMITS_BETWEEN_VACUUMS == 0) {
+		if (apply->dialect->vacuum_progress && apply->commits % COMMITS_BETWEEN_VACUUMS == FIRST_VACUUM) {
 			apply_enter(apply, APPLY_VACUUMING);
 			apply_query(apply, "VACUUM sluice.progress");
 			connection_end_transaction(apply->conn);

@@ -99,6 +99,8 @@ $t->all_equal_ok('public.grown', 'public.grown_keyless');
 cmp_ok($t->destination_sql("SELECT reltuples::bigint FROM pg_class WHERE oid = 'public.$_'::regclass"), '>=', 59000, "the planner knows the size of $_")
 	for qw(grown grown_keyless);
 
+is($t->destination_sql(q{SELECT reltuples::bigint FROM pg_class WHERE oid = 'sluice.progress'::regclass}), 1, 'and of the table of the position');
+
 is($t->stop, 0, 'it stops');
 is($t->destination_sql("SELECT count(*) FROM premade WHERE mine = 'm'"), 5, 'a column of the target alone has its default');
 
