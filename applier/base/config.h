@@ -100,6 +100,7 @@ struct config {
 		enum copy_existing existing;
 		unsigned jobs;
 		int64_t part_bytes; /* larger tables are copied in parts */
+		int64_t rate_bytes; /* a second, over all pipes; 0: unlimited */
 	} initial_copy;
 	struct {
 		bool create;
@@ -111,6 +112,7 @@ struct config {
 		int64_t max_delay_ms;
 		int64_t max_bytes;
 		int64_t memory_bytes;
+		int64_t rate_bytes; /* received in a second; 0: unlimited */
 		char *spill_directory;
 		enum refused_action refused;
 	} apply;

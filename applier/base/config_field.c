@@ -90,6 +90,8 @@ read_number(enum config_kind kind, const char *text, int64_t *value)
 		return config_value_size(text, value);
 	case CONFIG_DURATION:
 		return config_value_duration(text, value);
+	case CONFIG_RATE:
+		return config_value_rate(text, value);
 	default:
 		return config_value_integer(text, value);
 	}
@@ -103,6 +105,8 @@ number_format(enum config_kind kind)
 		return "a size such as 64MB, in B, kB, MB or GB";
 	case CONFIG_DURATION:
 		return "a duration such as 10s, in ms, s, min, h or d";
+	case CONFIG_RATE:
+		return "a rate such as 50MB/s, in B/s, kB/s, MB/s or GB/s, or unlimited";
 	default:
 		return "a number";
 	}
@@ -116,6 +120,10 @@ store_number(const struct config_option *option, const char *text, void *field,
 
 	if (!read_number(option->kind, text, &value))
 		return complain(complaint, text, "must be %s", number_format(option->kind));
+	if (option->kind == CONFIG_RATE && value == 0) {
+		*(int64_t *) field = 0; /* no limit, which no range applies to */
+		return true;
+	}
 	if (!read_number(option->kind, option->min, &min) || !read_number(option->kind, option->max, &max) ||
 		value < min || value > max)
 		return complain(complaint, text, "must be between %s and %s", option->min, option->max);
@@ -197,6 +205,7 @@ config_field_store(const struct config_option *option, const char *text, struct 
 	case CONFIG_INTEGER:
 	case CONFIG_SIZE:
 	case CONFIG_DURATION:
+	case CONFIG_RATE:
 		return store_number(option, text, field, complaint);
 	case CONFIG_BOOLEAN:
 	case CONFIG_WORD:

@@ -69,6 +69,8 @@ const struct config_option config_schema[] = {
 		.words = "error clear append"},
 	{"initial_copy.jobs", CONFIG_INTEGER, IN_CONFIG(initial_copy.jobs), .preset = "4", .min = "1", .max = "64"},
 	{"initial_copy.part", CONFIG_SIZE, IN_CONFIG(initial_copy.part_bytes), .preset = "32MB", .min = "64kB", .max = "1048576GB"},
+	{"initial_copy.rate", CONFIG_RATE, .at_once = true, IN_CONFIG(initial_copy.rate_bytes), .preset = "unlimited",
+		.min = "1kB/s", .max = "1024GB/s"},
 
 	SECTION("schema"),
 	{"schema.create", CONFIG_BOOLEAN, IN_CONFIG(schema.create), .preset = "true", .words = "false true"},
@@ -79,25 +81,27 @@ const struct config_option config_schema[] = {
 		.words = "follow stop ignore"},
 
 	SECTION("apply"),
-	{"apply.max_delay", CONFIG_DURATION, IN_CONFIG(apply.max_delay_ms), .preset = "1s", .min = "0", .max = "1h"},
+	{"apply.max_delay", CONFIG_DURATION, .at_once = true, IN_CONFIG(apply.max_delay_ms), .preset = "1s", .min = "0", .max = "1h"},
 	{"apply.max_bytes", CONFIG_SIZE, IN_CONFIG(apply.max_bytes), .preset = "64MB", .min = "64kB", .max = "8GB"},
 	{"apply.memory", CONFIG_SIZE, IN_CONFIG(apply.memory_bytes), .preset = "256MB", .min = "16MB", .max = "1024GB"},
+	{"apply.rate", CONFIG_RATE, .at_once = true, IN_CONFIG(apply.rate_bytes), .preset = "unlimited", .min = "1kB/s",
+		.max = "1024GB/s"},
 	{"apply.refused", CONFIG_WORD, IN_CONFIG(apply.refused), .preset = "stop", .words = "stop hold"},
 	{"apply.spill_directory", CONFIG_PATH, IN_CONFIG(apply.spill_directory), .preset = "/var/lib/sluice"},
 
 	SECTION("retry"),
-	{"retry.duration", CONFIG_DURATION, IN_CONFIG(retry_duration_ms), .preset = "12h", .min = "0", .max = "365d"},
+	{"retry.duration", CONFIG_DURATION, .at_once = true, IN_CONFIG(retry_duration_ms), .preset = "12h", .min = "0", .max = "365d"},
 
 	SECTION("wal"),
-	{"wal.heartbeat", CONFIG_DURATION, IN_CONFIG(wal.heartbeat_ms), .preset = "10s", .min = "100ms", .max = "1h"},
-	{"wal.warn", CONFIG_SIZE, IN_CONFIG(wal.warn_bytes), .preset = "10GB", .min = "1MB", .max = "1048576GB"},
+	{"wal.heartbeat", CONFIG_DURATION, .at_once = true, IN_CONFIG(wal.heartbeat_ms), .preset = "10s", .min = "100ms", .max = "1h"},
+	{"wal.warn", CONFIG_SIZE, .at_once = true, IN_CONFIG(wal.warn_bytes), .preset = "10GB", .min = "1MB", .max = "1048576GB"},
 
 	SECTION("http"),
 	{"http.listen", CONFIG_TEXT, IN_CONFIG(http_listen)},
 
 	SECTION("log"),
-	{"log.level", CONFIG_WORD, IN_CONFIG(log_level), .preset = "info", .words = "debug info warning error"},
-	{"log.format", CONFIG_WORD, IN_CONFIG(log_format), .preset = "text", .words = "text json"},
+	{"log.level", CONFIG_WORD, .at_once = true, IN_CONFIG(log_level), .preset = "info", .words = "debug info warning error"},
+	{"log.format", CONFIG_WORD, .at_once = true, IN_CONFIG(log_format), .preset = "text", .words = "text json"},
 };
 /* clang-format on */
 
@@ -122,6 +126,7 @@ config_kind_name(enum config_kind kind)
 		[CONFIG_INTEGER] = "number",
 		[CONFIG_SIZE] = "size",
 		[CONFIG_DURATION] = "duration",
+		[CONFIG_RATE] = "rate",
 		[CONFIG_WORDS] = "list of words",
 		[CONFIG_PATTERNS] = "list of patterns",
 		[CONFIG_COLUMNS] = "list of column names",

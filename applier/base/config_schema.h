@@ -24,6 +24,7 @@ enum config_kind {
 	CONFIG_INTEGER,	 /* unsigned */
 	CONFIG_SIZE,	 /* int64_t, bytes */
 	CONFIG_DURATION, /* int64_t, milliseconds */
+	CONFIG_RATE,	 /* int64_t, bytes per second; 0: unlimited */
 	CONFIG_WORDS,	 /* a list of words; the field is unsigned, bit by place */
 	CONFIG_PATTERNS, /* a list of table patterns, struct string_list */
 	CONFIG_COLUMNS,	 /* a list of column names, struct string_list */
@@ -33,7 +34,8 @@ struct config_option {
 	const char *path; /* "section.key"; "[]" stands for each entry of a list */
 	enum config_kind kind;
 	bool required;
-	size_t offset;		/* of the field in struct config, or in the entry's struct */
+	bool at_once;  /* a running daemon takes a change over without a new attempt; only numbers and words */
+	size_t offset; /* of the field in struct config, or in the entry's struct */
 	const char *preset; /* the default, as a user would write it */
 	const char *min;	/* likewise; of a list: its least number of items */
 	const char *max;

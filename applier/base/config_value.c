@@ -77,6 +77,22 @@ config_value_duration(const char *text, int64_t *ms)
 	return read_with_unit(text, duration_units, ms);
 }
 
+bool
+config_value_rate(const char *text, int64_t *bytes_per_s)
+{
+	char size[32];
+	size_t len = strlen(text);
+
+	*bytes_per_s = 0;
+	if (strcmp(text, "unlimited") == 0)
+		return true;
+	if (len < 2 || len >= sizeof size || strcmp(text + len - 2, "/s") != 0)
+		return false;
+	memcpy(size, text, len - 2);
+	size[len - 2] = '\0';
+	return config_value_size(size, bytes_per_s) && *bytes_per_s > 0;
+}
+
 static bool
 read_quoted(const char *at, char *name)
 {

@@ -3,6 +3,7 @@
  *
  *	size      64MB, 512 kB, 10GB, 100B, 4096    powers of 1024
  *	duration  250ms, 10s, 5min, 12h, 2d, 0
+ *	rate      50MB/s, unlimited
  *	words     one string with the allowed words, separated by blanks
  *
  * Every function here is pure; false means that the text is not of the kind.
@@ -17,6 +18,8 @@
 bool config_value_integer(const char *text, int64_t *value);
 bool config_value_size(const char *text, int64_t *bytes);
 bool config_value_duration(const char *text, int64_t *ms);
+/* 0: unlimited. */
+bool config_value_rate(const char *text, int64_t *bytes_per_s);
 
 /* A column name as in SQL: folded to lower case (ASCII) unless quoted.  `name`
  * takes the name itself and has room for strlen(text) + 1 bytes. */

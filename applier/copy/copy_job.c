@@ -242,6 +242,7 @@ copy_job_open(struct copy *copy, unsigned number, struct error *err)
 	job->number = number;
 	copy_pipe_init(&job->pipe);
 	job->pipe.given_up = &copy->failed;
+	job->pipe.throttle = copy->throttle;
 	job->pipe.source_failed = on_source_failed;
 	job->pipe.arg = job;
 	job->pipe.source = server_session_source(setup->loop, setup->config, "sluice copy", err);

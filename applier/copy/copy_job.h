@@ -54,6 +54,7 @@ struct copy {
 	unsigned postponed; /* tables that changed since the snapshot */
 	int64_t rows;		/* of all of copy_work.rows */
 	int64_t started_ms;
+	struct throttle *throttle; /* of what all jobs read */
 	struct loop_timer *tick;
 	unsigned ticks;
 	bool state_in_flight;

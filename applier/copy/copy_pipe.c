@@ -16,13 +16,21 @@ static bool
 on_source_data(void *arg, struct bytes message)
 {
 	struct copy_pipe *pipe = arg;
+	bool open = throttle_took(pipe->throttle, message.len);
 
 	buffer_put(&pipe->data, message.data, message.len);
 	pipe->rows++;
 	pipe->bytes += (int64_t) message.len;
 	connection_resume(pipe->destination);
 	pipe->source_paused = waiting_bytes(pipe) >= PAUSE_BYTES;
-	return !pipe->source_paused;
+	return !pipe->source_paused && open;
+}
+
+static void
+resume_source(struct copy_pipe *pipe)
+{
+	if (pipe->source && !pipe->source_paused && !throttle_is_closed(pipe->throttle))
+		connection_resume(pipe->source);
 }
 
 static void
@@ -56,7 +64,7 @@ on_destination_wants(void *arg, struct buffer *out)
 	}
 	if (pipe->source_paused && waiting_bytes(pipe) < PAUSE_BYTES) {
 		pipe->source_paused = false;
-		connection_resume(pipe->source);
+		resume_source(pipe);
 	}
 	return COPY_MORE;
 }
@@ -74,6 +82,12 @@ copy_pipe_fini(struct copy_pipe *pipe)
 	connection_close(pipe->source);
 	connection_close(pipe->destination);
 	buffer_fini(&pipe->data);
+}
+
+void
+copy_pipe_go_on(struct copy_pipe *pipe)
+{
+	resume_source(pipe);
 }
 
 void

@@ -157,6 +157,15 @@ on_tick(void *arg)
 	loop_timer_arm(copy->tick, TICK_MS);
 }
 
+static void
+go_on_reading(void *arg)
+{
+	struct copy *copy = arg;
+
+	for (unsigned i = 0; i < copy->job_count; i++)
+		copy_pipe_go_on(&copy->jobs[i].pipe);
+}
+
 /* ---- beginning and ending */
 
 static int
@@ -292,6 +301,7 @@ static void
 finish(struct copy *copy)
 {
 	loop_timer_destroy(copy->tick);
+	throttle_destroy(copy->throttle);
 	for (unsigned i = 0; i < copy->job_count; i++)
 		copy_job_close(&copy->jobs[i]);
 	end_state_writing(copy);
@@ -310,6 +320,8 @@ initial_copy_begin(const struct initial_copy_setup *setup, struct error *err)
 	copy->setup = setup;
 	copy->terminal = !setup->background && isatty(STDERR_FILENO) && setup->config->log_format == LOG_TEXT;
 	copy->started_ms = loop_now_ms(setup->loop);
+	copy->throttle =
+		throttle_create(setup->loop, &setup->config->initial_copy.rate_bytes, go_on_reading, copy);
 	fill_queue(copy);
 	if (!open_jobs(copy, err)) {
 		finish(copy);

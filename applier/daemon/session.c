@@ -150,16 +150,21 @@ rest_before_retry(struct session *s, int64_t ms)
 	return !loop_stop_requested(s->loop);
 }
 
-/* False when the run is over: `*ok` says how. */
 static bool
-goes_on_after_success(struct session *s)
+goes_on_after_success(const struct session *s)
 {
-	if (!s->steering.requests.leave || loop_stop_requested(s->loop))
-		return false;
+	return s->steering.requests.leave && !loop_stop_requested(s->loop);
+}
+
+/* What was asked of the attempt before is done with its end, whatever it ended of. */
+static void
+begin_attempt(struct session *s)
+{
 	steering_take_config(&s->steering);
 	s->config = s->steering.config;
 	monitor_reconfigure(s->monitor, s->config);
-	return true;
+	s->connected_ms = 0;
+	session_enter(s, SESSION_CONNECTING, NULL);
 }
 
 /* Waits before the next attempt; false when there is none: `err` says why, or nothing (ERROR_NONE) after a stop. */
@@ -200,8 +205,7 @@ run_until_done(struct session *s, struct error *err)
 	bool ok, goes_on;
 
 	do {
-		s->connected_ms = 0;
-		session_enter(s, SESSION_CONNECTING, NULL);
+		begin_attempt(s);
 		ok = session_attempt(s, err) || err->class == ERROR_STOPPED;
 		session_close_attempt(s);
 		goes_on = ok ? goes_on_after_success(s) : goes_on_after_failure(s, &trouble, err);
@@ -238,17 +242,17 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 
 	s.steering = (struct steering){.loop = loop,
 								   .config_path = options->config_path,
-								   .config = config,
 								   .try_config = session_try_config,
+								   .take_at_once = session_take_at_once,
 								   .change_tables = session_change_tables,
 								   .arg = &s};
+	steering_init(&s.steering, config);
+	s.config = s.steering.config;
 	if (options->until.kind == UNTIL_STOPPED) {
-		{
-			loop_stop_is_success(loop);
-			loop_watch_hangup(loop);
-		}
+		loop_stop_is_success(loop);
+		loop_watch_hangup(loop);
 		s.service = service_begin(loop);
-		s.monitor = monitor_create(loop, config);
+		s.monitor = monitor_create(loop, s.config);
 	}
 	ok = run_until_done(&s, err);
 	service_end(s.service);

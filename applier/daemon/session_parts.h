@@ -120,7 +120,10 @@ MUST_CHECK bool session_leave_waiting(struct session *s, struct error *err);
 /* ---- session_trial.c */
 
 /* While the stream runs: whether the next attempt would come as far with another configuration. */
-MUST_CHECK bool session_try_config(void *arg, const struct config *config, struct error *err);
+MUST_CHECK bool session_try_config(void *arg, const struct config *config, bool *voids_copies,
+								   struct error *err);
+/* What can change while an attempt runs. */
+void session_take_at_once(void *arg, const struct config *config);
 MUST_CHECK bool session_change_tables(void *arg, enum table_action action, const struct string_list *names,
 									  struct error *err);
 /* At heartbeats, and soon after the stream has mentioned an unknown table. */

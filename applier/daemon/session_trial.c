@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/config_change.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "schema/schema_watch.h"
@@ -16,6 +17,7 @@
 #include "session_parts.h"
 #include "state/progress.h"
 #include "state/state_tables.h"
+#include "tables/mapping.h"
 
 /* A new table that the stream has mentioned is looked for again after this. */
 #define UNKNOWN_TABLE_MS 1000
@@ -88,8 +90,50 @@ judge_config(const struct session *s, const struct precheck *precheck, struct er
 	return !first || precheck_item_error(first, failures - 1, err);
 }
 
+static bool
+is_copied_alike(const struct table *table, const struct table *next)
+{
+	char *selected, *selected_next;
+	bool alike;
+
+	if (!next || strcmp(table->target_schema, next->target_schema) != 0 ||
+		strcmp(table->target_name, next->target_name) != 0 || table->operations != next->operations)
+		return false;
+	selected = mapping_describe(table);
+	selected_next = mapping_describe(next);
+	alike = strcmp(selected, selected_next) == 0;
+	free(selected);
+	free(selected_next);
+	return alike;
+}
+
+/* Whether a table that waits for a copy, or is being copied, would be copied otherwise with that configuration. */
+static bool
+concerns_copies(const struct session *s, const struct config *config, const struct catalog *next)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < s->catalog.count && !found; i++) {
+		const struct table *table = &s->catalog.tables[i];
+
+		if (table_waits(table) || table->state == TABLE_REPLAYING)
+			found = !is_copied_alike(table, catalog_find_oid(next, table->source.oid));
+	}
+	return found || config->initial_copy.mode != s->config->initial_copy.mode ||
+		   config->initial_copy.existing != s->config->initial_copy.existing;
+}
+
+void
+session_take_at_once(void *arg, const struct config *config)
+{
+	struct session *s = arg;
+
+	if (s->config == &s->selection.config)
+		config_take_at_once(&s->selection.config, config);
+}
+
 bool
-session_try_config(void *arg, const struct config *config, struct error *err)
+session_try_config(void *arg, const struct config *config, bool *voids_copies, struct error *err)
 {
 	const struct session *s = arg;
 	struct precheck precheck = {.known_names = &s->steering.config->tables.include};
@@ -100,6 +144,7 @@ session_try_config(void *arg, const struct config *config, struct error *err)
 	selection_init(&selection, config);
 	ok = selection_read(&selection, s->control, err) && run_trial(s, &selection, &trial, &precheck, err) &&
 		 judge_config(s, &precheck, err);
+	*voids_copies = ok && concerns_copies(s, config, &trial.catalog);
 	end_trial(&trial, &precheck);
 	selection_fini(&selection);
 	return ok;
@@ -109,8 +154,9 @@ static bool
 try_present_config(void *arg, struct error *err)
 {
 	const struct session *s = arg;
+	bool ignored;
 
-	return session_try_config(arg, s->steering.config, err);
+	return session_try_config(arg, s->steering.config, &ignored, err);
 }
 
 bool

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/config_change.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "io/connection.h"
@@ -73,14 +74,13 @@ steering_close(struct steering *steering, const struct error *err)
 	free_config(steering->present);
 }
 
-static bool
+static void
 answer_error(struct steering *steering, const struct error *err)
 {
 	char sentence[SENTENCE_BYTES];
 
 	error_sentence(err, sentence, sizeof sentence);
 	control_answer(steering->control, false, "%s", sentence);
-	return false;
 }
 
 /* ---- pause and resume */
@@ -147,39 +147,80 @@ steering_same_task(const struct config *a, const struct config *b, struct error 
 		   same("apply.spill_directory", a->apply.spill_directory, b->apply.spill_directory, err);
 }
 
-static bool
-load_next(struct steering *steering, struct config *next, struct error *err)
+void
+steering_init(struct steering *steering, const struct config *config)
 {
-	if (!config_load(steering->config_path, next, err))
-		return false;
-	if (steering_same_task(steering->config, next, err) && steering->try_config(steering->arg, next, err))
-		return true;
-	config_free(next);
-	return false;
+	steering->values = *config;
+	steering->config = &steering->values;
 }
 
-static bool
-begin_reload(struct steering *steering, struct error *err)
+static void
+take_at_once(struct steering *steering, const struct config *next)
+{
+	config_take_at_once(&steering->values, next);
+	steering->take_at_once(steering->arg, next);
+	log_init(next->log_level, next->log_format);
+}
+
+enum reload_outcome {
+	RELOAD_REFUSED,
+	RELOAD_DONE,
+	RELOAD_LEAVES,	  /* the next attempt has the new configuration */
+	RELOAD_POSTPONED, /* likewise, and it begins when no table is being copied any more */
+	RELOAD_TOO_EARLY, /* it would need to be checked, for which the task must stream */
+};
+
+/* `next` is taken into steering->next, or freed by the caller. */
+static enum reload_outcome
+judge_next(struct steering *steering, enum steering_stage stage, struct config *next, struct error *err)
+{
+	bool voids_copies;
+
+	if (!steering_same_task(steering->config, next, err))
+		return RELOAD_REFUSED;
+	/* One that waits already is what the file is compared with. */
+	if (!config_needs_new_attempt(steering->next ? steering->next : steering->config, next))
+		return steering->next ? RELOAD_POSTPONED : RELOAD_DONE;
+	if (!is_streaming(stage))
+		return RELOAD_TOO_EARLY;
+	if (!steering->try_config(steering->arg, next, &voids_copies, err))
+		return RELOAD_REFUSED;
+	free_config(steering->next);
+	steering->next = next;
+	return stage == STEERING_COPYING_IN_BACKGROUND && !voids_copies ? RELOAD_POSTPONED : RELOAD_LEAVES;
+}
+
+static enum reload_outcome
+begin_reload(struct steering *steering, enum steering_stage stage, struct error *err)
 {
 	struct config *next = memory_alloc_zero(1, sizeof *next);
+	enum reload_outcome outcome = RELOAD_REFUSED;
 
-	if (!load_next(steering, next, err)) {
-		free(next);
-		return false;
+	if (config_load(steering->config_path, next, err))
+		outcome = judge_next(steering, stage, next, err);
+	if (outcome != RELOAD_REFUSED && outcome != RELOAD_TOO_EARLY)
+		take_at_once(steering, next);
+	if (outcome == RELOAD_DONE)
+		log_info("the configuration was read again: what has changed is in force");
+	if (steering->next != next)
+		free_config(next);
+	if (outcome == RELOAD_POSTPONED) {
+		steering->start_over = true;
+		log_info("the configuration was read again: it takes effect when the tables that are being copied "
+				 "are done");
 	}
-	steering->next = next;
-	steering->requests.leave = true;
-	return true;
+	steering->requests.leave |= outcome == RELOAD_LEAVES;
+	return outcome;
 }
 
 /* Nobody waits for an answer but the log. */
 static void
-reload_by_signal(struct steering *steering)
+reload_by_signal(struct steering *steering, enum steering_stage stage)
 {
 	char sentence[SENTENCE_BYTES];
 	struct error err;
 
-	if (steering->next || begin_reload(steering, &err))
+	if (begin_reload(steering, stage, &err) != RELOAD_REFUSED)
 		return;
 	error_clause(&err, sentence, sizeof sentence);
 	log_warning("SIGHUP: the configuration in force stays: %s", sentence);
@@ -192,9 +233,9 @@ steering_take_config(struct steering *steering)
 	if (!steering->next)
 		return;
 	free_config(steering->present);
-	steering->config = steering->present = steering->next;
+	steering->present = steering->next;
 	steering->next = NULL;
-	log_init(steering->config->log_level, steering->config->log_format);
+	steering_init(steering, steering->present);
 	log_info("the configuration was read again");
 }
 
@@ -202,20 +243,34 @@ steering_take_config(struct steering *steering)
 static void
 reload(struct steering *steering, enum steering_stage stage)
 {
-	bool streaming = is_streaming(stage);
 	struct error err;
 
-	if (steering->reloading && streaming && !steering->next) {
+	if (steering->reloading) {
+		if (!is_streaming(stage) || steering->next)
+			return;
 		steering->reloading = false;
 		control_answer(steering->control, true, "reloaded");
-	} else if (!steering->reloading && streaming) {
-		steering->reloading = begin_reload(steering, &err);
-		if (!steering->reloading)
-			answer_error(steering, &err);
-	} else if (!steering->reloading) {
+		return;
+	}
+	switch (begin_reload(steering, stage, &err)) {
+	case RELOAD_REFUSED:
+		answer_error(steering, &err);
+		break;
+	case RELOAD_DONE:
+		control_answer(steering->control, true, "reloaded");
+		break;
+	case RELOAD_LEAVES:
+		steering->reloading = true;
+		break;
+	case RELOAD_POSTPONED:
+		control_answer(steering->control, true,
+					   "accepted; it takes effect when the tables that are being copied are done");
+		break;
+	case RELOAD_TOO_EARLY:
 		control_answer(steering->control, false,
 					   "the task does not stream at the moment, so the configuration cannot be checked; try"
 					   " again later, or stop the daemon and start it again");
+		break;
 	}
 }
 
@@ -284,7 +339,7 @@ steering_turn(struct steering *steering, enum steering_stage stage)
 	}
 	/* Until it streams, a signal waits. */
 	if (is_streaming(stage) && !steering->reloading && loop_take_hangup(steering->loop))
-		reload_by_signal(steering);
+		reload_by_signal(steering, stage);
 	if (!request || strcmp(request, "stop") == 0)
 		return;
 	if (strcmp(request, "pause") == 0)

@@ -22,9 +22,11 @@ enum steering_stage {
 struct steering {
 	struct loop *loop;
 	const char *config_path;
-	const struct config *config; /* the one in force */
-	/* Whether a run could go on with that configuration. */
-	bool (*try_config)(void *arg, const struct config *config, struct error *err);
+	const struct config *config; /* the one in force: `values`, once steering_init() was called */
+	/* Whether a run could go on with that configuration.  `voids_copies`: it concerns tables that are being copied. */
+	bool (*try_config)(void *arg, const struct config *config, bool *voids_copies, struct error *err);
+	/* Takes over what can change while an attempt runs. */
+	void (*take_at_once)(void *arg, const struct config *config);
 	/* What the verb table asks for. */
 	bool (*change_tables)(void *arg, enum table_action action, const struct string_list *names,
 						  struct error *err);
@@ -33,10 +35,11 @@ struct steering {
 	struct control *control; /* NULL: not open */
 	bool warned;			 /* that it could not be opened */
 	struct stream_requests requests;
+	struct config values;	/* shares its texts and lists with `present`, or with the one of the start */
 	struct config *next;	/* to be taken between two attempts; NULL: none */
-	struct config *present; /* what `config` was loaded into by a reload; NULL: the one of the start */
-	bool start_over;		/* as soon as no table is being copied: the next attempt finds other tables */
-	bool reloading;			/* the attempt that runs, or the next one, is the answer to a reload */
+	struct config *present; /* what a reload has read; NULL: the one of the start is in force */
+	bool start_over; /* as soon as no table is being copied: the next attempt finds other tables, or `next` */
+	bool reloading;	 /* the attempt that runs, or the next one, is the answer to a reload */
 };
 
 /* What the verb table says when it is done. */
@@ -50,6 +53,8 @@ bool steering_daemon_lives(const struct config *config);
 
 /* Whether a daemon can go from one to the other: an ERROR_CONFIG names the key that forbids it. */
 MUST_CHECK bool steering_same_task(const struct config *a, const struct config *b, struct error *err);
+/* The configuration of the start, which must outlive it. */
+void steering_init(struct steering *steering, const struct config *config);
 /* Between two attempts: takes the new configuration, if there is one. */
 void steering_take_config(struct steering *steering);
 

@@ -44,6 +44,7 @@ struct monitor {
 	struct loop *loop;
 	const struct config *config;
 	struct http *http;		  /* NULL: off, or the port is taken */
+	char *listen;			  /* what it is to listen at; NULL: off */
 	struct loop_timer *timer; /* at every wal.heartbeat */
 	bool warned;			  /* that it cannot listen */
 	struct metrics *metrics;
@@ -199,11 +200,11 @@ listen_if_due(struct monitor *m)
 	struct error err;
 	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
 
-	if (m->http || !m->config->http_listen)
+	if (m->http || !m->listen)
 		return;
-	m->http = http_open(m->loop, m->config->http_listen, on_request, m, &err);
+	m->http = http_open(m->loop, m->listen, on_request, m, &err);
 	if (m->http) {
-		log_info("status page on http://%s/", m->config->http_listen);
+		log_info("status page on http://%s/", m->listen);
 		m->warned = false;
 	} else if (!m->warned) {
 		error_clause(&err, sentence, sizeof sentence);
@@ -235,6 +236,7 @@ monitor_create(struct loop *loop, const struct config *config)
 
 	m->loop = loop;
 	m->config = config;
+	m->listen = config->http_listen ? memory_strdup(config->http_listen) : NULL;
 	m->metrics = metrics_create(config->task);
 	status_view_init(&m->view, config->task);
 	m->view.daemon_pid = getpid();
@@ -258,6 +260,7 @@ monitor_destroy(struct monitor *m)
 	loop_timer_destroy(m->timer);
 	metrics_destroy(m->metrics);
 	arena_fini(&m->list.memory);
+	free(m->listen);
 	free((char *) m->view.phase);
 	free((char *) m->view.waiting_for);
 	free((char *) m->view.wal_status);
@@ -271,18 +274,16 @@ monitor_destroy(struct monitor *m)
 void
 monitor_reconfigure(struct monitor *m, const struct config *config)
 {
-	const char *before, *now;
-
 	if (!m)
 		return;
-	before = m->config->http_listen ? m->config->http_listen : "";
-	now = config->http_listen ? config->http_listen : "";
-	if (strcmp(before, now) != 0) {
+	m->config = config;
+	if (strcmp(m->listen ? m->listen : "", config->http_listen ? config->http_listen : "") != 0) {
 		http_close(m->http);
 		m->http = NULL;
 		m->warned = false;
+		free(m->listen);
+		m->listen = config->http_listen ? memory_strdup(config->http_listen) : NULL;
 	}
-	m->config = config;
 	listen_if_due(m);
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "io/replication.h"
+#include "io/throttle.h"
 #include "lsn.h"
 #include "merge/spill.h"
 #include "pipeline.h"
@@ -47,6 +48,7 @@ struct stream {
 	bool backlog_first;					/* whose turn it is, the backlog's or the stream's */
 	struct loop_timer *kick;			/* another turn is wanted */
 	struct loop_timer *heartbeat;
+	struct throttle *throttle; /* of what is received */
 
 	/* received and not yet folded */
 	struct frame_copy *first_frame;
@@ -96,6 +98,16 @@ want_turn(struct stream *s)
 	loop_timer_arm(s->kick, 0);
 }
 
+/* Reads on, where there is room and the rate allows it. */
+static void
+receive_more(void *arg)
+{
+	struct stream *s = arg;
+
+	if (s->frame_bytes < large_transaction_bytes(s) && !throttle_is_closed(s->throttle))
+		replication_resume(s->replication);
+}
+
 static bool
 on_data(void *arg, struct bytes payload)
 {
@@ -115,7 +127,7 @@ on_data(void *arg, struct bytes payload)
 	s->closed_frames += !frame->open;
 	monitor_received(s->setup->monitor, 0, payload.len);
 	want_turn(s);
-	return s->frame_bytes < 2 * large_transaction_bytes(s);
+	return throttle_took(s->throttle, payload.len) && s->frame_bytes < 2 * large_transaction_bytes(s);
 }
 
 static void
@@ -282,8 +294,7 @@ fold_more(struct stream *s)
 	monitor_received_commit(s->setup->monitor, fold_commit_time(s->fold));
 	if (may_fold(s))
 		want_turn(s);
-	if (s->frame_bytes < large_transaction_bytes(s))
-		replication_resume(s->replication);
+	receive_more(s);
 }
 
 /* Of what waited for the copy of its table some in each turn, between two transactions. */
@@ -546,6 +557,7 @@ create(struct stream *s)
 
 	s->kick = loop_timer_create(setup->loop, on_kick, s);
 	s->heartbeat = loop_timer_create(setup->loop, on_heartbeat, s);
+	s->throttle = throttle_create(setup->loop, &setup->config->apply.rate_bytes, receive_more, s);
 	s->pipeline = pipeline_create(&pipeline);
 	fold.pipeline = s->pipeline;
 	create_background(s);
@@ -560,6 +572,7 @@ destroy(struct stream *s)
 	background_copy_destroy(s->background);
 	pipeline_destroy(s->pipeline);
 	fold_destroy(s->fold);
+	throttle_destroy(s->throttle);
 	loop_timer_destroy(s->kick);
 	loop_timer_destroy(s->heartbeat);
 	while (s->first_frame)

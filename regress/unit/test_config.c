@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/config.h"
+#include "base/config_change.h"
 #include "base/config_schema.h"
 #include "base/config_value.h"
 #include "base/nearest.h"
@@ -343,6 +344,11 @@ test_wrong_values(void **state)
 		{"apply: {max_delay: 5}\n",
 		 "c.yaml:1:20: \"apply.max_delay\" must be a duration such as 10s, in ms, s, min, "
 		 "h or d, not \"5\""},
+		{"apply: {rate: 50MB}\n", "c.yaml:1:15: \"apply.rate\" must be a rate such as 50MB/s, in B/s, kB/s, "
+								  "MB/s or GB/s, or unlimited, "
+								  "not \"50MB\""},
+		{"initial_copy: {rate: 1B/s}\n",
+		 "c.yaml:1:22: \"initial_copy.rate\" must be between 1kB/s and 1024GB/s"},
 		{"apply: {max_delay: 3601s}\n",
 		 "c.yaml:1:20: \"apply.max_delay\" must be between 0 and 1h, not \"3601s\""},
 		{"apply: {max_bytes: 64mb}\n",
@@ -487,6 +493,12 @@ test_notations(void **state)
 	assert_true(config_value_duration("3d", &value) && value == INT64_C(3) * 86400000);
 	assert_false(config_value_duration("1", &value));
 	assert_false(config_value_duration("1m", &value));
+	assert_true(config_value_rate("unlimited", &value) && value == 0);
+	assert_true(config_value_rate("50MB/s", &value) && value == 50 << 20);
+	assert_false(config_value_rate("50MB", &value));
+	assert_false(config_value_rate("0MB/s", &value));
+	assert_false(config_value_rate("/s", &value));
+	assert_false(config_value_rate("1MB/min", &value));
 	assert_true(config_value_identifier("Order_1$", name));
 	assert_string_equal(name, "order_1$");
 	assert_true(config_value_identifier("\"a b\"\"\"", name));
@@ -537,6 +549,94 @@ test_schema_is_sound(void **state)
 		for (unsigned j = 0; j < i; j++)
 			assert_string_not_equal(option->path, config_schema[j].path);
 	}
+}
+
+/*
+ * What a reload means
+ */
+
+static void
+check_change(const char *before, const char *after, bool needs_new_attempt)
+{
+	struct config a, b;
+
+	load(before, &a);
+	load(after, &b);
+	if (config_needs_new_attempt(&a, &b) != needs_new_attempt)
+		fail_msg("%s\n -> %s", before, after);
+	config_free(&a);
+	config_free(&b);
+}
+
+static void
+test_changes(void **state)
+{
+	(void) state;
+	check_change(MINIMAL, MINIMAL, false);
+	check_change(MINIMAL, MINIMAL "log: {level: debug, format: json}\n", false);
+	check_change(MINIMAL, MINIMAL "initial_copy: {rate: 1MB/s}\napply: {rate: 20kB/s}\n", false);
+	check_change(MINIMAL, MINIMAL "initial_copy: {jobs: 5}\n", true);
+	check_change(MINIMAL, MINIMAL "schema: {create: false}\n", true);
+	check_change(MINIMAL, MINIMAL "operations: [insert]\n", true);
+	check_change(MINIMAL, MINIMAL "http: {listen: '127.0.0.1:1'}\n", true);
+	check_change(MINIMAL "http: {listen: '127.0.0.1:1'}\n", MINIMAL "http: {listen: '127.0.0.1:2'}\n", true);
+	check_change(OVERRIDES "  - {source: a.b}\n", OVERRIDES "  - {source: a.b}\n", false);
+	check_change(OVERRIDES "  - {source: a.b}\n", OVERRIDES "  - {source: a.c}\n", true);
+	check_change(OVERRIDES "  - {source: a.b}\n", OVERRIDES "  - {source: a.b}\n  - {source: a.c}\n", true);
+	check_change(OVERRIDES "  - {source: a.b, key: [x]}\n", OVERRIDES "  - {source: a.b, key: [y]}\n", true);
+	check_change(OVERRIDES "  - {source: a.b, rename: [{from: x, to: y}]}\n",
+				 OVERRIDES "  - {source: a.b, rename: [{from: x, to: z}]}\n", true);
+}
+
+static void
+test_what_changes_at_once(void **state)
+{
+	struct config config, next;
+
+	(void) state;
+	load(MINIMAL, &config);
+	assert_int_equal(config.apply.rate_bytes, 0);
+	load(MINIMAL "log: {level: debug, format: json}\napply: {rate: 20kB/s, max_bytes: 1MB}\n", &next);
+	config_take_at_once(&config, &next);
+	assert_int_equal(config.apply.rate_bytes, 20 * 1024);
+	assert_int_equal(config.log_level, LOG_DEBUG);
+	assert_int_equal(config.log_format, LOG_JSON);
+	assert_int_not_equal(config.apply.max_bytes, 1024 * 1024);
+	config_free(&config);
+	config_free(&next);
+}
+
+/* Nothing that is taken over may point to the configuration that it came from; and docs/operations.md has the list. */
+static void
+test_keys_that_change_at_once(void **state)
+{
+	char *text = calloc(1, 1 << 18);
+	FILE *file = fopen("docs/operations.md", "r");
+	const char *end, *section;
+
+	(void) state;
+	assert_non_null(file);
+	assert_true(fread(text, 1, (1 << 18) - 1, file) > 0);
+	fclose(file);
+	section = strstr(text, "\n## reload\n");
+	assert_non_null(section);
+	end = strstr(section, "change at once");
+	assert_non_null(end);
+	for (unsigned i = 0; i < config_schema_count; i++) {
+		const struct config_option *option = &config_schema[i];
+		char quoted[100];
+		const char *at;
+
+		if (!option->at_once)
+			continue;
+		assert_true(option->kind == CONFIG_WORD || option->kind == CONFIG_SIZE ||
+					option->kind == CONFIG_DURATION || option->kind == CONFIG_RATE);
+		snprintf(quoted, sizeof quoted, "`%s`", option->path);
+		at = strstr(section, quoted);
+		if (!at || at > end)
+			fail_msg("docs/operations.md does not say that %s changes at once", option->path);
+	}
+	free(text);
 }
 
 /*
@@ -672,6 +772,9 @@ main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_notations),
 		cmocka_unit_test(test_schema_is_sound),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_what_changes_at_once),
+		cmocka_unit_test(test_keys_that_change_at_once),
 		cmocka_unit_test(test_every_key_is_documented),
 	};
 
