@@ -38,6 +38,21 @@ start_copy(struct copy_job *job, connection_done done)
 	buffer_fini(&out);
 }
 
+/* False: a trigger of the target has swallowed some. */
+static bool
+all_taken(struct copy_job *job, int64_t taken)
+{
+	struct error err;
+
+	if (taken == job->pipe.source_rows)
+		return true;
+	error_set(&err, ERROR_DATA, "the target took %" PRId64 " of %" PRId64 " rows", taken,
+			  job->pipe.source_rows);
+	error_hint(&err, "A trigger of the target keeps rows from being inserted: drop that.");
+	copy_job_fail(job, &err);
+	return false;
+}
+
 static void
 on_whole_copied(void *arg, const struct result *res, const struct error *err)
 {
@@ -47,6 +62,8 @@ on_whole_copied(void *arg, const struct result *res, const struct error *err)
 		copy_job_fail(job, err);
 		return;
 	}
+	if (!all_taken(job, result_affected(res)))
+		return;
 	count_rows(job, result_affected(res));
 	copy_job_go_on(job);
 }
@@ -89,7 +106,7 @@ copy_job_claim_part(struct copy_job *job)
 	claim(job, false, on_claimed);
 }
 
-/* The COMMIT queued behind this completes the part; keep its row count. */
+/* The COMMIT queued behind this completes the part; keep its row count.  A target with triggers is not divided. */
 static void
 on_part_copied(void *arg, const struct result *res, const struct error *err)
 {

@@ -38,9 +38,10 @@ on_source_done(void *arg, const struct result *res, const struct error *err)
 {
 	struct copy_pipe *pipe = arg;
 
-	(void) res;
 	if (err)
 		pipe->source_failed(pipe->arg, err);
+	else
+		pipe->source_rows = result_affected(res);
 	pipe->source_done = true;
 	connection_resume(pipe->destination);
 }

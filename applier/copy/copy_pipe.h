@@ -21,8 +21,9 @@ struct copy_pipe {
 	size_t taken;		/* of data, already handed on */
 	bool source_paused; /* the buffer is full */
 	bool source_done;
-	int64_t rows;  /* of this copy, as far as they have come */
-	int64_t bytes; /* of all copies */
+	int64_t rows;		 /* of this copy, as far as they have come */
+	int64_t source_rows; /* of this copy, once the source has sent all */
+	int64_t bytes;		 /* of all copies */
 };
 
 /* The rest of the structure is the caller's to fill. */

@@ -43,14 +43,27 @@ partial(const struct merge_step *step, const struct merge_count *count, struct e
 		err, "Run ALTER TABLE … REPLICA IDENTITY FULL for it on the source, and copy the table again.");
 }
 
+static bool
+not_taken(const struct merge_step *step, int64_t rows, struct error *err)
+{
+	if (step->kind == MERGE_COPY)
+		error_set(err, ERROR_DATA, "the target took %" PRId64 " of %" PRId64 " rows to insert", rows,
+				  step->walk.rows);
+	else
+		error_set(err, ERROR_DATA, "a row to insert was not taken by the target");
+	return error_hint(err, "A rule or trigger of the target keeps it from being inserted: drop that.");
+}
+
 bool
 merge_outcome_take(const struct merge_step *step, int64_t rows, struct error *err)
 {
 	struct merge_count *count = step->count;
 
 	if (step->kind == MERGE_COPY && rows != step->walk.rows)
-		return error_set(err, ERROR_BUG, "the destination took %" PRId64 " of %" PRId64 " rows", rows,
-						 step->walk.rows);
+		return step->finding == MERGE_ROWS_NOT_TAKEN
+				   ? not_taken(step, rows, err)
+				   : error_set(err, ERROR_BUG, "the destination took %" PRId64 " of %" PRId64 " rows", rows,
+							   step->walk.rows);
 	if (step->awaited)
 		step->awaited->least += step->awaits * rows;
 	if (!count)
@@ -62,8 +75,7 @@ merge_outcome_take(const struct merge_step *step, int64_t rows, struct error *er
 		return partial(step, count, err);
 	if (step->finding != MERGE_ROWS_NOT_TAKEN)
 		return absent(step, count, err);
-	error_set(err, ERROR_DATA, "a row to insert was not taken by the target");
-	return error_hint(err, "A rule or trigger of the target keeps it from being inserted: drop that.");
+	return not_taken(step, rows, err);
 }
 
 bool

@@ -188,7 +188,7 @@ plan_inserts(struct merge_builder *b)
 	put(b, "COPY ");
 	merge_builder_target(b);
 	merge_builder_column_list(b, false);
-	merge_builder_copy(b, COPY_INSERTS);
+	merge_builder_copy(b, COPY_INSERTS)->finding = MERGE_ROWS_NOT_TAKEN;
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "creation_parts.h"
 #include "creation_types.h"
 #include "describe.h"
+#include "partition_tree.h"
 #include "rehearse.h"
 #include "vetting.h"
 
@@ -195,16 +196,41 @@ choose_indexes(struct definition *definition, enum schema_indexes wanted)
 /* ---- partitions */
 
 static const char partitions_sql[] =
-	"SELECT r.oid, c.oid, t.parentrelid::oid, n.nspname, c.relname, pg_get_expr(c.relpartbound, c.oid),"
+	"SELECT r.oid, c.oid, t.parentrelid::oid, n.nspname, c.relname, pg_get_expr(c.relpartbound, 0),"
 	" CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END, " VETTING_TREE(
 		"p.partexprs") ","
-					   " p.partexprs IS NOT NULL, " FOREIGN_OPCLASS(
-						   "p.partclass") " FROM pg_class r CROSS JOIN LATERAL pg_partition_tree(r.oid) t "
-										  "JOIN pg_class c ON c.oid = t.relid"
-										  " JOIN pg_namespace n ON n.oid = c.relnamespace"
-										  " LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid"
-										  " WHERE r.oid = ANY ($1::oid[]) AND r.relkind = 'p' AND t.level > "
-										  "0 ORDER BY r.oid, t.level, c.oid";
+					   " p.partexprs IS NOT NULL, " FOREIGN_OPCLASS("p.partclass") " FROM pg_class r CROSS "
+																				   "JOIN "
+																				   "LATERAL"
+																				   " " PARTITION_TREE_SQL(
+																					   "r.oid") " t "
+																								"JOIN "
+																								"pg_class c "
+																								"ON c.oid = "
+																								"t.relid"
+																								" JOIN "
+																								"pg_"
+																								"namespace n "
+																								"ON n.oid = "
+																								"c."
+																								"relnamespace"
+																								" LEFT JOIN "
+																								"pg_"
+																								"partitioned_"
+																								"table p ON "
+																								"p.partrelid "
+																								"= c.oid"
+																								" WHERE "
+																								"r.oid = ANY "
+																								"($1::oid[]) "
+																								"AND "
+																								"r.relkind = "
+																								"'p' AND "
+																								"t.level > "
+																								"0 ORDER BY "
+																								"r.oid, "
+																								"t.level, "
+																								"c.oid";
 
 static void
 read_partitions(struct table *table, const struct result *res, unsigned first, unsigned end)

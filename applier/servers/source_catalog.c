@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "describe.h"
+#include "partition_tree.h"
 #include "source_selection.h"
 #include "tables/stored_definition.h"
 #include "vetting.h"
@@ -31,9 +32,10 @@ static const char sizes_sql[] =
 	"  (pg_relation_size(m.oid) / current_setting('block_size')::int) ELSE 0 END)::bigint,"
 	" string_agg(DISTINCT m.relreplident::text, '')"
 	" FROM pg_class c CROSS JOIN LATERAL (SELECT c.oid WHERE c.relkind = 'r' UNION ALL"
-	"  SELECT p.relid FROM pg_partition_tree(c.oid) p WHERE c.relkind = 'p' AND p.isleaf) leaf (oid)"
-	" JOIN pg_class m ON m.oid = leaf.oid"
-	" WHERE c.oid = ANY ($1::oid[]) GROUP BY c.oid ORDER BY c.oid";
+	"  SELECT p.relid FROM " PARTITION_TREE_SQL(
+		"c.oid") " p WHERE c.relkind = 'p' AND p.isleaf) leaf (oid)"
+				 " JOIN pg_class m ON m.oid = leaf.oid"
+				 " WHERE c.oid = ANY ($1::oid[]) GROUP BY c.oid ORDER BY c.oid";
 
 /* What an update of any leaf is sure to carry. */
 static char
@@ -56,6 +58,10 @@ read_size(struct table *table, const struct result *res, unsigned first, unsigne
 		source->identity = common_identity(result_text(res, first, 3));
 }
 
+/* A default names no column: with the table's OID, newer servers would lock that for nothing. */
+#define DEFAULT_SQL VETTING_SQL("pg_get_expr(d.adbin, 0)")
+#define DEFAULT_TREE VETTING_TREE("d.adbin")
+
 /*
  * Built-in are types that mean the same in every database and
  * have a binary form: not those which are a catalog's OID underneath, nor the
@@ -76,26 +82,16 @@ static const char columns_sql[] = DESCRIBE_DOMAIN_BASES
 	"   OR b.typelem IN (SELECT oid FROM portable)),"
 	"  a.atttypmod, a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid"
 	"   AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum] AND NOT k.convalidated),"
-	"  a.attgenerated = 's', a.attidentity, a.xmin, " VETTING_SQL(
-		"pg_get_expr(d.adbin, d.adrelid)") ","
-										   "  (SELECT x.extname FROM pg_depend m JOIN pg_extension x ON "
-										   "x.oid = m.refobjid WHERE m.deptype = 'e'"
-										   "   AND m.classid = 'pg_type'::regclass"
-										   "   AND m.objid = CASE WHEN b.typlen = -1 AND b.typelem <> 0 THEN "
-										   "b.typelem ELSE b.oid END),"
-										   "  " VETTING_TREE(
-											   "d.adbin") " FROM pg_attribute a JOIN pg_type t ON t.oid = "
-														  "a.atttypid"
-														  " JOIN pg_namespace tn ON tn.oid = t.typnamespace"
-														  " LEFT JOIN bases s ON s.domain = t.oid"
-														  " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid "
-														  "AND d.adnum = a.attnum AND a.attgenerated = ''"
-														  " JOIN pg_type b ON b.oid = coalesce(s.oid, t.oid) "
-														  "JOIN pg_namespace bn ON bn.oid = b.typnamespace"
-														  " WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum "
-														  "> 0 AND NOT a.attisdropped AND a.attgenerated <> "
-														  "'v'"
-														  " ORDER BY a.attrelid, a.attnum";
+	"  a.attgenerated = 's', a.attidentity, a.xmin, " DEFAULT_SQL ","
+	"  (SELECT x.extname FROM pg_depend m JOIN pg_extension x ON x.oid = m.refobjid WHERE m.deptype = 'e'"
+	"   AND m.classid = 'pg_type'::regclass"
+	"   AND m.objid = CASE WHEN b.typlen = -1 AND b.typelem <> 0 THEN b.typelem ELSE b.oid "
+	"END), " DEFAULT_TREE " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
+	" JOIN pg_namespace tn ON tn.oid = t.typnamespace LEFT JOIN bases s ON s.domain = t.oid"
+	" LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = ''"
+	" JOIN pg_type b ON b.oid = coalesce(s.oid, t.oid) JOIN pg_namespace bn ON bn.oid = b.typnamespace"
+	" WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'"
+	" ORDER BY a.attrelid, a.attnum";
 
 static void
 read_column(struct source_column *column, const struct result *res, unsigned row)
@@ -320,8 +316,8 @@ static const char storage_sql[] =
 	"max(a.xmin::text)"
 	"   AND min(a.cmin::text) = max(a.cmin::text) FROM pg_attribute a WHERE a.attrelid = m.oid"
 	"   AND (a.attnum > 0 OR a.attnum = -6)) THEN '' ELSE '!' END, ',' ORDER BY m.oid)"
-	"  FROM pg_partition_tree(c.oid) p JOIN pg_class m ON m.oid = p.relid WHERE p.isleaf) END"
-	" FROM pg_class c WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
+	"  FROM " PARTITION_TREE_SQL("c.oid") " p JOIN pg_class m ON m.oid = p.relid WHERE p.isleaf) END"
+										  " FROM pg_class c WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
 
 static void
 read_storage(struct table *table, const struct result *res, unsigned first, unsigned end)
@@ -354,8 +350,9 @@ describe_tables(struct connection *source, struct catalog *catalog, struct error
 /* The leaves' identity is what counts. */
 static const char leaf_identities_sql[] =
 	"SELECT c.oid, string_agg(DISTINCT m.relreplident::text, '') FROM pg_class c"
-	" CROSS JOIN LATERAL pg_partition_tree(c.oid) p JOIN pg_class m ON m.oid = p.relid"
-	" WHERE c.relkind = 'p' AND p.isleaf AND c.oid = ANY ($1::oid[]) GROUP BY c.oid ORDER BY c.oid";
+	" CROSS JOIN LATERAL " PARTITION_TREE_SQL("c.oid") " p JOIN pg_class m ON m.oid = p.relid"
+													   " WHERE c.relkind = 'p' AND p.isleaf AND c.oid = ANY "
+													   "($1::oid[]) GROUP BY c.oid ORDER BY c.oid";
 
 static void
 read_leaf_identities(struct table *table, const struct result *res, unsigned first, unsigned end)
@@ -428,10 +425,10 @@ source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *t
 		" count(*) > 0 AND count(*) = count(v.value) AND min(v.value) = max(v.value), min(v.value)"
 		" FROM (SELECT CASE WHEN a.atthasmissing THEN"
 		"  (SELECT u FROM unnest(a.attmissingval::text::text[]) u) END AS value"
-		"  FROM pg_attribute r JOIN LATERAL (SELECT relid FROM pg_partition_tree($1::oid) WHERE isleaf"
-		"   UNION SELECT $1::oid WHERE NOT EXISTS (SELECT FROM pg_partition_tree($1::oid))) l ON true"
-		"  JOIN pg_attribute a ON a.attrelid = l.relid AND a.attname = r.attname AND a.attnum > 0"
-		"  WHERE r.attrelid = $1::oid AND r.attnum = $2::int AND NOT r.attisdropped) v";
+		"  FROM pg_attribute r JOIN " PARTITION_TREE_SQL(
+			"$1") " l ON l.isleaf"
+				  "  JOIN pg_attribute a ON a.attrelid = l.relid AND a.attname = r.attname AND a.attnum > 0"
+				  "  WHERE r.attrelid = $1::oid AND r.attnum = $2::int AND NOT r.attisdropped) v";
 	char oid_text[16], attnum_text[16];
 	const struct param params[] = {param_text(oid_text), param_text(attnum_text)};
 	struct result *res;

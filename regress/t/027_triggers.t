@@ -96,4 +96,24 @@ $t->source_sql('BEGIN; UPDATE watched SET id = -10 WHERE id = 10; UPDATE watched
 $t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.watched: .*duplicate key/, 'keys that swap cannot be followed where triggers fire');
 $t->run_ok('drop');
 
+# ---- a trigger that keeps rows from being inserted: none is lost without a word
+
+$t->source_sql(q{CREATE TABLE kept (id int PRIMARY KEY, v text); INSERT INTO kept SELECT i, CASE i WHEN 7 THEN 'out' END FROM generate_series(1, 10) i});
+target(q{
+	CREATE TABLE kept (id int PRIMARY KEY, v text);
+	CREATE FUNCTION keep_out() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN NEW.v = ''out'' THEN NULL ELSE NEW END; END';
+	CREATE TRIGGER keep_out BEFORE INSERT ON kept FOR EACH ROW EXECUTE FUNCTION keep_out();
+});
+$t->configure({ destination => { conninfo => $target }, tables => { include => ['public.kept'] } });
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/copying public\.kept: the target took 9 of 10 rows; a trigger/, 'the copy names the table and the cause');
+$t->source_sql(q{UPDATE kept SET v = 'in' WHERE id = 7});
+$t->run_ok('run', '--until', 'current');
+$t->equal_ok('public.kept');
+$t->source_sql(q{INSERT INTO kept SELECT i, CASE i WHEN 17 THEN 'out' END FROM generate_series(11, 30) i});
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.kept: the target took 19 of 20 rows to insert; a rule or trigger/, 'so does a batch that comes by COPY');
+target('DROP TRIGGER keep_out ON kept');
+$t->run_ok('run', '--until', 'current');
+$t->equal_ok('public.kept');
+$t->run_ok('drop');
+
 done_testing();
