@@ -91,32 +91,63 @@ log_warnings(const struct precheck *precheck)
 }
 
 static bool
-hold(struct session *s, struct table *table, const struct check_item *item, struct error *err)
+hold(struct session *s, struct table *table, enum table_state state, char *reason, struct error *err)
 {
-	const char *lost = schema_lost_identity(table);
-
 	free(table->error);
-	table->error = memory_strdup(lost ? lost : item->message);
-	table_move(table, TABLE_HELD);
-	log_warning("%s.%s is held: %s", table->source.schema, table->source.name, table->error);
+	table->error = reason;
+	table_move(table, state);
+	log_warning("%s.%s is held, the other tables go on: %s", table->source.schema, table->source.name,
+				table->error);
 	return state_tables_write(s->control, s->config->task, table, err);
 }
 
-/* Whether a failure is one table's alone, which then waits or is held. */
+static bool
+hold_lost_key(struct session *s, struct table *table, const struct check_item *item, struct error *err)
+{
+	const char *lost = schema_lost_identity(table);
+
+	return hold(s, table, TABLE_HELD, memory_strdup(lost ? lost : item->message), err);
+}
+
+/* As for a row that the target refuses: until it is dealt with the changes pass by. */
+static bool
+hold_failed(struct session *s, struct table *table, const struct check_item *item, struct error *err)
+{
+	char *reason = memory_printf("%s: %s; then \"sluice table resync\" copies the table again", item->name,
+								 item->message);
+
+	return hold(s, table, TABLE_HELD_FOR_RESYNC, reason, err);
+}
+
+/* Whether the failure is about what others have made of the target, or of rights, and not about the configuration. */
+static bool
+is_about_target(const struct table *table, const struct check_item *item)
+{
+	if (strcmp(item->name, "columns") == 0)
+		return !table->override;
+	return strcmp(item->name, "rights") == 0 || strcmp(item->name, "types") == 0 ||
+		   strcmp(item->name, "target") == 0;
+}
+
+/*
+ * Whether a failure is one table's alone, which then waits or is held.  A table that follows keeps its changes at the
+ * source, and the run ends, unless it is to be held for what its target refuses.
+ */
 static bool
 set_aside(struct session *s, const struct check_item *item, bool *aside, struct error *err)
 {
 	struct table *table = item->oid ? catalog_find_oid(&s->catalog, item->oid) : NULL;
 	bool lost_key = table && (table_lacks_identity(table) || strcmp(item->name, "key") == 0);
+	bool holds = table && s->config->apply.refused == REFUSED_HOLD && is_about_target(table, item);
 
-	*aside = table && (table_waits(table) || table_is_held(table) || lost_key);
+	*aside = table && (table_waits(table) || table_is_held(table) || lost_key || holds);
 	if (table && table_waits(table)) {
 		char *reason = memory_printf("%s: %s", item->name, item->message);
 
 		new_tables_wait(&s->new_tables, table, reason);
 		free(reason);
 	} else if (*aside && !table_is_held(table)) {
-		return hold(s, table, item, err);
+		return lost_key ? hold_lost_key(s, table, item, err) : hold_failed(s, table, item, err);
 	}
 	return true;
 }

@@ -67,12 +67,14 @@ end_trial(struct session *trial, struct precheck *precheck)
 static bool
 counts(const struct session *s, const struct check_item *item)
 {
+	const struct table *table = item->oid ? catalog_find_oid(&s->catalog, item->oid) : NULL;
+
 	if (item->outcome != CHECK_FAILED)
 		return false;
 	if (!item->oid || !session_has_worked(s))
 		return true;
 	return !new_tables_has(&s->new_tables, item->oid) &&
-		   !(strcmp(item->name, "identity") == 0 && catalog_find_oid(&s->catalog, item->oid));
+		   !(table && (table_is_held(table) || strcmp(item->name, "identity") == 0));
 }
 
 static bool

@@ -1,6 +1,7 @@
 #include "refused.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -73,4 +74,13 @@ refused_hold_now(const struct config *config, struct catalog *catalog, struct co
 				  table->source.schema, table->source.name);
 	else
 		*err = failure;
+}
+
+#define INSUFFICIENT_PRIVILEGE "42501"
+
+void
+refused_check_rights(const struct config *config, struct error *err)
+{
+	if (config->apply.refused == REFUSED_HOLD && strcmp(err->sqlstate, INSUFFICIENT_PRIVILEGE) == 0)
+		err->class = ERROR_RESTART;
 }

@@ -21,4 +21,8 @@ bool refused_hold(const struct config *config, struct catalog *catalog, struct b
 void refused_hold_now(const struct config *config, struct catalog *catalog, struct connection *control,
 					  const struct table *table, struct error *err);
 
+/* A right that is missing does not say whose trouble it is: the checks of the next attempt do, for which `err` becomes an
+ * ERROR_RESTART. */
+void refused_check_rights(const struct config *config, struct error *err);
+
 #endif

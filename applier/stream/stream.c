@@ -602,6 +602,8 @@ stream_run(const struct stream_setup *setup, struct error *err)
 		refused_hold_now(setup->config, setup->catalog, setup->control, pipeline_refused_in_round(s.pipeline),
 						 &s.err);
 	if (s.failed)
+		refused_check_rights(setup->config, &s.err);
+	if (s.failed)
 		*err = s.err;
 	destroy(&s);
 	return !s.failed;
