@@ -175,9 +175,11 @@ utf8_length(const uint8_t *s, size_t left)
 	return len;
 }
 
-static bool
-is_utf8(const uint8_t *data, size_t len)
+bool
+quote_is_utf8(const void *text, size_t len)
 {
+	const uint8_t *data = text;
+
 	while (len > 0) {
 		size_t step = utf8_length(data, len);
 
@@ -192,7 +194,7 @@ is_utf8(const uint8_t *data, size_t len)
 void
 quote_bytes_tail(struct buffer *out, size_t start)
 {
-	if (out->failed || out->len == start || is_utf8(out->data + start, out->len - start))
+	if (out->failed || out->len == start || quote_is_utf8(out->data + start, out->len - start))
 		quote_literal_tail(out, start);
 	else
 		quote_tail(out, start, "E'", "'", escape_bytes);

@@ -35,4 +35,6 @@ void quote_literal_tail(struct buffer *out, size_t start);
  * unless the whole is UTF-8. */
 void quote_bytes_tail(struct buffer *out, size_t start);
 
+bool quote_is_utf8(const void *text, size_t len);
+
 #endif

@@ -146,7 +146,7 @@ quote_value(struct buffer *out, size_t start, uint32_t type)
 	else if ((type == TYPE_BIT || type == TYPE_VARBIT) && consists_of(out, start, "01"))
 		quote_tail(out, start, "B'", "'", quote_unchanged);
 	else
-		quote_literal_tail(out, start);
+		quote_bytes_tail(out, start);
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
+#include "fmgr.h"
 #include "parser/parser.h"
 #include "replication/logical.h"
 #include "replication/output_plugin.h"
@@ -102,6 +103,38 @@ compat_update_progress(LogicalDecodingContext *ctx, bool skipped_transaction)
 
 /* From 16 on the server itself reports progress in the middle of a transaction. */
 #define COMPAT_PLUGIN_KEEPS_ALIVE (PG_VERSION_NUM < 160000)
+
+/* Calls a conversion between encodings; false: the other encoding lacks a character of the text. */
+static inline bool
+compat_convert(FmgrInfo *function, int from, int to, const char *text, int len, char *out)
+{
+#if PG_VERSION_NUM >= 140000
+	return DatumGetInt32(FunctionCall6(function, Int32GetDatum(from), Int32GetDatum(to),
+									   CStringGetDatum(text), CStringGetDatum(out), Int32GetDatum(len),
+									   BoolGetDatum(true))) == len;
+#else
+	MemoryContext before = CurrentMemoryContext;
+	volatile bool whole = true;
+
+	PG_TRY();
+	{
+		(void) FunctionCall5(function, Int32GetDatum(from), Int32GetDatum(to), CStringGetDatum(text),
+							 CStringGetDatum(out), Int32GetDatum(len));
+	}
+	PG_CATCH();
+	{
+		int sqlstate = geterrcode();
+
+		if (sqlstate != ERRCODE_UNTRANSLATABLE_CHARACTER && sqlstate != ERRCODE_CHARACTER_NOT_IN_REPERTOIRE)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(before);
+		FlushErrorState();
+		whole = false;
+	}
+	PG_END_TRY();
+	return whole;
+#endif
+}
 
 static inline AttrMap *
 compat_map_by_name(TupleDesc from, TupleDesc to)

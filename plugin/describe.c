@@ -9,6 +9,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "encoding.h"
 
 /* Which attribute of `changed` holds each attribute of `target`; 0 for none. */
 static const AttrNumber *
@@ -80,8 +81,8 @@ name_type(struct change_column *column)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for type %u", column->type);
 	form = (Form_pg_type) GETSTRUCT(tuple);
-	column->type_schema = get_namespace_name(form->typnamespace);
-	column->type_name = pstrdup(NameStr(form->typname));
+	column->type_schema = encoding_to_utf8(get_namespace_name(form->typnamespace));
+	column->type_name = encoding_to_utf8(NameStr(form->typname));
 	ReleaseSysCache(tuple);
 }
 
@@ -92,7 +93,7 @@ describe_column(struct change_column *column, Form_pg_attribute att, bool text)
 
 	*column = (struct change_column){
 		.attnum = att->attnum,
-		.name = pstrdup(NameStr(att->attname)),
+		.name = encoding_to_utf8(NameStr(att->attname)),
 		.type = att->atttypid,
 		.base_type = base_type,
 		.typmod = att->atttypmod,
@@ -142,8 +143,8 @@ describe_relation(struct change_relation *out, Relation target, Relation changed
 
 	*out = (struct change_relation){
 		.oid = RelationGetRelid(target),
-		.schema = get_namespace_name(RelationGetNamespace(target)),
-		.name = pstrdup(RelationGetRelationName(target)),
+		.schema = encoding_to_utf8(get_namespace_name(RelationGetNamespace(target))),
+		.name = encoding_to_utf8(RelationGetRelationName(target)),
 		.identity = changed->rd_rel->relreplident,
 	};
 	if (text)

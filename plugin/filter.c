@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "encoding.h"
 #include "settings.h"
 
 struct filter {
@@ -33,7 +34,7 @@ struct scope {
 
 /* ---- reading a condition */
 
-/* column, or table.column; anything else is left to the parser, which finds nothing. */
+/* column, or table.column, as UTF-8; anything else is left to the parser, which finds nothing. */
 static const char *
 column_name(const ColumnRef *reference, const struct scope *scope)
 {
@@ -41,9 +42,10 @@ column_name(const ColumnRef *reference, const struct scope *scope)
 
 	if (count > 2 || !IsA(llast(reference->fields), String))
 		return NULL;
-	if (count == 2 && strcmp(strVal(linitial(reference->fields)), scope->described->name) != 0)
+	if (count == 2 &&
+		strcmp(encoding_to_utf8(strVal(linitial(reference->fields))), scope->described->name) != 0)
 		return NULL;
-	return strVal(llast(reference->fields));
+	return encoding_to_utf8(strVal(llast(reference->fields)));
 }
 
 static Node *
@@ -186,7 +188,8 @@ filter_create(const char *condition, const struct change_relation *described,
 	MemoryContext before = MemoryContextSwitchTo(context);
 	struct filter *filter = palloc0(sizeof *filter);
 
-	filter->table = psprintf("%s.%s", described->schema, described->name);
+	filter->table =
+		psprintf("%s.%s", encoding_to_server(described->schema), encoding_to_server(described->name));
 	filter->condition = pstrdup(condition);
 	/* Constants are read as in the sessions that copy the table. */
 	settings_pin_text();
@@ -215,7 +218,7 @@ check_known(const struct filter *filter, const struct row *row, int attribute)
 		errmsg(
 			"the condition of %s needs the column \"%s\", whose value did not change and is not in the log",
 			filter->table, NameStr(TupleDescAttr(filter->slot->tts_tupleDescriptor, attribute)->attname)),
-		errhint("Run ALTER TABLE … REPLICA IDENTITY FULL for it, and copy it again."));
+		errhint("Run ALTER TABLE ... REPLICA IDENTITY FULL for it, and copy it again."));
 }
 
 /* Of an error such as a division by zero. */

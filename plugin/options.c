@@ -13,6 +13,7 @@
 #include "common/lsn.h"
 
 #include "compat.h"
+#include "encoding.h"
 
 /* Reads a value into the options; what is wrong with it is an ereport. */
 typedef void (*option_parser)(struct options *options, const char *name, const char *value);
@@ -88,7 +89,7 @@ static void
 parse_patterns(struct pattern_list *list, const char *name, const char *value)
 {
 	const char *problem = NULL;
-	const char *at = value;
+	const char *at = encoding_to_utf8(value);
 
 	while (at && !problem) {
 		CHECK_FOR_INTERRUPTS();
@@ -97,7 +98,7 @@ parse_patterns(struct pattern_list *list, const char *name, const char *value)
 	if (problem)
 		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("invalid value \"%s\" for option \"%s\" of output plugin \"sluice\"",
-					   shown(at && strlen(value) > SHOWN_BYTES ? at : value), name),
+					   shown(at && strlen(value) > SHOWN_BYTES ? encoding_to_server(at) : value), name),
 				errdetail("In the list of patterns, %s.", problem),
 				errhint("Patterns are like public.*, sales.order_20?? or \"My Schema\".\"Order\", "
 						"separated by commas."));
@@ -187,7 +188,7 @@ read_filter(struct options *options, struct filter_reader *r)
 {
 	char *table = read_filter_table(r);
 	unsigned before = options->filtered.count;
-	const char *problem = pattern_list_add(&options->filtered, table);
+	const char *problem = pattern_list_add(&options->filtered, encoding_to_utf8(table));
 
 	if (problem)
 		refuse_filters(r, problem);
@@ -362,7 +363,8 @@ view(const char *text)
 static void
 announce(struct options *options, const char *name, const char *value)
 {
-	options->effective[options->effective_count++] = (struct change_option){view(name), view(value)};
+	options->effective[options->effective_count++] =
+		(struct change_option){view(name), view(encoding_to_utf8(value))};
 }
 
 /* A memory context's callback. */

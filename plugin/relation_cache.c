@@ -13,6 +13,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "encoding.h"
 #include "filter.h"
 
 /*
@@ -181,6 +182,8 @@ is_selected(const struct relation_cache *cache, Oid relid, bool partition)
 
 	if (!schema || !name)
 		elog(ERROR, "cache lookup failed for relation %u", relid);
+	schema = encoding_to_utf8(schema);
+	name = encoding_to_utf8(name);
 	return partition ? options_select_partition(cache->options, schema, name)
 					 : options_select(cache->options, schema, name);
 }
@@ -288,10 +291,10 @@ attach_leaves(struct relation_cache *cache, struct relation_entry *target, struc
 static bool
 wants_text(const struct relation_cache *cache, Relation target)
 {
-	char *schema = get_namespace_name(RelationGetNamespace(target));
+	char *schema = encoding_to_utf8(get_namespace_name(RelationGetNamespace(target)));
+	char *name = encoding_to_utf8(RelationGetRelationName(target));
 
-	return pattern_list_matches(&cache->options->text_tables, schema, RelationGetRelationName(target)) ||
-		   describe_needs_text(target);
+	return pattern_list_matches(&cache->options->text_tables, schema, name) || describe_needs_text(target);
 }
 
 /* What a leaf has had described and is still true serves its root as well. */
@@ -375,9 +378,9 @@ static char *
 qualified_name(Relation relation, MemoryContext context)
 {
 	char *schema = get_namespace_name(RelationGetNamespace(relation));
+	const char *name = quote_qualified_identifier(schema, RelationGetRelationName(relation));
 
-	return MemoryContextStrdup(context,
-							   quote_qualified_identifier(schema, RelationGetRelationName(relation)));
+	return MemoryContextStrdup(context, encoding_to_utf8(name));
 }
 
 static struct filter *

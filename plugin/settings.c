@@ -3,6 +3,8 @@
 #include "mb/pg_wchar.h"
 #include "utils/guc.h"
 
+#include "encoding.h"
+
 static void
 pin(const char *name, const char *value)
 {
@@ -12,8 +14,14 @@ pin(const char *name, const char *value)
 void
 settings_pin_encoding(void)
 {
-	if (pg_get_client_encoding() != GetDatabaseEncoding())
-		pin("client_encoding", GetDatabaseEncodingName());
+	if (strcmp(pg_get_client_encoding_name(), encoding_name()) != 0)
+		pin("client_encoding", encoding_name());
+}
+
+void
+settings_unpin_encoding(void)
+{
+	pin("client_encoding", GetDatabaseEncodingName());
 }
 
 void

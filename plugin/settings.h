@@ -11,8 +11,11 @@
 
 #include "postgres.h"
 
-/* Send functions convert text to the client's encoding: let that be the database's. */
+/* Send functions convert text to the client's encoding: let that be the stream's. */
 void settings_pin_encoding(void);
+
+/* Lets send functions leave text as it is stored. */
+void settings_unpin_encoding(void);
 
 /* Everything that a type's text depends on. */
 void settings_pin_text(void);

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -22,6 +23,7 @@
 
 #include "compat.h"
 #include "definitions.h"
+#include "encoding.h"
 #include "filter.h"
 #include "history.h"
 #include "plugin.h"
@@ -43,8 +45,14 @@ static void
 on_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_init)
 {
 	struct plugin *plugin = MemoryContextAllocZero(ctx->context, sizeof *plugin);
+	MemoryContext before = CurrentMemoryContext;
+	bool transaction = !IsTransactionState();
 
 	(void) is_init;
+	/* A walsender that starts is in no transaction, which catalogs need. */
+	if (transaction)
+		StartTransactionCommand();
+	encoding_init();
 	options_parse(&plugin->options, ctx->output_plugin_options, ctx->context);
 	if (TransactionIdIsValid(plugin->options.seen_xid))
 		history_check(plugin->options.seen_xid, plugin->options.seen_commit);
@@ -57,6 +65,9 @@ on_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_ini
 	ctx->streaming &= plugin->options.streaming;
 #endif
 	ctx->output_plugin_private = plugin;
+	if (transaction)
+		CommitTransactionCommand();
+	MemoryContextSwitchTo(before);
 }
 
 /* ---- transactions */
@@ -478,7 +489,8 @@ on_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, b
 	before = MemoryContextSwitchTo(plugin->change_context);
 	b = transactional ? plugin_begin_change(plugin, txn, compat_change_owner(txn))
 					  : writer_begin(&plugin->writer);
-	change_put_message(b, transactional ? MESSAGE_TRANSACTIONAL : 0, lsn, prefix, content, bytes);
+	change_put_message(b, transactional ? MESSAGE_TRANSACTIONAL : 0, lsn, encoding_to_utf8(prefix), content,
+					   bytes);
 	/* Outside a transaction nothing follows that would take it along. */
 	if (transactional)
 		writer_end(&plugin->writer, NULL, NULL);

@@ -14,6 +14,8 @@
 #include "utils/uuid.h"
 
 #include "compat.h"
+#include "encoding.h"
+#include "settings.h"
 
 /* ---- fixed-length types */
 
@@ -157,11 +159,27 @@ put_varlena(struct buffer *b, Datum value, struct value_encoder *encoder)
 	buffer_put_string(b, VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data));
 }
 
+/* text and its like, where the stream has another encoding than the database */
+static void
+put_converted(struct buffer *b, Datum value, struct value_encoder *encoder)
+{
+	struct varlena *data = unpacked(value);
+
+	(void) encoder;
+	encoding_put(b, NULL, 0, VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data));
+}
+
+static void
+put_c_string(struct buffer *b, const char *text)
+{
+	encoding_put(b, NULL, 0, text, strlen(text));
+}
+
 static void
 put_name(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
 	(void) encoder;
-	buffer_put_text(b, NameStr(*DatumGetName(value)));
+	put_c_string(b, NameStr(*DatumGetName(value)));
 }
 
 static void
@@ -172,7 +190,7 @@ put_enum(struct buffer *b, Datum value, struct value_encoder *encoder)
 	(void) encoder;
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for enum %u", DatumGetObjectId(value));
-	buffer_put_text(b, NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
+	put_c_string(b, NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
 	ReleaseSysCache(tuple);
 }
 
@@ -186,9 +204,7 @@ put_jsonb(struct buffer *b, Datum value, struct value_encoder *encoder)
 	(void) encoder;
 	initStringInfo(&text);
 	(void) JsonbToCString(&text, &json->root, VARSIZE(json));
-	buffer_put_varint(b, (uint64_t) text.len + 1);
-	buffer_put_u8(b, 1);
-	buffer_put(b, text.data, (size_t) text.len);
+	encoding_put(b, "\1", 1, text.data, (size_t) text.len);
 }
 
 /*
@@ -261,12 +277,53 @@ put_sent(struct buffer *b, Datum value, struct value_encoder *encoder)
 	buffer_put_string(b, VARDATA_ANY(sent), VARSIZE_ANY_EXHDR(sent));
 }
 
+/* NULL: it has a character that UTF-8 lacks. */
+static bytea *
+send_as_utf8(Datum value, struct value_encoder *encoder)
+{
+	MemoryContext before = CurrentMemoryContext;
+	bytea *volatile sent = NULL;
+
+	PG_TRY();
+	{
+		sent = SendFunctionCall(&encoder->function, value);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_UNTRANSLATABLE_CHARACTER)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(before);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return sent;
+}
+
+/* As put_sent(), where the stream has another encoding than the database; encoding.h says what becomes of a character that UTF-8 lacks. */
+static void
+put_sent_converted(struct buffer *b, Datum value, struct value_encoder *encoder)
+{
+	bytea *sent;
+
+	if (encoder->varlena)
+		value = PointerGetDatum(unpacked(value));
+	sent = send_as_utf8(value, encoder);
+	if (sent) {
+		buffer_put_string(b, VARDATA_ANY(sent), VARSIZE_ANY_EXHDR(sent));
+		return;
+	}
+	settings_unpin_encoding();
+	sent = SendFunctionCall(&encoder->function, value);
+	settings_pin_encoding();
+	encoding_put_unconverted(b, NULL, 0, VARDATA_ANY(sent), VARSIZE_ANY_EXHDR(sent));
+}
+
 static void
 put_output(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
 	if (encoder->varlena)
 		value = PointerGetDatum(unpacked(value));
-	buffer_put_text(b, OutputFunctionCall(&encoder->function, value));
+	put_c_string(b, OutputFunctionCall(&encoder->function, value));
 }
 
 /* ---- choosing */
@@ -322,6 +379,13 @@ find_native(Oid type)
 		if (natives[i].type == type)
 			return &natives[i];
 	return NULL;
+}
+
+/* Strings, and types that are stored as one. */
+static bool
+is_text(const struct native *native)
+{
+	return native->put == put_varlena && native->type != BYTEAOID;
 }
 
 /* Built-in types that hold OIDs of this server's objects, or that only the server itself can read. */
@@ -417,6 +481,7 @@ value_encoder_init(struct value_encoder *encoder, Oid type, bool text, MemoryCon
 	Oid base = getBaseType(type);
 	struct type_facts facts = look_up(base);
 	const struct native *native = find_native(base);
+	bool converts = encoding_converts();
 
 	*encoder = (struct value_encoder){.varlena = facts.varlena};
 	if (text) {
@@ -425,10 +490,10 @@ value_encoder_init(struct value_encoder *encoder, Oid type, bool text, MemoryCon
 	} else if (facts.typtype == TYPTYPE_ENUM) {
 		encoder->put = put_enum;
 	} else if (native) {
-		encoder->put = native->put;
+		encoder->put = converts && is_text(native) ? put_converted : native->put;
 		encoder->width = native->width;
 	} else {
-		encoder->put = put_sent;
+		encoder->put = converts ? put_sent_converted : put_sent;
 		fmgr_info_cxt(facts.send, &encoder->function, context);
 	}
 }

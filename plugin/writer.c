@@ -1,14 +1,14 @@
 #include "writer.h"
 
-#include "access/xact.h"
 #include "commands/dbcommands.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "common/frame.h"
 #include "common/render.h"
+
+#include "encoding.h"
 
 #define FRAME_FULL_BYTES (64 * 1024)
 
@@ -37,22 +37,6 @@ empty(struct writer *w, struct buffer *b)
 	}
 }
 
-/* A walsender that starts is in no transaction, which catalogs need. */
-static const char *
-database_name(MemoryContext context)
-{
-	bool transaction = !IsTransactionState();
-	const char *name;
-
-	if (transaction)
-		StartTransactionCommand();
-	name = get_database_name(MyDatabaseId);
-	name = MemoryContextStrdup(context, name ? name : "");
-	if (transaction)
-		CommitTransactionCommand();
-	return name;
-}
-
 /* A memory context's callback: the decoder keeps its relations on the heap. */
 static void
 release_decoder(void *arg)
@@ -78,10 +62,10 @@ writer_init(struct writer *w, LogicalDecodingContext *ctx, const struct options 
 			MemoryContext context)
 {
 	MemoryContext before = MemoryContextSwitchTo(context);
+	const char *name = get_database_name(MyDatabaseId);
 
 	*w = (struct writer){.ctx = ctx, .options = options, .context = context};
-	w->database = database_name(context);
-	MemoryContextSwitchTo(context); /* the end of a transaction has left it */
+	w->database = encoding_to_utf8(name ? name : "");
 	buffer_init(&w->buffer, BUFFER_LIMIT_BYTES, resize_in_context, context);
 	buffer_init(&w->packed, BUFFER_LIMIT_BYTES, resize_in_context, context);
 	buffer_init(&w->part, BUFFER_LIMIT_BYTES, resize_in_context, context);
@@ -95,7 +79,7 @@ put_startup(struct writer *w)
 {
 	const char *version = GetConfigOption("server_version_num", false, false);
 
-	change_put_startup(&w->buffer, &w->base, (unsigned) atoi(version), GetDatabaseEncodingName(), w->database,
+	change_put_startup(&w->buffer, &w->base, (unsigned) atoi(version), encoding_name(), w->database,
 					   w->options->effective, w->options->effective_count);
 	w->started = true;
 }
@@ -119,7 +103,8 @@ refuse_size(const char *schema, const char *table)
 				errmsg("a message of output plugin \"sluice\" exceeds the limit of %zu bytes",
 					   (size_t) BUFFER_LIMIT_BYTES));
 	ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			errmsg("a row of table \"%s.%s\" is too large to be sent", schema, table),
+			errmsg("a row of table \"%s.%s\" is too large to be sent", encoding_to_server(schema),
+				   encoding_to_server(table)),
 			errdetail("A change must fit into %zu bytes, the old row included where one is sent.",
 					  (size_t) BUFFER_LIMIT_BYTES),
 			errhint("Name the table in option \"exclude_tables\" to go on without it. "
@@ -128,11 +113,26 @@ refuse_size(const char *schema, const char *table)
 
 /* Hands one message to the client. */
 static void
-write_out(struct writer *w, const struct buffer *b, bool last)
+write_bytes(struct writer *w, const void *data, size_t len, bool last)
 {
 	OutputPluginPrepareWrite(w->ctx, last);
-	appendBinaryStringInfo(w->ctx->out, (const char *) b->data, (int) b->len);
+	appendBinaryStringInfo(w->ctx->out, data, (int) len);
 	OutputPluginWrite(w->ctx, last);
+}
+
+static void
+write_out(struct writer *w, const struct buffer *b, bool last)
+{
+	write_bytes(w, b->data, b->len, last);
+}
+
+/* What the SQL functions return as text is in the database's encoding. */
+static void
+write_line(struct writer *w, bool last)
+{
+	const char *line = encoding_to_server((const char *) w->line.data);
+
+	write_bytes(w, line, strlen(line), last);
 }
 
 static void
@@ -143,10 +143,11 @@ print_message(struct writer *w, struct reader *r)
 	if (!change_decode(&w->decoder, r, &change))
 		elog(ERROR, "output plugin \"sluice\" cannot read its own message: %s", w->decoder.problem);
 	render_change(&w->line, &w->decoder, &change);
+	buffer_put_u8(&w->line, '\0');
 	if (w->line.failed)
 		refuse_size(change.relation ? change.relation->schema : NULL,
 					change.relation ? change.relation->name : NULL);
-	write_out(w, &w->line, reader_left(r) == 0);
+	write_line(w, reader_left(r) == 0);
 	empty(w, &w->line);
 }
 

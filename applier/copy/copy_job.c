@@ -251,7 +251,7 @@ copy_job_open(struct copy *copy, unsigned number, struct error *err)
 	if (!server_session_destination(setup->loop, setup->config, "sluice copy", &opened, err))
 		return false;
 	job->pipe.destination = opened.conn;
-	return true;
+	return server_session_match_bytes(opened.conn, job->pipe.source, err);
 }
 
 void

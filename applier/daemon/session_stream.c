@@ -8,6 +8,7 @@
 #include "lsn.h"
 #include "schema/schema_watch.h"
 #include "servers/failover.h"
+#include "servers/server_session.h"
 #include "servers/source_vanished.h"
 #include "servers/target.h"
 #include "session_parts.h"
@@ -101,17 +102,6 @@ choose_text(struct session *s)
 			s->catalog.tables[i].as_text = true;
 }
 
-/* The plugin sends strings as they are stored; the destination converts them. */
-static bool
-match_encoding(struct session *s, struct error *err)
-{
-	struct param param = param_text(s->identity.encoding);
-
-	return connection_execute(s->destination, "SELECT set_config('client_encoding', $1, false)", &param, 1,
-							  NULL, err) ||
-		   error_context(err, "the source's encoding is %s", s->identity.encoding);
-}
-
 /* ---- targets that others have taken away */
 
 /* What was copied in this attempt has its target in sluice.tables alone: then the rows say it. */
@@ -181,8 +171,8 @@ stream_to(struct session *s, uint64_t until, bool copies_in_background, struct e
 
 	/* Whoever streams holds the lock, and has written its epoch down. */
 	assert(s->lock_holder == s->destination && s->known && !s->replication);
-	if (!match_encoding(s, err) || !check_slot_again(s, err) || !session_open_replication(s, err) ||
-		!failover_mark_slot(s->replication, s->config, err))
+	if (!server_session_match_bytes(s->destination, s->source, err) || !check_slot_again(s, err) ||
+		!session_open_replication(s, err) || !failover_mark_slot(s->replication, s->config, err))
 		return false;
 	choose_text(s);
 	setup.source = s->replication;

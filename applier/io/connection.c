@@ -234,6 +234,14 @@ connection_server_version(const struct connection *conn)
 	return PQserverVersion(conn->pg);
 }
 
+const char *
+connection_server_encoding(const struct connection *conn)
+{
+	const char *encoding = PQparameterStatus(conn->pg, "server_encoding");
+
+	return encoding ? encoding : "";
+}
+
 int
 connection_backend_pid(const struct connection *conn)
 {

@@ -62,6 +62,8 @@ void connection_watch_stalls(struct connection *conn, const char *sql);
 const char *connection_stalled(const struct connection *conn);
 /* server_version_num, without asking the server. */
 int connection_server_version(const struct connection *conn);
+/* The database's encoding, by the server's name for it. */
+const char *connection_server_encoding(const struct connection *conn);
 /* The server's process id for this session. */
 int connection_backend_pid(const struct connection *conn);
 /* As which role the session has logged in, and to which database. */

@@ -466,6 +466,9 @@ run_parts(struct precheck_context *c, struct error *err)
 	if (!precheck_targets(c, err) || !precheck_feeders(c, err))
 		return false;
 	check_spill_directory(c);
+	precheck_encodings(c);
+	if (!precheck_letters(c, err))
+		return false;
 	for (unsigned i = 0; i < c->catalog->count; i++) {
 		c->about = &c->catalog->tables[i];
 		precheck_table(c, c->about);

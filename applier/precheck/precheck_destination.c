@@ -74,29 +74,6 @@ check_state_rights(struct precheck_context *c, const struct database_rights *r)
 					 precheck_role(c, c->destination));
 }
 
-static bool
-check_encoding(struct precheck_context *c, struct error *err)
-{
-	struct result *here, *there;
-	bool same;
-
-	if (!connection_execute(c->source, "SHOW server_encoding", NULL, 0, &here, err))
-		return false;
-	if (!connection_execute(c->destination, "SHOW server_encoding", NULL, 0, &there, err)) {
-		result_free(here);
-		return false;
-	}
-	same = strcmp(result_text(here, 0, 0), result_text(there, 0, 0)) == 0 ||
-		   strcmp(result_text(there, 0, 0), "UTF8") == 0;
-	if (!same)
-		precheck_add(c, CHECK_WARNING, "encoding", "destination",
-					 "it is %s, the source is %s: a character that the destination lacks stops the run",
-					 result_text(there, 0, 0), result_text(here, 0, 0));
-	result_free(here);
-	result_free(there);
-	return true;
-}
-
 /* ---- schemas of targets that are to be made */
 
 struct schema {
@@ -224,5 +201,5 @@ precheck_destination(struct precheck_context *c, struct error *err)
 					 "temporary tables cannot be made: GRANT TEMPORARY ON DATABASE %s TO %s",
 					 precheck_database(c, c->destination), precheck_role(c, c->destination));
 	check_state_rights(c, &rights);
-	return check_encoding(c, err) && check_schemas(c, &rights, err);
+	return check_schemas(c, &rights, err);
 }

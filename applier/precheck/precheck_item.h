@@ -52,6 +52,9 @@ MUST_CHECK bool precheck_slot(struct precheck_context *c, struct error *err);
 MUST_CHECK bool precheck_destination(struct precheck_context *c, struct error *err);
 /* What the configuration selects, and whether it is there. */
 MUST_CHECK bool precheck_selection(struct precheck_context *c, struct error *err);
+/* The encodings of both databases; and of each table's names. */
+void precheck_encodings(struct precheck_context *c);
+MUST_CHECK bool precheck_letters(struct precheck_context *c, struct error *err);
 /* What one table's two descriptions tell without a server. */
 void precheck_table(struct precheck_context *c, const struct table *table);
 /* Its override against its columns. */

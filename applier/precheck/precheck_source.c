@@ -41,13 +41,12 @@ setting_number(const struct result *settings, const char *name, int64_t missing)
 static bool
 read_settings(struct precheck_context *c, struct result **settings, struct error *err)
 {
-	return connection_execute(
-		c->source,
-		"SELECT name, setting FROM pg_settings WHERE name IN ('server_version',"
-		" 'wal_level', 'max_replication_slots', 'max_wal_senders',"
-		" 'output_plugin_libraries', 'wal_sender_timeout', 'max_slot_wal_keep_size',"
-		" 'idle_replication_slot_timeout', 'server_encoding', 'synchronous_standby_names')",
-		NULL, 0, settings, err);
+	return connection_execute(c->source,
+							  "SELECT name, setting FROM pg_settings WHERE name IN ('server_version',"
+							  " 'wal_level', 'max_replication_slots', 'max_wal_senders',"
+							  " 'output_plugin_libraries', 'wal_sender_timeout', 'max_slot_wal_keep_size',"
+							  " 'idle_replication_slot_timeout', 'synchronous_standby_names')",
+							  NULL, 0, settings, err);
 }
 
 static void
@@ -216,16 +215,6 @@ check_synchronous(struct precheck_context *c, const struct result *settings, str
 	result_free(name);
 	result_free(others);
 	return true;
-}
-
-static void
-check_encoding(struct precheck_context *c, const struct result *settings)
-{
-	const char *encoding = setting(settings, "server_encoding");
-
-	if (encoding && strcmp(encoding, "SQL_ASCII") == 0)
-		precheck_add(c, CHECK_WARNING, "encoding", "source",
-					 "the database is SQL_ASCII: text that is not valid UTF-8 stops the run");
 }
 
 /* ---- room for a slot and its walsender */
@@ -435,7 +424,6 @@ precheck_source(struct precheck_context *c, struct error *err)
 	check_failover(c);
 	logical = check_wal_level(c, settings);
 	check_timeouts(c, settings);
-	check_encoding(c, settings);
 	done = check_synchronous(c, settings, err) && check_room(c, settings, &has_room, err) &&
 		   check_role(c, &may_replicate, err) &&
 		   check_plugin(c, settings, decodes && logical && has_room && may_replicate, err);

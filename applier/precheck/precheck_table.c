@@ -417,36 +417,6 @@ check_existing_target(struct precheck_context *c, const struct table *table)
 	}
 }
 
-/* ---- names */
-
-static bool
-is_ascii(const char *name)
-{
-	for (; *name; name++)
-		if ((unsigned char) *name > 127)
-			return false;
-	return true;
-}
-
-/* The stream's names are compared with those of the catalogs, which are UTF-8. */
-static void
-check_names(struct precheck_context *c, const struct table *table)
-{
-	const char *encoding = c->source_identity.encoding;
-	const struct source_table *source = &table->source;
-	bool ascii = is_ascii(table->target_schema) && is_ascii(table->target_name);
-
-	if (strcmp(encoding, "UTF8") == 0 || strcmp(encoding, "SQL_ASCII") == 0)
-		return;
-	for (unsigned i = 0; i < source->column_count; i++)
-		ascii = ascii && is_ascii(source->columns[i].name);
-	if (!ascii || !is_ascii(source->schema) || !is_ascii(source->name))
-		precheck_add(c, CHECK_FAILED, "names", precheck_table_name(c, table),
-					 "its name or a column's has letters beyond ASCII, which a source in %s cannot have:"
-					 " rename it, or leave it out",
-					 encoding);
-}
-
 /* ---- the table as a whole */
 
 static void
@@ -480,7 +450,6 @@ precheck_table(struct precheck_context *c, const struct table *table)
 		precheck_add(c, CHECK_WARNING, "held", precheck_table_name(c, table), "it is held: %s", table->error);
 		return;
 	}
-	check_names(c, table);
 	check_identity(c, table);
 	check_key(c, table);
 	precheck_mapping(c, table);

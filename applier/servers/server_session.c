@@ -1,6 +1,7 @@
 #include "server_session.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/sql.h"
@@ -22,6 +23,16 @@ pin_settings(struct connection *conn, enum session_end end, struct error *err)
 
 /* ---- the source */
 
+bool
+server_session_match_bytes(struct connection *conn, const struct connection *source, struct error *err)
+{
+	if (strcmp(connection_server_encoding(source), "SQL_ASCII") != 0)
+		return true;
+	return connection_execute(conn, "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)",
+							  NULL, 0, NULL, err) ||
+		   error_context(err, "taking text of a source in SQL_ASCII as it is stored");
+}
+
 static struct connection *
 open_source(struct loop *loop, const struct config *config, enum connection_kind kind,
 			const char *application, struct error *err)
@@ -29,7 +40,7 @@ open_source(struct loop *loop, const struct config *config, enum connection_kind
 	struct connection *conn =
 		connection_open(loop, "source", config->source.conninfo, kind, application, err);
 
-	if (!conn || pin_settings(conn, SESSION_SOURCE, err))
+	if (!conn || (pin_settings(conn, SESSION_SOURCE, err) && server_session_match_bytes(conn, conn, err)))
 		return conn;
 	error_context(err, "setting up the session at the source");
 	connection_close(conn);

@@ -26,6 +26,14 @@ MUST_CHECK bool server_session_destination(struct loop *loop, const struct confi
 										   const char *application, struct destination_session *session,
 										   struct error *err);
 
+/*
+ * Everything is UTF-8 here: servers convert what they send and get.  Only the text of a source in SQL_ASCII, whose
+ * encoding nobody knows, goes through as it is stored; the destination then says where it is not valid.  To be called
+ * for each session at the destination that gets such text.
+ */
+MUST_CHECK bool server_session_match_bytes(struct connection *conn, const struct connection *source,
+										   struct error *err);
+
 /* What the server says about itself.  The texts live in `res`, which the caller frees. */
 MUST_CHECK bool server_session_facts(struct connection *destination, struct dialect_facts *facts,
 									 struct result **res, struct error *err);

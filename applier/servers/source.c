@@ -39,7 +39,6 @@ source_identify(struct connection *source, struct source_identity *identity, str
 	snprintf(identity->system, sizeof(identity->system), "%s", result_text(res, 0, 0));
 	identity->timeline = result_int(res, 0, 1);
 	snprintf(identity->database, sizeof(identity->database), "%s", result_text(res, 0, 2));
-	snprintf(identity->encoding, sizeof(identity->encoding), "%s", result_text(res, 0, 4));
 	ok = lsn_parse(result_text(res, 0, 3), &identity->current_lsn);
 	result_free(res);
 	return ok || error_set(err, ERROR_DATA, "the source does not say at which LSN it is");

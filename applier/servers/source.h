@@ -16,7 +16,6 @@ struct source_identity {
 	char database[256];
 	uint64_t current_lsn; /* pg_current_wal_lsn(); of the flush position */
 	int version;
-	char encoding[64]; /* server_encoding, in which the plugin sends strings */
 };
 
 struct source_slot {

@@ -211,12 +211,27 @@ forget_replaced(struct fold *f, struct error *err)
 	return true;
 }
 
+/* Everything is UTF-8 here, but for what is of a database in SQL_ASCII. */
+static bool
+check_encoding(const struct change *startup, struct error *err)
+{
+	struct bytes encoding = startup->encoding;
+
+	if ((encoding.len == 4 && memcmp(encoding.data, "UTF8", 4) == 0) ||
+		(encoding.len == 9 && memcmp(encoding.data, "SQL_ASCII", 9) == 0))
+		return true;
+	error_set(err, ERROR_CONFIG, "the source's output plugin sends strings in %.*s, not in UTF8",
+			  (int) encoding.len, (const char *) encoding.data);
+	return error_hint(err, "Install the plugin of this release there.");
+}
+
 /* `raw` is the message as it stands in the frame. */
 static bool
 fold(struct fold *f, const struct change *change, struct bytes raw, struct error *err)
 {
 	switch (change->kind) {
 	case CHANGE_STARTUP:
+		return check_encoding(change, err);
 	case CHANGE_MESSAGE:
 		return true;
 	case CHANGE_RELATION:
