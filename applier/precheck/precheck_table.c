@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/sql.h"
 #include "dialect/ddl_column.h"
 #include "precheck_item.h"
 #include "precheck_names.h"
@@ -217,6 +218,27 @@ is_match_key(const struct table *table, const struct source_column *column)
 	return false;
 }
 
+/* Rows that are there would lack their values: only a new copy has them. */
+static void
+fail_missing(struct precheck_context *c, const struct table *table)
+{
+	static const char otherwise[] =
+		"or leave them out by tables.overrides[].columns: then their data is not replicated";
+	const char *target = precheck_target_name(c, table), *name = precheck_table_name(c, table);
+	struct buffer sql;
+
+	sql_init(&sql);
+	missing_columns_put_remedy(&sql, table);
+	if (table_follows(table))
+		precheck_add(c, CHECK_FAILED, "columns", target,
+					 "it lacks columns of %s: %s; then \"sluice table resync %s\"; %s", name, sql_text(&sql),
+					 name, otherwise);
+	else
+		precheck_add(c, CHECK_FAILED, "columns", target, "it lacks columns of %s: %s; %s", name,
+					 sql_text(&sql), otherwise);
+	buffer_fini(&sql);
+}
+
 /* What becomes of columns that the target lacks. */
 static void
 report_missing(struct precheck_context *c, const struct table *table, const char *missing, bool key)
@@ -238,10 +260,7 @@ report_missing(struct precheck_context *c, const struct table *table, const char
 					 "it lacks columns of %s, whose data is not replicated (schema.changes: ignore): %s",
 					 name, missing);
 	else
-		precheck_add(c, CHECK_FAILED, "columns", target,
-					 "it lacks columns of %s: add %s; or leave them out by tables.overrides[].columns: then"
-					 " their data is not replicated",
-					 name, missing);
+		fail_missing(c, table);
 }
 
 static void
@@ -307,8 +326,8 @@ check_kept_columns(struct precheck_context *c, const struct table *table)
 	if (kept.count)
 		precheck_add(
 			c, CHECK_FAILED, "columns", precheck_target_name(c, table),
-			"an update would lose the values of %s, since %s has no key: give it one, or leave updates out"
-			" of its operations",
+			"an update would lose the values of %s, since %s has no key: give it one, leave updates out"
+			" of its operations, or drop the columns there",
 			precheck_names_text(&kept), precheck_table_name(c, table));
 	precheck_names_fini(&kept);
 }

@@ -14,7 +14,8 @@
 bool
 missing_columns_wanted(const struct config *config, const struct table *table)
 {
-	return config->schema.changes == SCHEMA_CHANGES_FOLLOW && !table->defined && table->target.exists &&
+	return config->schema.changes == SCHEMA_CHANGES_FOLLOW &&
+		   (!table->defined || table_has_old_rows(table)) && table->target.exists &&
 		   (table->target.kind == 'r' || table->target.kind == 'p');
 }
 
@@ -147,6 +148,24 @@ put_missing(struct buffer *sql, struct connection *source, const struct config *
 	buffer_printf(sql, ";\n");
 	free(addition.stored);
 	return true;
+}
+
+void
+missing_columns_put_remedy(struct buffer *sql, const struct table *table)
+{
+	const char *separator = " ";
+
+	put_alter(sql, table);
+	for (unsigned i = 0; i < table->source.column_count; i++) {
+		struct source_column column = table->source.columns[i];
+
+		if (!lacks(table, &column))
+			continue;
+		column.not_null = false;
+		buffer_printf(sql, "%sADD COLUMN ", separator);
+		ddl_put_column(sql, mapping_target_name(table, column.name), &column, NULL);
+		separator = ", ";
+	}
 }
 
 bool

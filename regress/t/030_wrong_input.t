@@ -231,7 +231,7 @@ subtest 'targets' => sub {
 	is($t->destination_sql('SELECT v FROM fine'), 'mine', 'check cleared nothing');
 
 	my %targets = (
-		'a missing column' => [ '(id int PRIMARY KEY)', qr/public\.fine: it lacks columns of public\.fine: add v text/ ],
+		'a missing column' => [ '(id int PRIMARY KEY)', qr/public\.fine: it lacks columns of public\.fine: ALTER TABLE "public"\."fine" ADD COLUMN "v" text/ ],
 		'a column that is not fed' => [ '(id int PRIMARY KEY, v text, more int NOT NULL)', qr/the source does not feed more/ ],
 		'a generated column' => [ '(id int PRIMARY KEY, v text GENERATED ALWAYS AS (id::text) STORED)',
 			qr/column "v" is generated/ ],

@@ -122,7 +122,7 @@ refused({ source => 'public.there', rename => [ { from => 'a', to => 'c' } ] }, 
 refused({ source => 'public.there', rename => [ { from => 'a', to => 'x' }, { from => 'b', to => 'x' } ] }, qr/"a" and "b" are both mapped to the column "x"/, 'two renamed to one');
 refused({ source => 'public.there', rename => [ { from => 'a', to => 'x' }, { from => 'a', to => 'y' } ] }, qr/"a" is renamed twice, to "x" and to "y"/, 'one renamed twice');
 refused({ source => 'public.there', columns => [qw(a b)] }, qr/failed +key +public\.there: "id", of its key, is not among/, 'the key left out');
-refused({ source => 'public.there', target => 'public.there' }, qr/failed +columns +public\.there: it lacks columns of public\.there: add id integer; or leave them out/, 'a column at the source alone');
+refused({ source => 'public.there', target => 'public.there' }, qr/failed +columns +public\.there: it lacks columns of public\.there: ALTER TABLE "public"\."there" ADD COLUMN "id" integer; or leave them out/, 'a column at the source alone');
 refused({ source => 'public.there', columns => [qw(id a)], distributed_by => ['b'] }, qr/column "b" of distributed_by is not among its columns/, 'distributed by what is left out') if $greenplum;
 $t->configure({ tables => { include => ['public.other_key'], overrides => [ { source => 'public.other_key', target => 'fresh.t', columns => [qw(code)] } ] } });
 $t->run_ok('check');
