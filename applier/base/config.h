@@ -51,6 +51,9 @@ struct column_rename {
 /* What becomes of a table whose target refuses a change. */
 enum refused_action { REFUSED_STOP, REFUSED_HOLD };
 
+/* Whether targets are vacuumed where the server does not do it. */
+enum apply_vacuum { VACUUM_AUTO, VACUUM_OFF };
+
 /* One entry of tables.overrides; absent keys are NULL, empty or 0.  Tables are
  * as the user wrote them, quoted as in SQL where needed; columns are the plain
  * names, already folded or unquoted. */
@@ -115,6 +118,7 @@ struct config {
 		int64_t rate_bytes; /* received in a second; 0: unlimited */
 		char *spill_directory;
 		enum refused_action refused;
+		enum apply_vacuum vacuum;
 	} apply;
 	int64_t retry_duration_ms;
 	struct {

@@ -87,6 +87,7 @@ const struct config_option config_schema[] = {
 	{"apply.rate", CONFIG_RATE, .at_once = true, IN_CONFIG(apply.rate_bytes), .preset = "unlimited", .min = "1kB/s",
 		.max = "1024GB/s"},
 	{"apply.refused", CONFIG_WORD, IN_CONFIG(apply.refused), .preset = "stop", .words = "stop hold"},
+	{"apply.vacuum", CONFIG_WORD, IN_CONFIG(apply.vacuum), .preset = "auto", .words = "auto off"},
 	{"apply.spill_directory", CONFIG_PATH, IN_CONFIG(apply.spill_directory), .preset = "/var/lib/sluice"},
 
 	SECTION("retry"),

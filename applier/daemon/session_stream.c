@@ -159,6 +159,7 @@ stream_to(struct session *s, uint64_t until, bool copies_in_background, struct e
 		.at_commit = &s->at_commit,
 		.saw_unknown_table = s->until.kind == UNTIL_STOPPED ? &s->saw_unknown_table : NULL,
 		.triggers_fire = !s->triggers_off,
+		.finishes = until != 0 && until == s->until_lsn,
 		.until = until,
 		.requests = &s->steering.requests,
 		.turn = on_turn,

@@ -56,11 +56,8 @@ struct dialect {
 	/* Un-analyzed staging tables mislead the planner for append-optimized targets. */
 	bool analyze_staging;
 
-	/* The planner uses the counts of the last ANALYZE, which only this program runs; see statistics.h. */
-	bool analyze_targets;
-
-	/* Nobody vacuums the progress row but us. */
-	bool vacuum_progress;
+	/* The server vacuums and analyzes tables by itself; otherwise this program does, see upkeep.h. */
+	bool has_autovacuum;
 
 	/* Around a statement that is to be planned without nested loops, which the session prefers elsewhere. */
 	const char *without_nested_loops;

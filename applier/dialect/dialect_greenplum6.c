@@ -29,10 +29,8 @@ put_table_options(struct buffer *sql, const struct table *table, unsigned fillfa
 	.few_rows = 2, \
 	.array_rows = 2000, \
 	.analyze_staging = true, \
-	.analyze_targets = true, \
 	.without_nested_loops = DIALECT_GREENPLUM_WITHOUT_NESTED_LOOPS, \
 	.with_nested_loops = DIALECT_GREENPLUM_WITH_NESTED_LOOPS, \
-	.vacuum_progress = true, \
 	.catalog = \
 		{ \
 			.kind = "CASE c.relstorage WHEN 'x' THEN 'f' ELSE c.relkind END", \

@@ -32,10 +32,8 @@ put_table_options(struct buffer *sql, const struct table *table, unsigned fillfa
 	.has_declarative_partitions = true, \
 	.has_access_methods = true, \
 	.analyze_staging = true, \
-	.analyze_targets = true, \
 	.without_nested_loops = DIALECT_GREENPLUM_WITHOUT_NESTED_LOOPS, \
 	.with_nested_loops = DIALECT_GREENPLUM_WITH_NESTED_LOOPS, \
-	.vacuum_progress = true, \
 	.catalog = \
 		{ \
 			.kind = "c.relkind", \

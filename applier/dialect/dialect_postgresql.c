@@ -27,6 +27,7 @@ put_staging_options(struct buffer *sql, const char *const *columns, unsigned col
 
 const struct dialect dialect_postgresql = {
 	.name = "postgresql",
+	.has_autovacuum = true,
 	.has_replication_role = true,
 	.has_declarative_partitions = true,
 	.few_rows = 4,

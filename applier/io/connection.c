@@ -124,24 +124,14 @@ on_kick(void *arg)
 static void on_socket(void *arg, unsigned events);
 
 struct connection *
-connection_open(struct loop *loop, const char *name, const char *conninfo, enum connection_kind kind,
-				const char *application, struct error *err)
+connection_create(struct loop *loop, PGconn *pg, const struct connection_login *login)
 {
-	struct connection *conn;
-	PGconn *pg;
+	struct connection *conn = memory_alloc_zero(1, sizeof *conn);
 
-	if (loop_stop_requested(loop)) {
-		error_set(err, ERROR_STOPPED, "stopped before connecting to the %s", name);
-		return NULL;
-	}
-	pg = connection_connect(loop, name, conninfo, kind, application, err);
-	if (!pg)
-		return NULL;
-	conn = memory_alloc_zero(1, sizeof *conn);
 	conn->loop = loop;
 	conn->pg = pg;
-	conn->name = name;
-	conn->kind = kind;
+	conn->name = login->name;
+	conn->kind = login->kind;
 	conn->target = describe_target(pg);
 	memory_buffer_init_limited(&conn->chunk, COPY_CHUNK_LIMIT);
 	prepared_init(&conn->prepared);

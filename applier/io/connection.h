@@ -36,6 +36,14 @@ enum connection_kind {
  */
 struct connection *connection_open(struct loop *loop, const char *name, const char *conninfo,
 								   enum connection_kind kind, const char *application, struct error *err);
+/* The same without pumping: calls back in a turn of the loop, with the connection or with why there is none. */
+typedef void (*connection_opened)(void *arg, struct connection *conn, const struct error *err);
+struct opening;
+struct opening *connection_open_later(struct loop *loop, const char *name, const char *conninfo,
+									  enum connection_kind kind, const char *application,
+									  connection_opened opened, void *arg);
+/* Before it has called back: it will not.  NULL is allowed. */
+void connection_open_abandon(struct opening *opening);
 /* Ends the session without waiting for anything; NULL is allowed. */
 void connection_close(struct connection *conn);
 /* Drops what is queued or under way without a call; whatever is asked later fails as on a lost connection. */
@@ -60,6 +68,10 @@ void connection_set_greenplum(struct connection *conn);
 void connection_watch_stalls(struct connection *conn, const char *sql);
 /* What such a look has found of the request that is still under way, for a person; NULL: nothing. */
 const char *connection_stalled(const struct connection *conn);
+/* How long the server has neither sent nor taken anything for what it was asked for; 0: it was asked for nothing. */
+int64_t connection_waiting_ms(const struct connection *conn);
+/* Asks the server to cancel the session's statement, from another thread: connection_close() may follow at once. */
+void connection_cancel(struct connection *conn);
 /* server_version_num, without asking the server. */
 int connection_server_version(const struct connection *conn);
 /* The database's encoding, by the server's name for it. */

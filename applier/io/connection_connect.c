@@ -22,6 +22,11 @@ struct connecting {
 	bool timed_out;
 	/* what is left of conninfo's lists when a host has not answered in time */
 	char *hosts, *addresses, *ports;
+
+	struct connection_login login;
+	char *conninfo, *application;
+	connection_connected done; /* NULL: nobody waits any more */
+	void *arg;
 };
 
 static void
@@ -233,34 +238,59 @@ fail_to_connect(const struct connecting *c, const struct connection_login *login
 	}
 }
 
-PGconn *
-connection_connect(struct loop *loop, const char *name, const char *conninfo, enum connection_kind kind,
-				   const char *application, struct error *err)
+static void
+on_tried(void *arg)
 {
-	const struct connection_login login = {.name = name, .kind = kind};
-	struct connecting c = {0};
+	struct connecting *c = arg;
+	struct error err;
 
-	/* The user's own in conninfo prevail over those before it, ours over what it says behind it. */
-	add(&c, "connect_timeout", TIMEOUT_S);
-	add(&c, "keepalives_idle", "30");
-	add(&c, "keepalives_interval", "10");
-	add(&c, "keepalives_count", "3");
-	add(&c, "tcp_user_timeout", "60000");
-	add(&c, "application_name", application);
-	add(&c, "dbname", conninfo);
-	add(&c, "client_encoding", "UTF8");
-	if (kind == CONNECTION_REPLICATION)
-		add(&c, "replication", "database");
-	loop_run_blocking(loop, connect_blocking, &c);
-	if (c.timed_out || PQstatus(c.pg) != CONNECTION_OK) {
-		fail_to_connect(&c, &login, err);
-		PQfinish(c.pg);
-		c.pg = NULL;
+	if (c->timed_out || PQstatus(c->pg) != CONNECTION_OK) {
+		fail_to_connect(c, &c->login, &err);
+		PQfinish(c->pg);
+		c->pg = NULL;
 	} else {
-		PQsetErrorVerbosity(c.pg, PQERRORS_DEFAULT);
+		PQsetErrorVerbosity(c->pg, PQERRORS_DEFAULT);
 	}
-	free(c.hosts);
-	free(c.addresses);
-	free(c.ports);
-	return c.pg;
+	if (c->done)
+		c->done(c->arg, c->pg, c->pg ? NULL : &err);
+	else
+		PQfinish(c->pg);
+	free(c->hosts);
+	free(c->addresses);
+	free(c->ports);
+	free(c->conninfo);
+	free(c->application);
+	free(c);
+}
+
+struct connecting *
+connection_connect(struct loop *loop, const struct connection_login *login, const char *conninfo,
+				   const char *application, connection_connected done, void *arg)
+{
+	struct connecting *c = memory_alloc_zero(1, sizeof *c);
+
+	c->login = *login;
+	c->conninfo = memory_strdup(conninfo);
+	c->application = memory_strdup(application);
+	c->done = done;
+	c->arg = arg;
+	/* The user's own in conninfo prevail over those before it, ours over what it says behind it. */
+	add(c, "connect_timeout", TIMEOUT_S);
+	add(c, "keepalives_idle", "30");
+	add(c, "keepalives_interval", "10");
+	add(c, "keepalives_count", "3");
+	add(c, "tcp_user_timeout", "60000");
+	add(c, "application_name", c->application);
+	add(c, "dbname", c->conninfo);
+	add(c, "client_encoding", "UTF8");
+	if (login->kind == CONNECTION_REPLICATION)
+		add(c, "replication", "database");
+	loop_start_blocking(loop, connect_blocking, on_tried, c);
+	return c;
+}
+
+void
+connection_connect_abandon(struct connecting *connecting)
+{
+	connecting->done = NULL;
 }

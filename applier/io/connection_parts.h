@@ -152,9 +152,17 @@ void connection_explain_refusal(const char *message, const struct connection_log
 
 /* ---- connecting */
 
-/* Pumps the loop meanwhile; NULL on failure. */
-PGconn *connection_connect(struct loop *loop, const char *name, const char *conninfo,
-						   enum connection_kind kind, const char *application, struct error *err);
+/* The connection, or why there is none. */
+typedef void (*connection_connected)(void *arg, PGconn *pg, const struct error *err);
+
+/* On another thread; `done` is called back in the loop. */
+struct connecting *connection_connect(struct loop *loop, const struct connection_login *login,
+									  const char *conninfo, const char *application,
+									  connection_connected done, void *arg);
+/* Before it was called: it will not be. */
+void connection_connect_abandon(struct connecting *connecting);
+/* What goes around the connection, which becomes its own. */
+struct connection *connection_create(struct loop *loop, PGconn *pg, const struct connection_login *login);
 
 /* ---- states */
 

@@ -130,8 +130,8 @@ free_probe(struct probe *probe)
 	free(probe);
 }
 
-static int64_t
-waiting_ms(const struct connection *conn)
+int64_t
+connection_waiting_ms(const struct connection *conn)
 {
 	if (!conn->head || conn->waiting || conn->state == CONNECTION_LOST)
 		return 0;
@@ -175,7 +175,7 @@ static void
 judge(struct stall *stall, const struct probe *probe)
 {
 	bool works = probe->outcome == OUTCOME_ACTIVE || probe->outcome == OUTCOME_WAITING;
-	int64_t ms = waiting_ms(stall->conn);
+	int64_t ms = connection_waiting_ms(stall->conn);
 
 	/* It has answered meanwhile. */
 	if (ms < stall->warn_ms)
@@ -248,7 +248,7 @@ static void
 on_tick(void *arg)
 {
 	struct stall *stall = arg;
-	int64_t ms = waiting_ms(stall->conn);
+	int64_t ms = connection_waiting_ms(stall->conn);
 
 	if (ms < stall->warn_ms) {
 		stall->warnings = 0;

@@ -45,11 +45,13 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	[METRIC_RETRIES] = {"sluice_retries_total", METRIC_COUNTER, "Attempts that were made after an error, those excepted that were planned", NULL, NULL, false},
 	[METRIC_RECONNECTS] = {"sluice_connections_total", METRIC_COUNTER, "Sessions that the daemon has opened, those of copies excepted, by server", "server", "source destination", false},
 	[METRIC_DEFINITIONS] = {"sluice_definitions_followed_total", METRIC_COUNTER, "Changed definitions of tables that were followed", NULL, NULL, false},
+	[METRIC_VACUUMS] = {"sluice_vacuums_total", METRIC_COUNTER, "VACUUMs of targets where the server does none itself, by outcome", "outcome", "done cancelled failed", false},
 	[METRIC_TABLES] = {"sluice_tables", METRIC_GAUGE, "Tables of the task, by state", "state", "waiting copying catching_up streaming held", false},
 	[METRIC_TABLE_STATE] = {"sluice_table_state", METRIC_GAUGE, "1 for the state that the table is in", "state", "waiting copying catching_up streaming held", true},
 	[METRIC_TABLE_ROWS] = {"sluice_table_rows_total", METRIC_COUNTER, "Rows that were written to the table's target, by operation", "operation", OPERATIONS, true},
 	[METRIC_TABLE_COPIED_ROWS] = {"sluice_table_copied_rows", METRIC_GAUGE, "Rows that the table's last copy has written", NULL, NULL, true},
 	[METRIC_TABLE_EXPECTED_ROWS] = {"sluice_table_expected_rows", METRIC_GAUGE, "Rows that the source estimates the table to have, while it is copied", NULL, NULL, true},
+	[METRIC_TABLE_DEAD_ROWS] = {"sluice_table_dead_rows", METRIC_GAUGE, "Rows of the table's target that were updated or deleted since its last VACUUM, where the server does none itself", NULL, NULL, true},
 	[METRIC_TABLE_COMPARED_TIME] = {"sluice_table_compared_timestamp_seconds", METRIC_GAUGE, "When the table was last compared with compare --record", NULL, NULL, true},
 	[METRIC_TABLE_COMPARED_EQUAL] = {"sluice_table_compared_equal", METRIC_GAUGE, "1 when that comparison found both sides equal, otherwise 0", NULL, NULL, true},
 };

@@ -405,6 +405,8 @@ watch_table(struct watched_table *to, const struct table *table, struct arena *m
 	shown->state = table_state_shown(table->state);
 	shown->rows_copied = table->rows_copied;
 	shown->error = table->error ? arena_strdup(memory, table->error) : NULL;
+	shown->dead_rows = table->dead_rows;
+	shown->upkeep = table->upkeep ? arena_strdup(memory, table->upkeep) : NULL;
 	to->copying = strcmp(shown->state, "copying") == 0;
 	if (to->copying)
 		shown->rows_expected = table->source.estimated_rows;

@@ -122,6 +122,8 @@ put_table(struct buffer *out, const struct status_table *table)
 	put_real(out, "rows_per_second", table->rows_per_s);
 	put_real(out, "seconds_left", table->left_s);
 	put_text(out, "error", table->error);
+	put_count(out, "dead_rows", table->dead_rows);
+	put_text(out, "upkeep", table->upkeep);
 	put_compared(out, table);
 	buffer_put_u8(out, '}');
 }

@@ -22,6 +22,8 @@ struct status_table {
 	double rows_per_s;	   /* likewise; negative: not known */
 	double left_s;		   /* likewise */
 	const char *error;
+	int64_t dead_rows;	/* of the target, where the server does not vacuum it */
+	const char *upkeep; /* why it is not vacuumed; NULL: nothing to be said */
 	/* The last recorded comparison. */
 	int64_t compared_at;
 	uint64_t compared_lsn;

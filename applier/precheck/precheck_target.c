@@ -10,6 +10,25 @@ report(struct precheck_context *c, const struct table *table, const char *what)
 	precheck_add(c, CHECK_WARNING, "target", precheck_target_name(c, table), "%s", what);
 }
 
+/* Where the server vacuums nothing, and this program may not. */
+static void
+check_upkeep(struct precheck_context *c, const struct table *table)
+{
+	const char *role = precheck_role(c, c->destination);
+
+	if (c->dialect->has_autovacuum || c->config->apply.vacuum == VACUUM_OFF || !table->target.exists)
+		return;
+	if (table->target.owner)
+		precheck_add(
+			c, CHECK_WARNING, "vacuum", precheck_target_name(c, table),
+			"it belongs to the role %s, and only its owner can vacuum it: GRANT %s TO %s, or vacuum it by a"
+			" job of your own",
+			precheck_schema(c, table->target.owner), precheck_schema(c, table->target.owner), role);
+	else if (table->upkeep)
+		precheck_add(c, CHECK_WARNING, "vacuum", precheck_target_name(c, table),
+					 "%s: run VACUUM for it while there is little to apply", table->upkeep);
+}
+
 static bool
 check_target(struct precheck_context *c, const struct table *table, struct error *err)
 {
@@ -40,8 +59,10 @@ check_target(struct precheck_context *c, const struct table *table, struct error
 bool
 precheck_targets(struct precheck_context *c, struct error *err)
 {
-	for (unsigned i = 0; i < c->catalog->count; i++)
+	for (unsigned i = 0; i < c->catalog->count; i++) {
 		if (!check_target(c, &c->catalog->tables[i], err))
 			return false;
+		check_upkeep(c, &c->catalog->tables[i]);
+	}
 	return true;
 }

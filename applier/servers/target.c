@@ -39,6 +39,11 @@ static const char rules[] =
 	" WHERE w.ev_class = c.oid AND w.ev_type IN ('2', '3', '4') AND (w.ev_enabled = 'A' OR w.ev_enabled ="
 	" CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END))";
 
+/* The role that a table belongs to where that is another one, which VACUUM and ANALYZE pass over. */
+static const char others[] =
+	"CASE WHEN NOT (pg_has_role(c.relowner, 'USAGE') OR (SELECT pg_has_role(d.datdba, 'USAGE')"
+	" FROM pg_database d WHERE d.datname = current_database())) THEN pg_get_userbyid(c.relowner) END";
+
 static void
 put_tables_query(struct buffer *sql, const struct dialect *dialect)
 {
@@ -49,8 +54,8 @@ put_tables_query(struct buffer *sql, const struct dialect *dialect)
 	put_triggers(sql, dialect);
 	buffer_printf(sql,
 				  ", EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhparent = c.oid) AND NOT (%s), %s, %s, "
-				  "c.relfilenode",
-				  catalog->partitioned, routes_rows, rules);
+				  "c.relfilenode, %s",
+				  catalog->partitioned, routes_rows, rules, others);
 	buffer_printf(sql, " FROM unnest($1::text[], $2::text[]) WITH ORDINALITY w (s, n, i)"
 					   " JOIN pg_namespace s ON s.nspname = w.s::name"
 					   " JOIN pg_class c ON c.relnamespace = s.oid AND c.relname = w.n::name");
@@ -73,6 +78,7 @@ read_tables(struct catalog *catalog, struct describe *describe, const struct res
 			.has_children = result_bool(res, row, 6),
 			.routes_rows = result_bool(res, row, 7),
 			.rules = result_is_null(res, row, 8) ? NULL : memory_strdup(result_text(res, row, 8)),
+			.owner = result_is_null(res, row, 10) ? NULL : memory_strdup(result_text(res, row, 10)),
 		};
 		describe_add(describe, table->target.oid, table);
 	}

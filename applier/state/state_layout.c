@@ -46,8 +46,10 @@ static const struct state_column state_columns[] = {
 	/* what a held table's target refused: the row's key, and the transaction's LSN */
 	{2, "tables", "hold_key", "text"},
 	{2, "tables", "hold_lsn", "pg_lsn"},
-	/* written since the target was vacuumed, about */
+	/* rows updated or deleted since the target was vacuumed, about */
 	{2, "tables", "dead_rows", "bigint"},
+	/* why the target is not vacuumed */
+	{4, "tables", "upkeep", "text"},
 };
 
 /* What the states of the layouts before the third are, of which rebuild and definition told the rest. */

@@ -37,6 +37,8 @@ take_reported_tables(const struct result *res, struct state_report *report)
 			.state = arena_strdup(memory, shown_state(result_text(res, i, 4))),
 			.rows_copied = result_int(res, i, 5),
 			.error = optional_text(memory, res, i, 6),
+			.dead_rows = result_is_null(res, i, 7) ? 0 : result_int(res, i, 7),
+			.upkeep = optional_text(memory, res, i, 8),
 		};
 }
 
@@ -76,16 +78,24 @@ read_reported_row(struct connection *destination, int layout, const char *task, 
 }
 
 static bool
-read_reported_tables(struct connection *destination, const char *task, struct state_report *report,
-					 struct error *err)
+read_reported_tables(struct connection *destination, int layout, const char *task,
+					 struct state_report *report, struct error *err)
 {
-	static const char sql[] = "SELECT source_schema, source_name, target_schema, target_name, state,"
-							  " rows_copied, error FROM sluice.tables WHERE task = $1 AND state <> 'dropped'"
-							  " ORDER BY 1, 2";
 	struct param param = param_text(task);
+	struct buffer sql;
 	struct result *res;
+	bool ok;
 
-	if (!connection_execute(destination, sql, &param, 1, &res, err))
+	sql_init(&sql);
+	buffer_printf(
+		&sql, "SELECT source_schema, source_name, target_schema, target_name, state, rows_copied, error, ");
+	state_layout_put_column(&sql, layout, "tables", "dead_rows");
+	buffer_printf(&sql, ", ");
+	state_layout_put_column(&sql, layout, "tables", "upkeep");
+	buffer_printf(&sql, " FROM sluice.tables WHERE task = $1 AND state <> 'dropped' ORDER BY 1, 2");
+	ok = connection_execute(destination, sql_text(&sql), &param, 1, &res, err);
+	buffer_fini(&sql);
+	if (!ok)
 		return false;
 	take_reported_tables(res, report);
 	result_free(res);
@@ -115,7 +125,7 @@ state_report_read(struct connection *destination, const char *task, struct state
 		progress_read(destination, task, &report->progress, err) &&
 		task_lock_holder(destination, task, &report->daemon_pid, err) &&
 		(!installed.progress || read_reported_row(destination, installed.layout, task, report, err)) &&
-		(!installed.tables || (read_reported_tables(destination, task, report, err) &&
+		(!installed.tables || (read_reported_tables(destination, installed.layout, task, report, err) &&
 							   read_comparisons(destination, task, report, err))))
 		return true;
 	state_report_free(report);

@@ -16,6 +16,8 @@ struct state_report_table {
 	char *state;
 	int64_t rows_copied;
 	char *error;					   /* NULL: none */
+	int64_t dead_rows;				   /* as it was stored last */
+	char *upkeep;					   /* why the target is not vacuumed; NULL: nothing to be said */
 	const struct comparison *compared; /* the last one; NULL: none was recorded */
 };
 

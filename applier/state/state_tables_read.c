@@ -26,13 +26,16 @@ struct row {
 	const char *selection;	/* or NULL: all */
 	uint32_t target_oid, target_file;
 	const char *rows_may_be_absent; /* or NULL: the configuration says it */
-	struct table *table;			/* whose row it is, or becomes; NULL: no table's */
+	int64_t dead_rows;
+	const char *upkeep;	 /* or NULL */
+	struct table *table; /* whose row it is, or becomes; NULL: no table's */
 };
 
 static void
 put_select(struct buffer *sql, int layout)
 {
-	static const char *const later[] = {"target_oid", "target_file", "rows_may_be_absent"};
+	static const char *const later[] = {"target_oid", "target_file", "rows_may_be_absent", "dead_rows",
+										"upkeep"};
 
 	buffer_printf(sql, "SELECT source_oid, source_schema, source_name, target_schema, target_name, ");
 	state_layout_put_state(sql, layout);
@@ -66,6 +69,8 @@ parse_row(const struct result *res, unsigned i, struct row *row, struct error *e
 		.target_oid = result_is_null(res, i, 11) ? 0 : (uint32_t) result_int(res, i, 11),
 		.target_file = result_is_null(res, i, 12) ? 0 : (uint32_t) result_int(res, i, 12),
 		.rows_may_be_absent = optional(res, i, 13),
+		.dead_rows = result_is_null(res, i, 14) ? 0 : result_int(res, i, 14),
+		.upkeep = optional(res, i, 15),
 	};
 	if (!table_state_parse(result_text(res, i, 5), &row->state) ||
 		!lsn_parse(result_text(res, i, 6), &row->snapshot_lsn))
@@ -308,6 +313,8 @@ take_own(const struct row *row, struct table *table, struct error *err)
 		table->row = TABLE_ROW_RESELECTED;
 	}
 	table->error = row->error ? memory_strdup(row->error) : NULL;
+	table->dead_rows = row->dead_rows;
+	table->upkeep = row->upkeep ? memory_strdup(row->upkeep) : NULL;
 	take_target(row, table);
 	if (!table_waits(table) && row->rows_may_be_absent)
 		table->rows_may_be_absent = row->rows_may_be_absent[0] == 't';

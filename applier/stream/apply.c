@@ -31,7 +31,6 @@ apply_create(struct connection *destination, const struct dialect *dialect, cons
 	apply->refused = refused;
 	apply->arg = arg;
 	stagings_init(&apply->stagings);
-	statistics_init(&apply->statistics);
 	connection_allow_pipelining(destination);
 	return apply;
 }
@@ -43,7 +42,6 @@ apply_destroy(struct apply *apply)
 		return;
 	batch_destroy(apply->batch);
 	stagings_fini(&apply->stagings);
-	statistics_fini(&apply->statistics);
 	free(apply->held);
 	free(apply->task);
 	free(apply);
@@ -71,6 +69,17 @@ bool
 apply_ends_by_itself(const struct apply *apply)
 {
 	return !apply->in_transaction || (apply->batch && apply->batch->final);
+}
+
+bool
+apply_is_busy_with(const struct apply *apply, uint32_t target_oid)
+{
+	if (!apply->batch)
+		return apply->in_transaction || !connection_is_idle(apply->conn);
+	for (unsigned i = 0; i < apply->batch->net_count; i++)
+		if (apply->batch->nets[i]->shape->table->target.oid == target_oid)
+			return true;
+	return false;
 }
 
 bool
@@ -139,8 +148,6 @@ apply_on_answer(void *arg, const struct result *res, const struct error *err)
 		apply_take_failure(request, err, false);
 	else if (!check_result(request, res, &own))
 		apply_take_failure(request, &own, true);
-	else if (request->phase == APPLY_LOOKING)
-		apply_take_statistics(apply, res);
 	else if (apply->in_flight <= IN_FLIGHT_MAX / 2)
 		apply_go_on(apply);
 }
@@ -195,16 +202,7 @@ ask(struct apply *apply)
 		if (apply->began_here)
 			apply_query(apply, "BEGIN");
 		apply->in_transaction = true;
-		if (apply->dialect->analyze_targets)
-			apply_enter(apply, APPLY_LOOKING);
-		else
-			apply_begin_merging(apply);
-		return true;
-	case APPLY_LOOKING:
-		if (apply_ask_statistics(apply))
-			apply_enter(apply, APPLY_LOOKED);
-		else
-			apply_begin_merging(apply);
+		apply_begin_merging(apply);
 		return true;
 	case APPLY_MERGING:
 		return apply_ask_step(apply);
@@ -248,7 +246,7 @@ end_phase(struct apply *apply)
 	}
 	if (apply->phase == APPLY_COMMITTING) {
 		committed(apply);
-		if (apply->dialect->vacuum_progress && apply->commits % COMMITS_BETWEEN_VACUUMS == FIRST_VACUUM) {
+		if (!apply->dialect->has_autovacuum && apply->commits % COMMITS_BETWEEN_VACUUMS == FIRST_VACUUM) {
 			apply_enter(apply, APPLY_VACUUMING);
 			apply_query(apply, "VACUUM sluice.progress");
 			connection_end_transaction(apply->conn);

@@ -39,6 +39,9 @@ const struct table *apply_refused_in_round(const struct apply *apply);
 MUST_CHECK bool apply_open_transaction(struct apply *apply, struct error *err);
 /* Whether the destination's transaction is open between two rounds. */
 bool apply_in_transaction(const struct apply *apply);
+/* Whether a lock that another session has on the target may be what keeps the batch, or what else is done over the
+ * connection, waiting. */
+bool apply_is_busy_with(const struct apply *apply, uint32_t target_oid);
 /* Whether what is open at the destination ends without another batch: then its locks may be waited for. */
 bool apply_ends_by_itself(const struct apply *apply);
 

@@ -1,7 +1,5 @@
 /*
- * What is asked of the destination for a batch: statistics where the planner
- * may have a wrong idea of a target, the steps of the batch's order, the
- * position.
+ * What is asked of the destination for a batch: the steps of the batch's order, the position.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,35 +15,7 @@
 #define COPY_PIECE_BYTES ((size_t) 64 * 1024)
 #define SECONDS_1970_TO_2000 946684800
 
-/* ---- the planner's idea of the targets */
-
-bool
-apply_ask_statistics(struct apply *apply)
-{
-	struct buffer sql;
-	bool any;
-
-	sql_init(&sql);
-	any = statistics_put_query(&apply->statistics, apply->batch, &sql);
-	if (any)
-		apply_query(apply, sql_text(&sql));
-	buffer_fini(&sql);
-	return any;
-}
-
-static void
-analyze(struct apply *apply)
-{
-	struct buffer sql;
-
-	sql_init(&sql);
-	for (unsigned i = 0; i < apply->batch->net_count; i++) {
-		buffer_reset(&sql);
-		if (statistics_put_analyze(&apply->statistics, apply->batch->nets[i], &sql))
-			apply_query(apply, sql_text(&sql));
-	}
-	buffer_fini(&sql);
-}
+/* ---- merging */
 
 void
 apply_begin_merging(struct apply *apply)
@@ -53,19 +23,6 @@ apply_begin_merging(struct apply *apply)
 	apply_enter(apply, APPLY_MERGING);
 	batch_order_init(&apply->order, apply->batch, apply->dialect, apply->manner, &apply->stagings);
 }
-
-void
-apply_take_statistics(struct apply *apply, const struct result *res)
-{
-	for (unsigned row = 0; row < result_rows(res); row++)
-		statistics_take(&apply->statistics, (uint32_t) result_int(res, row, 0), result_int(res, row, 1),
-						result_bool(res, row, 2));
-	analyze(apply);
-	apply_begin_merging(apply);
-	apply_go_on(apply);
-}
-
-/* ---- merging */
 
 static enum copy_next
 produce_rows(void *arg, struct buffer *out)

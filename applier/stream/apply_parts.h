@@ -8,7 +8,6 @@
 #include "apply.h"
 #include "apply_phase.h"
 #include "merge/batch_order.h"
-#include "merge/statistics.h"
 
 /* Pending: asked of the destination, and not answered yet.  Lives in the batch's arena. */
 struct apply_request {
@@ -36,7 +35,6 @@ struct apply {
 	struct batch_order order;
 	unsigned in_flight;
 	struct stagings stagings;
-	struct statistics statistics;
 	int64_t commits;
 	int64_t answered_us; /* when the answer before came, or the batch was begun */
 };
@@ -54,10 +52,6 @@ void apply_go_on(struct apply *apply);
 
 /* ---- what is asked (apply_merge.c) */
 
-/* Asks for the targets' sizes; false: none is of interest. */
-bool apply_ask_statistics(struct apply *apply);
-/* Takes them, and analyzes what needs it. */
-void apply_take_statistics(struct apply *apply, const struct result *res);
 void apply_begin_merging(struct apply *apply);
 /* Asks for the next step; false when there is none that could be asked for. */
 bool apply_ask_step(struct apply *apply);

@@ -9,9 +9,7 @@ static const struct {
 } phases[APPLY_PHASES] = {
 	[APPLY_IDLE] = {"idle", FROM(WRITTEN) | FROM(COMMITTING) | FROM(VACUUMING)},
 	[APPLY_BEGINNING] = {"beginning", FROM(IDLE) | FROM(DISCARDING)},
-	[APPLY_LOOKING] = {"looking", FROM(BEGINNING)},
-	[APPLY_LOOKED] = {"looked", FROM(LOOKING)},
-	[APPLY_MERGING] = {"merging", FROM(BEGINNING) | FROM(LOOKING) | FROM(LOOKED)},
+	[APPLY_MERGING] = {"merging", FROM(BEGINNING)},
 	[APPLY_HOLDING] = {"holding", FROM(MERGING)},
 	[APPLY_DROPPING] = {"dropping", FROM(HOLDING)},
 	[APPLY_ADVANCING] = {"advancing", FROM(DROPPING)},

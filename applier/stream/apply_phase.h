@@ -3,7 +3,7 @@
  * position everything is asked without waiting for the answers; they are
  * waited for before the COMMIT.
  *
- *	idle ► beginning ► looking ► merging ► holding ► dropping ► advancing ► written ► committing ► vacuuming ► idle
+ *	idle ► beginning ► merging ► holding ► dropping ► advancing ► written ► committing ► vacuuming ► idle
  *
  * A round that is not the last goes from holding to written and from there to idle.  A batch that is to be done
  * again goes through rolling back and discarding to beginning.
@@ -16,8 +16,6 @@
 enum apply_phase {
 	APPLY_IDLE,
 	APPLY_BEGINNING,
-	APPLY_LOOKING,	 /* at targets of which the planner may have a wrong idea, … */
-	APPLY_LOOKED,	 /* … to analyze them */
 	APPLY_MERGING,	 /* the steps of the batch's order */
 	APPLY_HOLDING,	 /* writing down which tables are held from here on */
 	APPLY_DROPPING,	 /* staging tables that are too many */

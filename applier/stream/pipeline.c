@@ -301,6 +301,12 @@ pipeline_destination(const struct pipeline *p)
 }
 
 bool
+pipeline_is_busy_with(const struct pipeline *p, uint32_t target_oid)
+{
+	return apply_is_busy_with(p->apply, target_oid);
+}
+
+bool
 pipeline_is_idle(const struct pipeline *p)
 {
 	return apply_is_idle(p->apply);

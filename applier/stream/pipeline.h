@@ -75,6 +75,8 @@ bool pipeline_is_empty(const struct pipeline *pipeline);
 /* Whether the destination's transaction ends without further action of the caller.  Check this before waiting for
  * another session there, which may wait for the locks of this one. */
 bool pipeline_ends_by_itself(const struct pipeline *pipeline);
+/* See apply.h. */
+bool pipeline_is_busy_with(const struct pipeline *pipeline, uint32_t target_oid);
 /* The destination is not working on a batch. */
 bool pipeline_is_idle(const struct pipeline *pipeline);
 

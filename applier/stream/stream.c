@@ -19,6 +19,7 @@
 #include "servers/source.h"
 #include "servers/source_plugin.h"
 #include "stream_options.h"
+#include "upkeep/upkeep.h"
 
 /* How long a stop waits for the current batch. */
 #define STOP_MS 30000
@@ -44,6 +45,7 @@ struct stream {
 	struct replication *replication;
 	struct pipeline *pipeline;
 	struct fold *fold;
+	struct upkeep *upkeep;				/* NULL: the server does it */
 	struct background_copy *background; /* NULL: no table waits for its copy */
 	bool backlog_first;					/* whose turn it is, the backlog's or the stream's */
 	struct loop_timer *kick;			/* another turn is wanted */
@@ -191,6 +193,7 @@ on_applied(void *arg, uint64_t lsn, const struct batch *batch)
 	}
 	s->transactions += batch->transactions;
 	s->changes += batch->changes;
+	upkeep_applied(s->upkeep, batch);
 	monitor_batch(s->setup->monitor, batch, lsn);
 	want_turn(s);
 }
@@ -526,6 +529,33 @@ create_background(struct stream *s)
 		s->background = background_copy_create(&background);
 }
 
+static bool
+is_busy(void *arg, uint32_t target_oid)
+{
+	const struct stream *s = arg;
+
+	return pipeline_is_busy_with(s->pipeline, target_oid);
+}
+
+static void
+create_upkeep(struct stream *s)
+{
+	const struct stream_setup *setup = s->setup;
+	struct upkeep_setup upkeep = {
+		.loop = setup->loop,
+		.config = setup->config,
+		.dialect = setup->dialect,
+		.catalog = setup->catalog,
+		.destination = setup->destination,
+		.control = setup->control,
+		.metrics = monitor_metrics(setup->monitor),
+		.busy = is_busy,
+		.arg = s,
+	};
+
+	s->upkeep = upkeep_create(&upkeep);
+}
+
 static void
 create(struct stream *s)
 {
@@ -561,6 +591,7 @@ create(struct stream *s)
 	s->pipeline = pipeline_create(&pipeline);
 	fold.pipeline = s->pipeline;
 	create_background(s);
+	create_upkeep(s);
 	fold.backlog = s->background ? background_copy_backlog(s->background) : NULL;
 	s->fold = fold_create(&fold);
 }
@@ -568,6 +599,7 @@ create(struct stream *s)
 static void
 destroy(struct stream *s)
 {
+	upkeep_destroy(s->upkeep, !s->failed || s->err.class == ERROR_RESTART);
 	replication_destroy(s->replication);
 	background_copy_destroy(s->background);
 	pipeline_destroy(s->pipeline);
@@ -605,6 +637,8 @@ stream_run(const struct stream_setup *setup, struct error *err)
 		refused_check_rights(setup->config, &s.err);
 	if (s.failed)
 		*err = s.err;
+	else if (setup->finishes && s.applied_lsn >= setup->until)
+		upkeep_finish(s.upkeep);
 	destroy(&s);
 	return !s.failed;
 }

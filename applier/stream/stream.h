@@ -41,6 +41,7 @@ struct stream_setup {
 	bool *at_commit;		 /* large transactions are not received before; set when the source fails at it */
 	bool copies_in_background; /* tables that wait for a copy get it while the others stream */
 	bool triggers_fire;		   /* at the destination, since this role may not switch them off */
+	bool finishes;			   /* the run ends with `until` */
 	uint64_t until;			   /* ends once everything up to here is durable; 0: never */
 	const struct stream_requests *requests;
 	/* Called at the top of the program, in each turn in which another session at the destination may be waited for: it

@@ -60,6 +60,7 @@ target_table_free(struct target_table *target)
 	}
 	free(target->columns);
 	free(target->rules);
+	free(target->owner);
 	*target = (struct target_table){0};
 }
 
@@ -83,6 +84,7 @@ table_free(struct table *table)
 	free(table->shared_with);
 	free(table->error);
 	free(table->refused);
+	free(table->upkeep);
 }
 
 void

@@ -115,6 +115,7 @@ struct target_table {
 	bool has_children;	   /* tables inherit from it, and it is not partitioned */
 	bool routes_rows;	   /* a trigger sees each row before it is inserted, and may put it elsewhere */
 	char *rules;		   /* the names of those that rewrite what this session does; NULL: none */
+	char *owner;		   /* the role that may vacuum it; NULL: this one may */
 	char *primary_name;	   /* of the primary key's constraint; NULL: there is none */
 	struct target_column *columns;
 	unsigned column_count;
@@ -152,7 +153,9 @@ struct table {
 	uint32_t target_file;  /* and the file they were in */
 	uint64_t snapshot_lsn; /* changes of transactions that committed before are in the copy */
 	int64_t rows_copied;
-	char *error; /* why it is held */
+	int64_t dead_rows; /* updated or deleted since the target was vacuumed, as it is stored */
+	char *upkeep;	   /* why it is not vacuumed, likewise; NULL: it is, or need not be */
+	char *error;	   /* why it is held */
 	char *
 		refused; /* the statements that the destination refused when it was last to be brought in line; NULL: none */
 

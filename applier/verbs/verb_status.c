@@ -194,6 +194,8 @@ view_tables(struct state_report *report)
 		tables[i].state = table->state;
 		tables[i].rows_copied = table->rows_copied;
 		tables[i].error = table->error;
+		tables[i].dead_rows = table->dead_rows;
+		tables[i].upkeep = table->upkeep;
 		if (!table->compared)
 			continue;
 		tables[i].compared_at = table->compared->at;
@@ -375,7 +377,9 @@ put_tables(struct buffer *out, const struct state_report *report)
 		put_padded(out, table->source, source_width);
 		put_padded(out, table->target, target_width);
 		buffer_printf(out, "%-11s  %12lld  %s\n", table->state, (long long) table->rows_copied,
-					  table->error ? table->error : "");
+					  table->error	  ? table->error
+					  : table->upkeep ? table->upkeep
+									  : "");
 	}
 }
 

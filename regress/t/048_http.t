@@ -92,7 +92,7 @@ subtest 'metrics' => sub {
 	like($text, qr/^sluice_connections_total\{$task,server="destination"\} [1-9]/m, 'sessions');
 	like($text, qr/^sluice_definitions_followed_total\{$task\} 1$/m, 'definitions');
 	my %conditional = map { $_ => 1 } qw(sluice_slot_safe_bytes sluice_oldest_transaction_start_timestamp_seconds
-	  sluice_table_expected_rows sluice_table_compared_timestamp_seconds sluice_table_compared_equal);
+	  sluice_table_expected_rows sluice_table_dead_rows sluice_table_compared_timestamp_seconds sluice_table_compared_equal);
 	my @unset = grep { !$conditional{$_} && $text !~ /^$_(?:_sum)?\{/m } $text =~ /^# TYPE (\w+)/mg;
 	is_deeply(\@unset, [], 'whatever is documented is there');
 	like($text, qr/^sluice_applied_commit_timestamp_seconds\{$task\} 1[0-9.]{9,}$/m, 'a time');
