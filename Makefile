@@ -163,6 +163,10 @@ bench:
 	@$(SRC)/regress/packages bench
 	@+$(SRC)/regress/run $@
 
+# Traffic and faults at random, round by round: ROUNDS=1000 SEED=; ROUND= and LEAVE= repeat a part of it, DESTINATION= with FAULT_COMMAND= on a server of yours.
+faults: packages
+	@+$(SRC)/regress/run $@
+
 # Debian packages of the program, and of the plugin for each server version whose headers are installed.
 deb:
 	@$(SRC)/regress/packages deb
@@ -222,13 +226,14 @@ help:
 	@echo 'make bench                 measure it beside its peers; SECTIONS=, SCALE=, DESTINATION='
 	@echo "make installcheck DESTINATION='conninfo'"
 	@echo '                           the end-to-end tests against a destination of yours'
+	@echo 'make faults                traffic and faults at random; ROUNDS=1000 SEED=, ROUND=17 SEED= repeats one'
 	@echo 'TESTS="regress/t/001_smoke.t ..."   with check: only these; JOBS=4 at once; SEED='
 	@echo 'FULL=1                     with check and lint: what takes long, too'
 	@echo 'SANITIZE=1                 with address and undefined behaviour sanitizers, in build-asan'
 
 FORCE:
 .PHONY: check-page all program plugin install install-program install-plugin uninstall clean \
-	manual install-manual deb packages demo check lint bench installcheck tests unit coverage fuzzers format flags help FORCE
+	manual install-manual deb packages demo check lint bench installcheck faults tests unit coverage fuzzers format flags help FORCE
 .SECONDARY:
 
 -include $(objects:.o=.d) $(unit_tests:=.d) $(fuzzers:=.d) $(unit_helpers:.o=.d)

@@ -14,7 +14,7 @@
 #	kill		SIGKILL for the program
 #	cut			both sides are closed
 #	half		the program's side is closed, the server's stays open
-#	stall		both stay open, and nothing is passed on any more
+#	stall		both stay open, and nothing is passed on any more, until resume()
 #	late		as half; the statement (of a "before") reaches the server by deliver()
 package Proxy;
 
@@ -23,6 +23,7 @@ use warnings;
 
 use Errno qw(EAGAIN EINTR);
 use IO::Select;
+use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP;
 use POSIX ();
@@ -89,6 +90,7 @@ sub fired { return $_[0]->state->{fired}; }
 sub cut { return $_[0]->_ask(do => 'all', action => 'cut'); }
 sub half { return $_[0]->_ask(do => 'all', action => 'half'); }
 sub stall { return $_[0]->_ask(do => 'all', action => 'stall'); }
+sub resume { return $_[0]->_ask(do => 'all', action => 'resume'); }
 
 # Hands over what is late, and waits until the server has answered it.
 sub deliver { return $_[0]->_ask(do => 'deliver'); }
@@ -112,7 +114,7 @@ sub new
 	return bless {
 		listener => $listener,
 		control => $control,
-		server => "$host/.s.PGSQL.$port",
+		server => [ $host, $port ],
 		welcome => 'pass',
 		links => {},
 		count => 0,
@@ -162,7 +164,9 @@ sub _accept
 	my $client = $self->{listener}->accept or return;
 	return close $client if $self->{welcome} eq 'refuse';
 	my ($pid) = unpack 'i', getsockopt($client, Socket::SOL_SOCKET(), Proxy::SO_PEERCRED);
-	my $server = IO::Socket::UNIX->new(Peer => $self->{server}) or return close $client;
+	my ($host, $port) = @{ $self->{server} };
+	my $server = ($host =~ m{^/} ? IO::Socket::UNIX->new(Peer => "$host/.s.PGSQL.$port") : IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port))
+	  or return close $client;
 	$_->blocking(0) for $client, $server;
 	my $link = {
 		client => $client, server => $server, pid => $pid,
@@ -199,6 +203,7 @@ sub _act
 	my ($self, $link, $action) = @_;
 	kill 'KILL', $link->{pid} if $action eq 'kill';
 	if ($action eq 'stall') { $link->{stalled} = 1; }
+	elsif ($action eq 'resume') { $link->{stalled} = 0; }
 	elsif ($action eq 'half' || $action eq 'late')
 	{
 		close $link->{client} if $link->{client};

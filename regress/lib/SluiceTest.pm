@@ -69,7 +69,7 @@ my $gave_up;
 sub patience { return $gave_up ? 10 : $deadline_s; }
 
 # Chance is the same for the same SEED, which a test that fails prints.
-our $seed = $ENV{SEED} // int(time * 1000) % 1_000_000;
+our $seed = length($ENV{SEED} // '') ? $ENV{SEED} : int(time * 1000) % 1_000_000;
 srand $seed;
 
 # Both ends print values in one way, whatever the servers' settings.
@@ -623,6 +623,21 @@ sub all_equal_ok
 		if ($there{ $here[$i] }) { pass("$tables[$i] is equal on both sides ($here[$i])"); }
 		else { $self->equal_ok($tables[$i]); }
 	}
+}
+
+# Of pairs of [source table, target], those that differ, with some of their rows: one text each.
+sub unequal
+{
+	my ($self, @pairs) = @_;
+	my $rows = $self->_row_texts(undef, map { $_->[0] } @pairs);
+	my @sums = map {
+		my $side = $_;
+		my $sql = join ' UNION ALL ', map { _checksum_of($rows->{ $_->[0] }, "'$_->[0]: ' || ") . " FROM $_->[$side] t" } @pairs;
+		my ($failed, $out) = psql_try($side ? $self->destination_conninfo : $self->source_conninfo, $sql);
+		$failed ? {} : { map { $_ => 1 } split /\n/, $out };
+	} 0, 1;
+	my %unequal = map { (split /: /)[0] => 1 } grep { !$sums[1]{$_} } keys %{ $sums[0] };
+	return map { "$_->[0] differs from $_->[1]: " . $self->_differences(@$_, $rows->{ $_->[0] }) } grep { $unequal{ $_->[0] } || !%{ $sums[0] } } @pairs;
 }
 
 # "SELECT count, checksum": 60 bits of each row's MD5, added up as numeric.

@@ -1,0 +1,20 @@
+#!/usr/bin/perl
+# Some rounds of the campaign of faults (`make faults`), with a seed that is new each time.
+#
+#	SLUICE_TEST_ROUNDS	how many (16, sanitized 6)
+#	SEED			which ones
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib", "$FindBin::RealBin/../faults";
+use SluiceTest;
+use Campaign;
+use Test::More;
+
+my $rounds = $ENV{SLUICE_TEST_ROUNDS} // (SluiceTest::sanitized() ? 6 : 16);
+my $campaign = Campaign->new(seed => $SluiceTest::seed, pair => 8);
+$campaign->round($_) for 1 .. $rounds;
+$campaign->finish;
+
+done_testing();
