@@ -24,6 +24,13 @@ change_frame_end(struct buffer *b, size_t start, uint8_t flags)
 	buffer_patch_u32(b, start + 2, (uint32_t) (b->len - start - FRAME_HEADER_BYTES));
 }
 
+static bool
+flags_are_known(uint8_t flags)
+{
+	return !(flags & ~(FRAME_LZ4 | FRAME_OPEN | FRAME_PART | FRAME_LINKED)) &&
+		   (!(flags & FRAME_LINKED) || flags & FRAME_LZ4);
+}
+
 enum frame_result
 change_frame_read(struct reader *r, struct frame *frame)
 {
@@ -33,7 +40,7 @@ change_frame_read(struct reader *r, struct frame *frame)
 	/* What is no frame is told from its first bytes, before its length is believed. */
 	if (reader_left(r) >= 1 && r->data[r->pos] != FRAME_MAGIC)
 		return FRAME_MALFORMED;
-	if (reader_left(r) >= 2 && r->data[r->pos + 1] & ~(FRAME_LZ4 | FRAME_OPEN | FRAME_PART))
+	if (reader_left(r) >= 2 && !flags_are_known(r->data[r->pos + 1]))
 		return FRAME_MALFORMED;
 	(void) reader_get_u8(&at);
 	frame->flags = reader_get_u8(&at);

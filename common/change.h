@@ -12,10 +12,13 @@
  * changes(), or one record of pg_recvlogical's file carries.
  *
  *	u8   'S'
- *	u8   flags: FRAME_LZ4, FRAME_OPEN, FRAME_PART; the other bits are 0
+ *	u8   flags: FRAME_LZ4, FRAME_OPEN, FRAME_PART, FRAME_LINKED; the other bits are 0
  *	u32  bytes of the body that follow
  *	[u32 bytes of the body before compression, with FRAME_LZ4]
  *	body: whole messages one after another
+ *
+ * A compressed body is one block of lz4.  With FRAME_LINKED it refers to the 64 kB before it: the bodies, uncompressed,
+ * of the compressed frames since the last one without this flag.
  *
  * With FRAME_PART the body goes on with that of the next frame, in the middle
  * of a message: so comes what is large.  A frame without FRAME_OPEN ends outside a transaction and outside a stream
@@ -88,7 +91,8 @@
 enum frame_flags {
 	FRAME_LZ4 = 0x01,
 	FRAME_OPEN = 0x02,
-	FRAME_PART = 0x04, /* never without FRAME_OPEN */
+	FRAME_PART = 0x04,	 /* never without FRAME_OPEN */
+	FRAME_LINKED = 0x08, /* never without FRAME_LZ4 */
 };
 
 enum change_kind {

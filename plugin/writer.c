@@ -5,15 +5,14 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "common/frame.h"
 #include "common/render.h"
 
 #include "encoding.h"
 
 #define FRAME_FULL_BYTES (64 * 1024)
 
-/* A larger frame, of a large row, leaves in parts of so many bytes. */
-#define FRAME_PART_BYTES (1024 * 1024)
+/* A larger frame, of a large row, leaves in parts of so many bytes; compressed ones see FRAME_PACKED_MAX. */
+#define FRAME_PART_BYTES ((size_t) 1024 * 1024)
 
 /* A frame must fit into one allocation together with the server's headers. */
 #define BUFFER_LIMIT_BYTES (MaxAllocSize - 1024)
@@ -67,6 +66,8 @@ writer_init(struct writer *w, LogicalDecodingContext *ctx, const struct options 
 	*w = (struct writer){.ctx = ctx, .options = options, .context = context};
 	w->database = encoding_to_utf8(name ? name : "");
 	buffer_init(&w->buffer, BUFFER_LIMIT_BYTES, resize_in_context, context);
+	buffer_init(&w->packer.stream, BUFFER_LIMIT_BYTES, resize_in_context, context);
+	buffer_init(&w->packer.ring, BUFFER_LIMIT_BYTES, resize_in_context, context);
 	buffer_init(&w->packed, BUFFER_LIMIT_BYTES, resize_in_context, context);
 	buffer_init(&w->part, BUFFER_LIMIT_BYTES, resize_in_context, context);
 	if (options->text)
@@ -167,19 +168,25 @@ static void
 write_whole(struct writer *w, struct buffer *frame, uint8_t flags)
 {
 	change_frame_end(frame, 0, flags);
-	if (w->options->lz4 && frame_compress(frame, &w->packed))
+	if (w->options->lz4 && frame_pack(&w->packer, frame, &w->packed))
 		write_out(w, &w->packed, true);
 	else
 		write_out(w, frame, true);
 	empty(w, &w->packed);
 }
 
+static size_t
+part_bytes(const struct writer *w)
+{
+	return w->options->lz4 ? FRAME_PACKED_MAX : FRAME_PART_BYTES;
+}
+
 /* Neither side has to hold a large row another time to pass it on. */
 static void
 write_parts(struct writer *w, uint8_t flags)
 {
-	for (size_t at = FRAME_HEADER_BYTES; at < w->buffer.len; at += FRAME_PART_BYTES) {
-		size_t len = Min(w->buffer.len - at, FRAME_PART_BYTES);
+	for (size_t at = FRAME_HEADER_BYTES; at < w->buffer.len; at += part_bytes(w)) {
+		size_t len = Min(w->buffer.len - at, part_bytes(w));
 		bool last = at + len == w->buffer.len;
 
 		CHECK_FOR_INTERRUPTS();
@@ -193,7 +200,7 @@ write_parts(struct writer *w, uint8_t flags)
 static void
 write_frame(struct writer *w, uint8_t flags)
 {
-	if (w->buffer.len - FRAME_HEADER_BYTES > FRAME_PART_BYTES)
+	if (w->buffer.len - FRAME_HEADER_BYTES > part_bytes(w))
 		write_parts(w, flags);
 	else
 		write_whole(w, &w->buffer, flags);

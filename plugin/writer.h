@@ -18,6 +18,7 @@
 #include "replication/logical.h"
 
 #include "common/change.h"
+#include "common/frame.h"
 
 #include "options.h"
 
@@ -32,6 +33,7 @@ struct writer {
 	bool started;				   /* the startup message is out */
 	struct change_decoder decoder; /* text only */
 	struct buffer line;			   /* text only */
+	struct frame_packer packer;	   /* compression only */
 	struct buffer packed;		   /* a compressed frame */
 	struct buffer part;			   /* of a frame that is too large */
 };

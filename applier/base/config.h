@@ -24,6 +24,7 @@ enum operation {
 	OPERATION_ALL = 15,
 };
 
+enum compression { COMPRESSION_NONE, COMPRESSION_LZ4 };
 enum copy_mode { COPY_MODE_FULL, COPY_MODE_NONE };
 enum copy_existing { COPY_EXISTING_ERROR, COPY_EXISTING_CLEAR, COPY_EXISTING_APPEND };
 enum schema_changes { SCHEMA_CHANGES_FOLLOW, SCHEMA_CHANGES_STOP, SCHEMA_CHANGES_IGNORE };
@@ -85,6 +86,7 @@ struct config {
 		struct config_place conninfo_place;
 		char *slot; /* "sluice_<task>" unless given */
 		bool failover;
+		enum compression compression; /* of the stream */
 	} source;
 	struct {
 		char *conninfo;

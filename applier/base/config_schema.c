@@ -10,6 +10,7 @@
 #define IN_RENAME(field) .offset = offsetof(struct column_rename, field)
 
 /* A word's place is the enum's value. */
+_Static_assert(COMPRESSION_LZ4 == 1, "none lz4");
 _Static_assert(COPY_MODE_NONE == 1, "full none");
 _Static_assert(COPY_EXISTING_APPEND == 2, "error clear append");
 _Static_assert(SCHEMA_CHANGES_IGNORE == 2, "follow stop ignore");
@@ -29,6 +30,7 @@ const struct config_option config_schema[] = {
 	{"source.slot", CONFIG_SLOT, IN_CONFIG(source.slot)},
 	{"source.failover", CONFIG_BOOLEAN, IN_CONFIG(source.failover), .preset = "false",
 		.words = "false true"},
+	{"source.compression", CONFIG_WORD, IN_CONFIG(source.compression), .preset = "none", .words = "none lz4"},
 
 	SECTION("destination"),
 	{"destination.conninfo", CONFIG_SECRET, .required = true, IN_CONFIG(destination.conninfo)},

@@ -36,6 +36,7 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 	[METRIC_TRANSACTIONS] = {"sluice_transactions_total", METRIC_COUNTER, "Transactions of the source that were applied", NULL, NULL, false},
 	[METRIC_CHANGES] = {"sluice_changes_total", METRIC_COUNTER, "Changes of the source that were applied", NULL, NULL, false},
 	[METRIC_RECEIVED_BYTES] = {"sluice_received_bytes_total", METRIC_COUNTER, "Bytes of the stream that were received", NULL, NULL, false},
+	[METRIC_UNPACKED_BYTES] = {"sluice_unpacked_bytes_total", METRIC_COUNTER, "Bytes of changes in them, after decompression", NULL, NULL, false},
 	[METRIC_BATCHES] = {"sluice_batches_total", METRIC_COUNTER, "Batches that were applied", NULL, NULL, false},
 	[METRIC_BATCH_ROWS] = {"sluice_batch_rows_total", METRIC_COUNTER, "Rows that batches wrote, after folding", NULL, NULL, false},
 	[METRIC_BATCH_DURATION] = {"sluice_batch_duration_seconds", METRIC_HISTOGRAM, "Time that batches took at their steps: receive until they were closed, fold in it, then stage, merge, commit", "step", STEPS, false},

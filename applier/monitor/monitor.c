@@ -567,6 +567,13 @@ monitor_received(struct monitor *m, uint64_t lsn, size_t bytes)
 }
 
 void
+monitor_unpacked(struct monitor *m, size_t bytes)
+{
+	if (m)
+		metrics_add(m->metrics, METRIC_UNPACKED_BYTES, 0, (double) bytes);
+}
+
+void
 monitor_received_commit(struct monitor *m, int64_t commit_time)
 {
 	if (m && commit_time)

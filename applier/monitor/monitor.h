@@ -57,6 +57,8 @@ void monitor_slot(struct monitor *monitor, const struct source_slot *slot,
 				  const struct oldest_transaction *oldest);
 /* What the source has sent, the sizes of what is held. */
 void monitor_received(struct monitor *monitor, uint64_t lsn, size_t bytes);
+/* Changes in frames, after decompression. */
+void monitor_unpacked(struct monitor *monitor, size_t bytes);
 /* When the source committed what was folded last, microseconds since 2000; 0: not known. */
 void monitor_received_commit(struct monitor *monitor, int64_t commit_time);
 void monitor_held(struct monitor *monitor, size_t memory_bytes, size_t spilled_bytes);

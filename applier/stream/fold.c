@@ -284,8 +284,12 @@ fold_frame(struct fold *f, struct bytes bytes, struct error *err)
 	struct bytes body;
 
 	reader_init(&r, bytes.data, bytes.len);
-	if (change_frame_read(&r, &frame) != FRAME_READ || !frame_parts_take(&f->parts, &frame, &body))
+	if (change_frame_read(&r, &frame) != FRAME_READ)
 		return error_set(err, ERROR_BUG, "the plugin sent a malformed frame of %zu bytes", bytes.len);
+	if (!frame_parts_take(&f->parts, &frame, &body))
+		return error_set(err, ERROR_BUG, "the plugin sent a frame of %zu bytes that cannot be read: %s",
+						 bytes.len, f->parts.problem);
+	monitor_unpacked(f->setup.monitor, frame.raw_len);
 	reader_init(&r, body.data, body.len);
 	while (reader_left(&r) > 0) {
 		struct change change;

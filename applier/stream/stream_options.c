@@ -97,6 +97,8 @@ stream_options_init(struct stream_options *options, const struct config *config,
 	put_filters(&options->filters, catalog);
 	if (streaming)
 		add(options, "streaming", "on");
+	if (config->source.compression == COMPRESSION_LZ4)
+		add(options, "compression", "lz4");
 	add(options, "protocol", CHANGE_VERSION_TEXT);
 	add(options, "definitions", "on");
 	add(options, "tables", (const char *) options->tables.data);

@@ -9,7 +9,7 @@
 #include "buffer.h"
 #include "tables/catalog.h"
 
-#define STREAM_OPTIONS_MAX 8
+#define STREAM_OPTIONS_MAX 9
 
 struct stream_options {
 	const char *pairs[2 * STREAM_OPTIONS_MAX]; /* name, value, name, value … */

@@ -65,11 +65,9 @@ print_frame(struct capture *c, const struct frame *frame, uint64_t start, struct
 	struct bytes body;
 
 	if (!frame_parts_take(&c->parts, frame, &body))
-		return error_set(
-			err, ERROR_DATA, "the compressed frame whose body begins at byte %" PRIu64 " of the capture %s",
-			start,
-			c->parts.unpacked.failed || c->parts.joined.failed ? "is too large for this machine's memory"
-															   : "is damaged");
+		return error_set(err, ERROR_DATA,
+						 "the frame whose body begins at byte %" PRIu64 " of the capture cannot be read: %s", start,
+						 c->parts.problem);
 	reader_init(&r, body.data, body.len);
 	while (reader_left(&r) > 0) {
 		size_t at = r.pos;

@@ -95,14 +95,14 @@ sub peek
 }
 my @plain = peek('');
 my @packed = peek(", 'compression', 'lz4'");
-is(scalar @packed, scalar @plain, 'as many frames with compression as without');
+is((grep { !($_->{flags} & FRAME_OPEN) } @packed) + 0, (grep { !($_->{flags} & FRAME_OPEN) } @plain) + 0, 'as many frames end a transaction as without compression');
 # The startup message names the option, and so shifts what a frame holds.
 my ($all_plain, $all_packed) = map { join('', map { $_->{body} } @$_) =~ s/compression.(none|lz4)//r } \@plain, \@packed;
 ok($all_plain eq $all_packed, 'which hold the same');
-is((grep { !($_->{flags} & FRAME_LZ4) && $_->{body} =~ /x{50}/ } @packed) + 0, 0, 'frames of repetitive rows are compressed');
-my ($small) = grep { length $_->{body} < 256 } @packed;
-is($small->{flags} & FRAME_LZ4, 0, 'a small one is not');
-ok((grep { $_->{sent} > 6 + length $_->{body} } @packed) == 0, 'none is larger than it was');
+is((grep { !($_->{flags} & FRAME_LZ4) } @packed) + 0, 0, 'all frames are compressed');
+is(join(',', map { $_->{flags} & FRAME_LINKED ? 1 : 0 } @packed[0 .. 2]), '0,1,1', 'each but the first refers to those before it');
+ok((grep { $_->{sent} > 10 + length($_->{body}) * 256 / 255 + 16 } @packed) == 0, 'none is much larger than it was');
+ok((grep { length $_->{body} > 131072 } @packed) == 0, 'none has more than 128 kB before compression');
 my ($sent, $raw) = (0, 0);
 for my $frame (grep { $_->{body} =~ /x{50}/ } @packed)
 {
@@ -110,6 +110,15 @@ for my $frame (grep { $_->{body} =~ /x{50}/ } @packed)
 	$raw += length $frame->{body};
 }
 cmp_ok($sent, '<', $raw / 5, 'repetitive rows take less than a fifth');
+frames('frames');
+
+# Transactions of a few changes, which repeat each other and not themselves.
+$t->source_sql("INSERT INTO numbers VALUES ($_, 'the text of every transaction, ' || md5('a'))") for 40001 .. 40050;
+my @small = peek(", 'compression', 'lz4'");
+($sent, $raw) = (0, 0);
+for my $frame (@small) { $sent += $frame->{sent}; $raw += 6 + length $frame->{body}; }
+is(scalar @small, 50, 'each small transaction has its frame');
+cmp_ok($sent, '<', $raw * 0.7, 'and is compressed by what the others have in common');
 frames('frames');
 
 # ---- values

@@ -855,7 +855,9 @@ test_incomplete_and_malformed_frames(void **state)
 	check_frame("00", FRAME_MALFORMED);
 	check_frame("0a53 00 00000000", FRAME_MALFORMED);
 	/* unknown flags, seen before the body is there */
+	check_frame("53 10", FRAME_MALFORMED);
 	check_frame("53 08", FRAME_MALFORMED);
+	check_frame("53 09 00000001 00000001 61", FRAME_READ);
 	check_frame("53 84 00000001", FRAME_MALFORMED);
 }
 
@@ -894,36 +896,56 @@ put_frame(struct buffer *b, size_t len, size_t cycle, uint8_t flags)
 	assert_false(b->failed);
 }
 
-static void
-check_compressed(size_t len, size_t cycle, bool expected)
-{
-	struct buffer plain, packed, scratch;
-	struct reader r;
-	struct frame frame;
-	struct bytes body;
+/* A packer and its reader, as on a connection. */
+struct wire {
+	struct frame_packer packer;
+	struct frame_parts parts;
+	struct buffer packed;
+	struct frame frame; /* what was read last */
 	uint8_t *data;
+};
 
-	buffer_init(&plain, BUFFER_BYTES, NULL, NULL);
-	buffer_init(&packed, BUFFER_BYTES, NULL, NULL);
-	buffer_init(&scratch, BUFFER_BYTES, NULL, NULL);
-	put_frame(&plain, len, cycle, FRAME_OPEN);
-	assert_int_equal(frame_compress(&plain, &packed), expected);
-	if (expected) {
-		assert_true(packed.len < plain.len);
-		data = copy(packed.data, packed.len);
-		reader_init(&r, data, packed.len);
-		assert_int_equal(change_frame_read(&r, &frame), FRAME_READ);
-		assert_int_equal(reader_left(&r), 0);
-		assert_int_equal(frame.flags, FRAME_LZ4 | FRAME_OPEN);
-		assert_int_equal(frame.raw_len, len);
-		assert_true(frame_body(&frame, &scratch, &body));
-		assert_int_equal(body.len, len);
-		assert_memory_equal(body.data, plain.data + FRAME_HEADER_BYTES, len);
-		free(data);
-	}
-	buffer_fini(&plain);
-	buffer_fini(&packed);
-	buffer_fini(&scratch);
+static void
+open_wire(struct wire *w)
+{
+	*w = (struct wire){0};
+	buffer_init(&w->packer.stream, BUFFER_BYTES, NULL, NULL);
+	buffer_init(&w->packer.ring, BUFFER_BYTES, NULL, NULL);
+	buffer_init(&w->parts.unpacked, BUFFER_BYTES, NULL, NULL);
+	buffer_init(&w->parts.joined, BUFFER_BYTES, NULL, NULL);
+	buffer_init(&w->packed, BUFFER_BYTES, NULL, NULL);
+}
+
+static void
+close_wire(struct wire *w)
+{
+	buffer_fini(&w->packer.stream);
+	buffer_fini(&w->packer.ring);
+	buffer_fini(&w->packed);
+	frame_parts_fini(&w->parts);
+	free(w->data);
+}
+
+/* Compresses a frame and reads it again, from memory of exactly its size; false where it is not to be compressed. */
+static bool
+pass(struct wire *w, const struct buffer *plain)
+{
+	struct reader r;
+	struct bytes body;
+
+	if (!frame_pack(&w->packer, plain, &w->packed))
+		return false;
+	free(w->data);
+	w->data = copy(w->packed.data, w->packed.len);
+	reader_init(&r, w->data, w->packed.len);
+	assert_int_equal(change_frame_read(&r, &w->frame), FRAME_READ);
+	assert_int_equal(reader_left(&r), 0);
+	assert_int_equal(w->frame.raw_len, plain->len - FRAME_HEADER_BYTES);
+	assert_true(frame_parts_take(&w->parts, &w->frame, &body));
+	assert_int_equal(body.len, plain->len - FRAME_HEADER_BYTES);
+	assert_memory_equal(body.data, plain->data + FRAME_HEADER_BYTES, body.len);
+	frame_parts_done(&w->parts, &w->frame);
+	return true;
 }
 
 /* A body of 16 letters a: one literal, a copy of 10, and 5 literals, which every block ends with. */
@@ -985,80 +1007,188 @@ test_parts_that_are_too_large(void **state)
 static void
 test_compressed_frames(void **state)
 {
+	static const size_t lengths[] = {
+		1, 16, 70000, FRAME_PACKED_MAX, 3, FRAME_PACKED_MAX, FRAME_PACKED_MAX, 300, 65536, 65535};
+	struct buffer plain;
+	struct wire w;
+
 	(void) state;
-	check_compressed(0, 1, false);
-	check_compressed(FRAME_COMPRESS_MIN - 1, 1, false);
-	check_compressed(FRAME_COMPRESS_MIN, 1, true);
-	check_compressed(FRAME_COMPRESS_MIN + 1, 7, true);
-	check_compressed(70000, 100, true);
-	check_compressed(800000, 1, true);
-	check_compressed(300, 300, false);
+	open_wire(&w);
+	buffer_init(&plain, BUFFER_BYTES, NULL, NULL);
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		/* What does not become smaller is a part of the window all the same. */
+		for (size_t cycle = 1; cycle < 1000000; cycle *= 100) {
+			bool first = i == 0 && cycle == 1;
+
+			buffer_reset(&plain);
+			put_frame(&plain, lengths[i], cycle, FRAME_OPEN);
+			assert_true(pass(&w, &plain));
+			assert_int_equal(w.frame.flags, FRAME_OPEN | FRAME_LZ4 | (first ? 0 : FRAME_LINKED));
+		}
+	}
+	buffer_fini(&plain);
+	close_wire(&w);
 }
 
-/* What frame_body() makes of a frame in hexadecimal digits; the text that comes out, or NULL. */
+/* Bodies of many lengths, made of pieces of those before them, so that each begins at another place of both buffers. */
 static void
-check_body(const char *hex, size_t limit, const char *expected, bool for_size)
+test_compressed_frames_of_all_lengths(void **state)
 {
-	struct buffer b, scratch;
+	struct buffer plain;
+	struct wire w;
+	uint32_t random = 4711;
+	size_t raw = 0, packed = 0;
+
+	(void) state;
+	open_wire(&w);
+	buffer_init(&plain, BUFFER_BYTES, NULL, NULL);
+	for (unsigned i = 0; i < 3000; i++) {
+		random = random * 1664525u + 1013904223u;
+		buffer_reset(&plain);
+		put_frame(&plain, 1 + (random >> 8) % (i % 100 == 0 ? FRAME_PACKED_MAX : 900), 1 + random % 9000, 0);
+		assert_true(pass(&w, &plain));
+		raw += plain.len;
+		packed += w.packed.len;
+	}
+	assert_true(packed < raw / 2);
+	buffer_fini(&plain);
+	close_wire(&w);
+}
+
+/* What a packer refuses is sent as it is, and makes no difference to what follows. */
+static void
+test_frames_that_are_not_compressed(void **state)
+{
+	struct buffer plain;
+	struct wire w;
+
+	(void) state;
+	open_wire(&w);
+	buffer_init(&plain, BUFFER_BYTES, NULL, NULL);
+	put_frame(&plain, 500, 500, 0);
+	assert_true(pass(&w, &plain));
+	for (size_t i = 0; i < 2; i++) {
+		buffer_reset(&plain);
+		put_frame(&plain, i == 0 ? 0 : FRAME_PACKED_MAX + 1, 1, 0);
+		assert_false(pass(&w, &plain));
+	}
+	buffer_reset(&plain);
+	put_frame(&plain, 500, 500, 0);
+	plain.failed = true;
+	assert_false(pass(&w, &plain));
+	plain.failed = false;
+	assert_true(pass(&w, &plain));
+	assert_int_equal(w.frame.flags, FRAME_LZ4 | FRAME_LINKED);
+	/* It was there before. */
+	assert_true(w.packed.len < 30);
+	buffer_fini(&plain);
+	close_wire(&w);
+}
+
+/*
+ * What comes of the last of the frames in hexadecimal digits: the text of its body, or, with a ! in front, the problem
+ * with it.  The others can be read.
+ */
+static void
+check_bodies(const char *hex, size_t limit, const char *expected)
+{
+	struct frame_parts parts;
+	struct buffer b;
 	struct reader r;
 	struct frame frame;
-	struct bytes body;
+	struct bytes body = {NULL, 0};
 	uint8_t *data;
+	bool taken = true;
 
-	buffer_init(&b, 100, NULL, NULL);
-	buffer_init(&scratch, limit, NULL, NULL);
+	buffer_init(&b, 200, NULL, NULL);
+	buffer_init(&parts.unpacked, limit, NULL, NULL);
+	buffer_init(&parts.joined, limit, NULL, NULL);
 	sample_put_hex(&b, hex);
 	data = copy(b.data, b.len);
 	reader_init(&r, data, b.len);
-	assert_int_equal(change_frame_read(&r, &frame), FRAME_READ);
-	assert_int_equal(frame_body(&frame, &scratch, &body), expected != NULL);
-	if (expected)
+	while (reader_left(&r) > 0) {
+		assert_true(taken);
+		assert_int_equal(change_frame_read(&r, &frame), FRAME_READ);
+		taken = frame_parts_take(&parts, &frame, &body);
+	}
+	assert_int_equal(taken, expected[0] != '!');
+	if (taken)
 		assert_text(body, expected);
-	assert_int_equal(scratch.failed, for_size);
+	else
+		assert_string_equal(parts.problem, expected + 1);
 	free(data);
 	buffer_fini(&b);
-	buffer_fini(&scratch);
+	frame_parts_fini(&parts);
 }
+
+#define SIZE "!it cannot have the size before compression that it claims"
+#define DAMAGED "!its compressed body is damaged"
+#define ALONE "!it refers to compressed frames before it, which did not come"
 
 static void
 test_bodies(void **state)
 {
 	(void) state;
-	check_body("53 00 00000003 616263", 100, "abc", false);
-	check_body("53 00 00000000", 100, "", false);
-	check_body("53 01 0000000a 00000010" PACKED_A, 100, "aaaaaaaaaaaaaaaa", false);
-	check_body("53 03 0000000a 00000010" PACKED_A, 100, "aaaaaaaaaaaaaaaa", false);
+	check_bodies("53 00 00000003 616263", 100, "abc");
+	check_bodies("53 00 00000000", 100, "");
+	check_bodies("53 01 0000000a 00000010" PACKED_A, 100, "aaaaaaaaaaaaaaaa");
+	check_bodies("53 03 0000000a 00000010" PACKED_A, 100, "aaaaaaaaaaaaaaaa");
 	/* more or less than announced */
-	check_body("53 01 0000000a 0000000f" PACKED_A, 100, NULL, false);
-	check_body("53 01 0000000a 00000011" PACKED_A, 100, NULL, false);
-	check_body("53 01 0000000a 00000000" PACKED_A, 100, NULL, false);
+	check_bodies("53 01 0000000a 0000000f" PACKED_A, 100, DAMAGED);
+	check_bodies("53 01 0000000a 00000011" PACKED_A, 100, DAMAGED);
+	check_bodies("53 01 0000000a 00000000" PACKED_A, 100, SIZE);
 	/* cut, and no block at all */
-	check_body("53 01 00000009 00000010 16 61 0100 50 61616161", 100, NULL, false);
-	check_body("53 01 00000000 00000010", 100, NULL, false);
+	check_bodies("53 01 00000009 00000010 16 61 0100 50 61616161", 100, DAMAGED);
+	check_bodies("53 01 00000000 00000010", 100, DAMAGED);
 	/* a copy of what is not there */
-	check_body("53 01 0000000a 00000010 16 61 0200 50 6161616161", 100, NULL, false);
+	check_bodies("53 01 0000000a 00000010 16 61 0200 50 6161616161", 100, DAMAGED);
 	/* so much cannot come of so little; nothing is allocated for it */
-	check_body("53 01 0000000a 40000000" PACKED_A, SIZE_MAX, NULL, false);
-	check_body("53 01 0000000a 40000001" PACKED_A, SIZE_MAX, NULL, false);
-	check_body("53 01 0000000a ffffffff" PACKED_A, SIZE_MAX, NULL, false);
+	check_bodies("53 01 0000000a 40000000" PACKED_A, SIZE_MAX, SIZE);
+	check_bodies("53 01 0000000a 40000001" PACKED_A, SIZE_MAX, SIZE);
+	check_bodies("53 01 0000000a ffffffff" PACKED_A, SIZE_MAX, SIZE);
 	/* more than the reader has room for */
-	check_body("53 01 0000000a 00000010" PACKED_A, 15, NULL, true);
+	check_bodies("53 01 0000000a 00000010" PACKED_A, 15, "!it is too large for this machine's memory");
+}
+
+/* abcdefgh and again: one literal z, a copy of 8 from 9 before, five literals. */
+#define FIRST "53 01 00000009 00000008 80 6162636465666768"
+#define LINK "0000000a 0000000e 14 7a 0900 50 767778797a"
+
+static void
+test_linked_bodies(void **state)
+{
+	(void) state;
+	check_bodies(FIRST "53 09 " LINK, 100, "zabcdefghvwxyz");
+	check_bodies(FIRST "53 0b " LINK "53 09 " LINK, 100, "zfghvwxyzvwxyz");
+	/* frames that are not compressed are not referred to */
+	check_bodies(FIRST "53 00 00000001 61 53 09 " LINK, 100, "zabcdefghvwxyz");
+	/* without a beginning, and further back than the last one */
+	check_bodies("53 09 " LINK, 100, ALONE);
+	check_bodies("53 00 00000001 61 53 09 " LINK, 100, ALONE);
+	check_bodies(FIRST "53 01 00000002 00000001 10 61 53 09 " LINK, 100, DAMAGED);
+	/* larger than any that is sent, and than memory */
+	check_bodies(FIRST "53 09 0000000a 00020001 14 7a 0900 50 767778797a", SIZE_MAX, SIZE);
+	check_bodies(FIRST "53 09 0000000a 00001000 14 7a 0900 50 767778797a", SIZE_MAX, SIZE);
+	check_bodies(FIRST "53 09 " LINK, 21, "!it is too large for this machine's memory");
 }
 
 static void
 test_a_buffer_too_small_compresses_nothing(void **state)
 {
-	struct buffer plain, packed;
+	struct buffer plain;
+	struct wire w;
 
 	(void) state;
 	buffer_init(&plain, BUFFER_BYTES, NULL, NULL);
-	buffer_init(&packed, 100, NULL, NULL);
 	put_frame(&plain, 1000, 1, 0);
-	assert_false(frame_compress(&plain, &packed));
-	plain.failed = true;
-	assert_false(frame_compress(&plain, &packed));
+	open_wire(&w);
+	w.packed.limit = 100;
+	assert_false(pass(&w, &plain));
+	w.packed.limit = BUFFER_BYTES;
+	w.packer.ring.limit = 100;
+	assert_false(pass(&w, &plain));
+	close_wire(&w);
 	buffer_fini(&plain);
-	buffer_fini(&packed);
 }
 
 #define with_fixture(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -1088,9 +1218,12 @@ main(void)
 		with_fixture(test_incomplete_and_malformed_frames),
 		with_fixture(test_a_full_buffer_makes_no_frame),
 		cmocka_unit_test(test_compressed_frames),
+		cmocka_unit_test(test_compressed_frames_of_all_lengths),
+		cmocka_unit_test(test_frames_that_are_not_compressed),
 		cmocka_unit_test(test_frames_in_parts),
 		cmocka_unit_test(test_parts_that_are_too_large),
 		cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_linked_bodies),
 		cmocka_unit_test(test_a_buffer_too_small_compresses_nothing),
 	};
 

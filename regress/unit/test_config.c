@@ -83,6 +83,7 @@ test_defaults(void **state)
 	assert_string_equal(c.source.conninfo, "host=pg1 password=secret");
 	assert_string_equal(c.source.slot, "sluice_orders");
 	assert_false(c.source.failover);
+	assert_int_equal(c.source.compression, COMPRESSION_NONE);
 	assert_string_equal(c.destination.conninfo, "host=gp1");
 	assert_string_equal(c.destination.dialect, "auto");
 	assert_int_equal(c.tables.include.count, 1);
@@ -120,6 +121,7 @@ test_everything_given(void **state)
 		 "  conninfo: \"host=pg1\"\n"
 		 "  slot: my_slot\n"
 		 "  failover: true\n"
+		 "  compression: lz4\n"
 		 "destination:\n"
 		 "  conninfo: host=gp1\n"
 		 "  dialect: greenplum6\n"
@@ -138,6 +140,7 @@ test_everything_given(void **state)
 		 &c);
 	assert_string_equal(c.task, "a_1");
 	assert_string_equal(c.source.slot, "my_slot");
+	assert_int_equal(c.source.compression, COMPRESSION_LZ4);
 	assert_string_equal(c.destination.dialect, "greenplum6");
 	assert_int_equal(c.tables.include.count, 2);
 	assert_string_equal(c.tables.include.items[1], "sales.orders");

@@ -7,9 +7,9 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
-our @EXPORT = qw(split_frames read_messages FRAME_OPEN FRAME_LZ4 FRAME_PART);
+our @EXPORT = qw(split_frames read_messages FRAME_OPEN FRAME_LZ4 FRAME_PART FRAME_LINKED);
 
-use constant { FRAME_LZ4 => 1, FRAME_OPEN => 2, FRAME_PART => 4, ROW_NULLS => 1, ROW_UNCHANGED => 2, COLUMN_KEY => 1 };
+use constant { FRAME_LZ4 => 1, FRAME_OPEN => 2, FRAME_PART => 4, FRAME_LINKED => 8, ROW_NULLS => 1, ROW_UNCHANGED => 2, COLUMN_KEY => 1 };
 
 my ($data, $pos);	# the body in hand
 
@@ -43,11 +43,11 @@ sub signed
 
 sub string { return take(varint()); }
 
-# A block of lz4: literals and copies of what came before, in turns.
+# A block of lz4: literals and copies of what came before, in turns; behind the window that it may refer to.
 sub unpack_lz4
 {
-	my ($block) = @_;
-	my ($at, $out) = (0, '');
+	my ($block, $window) = @_;
+	my ($at, $out) = (0, $window);
 	my $more = sub {
 		my ($length) = @_;
 		return $length if $length < 15;
@@ -61,7 +61,7 @@ sub unpack_lz4
 		my $literals = $more->($token >> 4);
 		$out .= substr $block, $at, $literals;
 		$at += $literals;
-		return $out if $at == length $block;
+		return substr $out, length $window if $at == length $block;
 		die "a compressed body ends too early\n" if $at + 2 > length $block;
 		my $distance = unpack 'v', substr $block, $at, 2;
 		$at += 2;
@@ -73,8 +73,10 @@ sub unpack_lz4
 	}
 }
 
+my $window = ''; # the last compressed bodies
+
 # Bytes as a list of { flags, body, sent }; dies where they are not whole frames.
-# A body is as it was before compression, `sent` the bytes that came.
+# A body is as it was before compression, `sent` the bytes that came.  Compressed frames are to come in their order.
 sub split_frames
 {
 	my ($bytes) = @_;
@@ -87,8 +89,12 @@ sub split_frames
 		my $body = substr $bytes, $head, $length;
 		if ($flags & FRAME_LZ4)
 		{
-			$body = unpack_lz4($body);
+			$window = '' unless $flags & FRAME_LINKED;
+			die "a frame refers to what did not come\n" if $flags & FRAME_LINKED && $window eq '';
+			$body = unpack_lz4($body, $window);
 			die "a compressed body has not the length it claims\n" unless length $body == unpack 'x6 N', $bytes;
+			$window .= $body;
+			$window = substr $window, -65536 if length $window > 65536;
 		}
 		push @frames, { flags => $flags, body => $body, sent => $head + $length };
 		$bytes = substr $bytes, $head + $length;
