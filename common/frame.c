@@ -53,10 +53,9 @@ frame_pack(struct frame_packer *packer, const struct buffer *frame, struct buffe
 		return false;
 	(void) change_frame_start(out);
 	buffer_put_u32(out, (uint32_t) raw_len);
-	stored =
-		LZ4_compress_fast_continue((LZ4_stream_t *) (void *) packer->stream.data,
-								   keep(&packer->ring, frame->data + FRAME_HEADER_BYTES, raw_len),
-								   (char *) out->data + out->len, (int) raw_len, bound, 1);
+	stored = LZ4_compress_fast_continue((LZ4_stream_t *) (void *) packer->stream.data,
+										keep(&packer->ring, frame->data + FRAME_HEADER_BYTES, raw_len),
+										(char *) out->data + out->len, (int) raw_len, bound, 1);
 	if (stored <= 0) { /* never with that much room */
 		packer->stream.len = 0;
 		return false;

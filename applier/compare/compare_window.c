@@ -215,7 +215,8 @@ compare_window_frame(struct compare_window *window, struct bytes bytes, struct e
 	if (change_frame_read(&r, &frame) != FRAME_READ)
 		return error_set(err, ERROR_BUG, "the source's log came in damaged");
 	if (!frame_parts_take(&window->parts, &frame, &body))
-		return error_set(err, ERROR_BUG, "a frame of the source's log cannot be read: %s", window->parts.problem);
+		return error_set(err, ERROR_BUG, "a frame of the source's log cannot be read: %s",
+						 window->parts.problem);
 	reader_init(&r, body.data, body.len);
 	while (reader_left(&r) > 0) {
 		struct change change;

@@ -66,8 +66,8 @@ print_frame(struct capture *c, const struct frame *frame, uint64_t start, struct
 
 	if (!frame_parts_take(&c->parts, frame, &body))
 		return error_set(err, ERROR_DATA,
-						 "the frame whose body begins at byte %" PRIu64 " of the capture cannot be read: %s", start,
-						 c->parts.problem);
+						 "the frame whose body begins at byte %" PRIu64 " of the capture cannot be read: %s",
+						 start, c->parts.problem);
 	reader_init(&r, body.data, body.len);
 	while (reader_left(&r) > 0) {
 		size_t at = r.pos;

@@ -20,6 +20,7 @@ my $copying_kills = int($kills / 3);
 my $t = SluiceTest->new;
 my $traffic = Traffic->new($t, rows => 10000, scale => 3);
 $t->configure({
+	source => { compression => 'lz4' },
 	apply => { max_bytes => '1MB', memory => '16MB' },
 	initial_copy => { jobs => 2, part => '4MB' },
 });

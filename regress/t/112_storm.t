@@ -86,6 +86,7 @@ $t->source_sql(q{
 	END $$;
 });
 $t->configure({
+	source => { compression => 'lz4' },
 	tables => { include => ['public.*'], exclude => ['public.never'] },
 	apply => { memory => '16MB', max_bytes => '256kB' },
 	initial_copy => { jobs => 2, existing => 'clear' },
