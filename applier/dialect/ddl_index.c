@@ -181,6 +181,33 @@ ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct ta
 	return true;
 }
 
+/* An index that the table has anyway does as well. */
+static bool
+leads_index(const struct definition *definition, unsigned column)
+{
+	for (unsigned i = 0; i < definition->index_count; i++)
+		if (definition->indexes[i].plain && definition->indexes[i].columns[0] == column)
+			return true;
+	return false;
+}
+
+bool
+ddl_put_finding_index(struct buffer *sql, const struct table *table)
+{
+	const struct definition *definition = table->source.definition;
+	unsigned column;
+
+	if (!definition || !definition->found_by || leads_index(definition, definition->found_by - 1))
+		return false;
+	column = definition->found_by - 1;
+	buffer_printf(sql, "CREATE INDEX ON ");
+	sql_qualified(sql, table->target_schema, table->target_name);
+	buffer_put_u8(sql, ' ');
+	ddl_put_key(sql, table, &column, 1);
+	buffer_printf(sql, ";\n");
+	return true;
+}
+
 void
 ddl_put_after_copy(struct buffer *sql, const struct dialect *dialect, const struct table *table)
 {
@@ -198,4 +225,5 @@ ddl_put_after_copy(struct buffer *sql, const struct dialect *dialect, const stru
 		ddl_put_remark(sql, remark);
 		buffer_put_u8(sql, '\n');
 	}
+	ddl_put_finding_index(sql, table);
 }

@@ -27,6 +27,10 @@ void ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, cons
 bool ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
 				   const struct index_definition *index, const char **remark);
 
+/* The statement of the index that finds rows of a table without a key, of which each batch of updates or deletes would
+ * otherwise read the whole; false: there is none to make. */
+bool ddl_put_finding_index(struct buffer *sql, const struct table *table);
+
 /* The statements of all of them, for when the rows are there. */
 void ddl_put_after_copy(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 

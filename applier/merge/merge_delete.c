@@ -1,5 +1,6 @@
 #include "base/memory.h"
 #include "merge_builder.h"
+#include "tables/mapping.h"
 
 #include <stdio.h>
 
@@ -96,20 +97,26 @@ is_probe(const struct target_column *column)
 	return false;
 }
 
-/* Positions in `fed` of columns that no row to be deleted has NULL in; returns how many. */
-static unsigned
-find_probes(struct merge_builder *b, unsigned probes[PROBES_MAX])
+struct probes {
+	unsigned fed[PROBES_MAX]; /* positions in `fed` of columns that no row to be deleted has NULL in */
+	bool leads[PROBES_MAX];	  /* an index of the target */
+	unsigned count;
+	bool by_index; /* the target's rows are found by indexes, which takes a nested loop */
+};
+
+static struct probes
+find_probes(struct merge_builder *b)
 {
 	const struct shape *shape = b->shape;
 	struct value *values = arena_alloc(b->arena, (shape->relation->column_count + 1) * sizeof *values);
-	unsigned count = 0;
+	struct probes probes = {.count = 0};
 
 	if (!b->dialect->without_nested_loops && b->deletes > PROBED_ROWS_MAX)
-		return 0;
-	for (unsigned i = 0; i < shape->fed_count && count < PROBES_MAX; i++)
+		return probes;
+	for (unsigned i = 0; i < shape->fed_count && probes.count < PROBES_MAX; i++)
 		if (is_probe(shape->fed[i].target))
-			probes[count++] = i;
-	for (uint32_t i = 0; count > 0 && i < net_change_count(b->net); i++) {
+			probes.fed[probes.count++] = i;
+	for (uint32_t i = 0; probes.count > 0 && i < net_change_count(b->net); i++) {
 		const struct bytes *row = &b->net->rows[i].row;
 		struct reader r;
 		unsigned kept = 0;
@@ -118,36 +125,63 @@ find_probes(struct merge_builder *b, unsigned probes[PROBES_MAX])
 			continue;
 		reader_init(&r, row->data, row->len);
 		b->broken |= !change_decode_row(shape->relation, false, &r, values);
-		for (unsigned p = 0; p < count; p++)
-			if (values[shape->fed[probes[p]].source].kind == VALUE_PRESENT)
-				probes[kept++] = probes[p];
-		count = kept;
+		for (unsigned p = 0; p < probes.count; p++)
+			if (values[shape->fed[probes.fed[p]].source].kind == VALUE_PRESENT)
+				probes.fed[kept++] = probes.fed[p];
+		probes.count = kept;
 	}
-	return count;
+	for (unsigned p = 0;
+		 b->dialect->without_nested_loops && b->deletes <= PROBED_ROWS_MAX && p < probes.count; p++) {
+		probes.leads[p] = mapping_leads_index(&shape->table->target, shape->fed[probes.fed[p]].target);
+		probes.by_index |= probes.leads[p];
+	}
+	return probes;
+}
+
+/* The values of the columns that lead an index, which then finds the row again for the DELETE. */
+static void
+put_leading(struct merge_builder *b, const struct probes *probes, const char *separator, bool as,
+			const char *equals)
+{
+	for (unsigned i = 0; i < probes->count; i++) {
+		const struct target_column *column = b->shape->fed[probes->fed[i]].target;
+
+		if (!probes->leads[i])
+			continue;
+		put(b, separator);
+		if (equals) {
+			merge_builder_equals(b, "t", column);
+			buffer_printf(&b->sql, "%s.p%u", equals, i + 1);
+		} else if (as) {
+			merge_builder_column(b, "t", column);
+			buffer_printf(&b->sql, " AS p%u", i + 1);
+		} else {
+			buffer_printf(&b->sql, "t.p%u", i + 1);
+		}
+	}
 }
 
 /* Columns and rows of the target with their image: all of them, or those whose probes are staged.  The planner is kept
  * from comparing by image before that. */
 static void
-put_candidates(struct merge_builder *b)
+put_candidates(struct merge_builder *b, const struct probes *probes)
 {
-	unsigned probes[PROBES_MAX], count = find_probes(b, probes);
-
 	put(b, "(SELECT ");
 	put_row_image(b, "t", false);
 	put(b, " AS image");
 	put_row_addresses(b, ", ", true, NULL);
+	put_leading(b, probes, ", ", true, NULL);
 	put(b, " FROM ");
 	merge_builder_target_rows(b);
 	put(b, " AS t");
-	if (count > 0) {
+	if (probes->count > 0) {
 		put(b, " WHERE EXISTS (SELECT 1 FROM ");
 		merge_builder_staging(b, "counts");
 		put(b, " AS s");
-		for (unsigned i = 0; i < count; i++) {
+		for (unsigned i = 0; i < probes->count; i++) {
 			put(b, i ? " AND " : " WHERE ");
-			merge_builder_equals(b, "t", b->shape->fed[probes[i]].target);
-			buffer_printf(&b->sql, "s.c%u", probes[i] + 1);
+			merge_builder_equals(b, "t", b->shape->fed[probes->fed[i]].target);
+			buffer_printf(&b->sql, "s.c%u", probes->fed[i] + 1);
 		}
 		put(b, ") OFFSET 0");
 	}
@@ -162,23 +196,25 @@ put_candidates(struct merge_builder *b)
  * columns that can be compared as they are choose the rows first.
  */
 static void
-put_counted_delete(struct merge_builder *b)
+put_counted_delete(struct merge_builder *b, const struct probes *probes)
 {
 	put(b, "DELETE FROM ");
 	merge_builder_target_rows(b);
 	put(b, " AS t USING (SELECT d.n, row_number() OVER (PARTITION BY d.image) AS number");
 	put_row_addresses(b, ", ", false, NULL);
+	put_leading(b, probes, ", ", false, NULL);
 	put(b, " FROM (SELECT ");
 	put_row_image(b, "s", true);
 	put(b, " AS image, sum(s.n)::int8 AS n FROM ");
 	merge_builder_staging(b, "counts");
 	put(b, " AS s GROUP BY 1) AS d JOIN ");
-	put_candidates(b);
+	put_candidates(b, probes);
 	put(b, " ON d.image = t.image) AS x WHERE x.number <= x.n");
 	put_row_addresses(b, " AND ", false, "x");
+	put_leading(b, probes, " AND ", false, "x");
 }
 
-/* Nested loops compare each row with each where the planner takes the target for small. */
+/* Nested loops without an index compare each row with each where the planner takes the target for small. */
 static void
 put_planner_setting(struct merge_builder *b, const char *setting)
 {
@@ -191,6 +227,7 @@ put_planner_setting(struct merge_builder *b, const char *setting)
 void
 merge_delete_counts(struct merge_builder *b)
 {
+	const struct probes probes = find_probes(b);
 	struct merge_step *step;
 	int64_t rows = 0;
 
@@ -204,10 +241,10 @@ merge_delete_counts(struct merge_builder *b)
 	put(b, "ANALYZE ");
 	merge_builder_staging(b, "counts");
 	merge_builder_step(b, MERGE_STATEMENT);
-	put_planner_setting(b, b->dialect->without_nested_loops);
-	put_counted_delete(b);
+	put_planner_setting(b, probes.by_index ? NULL : b->dialect->without_nested_loops);
+	put_counted_delete(b, &probes);
 	step = merge_builder_step(b, MERGE_STATEMENT);
 	if (merge_counts_deletes(b))
 		merge_builder_add(b, step, merge_builder_count(b, rows, rows));
-	put_planner_setting(b, b->dialect->with_nested_loops);
+	put_planner_setting(b, probes.by_index ? NULL : b->dialect->with_nested_loops);
 }

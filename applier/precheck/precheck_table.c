@@ -59,13 +59,13 @@ check_identity(struct precheck_context *c, const struct table *table)
 			precheck_full_identity(c, table));
 	else if (table->source.identity == 'f' && table_match_key(table, (unsigned[TABLE_MAX_KEY]){0}) == 0 &&
 			 table->source.estimated_rows > LARGE_TABLE_ROWS)
-		precheck_add(
-			c, CHECK_WARNING, "identity", name,
-			"it has no key and about %lld rows: each batch with updates or deletes of it reads the target as "
-			"a"
-			" whole, twice; give it a key%s",
-			(long long) table->source.estimated_rows,
-			c->dialect->has_segments ? "" : ", or the target an index over a column that tells rows apart");
+		precheck_add(c, CHECK_WARNING, "identity", name,
+					 "it has no key and about %lld rows: each batch with updates or deletes of it reads the "
+					 "target as a whole,"
+					 " twice, unless the target has an index over a column that nearly tells rows apart: "
+					 "give it a key, or the"
+					 " target such an index",
+					 (long long) table->source.estimated_rows);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "describe.h"
 #include "partition_tree.h"
 #include "rehearse.h"
+#include "tables/mapping.h"
 #include "vetting.h"
 
 /* ---- columns */
@@ -193,6 +194,66 @@ choose_indexes(struct definition *definition, enum schema_indexes wanted)
 	definition->index_count = kept;
 }
 
+/* ---- the column that finds the rows of a table without a key */
+
+/*
+ * By the source's statistics: one with a value in every row, and few rows to a value, the commonest included.  Of a
+ * fixed length, since an index refuses values that are too long.  Those that nearly tell rows apart come first.
+ */
+static const char finding_columns_sql[] =
+	"SELECT c.oid, a.attnum FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" JOIN pg_attribute a ON a.attrelid = c.oid"
+	" JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname"
+	"  AND s.inherited = (c.relkind = 'p')"
+	" CROSS JOIN LATERAL (SELECT CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * c.reltuples"
+	"  ELSE s.n_distinct END) d (distinct_values)"
+	" WHERE c.oid = ANY ($1::oid[]) AND a.atttypid = ANY "
+	"('{int2,int4,int8,oid,uuid,date,timestamp,timestamptz}'"
+	"::regtype[]) AND s.null_frac = 0 AND c.reltuples >= 10000 AND d.distinct_values * 100 >= c.reltuples"
+	" AND coalesce(s.most_common_freqs[1], 0) * c.reltuples <= 1000"
+	" ORDER BY c.oid, d.distinct_values * 10 < c.reltuples, a.attlen, d.distinct_values DESC, a.attnum";
+
+static void
+read_finding_column(struct table *table, const struct result *res, unsigned first, unsigned end)
+{
+	for (unsigned row = first; row < end; row++) {
+		unsigned position;
+
+		if (!find_position(&table->source, result_int(res, row, 1), &position) ||
+			!mapping_selects(table, table->source.columns[position].name))
+			continue;
+		table->source.definition->found_by = position + 1;
+		return;
+	}
+}
+
+static bool
+lacks_finding_column(const struct table *table)
+{
+	return table->source.definition && table->operations & (OPERATION_UPDATE | OPERATION_DELETE) &&
+		   table->source.identity == 'f' && table_match_key(table, (unsigned[TABLE_MAX_KEY]){0}) == 0;
+}
+
+static bool
+find_columns(struct connection *source, const struct config *config, struct catalog *catalog,
+			 struct error *err)
+{
+	struct describe describe;
+	bool ok = true;
+
+	if (config->schema.indexes == SCHEMA_INDEXES_NONE)
+		return true;
+	describe_init(&describe, catalog->count);
+	for (unsigned i = 0; i < catalog->count; i++)
+		if (lacks_finding_column(&catalog->tables[i]))
+			describe_add(&describe, catalog->tables[i].source.oid, &catalog->tables[i]);
+	describe_sort(&describe);
+	if (describe.count > 0)
+		ok = describe_run(&describe, source, finding_columns_sql, read_finding_column, err);
+	describe_fini(&describe);
+	return ok;
+}
+
 /* ---- partitions */
 
 static const char partitions_sql[] =
@@ -349,6 +410,7 @@ describe_tables(const struct describe *describe, struct connection *source, cons
 	if (!describe_run(describe, source, comments_sql, read_comments, err) ||
 		!describe_run(describe, source, tables_sql, read_table, err) ||
 		!describe_run(describe, source, indexes_sql, read_indexes, err) ||
+		!find_columns(source, config, catalog, err) ||
 		(config->schema.partitions == SCHEMA_PARTITIONS_KEEP &&
 		 !describe_run(describe, source, partitions_sql, read_partitions, err)))
 		return false;

@@ -21,13 +21,16 @@ put_target(struct buffer *sql, const struct table *table)
 	buffer_fini(&name);
 }
 
+/* The statement as it is printed, with ";" and a new line behind it. */
 static void
-put_step(struct buffer *sql, const struct table *table, unsigned step, const char *statement)
+put_step(struct buffer *sql, const struct table *table, unsigned step, struct buffer *statement)
 {
+	buffer_truncate(statement, statement->len - sizeof(";\n") + 1);
+	buffer_put_u8(statement, '\0');
 	buffer_printf(sql, "INSERT INTO sluice.unfinished (target, step, statement) VALUES (");
 	put_target(sql, table);
 	buffer_printf(sql, ", %u, ", step);
-	sql_literal(sql, statement);
+	sql_literal(sql, (const char *) statement->data);
 	buffer_printf(sql, ");\n");
 }
 
@@ -35,21 +38,21 @@ void
 unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct table *table)
 {
 	const struct definition *definition = table->source.definition;
+	struct buffer statement;
 	const char *remark;
 
 	/* Another table may have had the OID. */
 	buffer_printf(sql, "DELETE FROM sluice.unfinished WHERE target = ");
 	put_target(sql, table);
 	buffer_printf(sql, ";\n");
+	memory_buffer_init(&statement);
 	for (unsigned i = 0; definition && i < definition->index_count; i++) {
-		struct buffer statement;
-
-		memory_buffer_init(&statement);
-		if (ddl_put_index(&statement, dialect, table, &definition->indexes[i], &remark)) {
-			buffer_truncate(&statement, statement.len - sizeof(";\n") + 1);
-			buffer_put_u8(&statement, '\0');
-			put_step(sql, table, i, (const char *) statement.data);
-		}
-		buffer_fini(&statement);
+		buffer_reset(&statement);
+		if (ddl_put_index(&statement, dialect, table, &definition->indexes[i], &remark))
+			put_step(sql, table, i, &statement);
 	}
+	buffer_reset(&statement);
+	if (ddl_put_finding_index(&statement, table))
+		put_step(sql, table, definition->index_count, &statement);
+	buffer_fini(&statement);
 }

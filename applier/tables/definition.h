@@ -46,6 +46,8 @@ struct definition {
 	const char *comment;
 	struct index_definition *indexes;
 	unsigned index_count;
+	/* Of a table without a key: 1 + the position in source.columns of the column whose index finds its rows; 0: none. */
+	unsigned found_by;
 	uint32_t oid;							   /* the table's */
 	const char *partition_key;				   /* "RANGE (at)"; NULL: the target is one table */
 	char partition_strategy;				   /* 'r', 'l', 'h' */

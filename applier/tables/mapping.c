@@ -280,3 +280,12 @@ mapping_explain_refusal(const struct table *table, struct error *err)
 				   " stopped.",
 				   table->target_schema, table->target_name);
 }
+
+bool
+mapping_leads_index(const struct target_table *target, const struct target_column *column)
+{
+	for (unsigned i = 0; i < target->index_count; i++)
+		if (target->indexes[i].plain && target->indexes[i].columns[0] == column->attnum)
+			return true;
+	return false;
+}

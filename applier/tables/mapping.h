@@ -58,4 +58,7 @@ bool mapping_is_first(const struct catalog *catalog, unsigned number);
  * the target comes to take the value.  Other errors stay as they are. */
 void mapping_explain_refusal(const struct table *table, struct error *err);
 
+/* Whether the column is the first of an index over every row.  Known only of servers whose target_table.indexes are read. */
+bool mapping_leads_index(const struct target_table *target, const struct target_column *column);
+
 #endif

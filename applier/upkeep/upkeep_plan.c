@@ -273,7 +273,7 @@ upkeep_plan_put(enum upkeep_action action, struct upkeep_target *target, struct 
 	buffer_printf(sql, action == UPKEEP_VACUUM ? "VACUUM " : "ANALYZE ");
 	sql_qualified(sql, table->target_schema, table->target_name);
 	target->vacuuming_rows = target->dead_rows;
-	/* One column is enough to count the rows; merges do not use statistics of the others. */
+	/* One column is enough to count the rows; merges use statistics of the others only where there is no key. */
 	if (action == UPKEEP_ANALYZE && table_match_key(table, key) > 0) {
 		buffer_printf(sql, " (");
 		sql_identifier(sql, mapping_target_name(table, table->source.columns[key[0]].name));

@@ -40,6 +40,10 @@ $t->source_sql(q{
 	CREATE TABLE deep.by_index (id int PRIMARY KEY, k int NOT NULL, v text, UNIQUE (v));
 	CREATE UNIQUE INDEX by_k ON deep.by_index (k); ALTER TABLE deep.by_index REPLICA IDENTITY USING INDEX by_k;
 	CREATE TABLE deep.keyless (a int, b text); ALTER TABLE deep.keyless REPLICA IDENTITY FULL;
+	CREATE TABLE deep.found (same int, wide text, at timestamptz, a int, n numeric); ALTER TABLE deep.found REPLICA IDENTITY FULL;
+	INSERT INTO deep.found SELECT 1, 'w' || i, now() + i * interval '1 s', CASE WHEN i % 10 = 0 THEN i / 1000 ELSE i END, nullif(i % 7, 0) FROM generate_series(1, 20000) i;
+	CREATE TABLE deep.only_inserted (LIKE deep.found); INSERT INTO deep.only_inserted SELECT * FROM deep.found;
+	ANALYZE deep.found; ANALYZE deep.only_inserted;
 	CREATE TABLE deep.no_columns (); ALTER TABLE deep.no_columns REPLICA IDENTITY FULL;
 	CREATE UNLOGGED TABLE deep.unlogged (id int PRIMARY KEY);
 	CREATE VIEW deep.view AS SELECT 1 AS id;
@@ -49,22 +53,26 @@ $t->source_sql(q{
 	INSERT INTO deep.keyless SELECT i % 3, 'x' FROM generate_series(1, 100) i;
 	INSERT INTO deep.no_columns SELECT FROM generate_series(1, 5);
 });
-my @tables = qw(deep.made deep.by_index deep.keyless);
+my @tables = qw(deep.made deep.by_index deep.keyless deep.found deep.only_inserted);
 $t->configure({ tables => { include => ['deep.*'], exclude => [ 'deep.unlogged', 'deep.no_columns' ],
-	overrides => [ { source => 'deep.by_index', storage => $greenplum ? 'heap' : 'default', fillfactor => 70 } ] } });
+	overrides => [ { source => 'deep.by_index', storage => $greenplum ? 'heap' : 'default', fillfactor => 70 },
+		{ source => 'deep.only_inserted', operations => ['insert'] } ] } });
 my $ddl = $t->run_ok('schema')->{stdout};
+like($ddl, qr/^CREATE INDEX ON "deep"\."found" \("a"\);$/m, 'without a key, an index on the column that tells rows apart best');
+unlike($ddl, qr/INDEX.*only_inserted/, 'but not where rows are only inserted');
 $t->run_ok('run', '--until', 'current')->{status} == 0 or die 'the initial copy failed';
 is($t->run_ok('schema')->{stdout}, '', 'then schema has nothing left to print');
 like(columns_of('deep.made'), qr/^b numeric\(10,2\) not null, id bigint not null, a character varying\(20\), s integer not null, twice numeric, mood deep\.mood, tags text\[\], at timestamp\(3\) with time zone$/, 'columns as at the source');
 like(key_of('deep.made'), qr/^unique \(id, b\)$/, 'its primary key');
 like(key_of('deep.by_index'), $greenplum ? qr/\(k\)/ : qr/unique \(id\); unique \(k\); unique \(v\)/, 'and an index on the match key');
 is(key_of('deep.keyless'), 'none', 'or none');
+like(key_of('deep.found'), qr/^ *\(a\)$/, 'or what finds rows');
 sub fillfactor_of { my ($table) = @_; return target("SELECT coalesce((SELECT option FROM unnest(reloptions) option WHERE option LIKE 'fillfactor=%'), 'none') FROM pg_class WHERE oid = '$table'::regclass"); }
 is(fillfactor_of('deep.by_index'), 'fillfactor=70', 'the fillfactor of the configuration');
 is(fillfactor_of('deep.made'), $greenplum ? 'none' : 'fillfactor=90', 'room for updates');
 is(fillfactor_of('deep.keyless'), 'none', 'but none where no row is updated in place');
 is(target("SELECT string_agg(relname::text, ' ' ORDER BY 1) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'deep' AND relkind <> 'i'"),
-	'by_index keyless made', 'tables and nothing else');
+	'by_index found keyless made only_inserted', 'tables and nothing else');
 $t->all_equal_ok(@tables);
 
 $t->start;
@@ -73,6 +81,8 @@ $t->source_sql(q{
 	UPDATE deep.made SET mood = 'ok', tags = '{a,NULL}' WHERE id % 5 = 0;
 	UPDATE deep.by_index SET v = 'w' || id, k = k - 1000 WHERE id % 2 = 0; UPDATE deep.by_index SET id = id + 1000 WHERE id % 3 = 0; DELETE FROM deep.by_index WHERE id = 5;
 	DELETE FROM deep.keyless WHERE ctid IN (SELECT ctid FROM deep.keyless WHERE a = 1 LIMIT 10);
+	INSERT INTO deep.found SELECT * FROM deep.found WHERE a = 5; DELETE FROM deep.found WHERE ctid IN (SELECT ctid FROM deep.found WHERE a = 5 LIMIT 30);
+	UPDATE deep.found SET n = coalesce(n, 0) + 1 WHERE a % 100 = 7; DELETE FROM deep.found WHERE a BETWEEN 300 AND 350;
 });
 $t->wait_applied_ok('generated columns, identity columns, serials');
 $t->all_equal_ok(@tables);

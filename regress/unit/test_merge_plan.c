@@ -1028,6 +1028,35 @@ test_counted_deletes_by_image_alone(void **state)
 	check_plan(&f, &dialect_postgresql, expected);
 }
 
+/* On servers with segments nothing finds a row by its address; the column that leads an index finds it twice. */
+static void
+test_counted_deletes_by_index_on_greenplum(void **state)
+{
+	struct target_index index = {.columns = {2}, .column_count = 1, .plain = true};
+	struct feed f;
+
+	(void) state;
+	count_rows(&f, false);
+	f.sketch.table.target.indexes = &index;
+	f.sketch.table.target.index_count = 1;
+	check_plan(
+		&f, &dialect_greenplum6,
+		"CREATE TEMP TABLE sluice_counts_1 (c1 integer, c2 text, n int8) ON COMMIT DELETE ROWS"
+		" DISTRIBUTED RANDOMLY\n"
+		"COPY pg_temp.sluice_counts_1 FROM STDIN\n"
+		"ANALYZE pg_temp.sluice_counts_1\n"
+		"DELETE FROM ONLY \"public\".\"orders\" AS t USING (SELECT d.n,"
+		" row_number() OVER (PARTITION BY d.image) AS number, t.c, t.g, t.p1"
+		" FROM (SELECT row(s.c1, s.c2)::text AS image, sum(s.n)::int8 AS n"
+		" FROM pg_temp.sluice_counts_1 AS s GROUP BY 1) AS d"
+		" JOIN (SELECT row(t.\"a\", t.\"b\")::text AS image, t.ctid AS c, t.gp_segment_id AS g, t.\"a\" AS p1"
+		" FROM ONLY \"public\".\"orders\" AS t"
+		" WHERE EXISTS (SELECT 1 FROM pg_temp.sluice_counts_1 AS s WHERE t.\"a\" = s.c1) OFFSET 0) AS t"
+		" ON d.image = t.image) AS x"
+		" WHERE x.number <= x.n AND t.ctid = x.c AND t.gp_segment_id = x.g AND t.\"a\" = x.p1 -> 3\n"
+		"COPY \"public\".\"orders\" (\"a\", \"b\") FROM STDIN\n");
+}
+
 static void
 test_counted_deletes_of_partitions_and_segments(void **state)
 {
@@ -1097,6 +1126,7 @@ main(void)
 		cmocka_unit_test(test_many_sets_of_missing_columns),
 		cmocka_unit_test(test_counted_deletes),
 		cmocka_unit_test(test_counted_deletes_by_image_alone),
+		cmocka_unit_test(test_counted_deletes_by_index_on_greenplum),
 		cmocka_unit_test(test_counted_deletes_of_partitions_and_segments),
 	};
 
