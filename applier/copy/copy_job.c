@@ -8,6 +8,7 @@
 #include "copy_job_steps.h"
 #include "servers/server_session.h"
 #include "servers/slot_snapshot.h"
+#include "state/task_lock.h"
 #include "tables/mapping.h"
 
 /* ---- failing */
@@ -251,7 +252,8 @@ copy_job_open(struct copy *copy, unsigned number, struct error *err)
 	if (!server_session_destination(setup->loop, setup->config, "sluice copy", &opened, err))
 		return false;
 	job->pipe.destination = opened.conn;
-	return server_session_match_bytes(opened.conn, job->pipe.source, err);
+	return task_lock_mark_side(opened.conn, setup->config->task, err) &&
+		   server_session_match_bytes(opened.conn, job->pipe.source, err);
 }
 
 void

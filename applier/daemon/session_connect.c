@@ -8,6 +8,10 @@
 #include "state/state_install.h"
 #include "state/task_lock.h"
 
+/* How often an attempt tells a session that was left behind to end. */
+#define END_TIMES 5
+#define END_PAUSE_MS 100
+
 /* ---- connections */
 
 static bool
@@ -43,17 +47,27 @@ end_former_destination(struct session *s, int *holder, struct error *err)
 	return task_lock_end(s->control, s->config->task, s->lock_pids, err);
 }
 
+/*
+ * The slot's walsender is one of ours.  Told to end, it says so to its client first; where nothing takes its words any
+ * more, only a second time ends it.  It is remembered beyond an attempt, which has a session of its own.
+ */
 static bool
 end_former_replication(struct session *s, struct error *err)
 {
 	struct source_slot slot;
 
-	if (!s->former_replication)
-		return true;
-	if (!source_read_slot(s->source, s->config->source.slot, &slot, err))
-		return false;
-	return !slot.active || slot.active_pid != s->former_replication ||
-		   server_session_terminate(s->source, s->former_replication, err);
+	for (unsigned i = 0; i < END_TIMES && (s->former_replication || s->slot_holder); i++) {
+		if (!source_read_slot(s->source, s->config->source.slot, &slot, err))
+			return false;
+		if (!slot.active || (slot.active_pid != s->former_replication && slot.active_pid != s->slot_holder))
+			return true;
+		s->slot_holder = (int) slot.active_pid;
+		if (!server_session_terminate(s->source, s->slot_holder, err))
+			return false;
+		if (!loop_sleep(s->loop, END_PAUSE_MS))
+			return error_set(err, ERROR_STOPPED, "stopped while waiting for a session of ours to end");
+	}
+	return true;
 }
 
 bool
@@ -214,6 +228,7 @@ session_open_all(struct session *s, struct error *err)
 {
 	monitor_waiting(s->monitor, "the destination");
 	if (!open_control(s, err) || !session_open_destination(s, err) ||
+		!task_lock_end_sides(s->control, s->config->task, err) ||
 		!state_upgrade(s->control, s->dialect, s->config->task, err))
 		return false;
 	steering_open(&s->steering, s->config);

@@ -27,6 +27,7 @@ struct session {
 	bool applied_some;		  /* since the last failure */
 	bool announced;			  /* the first attempt has come as far as the stream */
 	int former_replication;	  /* the source's process of the attempt before; 0: none */
+	int slot_holder;		  /* one of an earlier attempt that was told to leave the slot; 0: none */
 	bool ever_connected;	  /* both servers have taken the logins once */
 	int64_t connected_ms;	  /* when the attempt had reached both servers; 0: not yet */
 

@@ -11,6 +11,8 @@
 #define LOCK_CLASS 0x736c7569
 /* "sluj": a table being copied; the second key is the task's hash and the table's OID. */
 #define LOCK_CLASS_COPY 0x736c756a
+/* "sluk": sessions beside those with the task's lock, which share it. */
+#define LOCK_CLASS_SIDE 0x736c756b
 
 /* FNV-1a. A collision of two tasks in one database makes the second one refuse to start. */
 static int32_t
@@ -94,6 +96,30 @@ task_lock_end(struct connection *destination, const char *task, const int pids[2
 			 " AND classid = %u AND objid = %u AND pid IN (%d, %d)"
 			 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
 			 (unsigned) LOCK_CLASS, (unsigned) lock_key(task), pids[0], pids[1]);
+	return connection_execute(destination, sql, NULL, 0, NULL, err);
+}
+
+bool
+task_lock_mark_side(struct connection *destination, const char *task, struct error *err)
+{
+	char sql[96];
+
+	snprintf(sql, sizeof sql, "SELECT pg_advisory_lock_shared(%d, %d)", LOCK_CLASS_SIDE, lock_key(task));
+	return connection_execute(destination, sql, NULL, 0, NULL, err);
+}
+
+/* Those of another role, which this one may not end, stay. */
+bool
+task_lock_end_sides(struct connection *destination, const char *task, struct error *err)
+{
+	char sql[600];
+
+	snprintf(sql, sizeof sql,
+			 "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.usename = current_user"
+			 " AND a.pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+			 " AND classid = %u AND objid = %u"
+			 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+			 (unsigned) LOCK_CLASS_SIDE, (unsigned) lock_key(task));
 	return connection_execute(destination, sql, NULL, 0, NULL, err);
 }
 

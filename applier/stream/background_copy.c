@@ -17,6 +17,7 @@
 #include "servers/slot_snapshot.h"
 #include "servers/target.h"
 #include "state/state_tables.h"
+#include "state/task_lock.h"
 
 enum background_state {
 	BACKGROUND_BEGINNING,
@@ -245,6 +246,10 @@ begin_building(struct background_copy *background, struct error *err)
 			return false;
 		}
 		background->builder = opened.conn;
+		if (!task_lock_mark_side(opened.conn, setup->config->task, err)) {
+			buffer_fini(&sql);
+			return false;
+		}
 		background->answered = false;
 		connection_query(background->builder, (const char *) sql.data, NULL, 0, on_built, background);
 	}
