@@ -235,8 +235,6 @@ subtest 'targets' => sub {
 		'a column that is not fed' => [ '(id int PRIMARY KEY, v text, more int NOT NULL)', qr/the source does not feed more/ ],
 		'a generated column' => [ '(id int PRIMARY KEY, v text GENERATED ALWAYS AS (id::text) STORED)',
 			qr/column "v" is generated/ ],
-		'an identity column' => [ '(id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY, v text)',
-			qr/column "id" is GENERATED ALWAYS AS IDENTITY/ ],
 		'a type that does not convert' => [ '(id bytea PRIMARY KEY, v text)',
 			qr/column "id" is bytea, at the source integer, which does not convert/ ],
 	);
