@@ -39,6 +39,7 @@ struct sequence {
 };
 
 struct work {
+	struct sequences *state;
 	struct connection *destination;
 	bool create;
 	struct arena memory;
@@ -130,10 +131,80 @@ set_value(const struct work *work, const struct sequence *sequence, const char *
 							  params, 3, NULL, err);
 }
 
+/* ---- what was said before */
+
+void
+sequences_init(struct sequences *s)
+{
+	memory_buffer_init(&s->lines);
+	memory_buffer_init(&s->former);
+	memory_buffer_init(&s->news);
+	s->at = 0;
+}
+
+void
+sequences_fini(struct sequences *s)
+{
+	buffer_fini(&s->lines);
+	buffer_fini(&s->former);
+	buffer_fini(&s->news);
+}
+
+static void
+turn_page(struct sequences *s)
+{
+	struct buffer former = s->former;
+
+	s->former = s->lines;
+	s->lines = former;
+	s->at = 0;
+	buffer_reset(&s->lines);
+	buffer_reset(&s->news);
+}
+
+/* The lines come in the same order each time, so the next one is the one that is looked for, unless sequences came or went. */
+static bool
+was_said(struct sequences *s, const char *line, size_t len, size_t name_len)
+{
+	const char *former = (const char *) s->former.data;
+	size_t left = s->former.len - s->at;
+	const char *found;
+
+	if (left >= name_len && memcmp(former + s->at, line, name_len) != 0) {
+		found = memmem(former, s->former.len, line, name_len);
+		if (!found || (found > former && found[-1] != '\n'))
+			return false;
+		s->at = (size_t) (found - former);
+		left = s->former.len - s->at;
+	}
+	if (left < name_len)
+		return false;
+	found = former + s->at;
+	s->at += (size_t) ((const char *) memchr(found, '\n', left) + 1 - found);
+	return left >= len && memcmp(found, line, len) == 0;
+}
+
+/* Whether that is new. */
+static bool
+say(struct work *work, const char *name, const char *what, const char *value)
+{
+	struct sequences *s = work->state;
+	size_t start = s->lines.len;
+	const char *line;
+
+	buffer_printf(&s->lines, "%s: %s%s\n", name, what, value);
+	line = (const char *) s->lines.data + start;
+	return !was_said(s, line, s->lines.len - start, strlen(name) + 2);
+}
+
+/* ---- one after another */
+
 static bool
 bring_one(struct work *work, const struct sequence *sequence, struct error *err)
 {
 	const char *name = sql_table_name(&work->memory, sequence->schema, sequence->name);
+	const char *what = sequence->called ? "went up to " : "begins with ";
+	struct buffer *news = &work->state->news;
 	const char *oid;
 	bool made = false;
 
@@ -145,13 +216,15 @@ bring_one(struct work *work, const struct sequence *sequence, struct error *err)
 		made = true;
 	}
 	if (!*oid) {
-		printf("%s: left out, there is none at the destination\n", name);
+		if (say(work, name, "left out, there is none at the destination", ""))
+			buffer_printf(news, "%s: left out, there is none at the destination\n", name);
 		return true;
 	}
+	if (!say(work, name, what, sequence->value) && !made)
+		return true;
 	if (!set_value(work, sequence, oid, err))
 		return error_context(err, "setting the sequence %s", name);
-	printf("%s: %s %s%s\n", name, sequence->called ? "went up to" : "begins with", sequence->value,
-		   made ? " (made)" : "");
+	buffer_printf(news, "%s: %s%s%s\n", name, what, sequence->value, made ? " (made)" : "");
 	return true;
 }
 
@@ -190,18 +263,21 @@ bring_all(struct work *work, const struct catalog *catalog, const struct result 
 }
 
 bool
-sequences_bring(struct connection *source, struct connection *destination, const struct catalog *catalog,
-				bool create, struct error *err)
+sequences_bring(struct sequences *s, struct connection *source, struct connection *destination,
+				const struct catalog *catalog, bool create, struct error *err)
 {
-	struct work work = {.destination = destination, .create = create};
+	struct work work = {.state = s, .destination = destination, .create = create};
 	struct result *res;
 	bool ok;
 
 	if (!connection_execute(source, sequences_sql, NULL, 0, &res, err))
 		return error_context(err, "reading the sequences of the source");
+	turn_page(s);
 	arena_init(&work.memory, 4096);
 	ok = bring_all(&work, catalog, res, err);
 	arena_fini(&work.memory);
 	result_free(res);
+	if (!ok)
+		buffer_reset(&s->lines); /* what was set is not known for sure: the next time sets all */
 	return ok;
 }

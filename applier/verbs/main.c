@@ -51,7 +51,7 @@ static const struct option_spec options[] = {
 		"                          current (the source's position at the start) or an LSN"},
 	{OPTION_IGNORE, "ignore", 0, "NAME", "suppress warnings of the named check; may be repeated"},
 	{OPTION_JSON, "json", 0, NULL, "one JSON object on one line"},
-	{OPTION_WATCH, "watch", 0, NULL, "show it again every two seconds, until interrupted"},
+	{OPTION_WATCH, "watch", 0, NULL, "again and again, until interrupted: status every two seconds, sequences every ten"},
 	{OPTION_CHECK, "check", 0, NULL, "one line for a monitoring system; exit status 1 when not all is well"},
 	{OPTION_MAX_LAG, "max-lag", 0, "TIME", "with --check: a lag above this is not well, such as 60s"},
 	{OPTION_MAX_RETAINED, "max-retained", 0, "SIZE", "with --check: retained WAL above this is not well, such as 10GB"},
@@ -103,12 +103,13 @@ static const struct verb verbs[] = {
 	 "paused, no table is held, the source is reached, and its retained WAL is below wal.warn; --max-lag "
 	 "and\n"
 	 "--max-retained narrow that. --watch goes on while a server is away."},
-	{"sequences", "-c FILE [--create]", OPTION_CONFIG | OPTION_CREATE, verb_sequences,
-	 "set the destination's sequences to where the source's stand",
+	{"sequences", "-c FILE [--create] [--watch]", OPTION_CONFIG | OPTION_CREATE | OPTION_WATCH,
+	 verb_sequences, "set the destination's sequences to where the source's stand",
 	 "For a cut-over: sequences are not replicated. Of those that columns of replicated tables own or "
 	 "have\n"
 	 "in their defaults, sets the destination's to the position of the source's, and prints a line for "
-	 "each."},
+	 "each.\n"
+	 "--watch goes on with that, prints what changes, and waits for a server that is away as run does."},
 	{"pause", "-c FILE", OPTION_CONFIG, verb_pause, "let the running daemon stand still",
 	 "It applies the transactions that it has begun, then nothing more until resume. Its connections\n"
 	 "stay, and the slot holds back WAL meanwhile. Returns once all is durable, and prints the position."},

@@ -426,9 +426,16 @@ sub fails_like
 sub start
 {
 	my ($self, @arguments) = @_;
+	return $self->start_verb('run', @arguments);
+}
+
+# The same for any verb.
+sub start_verb
+{
+	my ($self, $verb, @arguments) = @_;
 	croak 'the program is running already' if $self->{pid};
 	my $log = "$self->{directory}/run-" . ++$self->{runs} . '.log';
-	my @command = ($self->program, 'run', '-c', $self->{config}, @arguments);
+	my @command = ($self->program, $verb, '-c', $self->{config}, @arguments);
 	print "# starting: @command\n";
 	my $pid = _spawn(\@command, '/dev/null', $log, $log);
 	$self->{pid} = $pid;

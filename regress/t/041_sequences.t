@@ -52,6 +52,18 @@ is($t->destination_sql('INSERT INTO made DEFAULT VALUES RETURNING id, s'), '61|1
 is($t->destination_sql('INSERT INTO fresh DEFAULT VALUES RETURNING id'), 2, 'where the source stood');
 is($t->destination_sql('INSERT INTO dw."T 2" (v) VALUES (3) RETURNING id'), 11, 'under other names, too');
 
+# Until it is interrupted, only what changes is set and said.
+{
+	$t->start_verb('sequences', '--watch', '--create');
+	$t->poll_ok(sub { $t->log =~ /there_id_seq: went up to/ }, 'all are said at first');
+	my $before = () = $t->log =~ /\n/g;
+	$t->source_sql("SELECT setval('there_id_seq', 5000)");
+	$t->poll_ok(sub { $t->destination_sql('SELECT last_value FROM there_id_seq') == 5000 }, 'a position follows');
+	$t->poll_ok(sub { $t->log =~ /there_id_seq: went up to 5000\n/ }, 'and is said');
+	is((() = $t->log =~ /\n/g) - $before, 1, 'alone');
+	is($t->stop, 0, 'it ends when it is interrupted');
+}
+
 # What may not be read is not taken for one that was never used.
 $t->source_sql(q{CREATE ROLE poor LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO poor; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO poor;
 	REVOKE ALL ON SEQUENCE there_id_seq FROM poor});
