@@ -27,7 +27,8 @@ error_clear(struct error *err)
 	err->class = ERROR_NONE;
 	err->sqlstate[0] = '\0';
 	err->copy_row = 0;
-	err->row[0] = err->schema[0] = err->table[0] = '\0';
+	err->row[0] = err->schema[0] = err->table[0] = err->about[0] = '\0';
+	err->lsn = 0;
 	err->message[0] = '\0';
 	err->hint[0] = '\0';
 }
@@ -76,6 +77,21 @@ error_context(struct error *err, const char *fmt, ...)
 	snprintf(text + len, sizeof(text) - len, ": %s", err->message);
 	copy_text(err->message, sizeof(err->message), text);
 	return false;
+}
+
+void
+error_about_table(struct error *err, const char *schema, const char *name)
+{
+	if (!err->about[0])
+		snprintf(err->about, sizeof err->about, "%.*s.%.*s", ERROR_NAME_MAX - 1, schema, ERROR_NAME_MAX - 1,
+				 name);
+}
+
+void
+error_about_lsn(struct error *err, uint64_t lsn)
+{
+	if (!err->lsn)
+		err->lsn = lsn;
 }
 
 bool

@@ -42,9 +42,11 @@ struct error {
 	enum error_class class;
 	char sqlstate[6]; /* from the server, or empty */
 	int64_t copy_row; /* of the rows of a COPY the one that the server refuses, from 1; 0: it names none */
-	char row[ERROR_ROW_MAX];	 /* the key of the row that it is about, or empty */
-	char schema[ERROR_NAME_MAX]; /* of the table that the server names, or empty */
-	char table[ERROR_NAME_MAX];	 /* likewise */
+	char row[ERROR_ROW_MAX];		/* the key of the row that it is about, or empty */
+	char schema[ERROR_NAME_MAX];	/* of the table that the server names, or empty */
+	char table[ERROR_NAME_MAX];		/* likewise */
+	char about[2 * ERROR_NAME_MAX]; /* the source's table that it is about, schema.table; or empty */
+	uint64_t lsn;					/* of the transaction or the batch's end; 0: none */
 	char message[ERROR_MESSAGE_MAX];
 	char hint[ERROR_HINT_MAX];
 };
@@ -64,6 +66,11 @@ bool error_context(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Says which row it is about, by its key: context, and `row`.  Returns false. */
 bool error_row(struct error *err, const char *key, int key_bytes);
+
+/* For logs in fields: which of the source's tables it is about, and where in the source's log; what was said first
+ * stands.  The message is to say it, too. */
+void error_about_table(struct error *err, const char *schema, const char *name);
+void error_about_lsn(struct error *err, uint64_t lsn);
 
 /* Writes "message; hint" as one line: control characters become blanks, and
  * the hint's first word begins small unless it is a name. */

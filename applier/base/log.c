@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lsn.h"
 #include "memory.h"
 #include "printable.h"
 
@@ -105,7 +106,46 @@ static const int journal_priorities[] = {
 };
 
 static char *
-put_prefix(char *out, enum log_level level, enum log_format format, const struct timespec *when)
+put_characters(char *out, enum log_format format, const char *text)
+{
+	for (const unsigned char *c = (const unsigned char *) text; *c != '\0';) {
+		int len = utf8_length(c);
+
+		out = put_character(out, format, c, len);
+		c += len ? len : 1;
+	}
+	return out;
+}
+
+static bool
+is_there(const char *text)
+{
+	return text && text[0];
+}
+
+static char *
+put_about(char *out, const struct log_about *about)
+{
+	char lsn[LSN_TEXT_BYTES];
+
+	if (is_there(about->table)) {
+		out = stpcpy(out, ",\"table\":\"");
+		if (is_there(about->schema)) {
+			out = put_characters(out, LOG_JSON, about->schema);
+			*out++ = '.';
+		}
+		out = stpcpy(put_characters(out, LOG_JSON, about->table), "\"");
+	}
+	if (about->lsn)
+		out += sprintf(out, ",\"lsn\":\"%s\"", lsn_format(about->lsn, lsn));
+	if (is_there(about->sqlstate))
+		out += sprintf(out, ",\"sqlstate\":\"%.5s\"", about->sqlstate);
+	return out;
+}
+
+static char *
+put_prefix(char *out, enum log_level level, enum log_format format, const struct timespec *when,
+		   const struct log_about *about)
 {
 	struct tm utc;
 	int milliseconds = (int) (when->tv_nsec / 1000000);
@@ -121,6 +161,8 @@ put_prefix(char *out, enum log_level level, enum log_format format, const struct
 	out += sprintf(out, ".%03dZ\",\"level\":\"%s\"", milliseconds, level_names[level]);
 	if (settings.task[0])
 		out += sprintf(out, ",\"task\":\"%s\"", settings.task);
+	if (about)
+		out = put_about(out, about);
 	return stpcpy(out, ",\"message\":\"");
 }
 
@@ -133,22 +175,19 @@ log_set_task(const char *task)
 
 /* What a line takes at most: each character may become six, and there is the frame. */
 static size_t
-most_bytes(size_t message_bytes)
+most_bytes(size_t message_bytes, const struct log_about *about)
 {
-	return 128 + sizeof settings.task + 6 * message_bytes;
+	size_t names = about && about->table ? strlen(about->table) : 0;
+
+	names += about && about->schema ? strlen(about->schema) : 0;
+	return 256 + sizeof settings.task + 6 * (message_bytes + names);
 }
 
 static void
 put_line(char *out, enum log_level level, enum log_format format, const struct timespec *when,
-		 const char *message)
+		 const struct log_about *about, const char *message)
 {
-	out = put_prefix(out, level, format, when);
-	for (const unsigned char *c = (const unsigned char *) message; *c != '\0';) {
-		int len = utf8_length(c);
-
-		out = put_character(out, format, c, len);
-		c += len ? len : 1;
-	}
+	out = put_characters(put_prefix(out, level, format, when, about), format, message);
 	stpcpy(out, format == LOG_JSON ? "\"}\n" : "\n");
 }
 
@@ -175,41 +214,66 @@ log_progress(const char *line)
 }
 
 char *
-log_line(enum log_level level, enum log_format format, const struct timespec *when, const char *message)
+log_line(enum log_level level, enum log_format format, const struct timespec *when,
+		 const struct log_about *about, const char *message)
 {
-	char *line = memory_alloc(most_bytes(strlen(message)));
+	char *line = memory_alloc(most_bytes(strlen(message), about));
 
-	put_line(line, level, format, when, message);
+	put_line(line, level, format, when, about, message);
 	return line;
 }
 
-void
-log_write(enum log_level level, const char *fmt, ...)
+static void
+write_message(enum log_level level, const struct log_about *about, const char *fmt, va_list args)
 {
+	char *message = memory_vprintf(fmt, args), *line;
 	struct timespec now;
-	char *message, *line;
-	va_list args;
 
-	if (!log_is_on(level))
-		return;
-	va_start(args, fmt);
-	message = memory_vprintf(fmt, args);
-	va_end(args);
 	clock_gettime(CLOCK_REALTIME, &now);
-	line = log_line(level, settings.format, &now, message);
+	line = log_line(level, settings.format, &now, about, message);
 	write_line(line);
 	free(line);
 	free(message);
 }
 
 void
+log_write(enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!log_is_on(level))
+		return;
+	va_start(args, fmt);
+	write_message(level, NULL, fmt, args);
+	va_end(args);
+}
+
+void
+log_write_about(enum log_level level, const struct log_about *about, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!log_is_on(level))
+		return;
+	va_start(args, fmt);
+	write_message(level, about, fmt, args);
+	va_end(args);
+}
+
+struct log_about
+log_about_error(const struct error *err)
+{
+	return (struct log_about){.table = err->about, .lsn = err->lsn, .sqlstate = err->sqlstate};
+}
+
+void
 log_without_memory(enum log_level level, const char *message)
 {
-	char text[300], line[128 + sizeof settings.task + 6 * sizeof text];
+	char text[300], line[256 + sizeof settings.task + 6 * sizeof text];
 	struct timespec now;
 
 	snprintf(text, sizeof text, "%s", message);
 	clock_gettime(CLOCK_REALTIME, &now);
-	put_line(line, level, settings.format, &now, text);
+	put_line(line, level, settings.format, &now, NULL, text);
 	write_line(line);
 }

@@ -19,6 +19,7 @@ add_context(const struct copy_job *job, struct error *err)
 {
 	const struct source_table *source = &job->work->table->source;
 
+	error_about_table(err, source->schema, source->name);
 	if (job->state == COPY_JOB_COPYING || job->state == COPY_JOB_COPYING_PART)
 		error_context(err, "copying %s.%s", source->schema, source->name);
 	else

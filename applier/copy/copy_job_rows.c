@@ -214,8 +214,8 @@ on_analyzed(void *arg, const struct result *res, const struct error *err)
 	copy->copied++;
 	if (work->parts.count > 0)
 		snprintf(parts, sizeof parts, " in %u parts", work->parts.count);
-	log_info("copied %s.%s: %" PRId64 " rows%s in %.1f s", work->table->source.schema,
-			 work->table->source.name, work->table->rows_copied, parts, seconds);
+	log_table(LOG_INFO, &work->table->source, "copied %s.%s: %" PRId64 " rows%s in %.1f s",
+			  work->table->source.schema, work->table->source.name, work->table->rows_copied, parts, seconds);
 	copy_job_go_on(job);
 }
 

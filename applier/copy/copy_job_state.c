@@ -92,3 +92,31 @@ copy_job_enter(struct copy_job *job, enum copy_job_state state)
 	job->state = state;
 	check_invariants(job);
 }
+
+const char *
+copy_job_state_shown(enum copy_job_state state)
+{
+	switch (state) {
+	case COPY_JOB_LOOKING:
+	case COPY_JOB_MEASURING:
+		return "locking the table at the source";
+	case COPY_JOB_CLAIMING:
+	case COPY_JOB_OPENING:
+	case COPY_JOB_CLAIMING_PART:
+	case COPY_JOB_CLAIMING_END:
+		return "writing the table's state";
+	case COPY_JOB_PREPARING:
+		return "preparing the target";
+	case COPY_JOB_ENDING:
+		return "building indexes";
+	case COPY_JOB_ANALYZING:
+		return "analyzing the target";
+	case COPY_JOB_IDLE:
+	case COPY_JOB_COPYING:
+	case COPY_JOB_COPYING_PART:
+	case COPY_JOB_FAILED:
+	case COPY_JOB_STATES:
+		break;
+	}
+	return NULL;
+}

@@ -34,6 +34,8 @@ enum copy_job_state {
 };
 
 const char *copy_job_state_name(enum copy_job_state state);
+/* What `status` says of the table; NULL: its rows are copied. */
+const char *copy_job_state_shown(enum copy_job_state state);
 bool copy_job_may_follow(enum copy_job_state from, enum copy_job_state to);
 
 #endif

@@ -26,9 +26,10 @@ postpone(struct copy_job *job)
 {
 	const struct source_table *source = &job->work->table->source;
 
-	log_info("%s.%s was altered, rewritten, recreated or dropped at the source meanwhile: left for another "
-			 "snapshot",
-			 source->schema, source->name);
+	log_table(LOG_INFO, source,
+			  "%s.%s was altered, rewritten, recreated or dropped at the source meanwhile: left for another "
+			  "snapshot",
+			  source->schema, source->name);
 	table_abandon_copy(job->work->table);
 	job->copy->postponed++;
 }

@@ -127,20 +127,44 @@ write_state(struct copy *copy)
 	buffer_fini(&sql);
 }
 
+/* NULL: rows are copied. */
+static const char *
+describe_step(const struct copy_job *job, char *text, size_t text_bytes)
+{
+	int64_t ms;
+	const char *stalled = connection_stalled(job->pipe.destination, &ms);
+	const char *step = copy_job_state_shown(job->state);
+
+	if (!stalled)
+		return step;
+	snprintf(text, text_bytes, "%s%swaiting for %s, for %" PRId64 " s", step ? step : "", step ? ", " : "",
+			 stalled, ms / 1000);
+	return text;
+}
+
 /* For those who watch the daemon. */
 static void
 tell(const struct copy *copy)
 {
 	const struct initial_copy_setup *setup = copy->setup;
 
-	setup->progress(setup->arg, NULL, 0, 0);
+	setup->progress(setup->arg, NULL);
 	for (unsigned i = 0; i < copy->job_count; i++) {
 		const struct copy_work *work = copy->jobs[i].work;
+		struct copy_progress progress;
+		char step[1024];
 
-		if (work && is_first_with(copy, i))
-			setup->progress(setup->arg, work->table, rows_of_work(copy, work),
-							loop_now_ms(setup->loop) - work->started_ms);
+		if (!work || !is_first_with(copy, i))
+			continue;
+		progress = (struct copy_progress){
+			.table = work->table,
+			.rows = rows_of_work(copy, work),
+			.ms = loop_now_ms(setup->loop) - work->started_ms,
+			.step = describe_step(&copy->jobs[i], step, sizeof step),
+		};
+		setup->progress(setup->arg, &progress);
 	}
+	setup->progress(setup->arg, NULL);
 }
 
 static void

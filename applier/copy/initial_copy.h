@@ -22,6 +22,13 @@
 #include "io/connection.h"
 #include "tables/catalog.h"
 
+struct copy_progress {
+	const struct table *table;
+	int64_t rows;	  /* that have come so far */
+	int64_t ms;		  /* since it was begun */
+	const char *step; /* what is done instead of copying rows, for a person; NULL: nothing */
+};
+
 struct initial_copy_setup {
 	struct loop *loop;
 	const struct config *config;
@@ -30,8 +37,8 @@ struct initial_copy_setup {
 	const char *snapshot;		/* exported by a connection that stays as it is meanwhile */
 	uint64_t snapshot_lsn;		/* changes of transactions that committed from here on follow */
 	uint64_t applied_lsn;		/* where the stream will start */
-	/* Told at every tick how many rows of a table are there, `ms` after it was begun; before them NULL. */
-	void (*progress)(void *arg, const struct table *table, int64_t rows, int64_t ms);
+	/* Told at every tick how far each table is; before and after them NULL. */
+	void (*progress)(void *arg, const struct copy_progress *progress);
 	void *arg;
 	bool background; /* the tables' changes wait in a backlog meanwhile: see background_copy.h */
 };

@@ -172,14 +172,16 @@ static bool
 goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *err)
 {
 	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+	struct log_about about;
 	int64_t pause_ms;
 
 	judge_refusal(s, err);
 	judge_internal_error(trouble, s, err);
 	error_clause(err, sentence, sizeof sentence);
+	about = log_about_error(err);
 	if (is_planned(trouble, s, err)) {
 		monitor_error(s->monitor, err, true);
-		log_info("%s", sentence);
+		log_write_about(LOG_INFO, &about, "%s", sentence);
 		return true;
 	}
 	monitor_error(s->monitor, err, err->class == ERROR_RETRY);
@@ -189,13 +191,24 @@ goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *
 	pause_ms = pause_before_retry(trouble, s);
 	if (pause_ms <= 0)
 		return give_up(err, s->config->retry_duration_ms);
-	log_warning("%s; trying again in %.1f s", sentence, (double) pause_ms / 1000);
+	log_write_about(LOG_WARNING, &about, "%s; trying again in %.1f s", sentence, (double) pause_ms / 1000);
 	session_enter(s, SESSION_RETRYING, err);
-	monitor_waiting(s->monitor, "the next attempt");
+	monitor_waiting(s->monitor, "the next attempt", 0);
 	if (rest_before_retry(s, pause_ms))
 		return true;
 	error_clear(err);
 	return false;
+}
+
+/* The last line on standard error says it to people; whoever reads the log by its fields has it here. */
+static void
+log_failure(const struct error *err)
+{
+	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
+	struct log_about about = log_about_error(err);
+
+	error_sentence(err, sentence, sizeof sentence);
+	log_write_about(LOG_ERROR, &about, "%s", sentence);
 }
 
 static bool
@@ -211,6 +224,8 @@ run_until_done(struct session *s, struct error *err)
 		goes_on = ok ? goes_on_after_success(s) : goes_on_after_failure(s, &trouble, err);
 	} while (goes_on);
 	ok = ok || err->class == ERROR_NONE;
+	if (!ok && s->config->log_format == LOG_JSON)
+		log_failure(err);
 	session_enter(s, ok ? SESSION_STOPPED : SESSION_FAILED, ok ? NULL : err);
 	return ok;
 }
@@ -233,6 +248,28 @@ check_until(const struct session *s, struct error *err)
 	return error_hint(err, "Start it again; nothing is lost.");
 }
 
+/* ---- for those who watch */
+
+static const char *
+find_stalled(void *arg, int64_t *for_ms)
+{
+	const struct session *s = arg;
+	const struct connection *const all[] = {s->destination, s->control};
+	const char *found = NULL;
+
+	for (size_t i = 0; i < sizeof all / sizeof *all && !found; i++)
+		found = all[i] ? connection_stalled(all[i], for_ms) : NULL;
+	return found;
+}
+
+static void
+put_status(void *arg, size_t most, struct buffer *out)
+{
+	const struct session *s = arg;
+
+	monitor_put_line(s->monitor, most, out);
+}
+
 bool
 session_run(struct loop *loop, const struct config *config, const struct run_options *options,
 			struct error *err)
@@ -253,6 +290,8 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 		loop_watch_hangup(loop);
 		s.service = service_begin(loop);
 		s.monitor = monitor_create(loop, s.config);
+		monitor_ask_waiting(s.monitor, find_stalled, &s);
+		s.steering.put_status = put_status;
 	}
 	ok = run_until_done(&s, err);
 	service_end(s.service);

@@ -226,18 +226,18 @@ tell_versions(const struct session *s)
 bool
 session_open_all(struct session *s, struct error *err)
 {
-	monitor_waiting(s->monitor, "the destination");
+	monitor_waiting(s->monitor, "the destination", 0);
 	if (!open_control(s, err) || !session_open_destination(s, err) ||
 		!task_lock_end_sides(s->control, s->config->task, err) ||
 		!state_upgrade(s->control, s->dialect, s->config->task, err))
 		return false;
 	steering_open(&s->steering, s->config);
-	monitor_waiting(s->monitor, "the source");
+	monitor_waiting(s->monitor, "the source", 0);
 	s->source = server_session_source(s->loop, s->config, "sluice", err);
 	if (!s->source || !end_former_replication(s, err))
 		return false;
 	monitor_connected(s->monitor, METRIC_SOURCE);
-	monitor_waiting(s->monitor, NULL);
+	monitor_waiting(s->monitor, NULL, 0);
 	tell_versions(s);
 	s->connected_ms = loop_now_ms(s->loop);
 	s->ever_connected = true;

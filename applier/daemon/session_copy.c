@@ -27,10 +27,10 @@ take_snapshot(struct session *s, const char *slot, struct slot_snapshot *snapsho
 {
 	bool taken;
 
-	monitor_waiting(s->monitor, "transactions that are open at the source, for a snapshot");
+	monitor_waiting(s->monitor, "transactions that are open at the source, for a snapshot", 0);
 	taken = slot_snapshot_take(snapshot, s->loop, s->config, slot, "copy", s->source, err);
 
-	monitor_waiting(s->monitor, NULL);
+	monitor_waiting(s->monitor, NULL, 0);
 	s->replication = snapshot->replication;
 	if (s->replication)
 		s->former_replication = connection_backend_pid(s->replication);
@@ -145,12 +145,12 @@ run_copy(struct session *s, const struct initial_copy_setup *setup, struct error
 }
 
 static void
-on_progress(void *arg, const struct table *table, int64_t rows, int64_t ms)
+on_progress(void *arg, const struct copy_progress *progress)
 {
 	const struct session *s = arg;
 
-	if (table)
-		monitor_copied(s->monitor, table->source.oid, rows, ms);
+	if (progress)
+		monitor_copied(s->monitor, progress->table->source.oid, progress->rows, progress->ms, progress->step);
 	else
 		monitor_tables(s->monitor, &s->catalog);
 }
@@ -224,9 +224,9 @@ build_indexes(struct session *s, struct error *err)
 {
 	bool ok;
 
-	monitor_waiting(s->monitor, "indexes that are built after the copy");
+	monitor_waiting(s->monitor, "indexes that are built after the copy", 0);
 	ok = after_copy_run(s->loop, s->control, s->dialect, &s->catalog, err);
-	monitor_waiting(s->monitor, NULL);
+	monitor_waiting(s->monitor, NULL, 0);
 	return ok;
 }
 

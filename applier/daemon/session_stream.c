@@ -261,7 +261,8 @@ session_stream(struct session *s, struct error *err)
 
 	/* A pause holds on: what is paused is told once it stands still again. */
 	session_enter(s, SESSION_STREAMING, NULL);
-	log_info("streaming from %s", lsn_format(s->progress.applied_lsn, lsn));
+	log_write_about(LOG_INFO, &(struct log_about){.lsn = s->progress.applied_lsn}, "streaming from %s",
+					lsn_format(s->progress.applied_lsn, lsn));
 	s->announced = true;
 	return stream_to(s, s->until_lsn, s->copies_in_background, err);
 }

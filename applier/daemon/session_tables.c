@@ -96,8 +96,8 @@ hold(struct session *s, struct table *table, enum table_state state, char *reaso
 	free(table->error);
 	table->error = reason;
 	table_move(table, state);
-	log_warning("%s.%s is held, the other tables go on: %s", table->source.schema, table->source.name,
-				table->error);
+	log_table(LOG_WARNING, &table->source, "%s.%s is held, the other tables go on: %s", table->source.schema,
+			  table->source.name, table->error);
 	return state_tables_write(s->control, s->config->task, table, err);
 }
 

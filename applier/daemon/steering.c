@@ -11,6 +11,9 @@
 #include "lsn.h"
 #include "merge/spill.h"
 
+/* A daemon that turns its loop answers at once. */
+#define STATUS_PATIENCE_MS 3000
+
 #define SENTENCE_BYTES (ERROR_MESSAGE_MAX + ERROR_HINT_MAX)
 
 /* ---- the socket */
@@ -31,6 +34,23 @@ steering_daemon_lives(const struct config *config)
 	return lives;
 }
 
+bool
+steering_ask_status(struct loop *loop, const struct config *config, char **line)
+{
+	char *path = steering_path(config);
+	struct error ignored;
+	bool answered;
+
+	*line = memory_alloc(CONTROL_LINE_BYTES);
+	answered = control_ask(loop, path, "status", STATUS_PATIENCE_MS, *line, CONTROL_LINE_BYTES, &ignored);
+	free(path);
+	if (answered)
+		return true;
+	free(*line);
+	*line = NULL;
+	return false;
+}
+
 void
 steering_open(struct steering *steering, const struct config *config)
 {
@@ -42,6 +62,8 @@ steering_open(struct steering *steering, const struct config *config)
 	path = steering_path(config);
 	if (spill_prepare(config->apply.spill_directory, &err))
 		steering->control = control_open(steering->loop, path, &err);
+	if (steering->control)
+		control_answer_at_once(steering->control, "status", steering->put_status, steering->arg);
 	free(path);
 	if (steering->control || steering->warned)
 		return;

@@ -30,6 +30,8 @@ struct steering {
 	/* What the verb table asks for. */
 	bool (*change_tables)(void *arg, enum table_action action, const struct string_list *names,
 						  struct error *err);
+	/* Appends what the daemon knows of itself (monitor/status_line.h); NULL: nobody is told.  In a callback of the loop. */
+	void (*put_status)(void *arg, size_t most, struct buffer *out);
 	void *arg;
 
 	struct control *control; /* NULL: not open */
@@ -50,6 +52,9 @@ char *steering_path(const struct config *config);
 
 /* Whether a daemon of the task lives on this host and has the task. */
 bool steering_daemon_lives(const struct config *config);
+
+/* What a daemon that lives on this host says of itself within a few seconds; false: none answers.  The caller frees `line`. */
+bool steering_ask_status(struct loop *loop, const struct config *config, char **line);
 
 /* Whether a daemon can go from one to the other: an ERROR_CONFIG names the key that forbids it. */
 MUST_CHECK bool steering_same_task(const struct config *a, const struct config *b, struct error *err);

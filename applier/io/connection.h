@@ -60,14 +60,15 @@ MUST_CHECK bool connection_check_conninfo(const char *conninfo, struct error *er
 /* The server is of Greenplum's family: some SQLSTATEs mean something else there. */
 void connection_set_greenplum(struct connection *conn);
 /*
- * From here on a request that is not answered for a minute is looked into over another connection, by `sql`, where $1 is
+ * From here on a request that is not answered for 15 s is looked into over another connection, by `sql`, where $1 is
  * the session's process id: one row of whether it is active, whether it waits for a lock, and who holds that; none
- * where it is gone.  Nothing that `sql` names may depend on the search path.  The log says what was found; a request that
+ * where it is gone.  Nothing that `sql` names may depend on the search path.  After a minute the log says what was found; a request that
  * the server does not work on is given up after ten minutes, with the connection (ERROR_RETRY).
  */
 void connection_watch_stalls(struct connection *conn, const char *sql);
-/* What such a look has found of the request that is still under way, for a person; NULL: nothing. */
-const char *connection_stalled(const struct connection *conn);
+/* What such a look has found of the request that is still under way, for a person; NULL: nothing.  `ms` is for how
+ * long nothing has come. */
+const char *connection_stalled(const struct connection *conn, int64_t *ms);
 /* How long the server has neither sent nor taken anything for what it was asked for; 0: it was asked for nothing. */
 int64_t connection_waiting_ms(const struct connection *conn);
 /* Asks the server to cancel the session's statement, from another thread: connection_close() may follow at once. */

@@ -138,6 +138,13 @@ connection_waiting_ms(const struct connection *conn)
 	return loop_now_ms(conn->loop) - conn->progress_ms;
 }
 
+/* For those who watch the daemon it is looked into earlier, and no more often than this. */
+static int64_t
+look_ms(const struct stall *stall)
+{
+	return stall->warn_ms / 4;
+}
+
 static void
 warn(const struct stall *stall, const struct probe *probe, int64_t ms)
 {
@@ -178,7 +185,7 @@ judge(struct stall *stall, const struct probe *probe)
 	int64_t ms = connection_waiting_ms(stall->conn);
 
 	/* It has answered meanwhile. */
-	if (ms < stall->warn_ms)
+	if (ms < look_ms(stall))
 		return;
 	if (probe->outcome == OUTCOME_WAITING)
 		snprintf(stall->found, sizeof stall->found, "a lock at the %s, held by %s", stall->conn->name,
@@ -186,7 +193,7 @@ judge(struct stall *stall, const struct probe *probe)
 	else
 		snprintf(stall->found, sizeof stall->found, "the %s, which %s", stall->conn->name,
 				 probe->outcome == OUTCOME_ACTIVE ? "works on one statement" : "does not answer");
-	/* After one, two, four … minutes. */
+	/* The log: after one, two, four … minutes. */
 	if (ms >= stall->warn_ms << (stall->warnings < 20 ? stall->warnings : 20)) {
 		warn(stall, probe, ms);
 		stall->warnings++;
@@ -250,21 +257,24 @@ on_tick(void *arg)
 	struct stall *stall = arg;
 	int64_t ms = connection_waiting_ms(stall->conn);
 
-	if (ms < stall->warn_ms) {
+	if (ms < look_ms(stall)) {
 		stall->warnings = 0;
 		stall->found[0] = '\0';
 	} else if (!stall->probe) {
 		begin_probe(stall);
 	}
-	loop_timer_arm(stall->timer, stall->warn_ms / 4);
+	loop_timer_arm(stall->timer, look_ms(stall));
 }
 
 /* ---- the connection's */
 
 const char *
-connection_stalled(const struct connection *conn)
+connection_stalled(const struct connection *conn, int64_t *ms)
 {
-	return conn->stall && conn->stall->found[0] ? conn->stall->found : NULL;
+	if (!conn->stall || !conn->stall->found[0])
+		return NULL;
+	*ms = connection_waiting_ms(conn);
+	return conn->stall->found;
 }
 
 /* "warn,give up" in milliseconds: tests have no minutes to wait. */
@@ -291,7 +301,7 @@ connection_watch_stalls(struct connection *conn, const char *sql)
 	stall->sql = memory_strdup(sql);
 	take_times(stall);
 	stall->timer = loop_timer_create(conn->loop, on_tick, stall);
-	loop_timer_arm(stall->timer, stall->warn_ms / 4);
+	loop_timer_arm(stall->timer, look_ms(stall));
 	conn->stall = stall;
 }
 

@@ -36,6 +36,9 @@ struct control {
 	ino_t inode;
 	struct client *first; /* in the order in which they came */
 	unsigned client_count;
+	const char *at_once; /* the request that is answered as it comes; NULL: none */
+	void (*put)(void *arg, size_t most, struct buffer *out);
+	void *arg;
 };
 
 /* ---- sockets */
@@ -150,6 +153,18 @@ answer(struct client *client, const char *word, const char *text)
 	remove_client(client);
 }
 
+static void
+answer_now(struct client *client)
+{
+	struct buffer text;
+
+	memory_buffer_init(&text);
+	client->control->put(client->control->arg, CONTROL_LINE_BYTES - 16, &text);
+	buffer_put_u8(&text, '\0');
+	answer(client, "ok", (const char *) text.data);
+	buffer_fini(&text);
+}
+
 /* Takes what has come; false when the client is of no use any more. */
 static bool
 read_more(struct client *client)
@@ -186,6 +201,9 @@ on_client(void *arg, unsigned events)
 	/* A stop is heard wherever the program waits, as the signal is. */
 	if (client->complete && strcmp(client->line, "stop") == 0)
 		loop_request_stop(client->control->loop);
+	else if (client->complete && client->control->at_once &&
+			 strcmp(client->line, client->control->at_once) == 0)
+		answer_now(client);
 }
 
 static void
@@ -270,6 +288,15 @@ control_close(struct control *control, const char *reason)
 	release(control);
 }
 
+void
+control_answer_at_once(struct control *control, const char *request,
+					   void (*put)(void *arg, size_t most, struct buffer *out), void *arg)
+{
+	control->at_once = put ? request : NULL;
+	control->put = put;
+	control->arg = arg;
+}
+
 static struct client *
 oldest(const struct control *control)
 {
@@ -322,7 +349,7 @@ struct asking {
 	int fd;
 	char line[CONTROL_LINE_BYTES];
 	size_t len;
-	bool over; /* the line is complete, or the daemon has hung up */
+	bool over; /* the line is complete, or the daemon has hung up, or the time is up */
 };
 
 static void
@@ -337,6 +364,12 @@ on_answer(void *arg, unsigned events)
 	if (got > 0)
 		a->len += (size_t) got;
 	a->over = got <= 0 || a->len == sizeof a->line - 1 || memchr(a->line, '\n', a->len);
+}
+
+static void
+on_patience(void *arg)
+{
+	((struct asking *) arg)->over = true;
 }
 
 static bool
@@ -401,8 +434,9 @@ take_answer(struct asking *a, char *text, size_t text_bytes, struct error *err)
 }
 
 static bool
-exchange(struct asking *a, const char *path, const char *request, struct error *err)
+exchange(struct asking *a, const char *path, const char *request, int64_t patience_ms, struct error *err)
 {
+	struct loop_timer *timer;
 	struct loop_socket *socket;
 	char line[CONTROL_LINE_BYTES];
 	int len = snprintf(line, sizeof line, "%s\n", request);
@@ -415,21 +449,25 @@ exchange(struct asking *a, const char *path, const char *request, struct error *
 		return socket_error("write to", path, err);
 	socket = loop_socket_create(a->loop, a->fd, on_answer, a);
 	loop_socket_watch(socket, LOOP_READABLE);
+	timer = loop_timer_create(a->loop, on_patience, a);
+	if (patience_ms > 0)
+		loop_timer_arm(timer, patience_ms);
 	loop_run_until(a->loop, is_answered, a);
+	loop_timer_destroy(timer);
 	loop_socket_destroy(socket);
 	return true;
 }
 
 bool
-control_ask(struct loop *loop, const char *path, const char *request, char *text, size_t text_bytes,
-			struct error *err)
+control_ask(struct loop *loop, const char *path, const char *request, int64_t patience_ms, char *text,
+			size_t text_bytes, struct error *err)
 {
 	struct asking *a = memory_alloc_zero(1, sizeof *a);
 	bool done;
 
 	a->loop = loop;
 	a->fd = open_socket();
-	done = a->fd >= 0 ? exchange(a, path, request, err) : socket_error("make", path, err);
+	done = a->fd >= 0 ? exchange(a, path, request, patience_ms, err) : socket_error("make", path, err);
 	done = done && take_answer(a, text, text_bytes, err);
 	if (a->fd >= 0)
 		close(a->fd);

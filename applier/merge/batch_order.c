@@ -93,9 +93,11 @@ enter_net(struct batch_order *order, struct error *err)
 		return true;
 	if (order->phase == MERGE_FETCH &&
 		!merge_plan_build(plan, net, order->dialect, order->manner,
-						  stagings_of(order->stagings, net->shape->number), &order->batch->arena, err))
+						  stagings_of(order->stagings, net->shape->number), &order->batch->arena, err)) {
+		error_about_table(err, net->shape->table->source.schema, net->shape->table->source.name);
 		return error_context(err, "merging into %s.%s", net->shape->table->target_schema,
 							 net->shape->table->target_name);
+	}
 	order->next = plan->phases[order->phase].first;
 	return true;
 }

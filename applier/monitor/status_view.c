@@ -121,6 +121,7 @@ put_table(struct buffer *out, const struct status_table *table)
 	put_count(out, "rows_expected", table->rows_expected);
 	put_real(out, "rows_per_second", table->rows_per_s);
 	put_real(out, "seconds_left", table->left_s);
+	put_text(out, "step", table->step);
 	put_text(out, "error", table->error);
 	put_count(out, "dead_rows", table->dead_rows);
 	put_text(out, "upkeep", table->upkeep);
@@ -167,6 +168,7 @@ status_view_put_json(const struct status_view *view, struct buffer *out)
 	put_text(out, "phase", view->phase);
 	put_time(out, "phase_since", view->phase_since);
 	put_text(out, "waiting_for", view->waiting_for);
+	put_time(out, "waiting_since", view->waiting_since);
 	put_position(out, view);
 	put_work(out, view);
 	put_text(out, "source_version", view->source_version);

@@ -21,6 +21,7 @@ struct status_table {
 	int64_t rows_expected; /* the source's estimate, while it is copied */
 	double rows_per_s;	   /* likewise; negative: not known */
 	double left_s;		   /* likewise */
+	const char *step;	   /* what its copy does instead of copying rows, for a person; NULL: nothing */
 	const char *error;
 	int64_t dead_rows;	/* of the target, where the server does not vacuum it */
 	const char *upkeep; /* why it is not vacuumed; NULL: nothing to be said */
@@ -35,7 +36,8 @@ struct status_view {
 	int64_t at; /* when this was true */
 	const char *phase;
 	int64_t phase_since;
-	const char *waiting_for;
+	const char *waiting_for; /* what holds it up, for a person; NULL: nothing */
+	int64_t waiting_since;
 	int64_t daemon_pid; /* 0: none on this host is known */
 
 	uint64_t applied_lsn;

@@ -80,7 +80,8 @@ new_tables_wait(struct new_tables *tables, const struct table *table, const char
 		waiting->seen = true;
 		return;
 	}
-	log_warning("the new table %s.%s waits: %s", table->source.schema, table->source.name, reason);
+	log_table(LOG_WARNING, &table->source, "the new table %s.%s waits: %s", table->source.schema,
+			  table->source.name, reason);
 	if (!waiting)
 		waiting = add(tables);
 	release(waiting);

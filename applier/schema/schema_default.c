@@ -60,7 +60,8 @@ set_default(struct connection *destination, const struct table *table, const str
 	ok = trial_or_without(destination, sql_text(&sql), done, err, "the default %s of the column %s of %s.%s",
 						  column->default_sql, target->name, table->target_schema, table->target_name);
 	if (ok && *done)
-		log_info("%s.%s has another default: %s", table->source.schema, table->source.name, sql_text(&sql));
+		log_table(LOG_INFO, &table->source, "%s.%s has another default: %s", table->source.schema,
+				  table->source.name, sql_text(&sql));
 	buffer_fini(&sql);
 	return ok;
 }
@@ -75,7 +76,8 @@ drop_default(struct connection *destination, const struct table *table, const st
 		return true;
 	put_alter(&sql, table, target);
 	buffer_printf(&sql, " DROP DEFAULT");
-	log_info("%s.%s has another default: %s", table->source.schema, table->source.name, sql_text(&sql));
+	log_table(LOG_INFO, &table->source, "%s.%s has another default: %s", table->source.schema,
+			  table->source.name, sql_text(&sql));
 	return connection_execute_buffer(destination, &sql, NULL, err);
 }
 

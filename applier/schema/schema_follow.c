@@ -216,8 +216,8 @@ execute(struct following *f, struct schema_decision *decision, const struct sche
 	schema_change_line(change, &f->next, line, sizeof line);
 	if (make_way(f, change, err) &&
 		connection_execute(f->setup->destination, (const char *) change->sql.data, NULL, 0, NULL, err)) {
-		log_info("%s.%s has changed its definition: %s", f->table->source.schema, f->table->source.name,
-				 line);
+		log_table(LOG_INFO, &f->table->source, "%s.%s has changed its definition: %s",
+				  f->table->source.schema, f->table->source.name, line);
 		f->setup->followed(f->setup->arg, f->table, line);
 		return adopt(f, change->renamed, err);
 	}
@@ -233,8 +233,8 @@ carry_out(struct following *f, struct schema_decision *decision, const struct sc
 {
 	switch (decision->action) {
 	case SCHEMA_ADOPT:
-		log_info("%s.%s has changed its definition; its target fits", f->table->source.schema,
-				 f->table->source.name);
+		log_table(LOG_INFO, &f->table->source, "%s.%s has changed its definition; its target fits",
+				  f->table->source.schema, f->table->source.name);
 		f->setup->followed(f->setup->arg, f->table, "its target fits");
 		return adopt(f, decision->change.renamed, err);
 	case SCHEMA_EXECUTE:

@@ -63,8 +63,8 @@ put_aside(struct connection *destination, const struct config *config, struct ta
 	table->error = memory_strdup(reason);
 	table_move(table, state);
 	if (destination)
-		log_warning("%s.%s is %s: %s", table->source.schema, table->source.name,
-					state == TABLE_HELD ? "held" : "copied again", reason);
+		log_table(LOG_WARNING, &table->source, "%s.%s is %s: %s", table->source.schema, table->source.name,
+				  state == TABLE_HELD ? "held" : "copied again", reason);
 	return write_row(destination, config, table, err);
 }
 
@@ -303,7 +303,8 @@ carry_out(struct connection *destination, const struct dialect *dialect, const s
 		return hold(destination, c->config, decision, table, err);
 	}
 	if (was_held)
-		log_info("%s.%s is held no longer: it is copied again", table->source.schema, table->source.name);
+		log_table(LOG_INFO, &table->source, "%s.%s is held no longer: it is copied again",
+				  table->source.schema, table->source.name);
 	return decision->action != SCHEMA_EXECUTE || target_read_table(destination, dialect, table, err);
 }
 
@@ -367,7 +368,8 @@ say_again(struct connection *destination, const struct config *config, struct ta
 		return true;
 	free(held->error);
 	held->error = memory_strdup(decision->reason);
-	log_warning("%s.%s is held: %s", held->source.schema, held->source.name, held->error);
+	log_table(LOG_WARNING, &held->source, "%s.%s is held: %s", held->source.schema, held->source.name,
+			  held->error);
 	sql_init(&sql);
 	state_tables_put_state(&sql, config->task, held);
 	return connection_execute_buffer(destination, &sql, NULL, err);

@@ -225,8 +225,8 @@ add_column(struct connection *destination, struct addition *addition, struct err
 	if (ok && !done)
 		ok = add_plain_column(destination, addition, &sql, err);
 	if (ok)
-		log_info("the target of %s.%s lacked a column: %s", table->source.schema, table->source.name,
-				 sql_text(&sql));
+		log_table(LOG_INFO, &table->source, "the target of %s.%s lacked a column: %s", table->source.schema,
+				  table->source.name, sql_text(&sql));
 	buffer_fini(&sql);
 	return ok;
 }

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/sql.h"
 #include "lsn.h"
@@ -65,13 +65,22 @@ comparisons_read(struct connection *destination, const char *task, int64_t since
 	return true;
 }
 
-const struct comparison *
-comparisons_find(const struct comparisons *comparisons, const char *source)
+static int
+compare_oids(const void *a, const void *b)
 {
-	for (unsigned i = 0; i < comparisons->count; i++)
-		if (strcmp(comparisons->items[i].source, source) == 0)
-			return &comparisons->items[i];
-	return NULL;
+	uint32_t x = ((const struct comparison *) a)->oid, y = ((const struct comparison *) b)->oid;
+
+	return (x > y) - (x < y);
+}
+
+const struct comparison *
+comparisons_find(const struct comparisons *comparisons, uint32_t oid)
+{
+	const struct comparison key = {.oid = oid};
+
+	return comparisons->count
+			   ? bsearch(&key, comparisons->items, comparisons->count, sizeof key, compare_oids)
+			   : NULL;
 }
 
 static void

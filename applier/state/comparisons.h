@@ -27,7 +27,7 @@ MUST_CHECK bool comparisons_exist(struct connection *destination, bool *exist, s
 MUST_CHECK bool comparisons_read(struct connection *destination, const char *task, int64_t since,
 								 struct arena *memory, struct comparisons *comparisons, struct error *err);
 /* NULL where there is none of the table. */
-const struct comparison *comparisons_find(const struct comparisons *comparisons, const char *source);
+const struct comparison *comparisons_find(const struct comparisons *comparisons, uint32_t oid);
 /* Replaces those of the same tables, in one transaction; `at` is the server's time. */
 MUST_CHECK bool comparisons_record(struct connection *destination, const struct dialect *dialect,
 								   const char *task, const struct comparison *items, unsigned count,

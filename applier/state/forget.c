@@ -83,11 +83,12 @@ static void
 log_forgotten(const struct forgotten *table, enum absence absence)
 {
 	if (absence == LEFT_OUT)
-		log_info("%s.%s is not among the selected tables any more: forgotten, its target stays as it is",
-				 table->schema, table->name);
+		log_table(LOG_INFO, table,
+				  "%s.%s is not among the selected tables any more: forgotten, its target stays as it is",
+				  table->schema, table->name);
 	else
-		log_warning("%s.%s was dropped at the source: forgotten, its target stays as it is", table->schema,
-					table->name);
+		log_table(LOG_WARNING, table, "%s.%s was dropped at the source: forgotten, its target stays as it is",
+				  table->schema, table->name);
 }
 
 /* `sql` has the task as $1 and the table's OID as $2. */
@@ -127,7 +128,7 @@ hold(struct connection *destination, const char *task, const struct forgotten *t
 		"it is UNLOGGED at the source, which no stream shows; after ALTER TABLE SET LOGGED it"
 		" is copied again by itself";
 
-	log_warning("%s.%s is held: %s", table->schema, table->name, reason);
+	log_table(LOG_WARNING, table, "%s.%s is held: %s", table->schema, table->name, reason);
 	return write_row(destination, task, table,
 					 "UPDATE sluice.tables SET state = 'held', error = $3"
 					 " WHERE task = $1 AND source_oid = $2::bigint",
@@ -198,7 +199,8 @@ give_way(struct connection *source, struct connection *destination, const struct
 	sql_qualified(&sql, table->target_schema, table->target_name);
 	buffer_printf(&sql, " RENAME TO ");
 	sql_identifier(&sql, name);
-	log_warning("another table has the name of %s.%s now: %s", table->schema, table->name, sql_text(&sql));
+	log_table(LOG_WARNING, table, "another table has the name of %s.%s now: %s", table->schema, table->name,
+			  sql_text(&sql));
 	return connection_execute_buffer(destination, &sql, NULL, err) ||
 		   error_context(err, "making way for the table that is %s.%s now", table->schema, table->name);
 }

@@ -113,7 +113,8 @@ progress_take_over(struct connection *destination, const char *task, struct prog
 				   struct error *err)
 {
 	static const char sql[] = "UPDATE sluice.progress SET epoch = epoch + 1, source_timeline = $2,"
-							  " updated_at = now() WHERE task = $1 RETURNING epoch";
+							  " updated_at = now() WHERE task = $1 RETURNING epoch,"
+							  " (extract(epoch FROM applied_commit_time) * 1000000)::bigint";
 	char timeline[24];
 	const struct param params[] = {param_text(task), param_text(timeline)};
 	struct result *res;
@@ -123,8 +124,10 @@ progress_take_over(struct connection *destination, const char *task, struct prog
 	if (!connection_execute(destination, sql, params, 2, &res, err))
 		return error_context(err, "taking over sluice.progress");
 	found = result_rows(res) == 1;
-	if (found)
+	if (found) {
 		progress->epoch = result_int(res, 0, 0);
+		progress->applied_commit_us = result_is_null(res, 0, 1) ? 0 : result_int(res, 0, 1);
+	}
 	result_free(res);
 	return found || error_set(err, ERROR_DATA, "the row of task \"%s\" in sluice.progress is gone", task);
 }

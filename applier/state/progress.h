@@ -16,7 +16,8 @@ struct progress {
 	char source_system[32]; /* IDENTIFY_SYSTEM's systemid */
 	int64_t source_timeline;
 	char source_database[256];
-	int64_t epoch; /* counts daemons; only the latest may write */
+	int64_t epoch;			   /* counts daemons; only the latest may write */
+	int64_t applied_commit_us; /* when the source committed that, since 1970; 0: not read */
 	/* The last transaction that was applied, by which the source's history is recognised; 0: not known. */
 	uint32_t last_xid;
 	uint64_t last_commit_lsn;

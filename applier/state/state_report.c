@@ -32,6 +32,7 @@ take_reported_tables(const struct result *res, struct state_report *report)
 	report->tables = arena_alloc_zero(memory, report->table_count * sizeof *report->tables);
 	for (unsigned i = 0; i < report->table_count; i++)
 		report->tables[i] = (struct state_report_table){
+			.oid = result_is_null(res, i, 9) ? 0 : (uint32_t) result_int(res, i, 9),
 			.source = sql_table_name(memory, result_text(res, i, 0), result_text(res, i, 1)),
 			.target = sql_table_name(memory, result_text(res, i, 2), result_text(res, i, 3)),
 			.state = arena_strdup(memory, shown_state(result_text(res, i, 4))),
@@ -92,7 +93,8 @@ read_reported_tables(struct connection *destination, int layout, const char *tas
 	state_layout_put_column(&sql, layout, "tables", "dead_rows");
 	buffer_printf(&sql, ", ");
 	state_layout_put_column(&sql, layout, "tables", "upkeep");
-	buffer_printf(&sql, " FROM sluice.tables WHERE task = $1 AND state <> 'dropped' ORDER BY 1, 2");
+	buffer_printf(&sql,
+				  ", source_oid FROM sluice.tables WHERE task = $1 AND state <> 'dropped' ORDER BY 1, 2");
 	ok = connection_execute(destination, sql_text(&sql), &param, 1, &res, err);
 	buffer_fini(&sql);
 	if (!ok)
@@ -109,7 +111,7 @@ read_comparisons(struct connection *destination, const char *task, struct state_
 	if (!comparisons_read(destination, task, 0, &report->memory, &report->comparisons, err))
 		return false;
 	for (unsigned i = 0; i < report->table_count; i++)
-		report->tables[i].compared = comparisons_find(&report->comparisons, report->tables[i].source);
+		report->tables[i].compared = comparisons_find(&report->comparisons, report->tables[i].oid);
 	return true;
 }
 

@@ -11,6 +11,7 @@
 
 /* One row of sluice.tables as status shows it. */
 struct state_report_table {
+	uint32_t oid; /* of the source's table */
 	char *source; /* sql_table_name() */
 	char *target;
 	char *state;

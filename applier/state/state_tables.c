@@ -443,8 +443,9 @@ state_tables_settle(struct connection *destination, const char *task, const stru
 
 		if (table->predecessor == 0)
 			continue;
-		log_info("%s.%s was dropped and created again under the same name: it is copied again",
-				 table->source.schema, table->source.name);
+		log_table(LOG_INFO, &table->source,
+				  "%s.%s was dropped and created again under the same name: it is copied again",
+				  table->source.schema, table->source.name);
 		/* Its own row, if there is one, only says that it waits. */
 		buffer_printf(&sql, "DELETE FROM sluice.tables WHERE ");
 		put_key(&sql, task, table);

@@ -116,8 +116,8 @@ settle(struct settling *s, struct table *table, enum table_state state, const ch
 		table_move(table, state);
 	free(table->error);
 	table->error = reason ? memory_printf("%s%s", what, reason) : NULL;
-	log_warning("%s.%s: %s%s", table->source.schema, table->source.name, what,
-				reason ? reason : ": it is copied again");
+	log_table(LOG_WARNING, &table->source, "%s.%s: %s%s", table->source.schema, table->source.name, what,
+			  reason ? reason : ": it is copied again");
 	if (state == TABLE_WAITING)
 		table_forget_definition(table);
 	state_tables_put_again(&s->sql, s->config->task, table);

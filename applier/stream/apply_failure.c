@@ -53,8 +53,10 @@ add_context(const struct apply *apply, const struct apply_request *request, stru
 	name_row(request->step, err);
 	if (table) {
 		mapping_explain_refusal(table, err);
+		error_about_table(err, table->source.schema, table->source.name);
 		error_context(err, "merging into %s.%s", table->target_schema, table->target_name);
 	}
+	error_about_lsn(err, apply->batch->end_lsn);
 	if (apply->batch->end_lsn)
 		error_context(err, "applying the batch up to %s", lsn_format(apply->batch->end_lsn, lsn));
 	else

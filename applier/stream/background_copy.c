@@ -188,12 +188,13 @@ ask_snapshot(struct background_copy *background, struct error *err)
 /* ---- the copy */
 
 static void
-on_progress(void *arg, const struct table *table, int64_t rows, int64_t ms)
+on_progress(void *arg, const struct copy_progress *progress)
 {
 	const struct background_copy *background = arg;
 
-	if (table)
-		monitor_copied(background->setup.monitor, table->source.oid, rows, ms);
+	if (progress)
+		monitor_copied(background->setup.monitor, progress->table->source.oid, progress->rows, progress->ms,
+					   progress->step);
 	else
 		monitor_tables(background->setup.monitor, background->setup.catalog);
 }
@@ -285,7 +286,7 @@ hold(struct background_copy *background, struct table *table, struct error *err)
 	table_move(table, TABLE_HELD_FOR_RESYNC);
 	written = state_tables_hold_copy(background->setup.control, task, table, reason, err);
 	if (written) {
-		log_warning("%s is held: %s", name, reason);
+		log_table(LOG_WARNING, &table->source, "%s is held: %s", name, reason);
 		error_set(err, ERROR_RESTART, "going on without %s, which is held", name);
 	}
 	arena_fini(&memory);
@@ -345,8 +346,8 @@ is_altered(const struct table *table)
 static bool
 give_up(struct background_copy *background, struct table *table, struct error *err)
 {
-	log_info("%s.%s was altered while it was copied: it is copied once more", table->source.schema,
-			 table->source.name);
+	log_table(LOG_INFO, &table->source, "%s.%s was altered while it was copied: it is copied once more",
+			  table->source.schema, table->source.name);
 	if (!state_tables_want_copy(background->setup.control, background->setup.config->task, table, err))
 		return false;
 	table_move(table, TABLE_WAITING_AGAIN);

@@ -271,8 +271,10 @@ in_transaction_error(struct fold *f, struct error *err)
 {
 	char lsn[LSN_TEXT_BYTES];
 
-	if (f->in_transaction && err->class == ERROR_DATA)
-		error_context(err, "in the transaction that committed at %s", lsn_format(f->commit_lsn, lsn));
+	if (!f->in_transaction || err->class != ERROR_DATA)
+		return false;
+	error_about_lsn(err, f->commit_lsn);
+	error_context(err, "in the transaction that committed at %s", lsn_format(f->commit_lsn, lsn));
 	return false;
 }
 

@@ -31,8 +31,9 @@ note_dropped(struct fold *f, struct table *table, struct error *err)
 		!source_find_table(f->setup.source, table->source.oid, f->xid, &exists, &visible, err))
 		return false;
 	if (exists) {
-		log_warning("the plugin says that %s.%s was dropped, but the source still has it: ignored",
-					table->source.schema, table->source.name);
+		log_table(LOG_WARNING, &table->source,
+				  "the plugin says that %s.%s was dropped, but the source still has it: ignored",
+				  table->source.schema, table->source.name);
 		return true;
 	}
 	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_GONE, "it was dropped at the source",

@@ -41,8 +41,9 @@ start_over(const struct change_relation *relation, const char *what, struct erro
 static void
 ignore(struct fold *f, const struct change_relation *relation)
 {
-	log_warning("%s.%s appears in the stream and is gone from the source, or not selected any more: ignored",
-				relation->schema, relation->name);
+	log_table(LOG_WARNING, relation,
+			  "%s.%s appears in the stream and is gone from the source, or not selected any more: ignored",
+			  relation->schema, relation->name);
 	(void) fold_shape_place(f, relation->number);
 	f->ignored[relation->number] = true;
 }

@@ -12,12 +12,17 @@
 static void
 hold(struct table *table, const struct error *err)
 {
+	struct log_about about;
+
 	table_move(table, TABLE_HELD_FOR_RESYNC);
 	free(table->error);
 	table->error = memory_printf(
 		"%s; let the target take it, then \"sluice table resync\" copies the table again", err->message);
-	log_warning("%s.%s is held, the other tables continue: %s", table->source.schema, table->source.name,
-				table->error);
+	about = log_about_error(err);
+	about.schema = table->source.schema;
+	about.table = table->source.name;
+	log_write_about(LOG_WARNING, &about, "%s.%s is held, the other tables continue: %s", about.schema,
+					about.table, table->error);
 }
 
 /* Whoever copies a table into the same target moves it along; only another attempt can hold that one, too. */

@@ -176,7 +176,6 @@ on_heartbeat(void *arg)
 	s->heartbeat_due = true;
 	s->slot_read_due = true;
 	replication_ask(s->replication);
-	monitor_waiting(s->setup->monitor, connection_stalled(s->setup->destination));
 	loop_timer_arm(s->heartbeat, s->setup->config->wal.heartbeat_ms);
 }
 
@@ -355,9 +354,10 @@ report(struct stream *s)
 	if (now - s->reported_ms < REPORT_MS)
 		return;
 	if (s->transactions > 0)
-		log_info("applied %" PRId64 " transactions with %" PRId64 " changes in %.0f s, up to %s",
-				 s->transactions, s->changes, (double) (now - s->reported_ms) / 1000,
-				 lsn_format(s->applied_lsn, lsn));
+		log_write_about(LOG_INFO, &(struct log_about){.lsn = s->applied_lsn},
+						"applied %" PRId64 " transactions with %" PRId64 " changes in %.0f s, up to %s",
+						s->transactions, s->changes, (double) (now - s->reported_ms) / 1000,
+						lsn_format(s->applied_lsn, lsn));
 	s->transactions = s->changes = 0;
 	s->reported_ms = now;
 }
@@ -625,7 +625,7 @@ stream_run(const struct stream_setup *setup, struct error *err)
 		return false;
 	}
 	start(&s);
-	monitor_position(setup->monitor, setup->progress->applied_lsn);
+	monitor_position(setup->monitor, setup->progress->applied_lsn, setup->progress->applied_commit_us);
 	loop_timer_arm(s.heartbeat, setup->config->wal.heartbeat_ms);
 	if (setup->until)
 		replication_ask(s.replication);

@@ -18,7 +18,7 @@ ask(struct loop *loop, const struct config *config, const char *request, struct 
 {
 	char *path = steering_path(config);
 	char answer[4096];
-	bool done = control_ask(loop, path, request, answer, sizeof answer, err);
+	bool done = control_ask(loop, path, request, 0, answer, sizeof answer, err);
 
 	free(path);
 	if (done) {

@@ -122,7 +122,7 @@ static const struct timespec moment = {1772334012, 345678000};
 static void
 check_line(enum log_level level, enum log_format format, const char *message, const char *expected)
 {
-	char *line = log_line(level, format, &moment, message);
+	char *line = log_line(level, format, &moment, NULL, message);
 
 	assert_string_equal(line, expected);
 	free(line);
@@ -149,6 +149,42 @@ test_json_lines(void **state)
 			   "{\"time\":\"2026-03-01T03:00:12.345Z\",\"level\":\"error\",\"message\":\"\"}\n");
 }
 
+static void
+check_about(const struct log_about *about, const char *expected)
+{
+	char *line = log_line(LOG_INFO, LOG_JSON, &moment, about, "m");
+	char *text = log_line(LOG_INFO, LOG_TEXT, &moment, about, "m");
+
+	assert_non_null(strstr(line, expected));
+	assert_string_equal(text, "2026-03-01 03:00:12.345 UTC info    m\n");
+	free(line);
+	free(text);
+}
+
+static void
+test_what_a_line_is_about(void **state)
+{
+	struct log_about about = {.schema = "public", .table = "or\"ders", .lsn = UINT64_C(0x100000010)};
+	struct error err;
+
+	(void) state;
+	check_about(&about,
+				"\"level\":\"info\",\"table\":\"public.or\\\"ders\",\"lsn\":\"1/10\",\"message\":\"m\"}");
+	error_set(&err, ERROR_DATA, "x");
+	about = log_about_error(&err);
+	check_about(&about, "\"level\":\"info\",\"message\":\"m\"}");
+	strcpy(err.sqlstate, "23505");
+	error_about_table(&err, "sales", "returns");
+	error_about_table(&err, "an", "outer");
+	error_about_lsn(&err, 16);
+	error_about_lsn(&err, 17);
+	about = log_about_error(&err);
+	check_about(&about, ",\"table\":\"sales.returns\",\"lsn\":\"0/10\",\"sqlstate\":\"23505\",");
+	error_set(&err, ERROR_DATA, "another");
+	assert_string_equal(err.about, "");
+	assert_true(err.lsn == 0);
+}
+
 int
 main(void)
 {
@@ -160,6 +196,7 @@ main(void)
 		cmocka_unit_test(test_exit_status),
 		cmocka_unit_test(test_text_lines),
 		cmocka_unit_test(test_json_lines),
+		cmocka_unit_test(test_what_a_line_is_about),
 	};
 
 	return cmocka_run_group_tests_name("error", tests, NULL, NULL);

@@ -55,7 +55,7 @@ test_log(void **state)
 
 	(void) state;
 	for (int format = LOG_TEXT; format <= LOG_JSON; format++) {
-		line = log_line(LOG_INFO, (enum log_format) format, &moment, text);
+		line = log_line(LOG_INFO, (enum log_format) format, &moment, NULL, text);
 		assert_non_null(strstr(line, escaped));
 		free(line);
 	}
