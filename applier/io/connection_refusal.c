@@ -34,12 +34,15 @@ add_line(char *out, size_t out_bytes, const char *line, size_t len)
 static void
 put_reason(const char *line, char *out, size_t out_bytes)
 {
+	static const char closed[] = "invalid socket";
+
 	out[0] = '\0';
 	while (*line) {
 		size_t len = strcspn(line, "\n");
 
-		/* An indented line is libpq's question whether the server is running there. */
-		if (line[0] != '\t')
+		/* An indented line is libpq's question whether the server is running there; the other is what it says of
+		 * itself once it has closed the socket, behind why. */
+		if (line[0] != '\t' && (!out[0] || len != sizeof closed - 1 || strncmp(line, closed, len) != 0))
 			add_line(out, out_bytes, line, len);
 		line += len + (line[len] == '\n');
 	}

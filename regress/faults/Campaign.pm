@@ -31,6 +31,7 @@ our $patience_s = $ENV{FAULTS_PATIENCE} || 120;
 my $expected_sqlstates = qr/^(?:08...|23505|23502|25P02|3B001|40P01|40001|42P01|42P07|42P16|42P17|42701|42703|42704|42710|42611|2BP01|22P02|22003|22023|53...|55P03|55006|55000|57P..|57014|42804|2D000|25001)$/;
 
 my @processes;	# of ours in the background
+my $unfinished;	# the campaign
 
 sub chance { return unpack 'N', md5(join ' ', @_); }
 
@@ -51,7 +52,7 @@ sub new
 	$self->{proxy} = { map { my $conninfo = "${_}_conninfo"; $_ => Proxy->new($self->{t}->$conninfo) } 'source', 'destination' };
 	$self->{t}->source_sql('CREATE ROLE feeder LOGIN REPLICATION');
 	$self->_make_destination_role if $self->{own};
-	return $self;
+	return $unfinished = $self;
 }
 
 sub _make_destination_role
@@ -182,6 +183,19 @@ sub _nothing_left
 	opendir my $folder, $self->{spill} or die "cannot read $self->{spill}: $!";
 	my @left = grep { !/^\.\.?$|\.lock$/ } readdir $folder;
 	$self->found("files stay behind: @left") if @left;
+}
+
+# Lines that no fault excuses.
+my $never = qr/invalid socket|please report|[Aa]ssertion|Sanitizer/;
+
+sub _judge_log
+{
+	my ($self) = @_;
+	my $said = $self->{t}->log;
+	my $log = $self->{t}{log};
+	my $offset = ($self->{judged}{log} // '') eq $log ? $self->{judged}{offset} : 0;
+	$self->found("it says: $1") if substr($said, $offset) =~ /^(.*(?:$never).*)$/m;
+	$self->{judged} = { log => $log, offset => length $said };
 }
 
 # ---- what is asked and done
@@ -423,6 +437,7 @@ sub round
 {
 	my ($self, $round) = @_;
 	my $lived = eval { $self->_round($round); 1 };
+	die $@ if !$lived && $@ =~ /^interrupted/;
 	return $lived ? !@{ $self->{found} } : do { fail("round $round"); $self->_tell($round, "the campaign itself: $@"); 0 };
 }
 
@@ -444,6 +459,7 @@ sub _round
 	my $level = $self->_level;
 	$self->_check_level if $level;
 	$self->_judge_seen;
+	$self->_judge_log;
 	$self->{rounds}++;
 	note(sprintf 'played in %.1f s, level after %.1f s', $played - $began, time - $played);
 	my @found = @{ $self->{found} };
@@ -633,7 +649,15 @@ sub finish
 	$self->end_pair if $self->{number};
 	ok(!@{ $self->{found} }, 'nothing stays behind') or diag(join "\n", @{ $self->{found} });
 	my $counts = $self->{counts};
+	undef $unfinished;
 	cmp_ok($counts->{'looks at the destination'} // 0, '>', 0, 'a reader has looked at the destination');
+	$self->_report;
+}
+
+sub _report
+{
+	my ($self) = @_;
+	my $counts = $self->{counts};
 	diag("SEED=$self->{seed}: $self->{rounds} rounds, " . join(', ', map { "$self->{kinds}{$_} faults of kind $_" } sort keys %{ $self->{kinds} }));
 	note(map { sprintf "%6d %s\n", $counts->{$_}, $_ } sort keys %$counts);
 	note('errors of the traffic: ', join ', ', map { "$_ $self->{sqlstates}{$_}" } sort keys %{ $self->{sqlstates} });
@@ -643,6 +667,7 @@ sub finish
 END
 {
 	my $status = $?;
+	$unfinished->_report if $unfinished; # one that was interrupted
 	kill 'KILL', @processes if @processes;
 	$? = $status;
 }
