@@ -78,8 +78,8 @@ put_row_addresses(struct merge_builder *b, const char *separator, bool as, const
 /* ---- the columns that find the rows which may be equal */
 
 #define PROBES_MAX 16
-/* Without a way to forbid nested loops the planner may take one for more rows than it expects: as yet harmless. */
-#define PROBED_ROWS_MAX 1000
+/* A nested loop may meet up to so many rows: in case the planner took one although there is no index, as yet harmless. */
+#define LOOPED_ROWS_MAX 1000
 
 /* Values of equal text are equal by =, which is quick and has a hash; equal ones may have different text. */
 static bool
@@ -99,9 +99,10 @@ is_probe(const struct target_column *column)
 
 struct probes {
 	unsigned fed[PROBES_MAX]; /* positions in `fed` of columns that no row to be deleted has NULL in */
-	bool leads[PROBES_MAX];	  /* an index of the target */
+	bool leads
+		[PROBES_MAX]; /* an index, with which a server with segments finds a row that others find by its address */
 	unsigned count;
-	bool by_index; /* the target's rows are found by indexes, which takes a nested loop */
+	bool by_index; /* the target's rows may be found by an index or their address: by a nested loop */
 };
 
 static struct probes
@@ -111,8 +112,6 @@ find_probes(struct merge_builder *b)
 	struct value *values = arena_alloc(b->arena, (shape->relation->column_count + 1) * sizeof *values);
 	struct probes probes = {.count = 0};
 
-	if (!b->dialect->without_nested_loops && b->deletes > PROBED_ROWS_MAX)
-		return probes;
 	for (unsigned i = 0; i < shape->fed_count && probes.count < PROBES_MAX; i++)
 		if (is_probe(shape->fed[i].target))
 			probes.fed[probes.count++] = i;
@@ -130,8 +129,10 @@ find_probes(struct merge_builder *b)
 				probes.fed[kept++] = probes.fed[p];
 		probes.count = kept;
 	}
-	for (unsigned p = 0;
-		 b->dialect->without_nested_loops && b->deletes <= PROBED_ROWS_MAX && p < probes.count; p++) {
+	if (b->deletes > LOOPED_ROWS_MAX)
+		return probes;
+	probes.by_index = !b->dialect->has_segments;
+	for (unsigned p = 0; b->dialect->has_segments && p < probes.count; p++) {
 		probes.leads[p] = mapping_leads_index(&shape->table->target, shape->fed[probes.fed[p]].target);
 		probes.by_index |= probes.leads[p];
 	}

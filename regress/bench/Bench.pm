@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw($scale $rows $destination begin_section publish say_progress clusters sluice
-  make_bench_table make_pgbench_tables load pgbench chunks check_equal
+  make_bench_table make_pgbench_tables make_copy load pgbench chunks check_equal
   tool run_tool wait_for_row awaited command_output cpu_seconds memory_kb reset_peak timed best median);
 
 our $scale = $ENV{SCALE} // 1;
@@ -133,6 +133,16 @@ sub pgbench
 	local $ENV{PGOPTIONS} = '-c synchronous_commit=off';
 	command_output('pgbench', '-n', '-c', '4', '-t', $each, $t->source_conninfo);
 	return 16 * $each;
+}
+
+# A database of that name on the destination's server, with the source's tables, indexes and rows; its conninfo.
+sub make_copy
+{
+	my ($t, $name) = @_;
+	my $conninfo = $t->destination->connstr($name) . ' user=postgres';
+	$t->destination_sql("CREATE DATABASE $name");
+	command_output('bash', '-c', 'set -o pipefail; pg_dump -O -x "$1" | psql -q -v ON_ERROR_STOP=1 -d "$2" > /dev/null', 'copy', $t->source_conninfo, $conninfo);
+	return $conninfo;
 }
 
 # What was measured is worth nothing where the two sides differ.  Tens of millions of

@@ -23,6 +23,8 @@ my @goals = (
 	(map { my ($load, $bound) = @$_; ["native replication, updates, $load", 'updating', ">= $bound", '%.1f x', sub { $_[0]->('updates', $load, 'native / sluice') }] }
 		['four indexes, none touched', 2], ['four indexes, one touched', 1.5], ['backlog of one transaction, decoding included', 2]),
 	["the engine's own best, updates", 'updating', '<= 1.2', '%.1f x', sub { my ($value) = @_; highest(map { $value->('updates', $_, 'sluice / best') } 'four indexes, none touched', 'four indexes, one touched', 'four indexes, all touched', 'hot keys') }],
+	(map { my $load = $_; ["the engine's own best, $load", 'best', '<= 1.2', '%.1f x', sub { $_[0]->('best', $load, 'sluice / best') }] }
+		'inserts', 'updates, key alone', 'deletes', 'upserts of 1,000 hot keys, 100 transactions', map { ("without a key, $_", "without a key, $_ of 100") } qw(delete update)),
 	["growth in 20 rounds of updates, of native replication's", 'updating', '<= 1.1', '%.2f x', sub { over($_[0], 'size', 'round 20', 'sluice MB', 'round 20', 'native MB') }],
 	['Greenplum, row by row, full batches', 'greenplum', '>= 100', '%.0f x', sub { my ($value) = @_; lowest(map { $value->('full', $_, 'ratio') } @bulk, 'pgbench') }],
 	['Greenplum, row by row, batches of 1,000, heap', 'greenplum', '>= 25', '%.0f x', sub { thousand($_[0], sub { lowest(@_) }, 'ratio') }],
