@@ -73,6 +73,12 @@ sqlstate_is_server_trouble(const char *sqlstate)
 	return sqlstate[0] != '\0' && strncmp(sqlstate, "08", 2) != 0 && strncmp(sqlstate, "57P", 3) != 0;
 }
 
+bool
+sqlstate_is_of_encoding(const char *sqlstate)
+{
+	return strcmp(sqlstate, "22P05") == 0 || strcmp(sqlstate, "22021") == 0;
+}
+
 const char *
 sqlstate_prefix(unsigned index)
 {

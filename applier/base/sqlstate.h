@@ -24,6 +24,9 @@ enum sqlstate_class sqlstate_class(const char *sqlstate, bool greenplum);
  */
 bool sqlstate_is_server_trouble(const char *sqlstate);
 
+/* A character that an encoding lacks, or bytes that are no character in it. */
+bool sqlstate_is_of_encoding(const char *sqlstate);
+
 /* For documents and tests: the table's prefixes, "" for its end. */
 const char *sqlstate_prefix(unsigned index);
 

@@ -5,27 +5,15 @@
 
 #include "base/memory.h"
 #include "base/sql.h"
+#include "base/sqlstate.h"
 #include "copy_job_steps.h"
+#include "copy_statements.h"
 #include "servers/server_session.h"
 #include "servers/slot_snapshot.h"
 #include "state/task_lock.h"
 #include "tables/mapping.h"
 
 /* ---- failing */
-
-/* What the job was doing besides copying rows, for the message. */
-static void
-add_context(const struct copy_job *job, struct error *err)
-{
-	const struct source_table *source = &job->work->table->source;
-
-	error_about_table(err, source->schema, source->name);
-	if (job->state == COPY_JOB_COPYING || job->state == COPY_JOB_COPYING_PART)
-		error_context(err, "copying %s.%s", source->schema, source->name);
-	else
-		error_context(err, "copying %s.%s (%s)", source->schema, source->name,
-					  copy_job_state_name(job->state));
-}
 
 void
 copy_job_fail(struct copy_job *job, const struct error *err)
@@ -36,11 +24,11 @@ copy_job_fail(struct copy_job *job, const struct error *err)
 		return;
 	copy->failed = true;
 	copy->err = *err;
-	if (job->work) {
-		if (err->class == ERROR_DATA)
-			copy->refused = job->work->table;
-		mapping_explain_refusal(job->work->table, &copy->err);
-		add_context(job, &copy->err);
+	copy->failed_work = job->work;
+	copy->failed_in = job->state;
+	if (job->work && err->class == ERROR_DATA) {
+		copy->refused = job->work->table;
+		copy->refused_part = job->part;
 	}
 	copy_job_enter(job, COPY_JOB_FAILED);
 }
@@ -226,11 +214,17 @@ copy_work_is_divisible(const struct copy *copy, const struct table *table)
 static void
 on_source_failed(void *arg, const struct error *err)
 {
+	struct copy_job *job = arg;
 	struct error cause = *err;
 
 	if (cause.class == ERROR_DATA && strcmp(cause.sqlstate, "42703") == 0)
 		cause.class = ERROR_RESTART;
-	copy_job_fail(arg, &cause);
+	/* Of the rows before it each came with a message. */
+	if (sqlstate_is_of_encoding(cause.sqlstate)) {
+		cause.copy_row = job->pipe.rows + 1;
+		job->copy->refused_at_source = !job->copy->failed;
+	}
+	copy_job_fail(job, &cause);
 }
 
 bool
@@ -248,7 +242,8 @@ copy_job_open(struct copy *copy, unsigned number, struct error *err)
 	job->pipe.source_failed = on_source_failed;
 	job->pipe.arg = job;
 	job->pipe.source = server_session_source(setup->loop, setup->config, "sluice copy", err);
-	if (!job->pipe.source || !slot_snapshot_use(job->pipe.source, setup->snapshot, err))
+	if (!job->pipe.source || !slot_snapshot_use(job->pipe.source, setup->snapshot, err) ||
+		!connection_execute(job->pipe.source, copy_same_order, NULL, 0, NULL, err))
 		return false;
 	if (!server_session_destination(setup->loop, setup->config, "sluice copy", &opened, err))
 		return false;

@@ -61,7 +61,11 @@ struct copy {
 	bool terminal;
 	bool failed;
 	struct error err;
+	struct copy_work *failed_work; /* NULL: none */
+	enum copy_job_state failed_in;
 	struct table *refused; /* whose copy failed, when that was about the table; NULL: none */
+	const struct copy_part *refused_part;
+	bool refused_at_source;
 };
 
 /* Connects job `number`, and takes the snapshot. */

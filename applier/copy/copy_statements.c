@@ -81,11 +81,8 @@ put_all(struct buffer *sql, const struct table *table)
 }
 
 static void
-put_select(struct buffer *sql, const struct table *table, const struct copy_part *part,
-		   const struct fed_column *fed, unsigned count)
+put_rows(struct buffer *sql, const struct table *table, const struct copy_part *part)
 {
-	buffer_printf(sql, "(SELECT ");
-	put_source_columns(sql, fed, count);
 	if (part)
 		put_part(sql, table, part);
 	else
@@ -93,7 +90,28 @@ put_select(struct buffer *sql, const struct table *table, const struct copy_part
 	/* A condition may end with a comment. */
 	if (mapping_where(table))
 		buffer_printf(sql, " AND (%s\n)", mapping_where(table));
+}
+
+static void
+put_select(struct buffer *sql, const struct table *table, const struct copy_part *part,
+		   const struct fed_column *fed, unsigned count)
+{
+	buffer_printf(sql, "(SELECT ");
+	put_source_columns(sql, fed, count);
+	put_rows(sql, table, part);
 	buffer_put_u8(sql, ')');
+}
+
+const char copy_same_order[] =
+	"SET LOCAL synchronize_seqscans = off; SET LOCAL max_parallel_workers_per_gather = 0";
+
+void
+copy_put_row_place(struct buffer *sql, const struct table *table, const struct copy_part *part, int64_t row)
+{
+	/* Conditions may use the table's name, and columns any; tableoid and ctid no column of a user has. */
+	buffer_printf(sql, "SELECT tableoid::pg_catalog.regclass::text, ctid::text");
+	put_rows(sql, table, part);
+	buffer_printf(sql, " LIMIT 1 OFFSET %" PRId64, row - 1);
 }
 
 /* COPY of the table itself is a little faster, but takes no partitioned table,

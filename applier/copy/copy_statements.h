@@ -24,6 +24,11 @@ void copy_put_unchanged_check(struct buffer *sql, const struct table *table);
 void copy_put_leaves(struct buffer *sql, const struct table *table, bool ranges);
 /* To the source: COPY … TO STDOUT, in the form that the destination takes; of a part, or NULL for all. */
 void copy_put_out(struct buffer *sql, const struct table *table, const struct copy_part *part);
+/* To the source, in its transaction: lets each read of a table give its rows in the same order. */
+extern const char copy_same_order[];
+/* To the source: where the row with that number (from 1 on) of copy_put_out() is: its table, quoted, and its ctid. */
+void copy_put_row_place(struct buffer *sql, const struct table *table, const struct copy_part *part,
+						int64_t row);
 /* To the destination: COPY … FROM STDIN. */
 void copy_put_in(struct buffer *sql, const struct table *table);
 /* To the destination: the target's indexes, one row each: the statement that removes it, the ones that make it again. */

@@ -7,8 +7,11 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/sqlstate.h"
 #include "copy_job.h"
+#include "copy_refusal.h"
 #include "state/state_tables.h"
+#include "tables/mapping.h"
 
 #define TICK_MS 1000
 #define PLAIN_REPORT_TICKS 10
@@ -290,6 +293,24 @@ end_state_writing(struct copy *copy)
 	loop_timer_destroy(deadline);
 }
 
+/* Says which row it was, what to do, and what the job was doing besides copying rows. */
+static void
+explain_failure(const struct copy *copy, struct error *err)
+{
+	const struct source_table *source = &copy->failed_work->table->source;
+
+	copy_refusal_name_row(copy, err);
+	if (sqlstate_is_of_encoding(err->sqlstate))
+		error_hint(err, "Correct the value at the source, or leave the column out, then start again.");
+	mapping_explain_refusal(copy->failed_work->table, err);
+	error_about_table(err, source->schema, source->name);
+	if (copy->failed_in == COPY_JOB_COPYING || copy->failed_in == COPY_JOB_COPYING_PART)
+		error_context(err, "copying %s.%s", source->schema, source->name);
+	else
+		error_context(err, "copying %s.%s (%s)", source->schema, source->name,
+					  copy_job_state_name(copy->failed_in));
+}
+
 static bool
 outcome(struct copy *copy, struct error *err)
 {
@@ -297,6 +318,8 @@ outcome(struct copy *copy, struct error *err)
 
 	if (copy->failed) {
 		*err = copy->err;
+		if (copy->failed_work)
+			explain_failure(copy, err);
 		return false;
 	}
 	if (copy->copied + copy->postponed < copy->queue_count)

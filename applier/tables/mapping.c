@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/sql.h"
+#include "base/sqlstate.h"
 
 /* ---- columns */
 
@@ -274,6 +275,10 @@ mapping_explain_refusal(const struct table *table, struct error *err)
 {
 	if (table->shared_with && strcmp(err->sqlstate, UNIQUE_VIOLATION) == 0)
 		explain_collision(table, err);
+	else if (!err->hint[0] && sqlstate_is_of_encoding(err->sqlstate))
+		error_hint(err,
+				   "Correct the value at the source; what is logged stays so: apply.refused: hold lets the"
+				   " other tables go on, and \"sluice table resync\" copies this one again.");
 	else if (!err->hint[0] && is_refused_value(err))
 		error_hint(err,
 				   "Alter %s.%s so that it takes the value, then start again: it goes on from where it"
