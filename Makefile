@@ -178,6 +178,10 @@ check-page:
 	prove $(SRC)/regress/page/page.t
 	cd $(SRC)/packaging/prometheus && promtool test rules sluice.rules.test.yml
 
+# The core of the tests with each version of PostgreSQL that Debian has, as source and as destination; as root.
+check-matrix:
+	@+$(SRC)/regress/matrix
+
 installcheck: packages
 	@test -n "$$DESTINATION" || { echo "usage: make installcheck DESTINATION='conninfo'" >&2; exit 2; }
 	@+$(SRC)/regress/run $@
@@ -222,6 +226,8 @@ help:
 	@echo 'make lint                  the part of it that needs no server'
 	@echo 'make unit                  those of the tests that need no server, in seconds'
 	@echo 'make coverage              what those reach, in lines and branches'
+	@echo 'make check-page            the status page in Chromium, and the alerts'
+	@echo 'make check-matrix          the core of the tests with each version of PostgreSQL, as root'
 	@echo 'make format                clang-format over every C file'
 	@echo 'make bench                 measure it beside its peers; SECTIONS=, SCALE=, DESTINATION='
 	@echo "make installcheck DESTINATION='conninfo'"
@@ -232,7 +238,7 @@ help:
 	@echo 'SANITIZE=1                 with address and undefined behaviour sanitizers, in build-asan'
 
 FORCE:
-.PHONY: check-page all program plugin install install-program install-plugin uninstall clean \
+.PHONY: check-page check-matrix all program plugin install install-program install-plugin uninstall clean \
 	manual install-manual deb packages demo check lint bench installcheck faults tests unit coverage fuzzers format flags help FORCE
 .SECONDARY:
 
