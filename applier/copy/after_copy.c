@@ -86,7 +86,8 @@ static bool
 read_steps(struct connection *destination, struct result **res, struct error *err)
 {
 	return connection_execute(destination,
-							  "SELECT target, step, statement FROM sluice.unfinished ORDER BY target, step",
+							  "SELECT target, step, statement FROM sluice.unfinished WHERE step >= 0"
+							  " ORDER BY target, step",
 							  NULL, 0, res, err) ||
 		   error_context(err, "looking for indexes to build");
 }

@@ -10,6 +10,7 @@
 #include "copy_job_steps.h"
 #include "copy_statements.h"
 #include "state/state_tables.h"
+#include "state/unfinished.h"
 #include "tables/mapping.h"
 
 /* ---- rows */
@@ -165,13 +166,20 @@ static void
 on_state_advanced(void *arg, const struct result *res, const struct error *err)
 {
 	struct copy_job *job = arg;
+	struct buffer sql;
 
-	if (err)
+	if (err) {
 		copy_job_fail(job, err);
-	else if (result_affected(res) != 1)
+		return;
+	}
+	if (result_affected(res) != 1) {
 		copy_job_fail_copied(job);
-	else
-		connection_query(job->pipe.destination, "COMMIT", NULL, 0, on_committed, job);
+		return;
+	}
+	sql_init(&sql);
+	unfinished_put_copied(&sql, job->work->table->target.oid);
+	buffer_printf(&sql, "; COMMIT");
+	copy_job_ask(job, job->pipe.destination, &sql, on_committed);
 }
 
 /* All rows are there: what waited for them, and the state, in the transaction that is open. */

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "precheck/precheck.h"
 #include "schema/schema_decision.h"
+#include "schema/schema_orphan.h"
 #include "schema/schema_successor.h"
 #include "schema/schema_types.h"
 #include "schema/schema_watch.h"
@@ -37,6 +38,7 @@ read_tables(struct session *s, struct error *err)
 		   source_remove_vanished(s->source, &s->catalog, err) &&
 		   (!s->progress.exists || (state_tables_read(s->control, s->config->task, &s->catalog, err) &&
 									schema_free_successors(s->source, s->control, &s->catalog, err) &&
+									schema_drop_orphans(s->control, s->config->task, &s->catalog, err) &&
 									state_tables_settle(s->control, s->config->task, &s->catalog, err))) &&
 		   schema_types_note(&types, &s->memories.notes, err) &&
 		   schema_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&

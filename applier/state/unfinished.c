@@ -21,17 +21,23 @@ put_target(struct buffer *sql, const struct table *table)
 	buffer_fini(&name);
 }
 
+static void
+put_step(struct buffer *sql, const struct table *table, int step, const char *statement)
+{
+	buffer_printf(sql, "INSERT INTO sluice.unfinished (target, step, statement) VALUES (");
+	put_target(sql, table);
+	buffer_printf(sql, ", %d, ", step);
+	sql_literal(sql, statement);
+	buffer_printf(sql, ");\n");
+}
+
 /* The statement as it is printed, with ";" and a new line behind it. */
 static void
-put_step(struct buffer *sql, const struct table *table, unsigned step, struct buffer *statement)
+put_index_step(struct buffer *sql, const struct table *table, unsigned step, struct buffer *statement)
 {
 	buffer_truncate(statement, statement->len - sizeof(";\n") + 1);
 	buffer_put_u8(statement, '\0');
-	buffer_printf(sql, "INSERT INTO sluice.unfinished (target, step, statement) VALUES (");
-	put_target(sql, table);
-	buffer_printf(sql, ", %u, ", step);
-	sql_literal(sql, (const char *) statement->data);
-	buffer_printf(sql, ");\n");
+	put_step(sql, table, (int) step, (const char *) statement->data);
 }
 
 void
@@ -45,14 +51,22 @@ unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct t
 	buffer_printf(sql, "DELETE FROM sluice.unfinished WHERE target = ");
 	put_target(sql, table);
 	buffer_printf(sql, ";\n");
+	put_step(sql, table, UNFINISHED_COPY, "");
 	memory_buffer_init(&statement);
 	for (unsigned i = 0; definition && i < definition->index_count; i++) {
 		buffer_reset(&statement);
 		if (ddl_put_index(&statement, dialect, table, &definition->indexes[i], &remark))
-			put_step(sql, table, i, &statement);
+			put_index_step(sql, table, i, &statement);
 	}
 	buffer_reset(&statement);
 	if (ddl_put_finding_index(&statement, table))
-		put_step(sql, table, definition->index_count, &statement);
+		put_index_step(sql, table, definition->index_count, &statement);
 	buffer_fini(&statement);
+}
+
+void
+unfinished_put_copied(struct buffer *sql, uint32_t target_oid)
+{
+	buffer_printf(sql, "DELETE FROM sluice.unfinished WHERE target = %u AND step = %d", target_oid,
+				  UNFINISHED_COPY);
 }
