@@ -145,6 +145,7 @@ bool merge_single_suits_updates(const struct merge_builder *b);
 void merge_single_updates(struct merge_builder *b);
 void merge_single_deletes(struct merge_builder *b);
 void merge_single_inserts(struct merge_builder *b);
+void merge_single_inserts_in_turn(struct merge_builder *b);
 
 void merge_delete_keys(struct merge_builder *b);
 /* Without a key. */

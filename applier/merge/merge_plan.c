@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "merge_builder.h"
+#include "merge_spelling.h"
 
 /* So many sets of missing columns get a statement of their own, for each action;
  * the rows with other sets share one statement that uses each row's own set. */
@@ -181,6 +182,10 @@ plan_inserts(struct merge_builder *b)
 {
 	if (b->inserts == 0)
 		return;
+	if (merge_spelling_may_meet(b)) {
+		merge_single_inserts_in_turn(b);
+		return;
+	}
 	if (merge_single_suits_inserts(b)) {
 		merge_single_inserts(b);
 		return;

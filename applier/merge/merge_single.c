@@ -1,4 +1,5 @@
 #include "merge_builder.h"
+#include "merge_spelling.h"
 
 #include <stdio.h>
 
@@ -169,6 +170,28 @@ merge_single_inserts(struct merge_builder *b)
 			merge_builder_add(b, step, merge_builder_count(b, 1, 1));
 			take_row(b, step, entry->row, values);
 		}
+	}
+}
+
+/* One after another, each in place of what has its key: the last one stays. */
+void
+merge_single_inserts_in_turn(struct merge_builder *b)
+{
+	struct value *values = arena_alloc(b->arena, b->shape->relation->column_count * sizeof *values);
+	const uint32_t *order = merge_spelling_order(b);
+
+	for (int64_t i = 0; i < b->inserts; i++) {
+		struct merge_step *step;
+
+		put_delete(b);
+		step = prepared_step(b, "delete_one", b->shape->key_count);
+		take_key(b, step, order[i]);
+		put_insert(b);
+		step = prepared_step(b, "insert_one", b->shape->fed_count);
+		step->entry = order[i];
+		step->finding = MERGE_ROWS_NOT_TAKEN;
+		merge_builder_add(b, step, merge_builder_count(b, 1, 1));
+		take_row(b, step, b->net->rows[order[i]].row, values);
 	}
 }
 

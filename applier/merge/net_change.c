@@ -194,6 +194,7 @@ set_row(struct net_change *net, uint32_t index, const struct change_row *row, st
 {
 	struct net_row *entry = &net->rows[index];
 
+	entry->count = net->changes;
 	if (has_unchanged(&row->raw) && earlier.data) {
 		entry->row = merge_rows(net, earlier, row->values);
 		entry->partial = lacks_values(net->shape, net->values);

@@ -6,6 +6,7 @@
  * different bytes for equal values (numeric 1.0 and 1.00): the bytes of a key
  * in a change are those of the stored row, and all deletes of a batch go
  * before its inserts, so two spellings of one key never meet in the target.
+ * (Where an operation is left out they may: merge_spelling.h.)
  *
  * Without a key the whole row is the key, and `count` says how many equal rows
  * were inserted (positive) or deleted (negative).
@@ -27,7 +28,8 @@ struct net_row {
 	bool existed;	 /* the target held a row under this key before the batch */
 	bool perhaps;	 /* … or not: an operation that would tell is not followed */
 	bool partial;	 /* `row` has unchanged TOASTed columns whose values only the target has */
-	int64_t count;	 /* MATCH_ROW only */
+	int64_t
+		count; /* MATCH_ROW: see above; MATCH_KEY: the change, counted from the first, that `row` came with */
 };
 
 struct net_change {

@@ -161,4 +161,22 @@ $t->equal_ok('public.full_set');
 $t->run_ok('compare');
 $t->run_ok('drop');
 
+# ---- without deletes: one key in several forms within a batch, the last row of which stays
+
+$t->source_sql(q{
+	CREATE TABLE spelled (k numeric PRIMARY KEY, v text); INSERT INTO spelled VALUES (1.0, 'old');
+	CREATE TABLE timed (k interval PRIMARY KEY, v text); INSERT INTO timed VALUES ('1 day', 'old');
+});
+$t->configure({ tables => { include => [qw(public.spelled public.timed)] }, operations => [qw(insert update)] });
+$t->run_ok('run', '--until', 'current');
+$t->source_sql(q{
+	BEGIN; INSERT INTO spelled VALUES (20.0, 'first'); DELETE FROM spelled WHERE k = 20; INSERT INTO spelled VALUES (20.00, 'second'); DELETE FROM spelled WHERE k = 20;
+	INSERT INTO spelled VALUES (20.0, 'third'); DELETE FROM spelled WHERE k = 1; INSERT INTO spelled VALUES (1.00, 'new'); COMMIT;
+	BEGIN; INSERT INTO timed VALUES ('2 days', 'first'); DELETE FROM timed; INSERT INTO timed VALUES ('48:00', 'second'), ('24:00', 'new'); COMMIT;
+	INSERT INTO spelled SELECT i, 'many' FROM generate_series(100, 200) i;
+});
+$t->run_ok('run', '--until', 'current');
+$t->all_equal_ok(qw(public.spelled public.timed));
+$t->run_ok('drop');
+
 done_testing();
