@@ -105,7 +105,7 @@ drop(struct connection *destination, const struct table *claimant, int64_t oid, 
 				  claimant->target_name, refusal.message);
 	else
 		log_info("the empty target %s.%s was made for another table, which was renamed or dropped before its"
-				 " first copy: it is made anew for %s.%s",
+				 " first copy: it is made again for %s.%s",
 				 claimant->target_schema, claimant->target_name, claimant->source.schema,
 				 claimant->source.name);
 	return true;
