@@ -29,7 +29,7 @@
 static const char *const names[] = {
 	"connection", "standby", "version", "failover", "wal_level", "timeouts", "wal_retention", "encoding", "slots", "walsenders",
 	"role", "plugin", "slot", "progress", "state", "dialect", "settings", "writable", "rights", "spill_directory", "selection",
-	"target", "names", "columns", "types", "where", "identity", "key", "distribution", "triggers", "held", "contents",
+	"target", "names", "columns", "types", "where", "identity", "key", "distribution", "triggers", "held", "vacuum", "contents",
 	"table", "definitions", "superuser",
 };
 /* clang-format on */

@@ -214,17 +214,34 @@ upkeep_plan_end_look(struct upkeep_plan *plan, bool failed)
 
 /* ---- what is due */
 
-bool
-upkeep_plan_needs_vacuum(const struct upkeep_plan *plan, const struct upkeep_target *target)
+/* So many dead rows of the target are worth a VACUUM. */
+static int64_t
+limit_of(const struct upkeep_plan *plan, const struct upkeep_target *target)
 {
 	const struct upkeep_limits *limits = plan->limits;
 	int64_t limit = target->rows / 100 * limits->dead_share;
 
 	if (target->table->target.storage != TARGET_HEAP && limit > limits->hidden_rows)
 		limit = limits->hidden_rows;
-	if (limit < limits->dead_rows)
-		limit = limits->dead_rows;
-	return plan->vacuums && !target->table->target.owner && target->dead_rows >= limit;
+	return limit < limits->dead_rows ? limits->dead_rows : limit;
+}
+
+static bool
+needs_vacuum(const struct upkeep_plan *plan, const struct upkeep_target *target)
+{
+	return plan->vacuums && !target->table->target.owner && target->dead_rows >= limit_of(plan, target);
+}
+
+/* Whether a quiet moment is still waited for.  At a quarter more dead rows than the limit it is not. */
+static bool
+has_patience(const struct upkeep_plan *plan, const struct upkeep_target *target, enum upkeep_action action,
+			 int64_t now_ms)
+{
+	int64_t waited_ms = now_ms - target->due_ms;
+
+	if (action == UPKEEP_ANALYZE)
+		return waited_ms < plan->limits->analyze_ms;
+	return waited_ms < plan->limits->vacuum_ms && target->dead_rows < limit_of(plan, target) / 4 * 5;
 }
 
 static enum upkeep_action
@@ -234,7 +251,7 @@ needed(const struct upkeep_plan *plan, const struct upkeep_target *target)
 		return UPKEEP_NOTHING;
 	if (target->outgrown)
 		return UPKEEP_ANALYZE;
-	return upkeep_plan_needs_vacuum(plan, target) ? UPKEEP_VACUUM : UPKEEP_NOTHING;
+	return needs_vacuum(plan, target) ? UPKEEP_VACUUM : UPKEEP_NOTHING;
 }
 
 enum upkeep_action
@@ -246,7 +263,6 @@ upkeep_plan_next(struct upkeep_plan *plan, int64_t now_ms, bool now_or_never, up
 	for (unsigned i = 0; i < plan->count; i++) {
 		struct upkeep_target *candidate = &plan->targets[i];
 		enum upkeep_action action = needed(plan, candidate);
-		int64_t patience_ms = action == UPKEEP_ANALYZE ? plan->limits->analyze_ms : plan->limits->vacuum_ms;
 
 		if (action == UPKEEP_NOTHING)
 			continue;
@@ -254,7 +270,7 @@ upkeep_plan_next(struct upkeep_plan *plan, int64_t now_ms, bool now_or_never, up
 			candidate->due_ms = now_ms;
 		if (now_ms < candidate->not_before_ms || (next && candidate->due_ms >= (*target)->due_ms))
 			continue;
-		if (!now_or_never && now_ms - candidate->due_ms < patience_ms &&
+		if (!now_or_never && has_patience(plan, candidate, action, now_ms) &&
 			(now_ms - candidate->changed_ms < plan->limits->quiet_ms || busy(arg, candidate)))
 			continue;
 		next = action;

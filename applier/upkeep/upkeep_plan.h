@@ -10,7 +10,7 @@
  *	dead rows beyond its limit ───────────────────────────────────────────────► VACUUM ──► LOOK
  *
  * Both take a lock that conflicts there with every UPDATE and DELETE: a target is due once no batch has touched it for
- * a moment; one that is never quiet, once it has waited long enough.  After a cancellation it is left alone for a
+ * a moment; one that is never quiet, once it has waited long enough or has a quarter more dead rows than its limit.  After a cancellation it is left alone for a
  * while that doubles each time.
  */
 #ifndef SLUICE_UPKEEP_PLAN_H
@@ -85,9 +85,6 @@ bool upkeep_plan_put_look(struct upkeep_plan *plan, struct buffer *sql);
 void upkeep_plan_take_look(struct upkeep_plan *plan, uint32_t oid, int64_t rows, bool outgrown);
 /* The query is over.  What a query that failed asked about is asked again. */
 void upkeep_plan_end_look(struct upkeep_plan *plan, bool failed);
-
-/* Whether a target's VACUUM may pay. */
-bool upkeep_plan_needs_vacuum(const struct upkeep_plan *plan, const struct upkeep_target *target);
 
 /*
  * The action that is due now, for which target.  `now_or_never`: no moment will be as quiet.  `busy` says that a batch is at

@@ -259,6 +259,22 @@ test_a_quiet_moment_is_waited_for_in_patience(void **state)
 }
 
 static void
+test_many_more_dead_rows_end_the_patience(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, 1, 20000, 0);
+	look(f);
+	answer(f, ROWS, false);
+	f->busy = true;
+	assert_int_equal(next(f, QUIET, false), UPKEEP_NOTHING);
+	apply(f, 1, 4999, 0);
+	assert_int_equal(next(f, QUIET, false), UPKEEP_NOTHING);
+	apply(f, 1, 1, 0);
+	assert_int_equal(next(f, QUIET, false), UPKEEP_VACUUM);
+}
+
+static void
 test_an_outgrown_table_is_analyzed_first_and_sooner(void **state)
 {
 	struct fixture *f = *state;
@@ -370,6 +386,7 @@ main(void)
 		TEST(test_who_is_passed_over),
 		TEST(test_targets_of_others_are_named),
 		TEST(test_a_quiet_moment_is_waited_for_in_patience),
+		TEST(test_many_more_dead_rows_end_the_patience),
 		TEST(test_an_outgrown_table_is_analyzed_first_and_sooner),
 		TEST(test_after_a_vacuum_what_came_meanwhile_is_left),
 		TEST(test_cancellations_double_the_pause_and_are_told),
