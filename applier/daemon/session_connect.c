@@ -24,7 +24,7 @@ open_destination(struct session *s, struct connection **conn, struct error *err)
 	*conn = opened.conn;
 	monitor_connected(s->monitor, METRIC_DESTINATION);
 	s->dialect = opened.dialect;
-	s->triggers_off = opened.triggers_off;
+	s->opened = opened;
 	return true;
 }
 

@@ -64,7 +64,7 @@ struct session {
 	struct connection *destination; /* batches */
 	struct connection *replication;
 	const struct dialect *dialect;
-	bool triggers_off;
+	struct destination_session opened; /* what was found out about the destination; `conn` is not used */
 	struct catalog catalog;
 	struct progress progress;
 	struct source_identity identity;
@@ -105,6 +105,7 @@ void session_close_all(struct session *s);
 
 /* The configuration is extended by what was added and removed by hand. */
 MUST_CHECK bool session_select_tables(struct session *s, struct error *err);
+/* Both catalogs, and what the state says of the tables; s->progress has been read. */
 MUST_CHECK bool session_read_state(struct session *s, struct error *err);
 /* The task has applied something, once: what is wrong with a single table is no end any more. */
 bool session_has_worked(const struct session *s);

@@ -158,7 +158,7 @@ stream_to(struct session *s, uint64_t until, bool copies_in_background, struct e
 		.copies_in_background = copies_in_background,
 		.at_commit = &s->at_commit,
 		.saw_unknown_table = s->until.kind == UNTIL_STOPPED ? &s->saw_unknown_table : NULL,
-		.triggers_fire = !s->triggers_off,
+		.triggers_fire = !s->opened.triggers_off,
 		.finishes = until != 0 && until == s->until_lsn,
 		.until = until,
 		.requests = &s->steering.requests,
@@ -224,7 +224,7 @@ static bool
 read_again(struct session *s, struct error *err)
 {
 	catalog_free(&s->catalog);
-	if (!session_read_state(s, err)) {
+	if (!progress_read(s->control, s->config->task, &s->progress, err) || !session_read_state(s, err)) {
 		source_restart_if_vanished(err);
 		return false;
 	}

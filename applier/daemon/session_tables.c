@@ -54,7 +54,6 @@ bool
 session_read_state(struct session *s, struct error *err)
 {
 	if (!source_identify(s->source, &s->identity, err) ||
-		!progress_read(s->control, s->config->task, &s->progress, err) ||
 		!failover_follow(s->loop, s->config, s->source, &s->progress, err))
 		return false;
 	s->known = s->progress.exists;
@@ -72,10 +71,13 @@ session_has_worked(const struct session *s)
 bool
 session_run_checks(struct session *s, bool from_outside, struct precheck *precheck, struct error *err)
 {
+	struct destination_session destination = s->opened;
+
+	destination.conn = s->control;
+	precheck->identity = from_outside ? NULL : &s->identity;
 	precheck->ignored = s->ignored;
 	precheck->from_outside = from_outside;
-	return precheck_run(precheck, s->config, s->source, s->control, s->dialect, &s->catalog, &s->progress,
-						err);
+	return precheck_run(precheck, s->config, s->source, &destination, &s->catalog, &s->progress, err);
 }
 
 static void

@@ -49,6 +49,7 @@ run_trial(const struct session *s, const struct selection *selection, struct ses
 		.source = s->source,
 		.control = s->control,
 		.dialect = s->dialect,
+		.opened = s->opened,
 		.config = &selection->config,
 	};
 	return read_trial(trial, err) && session_run_checks(trial, true, precheck, err);

@@ -218,6 +218,18 @@ connection_set_greenplum(struct connection *conn)
 	conn->greenplum = true;
 }
 
+void
+connection_set_note(struct connection *conn, int note)
+{
+	conn->note = note;
+}
+
+int
+connection_note(const struct connection *conn)
+{
+	return conn->note;
+}
+
 int
 connection_server_version(const struct connection *conn)
 {

@@ -73,6 +73,9 @@ const char *connection_stalled(const struct connection *conn, int64_t *ms);
 int64_t connection_waiting_ms(const struct connection *conn);
 /* Asks the server to cancel the session's statement, from another thread: connection_close() may follow at once. */
 void connection_cancel(struct connection *conn);
+/* A number that those who use the session keep with it; 0 at first. */
+void connection_set_note(struct connection *conn, int note);
+int connection_note(const struct connection *conn);
 /* server_version_num, without asking the server. */
 int connection_server_version(const struct connection *conn);
 /* The database's encoding, by the server's name for it. */
@@ -153,7 +156,7 @@ void connection_send(struct connection *conn, const void *data, size_t len);
  */
 MUST_CHECK bool connection_execute(struct connection *conn, const char *sql, const struct param *params,
 								   unsigned param_count, struct result **res, struct error *err);
-/* The same for the statement that a buffer holds, which is freed. */
+/* The same for the statement that a buffer holds, which is freed; without a `res` it may be empty: then nothing is asked. */
 MUST_CHECK bool connection_execute_buffer(struct connection *conn, struct buffer *sql, struct result **res,
 										  struct error *err);
 

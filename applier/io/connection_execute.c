@@ -71,7 +71,7 @@ connection_execute(struct connection *conn, const char *sql, const struct param 
 bool
 connection_execute_buffer(struct connection *conn, struct buffer *sql, struct result **res, struct error *err)
 {
-	bool done = connection_execute(conn, sql_text(sql), NULL, 0, res, err);
+	bool done = (sql->len == 0 && !res) || connection_execute(conn, sql_text(sql), NULL, 0, res, err);
 
 	buffer_fini(sql);
 	return done;

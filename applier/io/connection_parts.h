@@ -90,6 +90,7 @@ struct connection {
 	struct loop_socket *socket;
 	const char *name;
 	bool greenplum; /* the server is of that family */
+	int note;		/* of others */
 	char *target;
 	enum connection_kind kind;
 	enum connection_state state; /* connection_move() sets it */

@@ -452,16 +452,28 @@ add_remark(void *arg, const char *subject, const char *text)
 	precheck_add(arg, CHECK_WARNING, "definitions", subject, "%s", text);
 }
 
+/* A daemon that runs meanwhile moves all three positions.  Read in this order, slot, destination, source, none of them
+ * can be found ahead of the next one. */
+static bool
+read_positions(struct precheck_context *c, struct error *err)
+{
+	c->present = *c->progress;
+	if (!c->precheck->identity)
+		return (!c->progress->exists || progress_read(c->destination, c->config->task, &c->present, err)) &&
+			   source_identify(c->source, &c->source_identity, err);
+	c->source_identity = *c->precheck->identity;
+	return true;
+}
+
 static bool
 run_parts(struct precheck_context *c, struct error *err)
 {
 	check_connection(c, "source", c->source);
 	check_connection(c, "destination", c->destination);
 	if (!task_lock_holder(c->destination, c->config->task, &c->lock_holder, err) ||
-		!source_identify(c->source, &c->source_identity, err) ||
-		!source_read_slot(c->source, c->config->source.slot, &c->slot, err) || !precheck_source(c, err) ||
-		!precheck_slot(c, err) || !precheck_destination(c, err) || !precheck_selection(c, err) ||
-		!read_states(c, err))
+		!source_read_slot(c->source, c->config->source.slot, &c->slot, err) || !read_positions(c, err) ||
+		!precheck_source(c, err) || !precheck_slot(c, err) || !precheck_destination(c, err) ||
+		!precheck_selection(c, err) || !read_states(c, err))
 		return false;
 	if (!precheck_targets(c, err) || !precheck_feeders(c, err))
 		return false;
@@ -484,15 +496,16 @@ run_parts(struct precheck_context *c, struct error *err)
 
 bool
 precheck_run(struct precheck *precheck, const struct config *config, struct connection *source,
-			 struct connection *destination, const struct dialect *dialect, struct catalog *catalog,
+			 const struct destination_session *destination, struct catalog *catalog,
 			 const struct progress *progress, struct error *err)
 {
 	struct precheck_context c = {
 		.precheck = precheck,
 		.config = config,
 		.source = source,
-		.destination = destination,
-		.dialect = dialect,
+		.destination = destination->conn,
+		.dialect = destination->dialect,
+		.session = destination,
 		.catalog = catalog,
 		.progress = progress,
 	};
@@ -502,6 +515,7 @@ precheck_run(struct precheck *precheck, const struct config *config, struct conn
 		.ignored = precheck->ignored,
 		.from_outside = precheck->from_outside,
 		.known_names = precheck->known_names,
+		.identity = precheck->identity,
 	};
 	arena_init(&c.memory, 16384);
 	done = run_parts(&c, err);

@@ -7,6 +7,7 @@
 
 #include "dialect/dialect.h"
 #include "io/connection.h"
+#include "servers/server_session.h"
 #include "state/progress.h"
 #include "tables/catalog.h"
 
@@ -26,12 +27,16 @@ struct check_set {
 	uint64_t bits;
 };
 
+struct source_identity;
+
 struct precheck {
 	struct check_set ignored; /* set by the caller, as the next one: warnings of these are no warnings */
 	bool from_outside; /* set by the caller: the task's daemon may run; otherwise the caller is the daemon */
 	/* Set by the caller, for a task that has worked: the tables that tables.include may name though they are gone;
 	 * NULL: any. */
 	const struct string_list *known_names;
+	/* Set by the caller, who is the daemon: the source as it was read for this start; NULL: it is asked here. */
+	const struct source_identity *identity;
 	struct check_item *items;
 	unsigned count;
 	unsigned warnings;
@@ -44,9 +49,8 @@ struct precheck {
  * False only when a server could not be asked.
  */
 MUST_CHECK bool precheck_run(struct precheck *precheck, const struct config *config,
-							 struct connection *source, struct connection *destination,
-							 const struct dialect *dialect, struct catalog *catalog,
-							 const struct progress *progress, struct error *err);
+							 struct connection *source, const struct destination_session *destination,
+							 struct catalog *catalog, const struct progress *progress, struct error *err);
 /* Adds a check to the set; an ERROR_CONFIG where there is none of that name. */
 MUST_CHECK bool precheck_ignore(struct check_set *set, const char *name, struct error *err);
 /* Instead of a run, where one of the ends could not be reached; the error is NULL of an end that was. */

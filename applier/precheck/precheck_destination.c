@@ -142,44 +142,27 @@ check_schemas(struct precheck_context *c, const struct database_rights *r, struc
 }
 
 /* What was found, and by what. */
-static bool
-check_dialect(struct precheck_context *c, struct error *err)
+static void
+check_dialect(struct precheck_context *c)
 {
-	const struct dialect *detected;
-	struct dialect_facts facts;
-	struct result *res;
-	char found[400];
+	const struct dialect *detected = c->session->detected;
 
-	if (!server_session_facts(c->destination, &facts, &res, err))
-		return false;
-	detected = dialect_detect(&facts);
-	dialect_describe(&facts, found, sizeof found);
 	if (detected == c->dialect)
-		precheck_add(c, CHECK_OK, "dialect", "destination", "%s: %s", c->dialect->name, found);
+		precheck_add(c, CHECK_OK, "dialect", "destination", "%s: %s", c->dialect->name, c->session->found);
 	else
 		precheck_add(c, CHECK_WARNING, "dialect", "destination",
 					 "%s, as destination.dialect says; the server is %s, which is %s", c->dialect->name,
-					 found, detected ? detected->name : "none of the known dialects");
-	c->storages = arena_strdup(&c->memory, facts.storages);
-	result_free(res);
-	return true;
+					 c->session->found, detected ? detected->name : "none of the known dialects");
 }
 
-static bool
-check_settings(struct precheck_context *c, struct error *err)
+static void
+check_settings(struct precheck_context *c)
 {
-	struct buffer names;
-	bool ok;
-
-	sql_init(&names);
-	ok = server_session_refused_settings(c->destination, &names, err);
-	if (ok && names.len > 0)
+	if (c->session->refused[0])
 		precheck_add(c, CHECK_WARNING, "settings", "destination",
 					 "the server refuses to set these in a session of this role, which does without them and"
 					 " may be slower for it: %s",
-					 sql_text(&names));
-	buffer_fini(&names);
-	return ok;
+					 c->session->refused);
 }
 
 bool
@@ -187,7 +170,9 @@ precheck_destination(struct precheck_context *c, struct error *err)
 {
 	struct database_rights rights;
 
-	if (!check_dialect(c, err) || !check_settings(c, err) || !read_rights(c, &rights, err))
+	check_dialect(c);
+	check_settings(c);
+	if (!read_rights(c, &rights, err))
 		return false;
 	if (rights.read_only)
 		precheck_add(c, CHECK_FAILED, "writable", "destination",

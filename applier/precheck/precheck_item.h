@@ -7,6 +7,7 @@
 #define SLUICE_PRECHECK_ITEM_H
 
 #include "precheck.h"
+#include "servers/server_session.h"
 #include "servers/source.h"
 #include "state/progress.h"
 
@@ -16,7 +17,9 @@ struct precheck_context {
 	struct connection *source;
 	struct connection *destination;
 	const struct dialect *dialect;
-	const char *storages; /* that the destination has, as in struct dialect_facts */
+	const struct destination_session *session; /* what was found out when it was opened */
+	struct progress
+		present; /* *progress; where a daemon may run, as it is behind `slot` and before source_identity */
 	struct catalog *catalog;
 	const struct progress *progress;
 	struct source_identity source_identity;

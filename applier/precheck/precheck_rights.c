@@ -118,20 +118,13 @@ check_target_rights(struct precheck_context *c, const struct table *table, const
 						 rights[i].right, name, precheck_role(c, c->destination));
 }
 
-static bool
-check_triggers(struct precheck_context *c, struct error *err)
+static void
+check_triggers(struct precheck_context *c)
 {
-	struct result *res;
-	bool off;
-
-	if (!connection_execute(c->destination, "SHOW session_replication_role", NULL, 0, &res, err))
-		return false;
-	off = strcmp(result_text(res, 0, 0), "replica") == 0;
-	result_free(res);
 	for (unsigned i = 0; i < c->catalog->count; i++) {
 		const struct table *table = &c->catalog->tables[i];
 
-		if (!off && table->target.has_triggers)
+		if (!c->session->triggers_off && table->target.has_triggers)
 			precheck_add(
 				c, CHECK_WARNING, "triggers", precheck_target_name(c, table),
 				"it has triggers or foreign keys, which this user may not switch off: they act on what"
@@ -142,7 +135,6 @@ check_triggers(struct precheck_context *c, struct error *err)
 						 " changed, the run stops: DROP RULE, or ALTER TABLE %s DISABLE RULE",
 						 table->target.rules, precheck_target_name(c, table));
 	}
-	return true;
 }
 
 bool
@@ -158,9 +150,9 @@ precheck_rights(struct precheck_context *c, struct error *err)
 		" has_table_privilege(t, 'TRUNCATE'), (SELECT has_schema_privilege(relnamespace, 'USAGE')"
 		" FROM pg_class WHERE oid = t) FROM";
 
+	check_triggers(c);
 	return for_each_table(c, c->source, at_source, source_oid, check_source_rights, err) &&
-		   for_each_table(c, c->destination, at_target, target_oid, check_target_rights, err) &&
-		   check_triggers(c, err);
+		   for_each_table(c, c->destination, at_target, target_oid, check_target_rights, err);
 }
 
 /* ---- contents */

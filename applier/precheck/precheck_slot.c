@@ -220,25 +220,18 @@ check_fresh(struct precheck_context *c)
 		precheck_add(c, CHECK_OK, "slot", name, "to be made");
 }
 
-/* A daemon that runs meanwhile moves all three positions.  Read in this order, slot, destination, source, none of them
- * can be found ahead of the next one. */
 static bool
 check_resumed(struct precheck_context *c, struct error *err)
 {
 	const char *name = c->config->source.slot;
-	struct source_identity identity;
-	struct progress progress;
 	char applied[LSN_TEXT_BYTES];
 
-	if (!progress_read(c->destination, c->config->task, &progress, err) ||
-		!source_identify(c->source, &identity, err))
-		return false;
 	check_source(c);
 	if (!c->slot.exists)
 		precheck_add(c, CHECK_FAILED, "slot", name, "it is gone: the changes after %s are lost; %s",
 					 lsn_format(c->progress->applied_lsn, applied), start_afresh);
-	check_positions(c, progress.applied_lsn, identity.current_lsn);
-	return check_history(c, &progress, err);
+	check_positions(c, c->present.applied_lsn, c->source_identity.current_lsn);
+	return check_history(c, &c->present, err);
 }
 
 bool

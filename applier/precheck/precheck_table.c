@@ -166,7 +166,7 @@ check_storage(struct precheck_context *c, const struct table *table)
 	if (table->override->storage < TABLE_STORAGE_BEAM)
 		return;
 	snprintf(word, sizeof word, " %s ", dialect_storage_name(table->override->storage));
-	if (!c->dialect->has_access_methods || !strstr(c->storages, word))
+	if (!c->dialect->has_access_methods || !strstr(c->session->storages, word))
 		precheck_add(c, CHECK_FAILED, "distribution", precheck_table_name(c, table),
 					 "the destination does not have the storage%s(no access method of that name): give the"
 					 " table another one",

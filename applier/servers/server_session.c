@@ -96,58 +96,45 @@ pin_one_by_one(struct connection *conn, struct buffer *refused, struct error *er
 }
 
 /* Services that are built on PostgreSQL refuse what their catalogs allow; one refusal undoes the whole statement. */
-bool
-server_session_refused_settings(struct connection *destination, struct buffer *names, struct error *err)
-{
-	if (pin_settings(destination, SESSION_DESTINATION, err))
-		return true;
-	return is_refusal(destination, err) && pin_one_by_one(destination, names, err);
-}
-
 static bool
-pin_destination(struct connection *conn, struct error *err)
+pin_destination(struct destination_session *session, struct error *err)
 {
 	struct buffer refused;
 	bool ok;
 
 	sql_init(&refused);
-	ok = server_session_refused_settings(conn, &refused, err);
+	ok = pin_settings(session->conn, SESSION_DESTINATION, err) ||
+		 (is_refusal(session->conn, err) && pin_one_by_one(session->conn, &refused, err));
 	if (ok && refused.len > 0)
 		log_debug("the destination refuses settings of the session: %s", sql_text(&refused));
+	snprintf(session->refused, sizeof session->refused, "%s", sql_text(&refused));
 	buffer_fini(&refused);
 	return ok;
 }
 
-bool
-server_session_facts(struct connection *destination, struct dialect_facts *facts, struct result **res,
-					 struct error *err)
+/* What the server says about itself; false, and the error says why, where that is no dialect. */
+static bool
+choose_dialect(struct destination_session *session, const char *configured, struct error *err)
 {
-	if (!connection_execute(destination, dialect_facts_sql, NULL, 0, res, err))
-		return false;
-	*facts = (struct dialect_facts){
-		.version = result_text(*res, 0, 0),
-		.server_version = (int) result_int(*res, 0, 1),
-		.has_distribution_policy = result_bool(*res, 0, 2),
-		.gp_version = result_text(*res, 0, 3),
-		.adbpg_version = result_text(*res, 0, 4),
-		.storages = result_text(*res, 0, 5),
-	};
-	return true;
-}
-
-/* NULL, and the error says why. */
-static const struct dialect *
-choose_dialect(struct connection *conn, const char *configured, struct error *err)
-{
-	const struct dialect *chosen;
 	struct dialect_facts facts;
 	struct result *res;
 
-	if (!server_session_facts(conn, &facts, &res, err))
-		return NULL;
-	chosen = dialect_choose(&facts, configured, err);
+	if (!connection_execute(session->conn, dialect_facts_sql, NULL, 0, &res, err))
+		return false;
+	facts = (struct dialect_facts){
+		.version = result_text(res, 0, 0),
+		.server_version = (int) result_int(res, 0, 1),
+		.has_distribution_policy = result_bool(res, 0, 2),
+		.gp_version = result_text(res, 0, 3),
+		.adbpg_version = result_text(res, 0, 4),
+		.storages = result_text(res, 0, 5),
+	};
+	session->dialect = dialect_choose(&facts, configured, err);
+	session->detected = dialect_detect(&facts);
+	dialect_describe(&facts, session->found, sizeof session->found);
+	snprintf(session->storages, sizeof session->storages, "%s", facts.storages);
 	result_free(res);
-	return chosen;
+	return session->dialect != NULL;
 }
 
 /* Triggers and foreign keys were obeyed at the source already. */
@@ -201,10 +188,9 @@ prepare_destination(struct destination_session *session, const char *configured,
 	connection_watch_stalls(session->conn, connection_server_version(session->conn) >= HAS_BLOCKING_PIDS
 											   ? activity_sql
 											   : activity_sql_of_old);
-	if (!pin_destination(session->conn, err))
+	if (!pin_destination(session, err))
 		return error_context(err, "setting up the session at the destination");
-	session->dialect = choose_dialect(session->conn, configured, err);
-	if (!session->dialect)
+	if (!choose_dialect(session, configured, err))
 		return false;
 	if (session->dialect->has_segments)
 		connection_set_greenplum(session->conn);

@@ -14,6 +14,12 @@ struct destination_session {
 	struct connection *conn;
 	const struct dialect *dialect; /* see dialect_choose() */
 	bool triggers_off;			   /* triggers, rules and foreign keys are off, where this user may do so */
+
+	/* for the prechecks */
+	const struct dialect *detected; /* see dialect_detect() */
+	char found[400];				/* dialect_describe() */
+	char storages[64];				/* as in struct dialect_facts */
+	char refused[512];				/* settings that the server refuses and that it does without; "": none */
 };
 
 /* Each pumps the loop.  `application` becomes application_name.  NULL on failure. */
@@ -33,13 +39,6 @@ MUST_CHECK bool server_session_destination(struct loop *loop, const struct confi
  */
 MUST_CHECK bool server_session_match_bytes(struct connection *conn, const struct connection *source,
 										   struct error *err);
-
-/* What the server says about itself.  The texts live in `res`, which the caller frees. */
-MUST_CHECK bool server_session_facts(struct connection *destination, struct dialect_facts *facts,
-									 struct result **res, struct error *err);
-/* Names of the settings that the server refuses to a session and that it does without, separated by commas. */
-MUST_CHECK bool server_session_refused_settings(struct connection *destination, struct buffer *names,
-												struct error *err);
 
 /* Ends the session of another one of the server's processes. */
 MUST_CHECK bool server_session_terminate(struct connection *conn, int pid, struct error *err);

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/sql.h"
+#include "state_install.h"
 
 const char selection_columns[] = "task text, source_schema text, source_name text, added boolean NOT NULL,"
 								 " PRIMARY KEY (task, source_schema, source_name)";
@@ -62,32 +63,16 @@ selection_leave_out(struct selection *selection, const char *schema, const char 
 	append(&selection->memory, &selection->config.tables.exclude, schema, name);
 }
 
-static bool
-is_installed(struct connection *destination, bool *installed, struct error *err)
-{
-	struct result *res;
-
-	if (!connection_execute(
-			destination,
-			"SELECT count(*) > 0 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-			" WHERE n.nspname = 'sluice' AND c.relname = 'selection'",
-			NULL, 0, &res, err))
-		return false;
-	*installed = result_bool(res, 0, 0);
-	result_free(res);
-	return true;
-}
-
 bool
 selection_read(struct selection *selection, struct connection *destination, struct error *err)
 {
 	struct param param = param_text(selection->config.task);
 	struct result *res;
-	bool installed;
+	struct state_installed installed;
 
-	if (!is_installed(destination, &installed, err))
+	if (!state_install_read(destination, &installed, err))
 		return false;
-	if (!installed)
+	if (!installed.selection)
 		return true;
 	if (!connection_execute(destination,
 							"SELECT source_schema, source_name, added FROM sluice.selection WHERE task = $1"

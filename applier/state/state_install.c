@@ -35,62 +35,100 @@ check_version(int version, struct error *err)
 	return error_hint(err, "Use the later version of sluice for this task, too.");
 }
 
-bool
-state_install_read(struct connection *destination, struct state_installed *installed, struct error *err)
-{
-	static const char sql[] = "SELECT count(*) > 0, coalesce(bool_or(c.relname = 'progress'), false),"
-							  " coalesce(bool_or(c.relname = 'tables'), false),"
-							  " coalesce(bool_or(c.relname = 'unfinished'), false),"
-							  " coalesce(bool_or(c.relname = 'selection'), false),"
-							  " coalesce(bool_or(c.relname = 'layout'), false)"
-							  " FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid"
-							  " AND c.relname IN ('progress', 'tables', 'unfinished', 'selection', 'layout')"
-							  " WHERE n.nspname = 'sluice'";
-	struct result *res;
+/*
+ * Once it is complete nothing of it goes: then the session's note is its layout, and nobody asks again until
+ * state_check_rights() does.
+ */
+static const struct state_installed complete = {
+	.schema = true,
+	.progress = true,
+	.tables = true,
+	.unfinished = true,
+	.selection = true,
+	.versioned = true,
+	.layout = STATE_LAYOUT_PRESENT,
+};
 
-	if (!connection_execute(destination, sql, NULL, 0, &res, err))
-		return false;
+static bool
+is_complete(const struct state_installed *installed)
+{
+	return installed->schema && installed->progress && installed->tables && installed->unfinished &&
+		   installed->selection && installed->layout == STATE_LAYOUT_PRESENT;
+}
+
+/* One row: who asks and whether that user may read all of it, and what is there. */
+static const char installed_sql[] =
+	"SELECT quote_ident(current_user), coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE')"
+	" AND (c.oid IS NULL OR has_table_privilege(c.oid, 'SELECT'))), true), count(*) > 0,"
+	" coalesce(bool_or(c.relname = 'progress'), false), coalesce(bool_or(c.relname = 'tables'), false),"
+	" coalesce(bool_or(c.relname = 'unfinished'), false), coalesce(bool_or(c.relname = 'selection'), false),"
+	" coalesce(bool_or(c.relname = 'layout'), false)"
+	" FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'"
+	" WHERE n.nspname = 'sluice'";
+
+static bool
+take_installed(struct connection *destination, const struct result *res, struct state_installed *installed,
+			   struct error *err)
+{
 	*installed = (struct state_installed){
-		.schema = result_bool(res, 0, 0),
-		.progress = result_bool(res, 0, 1),
-		.tables = result_bool(res, 0, 2),
-		.unfinished = result_bool(res, 0, 3),
-		.selection = result_bool(res, 0, 4),
-		.versioned = result_bool(res, 0, 5),
+		.schema = result_bool(res, 0, 2),
+		.progress = result_bool(res, 0, 3),
+		.tables = result_bool(res, 0, 4),
+		.unfinished = result_bool(res, 0, 5),
+		.selection = result_bool(res, 0, 6),
+		.versioned = result_bool(res, 0, 7),
 	};
-	result_free(res);
 	if (installed->versioned && !read_version(destination, &installed->layout, err))
 		return false;
 	if (!installed->versioned && (installed->progress || installed->tables))
 		installed->layout = STATE_LAYOUT_FIRST;
-	return check_version(installed->layout, err);
+	if (is_complete(installed))
+		connection_set_note(destination, installed->layout);
+	return true;
+}
+
+bool
+state_install_read(struct connection *destination, struct state_installed *installed, struct error *err)
+{
+	struct result *res;
+	bool ok;
+
+	if (connection_note(destination) == STATE_LAYOUT_PRESENT) {
+		*installed = complete;
+		return true;
+	}
+	if (!connection_execute(destination, installed_sql, NULL, 0, &res, err))
+		return false;
+	ok = take_installed(destination, res, installed, err) && check_version(installed->layout, err);
+	result_free(res);
+	return ok;
+}
+
+static bool
+refuse_user(const char *user, struct error *err)
+{
+	error_set(err, ERROR_DATA,
+			  "%s may not read the schema sluice of the destination, which another user made", user);
+	return error_hint(err,
+					  "GRANT USAGE, CREATE ON SCHEMA sluice TO %s; GRANT SELECT, INSERT, UPDATE, DELETE"
+					  " ON ALL TABLES IN SCHEMA sluice TO %s.",
+					  user, user);
 }
 
 bool
 state_check_rights(struct connection *destination, struct error *err)
 {
-	static const char sql[] = "SELECT quote_ident(current_user),"
-							  " coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE')"
-							  " AND (c.oid IS NULL OR has_table_privilege(c.oid, 'SELECT'))), true)"
-							  " FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid"
-							  " AND c.relkind = 'r' WHERE n.nspname = 'sluice'";
+	struct state_installed installed;
 	struct result *res;
-	bool allowed;
+	bool ok;
 
-	if (!connection_execute(destination, sql, NULL, 0, &res, err))
+	connection_set_note(destination, 0);
+	if (!connection_execute(destination, installed_sql, NULL, 0, &res, err))
 		return false;
-	allowed = result_bool(res, 0, 1);
-	if (!allowed) {
-		error_set(err, ERROR_DATA,
-				  "%s may not read the schema sluice of the destination, which another user made",
-				  result_text(res, 0, 0));
-		error_hint(err,
-				   "GRANT USAGE, CREATE ON SCHEMA sluice TO %s; GRANT SELECT, INSERT, UPDATE, DELETE"
-				   " ON ALL TABLES IN SCHEMA sluice TO %s.",
-				   result_text(res, 0, 0), result_text(res, 0, 0));
-	}
+	ok = result_bool(res, 0, 1) ? take_installed(destination, res, &installed, err)
+								: refuse_user(result_text(res, 0, 0), err);
 	result_free(res);
-	return allowed;
+	return ok;
 }
 
 /* ---- making it */
@@ -112,13 +150,6 @@ is_there(const struct state_installed *installed, const struct state_table *tabl
 		if (strcmp(tables[i].name, table->name) == 0)
 			return tables[i].there;
 	return false;
-}
-
-static bool
-is_complete(const struct state_installed *installed)
-{
-	return installed->schema && installed->progress && installed->tables && installed->unfinished &&
-		   installed->selection && installed->layout == STATE_LAYOUT_PRESENT;
 }
 
 static void

@@ -19,7 +19,8 @@ struct state_installed {
 	int layout;		/* 0: no tables */
 };
 
-/* An error that says what to grant, where this user may not read what another one has made. */
+/* An error that says what to grant, where this user may not read what another one has made.  To be called first in a
+ * session, and where the schema may have changed since: what is found complete is not asked for again. */
 MUST_CHECK bool state_check_rights(struct connection *destination, struct error *err);
 /* A layout that is newer than the program's is an ERROR_DATA. */
 MUST_CHECK bool state_install_read(struct connection *destination, struct state_installed *installed,

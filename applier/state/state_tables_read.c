@@ -228,6 +228,7 @@ leave_out_blocked(struct catalog *catalog, const struct row *rows, unsigned coun
 		else
 			catalog->tables[kept++] = catalog->tables[i];
 	}
+	catalog->stray_rows += catalog->count - kept;
 	catalog->count = kept;
 	free(blocked);
 }
@@ -374,6 +375,8 @@ take_rows(const struct result *res, struct catalog *catalog, struct error *err)
 			ok = table->predecessor ? take_over(&rows[i], table, err) : take_own(&rows[i], table, err);
 	}
 	if (ok) {
+		for (unsigned i = 0; i < count; i++)
+			catalog->stray_rows += !rows[i].table;
 		leave_out_blocked(catalog, rows, count);
 		settle_names(catalog);
 	}

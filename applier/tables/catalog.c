@@ -92,6 +92,7 @@ catalog_remove(struct catalog *catalog, struct table *table)
 {
 	size_t behind = catalog->count - (size_t) (table - catalog->tables) - 1;
 
+	catalog->stray_rows++;
 	table_free(table);
 	memmove(table, table + 1, behind * sizeof *table);
 	catalog->count--;

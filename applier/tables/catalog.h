@@ -172,7 +172,9 @@ struct catalog {
 	struct table *tables; /* ordered by schema and name */
 	unsigned count;
 	struct definitions *definitions; /* of the tables to be made; owned */
-	char *blocked;	  /* why a new table is left out for now, see state_tables.h; NULL: none is */
+	char *blocked; /* why a new table is left out for now, see state_tables.h; NULL: none is */
+	unsigned
+		stray_rows;	  /* rows of sluice.tables that may be none of these tables', as far as they were read */
 	bool states_read; /* the tables' rows in sluice.tables are taken into account */
 };
 

@@ -29,8 +29,7 @@ check(struct verb_ends *ends, struct loop *loop, const struct config *config, co
 
 	if (!progress_read(ends->destination, config->task, &progress, err) ||
 		!failover_follow(loop, config, ends->source, &progress, err) ||
-		!precheck_run(&precheck, config, ends->source, ends->destination, ends->dialect, &ends->catalog,
-					  &progress, err))
+		!precheck_run(&precheck, config, ends->source, &ends->opened, &ends->catalog, &progress, err))
 		return false;
 	return conclude(&precheck, config, command, err);
 }

@@ -40,6 +40,7 @@ verb_open_destination(struct verb_ends *ends, struct loop *loop, const struct co
 		return false;
 	ends->destination = opened.conn;
 	ends->dialect = opened.dialect;
+	ends->opened = opened;
 	return state_check_rights(ends->destination, err);
 }
 

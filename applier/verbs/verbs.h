@@ -62,6 +62,7 @@ struct verb_ends {
 	struct connection *source;
 	struct connection *destination;
 	const struct dialect *dialect;
+	struct destination_session opened; /* what was found out about the destination */
 	struct selection selection;
 	struct catalog catalog;
 };
