@@ -53,7 +53,9 @@ struct upkeep {
 	enum upkeep_state state; /* moved by enter() alone */
 	struct opening *opening;
 	struct connection *conn;
-	unsigned pinned;			  /* settings that were asked for */
+	unsigned pinned; /* settings that were asked for */
+	bool swept;		 /* what a killed daemon of the task has left running was cancelled */
+	char application[64];
 	enum upkeep_action action;	  /* running; NOTHING: a query */
 	struct upkeep_target *target; /* of the action */
 	bool cancelled;				  /* it was told to end */
@@ -297,11 +299,11 @@ go_on(struct upkeep *u)
 	sql_init(&sql);
 	if (upkeep_plan_put_look(&u->plan, &sql)) {
 		start(u, &sql, on_looked);
+	} else if (wants_store(u) && put_store(u, &sql)) {
+		start(u, &sql, on_stored);
 	} else if ((u->action = upkeep_plan_next(&u->plan, now_ms(u), u->finishing, is_busy, u, &u->target))) {
 		upkeep_plan_put(u->action, u->target, &sql);
 		start(u, &sql, on_done);
-	} else if (wants_store(u) && put_store(u, &sql)) {
-		start(u, &sql, on_stored);
 	} else {
 		close_session(u);
 	}
@@ -328,6 +330,19 @@ on_pinned(void *arg, const struct result *res, const struct error *err)
 	go_on_soon(u);
 }
 
+/* A server notices only at the end of a VACUUM that its client was killed. */
+static void
+put_sweep(struct upkeep *u, struct buffer *sql)
+{
+	u->swept = true;
+	buffer_printf(sql, "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity"
+					   " WHERE pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()"
+					   " AND datname OPERATOR(pg_catalog.=) pg_catalog.current_database()"
+					   " AND usename OPERATOR(pg_catalog.=) current_user"
+					   " AND application_name OPERATOR(pg_catalog.=) ");
+	sql_literal(sql, u->application);
+}
+
 static void
 pin(struct upkeep *u)
 {
@@ -340,6 +355,8 @@ pin(struct upkeep *u)
 		session_settings_put(&sql, SESSION_DESTINATION, connection_server_version(u->conn));
 	else if (u->pinned == 2)
 		buffer_printf(&sql, LOCK_TIMEOUT);
+	else if (u->pinned == 3 && !u->swept)
+		put_sweep(u, &sql);
 	if (sql.len > 0) {
 		u->pinned++;
 		connection_query(u->conn, sql_text(&sql), NULL, 0, on_pinned, u);
@@ -386,6 +403,13 @@ give_way(struct upkeep *u)
 	}
 }
 
+/* Perhaps by a VACUUM that was left running. */
+static bool
+is_held_up(const struct upkeep *u)
+{
+	return !u->swept && connection_waiting_ms(u->setup.destination) >= WAIT_MS;
+}
+
 static void
 on_tick(void *arg)
 {
@@ -394,12 +418,12 @@ on_tick(void *arg)
 	switch (u->state) {
 	case STATE_RESTING:
 		loop_timer_arm(u->tick, RESTING_MS);
-		if (now_ms(u) < u->rested_until_ms || !has_work(u))
+		if (now_ms(u) < u->rested_until_ms || !(has_work(u) || is_held_up(u)))
 			break;
 		enter(u, STATE_OPENING);
 		u->opening =
 			connection_open_later(u->setup.loop, "destination", u->setup.config->destination.conninfo,
-								  CONNECTION_SQL, "sluice upkeep", on_opened, u);
+								  CONNECTION_SQL, u->application, on_opened, u);
 		break;
 	case STATE_OPENING:
 	case STATE_PINNING:
@@ -441,6 +465,7 @@ upkeep_create(const struct upkeep_setup *setup)
 	u = memory_alloc_zero(1, sizeof *u);
 	u->setup = *setup;
 	u->limits = limits;
+	snprintf(u->application, sizeof u->application, "sluice upkeep %s", setup->config->task);
 	upkeep_plan_init(&u->plan, &u->limits, setup->config->apply.vacuum == VACUUM_AUTO);
 	for (unsigned i = 0; i < setup->catalog->count; i++)
 		upkeep_plan_load(&u->plan, &setup->catalog->tables[i]);

@@ -81,7 +81,7 @@ $t->poll_ok(sub { !defined $t->status->{tables}[0]{upkeep} }, 'and status forget
 my $database = $t->destination_sql('SELECT quote_ident(current_database())');
 $t->destination_sql("ALTER DATABASE $database SET vacuum_cost_delay = 100; ALTER DATABASE $database SET vacuum_cost_limit = 1");
 $t->source_sql('UPDATE busy SET v = v + 1');
-my $running = q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sluice upkeep' AND query LIKE 'VACUUM%' AND state = 'active'};
+my $running = q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sluice upkeep test' AND query LIKE 'VACUUM%' AND state = 'active'};
 $t->poll_ok(sub { $t->destination_sql($running) == 1 }, 'a VACUUM runs');
 my $row = $greenplum ? undef : SluiceTest::hold($t->destination_conninfo, 'SELECT FROM busy WHERE id = 7 FOR UPDATE');
 $t->source_sql('UPDATE busy SET w = 8 WHERE id = 7');
@@ -98,6 +98,15 @@ $t->source_sql('INSERT INTO busy VALUES (100000, 1, 1)');
 $t->wait_applied_ok('which does not disturb the stream');
 unlike($t->log, qr/trying again/, 'nor lead to another attempt');
 $t->poll_ok(sub { $t->destination_sql($running) == 1 }, 'another session goes on');
+
+# ---- ending
+
+my $pid = $t->destination_sql($running =~ s/count\(\*\)/max(pid)/r);
+$t->kill9;
+is($t->destination_sql("$running AND pid = $pid"), 1, 'that of a daemon that was killed goes on');
+$t->start;
+$t->poll_ok(sub { $t->destination_sql("$running AND pid = $pid") == 0 }, 'until the next daemon cancels it');
+$t->poll_ok(sub { $t->destination_sql($running) == 1 }, 'and begins another');
 is($t->stop, 0, 'a stop does not wait for it');
 $t->poll_ok(sub { $t->destination_sql($running) == 0 }, 'and leaves nothing behind');
 $t->destination_sql("ALTER DATABASE $database RESET vacuum_cost_delay; ALTER DATABASE $database RESET vacuum_cost_limit");
