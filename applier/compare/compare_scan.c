@@ -1,11 +1,18 @@
 #include "compare_scan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 
 #define LEAVE_SQL "ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look"
+
+/* How often the progress is shown, on a terminal and as lines of the log. */
+#define TICK_MS 1000
+#define PLAIN_TICKS 10
 
 struct job;
 
@@ -21,6 +28,7 @@ struct job {
 	struct scan *scan;
 	struct side sides[2];
 	struct compare_table *table; /* NULL: none left */
+	int64_t started_ms;
 };
 
 struct scan {
@@ -31,6 +39,9 @@ struct scan {
 	unsigned queue_count;
 	unsigned next;
 	struct arena *memory; /* for reasons */
+	struct loop_timer *tick;
+	unsigned ticks;
+	bool terminal;
 	bool failed;
 	struct error err;
 };
@@ -150,6 +161,7 @@ start_next(struct job *job)
 	if (scan->failed || scan->next == scan->queue_count)
 		return;
 	job->table = scan->queue[scan->next++];
+	job->started_ms = loop_now_ms(scan->loop);
 	for (unsigned i = 0; i < 2; i++) {
 		struct side *side = &job->sides[i];
 		struct buffer sql;
@@ -160,6 +172,61 @@ start_next(struct job *job)
 		connection_query(side->conn, (const char *) sql.data, NULL, 0, on_checked, side);
 		buffer_fini(&sql);
 	}
+}
+
+/* ---- showing progress */
+
+/* The one that is being read for longest; NULL: none. */
+static const struct job *
+find_longest(const struct scan *scan, unsigned *busy)
+{
+	const struct job *longest = NULL;
+
+	*busy = 0;
+	for (unsigned i = 0; i < scan->job_count; i++) {
+		const struct job *job = &scan->jobs[i];
+
+		if (!job->table)
+			continue;
+		*busy += 1;
+		if (!longest || job->started_ms < longest->started_ms)
+			longest = job;
+	}
+	return longest;
+}
+
+/* Each side answers for a table at once: how far it is within one is not known. */
+static void
+show(const struct scan *scan)
+{
+	const struct source_table *source;
+	const struct job *job;
+	char line[512];
+	unsigned busy;
+
+	job = find_longest(scan, &busy);
+	if (!job)
+		return;
+	source = &job->table->table->source;
+	snprintf(line, sizeof line, "compared %u of %u table%s; reading %.63s.%.63s (about %lld rows) for %lld s",
+			 scan->next - busy, scan->queue_count, plural(scan->queue_count), source->schema, source->name,
+			 (long long) source->estimated_rows,
+			 (long long) (loop_now_ms(scan->loop) - job->started_ms) / 1000);
+	if (scan->terminal)
+		log_progress(line);
+	else
+		log_info("%s", line);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct scan *scan = arg;
+
+	scan->ticks++;
+	if (scan->terminal || scan->ticks % PLAIN_TICKS == 0)
+		show(scan);
+	loop_timer_arm(scan->tick, TICK_MS);
 }
 
 static bool
@@ -186,8 +253,11 @@ compare_scan_run(struct compare_point *point, struct compare_table **tables, uns
 		.queue = tables,
 		.queue_count = count,
 		.memory = memory,
+		.terminal = isatty(STDERR_FILENO) && point->config->log_format == LOG_TEXT,
 	};
 
+	scan.tick = loop_timer_create(point->loop, on_tick, &scan);
+	loop_timer_arm(scan.tick, TICK_MS);
 	for (unsigned i = 0; i < point->end_count; i++) {
 		struct job *job = &scan.jobs[i];
 
@@ -197,6 +267,9 @@ compare_scan_run(struct compare_point *point, struct compare_table **tables, uns
 		start_next(job);
 	}
 	loop_run_until(point->loop, is_over, &scan);
+	loop_timer_destroy(scan.tick);
+	if (scan.terminal)
+		log_progress(NULL);
 	/* Callbacks of what is still under way refer to the scan. */
 	for (unsigned i = 0; i < point->end_count; i++) {
 		if (!scan.jobs[i].table)

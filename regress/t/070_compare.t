@@ -155,6 +155,7 @@ my $waiting = IPC::Run::start([ $t->program, 'compare', '-c', $t->{config}, 'pub
 ok(SluiceTest::poll(sub { $t->destination_sql("SELECT count(*) FROM pg_locks WHERE relation = 'kinds'::regclass AND NOT granted") > 0 }), 'it waits for the first table');
 $t->source_sql('CREATE TABLE parted_high (id int PRIMARY KEY); INSERT INTO parted_high SELECT generate_series(100, 150);
 	ALTER TABLE parted ATTACH PARTITION parted_high FOR VALUES FROM (100) TO (200)');
+ok(SluiceTest::poll(sub { $waiting->pump_nb; $said =~ /compared 0 of 2 tables; reading public\.kinds \(about \d+ rows\) for \d+ s$/m }), 'what it reads, and for how long');
 SluiceTest::release($held);
 $waiting->finish;
 unlike($compared, qr/^different/m, 'rows that came with a partition are no difference') or diag($said);
