@@ -197,7 +197,7 @@ SKIP: {
 		my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE plain IN SHARE MODE');
 		$t->source_sql('INSERT INTO plain VALUES (7000, NULL)');
 		$t->start;
-		$t->poll_ok(sub { status()->{phase} eq 'streaming' && (status()->{lag_bytes} // 0) > 0 && (status()->{lag_seconds} // 0) > 0 }, 'is known');
+		$t->poll_ok(sub { (get('/healthz'))[0] == 200 && status()->{phase} eq 'streaming' && (status()->{lag_bytes} // 0) > 0 && (status()->{lag_seconds} // 0) > 0 }, 'is known');
 		SluiceTest::release($lock);
 		$t->wait_applied_ok;
 		$t->stop;
