@@ -90,6 +90,8 @@ put_changes(struct buffer *out, const struct compare_table *it, const struct com
 		put_value(out, value->source);
 		buffer_printf(out, " → ");
 		put_value(out, value->target);
+		if (it->plan.pairs[i].target->generated)
+			buffer_printf(out, " (which the target computes)");
 		first = false;
 	}
 }
@@ -289,6 +291,36 @@ lacks_columns(const struct compare_report *report)
 	return false;
 }
 
+/* Of a row that both have nothing differs but what the target computes by an expression of its own. */
+static bool
+is_computed(const struct compare_table *it, const struct compare_finding *finding)
+{
+	if (finding->difference.kind != COMPARE_CHANGED)
+		return false;
+	for (unsigned i = 0; i < it->plan.pair_count; i++)
+		if (finding->values[i].differs && !it->plan.pairs[i].target->generated)
+			return false;
+	return true;
+}
+
+/* Then a new copy changes nothing. */
+static bool
+all_computed(const struct compare_report *report)
+{
+	for (unsigned i = 0; i < report->count; i++) {
+		const struct compare_table *it = &report->tables[i];
+
+		if (it->result != COMPARE_DIFFERENT)
+			continue;
+		if (it->lacks || it->finding_count == 0)
+			return false;
+		for (unsigned j = 0; j < it->finding_count; j++)
+			if (!is_computed(it, &it->findings[j]))
+				return false;
+	}
+	return true;
+}
+
 /* A difference outweighs what could not be compared. */
 static bool
 outcome(struct compare_report *report, struct error *err)
@@ -309,6 +341,9 @@ outcome(struct compare_report *report, struct error *err)
 		return true;
 	error_set(err, ERROR_DIFFERENT, "%u of %u table%s differ", totals.tables[COMPARE_DIFFERENT],
 			  report->count, plural(report->count));
+	if (all_computed(report))
+		return error_hint(err, "What differs is computed by the targets, otherwise than by the source: give their generated "
+							   "columns the source's expressions; a new copy changes nothing.");
 	return error_hint(err, "%s\"sluice table resync\" copies them again.",
 					  lacks_columns(report) ? "Add the columns to the targets that lack some; then " : "");
 }
