@@ -29,6 +29,8 @@ my @goals = (
 	['Greenplum, row by row, full batches', 'greenplum', '>= 100', '%.0f x', sub { my ($value) = @_; lowest(map { $value->('full', $_, 'ratio') } @bulk, 'pgbench') }],
 	['Greenplum, row by row, batches of 1,000, heap', 'greenplum', '>= 25', '%.0f x', sub { thousand($_[0], sub { lowest(@_) }, 'ratio') }],
 	['Greenplum, a batch of 1,000: heap of 5M to heap of 1M', 'greenplum', '<= 1.5', '%.2f', sub { my ($value) = @_; highest(map { over($value, 'ms', "$_, 1000 rows", 'heap 5M', "$_, 1000 rows", 'heap 1M') } @bulk) }],
+	['Greenplum, heap of 1M, a batch of 1,000 updates, ms', 'greenplum', '<= 10', '%.1f', sub { $_[0]->('ms', 'update, 1000 rows', 'heap 1M') }],
+	(map { my $kind = $_; ["Greenplum, heap, a batch of 100 without a key, $kind, seconds", 'greenplum', '<= 0.2', '%.3f', sub { $_[0]->('keyless', "$kind, a batch of 100", 'heap, s') }] } qw(delete update)),
 	['initial copy, psql | psql, one pipe', 'copying', '>= 1', '%.1f x', sub { over($_[0], 'copy', 'psql COPY | psql COPY, binary, one after another', 'one large table, s', 'sluice, 1 job', 'one large table, s') }],
 	(map { my $set = $_; ["initial copy, pgcopydb, four jobs, $set", 'copying', '>= 1', '%.1f x', sub { over($_[0], 'copy', 'pgcopydb clone, 4 table jobs', "$set, s", 'sluice, 4 jobs', "$set, s") }] } 'one large table', 'many small ones'),
 	(map { my ($where, $column, $bound) = @$_; ["latency, $where, $column, ms", 'latency', "< $bound", '%.1f', sub { $_[0]->('latency', "$where, sluice", $column) }] }
