@@ -103,6 +103,7 @@ sub begin_pair
 	my %ends = map { my $conninfo = "${_}_conninfo"; $_ => { conninfo => $self->_through($_, $t->$conninfo) . ' connect_timeout=5' } } 'source', 'destination';
 	$self->{spill} = $self->{disks} ? "$self->{disks}/spill" : "$t->{directory}/spill";
 	mkdir $self->{spill};
+	unlink glob "$self->{spill}/*"; # of a pair that ended badly
 	$t->{task} = $name;
 	my $config = $variant->{config};
 	$config->{apply}{spill_directory} = $self->{spill};

@@ -28,25 +28,25 @@ our @all = (
 	[ 2, 'session', 'statements cancelled at the source', '', sub { my ($c) = @_; for (1 .. 5) { $c->signal_session('source', 'pg_cancel_backend', 100); sleep rand 0.1 } } ],
 	[ 3, 'session', 'statements cancelled at the destination', '', sub { my ($c) = @_; for (1 .. 5) { $c->signal_session('destination', 'pg_cancel_backend', 100); sleep rand 0.1 } } ],
 
-	# A walsender that does not hear of its client's end keeps the slot for a minute: so it hears of it in the end.
+	# Servers hear in the end that a connection is half closed: meanwhile a daemon that was killed, too, is not followed by another.
 	(map {
 		my $end = $_;
 		(
 			[ 2, 'network', "cut, $end", '', sub { $_[0]{proxy}{$end}->cut } ],
-			[ $end eq 'source' ? 1 : 2, 'network', "half closed, $end", '', sub { $_[0]{proxy}{$end}->half }, $end eq 'source' ? sub { $_[0]{proxy}{source}->cut } : undef ],
+			[ $end eq 'source' ? 1 : 2, 'network', "half closed, $end", '', sub { $_[0]{proxy}{$end}->half }, sub { $_[0]{proxy}{$end}->cut } ],
 			[ 2, 'network', "held, $end", '', sub { $_[0]{proxy}{$end}->stall }, sub { $_[0]{proxy}{$end}->resume } ],
 			[ 1, 'network', "held and cut, $end", '', sub { $_[0]{proxy}{$end}->stall }, sub { $_[0]{proxy}{$end}->cut } ],
 			[ 2, 'network', "refused, $end", '', sub { my $p = $_[0]{proxy}{$end}; $p->welcome('refuse'); $p->cut }, sub { $_[0]{proxy}{$end}->welcome('pass') } ],
 			[ 1, 'network', "new connections held, $end", '', sub { my $p = $_[0]{proxy}{$end}; $p->welcome('stall'); $p->cut },
 				sub { my $p = $_[0]{proxy}{$end}; $p->welcome('pass'); $p->resume } ],
-			[ 3, 'network', "cut at a message, $end", '', sub { $_[0]->at_message($end, action => $end eq 'source' ? 'cut' : one_of('cut', 'half'), when => one_of('before', 'after'), nth => 1 + int rand 60) },
-				sub { $_[0]{proxy}{$end}->rule } ],
+			[ 3, 'network', "cut at a message, $end", '', sub { $_[0]->at_message($end, action => one_of('cut', 'half'), when => one_of('before', 'after'), nth => 1 + int rand 60) },
+				sub { my $p = $_[0]{proxy}{$end}; $p->rule; $p->cut } ],
 			[ 2, 'process', "kill -9 at a message, $end", '', sub { $_[0]->at_message($end, action => 'kill', when => one_of('before', 'after'), nth => 1 + int rand 60) },
 				sub { $_[0]{proxy}{$end}->rule } ],
 		)
 	} 'source', 'destination'),
-	[ 6, 'network', 'cut after COMMIT', '', sub { $_[0]->at_commit(action => one_of('cut', 'half'), when => 'after') }, sub { $_[0]{proxy}{destination}->rule } ],
-	[ 2, 'network', 'cut before COMMIT', '', sub { $_[0]->at_commit(action => one_of('cut', 'half'), when => 'before') }, sub { $_[0]{proxy}{destination}->rule } ],
+	[ 6, 'network', 'cut after COMMIT', '', sub { $_[0]->at_commit(action => one_of('cut', 'half'), when => 'after') }, sub { my $p = $_[0]{proxy}{destination}; $p->rule; $p->cut } ],
+	[ 2, 'network', 'cut before COMMIT', '', sub { $_[0]->at_commit(action => one_of('cut', 'half'), when => 'before') }, sub { my $p = $_[0]{proxy}{destination}; $p->rule; $p->cut } ],
 	[ 3, 'network', 'a late COMMIT', '', sub { $_[0]->at_commit(action => 'late', when => 'before') },
 		sub { my $p = $_[0]{proxy}{destination}; $p->deliver; $p->rule } ],
 	[ 3, 'process', 'kill -9 at COMMIT', '', sub { $_[0]->at_commit(action => 'kill', when => one_of('before', 'after')) }, sub { $_[0]{proxy}{destination}->rule } ],
