@@ -157,16 +157,24 @@ sub end_pair
 	my $t = $self->{t};
 	$self->_stop_watch;
 	$self->undo;
+	$self->_end_by_verb('compare') unless $self->{spoilt};
 	if ($t->running) { my $status = $t->stop; $self->found("SIGTERM at the end: status $status") if $status; }
 	$self->_nothing_left;
-	my $result = $t->sluice('drop');
-	$self->found("drop: status $result->{status}, $result->{stderr}") if $result->{status};
+	$self->_end_by_verb('run', '--until', 'current') unless $self->{spoilt};
+	$self->_end_by_verb('drop');
 	my $slots = $t->source_sql("SELECT string_agg(slot_name, ', ') FROM pg_replication_slots");
 	$self->found("drop leaves slots: $slots") if $slots;
 	$self->ask_source('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active') if $slots;
 	my $rows = $t->destination_sql("SELECT (SELECT count(*) FROM sluice.progress) + (SELECT count(*) FROM sluice.tables)");
 	$self->found("drop leaves $rows rows of state") if $rows;
 	delete $self->{number};
+}
+
+sub _end_by_verb
+{
+	my ($self, @verb) = @_;
+	my $result = $self->{t}->sluice(@verb, { timeout => $patience_s });
+	$self->found("@verb: status $result->{status}, $result->{stdout} $result->{stderr}") if $result->{status};
 }
 
 # With the daemon gone: no sessions, no temporary slots, no files.
@@ -262,6 +270,15 @@ sub any_table { return 'public.' . Actions::one_of(qw(keyed wide wide_full bag s
 
 sub at_commit { my ($self, %rule) = @_; $self->{proxy}{destination}->rule(match => Proxy::COMMIT, nth => 1 + int rand 3, %rule); }
 sub at_message { my ($self, $end, %rule) = @_; $self->{proxy}{$end}->rule(%rule); }
+
+sub end_rule
+{
+	my ($self, $end, $cut) = @_;
+	my $proxy = $self->{proxy}{$end};
+	$self->{counts}{'messages met that a fault waited for'}++ if $proxy->fired;
+	$proxy->rule;
+	$proxy->cut if $cut;
+}
 
 sub restart
 {
