@@ -82,7 +82,7 @@ sub _variant
 				{ source => 'public.archive', operations => [qw(insert update delete)] },
 				@shared ] },
 			initial_copy => { existing => $shared ? 'append' : 'clear', jobs => 1 + int rand 3, rand() < 0.5 ? (part => '64kB') : () },
-			apply => { memory => Actions::one_of('16MB', '16MB', '64MB'), max_bytes => Actions::one_of('64kB', '256kB', '4MB'), max_delay => Actions::one_of('0', '50ms', '300ms') },
+			apply => { memory => Actions::one_of('16MB', '16MB', '64MB'), max_bytes => Actions::one_of('64kB', '256kB', '4MB'), max_delay => Actions::one_of('0', '50ms', '300ms'), refused => Actions::one_of('stop', 'hold') },
 			schema => { partitions => $self->{own} && rand() < 0.3 ? 'keep' : 'flatten', indexes => Actions::one_of('unique', 'all') },
 			retry => { duration => '5min' },
 		},
@@ -323,6 +323,32 @@ sub give_right
 	$self->{t}->$sql($self->{taken}[1]);
 }
 
+# A held table is copied again on request, as the message says; a run that has ended is started again.
+sub refuse
+{
+	my ($self) = @_;
+	my $table = $self->{refusing} = Actions::one_of(qw(public.keyed public.wide public.typed public.emptied));
+	$self->{may_end} = qr/\Q$table\E.*"faults"/;
+	$self->ask_destination("SET lock_timeout = '5s'; ALTER TABLE $table ADD CONSTRAINT faults CHECK (id < 0) NOT VALID");
+}
+
+sub accept
+{
+	my ($self) = @_;
+	my $table = delete $self->{refusing};
+	$self->{t}->destination_sql("ALTER TABLE $table DROP CONSTRAINT IF EXISTS faults");
+	$self->{resync} = $table if $self->{variant}{config}{apply}{refused} eq 'hold';
+}
+
+# What others do to a target is found at a start.
+sub lose_target
+{
+	my ($self, $statement) = @_;
+	my $table = Actions::one_of(qw(public.keyed public.bag public.typed public.pair));
+	$self->ask_destination("SET lock_timeout = '5s'; $statement $table");
+	$self->kill_daemon;
+}
+
 sub fill
 {
 	my ($self, $disk) = @_;
@@ -432,7 +458,7 @@ sub planned
 {
 	my ($self, $round) = @_;
 	srand chance($self->{seed}, 'round', $round);
-	my @faults = grep { !$self->{variant}{shared} || $_->[2] ne 'remove and add' } grep { $_->[3] eq '' || $_->[3] eq 'own' && $self->{own} || $_->[3] eq 'disk' && $self->{own} && $self->{disks} || $_->[3] eq 'command' && $ENV{FAULT_COMMAND} } @Faults::all;
+	my @faults = grep { !$self->{variant}{shared} || $_->[2] !~ /^(?:remove and add|a target)/ } grep { $_->[3] eq '' || $_->[3] eq 'own' && $self->{own} || $_->[3] eq 'disk' && $self->{own} && $self->{disks} || $_->[3] eq 'command' && $ENV{FAULT_COMMAND} } @Faults::all;
 	# A copy again would empty a target to which rows are added; such a table is held.
 	my @actions = grep { !$self->{variant}{shared} || $_->[1] !~ /^(?:define|leaves|make|drop|rename)$/ } @Actions::all;
 	my @plan = ((map { [ 0, _weighed(@actions) ] } 1 .. 5 + int rand 6), (map { [ 1, _weighed(@faults) ] } 1 .. 1 + int rand 2));
@@ -598,6 +624,7 @@ sub _level
 	my $t = $self->{t};
 	my $lsn = '';
 	my ($last, $restarts, $held) = ('', 0);
+	my $refused = delete $self->{resync};
 	my $level = SluiceTest::seen_within($patience_s, sub {
 		$lsn ||= $self->ask_source("SELECT pg_logical_emit_message(true, 'faults', '')") or return 0;
 		if (!$t->running) { $self->_note_end; $t->start; $restarts++; return $restarts > 5; }
@@ -606,6 +633,7 @@ sub _level
 			WHERE task = '$t->{task}' AND state NOT IN ('streaming', 'dropped')), (SELECT string_agg(source_name, ',' ORDER BY source_name COLLATE \"C\") FROM sluice.tables
 			WHERE task = '$t->{task}' AND state = 'streaming' AND source_name = ANY('{$tables}')) FROM sluice.progress WHERE task = '$t->{task}'");
 		$last = "$there, source has $tables";
+		if ($refused && $there =~ / held/) { $self->ask('table', 'resync', $refused); $self->{counts}{'held, and copied again on request'}++; undef $refused; }
 		$held = $there =~ / held/ ? $held // time : undef; # a person has to act
 		return $there eq "t||$tables" || $held && time > $held + 20;
 	});

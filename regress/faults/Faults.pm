@@ -63,6 +63,10 @@ our @all = (
 	[ 1, 'role', 'a read-only destination', 'own', sub { $_[0]->take_login('destination', 'SET default_transaction_read_only = on') },
 		sub { $_[0]->give_login('destination', 'RESET default_transaction_read_only') } ],
 
+	[ 2, 'target', 'a target that refuses rows', '', sub { $_[0]->refuse }, sub { $_[0]->accept } ],
+	[ 1, 'target', 'a target dropped', '', sub { $_[0]->lose_target('DROP TABLE') } ],
+	[ 1, 'target', 'a target emptied', '', sub { $_[0]->lose_target('TRUNCATE ONLY') } ],
+
 	[ 2, 'server', 'crash of the source', 'own', sub { $_[0]->restart('immediate', 'source') } ],
 	[ 2, 'server', 'crash of the destination', 'own', sub { $_[0]->restart('immediate', 'destination') } ],
 	[ 1, 'server', 'crash of both', 'own', sub { $_[0]->restart('immediate', 'source', 'destination') } ],
