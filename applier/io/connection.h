@@ -63,7 +63,7 @@ void connection_set_greenplum(struct connection *conn);
  * From here on a request that is not answered for 15 s is looked into over another connection, by `sql`, where $1 is
  * the session's process id: one row of whether it is active, whether it waits for a lock, and who holds that; none
  * where it is gone.  Nothing that `sql` names may depend on the search path.  After a minute the log says what was found; a request that
- * the server does not work on is given up after ten minutes, with the connection (ERROR_RETRY).
+ * the server does not work on is given up after ten minutes, with the connection (ERROR_RETRY).  Another call replaces `sql`.
  */
 void connection_watch_stalls(struct connection *conn, const char *sql);
 /* What such a look has found of the request that is still under way, for a person; NULL: nothing.  `ms` is for how

@@ -295,8 +295,14 @@ take_times(struct stall *stall)
 void
 connection_watch_stalls(struct connection *conn, const char *sql)
 {
-	struct stall *stall = memory_alloc_zero(1, sizeof *stall);
+	struct stall *stall = conn->stall;
 
+	if (stall) {
+		free(stall->sql);
+		stall->sql = memory_strdup(sql);
+		return;
+	}
+	stall = memory_alloc_zero(1, sizeof *stall);
 	stall->conn = conn;
 	stall->sql = memory_strdup(sql);
 	take_times(stall);

@@ -166,7 +166,7 @@ static const char activity_sql[] =
 	"  WHERE b.pid OPERATOR(pg_catalog.=) ANY (pg_catalog.pg_blocking_pids(a.pid)))"
 	" FROM pg_catalog.pg_stat_activity a WHERE a.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4";
 
-/* Of Greenplum 6: who holds a lock on what the session waits for a lock on. */
+/* Before that: who holds a lock on what the session waits for a lock on. */
 static const char activity_sql_of_old[] =
 	"SELECT a.state OPERATOR(pg_catalog.=) 'active', a.waiting,"
 	" (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('process %s (%s, %s)', b.pid, b.usename,"
@@ -180,6 +180,28 @@ static const char activity_sql_of_old[] =
 	"   AND h.pid OPERATOR(pg_catalog.<>) w.pid)"
 	" FROM pg_catalog.pg_stat_activity a WHERE a.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4";
 
+/*
+ * Of Greenplum 6, whose segments have locks of their own.  What has no session at the coordinator is a transaction that a
+ * failed segment left in doubt, which the server ends by itself after some minutes, or somebody's on that segment alone.
+ */
+static const char activity_sql_of_greenplum6[] =
+	"SELECT a.state OPERATOR(pg_catalog.=) 'active', w.pid IS NOT NULL,"
+	" pg_catalog.string_agg(DISTINCT CASE WHEN b.pid IS NOT NULL"
+	"   THEN pg_catalog.format('process %s (%s, %s)', b.pid, b.usename, b.application_name)"
+	"   ELSE pg_catalog.format('a transaction of segment %s that no session has (left in doubt by a failure, "
+	"or"
+	" begun there)', h.gp_segment_id) END, ', ')"
+	" FROM pg_catalog.pg_stat_activity a LEFT JOIN pg_catalog.pg_locks w"
+	"   ON w.mppsessionid OPERATOR(pg_catalog.=) a.sess_id AND NOT w.granted"
+	" LEFT JOIN pg_catalog.pg_locks h ON h.locktype OPERATOR(pg_catalog.=) w.locktype AND h.granted"
+	"   AND h.gp_segment_id OPERATOR(pg_catalog.=) w.gp_segment_id"
+	"   AND coalesce(h.relation, 0) OPERATOR(pg_catalog.=) coalesce(w.relation, 0)"
+	"   AND coalesce(h.transactionid, '0'::pg_catalog.xid) OPERATOR(pg_catalog.=)"
+	"       coalesce(w.transactionid, '0'::pg_catalog.xid)"
+	"   AND h.mppsessionid OPERATOR(pg_catalog.<>) w.mppsessionid"
+	" LEFT JOIN pg_catalog.pg_stat_activity b ON b.sess_id OPERATOR(pg_catalog.=) h.mppsessionid"
+	" WHERE a.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4 GROUP BY 1, 2";
+
 #define HAS_BLOCKING_PIDS 90600
 
 static bool
@@ -192,8 +214,11 @@ prepare_destination(struct destination_session *session, const char *configured,
 		return error_context(err, "setting up the session at the destination");
 	if (!choose_dialect(session, configured, err))
 		return false;
-	if (session->dialect->has_segments)
+	if (session->dialect->has_segments) {
 		connection_set_greenplum(session->conn);
+		if (connection_server_version(session->conn) < HAS_BLOCKING_PIDS)
+			connection_watch_stalls(session->conn, activity_sql_of_greenplum6);
+	}
 	if ((session->dialect->remember_planner &&
 		 !connection_execute(session->conn, session->dialect->remember_planner, NULL, 0, NULL, err)) ||
 		!switch_triggers_off(session, err))

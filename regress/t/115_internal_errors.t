@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Greenplum has one SQLSTATE, XX000, for a segment that was lost at the wrong moment and for what it cannot do at all.
+# Greenplum has one SQLSTATE, XX000, for a segment that was lost at the wrong moment and for what it cannot do at all;
+# and locks that only a segment knows of.
 use strict;
 use warnings;
 
@@ -19,9 +20,20 @@ $t->destination_sql(q{
 		BEGIN IF v = 'bad' THEN RAISE 'internal trouble' USING ERRCODE = 'XX000'; END IF; RETURN true; END $$;
 	CREATE TABLE t (id int PRIMARY KEY, v text CHECK (public.fail_on(v))) DISTRIBUTED BY (id);
 });
+$ENV{SLUICE_TEST_STALL} = '400,1600';	# instead of a minute and ten
 $t->configure;
 $t->start;
 $t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
+
+my ($content, $host, $port) = split /\|/, $t->destination_sql(q{
+	SELECT content, address, port FROM gp_segment_configuration WHERE content = (SELECT gp_segment_id FROM t WHERE id = 1) AND role = 'p'});
+my $segment = $t->destination_conninfo =~ s/\b(?:host|port)=\S+//gr . " host=$host port=$port options='-c gp_session_role=utility'";
+my $held = SluiceTest::hold($segment, 'LOCK TABLE t IN ACCESS EXCLUSIVE MODE');
+$t->source_sql(q{UPDATE t SET v = 'changed' WHERE id = 1});
+$t->poll_ok(sub { $t->log =~ /the destination has waited for \d+ s for a lock that is held by a transaction of segment $content that no session has/ },
+	'a lock that only a segment knows of is named');
+SluiceTest::release($held);
+$t->wait_applied_ok('the batch is applied once the lock is free');
 $t->source_sql(q{INSERT INTO t VALUES (2, 'bad')});
 is($t->wait_for_end, 1, 'the same internal error again and again ends the run');
 my @tries = $t->log =~ /internal trouble.*trying again in ([\d.]+) s/g;
