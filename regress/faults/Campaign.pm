@@ -212,6 +212,14 @@ sub _judge_log
 sub ask_source { return (SluiceTest::psql_try($_[0]{t}->source_conninfo, $_[1]))[1]; }
 sub ask_destination { return (SluiceTest::psql_try($_[0]{t}->destination_conninfo, $_[1]))[1]; }
 
+# Until the server does it, which may be starting.
+sub insist
+{
+	my ($self, $end, $sql) = @_;
+	my $conninfo = "${end}_conninfo";
+	SluiceTest::poll(sub { my ($failed) = SluiceTest::psql_try($self->{t}->$conninfo, $sql); !$failed }, $patience_s);
+}
+
 sub sessions
 {
 	my ($self, $end, $condition) = @_;
@@ -301,8 +309,7 @@ sub take_login
 sub give_login
 {
 	my ($self, $end, $what) = @_;
-	my $sql = "${end}_sql";
-	$self->{t}->$sql('ALTER ROLE ' . ($end eq 'source' ? 'feeder' : 'loader') . " $what");
+	$self->insist($end, 'ALTER ROLE ' . ($end eq 'source' ? 'feeder' : 'loader') . " $what");
 }
 
 sub take_right
@@ -319,8 +326,7 @@ sub take_right
 sub give_right
 {
 	my ($self) = @_;
-	my $sql = "$self->{taken}[0]_sql";
-	$self->{t}->$sql($self->{taken}[1]);
+	$self->insist(@{ $self->{taken} });
 }
 
 # A held table is copied again on request, as the message says; a run that has ended is started again.
@@ -336,7 +342,7 @@ sub accept
 {
 	my ($self) = @_;
 	my $table = delete $self->{refusing};
-	$self->{t}->destination_sql("ALTER TABLE $table DROP CONSTRAINT IF EXISTS faults");
+	$self->insist('destination', "ALTER TABLE $table DROP CONSTRAINT IF EXISTS faults");
 	$self->{resync} = $table if $self->{variant}{config}{apply}{refused} eq 'hold';
 }
 
