@@ -475,12 +475,15 @@ run_parts(struct precheck_context *c, struct error *err)
 		!precheck_source(c, err) || !precheck_slot(c, err) || !precheck_destination(c, err) ||
 		!precheck_selection(c, err) || !read_states(c, err))
 		return false;
-	if (!precheck_targets(c, err) || !precheck_feeders(c, err))
-		return false;
-	check_spill_directory(c);
 	precheck_encodings(c);
 	if (!precheck_letters(c, err))
 		return false;
+	/* Nothing more can be asked about such names there. */
+	if (c->lacks_letters)
+		return true;
+	if (!precheck_targets(c, err) || !precheck_feeders(c, err))
+		return false;
+	check_spill_directory(c);
 	for (unsigned i = 0; i < c->catalog->count; i++) {
 		c->about = &c->catalog->tables[i];
 		precheck_table(c, c->about);

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/sql.h"
+#include "base/sqlstate.h"
 #include "common/quote.h"
 #include "precheck_item.h"
 #include "precheck_names.h"
@@ -48,22 +49,33 @@ is_ascii(const char *name)
 	return true;
 }
 
-/* The names of a table beyond ASCII that the destination gets. */
+/* Names of a table beyond ASCII: those that the destination gets, and the source's own, which the task's state has there. */
 struct letters {
 	const struct table *table;
-	struct precheck_names names; /* for a person */
-	struct buffer array;		 /* for the server */
-	bool valid;					 /* they are UTF-8 */
+	struct precheck_names names; /* all of them, for a person */
+	struct buffer targets, sources;
+	unsigned target_count;
+	bool valid; /* they are UTF-8 */
 };
 
-static void
-add_name(struct letters *letters, const char *name)
+static bool
+add_name(struct letters *letters, struct buffer *array, const char *name)
 {
 	if (is_ascii(name))
-		return;
+		return false;
 	letters->valid = letters->valid && quote_is_utf8(name, strlen(name));
 	precheck_names_add(&letters->names, name, "");
-	sql_array_element(&letters->array, name);
+	sql_array_element(array, name);
+	return true;
+}
+
+static void
+add_pair(struct letters *letters, const char *source, const char *target)
+{
+	if (add_name(letters, &letters->targets, target))
+		letters->target_count++;
+	if (strcmp(source, target) != 0)
+		(void) add_name(letters, &letters->sources, source);
 }
 
 static void
@@ -71,25 +83,40 @@ collect(struct letters *letters, const struct table *table)
 {
 	*letters = (struct letters){.table = table, .valid = true};
 	precheck_names_init(&letters->names);
-	memory_buffer_init(&letters->array);
-	add_name(letters, table->target_schema);
-	add_name(letters, table->target_name);
-	for (unsigned i = 0; i < table->source.column_count; i++)
-		add_name(letters, mapping_target_name(table, table->source.columns[i].name));
-	sql_array_end(&letters->array);
+	memory_buffer_init(&letters->targets);
+	memory_buffer_init(&letters->sources);
+	add_pair(letters, table->source.schema, table->target_schema);
+	add_pair(letters, table->source.name, table->target_name);
+	for (unsigned i = 0; i < table->source.column_count; i++) {
+		const char *name = table->source.columns[i].name;
+
+		add_pair(letters, name, mapping_target_name(table, name));
+	}
+	sql_array_end(&letters->targets);
+	sql_array_end(&letters->sources);
 }
 
-/* The longest in the destination's encoding; asked there. */
-static bool
-measure(struct precheck_context *c, const struct letters *letters, int64_t *bytes, struct error *err)
+static void
+release(struct letters *letters)
 {
-	struct param param = param_text(sql_text((struct buffer *) &letters->array));
+	precheck_names_fini(&letters->names);
+	buffer_fini(&letters->targets);
+	buffer_fini(&letters->sources);
+}
+
+/* How long the longest is in the destination's encoding, which is an error there where it lacks a letter of any. */
+static bool
+measure(struct precheck_context *c, struct letters *letters, int64_t *bytes, struct error *err)
+{
+	const struct param params[] = {param_text(sql_text(&letters->targets)),
+								   param_text(sql_text(&letters->sources))};
 	struct result *res;
 
 	if (!connection_execute(
 			c->destination,
-			"SELECT pg_catalog.max(pg_catalog.octet_length(n)) FROM pg_catalog.unnest($1::text[]) n", &param,
-			1, &res, err))
+			"SELECT pg_catalog.max(pg_catalog.octet_length(n)) FROM pg_catalog.unnest($1::text[]) n"
+			" WHERE $2::text[] IS NOT NULL",
+			params, 2, &res, err))
 		return false;
 	*bytes = result_int(res, 0, 0);
 	result_free(res);
@@ -112,7 +139,8 @@ judge(struct precheck_context *c, struct letters *letters, struct error *err)
 			source);
 		return true;
 	}
-	if (is(source, "SQL_ASCII") && !is(destination, "UTF8") && !is(destination, "SQL_ASCII")) {
+	if (letters->target_count > 0 && is(source, "SQL_ASCII") && !is(destination, "UTF8") &&
+		!is(destination, "SQL_ASCII")) {
 		precheck_add(
 			c, CHECK_FAILED, "names", table,
 			"the source is SQL_ASCII and the destination %s, which gets its text as it is stored, so that"
@@ -121,12 +149,13 @@ judge(struct precheck_context *c, struct letters *letters, struct error *err)
 		return true;
 	}
 	if (!measure(c, letters, &bytes, err)) {
-		if (strncmp(err->sqlstate, "22", 2) != 0)
+		if (!sqlstate_is_of_encoding(err->sqlstate))
 			return false;
+		c->lacks_letters = true;
 		precheck_add(
 			c, CHECK_FAILED, "names", table,
-			"the destination's encoding %s lacks a letter of %s: rename it with \"target\" or \"rename\" of"
-			" tables.overrides, or leave the table out",
+			"the destination's encoding %s, in which the task's state is written, too, lacks a letter of %s:"
+			" rename it at the source, or leave the table out",
 			destination, precheck_names_text(&letters->names));
 	} else if (bytes > NAME_MAX_BYTES) {
 		precheck_add(
@@ -150,8 +179,7 @@ precheck_letters(struct precheck_context *c, struct error *err)
 		collect(&letters, c->about);
 		if (letters.names.count > 0 && !table_is_held(c->about))
 			ok = judge(c, &letters, err);
-		precheck_names_fini(&letters.names);
-		buffer_fini(&letters.array);
+		release(&letters);
 	}
 	c->about = NULL;
 	return ok;

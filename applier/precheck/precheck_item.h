@@ -25,6 +25,7 @@ struct precheck_context {
 	struct source_identity source_identity;
 	struct source_slot slot;
 	bool states_unknown;	   /* sluice.tables does not fit: which tables were copied is not known */
+	bool lacks_letters;		   /* the destination's encoding: of names that it would get */
 	int64_t lock_holder;	   /* process of the destination that holds the task; 0: nobody */
 	const struct table *about; /* whose items are being added; NULL: nobody's alone */
 	struct arena memory;	   /* for what lives as long as the precheck */

@@ -326,8 +326,10 @@ check_kept_columns(struct precheck_context *c, const struct table *table)
 	if (kept.count)
 		precheck_add(
 			c, CHECK_FAILED, "columns", precheck_target_name(c, table),
-			"an update would lose the values of %s, since %s has no key: give it one, leave updates out"
-			" of its operations, or drop the columns there",
+			"an update would lose the values of %s, since %s has no key by which the row could be found: name"
+			" the columns that tell its rows apart as \"key\" of tables.overrides, give it a primary key, or "
+			"leave"
+			" update out of its \"operations\"",
 			precheck_names_text(&kept), precheck_table_name(c, table));
 	precheck_names_fini(&kept);
 }

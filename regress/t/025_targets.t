@@ -150,13 +150,34 @@ sub refused
 	like($result->{stderr}, $pattern, "$name: says what");
 }
 refused('id int PRIMARY KEY', undef, qr/does not exist, and schema\.create is off/, 'no target');
-refused('id int PRIMARY KEY, a text, "B b" int', 'id int PRIMARY KEY', qr/lacks columns.*a text, "B b" integer/, 'missing columns');
+refused('id int PRIMARY KEY, a text, "B b" int', 'id int PRIMARY KEY', qr/lacks columns.*"a" text, ADD COLUMN "B b" integer/, 'missing columns');
 refused('id int PRIMARY KEY', 'id int PRIMARY KEY, must int NOT NULL', qr/does not feed must/, 'a column that must not be null');
 refused('id int PRIMARY KEY, a json', 'id int PRIMARY KEY, a point', qr/column "a" is point, at the source json/, 'types that do not convert');
 SKIP: {
 	skip 'no generated columns', 4 if $greenplum;
 	refused(('a int, id int GENERATED ALWAYS AS (a * 2) STORED PRIMARY KEY') x 2, qr/"id" is generated/, 'a generated column that rows are found by');
 	refused('id int PRIMARY KEY, a int', 'id int PRIMARY KEY, a int GENERATED ALWAYS AS (id * 2) STORED', qr/"a" is generated/, 'a generated column');
+}
+
+# ---- columns of the target's own, in a table whose rows have no key: what the refusal says to do works
+
+{
+	$t->source_sql(q{CREATE TABLE own_keyless (a int, b text); ALTER TABLE own_keyless REPLICA IDENTITY FULL; INSERT INTO own_keyless VALUES (1, 'x'), (2, 'y')});
+	target(q{CREATE TABLE own_keyless (own text DEFAULT 'mine', a int, b text)});
+	my $with = sub { return { tables => { include => ['public.own_keyless'], overrides => [ { source => 'public.own_keyless', @_ } ] } } };
+	$t->configure($with->());
+	$t->fails_like([ 'run', '--until', 'current' ], 3, qr/an update would lose the values of own, since public\.own_keyless has no key.*"key".*"operations"/, 'own columns without a key');
+	$t->configure($with->(key => ['a']));
+	$t->run_ok('run', '--until', 'current');
+	target(q{UPDATE own_keyless SET own = 'kept' WHERE a = 1});
+	$t->source_sql(q{UPDATE own_keyless SET b = 'z'; UPDATE own_keyless SET a = 3 WHERE a = 1; INSERT INTO own_keyless VALUES (4, 'new')});
+	$t->run_ok('run', '--until', 'current');
+	is(target(q{SELECT string_agg(own || a || b, ' ' ORDER BY a) FROM own_keyless}), 'mine2z kept3z mine4new', 'with a key the target\'s own values stay');
+	$t->run_ok('drop');
+	target('TRUNCATE own_keyless');
+	$t->configure($with->(operations => [qw(insert delete truncate)]));
+	$t->run_ok('run', '--until', 'current');
+	$t->run_ok('drop');
 }
 
 # ---- values that do not fit stop the run, by name and place

@@ -150,9 +150,30 @@ sub refused
 into('LATIN1');
 from('UTF8');
 subtest 'UTF8 into LATIN1' => sub { refused("'\xe6\x97\xa5'", qr/LATIN1/, qr/LATIN1/) };
+subtest 'names that LATIN1 lacks' => sub {
+	my $bad = "\xe6\x97\xa5";
+	$t->source_sql(qq{CREATE TABLE fine (id int PRIMARY KEY); CREATE TABLE "t$bad" (id int PRIMARY KEY); CREATE TABLE columns (id int PRIMARY KEY, "c$bad" int); INSERT INTO "t$bad" VALUES (1)});
+	my %both = (include => [ 'public.fine', "public.t$bad", 'public.columns' ]);
+	$t->configure({ tables => \%both });
+	my $said = $t->sluice('check')->{stdout};
+	like($said, qr/failed +names +public\."t$bad": the destination's encoding LATIN1.*lacks a letter of "t$bad"/, 'of a table');
+	like($said, qr/failed +names +public\.columns: the destination's encoding LATIN1.*lacks a letter of "c$bad"/, 'of a column');
+	$t->source_sql(qq{ALTER TABLE "t$bad" RENAME TO t2; ALTER TABLE columns RENAME "c$bad" TO c});
+	$t->configure;
+	$t->run_ok('run', '--until', 'current');
+	is($t->destination_sql('SELECT count(*) FROM t2'), 1, 'the remedy');
+	$t->run_ok('drop');
+};
 into('UTF8');
 from('WIN1252');
 subtest 'WIN1252 into UTF8' => sub { refused('chr(129)', qr/UTF8/, qr/0x81/) };
+from('LATIN1', 'long_names');
+subtest 'names that are too long in UTF8' => sub {
+	my $long = "\xc3\xa4" x 40;
+	$t->source_sql(qq{CREATE TABLE "$long" (id int PRIMARY KEY)});
+	$t->configure;
+	$t->fails_like(['run'], 3, qr/in UTF8 a name takes 80 bytes, and the destination's names have at most 63/, 'are refused');
+};
 from('SQL_ASCII');
 subtest 'SQL_ASCII into UTF8' => sub { refused('chr(228)', qr/UTF8/, qr/0xe4/) };
 
