@@ -78,15 +78,27 @@ is_planned(struct trouble *trouble, const struct session *s, const struct error 
 	return ++trouble->restarts <= RESTARTS_MAX;
 }
 
+/* As far as the destination can be asked. */
+static bool
+task_has_worked(struct session *s)
+{
+	struct error ignored;
+
+	return s->control && connection_is_idle(s->control) &&
+		   progress_read(s->control, s->config->task, &s->progress, &ignored) && session_has_worked(s);
+}
+
 /*
  * A login that is refused before one was taken is for a person to change; later, passwords may be about to be
  * changed at both ends, or pg_hba.conf corrected.
  */
 static void
-judge_refusal(const struct session *s, struct error *err)
+judge_refusal(struct session *s, struct error *err)
 {
-	if (err->class == ERROR_REFUSED)
-		err->class = s->ever_connected ? ERROR_RETRY : ERROR_PRECONDITION;
+	if (err->class == ERROR_REFUSED && s->ever_connected)
+		err->class = ERROR_RETRY;
+	else if (err->class == ERROR_REFUSED)
+		err->class = task_has_worked(s) ? ERROR_DATA : ERROR_PRECONDITION;
 }
 
 /* Greenplum has the same SQLSTATE for a segment that was lost at the wrong moment and for data that it cannot take. */

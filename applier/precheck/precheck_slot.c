@@ -160,6 +160,8 @@ check_positions(struct precheck_context *c, uint64_t applied_lsn, uint64_t curre
 /* Of the plugin's history_check(). */
 #define ANOTHER_HISTORY "SL001"
 #define HISTORY_IS_GONE "SL002"
+/* Insufficient privilege: the checks of the role and of the plugin say which. */
+#define NO_RIGHT "42501"
 
 static bool
 report_history(struct precheck_context *c, const struct progress *progress, const struct error *answer,
@@ -178,6 +180,10 @@ report_history(struct precheck_context *c, const struct progress *progress, cons
 	if (strcmp(answer->sqlstate, HISTORY_IS_GONE) == 0) {
 		precheck_add(c, CHECK_OK, "history", NULL,
 					 "not known: the source has removed its log of the last transaction, at %s", lsn);
+		return true;
+	}
+	if (strcmp(answer->sqlstate, NO_RIGHT) == 0) {
+		precheck_add(c, CHECK_OK, "history", NULL, "not known: the slot could not be read");
 		return true;
 	}
 	*err = *answer;

@@ -302,7 +302,8 @@ sub take_login
 	my ($self, $end, $what) = @_;
 	my $role = $end eq 'source' ? 'feeder' : 'loader';
 	my $ask = "ask_$end";
-	$self->{may_end} = qr/read-only|read only/ if $what =~ /read_only/;
+	$self->{may_end} = $what =~ /read_only/ ? qr/read-only|read only/ : $what eq 'NOREPLICATION' ? qr/lacks the attribute REPLICATION: ALTER ROLE $role REPLICATION/
+	  : qr/the server does not let the user in/; # at a start
 	$self->$ask("ALTER ROLE $role $what; SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '$role'");
 }
 
@@ -465,8 +466,10 @@ sub planned
 	my ($self, $round) = @_;
 	srand chance($self->{seed}, 'round', $round);
 	my @faults = grep { !$self->{variant}{shared} || $_->[2] !~ /^(?:remove and add|a target)/ } grep { $_->[3] eq '' || $_->[3] eq 'own' && $self->{own} || $_->[3] eq 'disk' && $self->{own} && $self->{disks} || $_->[3] eq 'command' && $ENV{FAULT_COMMAND} } @Faults::all;
+	# A target that was made keeps the types of then where its table is altered before its first copy.
+	my $first = ($round - 1) % $self->{pair} == 0;
 	# A copy again would empty a target to which rows are added; such a table is held.
-	my @actions = grep { !$self->{variant}{shared} || $_->[1] !~ /^(?:define|leaves|make|drop|rename)$/ } @Actions::all;
+	my @actions = grep { !($first && $_->[1] eq 'define') } grep { !$self->{variant}{shared} || $_->[1] !~ /^(?:define|leaves|make|drop|rename)$/ } @Actions::all;
 	my @plan = ((map { [ 0, _weighed(@actions) ] } 1 .. 5 + int rand 6), (map { [ 1, _weighed(@faults) ] } 1 .. 1 + int rand 2));
 	my $number = 0;
 	return map { [ ++$number, @$_, chance($self->{seed}, $round, $number) ] } @plan;

@@ -132,6 +132,17 @@ like($t->run_ok('compare')->{stdout}, qr/^equal +public\.orders/m, 'compare');
 like($t->run_ok('status')->{stdout}, qr/streaming/, 'status');
 is($t->stop, 0, 'stop');
 unlike($t->log, qr/ (warning|error) /, 'nothing was worth a warning');
+# ---- what is taken from the source's role once the task has worked
+
+for my $case ([ 'NOLOGIN', 'LOGIN', qr/the server does not let the user in \(28000/ ],
+	[ 'NOREPLICATION', 'REPLICATION', qr/sluice lacks the attribute REPLICATION: ALTER ROLE sluice REPLICATION/ ])
+{
+	my ($taken, $given, $message) = @$case;
+	$t->source_sql("ALTER ROLE sluice $taken");
+	$t->fails_like([ 'run', '--until', 'current' ], 1, $message, $taken);
+	$t->source_sql("ALTER ROLE sluice $given");
+}
+$t->run_ok('run', '--until', 'current');
 $t->run_ok('drop');
 is($t->source_sql('SELECT count(*) FROM pg_replication_slots'), 0, 'drop');
 
