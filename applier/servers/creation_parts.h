@@ -1,6 +1,4 @@
-/*
- * What the readers of definitions share: creation_spec and creation_types.
- */
+/* Helpers and SQL that creation_spec.c and creation_types.c share. */
 #ifndef SLUICE_CREATION_PARTS_H
 #define SLUICE_CREATION_PARTS_H
 
@@ -8,8 +6,9 @@
 #include "io/result.h"
 
 /*
- * One that is neither the server's own nor an extension's: a superuser of the source has made it, and nobody has vetted
- * its functions.  NULL: there is none.
+ * SQL for the name of an operator class that neither comes with the server nor belongs to an extension;
+ * NULL if there is none. A superuser of the source made that class, and nobody has checked that its
+ * functions are harmless.
  */
 #define FOREIGN_OPCLASS(classes)                                                                             \
 	"(SELECT quote_ident(cn.nspname) || '.' || quote_ident(cl.opcname) FROM pg_opclass cl"                   \
@@ -17,12 +16,15 @@
 	" AND cn.nspname <> 'pg_catalog' AND NOT EXISTS (SELECT FROM pg_depend d"                                \
 	"  WHERE d.classid = 'pg_opclass'::regclass AND d.objid = cl.oid AND d.deptype = 'e') LIMIT 1)"
 
-/* NULL stays NULL. */
+/* Copies the field into `memory`; NULL stays NULL. */
 const char *creation_keep(struct arena *memory, const struct result *res, unsigned row, unsigned column);
-/* Why the operator class that FOREIGN_OPCLASS found is not taken over; NULL: there is none. */
+/* Why the operator class that FOREIGN_OPCLASS found is not copied; NULL if it found none. */
 const char *creation_keep_opclass(struct arena *memory, const struct result *res, unsigned row,
 								  unsigned column);
-/* Why nothing of that schema is made: tables of it are none of a task's, but partitions and types may lie in any. */
+/*
+ * Why nothing is made in this schema; NULL for every schema but that of the state. A selected table never
+ * lies in it, but a partition or a type of one may.
+ */
 const char *creation_in_state_schema(const char *schema);
 
 #endif

@@ -98,7 +98,10 @@ static const char tables_sql[] =
 										  "= c.oid"
 										  " WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
 
-/* Attnums, of which 0 is an expression: the positions of the columns among them; false: that is not all. */
+/*
+ * Reads attnums, of which 0 is an expression, into the positions of their columns; false if some have no
+ * column.
+ */
 static bool
 read_positions(const struct source_table *source, const char *attnums, unsigned positions[TABLE_MAX_KEY],
 			   unsigned *count)
@@ -137,7 +140,7 @@ read_table(struct table *table, const struct result *res, unsigned first, unsign
 
 /* ---- indexes */
 
-/* The tail is what pg_get_indexdef() says behind the table's name. */
+/* The tail is what pg_get_indexdef() prints after the table's name. */
 static const char indexes_sql[] =
 	"SELECT i.indrelid, ic.relname, pg_get_constraintdef(k.oid), substr(pg_get_indexdef(i.indexrelid),"
 	"  length('CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX '"
@@ -179,7 +182,7 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 	}
 }
 
-/* Those that the configuration asks for. */
+/* Keeps the indexes that schema.indexes asks for. */
 static void
 choose_indexes(struct definition *definition, enum schema_indexes wanted)
 {
@@ -194,11 +197,12 @@ choose_indexes(struct definition *definition, enum schema_indexes wanted)
 	definition->index_count = kept;
 }
 
-/* ---- the column that finds the rows of a table without a key */
+/* ---- the column that finds rows of a table without a key */
 
 /*
- * By the source's statistics: one with a value in every row, and few rows to a value, the commonest included.  Of a
- * fixed length, since an index refuses values that are too long.  Those that nearly tell rows apart come first.
+ * Chosen by the source's statistics: a column without NULLs and with few rows for each value, even for the
+ * commonest. Its type has a fixed length, since an index refuses values that are too long. Columns that
+ * are nearly unique come first.
  */
 static const char finding_columns_sql[] =
 	"SELECT c.oid, a.attnum FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -317,7 +321,7 @@ read_partitions(struct table *table, const struct result *res, unsigned first, u
 	}
 }
 
-/* ---- what the destination may evaluate of it */
+/* ---- which expressions the destination may evaluate */
 
 static void
 add_tree(struct vetting *vetting, const char *tree, const char **refused)
@@ -362,7 +366,7 @@ vet(struct connection *source, struct catalog *catalog, struct error *err)
 
 /* ---- all of it */
 
-/* Returns for how many tables. */
+/* Returns the number of tables that need a spec. */
 static unsigned
 make_room(struct catalog *catalog, struct describe *describe)
 {
@@ -388,7 +392,7 @@ make_room(struct catalog *catalog, struct describe *describe)
 	return count;
 }
 
-/* What the configuration wants of them. */
+/* Drops what the configuration does not want. */
 static void
 choose(const struct config *config, struct catalog *catalog)
 {

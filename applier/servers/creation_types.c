@@ -8,9 +8,10 @@
 #include "vetting.h"
 
 /*
- * What a range is made with, where that is not what its subtype has by itself,
- * and the name of its multirange, where that is not what the server calls it.
- * PostgreSQL 13 has no column for those, as it has no multiranges.
+ * The body of CREATE TYPE … AS RANGE. It names the operator class and the collation only if they differ
+ * from the subtype's defaults, and the multirange only if its name differs from the one that the server
+ * would choose (makeMultirangeTypeName() in multirangetypes.c). PostgreSQL 13 has no multiranges and no
+ * rngmultitypid, hence to_jsonb().
  */
 #define RANGES                                                                                               \
 	"SELECT r.rngtypid, (to_jsonb(r) ->> 'rngmultitypid')::oid AS multirange,"                               \
@@ -32,9 +33,9 @@
 	" LEFT JOIN pg_namespace cname ON cname.oid = c.collnamespace"
 
 /*
- * The types of users that these types are made of, themselves included, the
- * innermost first.  Members of extensions come with CREATE EXTENSION, a
- * table's row type with its table, and a multirange with its range.
+ * The user-defined types among $1 and all that they are made of, innermost first. Not included: members of
+ * extensions (CREATE EXTENSION makes them), row types of tables, and the body of a multirange (its range
+ * makes it).
  */
 static const char types_sql[] =
 	"WITH RECURSIVE ranges AS (" RANGES "),"
@@ -68,7 +69,7 @@ static const char types_sql[] =
 							  "  AND d.deptype = 'e')"
 							  " ORDER BY w.depth DESC, t.oid";
 
-/* The columns' types that the destination lacks; an element closes twice for nothing. */
+/* Collects the column types that the destination lacks. */
 static bool
 put_missing_types(struct buffer *oids, const struct catalog *catalog)
 {
@@ -120,7 +121,7 @@ read_type_rows(struct definitions *definitions, const struct result *res)
 	}
 }
 
-/* A CHECK that rows may break is no part of what CREATE DOMAIN takes. */
+/* A CHECK that is NOT VALID is not made: existing rows may violate it. */
 static const char domain_parts_sql[] =
 	"SELECT p.oid, p.name, p.sql, p.tree, p.valid FROM (SELECT t.oid, NULL::name AS name,"
 	"  " VETTING_SQL("pg_get_expr(t.typdefaultbin, 0)") " AS sql, " VETTING_TREE(

@@ -1,6 +1,6 @@
 /*
- * The users' types of the source that the tables to be made need and the destination lacks: enums, composites,
- * domains with their constraints, ranges.  Part of creation_spec.
+ * The user-defined types that the tables to be made need and the destination lacks: enums, composites,
+ * domains with their constraints, ranges. Part of creation_spec.
  */
 #ifndef SLUICE_CREATION_TYPES_H
 #define SLUICE_CREATION_TYPES_H
@@ -9,7 +9,7 @@
 #include "tables/catalog.h"
 #include "tables/definition.h"
 
-/* Into catalog->definitions, the innermost first. */
+/* Fills catalog->definitions; a type stands behind the types that it is made of. */
 MUST_CHECK bool creation_types_read(struct connection *source, struct catalog *catalog, struct error *err);
 
 #endif

@@ -53,7 +53,7 @@ row_oid(const struct result *res, unsigned row)
 	return (uint32_t) result_int(res, row, 0);
 }
 
-/* Walks both orders at once. */
+/* Tables and rows are both ordered by OID, so one pass over both is enough. */
 static void
 hand_out(const struct describe *describe, const struct result *res, describe_reader read)
 {

@@ -1,6 +1,6 @@
 /*
- * One catalog query for many tables: their OIDs go over as one parameter, the
- * rows come back ordered by OID and are handed out table by table.
+ * One catalog query for many tables. Their OIDs are sent as one parameter; the rows come back ordered by
+ * OID and are handed out table by table.
  */
 #ifndef SLUICE_DESCRIBE_H
 #define SLUICE_DESCRIBE_H
@@ -9,8 +9,10 @@
 #include "io/connection.h"
 #include "tables/catalog.h"
 
-/* Common table expressions: bases (domain, oid, typmod) leads from each domain
- * to its innermost base type, and to the modifier that applies there. */
+/*
+ * Common table expressions. `bases` (domain, oid, typmod) maps each domain to its innermost base type and
+ * to the type modifier that applies to that.
+ */
 #define DESCRIBE_DOMAIN_BASES                                                                                \
 	"WITH RECURSIVE steps (domain, oid, typmod) AS ("                                                        \
 	"  SELECT oid, typbasetype, typtypmod FROM pg_type WHERE typtype = 'd'"                                  \
@@ -20,28 +22,30 @@
 	"  WHERE t.typtype <> 'd')"
 
 struct describe_table {
-	uint32_t oid; /* of whichever side is asked */
+	uint32_t oid; /* at the server that is queried: the source or the destination */
 	struct table *table;
 };
 
 struct describe {
 	struct describe_table *tables;
 	unsigned count;
-	struct buffer oids; /* of all, as an array constant */
+	struct buffer oids; /* all OIDs as the text of an array */
 };
 
-/* Takes the rows of one table, from `first` on to before `end`. */
+/* Receives the rows [first, end) of one table. */
 typedef void (*describe_reader)(struct table *table, const struct result *res, unsigned first, unsigned end);
 
-/* For at most `capacity` tables. */
 void describe_init(struct describe *describe, unsigned capacity);
 void describe_fini(struct describe *describe);
-/* Two tables may have the same OID: both get its rows. */
+/* Two tables may have the same OID: each of them gets the rows. */
 void describe_add(struct describe *describe, uint32_t oid, struct table *table);
-/* After the last describe_add(), before the first describe_run(). */
+/* To be called after the last describe_add() and before the first describe_run(). */
 void describe_sort(struct describe *describe);
 
-/* `sql` takes the OIDs as $1::oid[]; its first column is the table's, by which it is ordered. */
+/*
+ * `sql` takes the OIDs as $1::oid[]. Its first column must be the table's OID, and it must be ordered by
+ * that.
+ */
 MUST_CHECK bool describe_run(const struct describe *describe, struct connection *conn, const char *sql,
 							 describe_reader read, struct error *err);
 

@@ -11,19 +11,25 @@
 
 #define FAILOVER_VERSION_MIN 170000
 
-/* Makes sure that the slot is one; over the connection that is going to stream from it. */
+/*
+ * Makes sure that the task's slot is a failover slot. `replication` is the connection that will stream
+ * from it.
+ */
 MUST_CHECK bool failover_mark_slot(struct connection *replication, const struct config *config,
 								   struct error *err);
 
 /*
- * The source's timeline differs from the task's when a standby was promoted.  Where the new one's
- * history has everything that was applied, the task's becomes the new one, in `progress` alone; otherwise
- * nothing changes, and the precheck says so.
+ * After a standby was promoted, the source's timeline differs from the task's. If the new timeline's
+ * history includes everything that was applied, sets the task's timeline to the new one, in `progress`
+ * only. Otherwise nothing changes, and the precheck reports it.
  */
 MUST_CHECK bool failover_follow(struct loop *loop, const struct config *config, struct connection *source,
 								struct progress *progress, struct error *err);
 
-/* When the timeline `former` was left, by a history file: "1\t0/5000000\treason\n"; false: it is none of its ancestors. */
+/*
+ * Finds in a history file (lines "1\t0/5000000\treason\n") the LSN at which timeline `former` was left;
+ * false if it is not an ancestor.
+ */
 bool failover_find_switch(const char *history, int64_t former, uint64_t *lsn);
 
 #endif

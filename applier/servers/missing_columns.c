@@ -32,12 +32,13 @@ lacks(const struct table *table, const struct source_column *column)
 	return mapping_selects(table, column->name) && !mapping_find_target(table, column->name);
 }
 
-/* What the column is added with. */
+/* One column to be added, and with what. */
 struct addition {
 	const struct table *table;
 	const struct source_column *column;
-	char *stored;	 /* what the source says of its own rows that are older than the column; NULL: nothing */
-	bool meets_rows; /* of others, which stay: they get that, whatever the default is */
+	char *stored; /* the value that the source shows in its rows older than the column; NULL: none */
+	/* the target keeps rows that were not copied: they get `stored`, whatever the default is */
+	bool meets_rows;
 	bool with_default;
 	bool not_null;
 };
@@ -77,7 +78,7 @@ put_stored(struct buffer *sql, const struct addition *addition)
 	ddl_put_column_type(sql, addition->column);
 }
 
-/* For rows to come; those that are there have got their value. */
+/* Sets the default for future rows only; existing rows have already got `stored`. */
 static void
 put_default(struct buffer *sql, const struct addition *addition, const char *name)
 {
@@ -117,7 +118,7 @@ put_column(struct buffer *sql, const struct addition *addition)
 	put_default(sql, addition, name);
 }
 
-/* Whether a table before this one that has the same target adds the column already. */
+/* Whether an earlier table with the same target adds the column already. */
 static bool
 is_added_before(const struct config *config, const struct catalog *catalog, unsigned number, const char *name)
 {
@@ -187,7 +188,10 @@ missing_columns_put(struct buffer *sql, struct connection *source, const struct 
 	return true;
 }
 
-/* Without what was refused: the default, and NOT NULL where rows are there that are yet to be cleared. */
+/*
+ * Adds the column without what may have been refused: the default, and NOT NULL if the target still has
+ * rows, which will be cleared later.
+ */
 static bool
 add_plain_column(struct connection *destination, struct addition *addition, struct buffer *sql,
 				 struct error *err)

@@ -1,14 +1,14 @@
 /*
- * The tables of a partitioned one, without waiting for anybody:
- * pg_partition_tree() locks each of them, behind VACUUM FULL or ALTER TABLE of
- * a single leaf for hours.
+ * All partitions of a table, found without taking locks. pg_partition_tree() locks each of them, so it
+ * waits while VACUUM FULL or ALTER TABLE holds a single leaf, for hours if need be.
  */
 #ifndef SLUICE_PARTITION_TREE_H
 #define SLUICE_PARTITION_TREE_H
 
 /*
- * For FROM (LATERAL, where `oid` refers to what stands before it): relid, parentrelid, level and isleaf of the table and
- * of all below it; a table without partitions is its own leaf.  Partitions that are being detached are none.
+ * A subquery for FROM, LATERAL if `oid` refers to an item before it. Its columns are relid, parentrelid,
+ * level and isleaf; its rows are the table and all partitions below it. A table without partitions is its
+ * own leaf. Partitions that are being detached are not included.
  */
 #define PARTITION_TREE_SQL(oid)                                                                              \
 	"(WITH RECURSIVE tree (relid, parentrelid, level) AS (SELECT " oid "::oid, NULL::oid, 0"                 \

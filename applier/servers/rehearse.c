@@ -9,7 +9,7 @@
 #include "dialect/ddl_type.h"
 #include "trial.h"
 
-/* Expressions that are tried with one statement; most pass. */
+/* Defaults that are tried with one statement, since most are accepted. */
 #define DEFAULTS_AT_ONCE 200
 
 static bool
@@ -19,8 +19,8 @@ execute(struct connection *destination, const char *sql, struct error *err)
 }
 
 /*
- * One statement within the transaction.  False only where the server could not
- * be asked; `refused` becomes its reason, or NULL.
+ * Tries one statement within the transaction. False only if the server could not be asked; *refused
+ * becomes the server's reason, or NULL.
  */
 static bool
 try_statement(struct connection *destination, struct arena *memory, struct buffer *sql, const char **refused,
@@ -43,7 +43,7 @@ static const char existing_sql[] =
 	" JOIN pg_namespace s ON s.nspname = w.s::name"
 	" JOIN pg_type t ON t.typnamespace = s.oid AND t.typname = w.n::name";
 
-/* The numbers of those types that are there, and whether they have an array type. */
+/* Returns the indexes of the types that exist, and whether each has an array type. */
 static bool
 find_types(struct connection *destination, const struct definitions *definitions, struct result **res,
 		   struct error *err)
@@ -68,7 +68,7 @@ find_types(struct connection *destination, const struct definitions *definitions
 	return ok;
 }
 
-/* What a type is made of may be there already. */
+/* Types that other types are made of may exist already. */
 static bool
 find_existing(struct connection *destination, struct definitions *definitions, struct error *err)
 {
@@ -86,7 +86,7 @@ find_existing(struct connection *destination, struct definitions *definitions, s
 	return true;
 }
 
-/* What came with the types that were made: arrays, and multiranges. */
+/* Finds what CREATE TYPE made along with the types: arrays and multiranges. */
 static bool
 find_made(struct connection *destination, struct definitions *definitions, struct error *err)
 {
@@ -116,7 +116,7 @@ try_type(struct connection *destination, struct definitions *definitions, struct
 	bool ok;
 
 	memory_buffer_init(&sql);
-	/* Where a schema cannot be made, no type in it can. */
+	/* A schema that is refused needs no report of its own: the type in it is refused, too. */
 	buffer_printf(&sql, "CREATE SCHEMA IF NOT EXISTS ");
 	sql_identifier(&sql, type->schema);
 	ok = try_statement(destination, &definitions->memory, &sql, &refused, err);
@@ -152,7 +152,7 @@ try_types(struct connection *destination, struct catalog *catalog, struct error 
 struct attempt {
 	const char *expression;
 	const char *type;
-	const char **refused; /* of one of the columns */
+	const char **refused; /* default_refused of one of the columns */
 };
 
 struct attempts {
@@ -213,7 +213,7 @@ put_attempt(struct buffer *sql, const struct attempt *attempt)
 	buffer_printf(sql, "%s(%s)::%s", sql->len ? ", " : "EXPLAIN SELECT ", attempt->expression, attempt->type);
 }
 
-/* EXPLAIN looks up every name and type, and calls nothing that is volatile. */
+/* EXPLAIN resolves every name and type, and calls no volatile function. */
 static bool
 try_one_by_one(struct connection *destination, struct arena *memory, struct attempt *items, unsigned count,
 			   struct error *err)
@@ -286,7 +286,7 @@ rehearse_definitions(struct connection *destination, struct catalog *catalog, st
 		definitions_mark_types(catalog);
 	ok = ok && try_defaults(destination, catalog, err);
 	if (!ok) {
-		/* The connection is lost, or what the session says of it is. */
+		/* The connection is lost, or will be given up. */
 		(void) !execute(destination, "ROLLBACK", &ignored);
 		return false;
 	}

@@ -1,6 +1,6 @@
 /*
- * Tries at the destination what tables to be made need beyond plain columns,
- * their types and defaults, in a transaction that is rolled back.
+ * Tries at the destination the types and defaults that the tables to be made need, in a transaction that
+ * is rolled back.
  */
 #ifndef SLUICE_REHEARSE_H
 #define SLUICE_REHEARSE_H
@@ -8,7 +8,7 @@
 #include "io/connection.h"
 #include "tables/definition.h"
 
-/* Marks what the destination refuses, and then which types will be there.  No transaction may be open. */
+/* Marks what the destination refuses, and then which types will exist. No transaction may be open. */
 MUST_CHECK bool rehearse_definitions(struct connection *destination, struct catalog *catalog,
 									 struct error *err);
 

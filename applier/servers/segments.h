@@ -7,7 +7,7 @@
 #include "dialect/dialect.h"
 #include "io/connection.h"
 
-/* Whether every segment answers at this moment; what cannot be asked does not answer.  True without segments. */
+/* Whether every segment answers now; false also if the query fails. Always true without segments. */
 bool segments_answer(struct connection *destination, const struct dialect *dialect);
 
 #endif

@@ -7,7 +7,7 @@
 #include "base/sql.h"
 #include "tables/mapping.h"
 
-/* Owned ones, those of identity columns, and those in defaults. */
+/* Sequences that a column owns (identity columns included) or uses in its default. */
 static const char sequences_sql[] =
 	"WITH used (tab, col, seq) AS ("
 	"  SELECT d.refobjid, d.refobjsubid, d.objid FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
@@ -33,7 +33,7 @@ struct sequence {
 	const char *schema;
 	const char *name;
 	const char *value;
-	bool called; /* the value was given out; otherwise it is the next one */
+	bool called; /* the value was already returned by nextval(); otherwise it is the next one */
 	const char *options;
 	const struct table *table;
 };
@@ -52,7 +52,7 @@ execute_buffer(const struct work *work, struct buffer *sql, struct error *err)
 	return connection_execute(work->destination, (const char *) sql->data, NULL, 0, NULL, err);
 }
 
-/* Its OID at the destination, as text; "" where there is none. */
+/* Finds the OID of the sequence at the destination, as text; "" if there is none. */
 static bool
 find_sequence(struct work *work, const struct sequence *sequence, const char **oid, struct error *err)
 {
@@ -77,7 +77,10 @@ find_sequence(struct work *work, const struct sequence *sequence, const char **o
 	return true;
 }
 
-/* The sequence's schema at the destination: the target's, if the source's sequence shares its table's schema. */
+/*
+ * The sequence's schema at the destination: if the source's sequence lies in its table's schema, then the
+ * target's schema, otherwise the same name as at the source.
+ */
 static const char *
 home_of(const struct sequence *sequence)
 {
@@ -92,7 +95,7 @@ put_column(struct buffer *sql, const struct sequence *sequence)
 	sql_qualified(sql, sequence->table->target_schema, sequence->table->target_name);
 }
 
-/* The sequence, the column's default, and who owns it. */
+/* Makes the sequence, the column's default, and sets the column as its owner. */
 static bool
 make_sequence(const struct work *work, const struct sequence *sequence, struct error *err)
 {
@@ -131,7 +134,7 @@ set_value(const struct work *work, const struct sequence *sequence, const char *
 							  params, 3, NULL, err);
 }
 
-/* ---- what was said before */
+/* ---- what was reported before */
 
 void
 sequences_init(struct sequences *s)
@@ -162,7 +165,10 @@ turn_page(struct sequences *s)
 	buffer_reset(&s->news);
 }
 
-/* The lines come in the same order each time, so the next one is the one that is looked for, unless sequences came or went. */
+/*
+ * The lines come in the same order each time. So the next former line is the one to compare with, unless
+ * sequences were added or dropped.
+ */
 static bool
 was_said(struct sequences *s, const char *line, size_t len, size_t name_len)
 {
@@ -184,7 +190,7 @@ was_said(struct sequences *s, const char *line, size_t len, size_t name_len)
 	return left >= len && memcmp(found, line, len) == 0;
 }
 
-/* Whether that is new. */
+/* Adds the line; whether it is new. */
 static bool
 say(struct work *work, const char *name, const char *what, const char *value)
 {
@@ -253,7 +259,7 @@ bring_all(struct work *work, const struct catalog *catalog, const struct result 
 		if (!sequence.table || !sequence.table->target.exists)
 			continue;
 		sequence.column = mapping_target_name(sequence.table, result_text(res, row, 2));
-		/* Some servers would say that it was never used. */
+		/* Without the right, some server versions report that the sequence was never used. */
 		if (!result_bool(res, row, 8))
 			return fail_unreadable(work, &sequence, err);
 		if (!bring_one(work, &sequence, err))
@@ -278,6 +284,6 @@ sequences_bring(struct sequences *s, struct connection *source, struct connectio
 	arena_fini(&work.memory);
 	result_free(res);
 	if (!ok)
-		buffer_reset(&s->lines); /* what was set is not known for sure: the next time sets all */
+		buffer_reset(&s->lines); /* which ones were set is not certain, so the next transfer sets all */
 	return ok;
 }

@@ -7,7 +7,7 @@
 #include "base/sql.h"
 #include "dialect/session_settings.h"
 
-/* ---- what both ends pin */
+/* ---- settings for both ends */
 
 static bool
 pin_settings(struct connection *conn, enum session_end end, struct error *err)
@@ -63,7 +63,7 @@ server_session_replication(struct loop *loop, const struct config *config, const
 
 /* ---- the destination */
 
-/* Of the server's: it has said no, and the session goes on. */
+/* Whether the server has refused and the session is still usable. */
 static bool
 is_refusal(const struct connection *conn, const struct error *err)
 {
@@ -95,7 +95,10 @@ pin_one_by_one(struct connection *conn, struct buffer *refused, struct error *er
 	return true;
 }
 
-/* Services that are built on PostgreSQL refuse what their catalogs allow; one refusal undoes the whole statement. */
+/*
+ * Services built on PostgreSQL may refuse settings that their catalogs allow. One refusal undoes the whole
+ * statement, so the settings are then tried one by one.
+ */
 static bool
 pin_destination(struct destination_session *session, struct error *err)
 {
@@ -112,7 +115,7 @@ pin_destination(struct destination_session *session, struct error *err)
 	return ok;
 }
 
-/* What the server says about itself; false, and the error says why, where that is no dialect. */
+/* Reads the facts about the server and chooses the dialect; false, with an error, if none fits. */
 static bool
 choose_dialect(struct destination_session *session, const char *configured, struct error *err)
 {
@@ -137,7 +140,7 @@ choose_dialect(struct destination_session *session, const char *configured, stru
 	return session->dialect != NULL;
 }
 
-/* Triggers and foreign keys were obeyed at the source already. */
+/* Triggers have fired and foreign keys were checked at the source already. */
 static bool
 switch_triggers_off(struct destination_session *session, struct error *err)
 {
@@ -156,7 +159,7 @@ switch_triggers_off(struct destination_session *session, struct error *err)
 	return true;
 }
 
-/* pg_blocking_pids() came with PostgreSQL 9.6. */
+/* pg_blocking_pids() exists since PostgreSQL 9.6. */
 static const char activity_sql[] =
 	"SELECT a.state OPERATOR(pg_catalog.=) 'active',"
 	" coalesce(a.wait_event_type OPERATOR(pg_catalog.=) 'Lock', false),"
@@ -166,7 +169,7 @@ static const char activity_sql[] =
 	"  WHERE b.pid OPERATOR(pg_catalog.=) ANY (pg_catalog.pg_blocking_pids(a.pid)))"
 	" FROM pg_catalog.pg_stat_activity a WHERE a.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4";
 
-/* Before that: who holds a lock on what the session waits for a lock on. */
+/* For servers before 9.6 (Greenplum 6): finds the holders of the lock that the session waits for. */
 static const char activity_sql_of_old[] =
 	"SELECT a.state OPERATOR(pg_catalog.=) 'active', a.waiting,"
 	" (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('process %s (%s, %s)', b.pid, b.usename,"
@@ -243,7 +246,7 @@ server_session_destination(struct loop *loop, const struct config *config, const
 	return false;
 }
 
-/* ---- others' sessions */
+/* ---- sessions of others */
 
 bool
 server_session_terminate(struct connection *conn, int pid, struct error *err)

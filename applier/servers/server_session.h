@@ -1,6 +1,6 @@
 /*
- * The one way to a session at either end: connects, and pins what sessions pin (session_settings.h) before
- * anything else is asked.
+ * The only way to open a session at the source or the destination: connects and applies the session
+ * settings (session_settings.h) before any other statement.
  */
 #ifndef SLUICE_SERVER_SESSION_H
 #define SLUICE_SERVER_SESSION_H
@@ -9,20 +9,25 @@
 #include "dialect/dialect.h"
 #include "io/connection.h"
 
-/* A session at the destination, and what was found out about it. */
+/* A session at the destination, and what is known about that server. */
 struct destination_session {
 	struct connection *conn;
 	const struct dialect *dialect; /* see dialect_choose() */
-	bool triggers_off;			   /* triggers, rules and foreign keys are off, where this user may do so */
+	/* whether triggers, rules and foreign keys are off; needs a right that the user may lack */
+	bool triggers_off;
 
 	/* for the prechecks */
 	const struct dialect *detected; /* see dialect_detect() */
-	char found[400];				/* dialect_describe() */
+	char found[400];				/* text of dialect_describe() */
 	char storages[64];				/* as in struct dialect_facts */
-	char refused[512];				/* settings that the server refuses and that it does without; "": none */
+	/* settings that the server refused and that the session goes without; "": none */
+	char refused[512];
 };
 
-/* Each pumps the loop.  `application` becomes application_name.  NULL on failure. */
+/*
+ * Each call runs the loop until the session is open. `application` becomes application_name. NULL on
+ * failure.
+ */
 struct connection *server_session_source(struct loop *loop, const struct config *config,
 										 const char *application, struct error *err);
 struct connection *server_session_replication(struct loop *loop, const struct config *config,
@@ -33,14 +38,14 @@ MUST_CHECK bool server_session_destination(struct loop *loop, const struct confi
 										   struct error *err);
 
 /*
- * Everything is UTF-8 here: servers convert what they send and get.  Only the text of a source in SQL_ASCII, whose
- * encoding nobody knows, goes through as it is stored; the destination then says where it is not valid.  To be called
- * for each session at the destination that gets such text.
+ * Sessions use UTF-8, and the servers convert. The exception is a source in SQL_ASCII: the encoding of its
+ * text is unknown, so the text is passed on as it is stored, and the destination reports what is not
+ * valid. To be called for each session at the destination that receives such text.
  */
 MUST_CHECK bool server_session_match_bytes(struct connection *conn, const struct connection *source,
 										   struct error *err);
 
-/* Ends the session of another one of the server's processes. */
+/* Terminates the session of another backend of the same server. */
 MUST_CHECK bool server_session_terminate(struct connection *conn, int pid, struct error *err);
 
 #endif

@@ -27,7 +27,7 @@ open_connection(struct slot_snapshot *snapshot, struct loop *loop, const struct 
 	return true;
 }
 
-/* The syntax is that of PostgreSQL 13, which later versions still take. */
+/* The syntax of PostgreSQL 13 for EXPORT_SNAPSHOT is still accepted by later versions. */
 static void
 put_create(struct buffer *sql, const char *slot, bool temporary, bool failover)
 {
@@ -123,7 +123,7 @@ slot_snapshot_use(struct connection *source, const char *name, struct error *err
 	sql_literal(&sql, name);
 	if (connection_execute_buffer(source, &sql, NULL, err))
 		return true;
-	/* It ended with the session that exported it, as in a restart of the source. */
+	/* The snapshot ends with the session that exported it, for instance when the source restarts. */
 	if (err->class == ERROR_DATA)
 		err->class = ERROR_RETRY;
 	return false;

@@ -4,7 +4,7 @@
 
 #include "common/lsn.h"
 
-/* ---- who it is */
+/* ---- identity */
 
 static const char identify_sql[] =
 	"SELECT s.system_identifier,"
@@ -15,7 +15,10 @@ static const char identify_sql[] =
 	" current_setting('server_encoding')"
 	" FROM pg_control_system() s";
 
-/* The WAL writer takes up to three rounds for an asynchronous commit. */
+/*
+ * The WAL writer flushes an asynchronous commit after at most three times wal_writer_delay (documentation
+ * of asynchronous commit).
+ */
 bool
 source_await_flush(struct connection *source, struct error *err)
 {
@@ -46,7 +49,10 @@ source_identify(struct connection *source, struct source_identity *identity, str
 
 /* ---- slots */
 
-/* Why a slot was given up is told from PostgreSQL 17 on; those before knew but one reason on a primary. */
+/*
+ * PostgreSQL 17 added invalidation_reason. Earlier versions have only one reason on a primary:
+ * wal_removed.
+ */
 static const char slot_sql[] =
 	"SELECT s.plugin, s.database, s.slot_type = 'logical', s.active, s.active_pid, s.confirmed_flush_lsn,"
 	" s.restart_lsn, s.wal_status, coalesce(to_jsonb(s) ->> 'invalidation_reason', 'wal_removed'),"
@@ -54,7 +60,7 @@ static const char slot_sql[] =
 	" FROM pg_replication_slots s, (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()"
 	"  ELSE pg_current_wal_lsn() END AS lsn) at WHERE s.slot_name = $1";
 
-/* NULL, where the server does not know, becomes 0. */
+/* NULL, which means unknown, becomes 0. */
 static uint64_t
 result_lsn(const struct result *res, unsigned row, unsigned column)
 {

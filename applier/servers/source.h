@@ -1,7 +1,6 @@
 /*
- * The source server itself: who it is, where its WAL stands, what its slots do.
- * All over an ordinary connection, none of them changing anything, but for
- * source_drop_slot().  Its tables are in source_catalog.h.
+ * The source server itself: its identity, its WAL position, its slots. All functions use an ordinary
+ * connection, and only source_drop_slot() changes anything. The source's tables are in source_catalog.h.
  */
 #ifndef SLUICE_SOURCE_H
 #define SLUICE_SOURCE_H
@@ -14,7 +13,7 @@ struct source_identity {
 	char system[32]; /* pg_control_system(), or IDENTIFY_SYSTEM's systemid */
 	int64_t timeline;
 	char database[256];
-	uint64_t current_lsn; /* pg_current_wal_lsn(); of the flush position */
+	uint64_t current_lsn; /* the flush position, or on a standby the replay position */
 	int version;
 };
 
@@ -28,13 +27,14 @@ struct source_slot {
 	uint64_t confirmed_flush_lsn;
 	uint64_t restart_lsn;
 	char wal_status[16]; /* reserved, extended, unreserved, lost */
-	char lost_by[32];	 /* where it is lost: wal_removed, idle_timeout, … */
+	char lost_by[32];	 /* why it is lost: wal_removed, idle_timeout, … */
 	int64_t retained_bytes;
-	int64_t safe_bytes;	  /* WAL until the server may give it up; negative: there is no limit */
-	uint64_t current_lsn; /* of the source, as of the same moment */
+	/* WAL that may still be written before the server may give the slot up; negative: no limit */
+	int64_t safe_bytes;
+	uint64_t current_lsn; /* of the source, read at the same moment */
 };
 
-/* Waits until asynchronous commits that readers of the source may have seen are behind current_lsn. */
+/* Waits until asynchronous commits that readers of the source may have seen lie before current_lsn. */
 MUST_CHECK bool source_await_flush(struct connection *source, struct error *err);
 MUST_CHECK bool source_identify(struct connection *source, struct source_identity *identity,
 								struct error *err);

@@ -17,9 +17,10 @@
 /* ---- all selected tables */
 
 /*
- * A table's rows are those of its leaves.  The row count scales the last
- * ANALYZE's density to today's size, as the planner does; but whoever asks for the size of
- * a table waits for those who hold all of it, which VACUUM FULL does for hours.
+ * The size of a partitioned table is that of its leaves. Like the planner, the row count scales the
+ * density of the last ANALYZE to the present size. Functions that read sizes lock the table, and would
+ * wait for hours behind VACUUM FULL; so a table with an AccessExclusiveLock gets the numbers of pg_class
+ * instead.
  */
 static const char sizes_sql[] =
 	"WITH locked AS MATERIALIZED (SELECT relation FROM pg_locks WHERE locktype = 'relation'"
@@ -37,7 +38,7 @@ static const char sizes_sql[] =
 				 " JOIN pg_class m ON m.oid = leaf.oid"
 				 " WHERE c.oid = ANY ($1::oid[]) GROUP BY c.oid ORDER BY c.oid";
 
-/* What an update of any leaf is sure to carry. */
+/* The replica identity that all leaves have at least; "df": default is contained in full. */
 static char
 common_identity(const char *identities)
 {
@@ -58,16 +59,18 @@ read_size(struct table *table, const struct result *res, unsigned first, unsigne
 		source->identity = common_identity(result_text(res, first, 3));
 }
 
-/* A default names no column: with the table's OID, newer servers would lock that for nothing. */
+/*
+ * A default refers to no column, so the relation is 0: newer servers would lock the table for nothing if
+ * its OID were passed.
+ */
 #define DEFAULT_SQL VETTING_SQL("pg_get_expr(d.adbin, 0)")
 #define DEFAULT_TREE VETTING_TREE("d.adbin")
 
 /*
- * Built-in are types that mean the same in every database and
- * have a binary form: not those which are a catalog's OID underneath, nor the
- * internal ones that cannot be read back.  PostgreSQL 18 has NOT NULL
- * constraints that nobody has checked yet, and virtual generated columns, which
- * have no stored value.
+ * `portable` are built-in types that have a binary form and mean the same in every database. Excluded are
+ * types that hold a catalog's OID (reg…) and internal ones that have no input. NOT NULL counts only if it
+ * is validated (PostgreSQL 18 has NOT VALID ones). Virtual generated columns have no stored value and are
+ * left out.
  */
 static const char columns_sql[] = DESCRIBE_DOMAIN_BASES
 	","
@@ -123,8 +126,8 @@ read_column(struct source_column *column, const struct result *res, unsigned row
 }
 
 /*
- * The same of columns that no catalog has (any more): $2 and $3 are their types
- * and modifiers.  A type that is gone has no row.
+ * Replaces pg_attribute in columns_sql by columns that exist in no catalog (any more): $2 and $3 are their
+ * types and modifiers. A type that no longer exists yields no row.
  */
 static const char types_head[] =
 	"WITH RECURSIVE pg_attribute AS (SELECT 0::oid AS attrelid, i::smallint AS attnum, ''::name AS attname,"
@@ -198,9 +201,9 @@ read_columns(struct table *table, const struct result *res, unsigned first, unsi
 }
 
 /*
- * Indexes that can tell rows apart; the first of a table that is over NOT NULL
- * columns alone is the best.  Deferrable ones may hold duplicates within a
- * transaction, and no update carries their columns.
+ * Unique indexes that can identify a row. Of those over NOT NULL columns only, the first of each table is
+ * the best. Deferrable ones are excluded: they may hold duplicates within a transaction, and updates do
+ * not carry their columns as the old key.
  */
 static const char indexes_sql[] =
 	"SELECT i.indrelid, i.indisprimary, i.indisreplident, i.indnkeyatts, i.indkey::text FROM pg_index i"
@@ -211,7 +214,7 @@ static const char indexes_sql[] =
 struct index_key {
 	struct source_column *columns[TABLE_MAX_KEY];
 	unsigned count;
-	bool not_null; /* all of them */
+	bool not_null; /* all columns are NOT NULL */
 };
 
 static struct source_column *
@@ -223,7 +226,7 @@ column_by_attnum(const struct source_table *table, long attnum)
 	return NULL;
 }
 
-/* False when a column is not there, as one that came between two queries. */
+/* False if a column is unknown: it was added between two queries. */
 static bool
 read_index_key(const struct source_table *table, const char *attnums, long count, struct index_key *key)
 {
@@ -263,7 +266,7 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 	}
 }
 
-/* Takes the reasons, in the order in which the trees were handed over. */
+/* Assigns the reasons to the columns, in the order in which vet_defaults() added them. */
 static void
 take_verdicts(struct catalog *catalog, const char *const *refused)
 {
@@ -309,7 +312,10 @@ vet_defaults(struct connection *source, struct catalog *catalog, struct error *e
 	return ok;
 }
 
-/* See stored_definition.h.  A partition that was made as one has had its columns since its first moment. */
+/*
+ * The format is described in stored_definition.h. Without '!', all column rows of a leaf were written by
+ * one command: it was created as a partition and has had its columns from the start.
+ */
 static const char storage_sql[] =
 	"SELECT c.oid, CASE c.relkind WHEN 'r' THEN c.relfilenode::text ELSE"
 	" (SELECT string_agg(m.oid || ':' || m.relfilenode || CASE WHEN (SELECT min(a.xmin::text) = "
@@ -347,7 +353,7 @@ describe_tables(struct connection *source, struct catalog *catalog, struct error
 
 /* ---- single tables */
 
-/* The leaves' identity is what counts. */
+/* For a partitioned table, the replica identity of its leaves is in effect. */
 static const char leaf_identities_sql[] =
 	"SELECT c.oid, string_agg(DISTINCT m.relreplident::text, '') FROM pg_class c"
 	" CROSS JOIN LATERAL " PARTITION_TREE_SQL("c.oid") " p JOIN pg_class m ON m.oid = p.relid"
@@ -418,7 +424,7 @@ bool
 source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *there, char **value,
 					struct error *err)
 {
-	/* A partitioned table has no rows of its own: its leaves tell. */
+	/* A partitioned table has no rows of its own, so the value is read from its leaves. */
 	static const char sql[] =
 		"SELECT EXISTS (SELECT 1 FROM pg_attribute r WHERE r.attrelid = $1::oid AND r.attnum = $2::int"
 		"  AND NOT r.attisdropped),"

@@ -1,6 +1,6 @@
 /*
- * What the source's catalogs say of its tables: sizes, columns with their types and defaults, keys, storage.
- * A few queries over an ordinary connection, whatever the number of tables.
+ * What the source's catalogs know about its tables: sizes, columns with their types and defaults, keys,
+ * storage. The number of queries does not depend on the number of tables.
  */
 #ifndef SLUICE_SOURCE_CATALOG_H
 #define SLUICE_SOURCE_CATALOG_H
@@ -9,24 +9,26 @@
 #include "io/connection.h"
 #include "tables/catalog.h"
 
-/* Every selected table with its columns, mapping and operations (target empty), ordered; few
- * queries whatever the number of tables.  A literal include that matches nothing is an ERROR_PRECONDITION
- * only in the precheck: here it is no error. */
+/*
+ * Reads every selected table with its columns, mapping and operations, sorted; targets stay empty. A
+ * literal include that matches no table is no error here: the precheck reports it.
+ */
 MUST_CHECK bool source_read_catalog(struct connection *source, const struct config *config,
 									struct catalog *catalog, struct error *err);
 
 /*
- * Reads tables by OID as they are now: names, columns, keys and storage; those that are gone, or are
- * no permanent tables any more, are missing.  Ordered by OID.
+ * Reads tables by OID as they are now: names, columns, keys and storage, ordered by OID. Tables that are
+ * gone or no longer permanent are left out.
  */
 MUST_CHECK bool source_read_tables(struct connection *source, const uint32_t *oids, unsigned count,
 								   struct catalog *seen, struct error *err);
-/* Fills in what is to be known of the columns' types; all = false when one is gone. */
+/* Fills in the details of the columns' types; *all becomes false if a type no longer exists. */
 MUST_CHECK bool source_read_types(struct connection *source, struct source_column *columns, unsigned count,
 								  bool *all, struct error *err);
 /*
- * The value that rows got in a column that was added to them without a rewrite; NULL where none is kept.
- * there = false: there is no such column any more.
+ * Reads the value that existing rows got when the column was added without a rewrite
+ * (pg_attribute.attmissingval); NULL if the source stores none. *there becomes false if the column no
+ * longer exists.
  */
 MUST_CHECK bool source_read_missing(struct connection *source, uint32_t oid, int attnum, bool *there,
 									char **value, struct error *err);

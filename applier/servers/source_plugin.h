@@ -6,7 +6,10 @@
 
 #include "base/error.h"
 
-/* What is wrong and what to do, where the server's answer to making or starting a slot is about the plugin; else NULL. */
+/*
+ * If the server's answer to creating or starting a slot is about the plugin: what is wrong and what to do;
+ * otherwise NULL.
+ */
 const char *source_plugin_trouble(const struct error *answer);
 
 #endif

@@ -8,7 +8,7 @@
 
 /* ---- which tables the patterns select */
 
-/* Members of extensions belong to CREATE EXTENSION on the other side. */
+/* Members of extensions are left out: CREATE EXTENSION makes them at the destination. */
 static const char candidates_sql[] =
 	"SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, i.inhparent"
 	" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -30,7 +30,7 @@ struct candidate {
 };
 
 struct selection {
-	struct candidate *candidates; /* by oid */
+	struct candidate *candidates; /* ordered by OID */
 	unsigned count;
 	struct pattern_list include;
 	struct pattern_list exclude;
@@ -55,7 +55,10 @@ find_candidate(const struct selection *selection, uint32_t oid)
 	return NULL;
 }
 
-/* By the patterns alone. */
+/*
+ * Whether the patterns select the table itself. A partition is selected only by its literal name in
+ * tables.include.
+ */
 static bool
 matches(const struct selection *selection, const struct candidate *candidate)
 {
@@ -66,7 +69,7 @@ matches(const struct selection *selection, const struct candidate *candidate)
 			   : pattern_list_matches(&selection->include, candidate->schema, candidate->name);
 }
 
-/* A partition's rows come with its root's, or with whatever lies between that is selected. */
+/* A partition's rows are streamed with its nearest selected ancestor. */
 static bool
 has_selected_ancestor(const struct selection *selection, const struct candidate *candidate)
 {
@@ -187,7 +190,7 @@ map_table(struct table *table, const struct config *config)
 	table->target_name = memory_strdup(table->source.name);
 }
 
-/* The override's half that needs its names parsed. */
+/* The target's name has to be parsed like a pattern. */
 static bool
 apply_target(struct table *table, const char *target, struct error *err)
 {

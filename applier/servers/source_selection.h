@@ -1,5 +1,5 @@
 /*
- * Which tables of the source the configuration selects, and what it says of each: its target, its operations.
+ * Which tables of the source the configuration selects, and the target and operations that it gives each.
  */
 #ifndef SLUICE_SOURCE_SELECTION_H
 #define SLUICE_SOURCE_SELECTION_H
@@ -8,13 +8,13 @@
 #include "io/connection.h"
 #include "tables/catalog.h"
 
-/* The selected tables with names, OIDs and identities alone, in one cheap query. */
+/* Reads only names, OIDs and replica identities of the selected tables, in one cheap query. */
 MUST_CHECK bool source_list_tables(struct connection *source, const struct config *config,
 								   struct catalog *catalog, struct error *err);
-/* The same, in the order of the server; on a failure the catalog holds what was there. */
+/* The same, unsorted. On failure the catalog holds what it held before. */
 MUST_CHECK bool source_select_tables(struct connection *source, const struct config *config,
 									 struct catalog *catalog, struct error *err);
-/* Gives each table of the sorted catalog its target, its operations and its override. */
+/* Sets target, operations and override of each table; the catalog must be sorted. */
 MUST_CHECK bool source_apply_config(struct catalog *catalog, const struct config *config, struct error *err);
 
 #endif

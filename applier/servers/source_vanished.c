@@ -10,7 +10,7 @@ bool
 source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *exists, bool *visible,
 				  struct error *err)
 {
-	/* The stream's xid has 32 bits; the snapshot's tell the epoch. */
+	/* The stream's xid has 32 bits; the epoch is taken from the snapshot. */
 	static const char sql[] =
 		"WITH s AS (SELECT txid_current_snapshot() AS snapshot),"
 		" x AS (SELECT snapshot, txid_snapshot_xmax(snapshot) AS xmax,"
@@ -37,7 +37,10 @@ find_vanished(struct catalog *catalog, const struct result *res, unsigned row)
 	return catalog_find_oid(catalog, (uint32_t) result_int(res, row, 0));
 }
 
-/* Not in one transaction with what was read: it would keep locks, and deadlock with those who drop tables. */
+/*
+ * Runs in a transaction of its own: one that also read the catalogs would keep their locks and could
+ * deadlock with sessions that drop tables.
+ */
 bool
 source_remove_vanished(struct connection *source, struct catalog *catalog, struct error *err)
 {

@@ -1,6 +1,6 @@
 /*
- * Tables of the source that others drop or make while catalogs are read: which are gone, which cannot be
- * seen yet, and which errors mean no more than that.
+ * Tables of the source that others drop or create while catalogs are read: which are gone, which are not
+ * visible yet, and which errors mean nothing else.
  */
 #ifndef SLUICE_SOURCE_VANISHED_H
 #define SLUICE_SOURCE_VANISHED_H
@@ -9,19 +9,23 @@
 #include "tables/catalog.h"
 
 /*
- * Finds a table that the stream has mentioned in transaction `xid`:
- * whether it exists now, and whether that transaction's work can be seen yet
- * (a commit reaches the stream before it becomes visible).
+ * Finds a table that transaction `xid` mentioned in the stream: whether it exists now, and whether that
+ * transaction is visible yet (a commit reaches the stream before it becomes visible).
  */
 MUST_CHECK bool source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *exists,
 								  bool *visible, struct error *err);
-/* Takes tables out of the catalog that were dropped while they were read: of some queries they have no rows, and of others
- * nonsense, since functions of the server (rights, sizes, expressions) read the present catalog.  An ERROR_RESTART where that concerns the definition of a table to be made. */
+/*
+ * Removes tables from the catalog that were dropped while it was read. Some queries return no rows for
+ * them and others wrong values, since functions of the server (rights, sizes, expressions) read the
+ * present catalog. ERROR_RESTART if a table to be made was dropped.
+ */
 MUST_CHECK bool source_remove_vanished(struct connection *source, struct catalog *catalog, struct error *err);
-/* Whether the error is that of an object which was there a moment ago, as in a catalog that is read while others drop
- * tables. */
+/*
+ * Whether the error means that an object no longer exists, as happens when tables are dropped while
+ * catalogs are read.
+ */
 bool source_is_vanished(const struct error *err);
-/* Then the next attempt reads what is there. */
+/* Turns such an error into ERROR_RESTART, so that the next attempt reads the present catalogs. */
 void source_restart_if_vanished(struct error *err);
 
 #endif

@@ -6,28 +6,31 @@
 
 #include "base/memory.h"
 
-/* The server cuts longer identifiers in other places, not here; an application_name has 63 bytes. */
+/*
+ * A longer word counts as unreadable. The server does not truncate words here; application_name has at
+ * most 63 bytes.
+ */
 #define WORD_BYTES 256
 
 enum kind { END, WORD, BAD, COMMA, OPENING, CLOSING };
 
 struct words {
 	const char *at;
-	enum kind kind; /* of the one in hand */
+	enum kind kind; /* of the current word */
 	bool quoted;
 	char text[WORD_BYTES];
 };
 
-/* What the setting says of us and of the others. */
+/* What has been read of the setting so far. */
 struct reading {
 	const char *name;
 	const char *const *others;
 	unsigned other_count;
-	bool *counted; /* by other: the list has had it */
-	bool any;	   /* ANY n: each of the list is as good as another */
+	bool *counted; /* by other: already counted in `before` */
+	bool any;	   /* ANY n: all names in the list have the same priority */
 	unsigned long needed;
-	bool meant;		 /* the list has us */
-	unsigned before; /* others that count before us; with ANY all that are in the list */
+	bool meant;		 /* the list includes us */
+	unsigned before; /* others with priority over us; with ANY, all others in the list */
 };
 
 /* ---- words */
@@ -127,8 +130,8 @@ names(const char *entry, const char *name)
 }
 
 /*
- * One entry of the list.  Those that come with the same one as we do are no help: the server may choose us.  Nor are
- * others of our name.
+ * Takes one entry of the list. Others that match the same entry as we do are not counted, since the server
+ * may choose us instead; nor are others with our name.
  */
 static void
 take_entry(struct reading *r, const char *entry)
@@ -161,7 +164,7 @@ read_list(struct reading *r, struct words *w)
 	}
 }
 
-/* "n (list)", of which the n is in hand. */
+/* Reads "n (list)"; the current word is n. */
 static bool
 read_counted(struct reading *r, struct words *w)
 {

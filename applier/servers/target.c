@@ -33,13 +33,13 @@ put_triggers(struct buffer *sql, const struct dialect *dialect)
 static const char routes_rows[] = "EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT"
 								  " g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 7 = 7)";
 
-/* Names of the rules that apply to this session. */
+/* Names of the rules that would fire in this session. */
 static const char rules[] =
 	"(SELECT string_agg(quote_ident(w.rulename), ', ' ORDER BY w.rulename) FROM pg_rewrite w"
 	" WHERE w.ev_class = c.oid AND w.ev_type IN ('2', '3', '4') AND (w.ev_enabled = 'A' OR w.ev_enabled ="
 	" CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END))";
 
-/* The role that a table belongs to where that is another one, which VACUUM and ANALYZE pass over. */
+/* The owner, if the session lacks the owner's rights: VACUUM and ANALYZE then skip the table. */
 static const char others[] =
 	"CASE WHEN NOT (pg_has_role(c.relowner, 'USAGE') OR (SELECT pg_has_role(d.datdba, 'USAGE')"
 	" FROM pg_database d WHERE d.datname = current_database())) THEN pg_get_userbyid(c.relowner) END";
@@ -111,11 +111,12 @@ find_tables(struct connection *destination, const struct dialect *dialect, struc
 	return ok;
 }
 
-/* ---- their columns */
+/* ---- columns of the targets */
 
 /*
- * The equality that a type's indexes know, of its default operator class for btree or else for hash (access methods 403
- * and 405, whose equality is strategy 3 and 1); an extension's lies where the session does not look for operators.
+ * The equality operator of a type's default operator class for btree, or else for hash (access methods 403
+ * and 405, where equality is strategy 3 and 1). Only operators outside of pg_catalog are returned: an
+ * extension's may lie in a schema that is not in the session's search_path.
  */
 #define EQUALITY                                                                                             \
 	"(SELECT 'OPERATOR(' || quote_ident(en.nspname) || '.' || e.oprname || ')' FROM pg_opclass k"            \
@@ -180,7 +181,7 @@ read_columns(struct table *table, const struct result *res, unsigned first, unsi
 
 /* ---- all of it */
 
-/* A query in the dialect's words, over the tables that were found. */
+/* Runs a query whose text depends on the dialect. */
 static bool
 describe_with(const struct describe *describe, struct connection *destination, const struct dialect *dialect,
 			  void (*put_query)(struct buffer *sql, const struct dialect *dialect), describe_reader read,

@@ -10,7 +10,7 @@
 #include "tables/mapping.h"
 #include "target.h"
 
-/* Each created table locks a few objects until the commit, on every segment. */
+/* Each created table keeps several locks until the commit, on every segment. */
 #define CREATED_AT_ONCE 500
 
 static bool
@@ -19,7 +19,7 @@ execute_buffer(struct connection *destination, struct buffer *sql, struct error 
 	return sql->len == 0 || connection_execute(destination, sql_text(sql), NULL, 0, NULL, err);
 }
 
-/* Asks which schemas there are, then makes the others, and the types. */
+/* Creates the schemas that do not exist yet, and the types. */
 static bool
 create_schemas(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
 			   struct error *err)
@@ -63,7 +63,7 @@ create_table(struct connection *destination, const struct dialect *dialect, cons
 	return ok;
 }
 
-/* Those from *next on that are missing, as many as one transaction should make. */
+/* Creates missing tables from *next on, at most CREATED_AT_ONCE. */
 static bool
 create_some(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
 			unsigned *next, struct error *err)
@@ -78,7 +78,7 @@ create_some(struct connection *destination, const struct dialect *dialect, const
 	return true;
 }
 
-/* The first transaction makes the schemas, too. */
+/* The first transaction creates the schemas, too. */
 static bool
 create_all(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
 		   struct error *err)
@@ -90,7 +90,7 @@ create_all(struct connection *destination, const struct dialect *dialect, const 
 			!create_some(destination, dialect, catalog, &next, err)) {
 			struct error ignored;
 
-			/* The transaction has failed, so the only other outcome is a lost connection. */
+			/* The transaction has failed; if the ROLLBACK fails as well, the connection is lost. */
 			(void) !connection_execute(destination, "ROLLBACK", NULL, 0, NULL, &ignored);
 			return false;
 		}

@@ -8,8 +8,10 @@
 #include "io/connection.h"
 #include "tables/catalog.h"
 
-/* Creates what is missing, 500 tables in one transaction, and reads the targets
- * again.  The targets must have been read; no transaction may be open. */
+/*
+ * Creates the missing targets, at most 500 in one transaction, and reads all targets again. The targets
+ * must have been read before; no transaction may be open.
+ */
 MUST_CHECK bool target_create_missing(struct connection *destination, const struct dialect *dialect,
 									  struct catalog *catalog, struct error *err);
 

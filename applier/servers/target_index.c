@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "tables/mapping.h"
 
-/* ---- what identifies a row, and what guards its values */
+/* ---- what identifies a row, and which columns are guarded */
 
 static struct target_column *
 column_by_attnum(const struct target_table *target, long attnum)
@@ -17,7 +17,7 @@ column_by_attnum(const struct target_table *target, long attnum)
 	return NULL;
 }
 
-/* "2 1" becomes columns; as many as there are, at most `max`. */
+/* Reads a list such as "2 1" into columns; returns how many, at most `max`. */
 static unsigned
 read_attnums(const struct target_table *target, const char *attnums, unsigned max,
 			 struct target_column *columns[TABLE_MAX_KEY])
@@ -60,7 +60,7 @@ target_read_partition_keys(struct table *table, const struct result *res, unsign
 	}
 }
 
-/* Whether an index over these columns is one over the match key. */
+/* Whether the columns are exactly those of the match key. */
 static bool
 is_match_key(const struct table *table, struct target_column *const *columns, unsigned count)
 {
@@ -81,9 +81,9 @@ guard_all(struct target_table *target)
 }
 
 /*
- * The columns by whose values an entry of the index is what it is, since rows that pass such
- * values on to each other collide in the middle of an UPDATE.  A generated column stands for those that it is
- * computed from, an expression over whole rows for all of them; neither says for which.
+ * Marks the columns whose values a unique entry depends on: rows that exchange such values would collide
+ * in the middle of one UPDATE. A generated column depends on columns that the catalog does not name, and
+ * so does an expression over the whole row: then all columns are marked.
  */
 static void
 guard(struct target_table *target, struct target_column *const *columns, unsigned count, const char *used)
@@ -108,7 +108,7 @@ guard(struct target_table *target, struct target_column *const *columns, unsigne
 	}
 }
 
-/* Rows with different keys cannot have equal entries in an index that holds the key. */
+/* Rows with different keys cannot collide in an index that contains the whole key. */
 static bool
 holds_match_key(const struct table *table, struct target_column *const *columns, unsigned count)
 {
@@ -159,7 +159,7 @@ target_read_unique_indexes(struct table *table, const struct result *res, unsign
 	}
 }
 
-/* ---- their secondary indexes, where those are in the way of another type */
+/* ---- secondary indexes, which prevent a change of a column's type */
 
 const char target_secondary_indexes_sql[] =
 	"SELECT i.indrelid, quote_ident(n.nspname) || '.' || quote_ident(c.relname),"

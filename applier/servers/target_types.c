@@ -9,9 +9,9 @@
 #include "name_pairs.h"
 
 /*
- * An extension's type may lie in another schema there, and goes before another of
- * the source's name.  An array is hashed as its elements are; which operator class serves a type:
- * GetDefaultOpClass(), of indexcmds.c.
+ * An extension's type may lie in another schema at the destination; it is preferred to another type with
+ * the source's name. An array can be hashed if its elements can. The choice of the operator class follows
+ * GetDefaultOpClass() in indexcmds.c.
  */
 static const char types_sql[] =
 	"SELECT w.i - 1, e.typtype IN ('e', 'r') OR EXISTS (SELECT 1 FROM pg_opclass o"
@@ -31,12 +31,12 @@ static const char types_sql[] =
 struct types {
 	struct arena memory;
 	struct arena scratch;
-	struct keymap numbers; /* schema, NUL, name */
+	struct keymap numbers; /* key: schema, NUL, name */
 	struct name_pairs names;
-	struct buffer extensions; /* that go with the names; empty: none */
-	bool *exist;			  /* by number */
+	struct buffer extensions; /* the extension of each name; "": none */
+	bool *exist;			  /* indexed by number */
 	bool *hashable;
-	const char **schemas; /* see source_column.schema_at_target; in `memory` */
+	const char **schemas; /* see source_column.schema_at_target; allocated in `memory` */
 };
 
 static uint32_t
@@ -70,10 +70,13 @@ collect_table_types(struct types *types, const struct source_table *source)
 	for (unsigned i = 0; i < source->column_count; i++) {
 		const struct source_column *column = &source->columns[i];
 
-		/* Of a stored definition the types may not be known. */
+		/* The types of a stored definition may be unknown. */
 		if (!column->type_name)
 			continue;
-		/* Of most columns the same; a domain of an extension's type is not the extension's. */
+		/*
+		 * Both are the same except for domains. A domain over an extension's type does not belong to the
+		 * extension.
+		 */
 		base_number(types, column);
 		type_number(types, column->type_schema, column->type_name, NULL);
 	}

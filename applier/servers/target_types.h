@@ -1,5 +1,6 @@
 /*
- * Which of the types of the source's columns the destination has, under which schema, and whether it hashes them.
+ * Which types of the source's columns exist at the destination, in which schema, and whether they can be
+ * hashed there.
  */
 #ifndef SLUICE_TARGET_TYPES_H
 #define SLUICE_TARGET_TYPES_H
@@ -7,7 +8,7 @@
 #include "io/connection.h"
 #include "tables/catalog.h"
 
-/* For the source's columns of all tables, and for those of their stored definitions; one query. */
+/* Covers the columns of all tables at the source and of their stored definitions, with one query. */
 MUST_CHECK bool target_types_find(struct connection *destination, struct catalog *catalog, struct error *err);
 
 #endif

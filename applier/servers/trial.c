@@ -11,7 +11,7 @@ execute(struct connection *conn, const char *sql, struct error *err)
 	return connection_execute(conn, sql, NULL, 0, NULL, err);
 }
 
-/* Whether the server has answered, and will answer the same again. */
+/* Whether the server has answered and would answer the same again. */
 static bool
 is_refusal(const struct error *err)
 {

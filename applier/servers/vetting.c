@@ -35,7 +35,7 @@ vetting_add(struct vetting *vetting, const char *tree, const char **refused)
 	vetting->items[vetting->count++] = (struct vetted){.tree = tree, .refused = refused};
 }
 
-/* ---- what is to be asked */
+/* ---- what the source is asked */
 
 static const char facts_sql[] =
 	"SELECT 'f' AS kind, p.oid, p.proname, p.oid < 16384 AND p.pronamespace = 'pg_catalog'::regnamespace,"
@@ -46,7 +46,7 @@ static const char facts_sql[] =
 	"  WHERE o.oid = ANY ($2::oid[])"
 	" ORDER BY 1, 2";
 
-/* OIDs of the two kinds, many of them more than once. */
+/* OIDs of functions and of operators, with duplicates. */
 struct wanted {
 	uint32_t *oids[2];
 	unsigned count[2];
@@ -75,7 +75,7 @@ compare_oids(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* Each once, as an array's text. */
+/* Writes each OID once, as the text of an array. */
 static void
 put_oids(struct buffer *array, uint32_t *oids, unsigned count)
 {
@@ -113,13 +113,13 @@ ask(struct connection *source, struct wanted *wanted, struct result **facts, str
 /* ---- the verdict */
 
 struct judging {
-	const struct result *facts; /* NULL: nothing had to be asked */
+	const struct result *facts; /* NULL: there was nothing to ask */
 	char *reason;
 };
 
 enum { FACT_KIND, FACT_OID, FACT_NAME, FACT_BUILTIN, FACT_VOLATILITY, FACT_SHOWN };
 
-/* The row of that object; false: it is gone. */
+/* Finds the row of the object; false if it no longer exists. */
 static bool
 find_fact(const struct result *facts, char kind, uint32_t oid, unsigned *row)
 {

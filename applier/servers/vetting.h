@@ -1,8 +1,8 @@
 /*
- * Asks the source what the functions and operators are that its expressions name, and tells which of these
- * expressions the destination may evaluate; tables/expression.h has the rule.
+ * Decides which expressions of the source the destination may evaluate: asks the source about the
+ * functions and operators that they use. The rule is in tables/expression.h.
  *
- * Any number of expressions is vetted with one query.
+ * One query is enough for any number of expressions.
  */
 #ifndef SLUICE_VETTING_H
 #define SLUICE_VETTING_H
@@ -20,21 +20,22 @@ struct vetting {
 };
 
 /*
- * A stored tree, to be read in the same query as the expression's SQL, so that the one belongs to the other.  Both
- * are limited in size, since a default of megabytes makes no sense.
+ * SQL for an expression's stored tree (pg_node_tree), to be read in the same query as the expression's
+ * text so that both belong together. Both are limited in size: a default of megabytes makes no sense.
  */
 #define VETTING_MAX_BYTES "100000"
 #define VETTING_TREE(tree)                                                                                   \
 	"CASE WHEN octet_length(" tree "::text) <= " VETTING_MAX_BYTES " THEN " tree "::text ELSE '' END"
 #define VETTING_SQL(expression) "left(" expression ", " VETTING_MAX_BYTES ")"
 
-/* The reasons lie in `memory`. */
+/* The reasons are allocated in `memory`. */
 void vetting_init(struct vetting *vetting, struct arena *memory);
 void vetting_fini(struct vetting *vetting);
 
 /*
- * The tree, which is "" where it is too long, lives until the run.  That sets `refused`, where it is NULL, to why the
- * destination does without the expression, if it does; several trees may share one.
+ * `tree` must live until vetting_run(), and is "" if it was too long. If the destination must not evaluate
+ * the expression, vetting_run() sets *refused to the reason, unless it is already set; several trees may
+ * share one `refused`.
  */
 void vetting_add(struct vetting *vetting, const char *tree, const char **refused);
 
