@@ -449,7 +449,10 @@ is_leaving(const struct stream *s)
 static void
 keep_pause(struct stream *s)
 {
-	if (s->setup->requests->pause && !s->in_large && pipeline_is_empty(s->pipeline))
+	bool pause = s->setup->requests->pause;
+	bool still = upkeep_hold(s->upkeep, pause);
+
+	if (pause && still && !s->in_large && pipeline_is_empty(s->pipeline))
 		s->setup->paused(s->setup->arg, s->applied_lsn);
 }
 

@@ -59,6 +59,7 @@ struct upkeep {
 	enum upkeep_action action;	  /* running; NOTHING: a query */
 	struct upkeep_target *target; /* of the action */
 	bool cancelled;				  /* it was told to end */
+	bool held;					  /* the task is paused */
 	int64_t began_ms;
 	bool finishing;
 	int64_t rested_until_ms; /* the session was lost, or could not be opened */
@@ -95,7 +96,7 @@ wants_store(const struct upkeep *u)
 	bool old = now_ms(u) - u->stored_ms >= STORE_MS;
 
 	for (unsigned i = 0; i < u->plan.count; i++)
-		if (!u->plan.targets[i].note_stored || (old && upkeep_target_is_unstored(&u->plan.targets[i])))
+		if (!u->plan.targets[i]->note_stored || (old && upkeep_target_is_unstored(u->plan.targets[i])))
 			return true;
 	return false;
 }
@@ -130,8 +131,10 @@ put_store(struct upkeep *u, struct buffer *sql)
 			.note = target->note,
 		};
 	}
-	for (unsigned i = 0; i < u->plan.count; i++)
-		u->plan.targets[i].storing_rows = u->plan.targets[i].dead_rows;
+	for (unsigned i = 0; i < u->plan.count; i++) {
+		u->plan.targets[i]->storing = true;
+		u->plan.targets[i]->storing_rows = u->plan.targets[i]->dead_rows;
+	}
 	if (count > 0)
 		state_upkeep_put(sql, u->setup.config->task, rows, count);
 	free(rows);
@@ -147,15 +150,21 @@ take_stored(struct upkeep *u)
 		struct table *table = &catalog->tables[i];
 		const struct upkeep_target *target = upkeep_plan_find(&u->plan, table->target.oid);
 
-		if (!target)
+		if (!target || !target->storing)
 			continue;
 		table->dead_rows = table == target->table ? target->storing_rows : 0;
 		free(table->upkeep);
 		table->upkeep = target->note ? memory_strdup(target->note) : NULL;
 	}
+	/* Of one that a batch has touched first meanwhile, nothing was written. */
 	for (unsigned i = 0; i < u->plan.count; i++) {
-		u->plan.targets[i].stored_rows = u->plan.targets[i].storing_rows;
-		u->plan.targets[i].note_stored = true;
+		struct upkeep_target *target = u->plan.targets[i];
+
+		if (!target->storing)
+			continue;
+		target->storing = false;
+		target->stored_rows = target->storing_rows;
+		target->note_stored = true;
 	}
 }
 
@@ -218,7 +227,10 @@ take_failure(struct upkeep *u, const struct error *err)
 	log_write(u->target->note ? LOG_WARNING : LOG_INFO, "%s of %s.%s %s after %.1f s: %s%s",
 			  u->action == UPKEEP_VACUUM ? "VACUUM" : "ANALYZE", table->target_schema, table->target_name,
 			  cancelled ? "gave way" : "failed", (double) (now_ms(u) - u->began_ms) / 1000,
-			  u->cancelled ? "a batch waited for it" : err->message, u->target->note ? "; see status" : "");
+			  u->held		 ? "the task is paused"
+			  : u->cancelled ? "a batch waited for it"
+							 : err->message,
+			  u->target->note ? "; see status" : "");
 }
 
 static void
@@ -292,7 +304,7 @@ go_on(struct upkeep *u)
 	struct buffer sql;
 
 	u->action = UPKEEP_NOTHING;
-	if (now_ms(u) < u->rested_until_ms || connection_is_lost(u->conn)) {
+	if (u->held || now_ms(u) < u->rested_until_ms || connection_is_lost(u->conn)) {
 		close_session(u);
 		return;
 	}
@@ -387,6 +399,15 @@ on_opened(void *arg, struct connection *conn, const struct error *err)
 	pin(u);
 }
 
+static void
+cancel(struct upkeep *u)
+{
+	if (u->cancelled)
+		return;
+	u->cancelled = true;
+	connection_cancel(u->conn);
+}
+
 /* What runs gives way to whatever waits at the destination, which may be for a lock of it. */
 static void
 give_way(struct upkeep *u)
@@ -394,13 +415,9 @@ give_way(struct upkeep *u)
 	const struct upkeep_setup *setup = &u->setup;
 	bool concerned = u->action == UPKEEP_NOTHING || is_busy(u, u->target);
 
-	if (u->cancelled)
-		return;
 	if ((concerned && connection_waiting_ms(setup->destination) >= WAIT_MS) ||
-		connection_waiting_ms(setup->control) >= WAIT_MS) {
-		u->cancelled = true;
-		connection_cancel(u->conn);
-	}
+		connection_waiting_ms(setup->control) >= WAIT_MS)
+		cancel(u);
 }
 
 /* Perhaps by a VACUUM that was left running. */
@@ -418,7 +435,7 @@ on_tick(void *arg)
 	switch (u->state) {
 	case STATE_RESTING:
 		loop_timer_arm(u->tick, RESTING_MS);
-		if (now_ms(u) < u->rested_until_ms || !(has_work(u) || is_held_up(u)))
+		if (u->held || now_ms(u) < u->rested_until_ms || !(has_work(u) || is_held_up(u)))
 			break;
 		enter(u, STATE_OPENING);
 		u->opening =
@@ -488,6 +505,18 @@ upkeep_applied(struct upkeep *u, const struct batch *batch)
 		if (target)
 			show(u, target);
 	}
+}
+
+bool
+upkeep_hold(struct upkeep *u, bool hold)
+{
+	if (!u)
+		return true;
+	u->held = hold;
+	/* What is no action is over at once. */
+	if (hold && u->state == STATE_RUNNING && u->action != UPKEEP_NOTHING)
+		cancel(u);
+	return u->state != STATE_RUNNING;
 }
 
 static bool

@@ -38,6 +38,8 @@ struct upkeep_setup {
 struct upkeep *upkeep_create(const struct upkeep_setup *setup);
 /* A batch was applied. */
 void upkeep_applied(struct upkeep *upkeep, const struct batch *batch);
+/* While the task is paused nothing of it may change the destination: cancels what runs.  Whether that has ended. */
+bool upkeep_hold(struct upkeep *upkeep, bool hold);
 /* Nothing more will be applied: does what is due, and pumps the loop meanwhile. */
 void upkeep_finish(struct upkeep *upkeep);
 /* Cancels what runs.  `store`: the control session still works; what was counted is written down over it. */

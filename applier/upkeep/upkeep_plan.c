@@ -33,11 +33,18 @@ upkeep_plan_init(struct upkeep_plan *plan, const struct upkeep_limits *limits, b
 	arena_init(&plan->keys, 4096);
 }
 
+static void
+free_target(struct upkeep_target *target)
+{
+	free(target->note);
+	free(target);
+}
+
 void
 upkeep_plan_fini(struct upkeep_plan *plan)
 {
 	for (unsigned i = 0; i < plan->count; i++)
-		free(plan->targets[i].note);
+		free_target(plan->targets[i]);
 	keymap_fini(&plan->numbers);
 	arena_fini(&plan->keys);
 	free(plan->targets);
@@ -56,6 +63,7 @@ set_note(struct upkeep_target *target, char *note)
 static struct upkeep_target *
 target_of(struct upkeep_plan *plan, const struct table *table)
 {
+	struct upkeep_target *target;
 	bool found;
 	uint32_t number =
 		keymap_insert(&plan->numbers, &plan->keys, &table->target.oid, sizeof table->target.oid, &found);
@@ -65,14 +73,16 @@ target_of(struct upkeep_plan *plan, const struct table *table)
 		plan->targets = memory_resize(plan->targets, plan->capacity, sizeof(*plan->targets));
 	}
 	if (!found) {
-		plan->targets[number] = (struct upkeep_target){.table = table, .note_stored = true};
+		target = memory_alloc_zero(1, sizeof *target);
+		target->table = table;
+		target->note_stored = true;
+		plan->targets[number] = target;
 		plan->count = number + 1;
 		if (table->target.owner && plan->vacuums)
-			set_note(
-				&plan->targets[number],
-				memory_printf("it is not vacuumed, since it belongs to the role %s", table->target.owner));
+			set_note(target, memory_printf("it is not vacuumed, since it belongs to the role %s",
+										   table->target.owner));
 	}
-	return &plan->targets[number];
+	return plan->targets[number];
 }
 
 struct upkeep_target *
@@ -80,7 +90,7 @@ upkeep_plan_find(const struct upkeep_plan *plan, uint32_t oid)
 {
 	uint32_t number = keymap_find(&plan->numbers, &oid, sizeof oid);
 
-	return number == KEYMAP_NONE ? NULL : &plan->targets[number];
+	return number == KEYMAP_NONE ? NULL : plan->targets[number];
 }
 
 void
@@ -160,7 +170,7 @@ upkeep_plan_put_look(struct upkeep_plan *plan, struct buffer *sql)
 	unsigned looks = 0;
 
 	for (unsigned i = 0; i < plan->count && looks < LOOKS_AT_ONCE; i++) {
-		struct upkeep_target *target = &plan->targets[i];
+		struct upkeep_target *target = plan->targets[i];
 
 		if (target->looking || !wants_look(plan, target))
 			continue;
@@ -201,7 +211,7 @@ void
 upkeep_plan_end_look(struct upkeep_plan *plan, bool failed)
 {
 	for (unsigned i = 0; i < plan->count; i++) {
-		struct upkeep_target *target = &plan->targets[i];
+		struct upkeep_target *target = plan->targets[i];
 
 		if (!target->looking)
 			continue;
@@ -261,7 +271,7 @@ upkeep_plan_next(struct upkeep_plan *plan, int64_t now_ms, bool now_or_never, up
 	enum upkeep_action next = UPKEEP_NOTHING;
 
 	for (unsigned i = 0; i < plan->count; i++) {
-		struct upkeep_target *candidate = &plan->targets[i];
+		struct upkeep_target *candidate = plan->targets[i];
 		enum upkeep_action action = needed(plan, candidate);
 
 		if (action == UPKEEP_NOTHING)
@@ -334,7 +344,7 @@ bool
 upkeep_plan_wants_look(const struct upkeep_plan *plan, bool now_or_never)
 {
 	for (unsigned i = 0; i < plan->count; i++) {
-		const struct upkeep_target *target = &plan->targets[i];
+		const struct upkeep_target *target = plan->targets[i];
 		bool pays = target->dead_rows >= plan->limits->dead_rows || target->written >= plan->limits->rows;
 
 		if (wants_look(plan, target) && (pays || !now_or_never))

@@ -47,6 +47,7 @@ struct upkeep_target {
 	int64_t dead_rows;
 	int64_t stored_rows;  /* of them, so many stand in sluice.tables, … */
 	int64_t storing_rows; /* … or are being written there */
+	bool storing;
 	bool note_stored;
 	int64_t changed_ms; /* when a batch last touched it */
 	int64_t due_ms;		/* since when it waits for a quiet moment; 0: it does not */
@@ -61,7 +62,8 @@ struct upkeep_plan {
 	bool vacuums;		   /* apply.vacuum */
 	struct keymap numbers; /* of targets, by pg_class.oid at the destination */
 	struct arena keys;
-	struct upkeep_target *targets; /* by number */
+	struct upkeep_target *
+		*targets; /* by number; each stays where it is, since an action under way refers to it */
 	unsigned count;
 	unsigned capacity;
 };

@@ -99,6 +99,13 @@ $t->wait_applied_ok('which does not disturb the stream');
 unlike($t->log, qr/trying again/, 'nor lead to another attempt');
 $t->poll_ok(sub { $t->destination_sql($running) == 1 }, 'another session goes on');
 
+# ---- pausing
+
+like($t->run_ok('pause')->{stdout}, qr/^paused at/, 'a pause');
+is($t->destination_sql($running), 0, 'cancels what runs');
+is($t->run_ok('resume')->{stdout}, "resumed\n", 'the end of the pause');
+$t->poll_ok(sub { $t->destination_sql($running) == 1 }, 'lets it be tried again');
+
 # ---- ending
 
 my $pid = $t->destination_sql($running =~ s/count\(\*\)/max(pid)/r);

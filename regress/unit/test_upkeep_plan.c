@@ -171,6 +171,31 @@ test_it_looks_at_some_at_once(void **state)
 	free(tables);
 }
 
+static void
+test_a_vacuum_ends_well_though_other_tables_were_first_touched_meanwhile(void **state)
+{
+	enum { COUNT = 100 };
+	struct fixture *f = *state;
+	struct table *tables = calloc(COUNT, sizeof *tables);
+	struct upkeep_target *target = NULL;
+
+	apply(f, 1, 500, 0);
+	look(f);
+	answer(f, 0, false);
+	assert_int_equal(upkeep_plan_next(&f->plan, QUIET, false, is_busy, f, &target), UPKEEP_VACUUM);
+	buffer_reset(&f->sql);
+	upkeep_plan_put(UPKEEP_VACUUM, target, &f->sql);
+	for (unsigned i = 0; i < COUNT; i++) {
+		tables[i].target.oid = i + 1;
+		f->shape.table = &tables[i];
+		apply(f, 1, 0, QUIET);
+	}
+	upkeep_plan_done(&f->plan, UPKEEP_VACUUM, target);
+	assert_ptr_equal(target, upkeep_plan_find(&f->plan, OID));
+	assert_int_equal(upkeep_plan_find(&f->plan, OID)->dead_rows, 0);
+	free(tables);
+}
+
 /* When a table that was looked at at 0, with so many dead rows, is vacuumed. */
 struct limit_case {
 	enum target_storage storage;
@@ -381,6 +406,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_sizes_are_queried_when_as_much_was_written_as_there_was),
 		TEST(test_it_looks_at_some_at_once),
+		TEST(test_a_vacuum_ends_well_though_other_tables_were_first_touched_meanwhile),
 		TEST(test_dead_rows_beyond_the_limit_are_vacuumed),
 		TEST(test_a_truncated_table_has_no_dead_rows),
 		TEST(test_who_is_passed_over),
