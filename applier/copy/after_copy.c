@@ -22,7 +22,7 @@ put_forget(struct buffer *sql, int64_t target, int64_t step)
 				  step);
 }
 
-/* The statement and its being done are one transaction. */
+/* One transaction executes the statement and removes it from sluice.unfinished. */
 static void
 put_step_transaction(struct buffer *sql, const char *statement, int64_t target, int64_t step)
 {

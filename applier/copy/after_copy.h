@@ -18,8 +18,8 @@
 MUST_CHECK bool after_copy_run(struct loop *loop, struct connection *destination,
 							   const struct dialect *dialect, struct catalog *catalog, struct error *err);
 
-/* The same for tables that are copied in the background, as statements for another connection: one transaction for
- * each step; nothing when there is nothing to do. */
+/* The same for tables in state replaying, as statements for the caller to execute: one transaction for each step.  `sql`
+ * stays empty when there are none. */
 MUST_CHECK bool after_copy_put_replaying(struct buffer *sql, struct connection *destination,
 										 const struct catalog *catalog, struct error *err);
 

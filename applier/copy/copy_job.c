@@ -91,7 +91,7 @@ take_table(struct copy_job *job)
 	return true;
 }
 
-/* Parts of tables that are begun come first: they hold the target without its indexes. */
+/* Tables that are already being copied in parts come first: their targets have no indexes until the last part is done. */
 static enum copy_job_state
 take_work(struct copy_job *job)
 {
@@ -100,7 +100,7 @@ take_work(struct copy_job *job)
 	return take_table(job) ? COPY_JOB_LOOKING : COPY_JOB_IDLE;
 }
 
-/* After the last answer of the state that the job is in. */
+/* The state that follows the job's present one, once that one's last answer has come. */
 static enum copy_job_state
 next_state(struct copy_job *job)
 {
@@ -139,7 +139,7 @@ next_state(struct copy_job *job)
 	return COPY_JOB_FAILED;
 }
 
-/* By state: makes its requests.  NULL: it has none. */
+/* The function that sends the requests of a state; NULL: the state has none. */
 static void (*const requests[COPY_JOB_STATES])(struct copy_job *job) = {
 	[COPY_JOB_LOOKING] = copy_job_look,
 	[COPY_JOB_MEASURING] = copy_job_measure,
@@ -195,7 +195,7 @@ copy_job_go_on(struct copy_job *job)
 		requests[state](job);
 }
 
-/* The target must be one that may be emptied again: TRUNCATE refuses where foreign keys lead to it. */
+/* A target without triggers, which no other table feeds: after an interruption the committed parts are emptied again. */
 bool
 copy_work_is_divisible(const struct copy *copy, const struct table *table)
 {
@@ -209,8 +209,8 @@ copy_work_is_divisible(const struct copy *copy, const struct table *table)
 
 /* ---- beginning and ending */
 
-/* The check before it sees the snapshot, COPY the columns of the moment: of one that was renamed or dropped in between the next
- * attempt knows. */
+/* COPY uses the present columns, the check before it those of the snapshot.  A column that was renamed or dropped in
+ * between (42703) is no data error: the next attempt reads the new definition. */
 static void
 on_source_failed(void *arg, const struct error *err)
 {
@@ -219,7 +219,7 @@ on_source_failed(void *arg, const struct error *err)
 
 	if (cause.class == ERROR_DATA && strcmp(cause.sqlstate, "42703") == 0)
 		cause.class = ERROR_RESTART;
-	/* Of the rows before it each came with a message. */
+	/* The source sends one message for each row, so it failed at the row after those that came. */
 	if (sqlstate_is_of_encoding(cause.sqlstate)) {
 		cause.copy_row = job->pipe.rows + 1;
 		job->copy->refused_at_source = !job->copy->failed;

@@ -2,10 +2,10 @@
  * One of the pipes of the initial copy: a pair of connections that copies one
  * table, or one part of a table, after another.  Part of initial_copy.
  *
- * All is driven by the connections' callbacks, from one state to the next
+  * The connections' callbacks move a job from one state to the next
  * (copy_job_state.h draws them); each transaction at the destination ends
- * before the next begins.  A divided table is opened by one job, its parts are
- * copied by any, and the one that copies the last part ends it.
+ * before the next begins.  One job opens a divided table, any job copies its
+ * parts, and the job that copies the last part ends it.
  */
 #ifndef SLUICE_COPY_JOB_H
 #define SLUICE_COPY_JOB_H
@@ -18,13 +18,13 @@
 /* A table that is to be copied, and its progress. */
 struct copy_work {
 	struct table *table;
-	struct copy_leaf *leaves; /* of which the parts are made */
+	struct copy_leaf *leaves; /* that the parts refer to */
 	unsigned leaf_count;
-	struct copy_parts parts; /* none: it is copied as a whole */
-	unsigned next_part;		 /* parts.count until the copy is opened, too */
+	struct copy_parts parts; /* count 0: the table is copied as a whole */
+	unsigned next_part;		 /* parts.count: all are taken, or the table is not open for them yet */
 	unsigned parts_done;
-	char *rebuild; /* statements that end it; NULL: none */
-	int64_t rows;  /* of its committed parts; of all of it, once they have come */
+	char *rebuild; /* statements that restore the target's indexes; NULL: none */
+	int64_t rows;  /* of committed parts; of the whole table once all rows have come */
 	int64_t started_ms;
 };
 
@@ -37,7 +37,7 @@ struct copy_job {
 	struct copy_pipe pipe;
 	struct copy_work *work;		  /* NULL: idle */
 	const struct copy_part *part; /* NULL: not in the middle of a part */
-	bool locks_source;			  /* the table behind the savepoint "look" at the source */
+	bool locks_source; /* holds a lock on the table at the source, taken after the savepoint "look" */
 };
 
 /* What the jobs share. */
@@ -54,7 +54,7 @@ struct copy {
 	unsigned postponed; /* tables that changed since the snapshot */
 	int64_t rows;		/* of all of copy_work.rows */
 	int64_t started_ms;
-	struct throttle *throttle; /* of what all jobs read */
+	struct throttle *throttle; /* limits what all jobs together read */
 	struct loop_timer *tick;
 	unsigned ticks;
 	bool state_in_flight;
@@ -63,18 +63,18 @@ struct copy {
 	struct error err;
 	struct copy_work *failed_work; /* NULL: none */
 	enum copy_job_state failed_in;
-	struct table *refused; /* whose copy failed, when that was about the table; NULL: none */
+	struct table *refused; /* the table whose data made the copy fail (ERROR_DATA); NULL: none */
 	const struct copy_part *refused_part;
 	bool refused_at_source;
 };
 
-/* Connects job `number`, and takes the snapshot. */
+/* Connects job `number` to both servers, and begins its transaction with the snapshot at the source. */
 MUST_CHECK bool copy_job_open(struct copy *copy, unsigned number, struct error *err);
 void copy_job_close(struct copy_job *job);
-/* Gives an idle job something to do, where there is something. */
+/* Gives an idle job a part or a table to copy, where one is left. */
 void copy_job_start(struct copy_job *job);
 
-/* Whether the table is to be copied in parts, as far as its size and its target tell. */
+/* Whether the table's size and its target allow a copy in parts. */
 bool copy_work_is_divisible(const struct copy *copy, const struct table *table);
 
 #endif

@@ -15,7 +15,7 @@
 
 /* ---- rows */
 
-/* They have all come: of the table, or of a part that is committed. */
+/* Adds the rows of a whole table, or of a part that was committed. */
 static void
 count_rows(struct copy_job *job, int64_t rows)
 {
@@ -39,7 +39,7 @@ start_copy(struct copy_job *job, connection_done done)
 	buffer_fini(&out);
 }
 
-/* False: a trigger of the target has swallowed some. */
+/* False if a trigger of the target kept rows from being inserted: then the job has failed. */
 static bool
 all_taken(struct copy_job *job, int64_t taken)
 {
@@ -182,7 +182,7 @@ on_state_advanced(void *arg, const struct result *res, const struct error *err)
 	copy_job_ask(job, job->pipe.destination, &sql, on_committed);
 }
 
-/* All rows are there: what waited for them, and the state, in the transaction that is open. */
+/* All rows are there: restores the indexes and writes the table's state, in the open transaction. */
 void
 copy_job_end(struct copy_job *job)
 {

@@ -38,7 +38,7 @@ copy_job_may_follow(enum copy_job_state from, enum copy_job_state to)
 	return to == COPY_JOB_FAILED ? from != COPY_JOB_FAILED : (states[from].next & (1u << to)) != 0;
 }
 
-/* What holds in a state, of the job and of its table. */
+/* What must hold for the job and its table in each state. */
 static void
 check_invariants(const struct copy_job *job)
 {

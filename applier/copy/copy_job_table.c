@@ -1,7 +1,7 @@
 /*
- * A table before its first row is copied: whether it still is what the snapshot
- * shows, what it is divided by, whether it is this job's to copy, and its
- * target without old rows and indexes.
+  * The steps before a table's first row is copied: check that it still is what
+ * the snapshot shows, divide it, claim it, and remove old rows and indexes from
+ * its target.
  */
 #include <stdlib.h>
 
@@ -14,9 +14,9 @@
 #include "state/state_tables.h"
 #include "tables/mapping.h"
 
-/* Where a table is smaller, its indexes are as quickly filled as built. */
+/* For smaller tables, building indexes afterwards is no faster than filling them. */
 #define INDEXES_AFTER_BYTES ((int64_t) 8 << 20)
-/* Whose server reads a range of blocks alone. */
+/* PostgreSQL 14: the first version with TID range scans, which read a range of blocks without the rest. */
 #define RANGES_SINCE_VERSION 140000
 
 /* ---- whether the table still is what the snapshot shows */
@@ -61,9 +61,8 @@ copy_job_look(struct copy_job *job)
 }
 
 /*
- * A job that has nothing left to do waits for the others inside its transaction.  With locks of tables that are done it
- * could stand in the way of a transaction that drops several tables, for which another job waits: a circle that no
- * server sees.
+  * An idle job stays in its transaction until the others are done.  If it kept the locks of tables that it has copied, it
+ * could block a transaction that drops several tables, for which another job waits: a deadlock that no server detects.
  */
 void
 copy_job_release_source(struct copy_job *job)
@@ -75,7 +74,7 @@ copy_job_release_source(struct copy_job *job)
 					 copy_job_on_step, job);
 }
 
-/* Parts are read by other sessions, and must be of one table to the last. */
+/* Other sessions read the parts, and the table must stay the same until the last of them. */
 static void
 keep_source_lock(struct copy_job *job)
 {
@@ -83,7 +82,7 @@ keep_source_lock(struct copy_job *job)
 	connection_query(job->pipe.source, "RELEASE SAVEPOINT look", NULL, 0, copy_job_on_step, job);
 }
 
-/* ---- what it is divided by */
+/* ---- dividing it */
 
 static void
 on_leaves(void *arg, const struct result *res, const struct error *err)
@@ -122,7 +121,7 @@ copy_job_measure(struct copy_job *job)
 	copy_job_ask(job, job->pipe.source, &sql, on_leaves);
 }
 
-/* ---- whether it is this job's to copy */
+/* ---- claiming it */
 
 static bool
 appends(const struct copy_job *job)
@@ -149,7 +148,8 @@ copy_as_a_whole(struct copy_work *work)
 	work->next_part = 0;
 }
 
-/* The answer: what a copy that was begun in parts has left to be done at its end, and whether parts may be committed. */
+/* The answer has the index statements that an interrupted copy in parts left behind,  and whether TRUNCATE is
+ * permitted, which removes committed parts after an interruption. */
 static void
 on_claimed(void *arg, const struct result *res, const struct error *err)
 {
@@ -163,7 +163,7 @@ on_claimed(void *arg, const struct result *res, const struct error *err)
 	} else if (table_has_old_rows(work->table) && appends(job)) {
 		fail_begun(job);
 	} else {
-		/* Parts must be removed again after an interruption. */
+		/* Without that permission the table is copied in one transaction. */
 		if (!result_bool(res, 0, 1))
 			copy_as_a_whole(work);
 		if (!result_is_null(res, 0, 0))
@@ -183,7 +183,7 @@ copy_job_claim(struct copy_job *job)
 	copy_job_ask(job, job->pipe.destination, &sql, on_claimed);
 }
 
-/* ---- its target */
+/* ---- preparing its target */
 
 static void
 clear_target(struct copy_job *job)
@@ -196,7 +196,7 @@ clear_target(struct copy_job *job)
 	copy_job_ask(job, job->pipe.destination, &sql, copy_job_on_step);
 }
 
-/* Takes the indexes off, to be built when the rows are there. */
+/* Drops the target's indexes, to be built when the rows are there. */
 static void
 on_indexes(void *arg, const struct result *res, const struct error *err)
 {
@@ -223,7 +223,7 @@ on_indexes(void *arg, const struct result *res, const struct error *err)
 	copy_job_go_on(job);
 }
 
-/* Of tables that others have made it is not known what hangs on their indexes. */
+/* Only for targets that the program created: what else may depend on the indexes of others is unknown. */
 static bool
 builds_indexes_after(const struct copy_work *work)
 {
@@ -251,7 +251,7 @@ copy_job_prepare(struct copy_job *job)
 	copy_job_ask(job, job->pipe.destination, &sql, on_indexes);
 }
 
-/* ---- parts for everybody */
+/* ---- opening it for all jobs */
 
 static void
 on_opened(void *arg, const struct result *res, const struct error *err)

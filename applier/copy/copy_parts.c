@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 
-/* A part that fails takes the table with it, so there is no gain in very large ones. */
+/* Larger parts gain nothing. */
 #define PART_MOST_BYTES ((int64_t) 1 << 30)
 #define PARTS_PER_JOB 8
 
@@ -18,7 +18,7 @@ copy_part_bytes(int64_t total_bytes, unsigned jobs, int64_t least_bytes)
 	return bytes > least_bytes ? bytes : least_bytes;
 }
 
-/* Only one that is larger than a pipe's fair share can keep the others waiting. */
+/* Only a table that is larger than one job's fair share can keep the other jobs waiting at the end. */
 bool
 copy_is_divisible(int64_t bytes, int64_t total_bytes, unsigned jobs, int64_t part_bytes)
 {

@@ -1,11 +1,11 @@
 /*
- * How a large table is divided for a copy by several pipes: by the leaves of a
+  * Divides a large table for a copy by several jobs: by the leaves of a
  * partitioned table and by ranges of blocks.
  *
  *	WHERE ctid < '(a,0)' │ ctid >= '(a,0)' AND ctid < '(b,0)' │ … │ ctid >= '(z,0)'
  *
- * The last range has no end, so that the number of blocks need not be exact.
- * Ranges are those of one snapshot: under another one, rows have moved.
+  * The last range has no end, so that the number of blocks need not be exact.
+ * All ranges must be read at one snapshot: between two, an update moves a row.
  */
 #ifndef SLUICE_COPY_PARTS_H
 #define SLUICE_COPY_PARTS_H
@@ -23,7 +23,7 @@ struct copy_leaf {
 struct copy_part {
 	const struct copy_leaf *leaf;
 	uint32_t first; /* block */
-	uint32_t end;	/* the block after the last; 0: all that follow */
+	uint32_t end;	/* the block after the last; 0: up to the end of the table */
 };
 
 struct copy_parts {
@@ -31,10 +31,10 @@ struct copy_parts {
 	unsigned count;
 };
 
-/* How large a part should be, so that `jobs` pipes end at about the same time. */
+/* How large a part should be so that all jobs end at about the same time. */
 int64_t copy_part_bytes(int64_t total_bytes, unsigned jobs, int64_t least_bytes);
 
-/* Whether a table of this size is worth dividing, among `total_bytes` that `jobs` pipes copy. */
+/* Whether a table of this size is worth dividing if `jobs` jobs copy `total_bytes` altogether. */
 bool copy_is_divisible(int64_t bytes, int64_t total_bytes, unsigned jobs, int64_t part_bytes);
 
 /* Divides; the leaves must outlive the parts. */

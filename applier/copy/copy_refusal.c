@@ -8,7 +8,7 @@
 #include "servers/server_session.h"
 #include "servers/slot_snapshot.h"
 
-/* A row of the source by its place. */
+/* Where a row is in the source. */
 struct place {
 	const struct table *table;
 	const char *leaf; /* quoted */
@@ -23,7 +23,7 @@ put_from(struct buffer *sql, const struct place *place)
 	buffer_printf(sql, "::pg_catalog.tid");
 }
 
-/* "id = 7, at = 2024-01-01"; false: there is no key, or it cannot be shown. */
+/* Writes "id = 7, at = 2024-01-01"; false: the table has no key, or it cannot be read. */
 static bool
 read_key(struct connection *source, const struct place *place, struct buffer *out)
 {
@@ -43,7 +43,7 @@ read_key(struct connection *source, const struct place *place, struct buffer *ou
 		buffer_printf(&sql, "::text");
 	}
 	put_from(&sql, place);
-	/* The last question: the transaction may stay as the failure leaves it. */
+	/* Nothing follows in this transaction, so a failure may abort it. */
 	if (!connection_execute_buffer(source, &sql, &res, &unknown))
 		return false;
 	found = result_rows(res) == 1;
@@ -56,7 +56,7 @@ read_key(struct connection *source, const struct place *place, struct buffer *ou
 	return found;
 }
 
-/* The column whose value has no form in UTF-8; NULL: none, or it cannot be found out. */
+/* The column whose value cannot be converted to UTF-8; NULL: none, or the question failed otherwise. */
 static const char *
 find_column(struct connection *source, const struct place *place)
 {

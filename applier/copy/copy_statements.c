@@ -20,7 +20,7 @@ allocate_columns(const struct table *table)
 	return memory_alloc_zero(table->source.column_count + 1, sizeof(struct fed_column));
 }
 
-/* The columns that travel; returns how many. */
+/* Collects the columns that are copied; returns how many. */
 static unsigned
 fed_columns(const struct table *table, struct fed_column *fed)
 {
@@ -60,7 +60,7 @@ put_source_columns(struct buffer *sql, const struct fed_column *fed, unsigned co
 static void
 put_part(struct buffer *sql, const struct table *table, const struct copy_part *part)
 {
-	/* Under the name that a condition may use. */
+	/* The table filter may refer to the table by its name; a part is read from a leaf. */
 	buffer_printf(sql, " FROM ONLY ");
 	sql_qualified(sql, part->leaf->schema, part->leaf->name);
 	buffer_printf(sql, " AS ");
@@ -87,7 +87,7 @@ put_rows(struct buffer *sql, const struct table *table, const struct copy_part *
 		put_part(sql, table, part);
 	else
 		put_all(sql, table);
-	/* A condition may end with a comment. */
+	/* The newline ends a comment that a condition may end with. */
 	if (mapping_where(table))
 		buffer_printf(sql, " AND (%s\n)", mapping_where(table));
 }
@@ -108,14 +108,14 @@ const char copy_same_order[] =
 void
 copy_put_row_place(struct buffer *sql, const struct table *table, const struct copy_part *part, int64_t row)
 {
-	/* Conditions may use the table's name, and columns any; tableoid and ctid no column of a user has. */
+	/* tableoid and ctid need no qualification: user columns cannot have the names of system columns. */
 	buffer_printf(sql, "SELECT tableoid::pg_catalog.regclass::text, ctid::text");
 	put_rows(sql, table, part);
 	buffer_printf(sql, " LIMIT 1 OFFSET %" PRId64, row - 1);
 }
 
-/* COPY of the table itself is a little faster, but takes no partitioned table,
- * no generated column and no condition. */
+/* COPY of the table itself is a little faster, but does not work with a partitioned table, generated columns or a
+ * condition. */
 void
 copy_put_out(struct buffer *sql, const struct table *table, const struct copy_part *part)
 {
@@ -153,7 +153,7 @@ copy_put_in(struct buffer *sql, const struct table *table)
 	free(fed);
 }
 
-/* The columns as the catalog has them, to be compared with what the snapshot shows. */
+/* The columns as the catalog has them, to be compared with those in the snapshot. */
 static void
 put_known_columns(struct buffer *sql, const struct source_table *source)
 {
@@ -207,7 +207,7 @@ copy_put_unchanged_check(struct buffer *sql, const struct table *table)
 	buffer_fini(&name);
 }
 
-/* Other table access methods may number their rows by other rules. */
+/* Only heap tables are divided by blocks: the ctid of other table access methods may not be a block number. */
 void
 copy_put_leaves(struct buffer *sql, const struct table *table, bool ranges)
 {
@@ -221,7 +221,7 @@ copy_put_leaves(struct buffer *sql, const struct table *table, bool ranges)
 	buffer_put_u8(sql, '\0');
 }
 
-/* A statement that creates the index again, and works where it exists already. */
+/* The statements that create an index again drop it first, so that they also work where it exists. */
 void
 copy_put_indexes(struct buffer *sql, const struct table *table)
 {

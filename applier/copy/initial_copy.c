@@ -16,7 +16,7 @@
 #define TICK_MS 1000
 #define PLAIN_REPORT_TICKS 10
 #define STATE_TICKS 2
-/* What the last word on the progress may take when all is over. */
+/* How long the last write of the progress may take when the copy is over. */
 #define STATE_GRACE_MS 3000
 
 /* ---- showing progress */
@@ -96,7 +96,7 @@ on_state_written(void *arg, const struct result *res, const struct error *err)
 	}
 }
 
-/* Of several jobs that copy parts of one table. */
+/* Whether no job before this one copies parts of the same table. */
 static bool
 is_first_with(const struct copy *copy, unsigned job)
 {
@@ -106,7 +106,7 @@ is_first_with(const struct copy *copy, unsigned job)
 	return true;
 }
 
-/* For `status`: the rows so far.  Touches no row whose copy has committed. */
+/* Writes the rows copied so far for `status`; not for tables whose copy has committed. */
 static void
 write_state(struct copy *copy)
 {
@@ -130,7 +130,7 @@ write_state(struct copy *copy)
 	buffer_fini(&sql);
 }
 
-/* NULL: rows are copied. */
+/* What a job does besides copying rows, and what it waits for; NULL: it is copying rows. */
 static const char *
 describe_step(const struct copy_job *job, char *text, size_t text_bytes)
 {
@@ -145,9 +145,9 @@ describe_step(const struct copy_job *job, char *text, size_t text_bytes)
 	return text;
 }
 
-/* For those who watch the daemon. */
+/* Reports the progress of each table to the monitor. */
 static void
-tell(const struct copy *copy)
+report_progress(const struct copy *copy)
 {
 	const struct initial_copy_setup *setup = copy->setup;
 
@@ -180,7 +180,7 @@ on_tick(void *arg)
 		show(copy);
 	if (copy->ticks % STATE_TICKS == 0)
 		write_state(copy);
-	tell(copy);
+	report_progress(copy);
 	loop_timer_arm(copy->tick, TICK_MS);
 }
 
@@ -224,7 +224,7 @@ fill_queue(struct copy *copy)
 		copy_part_bytes(copy->total_bytes, config->initial_copy.jobs, config->initial_copy.part_bytes);
 }
 
-/* How many jobs can have something to do at a time. */
+/* How many jobs can be busy at the same time. */
 static unsigned
 useful_jobs(const struct copy *copy)
 {
@@ -282,7 +282,7 @@ state_is_written(void *arg)
 	return !((struct copy *) arg)->state_in_flight;
 }
 
-/* Its callback refers to `copy`. */
+/* Waits for the pending write, whose callback refers to `copy`; after the grace period gives it up. */
 static void
 end_state_writing(struct copy *copy)
 {
@@ -293,7 +293,7 @@ end_state_writing(struct copy *copy)
 	loop_timer_destroy(deadline);
 }
 
-/* Says which row it was, what to do, and what the job was doing besides copying rows. */
+/* Adds the row, the remedy, and the step in which the job failed. */
 static void
 explain_failure(const struct copy *copy, struct error *err)
 {

@@ -1,18 +1,18 @@
 /*
- * The initial copy: every table that waits for it, at one snapshot of the
- * source, by several pipes side by side, each with its own pair of
+  * The initial copy: copies every table that waits for it, at one snapshot of
+ * the source, by several jobs in parallel, each with its own pair of
  * connections.
  *
  *	COPY … TO STDOUT ──► pipe (bounded) ──► COPY … FROM STDIN
  *
- * A table's rows and its state in sluice.tables are written in one
- * transaction, so a copied table stays copied whatever happens, and one that
- * was interrupted has left nothing behind.
+  * A table's rows and its state in sluice.tables are written in one
+ * transaction, so a copied table stays copied whatever happens, and an
+ * interrupted copy leaves nothing behind.
  *
- * A table that is much larger than the rest is copied in parts, by all pipes, a
- * transaction each (state_tables.h); one that was interrupted is emptied before it
- * is copied again.  Tables that this program has just made get their keys when
- * the rows are there.
+ * A table that is much larger than the rest is copied in parts, by all jobs, a
+ * transaction each (state_tables.h); if that is interrupted, the target is
+ * emptied before it is copied again.  Targets that the program created get
+ * their keys after the rows.
  */
 #ifndef SLUICE_INITIAL_COPY_H
 #define SLUICE_INITIAL_COPY_H
@@ -24,9 +24,9 @@
 
 struct copy_progress {
 	const struct table *table;
-	int64_t rows;	  /* that have come so far */
-	int64_t ms;		  /* since it was begun */
-	const char *step; /* what is done instead of copying rows, for a person; NULL: nothing */
+	int64_t rows;	  /* so far */
+	int64_t ms;		  /* since the table's copy began */
+	const char *step; /* what is done instead of copying rows, in words; NULL: rows are copied */
 };
 
 struct initial_copy_setup {
@@ -34,23 +34,24 @@ struct initial_copy_setup {
 	const struct config *config;
 	struct catalog *catalog;
 	struct connection *control; /* to the destination */
-	const char *snapshot;		/* exported by a connection that stays as it is meanwhile */
-	uint64_t snapshot_lsn;		/* changes of transactions that committed from here on follow */
+	const char *snapshot;		/* exported by a connection whose transaction stays open during the copy */
+	uint64_t snapshot_lsn;		/* the stream brings what commits from here on */
 	uint64_t applied_lsn;		/* where the stream will start */
-	/* Told at every tick how far each table is; before and after them NULL. */
+	/* Called at every tick for each table that is being copied; with NULL before the first and after the last. */
 	void (*progress)(void *arg, const struct copy_progress *progress);
 	void *arg;
-	bool background; /* the tables' changes wait in a backlog meanwhile: see background_copy.h */
+	bool background; /* meanwhile a backlog keeps the tables' changes: see background_copy.h */
 };
 
 /*
- * Copies the tables in state waiting or copying, in callbacks.  initial_copy_end()
- * returns the result, also before the copy is over, and frees it.  ERROR_STOPPED: a
- * stop was requested before all were copied.  ERROR_RESTART: some tables changed after the
- * snapshot and need a new one; the rest are copied (a background copy leaves such tables waiting
- * instead).  `refused` becomes the table whose copy has failed for a reason that trying again
- * does not fix, NULL where there is none; it may be NULL itself.  `setup` and what it points to must
- * live until then.  Begin and end pump the loop for a short while.
+  * Copies the tables in state waiting or copying, in callbacks.  initial_copy_end() may be called before the copy is
+ * over; it frees `copy` and returns the result:
+ * - ERROR_STOPPED: a stop was requested before all were copied;
+ * - ERROR_RESTART: some tables changed after the snapshot and need a new one; the rest are copied (a background copy
+ *   leaves such tables waiting instead);
+ * - `refused`, unless NULL, becomes the table whose data made the copy fail, so that trying again does not help; NULL
+ *   where there is none.
+ * `setup` and what it points to must live until then.  Begin and end pump the loop for a short while.
  */
 struct copy;
 

@@ -9,7 +9,7 @@
 #include "servers/source_selection.h"
 #include "state/state_waiting.h"
 
-/* ---- those that wait */
+/* ---- waiting tables */
 
 static struct waiting_table *
 find(const struct new_tables *tables, uint32_t oid)
@@ -52,7 +52,7 @@ new_tables_has(const struct new_tables *tables, uint32_t oid)
 	return find(tables, oid) != NULL;
 }
 
-/* Renamed, it is written under its new name, and the row of the old one goes. */
+/* A table that was renamed is written under its new name; the row with the old name is removed. */
 static bool
 is_as_before(const struct waiting_table *waiting, const struct table *table)
 {
@@ -75,7 +75,7 @@ new_tables_wait(struct new_tables *tables, const struct table *table, const char
 
 	if (waiting && !is_as_before(waiting, table))
 		waiting = NULL;
-	/* The first reason of several. */
+	/* Of several reasons in one round the first is kept. */
 	if (waiting && (waiting->seen || strcmp(waiting->reason, reason) == 0)) {
 		waiting->seen = true;
 		return;
@@ -142,14 +142,14 @@ new_tables_settle_again(struct new_tables *tables, struct connection *destinatio
 	return new_tables_settle(tables, destination, task, err);
 }
 
-/* ---- which are new */
+/* ---- finding new tables */
 
 static bool
 is_new(const struct catalog *catalog, const struct source_table *source)
 {
 	const struct table *table = catalog_find(catalog, source->schema, source->name);
 
-	/* One that bears another name now is the stream's affair. */
+	/* A known table with another name now is not new: the stream brings the rename. */
 	return !(table && table->source.oid == source->oid) && !catalog_find_oid(catalog, source->oid);
 }
 

@@ -31,23 +31,23 @@ struct new_tables {
 
 /* Begins a round: tables that are not found again before new_tables_settle() no longer wait. */
 void new_tables_begin(struct new_tables *tables);
-/* It waits for `reason`, which is logged unless it is known. */
+/* Notes that the table waits, and why; a reason that was logged before is not logged again. */
 void new_tables_wait(struct new_tables *tables, const struct table *table, const char *reason);
 bool new_tables_has(const struct new_tables *tables, uint32_t oid);
-/* Writes to sluice.tables which tables wait and which do not any more. */
+/* Ends a round: writes the waiting tables to sluice.tables, and removes the rows of those that no longer wait. */
 MUST_CHECK bool new_tables_settle(struct new_tables *tables, struct connection *destination, const char *task,
 								  struct error *err);
-/* The same where others may have removed the rows. */
+/* As new_tables_settle(), but writes all rows again: another session may have removed them. */
 MUST_CHECK bool new_tables_settle_again(struct new_tables *tables, struct connection *destination,
 										const char *task, struct error *err);
 void new_tables_fini(struct new_tables *tables);
 
-/* The tables that the selection matches and the catalog lacks, with names and OIDs alone. */
+/* Lists the tables that the selection matches and the catalog lacks; only names and OIDs are filled in. */
 MUST_CHECK bool new_tables_list(struct connection *source, const struct config *config,
 								const struct catalog *catalog, struct catalog *list, struct error *err);
 /*
- * Narrows a selection to tables of the list, and to those that may share a target with one of them, so that a check
- * costs little however many tables the task has.
+  * Narrows a selection to the tables of the list and those that may share a target with one of them, so that the cost of
+ * a check does not grow with the number of tables in the task.
  */
 void new_tables_narrow(const struct catalog *list, struct selection *selection);
 

@@ -12,7 +12,7 @@
 #include "tables/mapping.h"
 #include "tables/stored_definition.h"
 
-/* A worse verdict does not give way to a better one. */
+/* The worst verdict stands, with its reason. */
 static void PRINTF_LIKE(3, 4) judge(struct plan *p, enum schema_verdict verdict, const char *format, ...)
 {
 	va_list args;
@@ -54,7 +54,7 @@ target_column(const struct plan *p, const char *name)
 	return mapping_find_target(p->table, name);
 }
 
-/* The target's column that the source's fed under a former name, of which the configuration may speak no more. */
+/* The target column for a column's former name; the configuration may not mention that name any more. */
 static const struct target_column *
 former_column(const struct plan *p, const char *name)
 {
@@ -78,7 +78,7 @@ is_part_of_name(char c)
 	return isalnum((unsigned char) c) || c == '_' || c == '$' || (unsigned char) c >= 0x80;
 }
 
-/* Whether a condition has a word that may be the column's name, in whichever case. */
+/* Whether a condition contains the column's name as a word, in any case. */
 static bool
 condition_names(const char *condition, const char *column)
 {
@@ -91,7 +91,7 @@ condition_names(const char *condition, const char *column)
 	return false;
 }
 
-/* Whether the table's override speaks of the column: what it says would mean another one, or none. */
+/* Whether the table's override names the column: once that is renamed or dropped, the override is wrong. */
 static bool
 is_configured(const struct plan *p, const char *column)
 {
@@ -120,7 +120,7 @@ refuse_configured(struct plan *p)
 	}
 }
 
-/* ---- columns that went */
+/* ---- dropped columns */
 
 static bool
 is_dropped(const struct plan *p, const struct source_column *column)
@@ -134,7 +134,7 @@ drop_columns(struct plan *p)
 	for (unsigned i = 0; i < p->before->column_count; i++) {
 		const struct source_column *column = &p->before->columns[i];
 		const struct target_column *target = target_column(p, column->name);
-		/* Nothing would feed it any more. */
+		/* Must be dropped: a column of the same name takes its place, or rows without it would be refused. */
 		bool needed = source_find_column(p->after, column->name) ||
 					  (target && target->not_null && !target->has_default);
 
@@ -147,7 +147,7 @@ drop_columns(struct plan *p)
 	}
 }
 
-/* ---- columns with another name */
+/* ---- renamed columns */
 
 static void
 put_rename(struct plan *p, const char *from, const char *to)
@@ -159,7 +159,8 @@ put_rename(struct plan *p, const char *from, const char *to)
 	buffer_printf(&p->change->sql, ";\n");
 }
 
-/* A column of the target's own, of which a person decides: as one way it is kept, under another name. */
+/* A column that only the target has is in the way of the new name.  A person decides; the statements that the message
+ * offers keep it under another name. */
 static void
 put_rename_aside(struct plan *p, const char *name)
 {
@@ -169,7 +170,7 @@ put_rename_aside(struct plan *p, const char *name)
 	put_rename(p, name, aside);
 }
 
-/* The column before it was renamed, where the target still has to follow; NULL otherwise. */
+/* The column's old definition, where it was renamed and the target has not been yet; NULL otherwise. */
 static const struct source_column *
 renamed_from(const struct plan *p, const struct source_column *column)
 {
@@ -191,7 +192,7 @@ is_renamed(const struct plan *p, const char *old_name)
 	return after && strcmp(after->name, old_name) != 0;
 }
 
-/* The target's column of a name that is given to another one: it must leave first. */
+/* Whether the target has a column of the name that another column is to get: that one must be renamed first. */
 static bool
 is_in_the_way(const struct plan *p, const char *name)
 {
@@ -200,7 +201,7 @@ is_in_the_way(const struct plan *p, const char *name)
 	return target_column(p, name) && !(before && is_dropped(p, before));
 }
 
-/* Names that pass from one column to another do so by way of a third. */
+/* Columns that swap names are renamed in two steps, by way of a temporary name. */
 static void
 rename_columns(struct plan *p)
 {
@@ -233,9 +234,8 @@ rename_columns(struct plan *p)
 	}
 }
 
-/* ---- columns that stay: type, NOT NULL */
+/* ---- columns that both definitions have: type, NOT NULL */
 
-/* The target's column as it was before the renames. */
 const struct target_column *
 schema_change_target_of(const struct plan *p, const struct source_column *column)
 {
@@ -266,7 +266,7 @@ put_retype(struct plan *p, const struct source_column *column, const struct targ
 
 	memory_buffer_init(&type);
 	type_of(&type, column);
-	/* Its own type's constant need not become one of the other. */
+	/* The default may have no conversion to the new type: ALTER COLUMN TYPE would fail. */
 	if (target->has_default)
 		buffer_printf(alter_column(p, column->name), " DROP DEFAULT;\n");
 	sql = alter_column(p, column->name);
@@ -280,7 +280,7 @@ put_retype(struct plan *p, const struct source_column *column, const struct targ
 	buffer_fini(&type);
 }
 
-/* Whether the target's type is none that a column of the source's former type gets: somebody has chosen it. */
+/* Whether a person chose the target's type: it is not the one that the source's old type is created with. */
 static bool
 has_chosen_type(const struct source_column *before, const struct target_column *target)
 {
@@ -293,7 +293,6 @@ has_chosen_type(const struct source_column *before, const struct target_column *
 	return chosen;
 }
 
-/* Whether the target's column gets another type; `chosen` where a person has to decide that. */
 bool
 schema_change_is_retyped(const struct source_column *column, const struct source_column *before,
 						 const struct target_column *target, bool *chosen)
@@ -358,7 +357,7 @@ change_nulls(struct plan *p, bool not_null)
 	}
 }
 
-/* ---- columns that are new */
+/* ---- new columns */
 
 static void
 put_added(struct plan *p, const struct source_column *column, const char *value)
@@ -382,7 +381,7 @@ put_added(struct plan *p, const struct source_column *column, const char *value)
 	buffer_printf(sql, ";\n");
 }
 
-/* Whether the target's column of that name is another one that leaves. */
+/* Whether the target's column of that name is dropped or renamed by the same change. */
 static bool
 is_vacated(const struct plan *p, const char *name)
 {
@@ -404,7 +403,7 @@ add_column(struct plan *p, const struct source_column *column, const struct sche
 	} else if (there) {
 		judge(p, SCHEMA_COPY, "column \"%s\" is new, and the target had one of that name", column->name);
 	} else if (!value || !value->known || (!value->text && p->question->rewritten)) {
-		judge(p, SCHEMA_COPY, "column \"%s\" is new, and its values in the rows there are cannot be told",
+		judge(p, SCHEMA_COPY, "column \"%s\" is new, and the values of existing rows cannot be determined",
 			  column->name);
 		put_added(p, column, NULL);
 	} else {
@@ -412,7 +411,7 @@ add_column(struct plan *p, const struct source_column *column, const struct sche
 	}
 }
 
-/* One that the target has lost, or that the configuration renames. */
+/* Adds a column that the target does not have although the source's definition before had it. */
 static void
 add_lost_column(struct plan *p, const struct source_column *column)
 {
@@ -447,7 +446,7 @@ rename_table(struct plan *p)
 
 	if (strcmp(p->before->schema, schema) == 0 && strcmp(p->before->name, name) == 0)
 		return;
-	/* Where the rows are to be copied again, the override is that of the new name. */
+	/* Where the rows are copied again, table->override was looked up by the new name: it fits. */
 	if (table->override && p->question->emptied)
 		return;
 	if (table->override) {

@@ -1,9 +1,9 @@
 /*
- * What has to be done to a target when the definition of its source changed:
- * compares two definitions by attnum, so that a renamed column is told from one
- * that was dropped and another that was added, and writes the statements.
+  * The statements that bring a target in line when the definition of its source
+ * table changed.  Columns are compared by attnum, so that a rename is not taken
+ * for a drop and an add.
  *
- * Every step is based on the target as it is: what is there already is not done again.
+ * Every step starts from the target as it is: what the target already has is not done again.
  */
 #ifndef SLUICE_SCHEMA_CHANGE_H
 #define SLUICE_SCHEMA_CHANGE_H
@@ -13,10 +13,10 @@
 #include "dialect/dialect.h"
 #include "tables/catalog.h"
 
-/* What the source's catalog says of the value that rows have in a column which was added to them. */
+/* The value that existing rows have in an added column (pg_attribute.attmissingval). */
 struct schema_value {
 	bool known;
-	char *text; /* NULL with known: none, unless the table was rewritten, which leaves no word of it */
+	char *text; /* NULL with known: SQL NULL; after a rewrite it means nothing: the catalog lost the value */
 };
 
 struct schema_question {
@@ -27,8 +27,8 @@ struct schema_question {
 	const struct schema_value *values; /* by column of the new definition; may be NULL with `emptied` */
 	bool rewritten;					   /* the source may have rewritten the table */
 	bool emptied;					   /* the rows are copied again in any case */
-	bool needed_only;				   /* leave out what rows can be taken without */
-	bool common_only;				   /* go on with the columns that both have */
+	bool needed_only;				   /* only what the target needs to take the rows */
+	bool common_only;				   /* ignore renamed and added columns */
 };
 
 enum schema_verdict {
@@ -43,12 +43,13 @@ struct schema_change {
 	struct buffer sql; /* statements, each with a semicolon and a new line; a NUL behind the last */
 	char reason[512];
 	bool renamed;	  /* the target takes the table's new name */
-	bool needs_empty; /* rows that are there may keep the statements from succeeding */
+	bool needs_empty; /* the statements may fail unless the target is empty */
 };
 
 void schema_change_plan(struct schema_change *change, const struct schema_question *question);
 void schema_change_fini(struct schema_change *change);
-/* The statements in one line, for messages; "" where there are none.  It runs as it stands, whatever rows are there. */
+/* The statements in one line, for messages; "" where there are none.  They can be executed as shown, whatever rows the
+ * target has. */
 void schema_change_line(const struct schema_change *change, const struct table *table, char *out,
 						size_t out_bytes);
 

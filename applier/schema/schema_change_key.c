@@ -4,7 +4,7 @@
 #include "tables/mapping.h"
 #include "tables/stored_definition.h"
 
-/* ---- indexes, on servers with segments: they alter the type of no column that has one */
+/* ---- indexes: Greenplum does not alter the type of an indexed column */
 
 static bool
 index_is_lifted(const struct plan *p, const struct target_index *index)
@@ -26,7 +26,7 @@ index_is_lifted(const struct plan *p, const struct target_index *index)
 	return false;
 }
 
-/* Of a partitioned table each partition has its own. */
+/* A partitioned table's indexes are those of its partitions, which this does not handle. */
 static bool
 lifts_indexes(const struct plan *p)
 {
@@ -100,14 +100,14 @@ primary_changed(const struct plan *p)
 	return false;
 }
 
-/* How the target's primary key stands to the one that the source has now. */
+/* How the target's primary key compares with the source's new one. */
 enum key_fit {
 	KEY_EQUAL,	  /* the same columns */
 	KEY_HARMLESS, /* all rows of the source satisfy it */
 	KEY_OTHER,
 };
 
-/* The source's column that feeds the target's once all is done; NULL: none. */
+/* The source column that feeds the target column once the change is carried out; NULL: none. */
 static const struct source_column *
 feeding_column(const struct plan *p, const struct target_column *target)
 {
@@ -144,7 +144,7 @@ compare_keys(const struct plan *p)
 	return count > 0 && takes_all ? KEY_HARMLESS : KEY_OTHER;
 }
 
-/* Whether the target's key has to go.  Its name does not matter, its columns do. */
+/* Whether the target's key has to be dropped.  Its columns are compared, not its name. */
 static bool
 key_is_outdated(const struct plan *p)
 {
@@ -154,7 +154,7 @@ key_is_outdated(const struct plan *p)
 		   !(fit == KEY_HARMLESS && p->question->needed_only);
 }
 
-/* Greenplum alters the type of a key's column only while there is no key: it is dropped and added again. */
+/* Greenplum does not alter the type of a key column: the key is dropped before and added again after. */
 static bool
 lifts_key(const struct plan *p)
 {
@@ -185,7 +185,7 @@ schema_change_drop_primary(struct plan *p)
 	buffer_printf(sql, ";\n");
 }
 
-/* The key as it was. */
+/* Adds the key again, under its name and with its columns in the same order. */
 static void
 put_lifted_key(struct plan *p)
 {
@@ -209,7 +209,7 @@ put_lifted_key(struct plan *p)
 	buffer_printf(sql, ");\n");
 }
 
-/* A unique index must hold the distribution key, and lies on heap storage. */
+/* On Greenplum a unique index must contain the distribution key, and the table must be heap, not append-optimized. */
 static bool
 allows_primary(const struct plan *p)
 {

@@ -47,9 +47,9 @@ take(struct schema_decision *decision, enum schema_action action, const char *re
 	snprintf(decision->reason, sizeof decision->reason, "%s", reason);
 }
 
-/* ---- a table to be held, and the way out */
+/* ---- holding a table, with the remedy */
 
-/* The remedy: what the target needs; the program sees by itself that it was done. */
+/* The remedy is the statements that the target needs; schema_check_held() notices that they were executed. */
 static void
 hold(struct schema_decision *decision, const struct schema_case *c, const char *why)
 {
@@ -71,7 +71,7 @@ schema_decision_refused(struct schema_decision *decision, const struct schema_ca
 	hold(decision, c, why);
 }
 
-/* Whether the configuration has an override for the name that the table had, and none for the one that it has. */
+/* Whether the configuration has an override for the table's old name, and none for its new one. */
 static bool
 keeps_old_override(const struct config *config, const struct source_table *stored, const struct table *table)
 {
@@ -136,7 +136,7 @@ decide_by_policy(struct schema_decision *decision, const struct schema_case *c)
 	}
 }
 
-/* What speaks against going on, whatever the definitions say; NULL: nothing. */
+/* What decides before the definitions are compared: a reason, and the action; NULL: nothing does. */
 static const char *
 find_obstacle(const struct schema_case *c, enum schema_action *action)
 {

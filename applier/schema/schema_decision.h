@@ -1,7 +1,7 @@
 /*
- * What is done about a table whose definition changed: one decision, from the
- * stored definition, the source's, the target's, and the configuration.  Nothing
- * here asks a server.
+  * Decides what is done with a table whose definition changed, from the stored
+ * definition, those of the source and the target, and the configuration.
+ * Asks no server.
  *
  *	                      at the place in the stream     where the rows are copied again
  *	                      where it changed               in any case (`emptied`)
@@ -27,9 +27,9 @@ struct schema_case {
 	const struct source_table *stored;
 	const struct table *table; /* the new definition as `source`, types looked up; the target as it is */
 	const struct source_table
-		*today; /* the source's catalog, which may be ahead of that; NULL: the table is gone */
+		*today; /* as in the source's catalog, which may be ahead of `table`; NULL: the table is gone */
 	const struct schema_value *values; /* by column of the new definition; NULL with `emptied` */
-	bool types_gone;				   /* of some column the source does not know the type any more */
+	bool types_gone;				   /* the type of some column no longer exists at the source */
 	bool emptied;					   /* the table is held or waits for a copy: its rows do not count */
 	bool shared;					   /* other tables feed the target, too */
 };
@@ -43,21 +43,22 @@ struct schema_decision {
 void schema_decide(struct schema_decision *decision, const struct schema_case *c);
 void schema_decision_fini(struct schema_decision *decision);
 
-/* SCHEMA_EXECUTE becomes SCHEMA_HOLD, as the destination refuses the statements. */
+/* Turns SCHEMA_EXECUTE into SCHEMA_HOLD: the destination refused the statements. */
 void schema_decision_refused(struct schema_decision *decision, const struct schema_case *c,
 							 const char *refusal);
 
 /*
- * At a start, of a table that follows and whose `source` is what the catalog says: why its rows do not count any more,
- * or that it is held; SCHEMA_ADOPT where the stream will come to what changed, if anything did.  Has no statements.
+  * Decides at a start, for a table that follows and whose `source` has been read from the source's catalog: to copy it
+ * again or to hold it, with the reason; SCHEMA_ADOPT: nothing changed, or the stream will bring the change.  Plans no
+ * statements.
  */
 void schema_decide_at_start(struct schema_decision *decision, const struct config *config,
 							const struct table *table);
 
-/* Why a table is copied again; NULL: no rewrite. */
+/* Why a table that the source rewrote is copied again; NULL: no rewrite. */
 const char *schema_rewrite_reason(enum rewrite rewrite);
 extern const char schema_types_gone[];
-/* Why a table is held that has lost what its updates and deletes are found by, or its last column; NULL: it has not. */
+/* Why a table is held that has lost its replica identity or its last column; NULL: it has both. */
 const char *schema_lost_identity(const struct table *table);
 
 #endif

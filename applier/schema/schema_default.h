@@ -1,8 +1,8 @@
 /*
- * Column defaults that change at the source, and then at the target.  Replicated rows have their values, so defaults matter
- * only to others who write to a target, and for a cut-over; they need not change at an exact place in the stream.
+  * Changes column defaults at the target after they changed at the source.  Replicated rows bring their values, so
+ * defaults matter only to other writers and after a cut-over; they need not change at an exact place in the stream.
  *
- * With the stored definition, sluice.tables keeps the defaults that the source had then.
+  * The stored definition in sluice.tables has the source's defaults that were last carried over to the target.
  */
 #ifndef SLUICE_SCHEMA_DEFAULT_H
 #define SLUICE_SCHEMA_DEFAULT_H
@@ -11,17 +11,18 @@
 #include "io/connection.h"
 #include "tables/catalog.h"
 
-/* Whether defaults are to be followed that differ; not while the source's catalog is ahead of the stream. */
+/* Whether the definition that the table `stands` at has other defaults than the catalog has `now`, and they are to be
+ * followed; false while the catalog is ahead of the stream. */
 bool schema_default_differs(const struct config *config, const struct source_table *stands,
 							const struct source_table *now);
 
-/* In an open transaction: gives the table's target the defaults that the source has `now`, and `stands` with it.  What the
- * destination refuses is left out, as in a table that is made. */
+/* In an open transaction: gives the target, and the definition `stands`, the defaults that the source has `now`.  A
+ * default that the destination refuses is left out and logged, as when a table is created. */
 MUST_CHECK bool schema_default_follow(struct connection *destination, const struct table *table,
 									  struct source_table *stands, const struct source_table *now,
 									  struct error *err);
 
-/* At a start, with sources and targets read, in transactions of its own. */
+/* The same for all tables at a start, after the sources and targets are read; each table in its own transaction. */
 MUST_CHECK bool schema_default_settle(struct connection *destination, const struct config *config,
 									  struct catalog *catalog, struct error *err);
 

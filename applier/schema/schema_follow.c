@@ -13,11 +13,11 @@
 #include "servers/target.h"
 #include "state/state_tables.h"
 
-/* One change on its way. */
+/* One changed definition that is being followed. */
 struct following {
 	const struct schema_follow *setup;
-	struct table *table;		 /* as it was */
-	struct table next;			 /* its new definition, the target as it is */
+	struct table *table;		 /* with the old definition */
+	struct table next;			 /* with the new definition, and the target as it is */
 	struct schema_value *values; /* by column of the new definition */
 	unsigned value_count;
 	struct catalog seen;
@@ -49,7 +49,7 @@ take_column(struct source_column *column, const struct change_column *from, cons
 	}
 }
 
-/* The stream tells which columns a key has; their order is the index's own and does not matter here. */
+/* The relation description marks a key's columns without their order in the index, which does not matter here. */
 static void
 take_key(struct source_table *source, const struct change_relation *relation, uint8_t flag, bool primary)
 {
@@ -91,7 +91,7 @@ take_relation(struct following *f, const struct change_relation *relation)
 
 /* ---- what the source says today */
 
-/* Where its catalog is at the same definition, storage and versions belong to it. */
+/* Storage and column versions of the catalog belong to the new definition only while the two are the same. */
 static void
 take_storage(struct source_table *source, const struct source_table *today)
 {
@@ -136,7 +136,7 @@ read_values(struct following *f, struct error *err)
 	return true;
 }
 
-/* ---- carrying it out */
+/* ---- adopting the new definition */
 
 static void
 take_new_name(struct table *table)
@@ -147,7 +147,7 @@ take_new_name(struct table *table)
 	table->target_name = memory_strdup(table->source.name);
 }
 
-/* The definition goes into the row that the table has under its name before. */
+/* Must run before the target's new name is set: the row in sluice.tables is found by the old one. */
 static bool
 write_definition(struct following *f, struct error *err)
 {
@@ -162,7 +162,7 @@ write_definition(struct following *f, struct error *err)
 	return ok || error_context(err, "writing sluice.tables");
 }
 
-/* What the table knew gives way to what it knows now. */
+/* Exchanges the table's old contents for the new ones; release() frees the old. */
 static void
 replace(struct following *f)
 {
@@ -196,7 +196,7 @@ note(struct following *f, enum schema_outcome outcome, const struct schema_decis
 	return schema_notes_add(f->setup->notes, f->table, outcome, decision->reason, err);
 }
 
-/* The name that the target gets may be that of another table yet, of which the stream is about to tell. */
+/* The target's new name may still be that of another table's target, whose own rename follows in the stream. */
 static bool
 make_way(struct following *f, const struct schema_change *change, struct error *err)
 {
@@ -313,7 +313,7 @@ schema_follow(const struct schema_follow *setup, struct table *table, const stru
 	return ok;
 }
 
-/* Of its files nothing is told: they are those of before. */
+/* A rename alone rewrites nothing: storage and versions are copied from the old definition. */
 bool
 schema_follow_name(const struct schema_follow *setup, struct table *table, const char *schema,
 				   const char *name, struct error *err)

@@ -29,7 +29,7 @@ replace_name(char **name, const char *with)
 	*name = memory_strdup(with);
 }
 
-/* What does not follow goes by the name that its stored definition has. */
+/* A table that does not follow is known by the name in its stored definition. */
 static void
 rename_table(struct table *table, const char *name)
 {
@@ -48,7 +48,7 @@ schema_make_way(struct connection *destination, const char *task, const struct c
 	struct buffer sql;
 	char third[64];
 
-	/* Where nothing is copied yet there is no target of ours. */
+	/* A table that waits for its first copy does not own its target yet. */
 	if (!other || other->override || (table_waits(other) && !other->defined))
 		return true;
 	snprintf(third, sizeof third, "sluice_renamed_%u", other->source.oid);

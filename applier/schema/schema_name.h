@@ -1,5 +1,5 @@
 /*
- * Targets whose tables swap names: a target gives up a name that another table's target is to get.
+  * Targets whose source tables swap names: a target gives up the name that another table's target is to get.
  */
 #ifndef SLUICE_SCHEMA_NAME_H
 #define SLUICE_SCHEMA_NAME_H
@@ -8,15 +8,15 @@
 #include "tables/catalog.h"
 
 /*
- * The source has given the name schema.name to `table`, so another table of the task whose target has it has lost it:
- * until that one's turn comes its target, and the table, go by a third name, as if the source had called it so.  Nothing
- * is done where no target is in the way, or one that an override names.
+  * The source has given the name schema.name to `table`.  If another table's target still has that name, its own rename
+ * follows in the stream; until then that table and its target get a temporary name, as if the source had renamed it so.
+ * Does nothing where no target has the name, or where an override gave it.
  */
 MUST_CHECK bool schema_make_way(struct connection *destination, const char *task,
 								const struct catalog *catalog, const struct table *table, const char *schema,
 								const char *name, struct error *err);
 
-/* The table of the task, other than this one, whose target has the name; NULL: none. */
+/* The other table of the task whose target has the name; NULL: none. */
 struct table *schema_find_holder(const struct catalog *catalog, const struct table *table, const char *schema,
 								 const char *name);
 

@@ -25,7 +25,7 @@ struct schema_notes {
 	unsigned count;
 };
 
-/* Takes the note and sets an ERROR_RESTART that says the same. */
+/* Adds the note, sets an ERROR_RESTART with the same text, and returns false. */
 bool schema_notes_add(struct schema_notes *notes, const struct table *table, enum schema_outcome outcome,
 					  const char *reason, struct error *err);
 void schema_notes_clear(struct schema_notes *notes);

@@ -9,10 +9,10 @@
 #include "state/state_layout.h"
 #include "state/unfinished.h"
 
-/* The columns of the query below. */
+/* The result columns of put_query(). */
 enum { TARGET, SCHEMA, NAME, TASK, SOURCE, STATE, SAME_TARGET };
 
-/* Targets that were made and not copied into, each with the rows of all tables that are, or were, to go there. */
+/* Created targets that no copy has completed, each with the rows of sluice.tables that name it as their target. */
 static void
 put_query(struct buffer *sql)
 {
@@ -51,7 +51,7 @@ find_claimant(const struct catalog *catalog, const char *schema, const char *nam
 	return found;
 }
 
-/* Whether a row of sluice.tables speaks for a table that the target was made for, or that has rows there. */
+/* Whether a row of sluice.tables shows that another table still needs the target, or has rows in it. */
 static bool
 is_used(const struct catalog *catalog, const char *task, const struct table *claimant,
 		const struct result *res, unsigned row)
@@ -71,7 +71,7 @@ is_used(const struct catalog *catalog, const char *task, const struct table *cla
 	return table && goes_to(table, result_text(res, row, SCHEMA), result_text(res, row, NAME));
 }
 
-/* Only while nobody else is at it, and only empty. */
+/* Drops the target only if no other session uses it (NOWAIT) and it is empty: otherwise 1 / 0 fails the transaction. */
 static void
 put_drop(struct buffer *sql, const char *schema, const char *name, int64_t oid)
 {
@@ -111,7 +111,7 @@ drop(struct connection *destination, const struct table *claimant, int64_t oid, 
 	return true;
 }
 
-/* The rows from `first` to before `end` are about one target. */
+/* The result rows from `first` to before `end` belong to one target. */
 static bool
 settle(struct connection *destination, const char *task, const struct catalog *catalog,
 	   const struct result *res, unsigned first, unsigned end, struct error *err)
@@ -149,7 +149,7 @@ schema_drop_orphans(struct connection *destination, const char *task, const stru
 		return true;
 	if (!state_install_read(destination, &installed, err))
 		return false;
-	/* Earlier ones did not write down what the program has made. */
+	/* Earlier layouts did not record which targets the program had created. */
 	if (installed.layout < STATE_LAYOUT_PRESENT)
 		return true;
 	sql_init(&sql);

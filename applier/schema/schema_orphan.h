@@ -1,6 +1,6 @@
 /*
- * Targets that the program made for a table's first copy, and that have lost
- * their table before it: renamed, or dropped, at the source.
+  * Orphans: targets that the program created for a table's first copy, whose
+ * table was renamed or dropped at the source before that copy.
  */
 #ifndef SLUICE_SCHEMA_ORPHAN_H
 #define SLUICE_SCHEMA_ORPHAN_H
@@ -9,9 +9,9 @@
 #include "tables/catalog.h"
 
 /*
- * Drops those whose names tables of the catalog need that wait for their first copy, so that they get targets of their own
- * definitions.  An orphan was made by the program, is empty, and no table of any task uses it; what the destination
- * refuses to drop stays.  To be called with the states read, and before the targets are.
+  * Drops each orphan whose name a table needs that waits for its first copy, so that a target is created from that
+ * table's own definition.  An orphan is empty, and no table of any task uses it; one that the destination refuses to drop
+ * stays.  Call it after the states are read and before the targets are.
  */
 MUST_CHECK bool schema_drop_orphans(struct connection *destination, const char *task,
 									const struct catalog *catalog, struct error *err);

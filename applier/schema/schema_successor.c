@@ -6,7 +6,7 @@
 #include "base/sql.h"
 #include "tables/mapping.h"
 
-/* Columns: what it demands, in comparable form; the statement that drops it. */
+/* One row for each secondary unique index: its columns, in a form that can be compared; the statement that drops it. */
 #define UNIQUE_OF                                                                                            \
 	"SELECT array_agg(a.attname::text ORDER BY a.attname)::text || (i.indpred IS NULL)::text,"               \
 	" CASE WHEN c.conname IS NULL THEN 'DROP INDEX ' || quote_ident(n.nspname) || '.' || "                   \

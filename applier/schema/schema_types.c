@@ -11,7 +11,7 @@
 
 /* ---- which types */
 
-/* What a value of the column is made of, where that is none of the system's types; otherwise 0. */
+/* The user-defined type of the column's values (for an array: of its elements; for a domain: its base); 0: built in. */
 static uint32_t
 user_type(const struct source_column *column)
 {
@@ -53,7 +53,7 @@ concern(const struct schema_types *types)
 	return false;
 }
 
-/* With the labels or attributes of the source, one row each: schema, type, name. */
+/* `wanted` has the labels or attributes of the source, one row each: schema, type, name; they become $1, $2, $3. */
 static bool
 ask_destination(struct connection *destination, const char *sql, const struct result *wanted,
 				struct result **res, struct error *err)
@@ -83,14 +83,14 @@ same_type(const struct result *res, unsigned a, unsigned b)
 		   strcmp(result_text(res, a, 1), result_text(res, b, 1)) == 0;
 }
 
-/* A refusal is no more than logged: perhaps no row needs it. */
+/* A refusal is only logged: perhaps no row needs the change. */
 static bool
 add(struct connection *destination, const char *sql, struct error *err)
 {
 	bool done;
 
 	if (!trial_or_without(destination, sql, &done, err,
-						  "what values of a type need that has changed, and stops at them: do there %s", sql))
+						  "the change of a type that rows may need (run it there: %s)", sql))
 		return false;
 	if (done)
 		log_info("a type has changed: %s", sql);
@@ -112,7 +112,7 @@ static const char labels_sql[] = "SELECT n.nspname, t.typname, e.enumlabel, t.oi
 								 " JOIN pg_enum e ON e.enumtypid = t.oid WHERE t.oid = ANY ($1::oid[])"
 								 " ORDER BY 1, 2, e.enumsortorder";
 
-/* The numbers of those that the destination lacks, and whether it has labels that the source has not. */
+/* The numbers of the labels that the destination lacks, and whether it has labels that the source lacks. */
 static const char lacking_labels_sql[] =
 	"SELECT w.i - 1, EXISTS (SELECT 1 FROM pg_enum e WHERE e.enumtypid = t.oid AND e.enumlabel::text NOT IN"
 	"  (SELECT x.l FROM unnest($1::text[], $2::text[], $3::text[]) x (s, n, l) WHERE x.s = w.s AND x.n = "
@@ -123,7 +123,7 @@ static const char lacking_labels_sql[] =
 	" WHERE NOT EXISTS (SELECT 1 FROM pg_enum e WHERE e.enumtypid = t.oid AND e.enumlabel::text = w.l)"
 	" ORDER BY w.i";
 
-/* A label goes behind the one before it, which is there by now; the first one before the next that is there. */
+/* A label is added after its predecessor, which exists by now; the first label before the next that exists. */
 static void
 put_label(struct buffer *sql, const struct result *labels, const bool *lacking, unsigned row)
 {
@@ -172,7 +172,7 @@ static const char attributes_sql[] =
 	" JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped"
 	" WHERE t.oid = ANY ($1::oid[]) ORDER BY 1, 2, a.attnum";
 
-/* Those that the destination lacks, where all that it has are there as well. */
+/* The numbers of the attributes that the destination lacks, of types whose attributes there all exist at the source. */
 static const char lacking_attributes_sql[] =
 	"WITH w AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY u (s, n, a, i)),"
 	" h AS (SELECT s.nspname::text AS s, t.typname::text AS n, a.attname::text AS a FROM pg_type t"
@@ -205,7 +205,7 @@ add_attributes(const struct schema_types *types, const struct result *attributes
 	return ok;
 }
 
-/* ---- both */
+/* ---- labels and attributes */
 
 /* What the source has, and which of it the destination lacks. */
 struct lacks {

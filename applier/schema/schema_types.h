@@ -1,10 +1,10 @@
 /*
- * Types of users that change at the source: labels that come to an enum, and
- * attributes that come to a composite type, reach the destination before the
- * rows that have them.
+  * User-defined types that change at the source: labels added to an enum and
+ * attributes added to a composite type are added at the destination before the
+ * rows that use them arrive.
  *
- * Only types that the destination has under the same name; a column whose type it
- * lacks is text there, which takes everything.
+ * Only types that exist at the destination under the same name matter; a column
+ * of any other type is text there, which takes every value.
  */
 #ifndef SLUICE_SCHEMA_TYPES_H
 #define SLUICE_SCHEMA_TYPES_H
@@ -22,14 +22,14 @@ struct schema_types {
 };
 
 /*
- * Notes the following tables whose rows have to be copied again: those with an
- * enum of which a label was renamed (the destination has one that the source has not, and lacks one), and
- * those with a composite type that has more attributes, of which rows that are on their way have none yet.
+  * Notes the tables that follow and have to be copied again: those with an enum of which a label was renamed (the
+ * destination lacks a label, and has one that the source lacks), and those with a composite type that has got an
+ * attribute, since rows already in the stream do not have it.
  */
 MUST_CHECK bool schema_types_note(const struct schema_types *types, struct schema_notes *notes,
 								  struct error *err);
 
-/* Adds what is missing, as the source has it now, when the noted tables follow no more; what the destination refuses
+/* Adds the missing labels and attributes; call it when the noted tables no longer follow.  What the destination refuses
  * is logged. */
 MUST_CHECK bool schema_types_complete(const struct schema_types *types, struct error *err);
 

@@ -38,7 +38,7 @@ schema_watch(struct table *table, const struct source_table *now, struct schema_
 
 	if (rewritten)
 		return schema_notes_add(notes, table, SCHEMA_COPIED_AGAIN, rewritten, err);
-	/* What the stream has yet to bring is not part of the comparison. */
+	/* Only files and versions are compared; changes of columns arrive in the stream. */
 	if (!stored_definition_moved(&table->source, now))
 		return true;
 	take_versions(&table->source, now);
@@ -46,7 +46,7 @@ schema_watch(struct table *table, const struct source_table *now, struct schema_
 	return true;
 }
 
-/* ---- at a start: following tables */
+/* ---- at a start: tables that follow */
 
 static bool
 write_row(struct connection *destination, const struct config *config, const struct table *table,
@@ -68,7 +68,7 @@ put_aside(struct connection *destination, const struct config *config, struct ta
 	return write_row(destination, config, table, err);
 }
 
-/* The definition that the stream has left, with what is to be known of the types. */
+/* Puts the table back to its stored definition, the one at the stream's position; its types are looked up. */
 static bool
 step_back(struct connection *source, struct table *table, bool *all, struct error *err)
 {
@@ -128,7 +128,7 @@ carry_out_notes(struct connection *destination, const struct config *config, str
 	return true;
 }
 
-/* The decision compares them with what the target has; of types that are gone nothing is known. */
+/* The decision compares these types with the target's; types that no longer exist stay unknown. */
 static bool
 read_stored_types(struct connection *source, struct source_table *stored, struct error *err)
 {
@@ -171,7 +171,7 @@ shares_target(const struct catalog *catalog, const struct table *table)
 	return false;
 }
 
-/* `table` as it is today; of the rows in its target none counts. */
+/* `table` is as the source has it today; the rows in its target will be discarded. */
 static struct schema_case
 case_of(const struct dialect *dialect, const struct config *config, const struct table *table, bool shared)
 {
@@ -186,7 +186,7 @@ case_of(const struct dialect *dialect, const struct config *config, const struct
 	};
 }
 
-/* The table once its target is in line with it: under the names of today, and to be copied. */
+/* The table as it will be once its target is in line: with today's definition and names, waiting for its copy. */
 static struct table
 reconciled(const struct table *table, bool renamed)
 {
@@ -203,7 +203,7 @@ reconciled(const struct table *table, bool renamed)
 	return after;
 }
 
-/* What the two do not have in common. */
+/* Frees what reconciled() allocates for its own copy of a table. */
 static void
 release(struct table *table)
 {
@@ -229,7 +229,7 @@ put_reconciliation(struct buffer *sql, const struct config *config, const struct
 	buffer_printf(sql, ";\nCOMMIT");
 }
 
-/* A held table's target may have been renamed as the table was. */
+/* A person may have renamed a held table's target as the source renamed the table. */
 static bool
 find_renamed_target(struct connection *destination, const struct dialect *dialect,
 					const struct catalog *catalog, struct table *table, struct error *err)
@@ -245,7 +245,7 @@ find_renamed_target(struct connection *destination, const struct dialect *dialec
 	return target_read_table(destination, dialect, table, err);
 }
 
-/* Carries it out; `refusal` says why the destination does not, and then the table is as before. */
+/* Carries the decision out; if the destination refuses, `refusal` says why, and the table is unchanged. */
 static bool
 reconcile_by(struct connection *destination, const struct config *config,
 			 const struct schema_decision *decision, struct table *table, struct error *refusal,
@@ -274,7 +274,7 @@ hold(struct connection *destination, const struct config *config, const struct s
 	return put_aside(destination, config, table, TABLE_HELD, decision->reason, err);
 }
 
-/* What the destination has refused is known until the target or the definition is another one. */
+/* Remembers the refused statements: the table is not tried again until others are needed. */
 static void
 note_refused(struct table *table, const struct schema_decision *decision)
 {
@@ -343,7 +343,7 @@ schema_reconcile(struct connection *destination, const struct dialect *dialect, 
 
 /* ---- held tables */
 
-/* The table as it is today, with what was held. */
+/* Completes a table that was just read from the source with the held table's settings and stored definition. */
 static void
 take_held(struct table *table, const struct table *held)
 {
@@ -357,7 +357,7 @@ take_held(struct table *table, const struct table *held)
 		stored_definition_same_name(table->defined, &table->source) ? TABLE_ROW_SAME : TABLE_ROW_RENAMED;
 }
 
-/* What is to be known of a held table is said in full once more when it has changed. */
+/* Logs and stores the reason why a table is held when it has changed. */
 static bool
 say_again(struct connection *destination, const struct config *config, struct table *held,
 		  const struct schema_decision *decision, struct error *err)
@@ -375,7 +375,7 @@ say_again(struct connection *destination, const struct config *config, struct ta
 	return connection_execute_buffer(destination, &sql, NULL, err);
 }
 
-/* Whether what the source and the target say today lets the table go on. */
+/* ERROR_RESTART if the table can go on with the source and the target as they are today. */
 static bool
 judge_held(struct connection *destination, const struct schema_case *c, struct table *held, struct error *err)
 {

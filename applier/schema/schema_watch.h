@@ -1,6 +1,6 @@
 /*
- * Definitions outside the stream: rewrites that it does not show, changes while
- * no daemon ran, tables that are held or copied again.
+  * Definitions outside the stream: rewrites, which the stream does not show,
+ * changes while no daemon ran, and tables that are held or copied again.
  */
 #ifndef SLUICE_SCHEMA_WATCH_H
 #define SLUICE_SCHEMA_WATCH_H
@@ -12,15 +12,15 @@
 #include "tables/catalog.h"
 
 /*
- * Compares a table that follows with what the source has now.  A rewrite is noted, with an
- * ERROR_RESTART.  What is new of storage and versions is taken over: then `moved` is set.
+  * Compares a table that follows with the source's catalog.  A rewrite is noted, with an ERROR_RESTART.  Changed storage
+ * and column versions without a rewrite are taken over, and `moved` is set.
  */
 MUST_CHECK bool schema_watch(struct table *table, const struct source_table *now, struct schema_notes *notes,
 							 bool *moved, struct error *err);
 
 /*
- * At a start, with the source's catalog and the tables' rows read: carries out the notes, notes what was rewritten
- * meanwhile, and puts tables whose definition the stream has yet to change back to where it left them.
+  * At a start, after the source's catalog and sluice.tables are read: carries out the notes, has tables copied again that
+ * were rewritten meanwhile, and puts tables whose change the stream has yet to bring back to their stored definition.
  * `destination` NULL: dry run, nothing is written.  `notes` NULL: nothing is pending.
  */
 MUST_CHECK bool schema_settle(struct connection *source, struct connection *destination,
@@ -28,14 +28,14 @@ MUST_CHECK bool schema_settle(struct connection *source, struct connection *dest
 							  struct schema_notes *notes, struct error *err);
 
 /*
- * After that, with the targets read: brings targets in line whose table is to be copied again, or is held and may be
- * now; holds those that cannot.  Targets that were altered are read again.
+  * After schema_settle() and with the targets read: brings in line the targets of tables that are held or to be copied
+ * again; a table whose target cannot be is held.  Targets that were altered are read again.
  */
 MUST_CHECK bool schema_reconcile(struct connection *destination, const struct dialect *dialect,
 								 const struct config *config, struct catalog *catalog, struct error *err);
 
-/* Reads held tables and their targets again: an ERROR_RESTART when one of them can go on now; where what it needs has
- * changed, that is written down. */
+/* Reads held tables and their targets again: an ERROR_RESTART when one of them can go on now; a changed reason is logged
+ * and stored. */
 MUST_CHECK bool schema_check_held(struct connection *source, struct connection *destination,
 								  const struct dialect *dialect, const struct config *config,
 								  struct catalog *catalog, struct error *err);

@@ -40,7 +40,7 @@ read_tables(const struct table_action_setup *change, struct catalog *catalog, st
 		 source_read_catalog(change->source, &selection.config, catalog, err) &&
 		 progress_read(change->destination, change->config->task, &progress, err) &&
 		 (!progress.exists || state_tables_read(change->destination, change->config->task, catalog, err));
-	/* From here on overrides are not used. */
+	/* The overrides end with the selection; they are not used from here on. */
 	selection_fini(&selection);
 	return ok;
 }
@@ -113,7 +113,7 @@ mark(const struct table_action_setup *change, const struct catalog *before, enum
 	return ok;
 }
 
-/* The error that led here is the one that counts. */
+/* Takes a mark back after a failure, which is the error to report: another one here is ignored. */
 static void
 unmark(const struct table_action_setup *change, const char *text, enum selection_mark former)
 {
@@ -128,7 +128,7 @@ unmark(const struct table_action_setup *change, const char *text, enum selection
 	pattern_free(&name);
 }
 
-/* An added table is one of the task's if there is such a table and the configuration does not exclude it. */
+/* An added table is part of the task unless it does not exist or the configuration excludes it. */
 static bool
 check_added(const struct table_action_setup *change, const struct string_list *names, struct error *err)
 {
@@ -179,7 +179,7 @@ mark_all(const struct table_action_setup *change, enum table_action action, cons
 
 /* ---- resync */
 
-/* Its rows would be cleared with ours. */
+/* Refuses a target that another task feeds: clearing it would delete that task's rows. */
 static bool
 check_feeders(const struct table_action_setup *change, const struct table *table, struct error *err)
 {

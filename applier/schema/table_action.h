@@ -13,19 +13,19 @@ enum table_action { TABLE_ADD, TABLE_REMOVE, TABLE_RESYNC };
 
 MUST_CHECK bool table_action_parse(const char *name, enum table_action *action);
 
-/* Whether each is the name of one table, as in the configuration. */
+/* Checks that each is the name of one table, not a pattern. */
 MUST_CHECK bool table_action_check_names(const struct string_list *names, struct error *err);
 
 struct table_action_setup {
 	struct connection *source;
 	struct connection *destination;
 	const struct config *config; /* as it was loaded */
-	/* Whether a run could continue with what was stored; NULL: it is not checked. */
+	/* Checks whether a run could continue with what was stored; NULL: no check. */
 	bool (*try)(void *arg, struct error *err);
 	void *arg;
 };
 
-/* Carries it out for all of the names (schema.table, as in the configuration) or for none, which is an error. */
+/* Carries the action out for all names (schema.table, as in the configuration); on an error, for none. */
 MUST_CHECK bool table_action_run(const struct table_action_setup *change, enum table_action action,
 								 const struct string_list *names, struct error *err);
 
