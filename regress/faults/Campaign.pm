@@ -71,7 +71,7 @@ sub _variant
 {
 	my ($self) = @_;
 	srand chance($self->{seed}, 'pair', $self->{number});
-	my $shared = rand() < 0.4;
+	my $shared = rand() < 0.25;
 	my @shared = map { { source => "public.shared_$_", target => 'dw.shared', operations => [qw(insert update delete)] } } $shared ? ('a', 'b') : ();
 	return {
 		shared => $shared,
