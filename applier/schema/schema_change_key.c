@@ -209,11 +209,15 @@ put_lifted_key(struct plan *p)
 	buffer_printf(sql, ");\n");
 }
 
-/* On Greenplum a unique index must contain the distribution key, and the table must be heap, not append-optimized. */
+/*
+ * On Greenplum a unique index must contain the distribution key, of which a table whose rows lie at random has none, and the
+ * table must be heap, not append-optimized.
+ */
 static bool
 allows_primary(const struct plan *p)
 {
 	const struct target_table *target = &p->table->target;
+	bool distributed = false;
 
 	if (!p->question->dialect->has_segments)
 		return true;
@@ -224,8 +228,9 @@ allows_primary(const struct plan *p)
 
 		if (target->columns[i].distribution_position && !(column && column->primary_position))
 			return false;
+		distributed |= target->columns[i].distribution_position > 0;
 	}
-	return true;
+	return distributed;
 }
 
 void

@@ -117,6 +117,14 @@ for my $change ('k = ROW(0.2, NULL)::kept', q{a = replace(a, '0.3000000000000000
 }
 $t->run_ok('compare', 'public.floats');
 
+# ---- a key where the rows lie at random
+
+$t->source_sql('BEGIN; DROP TABLE grown_keyless; CREATE TABLE grown_keyless (id int PRIMARY KEY, b text); INSERT INTO grown_keyless SELECT i, NULL FROM generate_series(1, 20) i; COMMIT');
+$t->run_ok('run', '--until', 'current');
+$t->source_sql("UPDATE grown_keyless SET b = 'new' WHERE id < 10; DELETE FROM grown_keyless WHERE id > 15");
+$t->run_ok('run', '--until', 'current');
+$t->equal_ok('public.grown_keyless');
+
 # ---- a value that it cannot store
 
 $t->source_sql("INSERT INTO heap VALUES (100, 0, 'fine', NULL, 1); INSERT INTO ao_row VALUES (101, 0, 'not fine', NULL, 'Infinity')");

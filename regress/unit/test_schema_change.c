@@ -346,6 +346,7 @@ test_primary_key(void **state)
 	f->question.dialect = &dialect_greenplum6;
 	assert_plan(f, SCHEMA_ALTER, TARGET "DROP CONSTRAINT \"t_pkey\";\n");
 	f->target_columns[1].distribution_position = 0;
+	assert_plan(f, SCHEMA_ALTER, TARGET "DROP CONSTRAINT \"t_pkey\";\n");
 	f->target_columns[0].distribution_position = 1;
 	assert_plan(f, SCHEMA_ALTER,
 				TARGET "DROP CONSTRAINT \"t_pkey\";\n" TARGET "ADD PRIMARY KEY (\"id\", \"b\");\n");
