@@ -112,7 +112,8 @@ take_result(struct connection *conn, PGresult *res)
 		connection_move(conn, CONNECTION_READY);
 		return PQexitPipelineMode(conn->pg) ? STEP_AGAIN : STEP_LOST;
 	}
-	if (conn->state != CONNECTION_SKIPPING)
+	/* What comes when all requests are answered is the server's last word, to nobody. */
+	if (conn->state != CONNECTION_SKIPPING && conn->head)
 		return connection_take_result(conn, conn->head, res);
 	PQclear(res);
 	return STEP_AGAIN;
@@ -143,7 +144,8 @@ pipeline_step(struct connection *conn)
 	res = PQgetResult(conn->pg);
 	if (res)
 		return take_result(conn, res);
-	if (PQstatus(conn->pg) == CONNECTION_BAD || conn->commands == 0)
+	if (PQstatus(conn->pg) == CONNECTION_BAD || conn->commands == 0 ||
+		(!conn->head && conn->state != CONNECTION_SKIPPING))
 		return STEP_LOST;
 	return end_command(conn);
 }
