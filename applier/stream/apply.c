@@ -11,10 +11,10 @@
 #include "merge/merge_outcome.h"
 
 #define COMMITS_BETWEEN_VACUUMS 5000
-/* The first time so early because a table that was never vacuumed or analyzed has all segments asked for its size
- * whenever a statement on it is planned, and the position's is planned for every batch. */
+/* The first VACUUM comes after the first commit: Greenplum asks all segments for the size of a table that was never
+ * vacuumed or analyzed whenever it plans a statement on it, and each batch has one on sluice.progress. */
 #define FIRST_VACUUM 1
-/* So many requests wait for their answers at most; below half of it more are made. */
+/* At most this many requests are pending; more are sent when half of them are answered. */
 #define IN_FLIGHT_MAX 256
 
 struct apply *
@@ -118,7 +118,7 @@ check_result(const struct apply_request *request, const struct result *res, stru
 	return error_hint(err, "Stop one of the two.");
 }
 
-/* Answers come in order: the time since the one before is this one's. */
+/* Answers come in order: the time since the previous answer is charged to this request. */
 static void
 charge(struct apply *apply, const struct apply_request *request)
 {
@@ -169,7 +169,7 @@ apply_query(struct apply *apply, const char *sql)
 	connection_query(apply->conn, sql, NULL, 0, apply_on_answer, apply_add_request(apply));
 }
 
-/* ---- the order of things */
+/* ---- phases */
 
 static void
 finish(struct apply *apply)
@@ -192,7 +192,7 @@ committed(struct apply *apply)
 	stagings_committed(&apply->stagings);
 }
 
-/* Asks for what comes next; false when that depends on the answers. */
+/* Sends the requests of the current phase and enters the next; false when the phase has to wait for answers. */
 static bool
 ask(struct apply *apply)
 {
@@ -223,7 +223,7 @@ ask(struct apply *apply)
 	}
 }
 
-/* Does what comes after what is answered. */
+/* Goes on from a phase whose requests are all answered. */
 static void
 end_phase(struct apply *apply)
 {

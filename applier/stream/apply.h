@@ -1,8 +1,9 @@
 /*
- * Applies batches to the destination, one at a time, each in one transaction
+  * Applies batches to the destination, one at a time, each in one transaction
  * together with the task's new position; the rounds of a large transaction
- * share one.  Nothing is tried twice here: after a failure the whole session
- * starts over from what sluice.progress says.
+ * share one.  After a failure the whole session starts over from the position
+ * in sluice.progress; only a refused batch may be applied a second time here,
+ * to name the row or to leave out the table that is then held.
  */
 #ifndef SLUICE_APPLY_H
 #define SLUICE_APPLY_H
@@ -17,32 +18,32 @@ struct apply;
 typedef void (*apply_done)(void *arg, struct batch *batch, const struct error *err);
 
 /*
- * A target has refused a change, or lacks a row: true when the table, and all others that share its target, are
- * in batch->holds now, so that the batch is done again without them.
+  * A target has refused a change, or lacks a row.  True: the callback has put the table, and all others that share its
+ * target, into batch->holds; the batch is applied again without them.
  */
 typedef bool (*apply_refused)(void *arg, struct batch *batch, const struct table *table,
 							  const struct error *err);
 
-/* Neither the connection nor the dialect becomes its own. */
+/* The caller keeps the connection and the dialect. */
 struct apply *apply_create(struct connection *destination, const struct dialect *dialect, const char *task,
 						   int64_t epoch, apply_done done, apply_refused refused, void *arg);
 /* Frees the current batch, too; then the connection must not be used any more. */
 void apply_destroy(struct apply *apply);
 
-/* The batch must stay as it is until `done` is called. */
+/* Starts the batch, which must not change until `done` is called. */
 void apply_start(struct apply *apply, struct batch *batch);
 bool apply_is_idle(const struct apply *apply);
-/* After a failure: the table whose target refused a change in a round of a transaction that was begun before, and
- * therefore cannot be done again here; NULL: it was something else. */
+/* After a failure: the table whose target refused a change in a later round of a large transaction, which cannot be
+ * repeated without the earlier rounds; NULL: another failure. */
 const struct table *apply_refused_in_round(const struct apply *apply);
-/* Opens the destination's transaction for what the caller does in it by himself; the next batch goes on in it. */
+/* Opens the destination's transaction for statements of the caller; the next batch continues in it. */
 MUST_CHECK bool apply_open_transaction(struct apply *apply, struct error *err);
 /* Whether the destination's transaction is open between two rounds. */
 bool apply_in_transaction(const struct apply *apply);
-/* Whether a lock that another session has on the target may be what keeps the batch, or what else is done over the
- * connection, waiting. */
+/* Whether the batch, or another statement on the connection, may be waiting for a lock on the target that another
+ * session holds. */
 bool apply_is_busy_with(const struct apply *apply, uint32_t target_oid);
-/* Whether what is open at the destination ends without another batch: then its locks may be waited for. */
+/* Whether the open transaction ends without another batch: only then may the caller wait for its locks. */
 bool apply_ends_by_itself(const struct apply *apply);
 
 #endif

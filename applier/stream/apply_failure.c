@@ -1,6 +1,6 @@
 /*
- * A batch that failed: the message that says where, and whether the batch is
- * done again, to tell more of the failure or without the table that it is about.
+  * A batch that failed: completes the message, and decides whether the batch is
+ * applied again, either to name the refused row or without the refused table.
  */
 #include <string.h>
 
@@ -14,7 +14,7 @@
 
 /* ---- failing */
 
-/* A foreign key from a table that was not truncated with them. */
+/* TRUNCATE of a table that a foreign key of another, not truncated, table refers to. */
 #define FEATURE_NOT_SUPPORTED "0A000"
 
 static void
@@ -26,7 +26,7 @@ explain_truncate(struct error *err)
 	error_context(err, "truncating");
 }
 
-/* The server tells which of the copied rows it refuses, by a number. */
+/* The server names the refused row of a COPY by its number; the message names its key. */
 static void
 name_row(const struct merge_step *step, struct error *err)
 {
@@ -41,7 +41,7 @@ name_row(const struct merge_step *step, struct error *err)
 	buffer_fini(&key);
 }
 
-/* What was being done, for the message. */
+/* Adds to the message what was being done. */
 static void
 add_context(const struct apply *apply, const struct apply_request *request, struct error *err)
 {
@@ -70,18 +70,18 @@ apply_fail(struct apply *apply, const struct apply_request *request, const struc
 	struct batch *batch = apply->batch;
 
 	add_context(apply, request, &err);
-	/* What was asked already refers to the batch. */
+	/* Pending requests refer to the batch, which the owner gets back. */
 	connection_abandon(apply->conn);
 	apply_enter(apply, APPLY_FAILED);
 	apply->batch = NULL;
 	apply->done(apply->arg, batch, &err);
 }
 
-/* ---- doing it again */
+/* ---- applying it again */
 
 /*
- * A batch that was refused is done again in words that tell more (MERGE_NAMING), unless earlier rounds
- * share its transaction.
+  * A refused batch is applied again with statements that name the refused row (MERGE_NAMING), unless earlier rounds share
+ * its transaction.
  */
 static bool
 can_be_redone(const struct apply_request *request)
@@ -89,7 +89,7 @@ can_be_redone(const struct apply_request *request)
 	return request->step && request->apply->began_here && request->apply->manner == MERGE_FAST;
 }
 
-/* A value that the target refuses is told by its column where it comes with a COPY, not where it is a parameter. */
+/* The server names the column of a value that it refuses in a COPY, not of one that is a parameter: applying again can name it. */
 static bool
 can_be_told(const struct apply_request *request, const struct error *err)
 {
@@ -102,7 +102,7 @@ can_be_named(const struct apply_request *request)
 	return can_be_redone(request) && merge_outcome_can_be_named(request->step);
 }
 
-/* `dropped`: a request has failed, and with it those that were queued behind it. */
+/* `dropped`: a request has failed, so those queued behind it get no answers. */
 static void
 roll_back(struct apply *apply, bool dropped)
 {
@@ -123,9 +123,9 @@ redo(struct apply *apply, enum merge_manner manner, bool dropped)
 	roll_back(apply, dropped);
 }
 
-/* ---- tables that are held */
+/* ---- holding tables */
 
-/* The table that a failure is about: the step's, or at the COMMIT the one that the server names. */
+/* The table that a failure is about: that of the step, or, at COMMIT, the one that the server names. */
 static const struct table *
 table_of(const struct apply_request *request, const struct error *err)
 {
@@ -150,8 +150,8 @@ apply_remember_held(struct apply *apply, const struct table *table)
 }
 
 /*
- * A change that one target refuses holds that table, where it is to be so; then the batch is done again without it.
- * Where earlier rounds share the transaction, only the attempt as a whole can be.
+  * With apply.refused: hold, a table whose target refuses a change is held, and the batch is applied again without it.
+ * Where earlier rounds share the transaction, the whole attempt has to start over instead.
  */
 static bool
 hold_refused(const struct apply_request *request, const struct error *cause)
@@ -207,7 +207,7 @@ apply_take_void(const struct apply_request *request, const struct error *err)
 	return true;
 }
 
-/* A copy that we gave up: the reason is ours, not what the server says of it. */
+/* This side ended the COPY: its reason replaces the server's message. */
 static void
 explain_given_up(const struct apply_request *request, struct error *err)
 {

@@ -1,5 +1,5 @@
 /*
- * What is asked of the destination for a batch: the steps of the batch's order, the position.
+  * Sends the requests of a batch: the steps of its order, then the position.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,7 +35,8 @@ produce_rows(void *arg, struct buffer *out)
 	return more ? COPY_MORE : COPY_END;
 }
 
-/* A target that is empty in another file is one that others have emptied, unless it is known that we did. */
+/* Records the new files of targets that were truncated: a file that is not on record means that somebody else emptied
+ * the target. */
 static void
 note_files(struct apply *apply)
 {
@@ -109,7 +110,7 @@ apply_drop_stagings(struct apply *apply)
 
 /* ---- the position */
 
-/* timestamptz as text; NULL when it is not known. */
+/* A timestamptz as text; NULL: the time is not known. */
 static const char *
 format_time(int64_t microseconds, char *out, size_t out_bytes)
 {

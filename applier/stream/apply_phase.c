@@ -2,7 +2,7 @@
 
 #define FROM(phase) (1u << APPLY_##phase)
 
-/* Any phase but IDLE may fail, and any may be rolled back where the batch began the transaction. */
+/* Any phase but IDLE may fail. */
 static const struct {
 	const char *name;
 	unsigned from; /* bits: the phases that it may follow */

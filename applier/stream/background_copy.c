@@ -34,21 +34,21 @@ struct background_copy {
 	enum background_state state;
 	struct backlog *backlog;
 	unsigned tables;
-	unsigned postponed; /* tables that the snapshot does not show as they are */
+	unsigned postponed; /* tables that changed and need another snapshot */
 
 	struct slot_snapshot snapshot;
 	struct initial_copy_setup copy_setup;
 	struct copy *copy;
 	struct connection *builder; /* of indexes */
-	uint64_t mark;				/* the pipeline's, when the backlog was empty */
+	uint64_t mark;				/* pipeline_mark() when the backlog became empty */
 
-	/* what the request under way came to */
+	/* the result of the pending request */
 	bool answered;
 	bool failed;
 	struct error err;
 };
 
-/* The states follow each other as in the drawing, or there is nothing to do from the beginning. */
+/* The states follow each other as drawn in the header; without tables the first is followed by the last. */
 static void
 enter(struct background_copy *background, enum background_state state)
 {
@@ -65,7 +65,7 @@ enter(struct background_copy *background, enum background_state state)
 	background->state = state;
 }
 
-/* Rows of others in the target must not be cleared when the copy has to start again. */
+/* A copy that starts again clears the target: not where rows of other tables or earlier ones are in it. */
 static bool
 may_be_cleared(const struct config *config, const struct table *table)
 {
@@ -225,8 +225,8 @@ on_built(void *arg, const struct result *res, const struct error *err)
 	take_answer(arg, err);
 }
 
-/* What waits for the rows of a created table, in the background; what is
- * refused there is left to after_copy_run(), which knows what to do then. */
+/* Builds the indexes of created tables in the background.  after_copy_run() deals later with those that the destination
+ * refuses. */
 static bool
 begin_building(struct background_copy *background, struct error *err)
 {
@@ -258,7 +258,7 @@ begin_building(struct background_copy *background, struct error *err)
 	return true;
 }
 
-/* Some were altered before their turn came: they wait for another attempt. */
+/* Counts tables that were altered before their turn came: they wait for another attempt. */
 static void
 count_postponed(struct background_copy *background)
 {
@@ -269,7 +269,7 @@ count_postponed(struct background_copy *background)
 	background->tables -= background->postponed;
 }
 
-/* The others go on without it, in another attempt. */
+/* Holds a table that cannot be copied; the next attempt goes on with the others. */
 static bool
 hold(struct background_copy *background, struct table *table, struct error *err)
 {
@@ -302,7 +302,7 @@ end_copy(struct background_copy *background, struct error *err)
 	background->copy = NULL;
 	if (!initial_copy_end(copy, &refused, err))
 		return refused ? hold(background, refused, err) : false;
-	/* The snapshot has served. */
+	/* The snapshot is no longer needed. */
 	close_connections(background);
 	count_postponed(background);
 	return begin_building(background, err);
@@ -334,7 +334,7 @@ end_building(struct background_copy *background, struct error *err)
 	return true;
 }
 
-/* ---- coming level */
+/* ---- catching up */
 
 static bool
 is_altered(const struct table *table)
@@ -342,7 +342,7 @@ is_altered(const struct table *table)
 	return table->altered_lsn > table->snapshot_lsn;
 }
 
-/* Its definition was changed after the snapshot: the copy is void, and another attempt makes the next one. */
+/* The definition changed after the snapshot, so the copy is worthless: another attempt copies the table again. */
 static bool
 give_up(struct background_copy *background, struct table *table, struct error *err)
 {
@@ -356,7 +356,7 @@ give_up(struct background_copy *background, struct table *table, struct error *e
 	return true;
 }
 
-/* Nothing waits any more: with the next change that comes these tables are as all others. */
+/* The backlog is empty: from here on these tables get their changes directly from the stream. */
 static bool
 join_others(struct background_copy *background, const struct pipeline *pipeline, struct error *err)
 {

@@ -7,7 +7,7 @@
 #include "frame.h"
 #include "lsn.h"
 
-/* So many replaced descriptions are gathered before they are discarded, since that waits for the destination. */
+/* Replaced relation descriptions are discarded when there are this many: each time the pipeline has to be drained. */
 #define REPLACED_KEPT 100
 
 struct fold *
@@ -54,7 +54,7 @@ begin(struct fold *f, const struct change *change)
 	f->xid = change->xid;
 	f->commit_lsn = change->commit_lsn;
 	f->commit_time = change->commit_time;
-	/* A transaction is behind what was applied exactly when its commit record begins before that. */
+	/* The transactions that were applied already are those whose commit record begins before the applied position. */
 	f->skipping = change->commit_lsn < f->setup.applied_lsn;
 	pipeline_set_inside(f->setup.pipeline, !f->skipping);
 }
@@ -93,7 +93,7 @@ fold_change(struct fold *f, const struct change *change, struct error *err)
 	}
 }
 
-/* ---- transactions that came before their commit */
+/* ---- transactions received before their commit */
 
 static bool
 replay_chunk(struct fold *f, struct open_transaction *txn, struct bytes chunk, struct error *err)
@@ -163,7 +163,7 @@ start_block(struct fold *f, uint32_t xid, struct error *err)
 	return open_transaction_own(f->streamed, xid, err);
 }
 
-/* What is open must leave most of the memory to batches. */
+/* Open transactions may use an eighth of the memory; the rest is for batches. */
 static bool
 stop_block(struct fold *f, struct error *err)
 {
@@ -176,7 +176,7 @@ stop_block(struct fold *f, struct error *err)
 
 /* ---- messages */
 
-/* A row change, or what else stands in a transaction. */
+/* Takes a message that is part of a transaction: folds it, or keeps it until the commit. */
 static bool
 take_change(struct fold *f, const struct change *change, struct bytes raw, struct error *err)
 {
@@ -187,9 +187,9 @@ take_change(struct fold *f, const struct change *change, struct bytes raw, struc
 }
 
 /*
- * Discards descriptions that newer ones have replaced, now and then between
- * two transactions: what is on its way refers to them, and so may what waits
- * for a commit, or for the copy of its table.
+  * Discards relation descriptions that newer ones have replaced, now and then
+ * between two transactions.  Changes in batches, in open transactions and in the
+ * backlog refer to them, so there must be none of those.
  */
 static bool
 forget_replaced(struct fold *f, struct error *err)
@@ -211,7 +211,7 @@ forget_replaced(struct fold *f, struct error *err)
 	return true;
 }
 
-/* Everything is UTF-8 here, but for what is of a database in SQL_ASCII. */
+/* The plugin sends UTF-8, except from a database in SQL_ASCII. */
 static bool
 check_encoding(const struct change *startup, struct error *err)
 {
@@ -225,7 +225,7 @@ check_encoding(const struct change *startup, struct error *err)
 	return error_hint(err, "Install the plugin of this release there.");
 }
 
-/* `raw` is the message as it stands in the frame. */
+/* `raw` has the bytes of the message. */
 static bool
 fold(struct fold *f, const struct change *change, struct bytes raw, struct error *err)
 {
@@ -306,7 +306,7 @@ fold_frame(struct fold *f, struct bytes bytes, struct error *err)
 	return true;
 }
 
-/* ---- what had to wait for a copy */
+/* ---- changes that waited for the copy of their table */
 
 bool
 fold_is_between(const struct fold *f)

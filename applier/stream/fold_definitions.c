@@ -14,14 +14,14 @@
 #include "servers/source_vanished.h"
 #include "state/state_tables.h"
 
-/* The tables whose definitions have to be compared. */
+/* The tables whose definitions have to be compared with the source's. */
 struct checks {
 	struct table **tables;
 	unsigned count;
-	bool names; /* names are compared, too: the stream does not tell of some renames */
+	bool names; /* compare names, too: the stream does not show some renames */
 };
 
-/* The source is asked first: no message alone takes a table out of the task. */
+/* A message alone does not take a table out of the task: the source has to confirm the drop. */
 static bool
 note_dropped(struct fold *f, struct table *table, struct error *err)
 {
@@ -48,9 +48,9 @@ note_altered(const struct fold *f, struct table *table)
 }
 
 /*
- * Whether the source has another definition of a table that is being copied.  A message alone does not say so: rights,
- * other schemas and statistics come with such messages, too.  Of several transactions the source shows the sum: each one
- * from which on it differs counts.
+  * Whether the source's definition of a table that is being copied has changed.  The message alone does not say so: changed
+ * privileges or statistics cause one, too.  The source shows the result of several transactions together, so each of their
+ * messages counts as a change.
  */
 static bool
 differs_from_copy(const struct table *table, const struct source_table *now)
@@ -72,7 +72,7 @@ copy_again(struct fold *f, uint32_t oid, const char *reason, struct error *err)
 	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_COPIED_AGAIN, reason, err);
 }
 
-/* The table that a changed definition is about: a leaf's is that of the relation it is sent as. */
+/* The table that a changed definition belongs to; for a partition, the table that its rows are sent as. */
 static struct table *
 defined_table(const struct fold *f, const struct change_definition *definition,
 			  const struct change_relation *relation)
@@ -81,11 +81,11 @@ defined_table(const struct fold *f, const struct change_definition *definition,
 }
 
 /*
- * One relation that the plugin tells of; `looked` is the table that is to be read at the source for it.  A target is
- * altered only by the newest description of its table; an older one is no reason but to read the source.
+  * Handles one entry of the message; `to_read` becomes the table whose definition is to be read at the source.  Only the
+ * newest relation description of a table alters its target; an older one only has the source read.
  */
 static bool
-take_definition(struct fold *f, const struct change_definition *definition, struct table **looked,
+take_definition(struct fold *f, const struct change_definition *definition, struct table **to_read,
 				struct error *err)
 {
 	const struct change_relation *relation = definition->kind == DEFINITION_DESCRIBED
@@ -93,13 +93,13 @@ take_definition(struct fold *f, const struct change_definition *definition, stru
 												 : NULL;
 	struct table *table = defined_table(f, definition, relation);
 
-	*looked = NULL;
+	*to_read = NULL;
 	if (!table)
 		return !relation || fold_skip_unknown_table(f, relation, err);
 	if (fold_sets_aside(f, table)) {
 		if (relation && !stored_definition_matches(&table->source, relation))
 			note_altered(f, table);
-		*looked = table;
+		*to_read = table;
 		return true;
 	}
 	if (!fold_follows(f, table))
@@ -110,11 +110,11 @@ take_definition(struct fold *f, const struct change_definition *definition, stru
 		!stored_definition_matches(&table->source, relation) &&
 		!fold_follow_definition(f, table, relation, err))
 		return false;
-	*looked = table;
+	*to_read = table;
 	return true;
 }
 
-/* What is done at the destination is part of the source's transaction. */
+/* Opens the destination's transaction that will also have the changes of the source's transaction. */
 static bool
 open_transaction(struct fold *f, struct error *err)
 {
@@ -126,7 +126,7 @@ open_transaction(struct fold *f, struct error *err)
 	return true;
 }
 
-/* The tables' rows may be locked by that transaction. */
+/* In the batches' transaction, since it may have locked the tables' rows in sluice.tables. */
 static bool
 write_definitions(struct fold *f, struct table **tables, unsigned count, struct error *err)
 {
@@ -142,7 +142,7 @@ write_definitions(struct fold *f, struct table **tables, unsigned count, struct 
 		   error_context(err, "writing sluice.tables");
 }
 
-/* A table of which no description tells, as when its schema was renamed. */
+/* Follows a rename for which no relation description is sent, for example that of the schema. */
 static bool
 check_name(struct fold *f, struct table *table, const struct source_table *now, struct error *err)
 {
@@ -182,7 +182,7 @@ compare(struct fold *f, const struct checks *checks, const struct catalog *seen,
 	return true;
 }
 
-/* The source's catalog may be ahead of the stream. */
+/* Compares the tables with the source's catalog, which may be ahead of the stream. */
 static bool
 check_tables(struct fold *f, const struct checks *checks, struct error *err)
 {
@@ -208,7 +208,7 @@ check_tables(struct fold *f, const struct checks *checks, struct error *err)
 
 /* ---- types */
 
-/* Labels may come before they are needed; what needs a copy waits for the next attempt. */
+/* Labels may be added before they are needed; tables that have to be copied again are noted for the next attempt. */
 static bool
 follow_types(struct fold *f, struct error *err)
 {

@@ -1,7 +1,6 @@
 /*
- * What the parts of the fold share: fold.c takes messages and transactions, fold_tables.c knows which table
- * and shape a relation is, fold_rows.c brings row changes into the batch, fold_definitions.c handles
- * changed definitions.
+  * Shared by the files of the fold: fold.c handles messages and transactions, fold_tables.c finds the table and shape of a
+ * relation, fold_rows.c puts row changes into the batch, fold_definitions.c handles changed definitions.
  */
 #ifndef SLUICE_FOLD_PARTS_H
 #define SLUICE_FOLD_PARTS_H
@@ -16,11 +15,11 @@ struct fold {
 	struct table **by_oid; /* of the catalog */
 	struct change_decoder decoder;
 	struct descriptions descriptions;
-	struct frame_parts parts; /* bodies of frames that came compressed, or in parts */
+	struct frame_parts parts; /* bodies of frames that are compressed or sent in parts */
 	struct shape **shapes;	  /* by the relation's number */
-	bool *ignored;			  /* likewise: relations that belong to no table of ours */
+	bool *ignored;			  /* likewise: relations that are not part of this task */
 	uint32_t shape_capacity;
-	unsigned shape_count; /* ever made */
+	unsigned shape_count; /* created so far */
 
 	/* the transaction being folded */
 	bool in_transaction;
@@ -29,15 +28,15 @@ struct fold {
 	uint32_t xid;
 	uint64_t commit_lsn;
 	int64_t commit_time;
-	struct bytes message; /* the one being folded, as it came */
-	bool replaying;		  /* what had to wait for the copy of its table */
+	struct bytes message; /* the bytes of the message being folded */
+	bool replaying;		  /* the message comes from the backlog */
 
 	/* transactions that are still open at the source */
 	struct open_transactions open;
 	struct open_transaction *streamed; /* the one whose block is being received */
 };
 
-/* What a pump of the loop ended with; the failure itself is told to the pipeline's owner. */
+/* Waiting for the pipeline ended early; its owner has been given the failure itself. */
 static inline bool
 fold_interrupted(struct error *err)
 {
@@ -53,10 +52,10 @@ void fold_index_tables(struct fold *f);
 /* The table with the source's OID, or NULL. */
 struct table *fold_table(const struct fold *f, uint32_t oid);
 
-/* Where the shape of a relation stands; makes room for it. */
+/* The place for the shape of a relation in `shapes`, which grows as needed. */
 struct shape **fold_shape_place(struct fold *f, uint32_t relation_number);
 void fold_free_shape(struct shape **place);
-/* The shape of a relation whose table is known; where the definition has changed, the target follows first. */
+/* The shape of a relation whose table is in the catalog; if the definition has changed, the target is altered first. */
 MUST_CHECK bool fold_shape_of(struct fold *f, const struct change_relation *relation,
 							  const struct shape **shape, struct error *err);
 
@@ -64,7 +63,7 @@ MUST_CHECK bool fold_shape_of(struct fold *f, const struct change_relation *rela
 MUST_CHECK bool fold_drain(struct fold *f);
 /* Waits until the source shows the transaction being folded. */
 MUST_CHECK bool fold_await_visibility(struct fold *f, struct table *table, struct error *err);
-/* A table whose definition, or whose name alone, has changed. */
+/* Bring the target in line with a changed definition, or with a changed name alone. */
 MUST_CHECK bool fold_follow_definition(struct fold *f, struct table *table,
 									   const struct change_relation *relation, struct error *err);
 MUST_CHECK bool fold_follow_name(struct fold *f, struct table *table, const char *schema, const char *name,
@@ -72,11 +71,11 @@ MUST_CHECK bool fold_follow_name(struct fold *f, struct table *table, const char
 
 /* ---- fold_rows.c */
 
-/* Whether the transaction's changes of the table are not in its copy, and it is not held. */
+/* Whether the transaction's changes of the table are to be applied: its copy does not have them, and it is not held. */
 bool fold_follows(const struct fold *f, const struct table *table);
-/* Whether the table is copied while the others stream: its changes wait for that. */
+/* Whether the table is copied in the background, so that its changes go into the backlog. */
 bool fold_sets_aside(const struct fold *f, const struct table *table);
-/* For a relation that the catalog lacks: true when its changes are to be left out. */
+/* For a relation that the catalog lacks: true if its changes are to be skipped. */
 MUST_CHECK bool fold_skip_unknown_table(struct fold *f, const struct change_relation *relation,
 										struct error *err);
 MUST_CHECK bool fold_row(struct fold *f, const struct change *change, struct error *err);

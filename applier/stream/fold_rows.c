@@ -22,7 +22,7 @@ operation_of(enum change_kind kind)
 	}
 }
 
-/* The table of a relation, NULL when it is not (or not any more) one of ours. */
+/* The table of a relation; NULL: it is not, or no longer, part of this task. */
 static const struct table *
 known_table(const struct fold *f, const struct change_relation *relation)
 {
@@ -49,9 +49,8 @@ ignore(struct fold *f, const struct change_relation *relation)
 }
 
 /*
- * Decides about a relation that the catalog, which is newer than the stream, lacks:
- * a new table, or one that was dropped since.
- * Returns true when its change is to be skipped.
+  * The catalog is newer than the stream, so a relation that it lacks is a new
+ * table, or one that was dropped since.
  */
 bool
 fold_skip_unknown_table(struct fold *f, const struct change_relation *relation, struct error *err)
@@ -60,7 +59,7 @@ fold_skip_unknown_table(struct fold *f, const struct change_relation *relation, 
 
 	if (relation->number < f->shape_capacity && f->ignored[relation->number])
 		return true;
-	/* Its copy will hold this change, too. */
+	/* The table's copy will have this change. */
 	if (f->setup.saw_unknown_table) {
 		*f->setup.saw_unknown_table = true;
 		(void) fold_shape_place(f, relation->number);
@@ -79,7 +78,6 @@ fold_skip_unknown_table(struct fold *f, const struct change_relation *relation, 
 	return true;
 }
 
-/* Whether the transaction's changes of the table are not in its copy, and it is not held. */
 bool
 fold_follows(const struct fold *f, const struct table *table)
 {
@@ -105,8 +103,8 @@ set_aside(struct fold *f, const struct table *table, enum change_kind kind, stru
 	return !(table->operations & operation_of(kind)) || backlog_add(f->setup.backlog, &entry, err);
 }
 
-/* Whether the change is for its table at all: the copy may hold it already,
- * an operation may be left out, the table may be gone. */
+/* Whether the change is to be applied now: the copy may have it already, the operation may be deselected, the table may
+ * be gone, or its changes go into the backlog. */
 static bool
 concerns_table(struct fold *f, const struct change_relation *relation, enum change_kind kind, bool *concerns,
 			   struct error *err)
@@ -116,18 +114,18 @@ concerns_table(struct fold *f, const struct change_relation *relation, enum chan
 	*concerns = false;
 	if (table && fold_sets_aside(f, table) && !f->replaying)
 		return set_aside(f, table, kind, err);
-	/* A TRUNCATE that waited for one table may be of others, too. */
+	/* A TRUNCATE in the backlog may also name tables that were not in the backlog: they have it already. */
 	if (table && f->replaying && table->state != TABLE_REPLAYING)
 		return true;
-	/* It will be copied once more. */
+	/* The table will be copied again. */
 	if (table && f->replaying && table->altered_lsn > table->snapshot_lsn)
 		return true;
 	*concerns = table && fold_follows(f, table) && (table->operations & operation_of(kind));
 	return table || fold_skip_unknown_table(f, relation, err);
 }
 
-/* The batch for a change of that shape.  Two shapes of one table do not share
- * a batch, in which the order between their changes would be lost. */
+/* The batch for a change of that shape.  Two shapes of one table do not share a batch, since a batch does not keep the
+ * order between their changes. */
 static bool
 batch_for(struct fold *f, const struct shape *shape, struct batch **batch, struct error *err)
 {
@@ -160,7 +158,7 @@ fold_row(struct fold *f, const struct change *change, struct error *err)
 		return false;
 	if (batch_add(batch, shape, change, err))
 		return true;
-	/* Such as an update that was logged without identity. */
+	/* For example an update that was logged without a replica identity. */
 	return err->class == ERROR_DATA &&
 		   refused_hold(f->setup.config, f->setup.catalog, batch, shape->table, err);
 }
@@ -177,7 +175,7 @@ leaf_truncated(struct fold *f, const struct change_relation *relation, struct by
 							reason, err);
 }
 
-/* Rows of another task must not go with ours. */
+/* False where another task feeds the target, too: the TRUNCATE would delete its rows. */
 static bool
 may_truncate(struct fold *f, const struct change_relation *relation, struct error *err)
 {
@@ -189,7 +187,7 @@ may_truncate(struct fold *f, const struct change_relation *relation, struct erro
 
 	arena_init(&memory, 256);
 	ok = feeders_find(f->setup.control, f->setup.config->task, table, &memory, &feeder, err);
-	/* What came before is to be seen in the target that is left as it is. */
+	/* The table is held: the target shall have all changes before the TRUNCATE. */
 	if (ok && feeder && !fold_drain(f)) {
 		ok = fold_interrupted(err);
 	} else if (ok && feeder) {

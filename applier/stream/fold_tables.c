@@ -10,7 +10,7 @@
 #include "servers/source_vanished.h"
 #include "tables/stored_definition.h"
 
-/* How often it is looked whether a commit has become visible, at intervals of 10 ms. */
+/* How often to check whether a commit has become visible, at intervals of 10 ms. */
 #define VISIBILITY_POLLS 500
 
 bool
@@ -98,7 +98,7 @@ forget_shapes(struct fold *f, const struct table *table)
 			fold_free_shape(&f->shapes[i]);
 }
 
-/* Another live shape of the same table. */
+/* Another shape of the same table; NULL: none. */
 static struct shape *
 find_sibling(const struct fold *f, const struct shape *shape)
 {
@@ -109,9 +109,9 @@ find_sibling(const struct fold *f, const struct shape *shape)
 }
 
 /*
- * Applies all that was folded.  Before the first change of a transaction that
- * makes everything earlier durable, so that an operator repairing the target
- * finds no older work pending.
+  * Applies all that was folded.  Before the first change of a transaction is folded
+ * this commits all earlier ones, so that an operator repairing the target finds
+ * no older work pending.
  */
 bool
 fold_drain(struct fold *f)
@@ -126,7 +126,7 @@ fold_drain(struct fold *f)
 	return drained;
 }
 
-/* Commits reach the stream before others see what they changed. */
+/* A commit is sent to the stream before its changes are visible to other sessions. */
 bool
 fold_await_visibility(struct fold *f, struct table *table, struct error *err)
 {
@@ -157,8 +157,7 @@ on_followed(void *arg, const struct table *table, const char *what)
 	arena_fini(&memory);
 }
 
-/* What came under the old definition is applied first, then the target follows in the same transaction as what
- * comes now. */
+/* Applies the changes under the old definition; the target is then altered in the transaction of those that follow. */
 static bool
 begin_following(struct fold *f, struct table *table, struct schema_follow *follow, struct error *err)
 {
@@ -201,7 +200,7 @@ fold_follow_name(struct fold *f, struct table *table, const char *schema, const 
 	return begin_following(f, table, &follow, err) && schema_follow_name(&follow, table, schema, name, err);
 }
 
-/* Values come in the form that was asked for when the stream began. */
+/* The plugin sends binary or text as requested when the stream began: another form needs a new attempt. */
 static bool
 check_form(struct fold *f, const struct table *table, const struct change_relation *relation,
 		   struct error *err)
@@ -214,7 +213,7 @@ check_form(struct fold *f, const struct table *table, const struct change_relati
 					 relation->schema, relation->name);
 }
 
-/* A table that has lost what its updates and deletes are found by is held, before the first of them comes. */
+/* A table that has lost its replica identity is held before the first update or delete comes. */
 static bool
 check_identity(struct fold *f, const struct table *table, const struct change_relation *relation,
 			   struct error *err)

@@ -14,14 +14,14 @@ struct pipeline {
 	struct batch *first_sealed;
 	struct batch *last_sealed;
 	struct batch *spare;
-	size_t sealed_bytes; /* of the sealed ones and the one being applied */
+	size_t sealed_bytes; /* of the sealed batches and the one being applied */
 	size_t held_elsewhere;
-	uint64_t end_lsn;	 /* of the last batch that was closed at the end of a transaction */
+	uint64_t end_lsn;	 /* of the last batch that was sealed at the end of a transaction */
 	int64_t commit_time; /* likewise */
-	uint64_t sealed;	 /* batches, ever; likewise below */
+	uint64_t sealed;	 /* batches so far; likewise below */
 	uint64_t done;
 	uint64_t durable; /* of those that are done */
-	bool inside;	  /* `filling` stands inside a transaction */
+	bool inside;	  /* the last transaction in `filling` has not ended */
 	bool stopped;
 	bool failed;
 };
@@ -124,7 +124,7 @@ has_content(const struct pipeline *p)
 	return p->filling && !batch_is_empty(p->filling);
 }
 
-/* A batch of changes that came late, without a transaction of its own, leaves the position where it is. */
+/* A batch that has only changes from a backlog leaves the position unchanged. */
 static void
 set_position(struct pipeline *p, struct batch *batch)
 {
@@ -137,7 +137,7 @@ set_position(struct pipeline *p, struct batch *batch)
 	}
 }
 
-/* Closes the batch being filled: whole transactions, or a round of one. */
+/* Seals the batch being filled: it has whole transactions, or is a round of a large one. */
 static void
 seal(struct pipeline *p)
 {
@@ -166,7 +166,7 @@ pipeline_close(struct pipeline *p)
 		seal(p);
 }
 
-/* A full batch is closed anywhere, an old one at the end of a transaction. */
+/* A full batch is sealed anywhere, an old one only at the end of a transaction. */
 static bool
 is_due(const struct pipeline *p)
 {
@@ -179,8 +179,7 @@ is_due(const struct pipeline *p)
 	return !p->inside && loop_now_ms(p->setup.loop) - p->filling->started_ms >= config->apply.max_delay_ms;
 }
 
-/* An idle destination takes whole transactions whatever their size, and a
- * round of a large one when it has some substance. */
+/* An idle destination takes whole transactions of any size, but a round of a large one only from a certain size on. */
 static bool
 is_worth_starting(const struct pipeline *p)
 {
@@ -244,7 +243,7 @@ pipeline_has_room(const struct pipeline *p)
 {
 	const struct config *config = p->setup.config;
 
-	/* With nothing on its way more room will not come. */
+	/* If no batch is being applied or waits, no more memory will become free. */
 	return pipeline_memory(p) + (size_t) config->apply.max_bytes <= (size_t) config->apply.memory_bytes ||
 		   (apply_is_idle(p->apply) && !p->first_sealed);
 }

@@ -8,7 +8,7 @@
 #include "base/sql.h"
 #include "state/state_tables.h"
 
-/* What to do is another thing than for a run that has ended. */
+/* The message names the remedy for a held table, where err->hint has the one for a run that ended. */
 static void
 hold(struct table *table, const struct error *err)
 {
@@ -25,7 +25,7 @@ hold(struct table *table, const struct error *err)
 					about.table, table->error);
 }
 
-/* Whoever copies a table into the same target moves it along; only another attempt can hold that one, too. */
+/* A table that is being copied into the same target changes its state by itself; only another attempt can hold it, too. */
 static bool
 is_being_copied_into(const struct catalog *catalog, const struct table *table)
 {

@@ -23,16 +23,16 @@
 
 /* How long a stop waits for the current batch. */
 #define STOP_MS 30000
-/* Frames of a transaction whose end has not come are held back up to this much. */
+/* Frames are held back until their transaction ends, but only up to this much. */
 #define LARGE_TRANSACTION_BYTES ((size_t) 4 << 20)
-/* How much is folded before the loop gets a turn. */
+/* How much is folded at most before the loop gets a turn. */
 #define FOLD_BYTES_PER_TURN ((size_t) 2 << 20)
-/* Changed definitions are asked of the servers: of those a few bytes can take long, and copies wait for their turn. */
+/* The same in time: a changed definition is a few bytes, but asks the servers, while background copies wait. */
 #define FOLD_US_PER_TURN 200000
 #define WARN_AGAIN_MS 60000
 #define REPORT_MS 10000
 
-/* A frame as it came, on its way to be folded. */
+/* A received frame that waits to be folded. */
 struct frame_copy {
 	struct frame_copy *next;
 	size_t len;
@@ -45,25 +45,25 @@ struct stream {
 	struct replication *replication;
 	struct pipeline *pipeline;
 	struct fold *fold;
-	struct upkeep *upkeep;				/* NULL: the server does it */
+	struct upkeep *upkeep;				/* NULL: the destination has autovacuum */
 	struct background_copy *background; /* NULL: no table waits for its copy */
-	bool backlog_first;					/* whose turn it is, the backlog's or the stream's */
-	struct loop_timer *kick;			/* another turn is wanted */
+	bool backlog_first;					/* in this turn the backlog is folded before the stream */
+	struct loop_timer *kick;			/* makes the loop take another turn */
 	struct loop_timer *heartbeat;
-	struct throttle *throttle; /* of what is received */
+	struct throttle *throttle; /* limits what is received */
 
 	/* received and not yet folded */
 	struct frame_copy *first_frame;
 	struct frame_copy *last_frame;
 	size_t frame_bytes;
-	unsigned closed_frames; /* of the queued ones, those that end outside a transaction */
-	bool in_large;			/* the transaction being folded has not ended in the queue */
+	unsigned closed_frames; /* queued frames that end outside a transaction */
+	bool in_large;			/* the frame folded last ended inside a transaction */
 
 	uint64_t applied_lsn;	/* durable at the destination */
 	uint64_t keepalive_lsn; /* the source has sent everything up to here */
 	bool heartbeat_due;
-	bool slot_read_due; /* for what WAL it retains */
-	bool streams_open;	/* transactions in progress are sent, too */
+	bool slot_read_due; /* to learn what WAL the slot retains */
+	bool streams_open;	/* the source sends transactions in progress, too */
 	bool stopping;
 	int64_t stop_deadline_ms;
 	bool failed;
@@ -84,7 +84,7 @@ fail(struct stream *s, const struct error *err)
 	s->err = *err;
 }
 
-/* ---- callbacks: they take note and nothing else */
+/* ---- callbacks: they only note what happened */
 
 static size_t
 large_transaction_bytes(const struct stream *s)
@@ -100,7 +100,7 @@ want_turn(struct stream *s)
 	loop_timer_arm(s->kick, 0);
 }
 
-/* Reads on, where there is room and the rate allows it. */
+/* Resumes reading if there is room and the rate limit allows it. */
 static void
 receive_more(void *arg)
 {
@@ -143,8 +143,8 @@ on_keepalive(void *arg, uint64_t wal_end)
 }
 
 /*
- * Some servers cannot decode a transaction in progress that they decode well once it has ended: PostgreSQL 18
- * loses the table that a subtransaction altered and rolled back ("could not map filenumber").
+  * Some servers cannot decode a transaction in progress although they can once it has ended: PostgreSQL 18 loses the table
+ * that a subtransaction altered and rolled back ("could not map filenumber").
  */
 static void
 on_ended(void *arg, const struct error *err)
@@ -219,8 +219,8 @@ nothing_in_flight(const struct stream *s)
 	return !s->first_frame && pipeline_is_empty(s->pipeline);
 }
 
-/* With nothing in flight the position follows the source's keepalives, at
- * heartbeats, or at once when the end of the run depends on it. */
+/* With nothing in flight the position follows the source's keepalives: at each heartbeat, or at once when the run ends
+ * there. */
 static void
 follow_keepalives(struct stream *s)
 {
@@ -257,8 +257,8 @@ set_held_elsewhere(struct stream *s)
 }
 
 /*
- * A transaction is folded once its end is here, so that a batch need not wait
- * for a slow one; a large one is begun before that, and goes on in rounds.
+  * A transaction is folded once its end was received, so that no batch waits for
+ * a slow one; a large transaction is folded before that, in rounds.
  */
 static bool
 may_fold(struct stream *s)
@@ -299,7 +299,7 @@ fold_more(struct stream *s)
 	receive_more(s);
 }
 
-/* Of what waited for the copy of its table some in each turn, between two transactions. */
+/* Folds a part of the backlog in each turn, between two transactions. */
 static void
 fold_backlog(struct stream *s)
 {
@@ -331,7 +331,7 @@ go_on_copying(struct stream *s)
 		fail(s, &err);
 }
 
-/* Neither of the two is to keep the other from what room there is. */
+/* The stream and the backlog take turns in going first, so that neither uses up all memory. */
 static void
 fold_both(struct stream *s)
 {
@@ -362,7 +362,7 @@ report(struct stream *s)
 	s->reported_ms = now;
 }
 
-/* Waits for the current batch, not for ever, and not for a transaction that goes on. */
+/* Waits for the current batch up to a deadline, but not for the other rounds of a large transaction. */
 static bool
 stopped(struct stream *s)
 {
@@ -408,8 +408,8 @@ sample_slot(struct stream *s, struct source_slot *slot, struct oldest_transactio
 	return !setup->monitor || sample_comparisons(setup, err);
 }
 
-/* Warns when the slot holds back more WAL than is thought well: something is
- * slow here, or a transaction at the source stays open. */
+/* Checks held tables, and warns when the slot retains more WAL than wal.warn_bytes: the applier is slow, or a transaction
+ * stays open at the source. */
 static void
 read_slot(struct stream *s)
 {
@@ -430,7 +430,7 @@ read_slot(struct stream *s)
 		fail(s, &err);
 		return;
 	}
-	/* Of a slot that was lost the next attempt tells. */
+	/* A lost slot is reported by the next attempt. */
 	retention = retention_judge(&slot, config->wal.warn_bytes);
 	if (retention == RETENTION_MODEST || retention == RETENTION_LOST ||
 		(s->warned_ms && now - s->warned_ms < WARN_AGAIN_MS))
@@ -485,8 +485,8 @@ turn(void *arg)
 
 /* ---- beginning and ending */
 
-/* Large transactions may come while they are open where the source can send
- * them so and there is a place for them; otherwise they come at their commit. */
+/* Large transactions are received while they are open if the source can send them (PostgreSQL 14) and the spill directory
+ * can hold them; otherwise at their commit. */
 static bool
 can_spill(const struct stream_setup *setup)
 {

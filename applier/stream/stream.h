@@ -1,13 +1,13 @@
 /*
- * The stream from the slot to the destination: receives frames, gathers transactions
- * into batches, has them applied, and confirms to the source what is durable.
+  * The stream from the slot to the destination: receives frames, collects transactions
+ * in batches, has them applied, and confirms to the source what is durable.
  *
  *	source ──► frames ──► filling ──► sealed ──► applying ──► confirmed
  *	           (queue)    (batch)     (batches)   (batch)
  *
- * Receiving goes on while the destination works.  An idle destination takes
- * what is there at once, so batches grow with the load by themselves.  When
- * all of it together reaches the memory limit the source is no longer read.
+  * Receiving goes on while the destination works.  An idle destination takes
+ * what has been received, so batches grow with the load by themselves.  At the
+ * memory limit the source is no longer read.
  */
 #ifndef SLUICE_STREAM_H
 #define SLUICE_STREAM_H
@@ -20,7 +20,7 @@
 #include "state/progress.h"
 #include "tables/catalog.h"
 
-/* What a person asked of a running stream, which checks it in each turn. */
+/* Requests of a person to a running stream, checked in each turn. */
 struct stream_requests {
 	bool pause; /* after the current transaction nothing more is applied */
 	bool leave; /* ends as at a stop */
@@ -38,28 +38,27 @@ struct stream_setup {
 	struct fold_memories *memories;
 	const struct progress *progress;
 	bool *saw_unknown_table; /* see fold.h */
-	bool *at_commit;		 /* large transactions are not received before; set when the source fails at it */
-	bool copies_in_background; /* tables that wait for a copy get it while the others stream */
+	bool *at_commit; /* receive large transactions at their commit; set when the source fails otherwise */
+	bool copies_in_background; /* tables that wait for a copy are copied while the others stream */
 	bool triggers_fire;		   /* at the destination, since this role may not switch them off */
-	bool finishes;			   /* the run ends with `until` */
-	uint64_t until;			   /* ends once everything up to here is durable; 0: never */
+	bool finishes;			   /* the whole run ends at `until` */
+	uint64_t until;			   /* the stream ends once everything up to here is durable; 0: never */
 	const struct stream_requests *requests;
-	/* Called at the top of the program, in each turn in which another session at the destination may be waited for: it
-	 * may pump the loop, and change the requests.  `copying`: tables are being copied in the background.  False, with
-	 * the reason, ends the stream. */
+	/* Called in each turn in which it is safe to wait for another session at the destination; it may pump the loop and
+	 * change the requests.  `copying`: tables are being copied in the background.  False, with the reason, ends the
+	 * stream. */
 	bool (*turn)(void *arg, bool copying, struct error *err);
-	/* Called in each turn of a pause, likewise: all that was begun is durable, up to `lsn`. */
+	/* Called likewise in each turn of a pause: everything up to `lsn` is durable. */
 	void (*paused)(void *arg, uint64_t lsn);
 	/* Called with every position that became durable. */
 	void (*applied)(void *arg, uint64_t lsn);
 	void *arg;
-	struct monitor *monitor; /* is told what happens; NULL: nobody watches */
+	struct monitor *monitor; /* NULL: none */
 };
 
 /*
- * Returns true when `until` is reached, a stop was requested or it was to leave; false with the
- * reason otherwise.  An ERROR_RESTART asks for a new attempt; its message may be
- * about a new table, which the new session will copy.
+  * Returns true when `until` is reached, or a stop or `leave` was requested; false with the reason otherwise.  An
+ * ERROR_RESTART asks for a new attempt, for example because of a new table, which the next attempt will copy.
  */
 MUST_CHECK bool stream_run(const struct stream_setup *setup, struct error *err);
 

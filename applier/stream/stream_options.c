@@ -47,7 +47,7 @@ put_text_tables(struct buffer *out, const struct catalog *catalog)
 	buffer_put_u8(out, '\0');
 }
 
-/* The conditions on rows, by table. */
+/* The table filters. */
 static void
 put_filters(struct buffer *out, const struct catalog *catalog)
 {

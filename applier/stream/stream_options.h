@@ -1,6 +1,5 @@
 /*
- * The options that a stream asks the plugin for: what the configuration selects, and how it is to be sent.
- * Their names are in docs/plugin.md.
+  * The plugin options of a stream: what is sent, and in which form.  docs/plugin.md describes them.
  */
 #ifndef SLUICE_STREAM_OPTIONS_H
 #define SLUICE_STREAM_OPTIONS_H
