@@ -79,7 +79,7 @@ precheck_add(struct precheck_context *c, enum check_outcome outcome, const char 
 	va_start(args, fmt);
 	message = memory_vprintf(fmt, args);
 	va_end(args);
-	/* Grows at the powers of two. */
+	/* The array grows when its size is a power of two. */
 	if ((precheck->count & (precheck->count - 1)) == 0)
 		precheck->items = memory_resize(precheck->items, precheck->count ? 2 * precheck->count : 1,
 										sizeof *precheck->items);
@@ -120,7 +120,7 @@ precheck_print(const struct precheck *precheck)
 			memory_printf("%-7s  %-15s  %s%s%s%s", outcome_name(item->outcome), item->name, item->subject,
 						  item->subject[0] ? ": " : "", item->ignored ? "ignored: " : "", item->message);
 
-		/* A name with a new line in it must not look like another check. */
+		/* A line break in a name must not look like another check. */
 		for (char *c = line; *c; c++)
 			if (iscntrl((unsigned char) *c))
 				*c = ' ';
@@ -229,7 +229,7 @@ precheck_table_name(struct precheck_context *c, const struct table *table)
 	return sql_table_name(&c->memory, table->source.schema, table->source.name);
 }
 
-/* A partitioned table's own identity means nothing: that of its partitions is logged. */
+/* For a partitioned table, the replica identity of its leaves is in effect. */
 const char *
 precheck_full_identity(struct precheck_context *c, const struct table *table)
 {
@@ -295,7 +295,7 @@ precheck_unreachable(struct precheck *precheck, const struct error *source, cons
 	report_unreached(&c, "destination", destination);
 }
 
-/* Whether a run can make a directory that is not there. */
+/* Whether `run` could create a missing directory. */
 static bool
 can_be_made(struct precheck_context *c, const char *directory)
 {
@@ -303,7 +303,10 @@ can_be_made(struct precheck_context *c, const char *directory)
 		   access(dirname(arena_strdup(&c->memory, directory)), W_OK | X_OK) == 0;
 }
 
-/* A task does without it, only later: large transactions then come at their commit. */
+/*
+ * Only a warning: a task works without the directory, but then receives large transactions only when they
+ * commit.
+ */
 static void
 check_spill_directory(struct precheck_context *c)
 {
@@ -353,7 +356,10 @@ report_forgotten(struct precheck_context *c, struct error *err)
 	return true;
 }
 
-/* Where each table stands; a table that is not the one that was copied is a failure. */
+/*
+ * Reads the state of each table. Failing to match the stored rows with the tables is reported as a failed
+ * check.
+ */
 static bool
 read_states(struct precheck_context *c, struct error *err)
 {
@@ -377,9 +383,9 @@ read_states(struct precheck_context *c, struct error *err)
 	return true;
 }
 
-/* ---- tables that went away meanwhile */
+/* ---- tables dropped during the precheck */
 
-/* What was said of a table that is gone from the source says nothing. */
+/* A failure no longer matters once its table was dropped. */
 static void
 pass_over(struct precheck_context *c, struct check_item *item)
 {
@@ -407,7 +413,7 @@ is_listed(const struct result *res, uint32_t oid)
 	return false;
 }
 
-/* A table without rights, identity or columns may be one that is not there any more. */
+/* A table that seemed to lack rights, identity or columns may have been dropped since it was listed. */
 static bool
 pass_over_vanished(struct precheck_context *c, struct error *err)
 {
@@ -452,8 +458,10 @@ add_remark(void *arg, const char *subject, const char *text)
 	precheck_add(arg, CHECK_WARNING, "definitions", subject, "%s", text);
 }
 
-/* A daemon that runs meanwhile moves all three positions.  Read in this order, slot, destination, source, none of them
- * can be found ahead of the next one. */
+/*
+ * A running daemon moves all three positions meanwhile. They are read in this order: slot, destination,
+ * source; so an earlier one never appears ahead of a later one.
+ */
 static bool
 read_positions(struct precheck_context *c, struct error *err)
 {
@@ -489,10 +497,10 @@ run_parts(struct precheck_context *c, struct error *err)
 		precheck_table(c, c->about);
 	}
 	c->about = NULL;
-	/* A run says it when it makes them. */
+	/* A daemon logs these remarks itself when it makes the tables. */
 	if (c->precheck->from_outside)
 		creation_spec_remarks(c->dialect, c->catalog, add_remark, c);
-	/* A target whose state is not known must not be called full of strange rows. */
+	/* If the states are unknown, rows in a target may be copied ones, so they must not be reported. */
 	return precheck_enums(c, err) && precheck_where(c, err) && precheck_rights(c, err) &&
 		   (c->states_unknown || precheck_contents(c, err)) && pass_over_vanished(c, err);
 }

@@ -1,6 +1,6 @@
 /*
- * The destination as a server: what it is, and whether this user may make and
- * write what the task needs there.
+ * The destination as a server: which it is, and whether this user may create and write what the task
+ * needs.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +14,10 @@ struct database_rights {
 	bool superuser;
 	bool create;
 	bool temp;
-	bool state_schema; /* sluice exists */
+	bool state_schema; /* the schema sluice exists */
 	bool state_usage;
 	bool state_create;
-	bool state_missing; /* one of its tables does not exist */
+	bool state_missing; /* one of the tables in it does not exist */
 	bool state_write;
 };
 
@@ -141,7 +141,7 @@ check_schemas(struct precheck_context *c, const struct database_rights *r, struc
 	return true;
 }
 
-/* What was found, and by what. */
+/* Reports the dialect, and whether it was detected or configured. */
 static void
 check_dialect(struct precheck_context *c)
 {

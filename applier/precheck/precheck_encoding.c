@@ -1,6 +1,6 @@
 /*
- * Encodings: of both databases, and whether the destination's has the letters of the names that it gets, and room for
- * them.
+ * Encodings: those of both databases, and whether the destination's encoding has all letters of the names,
+ * within the length limit of a name.
  */
 #include <string.h>
 
@@ -49,13 +49,16 @@ is_ascii(const char *name)
 	return true;
 }
 
-/* Names of a table beyond ASCII: those that the destination gets, and the source's own, which the task's state has there. */
+/*
+ * The non-ASCII names of one table: `targets` are the names at the destination, `sources` those at the source that
+ * differ from them; the task's state at the destination stores both.
+ */
 struct letters {
 	const struct table *table;
-	struct precheck_names names; /* all of them, for a person */
+	struct precheck_names names; /* all of them, for the message */
 	struct buffer targets, sources;
 	unsigned target_count;
-	bool valid; /* they are UTF-8 */
+	bool valid; /* all are valid UTF-8 */
 };
 
 static bool
@@ -104,7 +107,10 @@ release(struct letters *letters)
 	buffer_fini(&letters->sources);
 }
 
-/* How long the longest is in the destination's encoding, which is an error there where it lacks a letter of any. */
+/*
+ * Asks the destination for the length of the longest target name in its encoding.  If that encoding lacks a letter of
+ * any name, the query fails.
+ */
 static bool
 measure(struct precheck_context *c, struct letters *letters, int64_t *bytes, struct error *err)
 {

@@ -1,6 +1,4 @@
-/*
- * Enums of both sides: a value whose label the destination's lacks would stop the run.
- */
+/* Enums at both servers: a value whose label is missing at the destination would stop the run. */
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -31,7 +29,7 @@ add_oid(struct buffer *oids, uint32_t oid)
 	sql_array_element(oids, text);
 }
 
-/* Types of columns that are none of the system's; false: there are none. */
+/* Collects the types of columns that are not built in; false if there are none. */
 static bool
 put_types(struct buffer *oids, const struct catalog *catalog)
 {

@@ -1,6 +1,4 @@
-/*
- * Targets that another task feeds, too: its rows must not go with ours.
- */
+/* Targets that another task writes to, too: neither task may remove the other's rows. */
 #include "precheck_item.h"
 #include "state/feeders.h"
 

@@ -1,7 +1,7 @@
 /*
- * What the parts of the precheck share: the servers that they ask, and the list
- * that they add to.  Each part is a function that adds its items and returns
- * false only when a server could not be asked.
+ * Shared by the parts of the precheck: the servers that they ask and the list that they add items to. Each
+ * part is a function that adds its items; those that return bool return false only if a server could not
+ * be asked.
  */
 #ifndef SLUICE_PRECHECK_ITEM_H
 #define SLUICE_PRECHECK_ITEM_H
@@ -17,63 +17,64 @@ struct precheck_context {
 	struct connection *source;
 	struct connection *destination;
 	const struct dialect *dialect;
-	const struct destination_session *session; /* what was found out when it was opened */
-	struct progress
-		present; /* *progress; where a daemon may run, as it is behind `slot` and before source_identity */
+	const struct destination_session *session; /* what is known since the session was opened */
+	/* *progress, read again if a daemon may be running: after `slot` and before source_identity */
+	struct progress present;
 	struct catalog *catalog;
 	const struct progress *progress;
 	struct source_identity source_identity;
 	struct source_slot slot;
-	bool states_unknown;	   /* sluice.tables does not fit: which tables were copied is not known */
+	/* sluice.tables contradicts the catalog, so it is unknown which tables were copied */
+	bool states_unknown;
 	bool lacks_letters;		   /* the destination's encoding: of names that it would get */
-	int64_t lock_holder;	   /* process of the destination that holds the task; 0: nobody */
-	const struct table *about; /* whose items are being added; NULL: nobody's alone */
-	struct arena memory;	   /* for what lives as long as the precheck */
+	int64_t lock_holder;	   /* backend at the destination that holds the task's lock; 0: none */
+	const struct table *about; /* the table that items are being added for; NULL: no single table */
+	struct arena memory;	   /* lives as long as the precheck */
 };
 
 /* Adds an item; `subject` may be NULL. */
 void precheck_add(struct precheck_context *c, enum check_outcome outcome, const char *name,
 				  const char *subject, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-/* "schema.table" of the source's table, for subjects. */
+/* "schema.table" of the table at the source, for subjects. */
 const char *precheck_table_name(struct precheck_context *c, const struct table *table);
-/* The same of its target. */
+/* "schema.table" of the target. */
 const char *precheck_target_name(struct precheck_context *c, const struct table *table);
-/* For remedies: the role of a session and its database, quoted where that is needed; and a schema likewise. */
+/* For remedies: the session's role, its database, and a schema, each quoted if SQL needs it. */
 const char *precheck_role(struct precheck_context *c, const struct connection *conn);
 const char *precheck_database(struct precheck_context *c, const struct connection *conn);
 const char *precheck_schema(struct precheck_context *c, const char *schema);
-/* What gives the source's table the replica identity FULL. */
+/* The statement that gives the source table the replica identity FULL, or words for it. */
 const char *precheck_full_identity(struct precheck_context *c, const struct table *table);
 
-/* The first start of a task: its slot has not been made yet. */
+/* Whether this is the task's first start, so that its slot has not been made yet. */
 bool precheck_is_fresh(const struct precheck_context *c);
-/* Whether the table's rows are still to be copied. */
+/* Whether the table's rows have yet to be copied. */
 bool precheck_will_copy(const struct precheck_context *c, const struct table *table);
 
 MUST_CHECK bool precheck_source(struct precheck_context *c, struct error *err);
 MUST_CHECK bool precheck_slot(struct precheck_context *c, struct error *err);
 MUST_CHECK bool precheck_destination(struct precheck_context *c, struct error *err);
-/* What the configuration selects, and whether it is there. */
+/* Whether everything that the configuration selects exists. */
 MUST_CHECK bool precheck_selection(struct precheck_context *c, struct error *err);
-/* The encodings of both databases; and of each table's names. */
+/* The encodings of both databases; then whether the destination can store each table's names. */
 void precheck_encodings(struct precheck_context *c);
 MUST_CHECK bool precheck_letters(struct precheck_context *c, struct error *err);
-/* What one table's two descriptions tell without a server. */
+/* All checks of one table that need no query. */
 void precheck_table(struct precheck_context *c, const struct table *table);
-/* Its override against its columns. */
+/* Compares the table's override with its columns. */
 void precheck_mapping(struct precheck_context *c, const struct table *table);
-/* Conditions on rows, tried at the source. */
+/* Tries the conditions on rows (`where`) at the source. */
 MUST_CHECK bool precheck_where(struct precheck_context *c, struct error *err);
-/* Targets that several tables feed. */
+/* Targets with several sources in this task. */
 void precheck_shared(struct precheck_context *c);
 /* Whether the destination's enums have the labels of the source's. */
 MUST_CHECK bool precheck_enums(struct precheck_context *c, struct error *err);
-/* Rights and contents of all tables, in few queries. */
+/* The rights on all tables, and whether their targets are empty, in few queries. */
 MUST_CHECK bool precheck_rights(struct precheck_context *c, struct error *err);
-/* Targets that others have dropped, replaced or emptied. */
+/* Targets that were dropped, replaced or emptied by others. */
 MUST_CHECK bool precheck_targets(struct precheck_context *c, struct error *err);
-/* Targets that other tasks feed. */
+/* Targets that other tasks write to, too. */
 MUST_CHECK bool precheck_feeders(struct precheck_context *c, struct error *err);
 MUST_CHECK bool precheck_contents(struct precheck_context *c, struct error *err);
 

@@ -1,7 +1,6 @@
 /*
- * A table's override against the table's columns: names that there are not,
- * two columns that would land in one, a key that would not travel; and which
- * data stays behind.
+ * Compares a table's override with its columns: unknown names, two columns mapped to one, key columns that
+ * are not replicated; and reports which data is not replicated.
  */
 #include <string.h>
 
@@ -11,7 +10,7 @@
 
 /* ---- names */
 
-/* For the message about one that does not exist. */
+/* Lists the existing columns, for the message about a missing one. */
 static void
 add_all_columns(struct precheck_names *names, const struct source_table *source)
 {
@@ -63,7 +62,7 @@ check_collisions(struct precheck_context *c, const struct table *table)
 	for (unsigned i = 0; i < source->column_count; i++) {
 		const char *name = source->columns[i].name, *lands = mapping_target_name(table, name);
 
-		/* The first that lands there. */
+		/* mapping_find_source() returns the first column mapped to that name. */
 		const struct source_column *other = mapping_find_source(table, lands);
 
 		if (mapping_selects(table, name) && other != &source->columns[i])
@@ -101,7 +100,7 @@ check_key_travels(struct precheck_context *c, const struct table *table)
 	}
 }
 
-/* ---- what stays behind */
+/* ---- data that is not replicated */
 
 static void
 report_left_out(struct precheck_context *c, const struct table *table)

@@ -12,9 +12,9 @@ struct precheck_names {
 };
 
 void precheck_names_init(struct precheck_names *names);
-/* `after` follows the name as it is. */
+/* `after` is appended to the name without quoting. */
 void precheck_names_add(struct precheck_names *names, const char *name, const char *after);
-/* The text so far; a list too long to show ends where it was cut. */
+/* Returns the text; a list that is too long ends where it was cut. */
 const char *precheck_names_text(struct precheck_names *names);
 void precheck_names_fini(struct precheck_names *names);
 

@@ -1,7 +1,4 @@
-/*
- * Rights on all tables, and whether the targets are empty, asked for all of
- * them at once.
- */
+/* Rights on all tables, and whether the targets are empty, with one query for many tables. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -9,7 +6,7 @@
 #include "precheck_item.h"
 #include "tables/mapping.h"
 
-/* Each is a subquery of its own; more of them make plans that take long to think out. */
+/* Each table is a subquery; planning takes long with more of them. */
 #define TABLES_PER_QUERY 50
 
 typedef uint32_t (*table_oid)(const struct table *table);
@@ -28,7 +25,7 @@ target_oid(const struct table *table)
 	return table->target.exists ? table->target.oid : 0;
 }
 
-/* Asks `select` for each table by its OID; `check` sees one row a table, in order. */
+/* Runs `select` for the OIDs of all tables; `check` gets one row for each table, in order. */
 static bool
 for_each_table(struct precheck_context *c, struct connection *conn, const char *select, table_oid oid_of,
 			   row_check check, struct error *err)
@@ -102,7 +99,7 @@ check_target_rights(struct precheck_context *c, const struct table *table, const
 	};
 	const char *name = precheck_target_name(c, table);
 
-	/* Dropped a moment ago. */
+	/* The target was dropped a moment ago. */
 	if (result_is_null(res, row, 0))
 		return;
 	if (!result_bool(res, row, 5)) {
@@ -174,7 +171,7 @@ check_filled(struct precheck_context *c, const struct table *table)
 					 " append");
 }
 
-/* A query that returns the numbers of the tables that hold rows. */
+/* The query returns the indexes of the tables whose targets hold rows. */
 static bool
 ask_filled(struct precheck_context *c, const unsigned *numbers, unsigned count, struct error *err)
 {
@@ -193,7 +190,7 @@ ask_filled(struct precheck_context *c, const unsigned *numbers, unsigned count, 
 	buffer_put_u8(&sql, '\0');
 	asked = connection_execute(c->destination, (const char *) sql.data, NULL, 0, &res, err);
 	buffer_fini(&sql);
-	/* A right that is missing has its own item. */
+	/* A missing right is reported by precheck_rights(). */
 	if (!asked)
 		return strcmp(err->sqlstate, "42501") == 0;
 	for (unsigned i = 0; i < result_rows(res); i++) {
@@ -206,8 +203,8 @@ ask_filled(struct precheck_context *c, const unsigned *numbers, unsigned count, 
 }
 
 /*
- * Of an interrupted copy, or an earlier one, the rows are ours; they are removed before the next.  And what a daemon
- * that runs is copying is its own affair: its locks would be waited for.
+ * Rows of an interrupted or earlier copy are ours and will be removed. A table that a running daemon is
+ * copying is skipped: the query would wait for the daemon's lock.
  */
 static bool
 must_be_empty(const struct precheck_context *c, const struct table *table)

@@ -1,6 +1,6 @@
 /*
- * What the configuration selects against what is there: patterns that match
- * nothing, overrides without a table, tables that are their own target.
+ * Compares the configuration's selection with the existing tables: patterns without a match, overrides
+ * without a table, tables that are their own target.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,7 @@ is_excluded(const struct pattern_list *excluded, const struct pattern *pattern)
 	return pattern_list_matches(excluded, pattern->schema.text, pattern->table.text);
 }
 
-/* Why the source's relation of that name is not among the tables. */
+/* Why a relation with the included name was not selected. */
 static const char *
 explain_kind(char kind, char persistence, bool partition)
 {
@@ -63,7 +63,10 @@ explain_kind(char kind, char persistence, bool partition)
 					 : "it cannot be replicated";
 }
 
-/* A task that has worked goes on without a table that was dropped, and takes one of that name in again. */
+/*
+ * A task that has worked before goes on without a table that was dropped, and starts to replicate a new
+ * table of that name.
+ */
 static bool
 may_be_gone(const struct precheck_context *c, const char *written)
 {
@@ -141,7 +144,7 @@ check_patterns(struct precheck_context *c, struct error *err)
 
 /* ---- overrides */
 
-/* A table that was renamed is held until its override is: that says enough. */
+/* A renamed table is held until its override is renamed, and that is reported already. */
 static bool
 was_held_as(const struct catalog *catalog, const struct pattern *pattern)
 {
@@ -161,7 +164,7 @@ check_override(struct precheck_context *c, const struct pattern_list *excluded, 
 {
 	if (matches_any(c->catalog, pattern) || was_held_as(c->catalog, pattern))
 		return;
-	/* What was removed by hand stays written in the configuration. */
+	/* The override of a table removed by "sluice table remove" may stay in the configuration. */
 	if (is_excluded(excluded, pattern))
 		precheck_add(
 			c, CHECK_WARNING, "selection", written,
@@ -191,7 +194,10 @@ check_overrides(struct precheck_context *c)
 
 /* ---- targets */
 
-/* The running server itself; the system identifier alone is that of its clones, too. */
+/*
+ * Identifies the running server and database. The start time is needed since clones have the same system
+ * identifier.
+ */
 static bool
 read_instance(struct precheck_context *c, struct connection *conn, char **instance, struct error *err)
 {
@@ -207,7 +213,7 @@ read_instance(struct precheck_context *c, struct connection *conn, char **instan
 	return true;
 }
 
-/* The function is missing where the destination cannot be the source either. */
+/* A destination without pg_control_system() is older than any source, so it is not the source. */
 static bool
 is_same_database(struct precheck_context *c, bool *same, struct error *err)
 {
@@ -227,7 +233,7 @@ is_same_database(struct precheck_context *c, bool *same, struct error *err)
 	return true;
 }
 
-/* A table that feeds itself would never come to rest. */
+/* A table that is its own target would be changed by its own changes, without end. */
 static bool
 check_loop(struct precheck_context *c, struct error *err)
 {
@@ -247,7 +253,7 @@ check_loop(struct precheck_context *c, struct error *err)
 	return true;
 }
 
-/* Patterns select what comes later, too. */
+/* A pattern may match tables that are created later. */
 static bool
 has_patterns(const struct config *config)
 {

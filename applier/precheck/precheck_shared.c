@@ -1,7 +1,4 @@
-/*
- * Several sources of one target: what has to hold so that each table's changes
- * touch its own rows alone.
- */
+/* Targets with several sources: conditions under which each table's changes affect only its own rows. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -10,7 +7,7 @@
 #include "precheck_names.h"
 #include "tables/mapping.h"
 
-/* The first of those that share the table's target. */
+/* The first of the tables that share the table's target. */
 static const struct table *
 first_of(const struct precheck_context *c, const struct table *table)
 {
@@ -55,7 +52,7 @@ add_key(const struct table *table, struct precheck_names *names)
 		precheck_names_add(names, mapping_target_name(table, table->source.columns[key[i]].name), "");
 }
 
-/* Whether each column of one key has its counterpart in the other. */
+/* Whether both keys consist of the same target columns. */
 static bool
 same_key(const struct table *a, const struct table *b)
 {
@@ -120,7 +117,7 @@ same_type(const struct source_column *a, const struct source_column *b)
 	return same;
 }
 
-/* It is made for the first of them, and has to do for all. */
+/* The target is made from the first table's columns, and must have the columns of all others. */
 static void
 check_same_columns(struct precheck_context *c, const struct table *table, const struct table *first)
 {

@@ -1,6 +1,6 @@
 /*
- * Slot and progress row must tell one story: the slot of this task, never
- * moved beyond what the destination has, on the source it was made on.
+ * Slot and progress row must agree: the slot is this task's, was never moved beyond what the destination
+ * has, and is on the source where it was made.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static const char start_afresh[] = "\"sluice drop\" makes a fresh start possible
 
 /* ---- the slot by itself */
 
-/* The walsender of a daemon that was killed a moment ago releases the slot by itself. */
+/* If the daemon was killed a moment ago, its walsender will release the slot soon. */
 static bool
 wait_for_release(struct precheck_context *c, struct error *err)
 {
@@ -28,9 +28,9 @@ wait_for_release(struct precheck_context *c, struct error *err)
 }
 
 /*
- * A walsender whose client vanished with its network stays until
- * wal_sender_timeout, and then another try succeeds; so what looks like one of
- * an earlier daemon is no failure, unless it has heard of its client lately.
+ * A walsender whose client vanished with its network holds the slot until wal_sender_timeout; a later
+ * attempt then succeeds. So a walsender of an earlier daemon is only a warning, unless its client has
+ * answered recently.
  */
 static bool
 report_reader(struct precheck_context *c, struct error *err)
@@ -74,7 +74,7 @@ check_active(struct precheck_context *c, struct error *err)
 	return wait_for_release(c, err) && (!c->slot.active || report_reader(c, err));
 }
 
-/* Whether it is a slot that this program could have made. */
+/* Whether this program could have made the slot. */
 static bool
 check_kind(struct precheck_context *c)
 {
@@ -157,7 +157,7 @@ check_positions(struct precheck_context *c, uint64_t applied_lsn, uint64_t curre
 					 lsn_format(c->slot.confirmed_flush_lsn, other));
 }
 
-/* Of the plugin's history_check(). */
+/* SQLSTATEs of the plugin's history_check(). */
 #define ANOTHER_HISTORY "SL001"
 #define HISTORY_IS_GONE "SL002"
 /* Insufficient privilege: the checks of the role and of the plugin say which. */
@@ -190,7 +190,7 @@ report_history(struct precheck_context *c, const struct progress *progress, cons
 	return error_context(err, "looking for the last transaction in the source's log");
 }
 
-/* The slot's plugin looks; nothing is decoded for that but one record, and the slot stays as it is. */
+/* The slot's plugin does the check. It decodes a single record, and the slot does not move. */
 static bool
 check_history(struct precheck_context *c, const struct progress *progress, struct error *err)
 {
@@ -210,9 +210,11 @@ check_history(struct precheck_context *c, const struct progress *progress, struc
 	return true;
 }
 
-/* No progress: then there must be no slot either, or changes would be missed
- * between the slot's position and a copy made now.  A row without a position
- * is a start that was interrupted, and its slot is known to be our own. */
+/*
+ * Without a progress row there must be no slot either: changes between the slot's position and a new copy
+ * would be missed. A progress row without a position belongs to an interrupted start, so its slot is our
+ * own.
+ */
 static void
 check_fresh(struct precheck_context *c)
 {

@@ -1,6 +1,6 @@
 /*
- * The source as a server: version, settings, role, and whether it loads the
- * plugin, which only making a slot can tell.
+ * The source as a server: version, settings, role, and whether it loads the plugin, which is only known
+ * after creating a slot.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #define VERSION_MIN 130000
 #define VERSION_MAX 190000 /* exclusive */
 
-/* Status updates leave every 5 s; a shorter patience of the server would end streams. */
+/* The daemon sends a status update every 5 s; a server with a shorter timeout would end the stream. */
 #define SENDER_TIMEOUT_MIN_MS 10000
 
 /* ---- settings */
@@ -80,7 +80,7 @@ check_failover(struct precheck_context *c)
 		precheck_add(c, CHECK_OK, "failover", "source", "the slot is one for failover");
 }
 
-/* Said before what follows from it: on a standby the task's slot looks as if somebody had dropped it. */
+/* Reported first, since on a standby the task's slot looks as if it had been dropped. */
 static bool
 check_standby(struct precheck_context *c, bool *decodes, struct error *err)
 {
@@ -141,7 +141,11 @@ check_timeouts(struct precheck_context *c, const struct result *settings)
 					 setting(settings, "idle_replication_slot_timeout"));
 }
 
-/* The name of the walsender: ours is "sluice" unless conninfo has another, and that of a verb is not its. */
+/*
+ * others_sql reads the names of the other standbys, streaming_name_sql the name under which this task
+ * streams: "sluice" unless conninfo sets another. This session is called "sluice" with the task unless
+ * conninfo sets its name.
+ */
 static const char others_sql[] =
 	"SELECT application_name FROM pg_stat_replication WHERE pid IS DISTINCT FROM (SELECT active_pid"
 	" FROM pg_replication_slots WHERE slot_name = $1) ORDER BY pid";
@@ -242,7 +246,7 @@ check_room(struct precheck_context *c, const struct result *settings, bool *has_
 					 slots_max);
 	else
 		precheck_add(c, CHECK_OK, "slots", "source", "%lld of %lld are taken", slots, slots_max);
-	/* While a task is under way, one of them may be the rest of its own lost connection. */
+	/* Once a task has started, one walsender may be left over from its own lost connection. */
 	if (!c->slot.active && senders >= senders_max)
 		precheck_add(c, precheck_is_fresh(c) ? CHECK_FAILED : CHECK_WARNING, "walsenders", "source",
 					 "all %lld of max_wal_senders are taken: raise it and restart, or end one", senders_max);
@@ -256,7 +260,7 @@ check_room(struct precheck_context *c, const struct result *settings, bool *has_
 static bool
 check_role(struct precheck_context *c, bool *may_replicate, struct error *err)
 {
-	/* Amazon RDS grants a role where others set the attribute. */
+	/* Amazon RDS grants the role rds_replication instead of the attribute REPLICATION. */
 	static const char sql[] =
 		"SELECT r.rolname, r.rolsuper OR r.rolreplication OR EXISTS (SELECT 1 FROM pg_roles g"
 		" WHERE g.rolname = 'rds_replication' AND pg_has_role(r.oid, g.oid, 'member')), "
@@ -285,7 +289,7 @@ check_role(struct precheck_context *c, bool *may_replicate, struct error *err)
 
 /* ---- the plugin */
 
-/* The list's elements are separated by commas, and may be quoted or have blanks around. */
+/* The list's elements are separated by commas and may be quoted or surrounded by blanks. */
 static bool
 lists_plugin(const char *libraries)
 {
@@ -307,7 +311,7 @@ check_allowed(struct precheck_context *c, const struct result *settings)
 {
 	const char *libraries = setting(settings, "output_plugin_libraries");
 
-	/* Unknown here may also mean hidden from this role; the trial tells. */
+	/* Either the server has no such setting, or it is hidden from this role; try_plugin() finds out. */
 	if (!libraries)
 		return true;
 	if (lists_plugin(libraries)) {
@@ -321,7 +325,9 @@ check_allowed(struct precheck_context *c, const struct result *settings)
 	return false;
 }
 
-/* "process 4711 (loader, psql) since 2026-…", the transaction that a new slot waits for. */
+/*
+ * Describes the transaction that a new slot waits for, such as "process 4711 (loader, psql) since 2026-…".
+ */
 static bool
 describe_oldest(struct precheck_context *c, const char **text, struct error *err)
 {
@@ -366,7 +372,7 @@ report_trial(struct precheck_context *c, const struct error *trial, struct error
 		*err = *trial;
 		return false;
 	}
-	/* The plugin is loaded before the wait begins. */
+	/* The wait begins after the plugin was loaded, so a timeout proves that it loads. */
 	if (is_state(trial, "55P03") || is_state(trial, "57014"))
 		return report_waiting(c, err);
 	if (trouble)
@@ -377,9 +383,9 @@ report_trial(struct precheck_context *c, const struct error *trial, struct error
 }
 
 /*
- * Makes a temporary slot and drops it in one implicit transaction, which also
- * ends the settings.  Waiting for old transactions is bounded by lock_timeout;
- * statement_timeout does not end that wait, but others.
+ * Creates a temporary slot and drops it in one implicit transaction, which also ends the SET LOCAL.
+ * lock_timeout limits the wait for old transactions, which statement_timeout does not end;
+ * statement_timeout limits other waits.
  */
 static bool
 try_plugin(struct precheck_context *c, struct error *err)
@@ -400,8 +406,10 @@ try_plugin(struct precheck_context *c, struct error *err)
 	return true;
 }
 
-/* A trial that is bound to fail for a reason already said would only confuse;
- * and with the task's slot there, the plugin has been loaded before. */
+/*
+ * No trial if it must fail for a reason already reported, or if the task's slot exists, since then the
+ * plugin has been loaded before.
+ */
 static bool
 check_plugin(struct precheck_context *c, const struct result *settings, bool possible, struct error *err)
 {

@@ -1,6 +1,6 @@
 /*
- * One table: what its two descriptions and its override tell without asking a
- * server.  A table without any finding gets one line that says what becomes of it.
+ * The checks of one table that need no query: its definitions at both servers and its override. A table
+ * without any finding gets one line that says what happens to it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "servers/missing_columns.h"
 #include "tables/mapping.h"
 
-/* Above this, matching whole rows costs more than people expect. */
+/* Above this size, matching whole rows costs more than people expect. */
 #define LARGE_TABLE_ROWS 100000
 
 /* ---- identity and key */
@@ -48,7 +48,7 @@ check_identity(struct precheck_context *c, const struct table *table)
 {
 	const char *name = precheck_table_name(c, table);
 
-	/* Of a table without columns another check tells. */
+	/* precheck_mapping() reports a table without columns. */
 	if (table->source.column_count == 0 || !(table->operations & (OPERATION_UPDATE | OPERATION_DELETE)))
 		return;
 	if (table_lacks_identity(table))
@@ -218,7 +218,7 @@ is_match_key(const struct table *table, const struct source_column *column)
 	return false;
 }
 
-/* Rows that are there would lack their values: only a new copy has them. */
+/* Existing rows would lack the columns' values; only a new copy brings them. */
 static void
 fail_missing(struct precheck_context *c, const struct table *table)
 {
@@ -239,7 +239,7 @@ fail_missing(struct precheck_context *c, const struct table *table)
 	buffer_fini(&sql);
 }
 
-/* What becomes of columns that the target lacks. */
+/* Reports what happens with columns that the target lacks. */
 static void
 report_missing(struct precheck_context *c, const struct table *table, const char *missing, bool key)
 {
@@ -306,8 +306,10 @@ check_unfed_columns(struct precheck_context *c, const struct table *table)
 	precheck_names_fini(&unfed);
 }
 
-/* Without a key an update is a delete and an insert, which cannot bring along
- * what the target alone knows of the row. */
+/*
+ * Without a key, an update is applied as a delete and an insert, which loses the values of columns that
+ * only the target has.
+ */
 static void
 check_kept_columns(struct precheck_context *c, const struct table *table)
 {
@@ -340,7 +342,9 @@ check_writable(struct precheck_context *c, const struct table *table, const stru
 {
 	const char *name = precheck_target_name(c, table);
 
-	/* Generated on both sides it is left to the destination, unless rows are found by it. */
+	/*
+	 * A column generated at both servers is computed by the destination, unless it is part of the match key.
+	 */
 	if (column->generated && (!from->generated || is_match_key(table, from)))
 		precheck_add(c, CHECK_FAILED, "columns", name,
 					 "the column \"%s\" is generated and cannot be fed: make it a plain column",
@@ -386,14 +390,14 @@ check_nullable(struct precheck_context *c, const struct table *table, const stru
 					 to->name);
 }
 
-/* Then the target is brought in line first. */
+/* Whether the table waits for another copy, before which its target is altered to fit. */
 static bool
 is_copied_again(const struct table *table)
 {
 	return table->defined && table_waits(table);
 }
 
-/* Rows of tables that inherit from the target are not the source's. */
+/* Rows of tables that inherit from the target do not come from the source. */
 static void
 check_children(struct precheck_context *c, const struct table *table)
 {

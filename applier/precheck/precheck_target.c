@@ -1,5 +1,5 @@
 /*
- * Targets that others have dropped, replaced or emptied since they were copied.
+ * Targets that others have dropped, replaced or emptied since the copy, and targets that nobody vacuums.
  */
 #include "precheck_item.h"
 #include "state/state_targets.h"
@@ -10,7 +10,7 @@ report(struct precheck_context *c, const struct table *table, const char *what)
 	precheck_add(c, CHECK_WARNING, "target", precheck_target_name(c, table), "%s", what);
 }
 
-/* Where the server vacuums nothing, and this program may not. */
+/* For a server without autovacuum: warns if this program may not, or could not, vacuum the target. */
 static void
 check_upkeep(struct precheck_context *c, const struct table *table)
 {

@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Types of one family convert into each other by their text, most of the time.
- * Within a family a higher rank holds all that a lower one does; equal ranks
- * of different types hold different things, and 0 promises nothing. */
+/*
+ * Types of the same family usually convert into each other through their text form. Within a family, a
+ * type with a higher rank can hold every value of a type with a lower rank. Equal ranks of different
+ * types, and rank 0, guarantee nothing.
+ */
 enum family {
 	FAMILY_NONE,
 	FAMILY_TEXT,
@@ -45,7 +47,7 @@ find_family(const char *name, int *rank)
 	return FAMILY_NONE;
 }
 
-/* The numbers in the parentheses of "numeric(10,2)"; how many there are. */
+/* Reads the numbers in the parentheses of a type such as "numeric(10,2)"; returns how many. */
 static unsigned
 read_modifier(const char *formatted, long numbers[2])
 {
@@ -63,7 +65,7 @@ read_modifier(const char *formatted, long numbers[2])
 	return count;
 }
 
-/* What begins with the parenthesis of "geometry(Point,4326)"; "" without one. */
+/* The modifier of a type such as "geometry(Point,4326)", from the parenthesis on; "" without one. */
 static const char *
 modifier_of(const char *formatted)
 {
@@ -72,8 +74,10 @@ modifier_of(const char *formatted)
 	return modifier ? modifier : "";
 }
 
-/* Length, precision, or precision and scale of the target against the source's; other modifiers
- * have to be the same. */
+/*
+ * Length, precision, or precision and scale of the target must be at least the source's; other modifiers
+ * must be equal.
+ */
 static enum type_fit
 compare_modifiers(const char *source, const char *target)
 {
@@ -95,7 +99,7 @@ is_user_defined(const char *schema)
 	return strcmp(schema, "pg_catalog") != 0;
 }
 
-/* With a time zone on one side alone. */
+/* Whether only one of the two types has a time zone. */
 static bool
 is_rezoned(const char *from, const char *to)
 {
@@ -104,7 +108,7 @@ is_rezoned(const char *from, const char *to)
 		   (strcmp(from, "time") == 0 && strcmp(to, "timetz") == 0);
 }
 
-/* Both are bare type names, of columns or of arrays' elements. */
+/* `from` and `to` are plain type names, of columns or of arrays' elements. */
 static enum type_fit
 compare_names(const struct source_column *source, const struct target_column *target, const char *from,
 			  const char *to)
@@ -143,7 +147,7 @@ precheck_type_fit(const struct source_column *source, const struct target_column
 	if (from_array && to_array)
 		return compare_names(source, target, from + 1, to + 1);
 	if (from_array || to_array) {
-		/* An array's text is text as any other. */
+		/* An array fits into a text column as its text form. */
 		if (find_family(from_array ? to : from, &rank) != FAMILY_TEXT)
 			return TYPE_CLASHES;
 		return from_array ? TYPE_FITS : TYPE_NARROWS;

@@ -1,8 +1,7 @@
 /*
- * Conditions on rows, tried at the source: what the plugin takes is what a
- * partial index takes, without functions of users.  A temporary table of the
- * same columns gets such an index, in a transaction that is rolled back, and
- * then the source's catalog tells what the condition refers to.
+ * Tries conditions on rows at the source. The plugin accepts what a partial index accepts, without
+ * user-defined functions. So a temporary table with the same columns gets such an index, in a transaction
+ * that is rolled back, and the source's catalog then shows what the condition refers to.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +14,14 @@
 #define INSUFFICIENT_PRIVILEGE "42501"
 #define READ_ONLY "25006"
 
-/* What there is to know of a condition. */
+/* What was found out about a condition. */
 struct condition {
-	const char *calls;			/* a function or operator of users; NULL: none */
-	struct string_list columns; /* that the condition uses */
-	struct string_list large;	/* columns of the table that may be stored out of line */
+	const char *calls;			/* a user-defined function or operator; NULL: none */
+	struct string_list columns; /* columns that the condition uses */
+	struct string_list large;	/* columns of the table whose values may be stored out of line (TOAST) */
 };
 
-/* The table has the source's name, as a condition may say orders.region. */
+/* The temporary table has the source table's name, since a condition may use it: orders.region. */
 static void
 put_trial(struct buffer *sql, const struct table *table)
 {
@@ -33,14 +32,20 @@ put_trial(struct buffer *sql, const struct table *table)
 	buffer_printf(sql, "); CREATE INDEX sluice_where ON pg_temp.");
 	sql_identifier(sql, table->source.name);
 	buffer_printf(sql, " ((1)) WHERE (%s\n)", mapping_where(table));
-	/* With and without parentheses, none of which may be its own to close. */
+	/*
+	 * Tried with and without parentheses: a condition with unbalanced ones, such as "a) OR (b", fails in one
+	 * of them.
+	 */
 	buffer_printf(sql, "; CREATE INDEX ON pg_temp.");
 	sql_identifier(sql, table->source.name);
 	buffer_printf(sql, " ((1)) WHERE %s\n", mapping_where(table));
 	buffer_put_u8(sql, '\0');
 }
 
-/* Columns that the condition uses, users' functions that it calls, and columns that may be stored out of line. */
+/*
+ * Columns that the condition uses, user-defined functions that it calls, and columns that may be stored
+ * out of line.
+ */
 static const char references_sql[] =
 	"SELECT CASE WHEN a.attname IS NULL THEN 'calls' ELSE 'column' END, coalesce(a.attname,"
 	"  pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid))"
@@ -75,7 +80,7 @@ read_references(struct precheck_context *c, const struct result *res, struct con
 	}
 }
 
-/* False: the server refused it, and `refusal` says why; or it could not be asked. */
+/* False if the server refused the condition, or could not be asked; `refusal` says why. */
 static bool
 try_condition(struct precheck_context *c, const struct table *table, struct condition *condition,
 			  struct error *refusal)
@@ -96,7 +101,7 @@ try_condition(struct precheck_context *c, const struct table *table, struct cond
 	return true;
 }
 
-/* ---- what follows from it */
+/* ---- consequences */
 
 static bool
 is_logged(const struct source_table *source, const char *name)
@@ -117,8 +122,9 @@ all_logged(const struct source_table *source, const struct string_list *columns)
 }
 
 /*
- * Without the whole old row it is not known whether it matched.  By its key a row is then deleted that may never have
- * been there, and inserted if it may not be there yet, which takes all of its values.
+ * Unless the log has the whole old row, it is unknown whether that row matched. A row that stops matching
+ * is then deleted by its key although the target may not have it; a row that matches is inserted if the
+ * target may not have it, which needs all of its values.
  */
 static void
 check_old_rows(struct precheck_context *c, const struct table *table, const struct condition *condition)

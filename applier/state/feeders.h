@@ -1,7 +1,8 @@
 /*
- * Other tasks that write to a target of this one: all tasks of a destination share sluice.tables.
+ * Other tasks that write to a target of this task, found in sluice.tables, which all tasks of a
+ * destination share.
  *
- * Their rows in a target must not be cleared or truncated with the task's own.
+ * Rows of other tasks in a target must not be cleared or truncated along with the task's own.
  */
 #ifndef SLUICE_FEEDERS_H
 #define SLUICE_FEEDERS_H
@@ -10,11 +11,14 @@
 #include "io/connection.h"
 #include "tables/catalog.h"
 
-/* For each table of the catalog the name of another task that feeds its target, NULL: none does; in `memory`. */
+/*
+ * For each table of the catalog, the name of another task that feeds its target; NULL: none does.
+ * Allocated in `memory`.
+ */
 MUST_CHECK bool feeders_read(struct connection *destination, const char *task, const struct catalog *catalog,
 							 struct arena *memory, const char ***feeders, struct error *err);
 
-/* Of one table. */
+/* The same for one table. */
 MUST_CHECK bool feeders_find(struct connection *destination, const char *task, const struct table *table,
 							 struct arena *memory, const char **feeder, struct error *err);
 

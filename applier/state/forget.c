@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/sql.h"
 
-/* One whose row another table of the name takes over is not forgotten. */
+/* A table whose row is taken over by another table with its name is not forgotten. */
 static bool
 is_known(const struct catalog *catalog, const char *schema, const char *name, uint32_t oid)
 {
@@ -61,7 +61,10 @@ struct forgetting {
 	void *arg;
 };
 
-/* Dropped is what the source has no more; anything else that it logs the user has left out. */
+/*
+ * DROPPED: the source no longer has the table. LEFT_OUT: it exists and is logged, so the user has excluded
+ * it.
+ */
 enum absence { DROPPED, UNLOGGED, LEFT_OUT };
 
 static bool
@@ -94,7 +97,7 @@ log_forgotten(const struct forgotten *table, enum absence absence)
 				  table->schema, table->name);
 }
 
-/* `sql` has the task as $1 and the table's OID as $2. */
+/* `sql` takes the task as $1, the table's OID as $2 and the reason, if there is one, as $3. */
 static bool
 write_row(struct connection *destination, const char *task, const struct forgotten *table, const char *sql,
 		  const char *reason, struct error *err)
@@ -112,7 +115,7 @@ remove_row(struct connection *destination, const char *task, const struct forgot
 					 "DELETE FROM sluice.tables WHERE task = $1 AND source_oid = $2::bigint", NULL, err);
 }
 
-/* Another table that gets the name some day gets a target that has our rows. */
+/* If another table gets the name later, its target has our rows: the row is kept to show that. */
 static bool
 remember_target(struct connection *destination, const char *task, const struct forgotten *table,
 				struct error *err)
@@ -123,7 +126,10 @@ remember_target(struct connection *destination, const char *task, const struct f
 					 NULL, err);
 }
 
-/* Logged again it is one of the task's tables again, and what is held is copied again. */
+/*
+ * Once it is logged again, the table is selected again, and held tables with a fitting target are copied
+ * again.
+ */
 static bool
 hold(struct connection *destination, const char *task, const struct forgotten *table, struct error *err)
 {
@@ -153,7 +159,10 @@ has_target(struct connection *destination, const struct forgotten *table, bool *
 	return true;
 }
 
-/* The table of the catalog that has the name now, though the stream is yet to say so; NULL: none. */
+/*
+ * Finds the table of the catalog that has the name now, although the stream has not reached the rename
+ * yet; NULL: none.
+ */
 static bool
 find_successor(struct connection *source, const struct catalog *catalog, const struct forgotten *table,
 			   const struct table **successor, struct error *err)
@@ -172,7 +181,10 @@ find_successor(struct connection *source, const struct catalog *catalog, const s
 	return true;
 }
 
-/* Its own target gets the name: by the stream, or, while it is held, by a person. */
+/*
+ * Whether the successor's own target will get the name: the stream renames it, or, while the table is
+ * held, a person does.
+ */
 static bool
 needs_name(const struct table *successor, const struct forgotten *table)
 {
@@ -183,7 +195,7 @@ needs_name(const struct table *successor, const struct forgotten *table)
 		   (table_follows(successor) || (successor->state == TABLE_HELD && successor->defined && !own));
 }
 
-/* The target of a dropped table stays, where it is still there, but not under a name that another one is about to get. */
+/* Renames the dropped table's target, if it still exists and another target is about to get its name. */
 static bool
 give_way(struct connection *source, struct connection *destination, const struct catalog *catalog,
 		 const struct forgotten *table, struct error *err)
@@ -208,7 +220,7 @@ give_way(struct connection *source, struct connection *destination, const struct
 		   error_context(err, "making way for the table that is %s.%s now", table->schema, table->name);
 }
 
-/* Whether rows of the task's are in the target. */
+/* Whether the target holds rows that this task copied. */
 static bool
 has_rows(const struct forgotten *table)
 {
@@ -228,7 +240,10 @@ forget_dropped(struct connection *source, struct connection *destination, const 
 	return table->state == TABLE_DROPPED || remember_target(destination, task, table, err);
 }
 
-/* What it was left out for is asked for later than the catalog was read. */
+/*
+ * The table is not in the catalog; whether it is selected now is asked again, since the catalog may be
+ * outdated.
+ */
 static bool
 leave(const struct forgetting *f, const struct forgotten *table, struct error *err)
 {

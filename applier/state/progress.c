@@ -103,7 +103,7 @@ progress_write(struct connection *destination, const char *task, const struct pr
 		return error_context(err, "writing sluice.progress");
 	updated = result_affected(res) > 0;
 	result_free(res);
-	/* Who writes here holds the task's lock: nobody inserts between the two. */
+	/* The caller holds the task's lock, so nobody else can insert between UPDATE and INSERT. */
 	return updated || connection_execute(destination, insert, params, 8, NULL, err) ||
 		   error_context(err, "writing sluice.progress");
 }
@@ -154,7 +154,9 @@ progress_set_phase(struct connection *destination, const char *task, const char 
 		params, 3, NULL, err);
 }
 
-/* A target whose copy was interrupted gets its indexes back; where it is gone there is nothing to be done. */
+/*
+ * Builds the indexes of targets whose copy was interrupted. A target or schema that is gone needs none.
+ */
 static bool
 finish_targets(struct connection *destination, const char *task, struct error *err)
 {

@@ -33,7 +33,7 @@ selection_fini(struct selection *selection)
 	*selection = (struct selection){0};
 }
 
-/* As a pattern that means this table alone. */
+/* Appends a quoted name, which as a pattern matches this table only. */
 static void
 append(struct arena *memory, struct string_list *list, const char *schema, const char *name)
 {

@@ -1,7 +1,6 @@
 /*
- * Which tables a task has beyond what its configuration says: those that
- * `sluice table add` has added and `sluice table remove` has removed, which
- * stand in sluice.selection at the destination.
+ * Tables that `sluice table add` has added to a task and `sluice table remove` has removed, beyond what
+ * its configuration selects. They are kept in sluice.selection at the destination.
  */
 #ifndef SLUICE_SELECTION_H
 #define SLUICE_SELECTION_H
@@ -12,8 +11,10 @@
 /* The columns of sluice.selection. */
 extern const char selection_columns[];
 
-/* A configuration with tables.include and tables.exclude extended.  It shares all
- * else with the one it was made of, which must outlive it. */
+/*
+ * A configuration with extended tables.include and tables.exclude. Everything else is shared with the
+ * original configuration, which must outlive it.
+ */
 struct selection {
 	struct config config;
 	struct arena memory;
@@ -21,10 +22,10 @@ struct selection {
 
 void selection_init(struct selection *selection, const struct config *config);
 void selection_fini(struct selection *selection);
-/* Takes over what sluice.selection says; nothing where there is no such table. */
+/* Adds what sluice.selection contains; does nothing if that table does not exist. */
 MUST_CHECK bool selection_read(struct selection *selection, struct connection *destination,
 							   struct error *err);
-/* Adds one table to tables.include. */
+/* Adds one table to tables.include, or to tables.exclude. */
 void selection_include(struct selection *selection, const char *schema, const char *name);
 void selection_leave_out(struct selection *selection, const char *schema, const char *name);
 

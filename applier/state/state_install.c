@@ -9,7 +9,7 @@
 
 #define INSTALL_ATTEMPTS 5
 
-/* ---- what is there */
+/* ---- which parts exist */
 
 static bool
 read_version(struct connection *destination, int *version, struct error *err)
@@ -36,8 +36,8 @@ check_version(int version, struct error *err)
 }
 
 /*
- * Once it is complete nothing of it goes: then the session's note is its layout, and nobody asks again until
- * state_check_rights() does.
+ * Parts of a complete schema do not disappear. So the layout is noted in the session, and no more queries
+ * are sent until state_check_rights() asks again.
  */
 static const struct state_installed complete = {
 	.schema = true,
@@ -56,7 +56,7 @@ is_complete(const struct state_installed *installed)
 		   installed->selection && installed->layout == STATE_LAYOUT_PRESENT;
 }
 
-/* One row: who asks and whether that user may read all of it, and what is there. */
+/* Returns one row: the user, whether that user may read everything, and which parts exist. */
 static const char installed_sql[] =
 	"SELECT quote_ident(current_user), coalesce(bool_and(has_schema_privilege(n.oid, 'USAGE')"
 	" AND (c.oid IS NULL OR has_table_privilege(c.oid, 'SELECT'))), true), count(*) > 0,"
@@ -131,7 +131,7 @@ state_check_rights(struct connection *destination, struct error *err)
 	return ok;
 }
 
-/* ---- making it */
+/* ---- creating and upgrading */
 
 static bool
 is_there(const struct state_installed *installed, const struct state_table *table)
@@ -178,7 +178,7 @@ state_install_put(struct connection *destination, const struct dialect *dialect,
 	return true;
 }
 
-/* The user owns neither the tables nor the schema: whoever does has to carry it out. */
+/* The user may not alter the tables: their owner has to execute the statements, which are logged. */
 static bool
 explain_ownership(struct connection *destination, const struct buffer *sql, struct error *err)
 {
@@ -215,7 +215,7 @@ install_missing(struct connection *destination, const struct dialect *dialect,
 	return ok;
 }
 
-/* What is more than additional columns reaches the daemons of other tasks. */
+/* A change beyond additional columns affects the daemons of other tasks. */
 static bool
 check_others(struct connection *destination, const struct state_installed *installed, const char *task,
 			 struct error *err)
@@ -237,8 +237,10 @@ check_others(struct connection *destination, const struct state_installed *insta
 					  " version of sluice.");
 }
 
-/* The daemon of another task may make the same at this moment: schema,
- * table, column, or a row of the system catalogs exists already. */
+/*
+ * Whether another task's daemon has created the same schema, table or column at the same moment; a unique
+ * violation in a system catalog means the same.
+ */
 static bool
 is_race(const struct error *err)
 {

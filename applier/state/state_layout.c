@@ -30,7 +30,7 @@ const struct state_table state_tables[] = {
 
 const unsigned state_table_count = sizeof state_tables / sizeof *state_tables;
 
-/* By table; the columns of one table and layout stand together. */
+/* Grouped by table; within a table, columns of the same layout stand together. */
 static const struct state_column state_columns[] = {
 	/* the last transaction that was applied, as the source knows it */
 	{2, "progress", "last_xid", "bigint"},
@@ -41,18 +41,20 @@ static const struct state_column state_columns[] = {
 	/* pg_class.oid and relfilenode of the target that has the rows */
 	{2, "tables", "target_oid", "bigint"},
 	{2, "tables", "target_file", "bigint"},
-	/* of the copy that is there: whether updates and deletes may meet no row */
+	/* whether updates and deletes may find no row in the present copy */
 	{2, "tables", "rows_may_be_absent", "boolean"},
-	/* what a held table's target refused: the row's key, and the transaction's LSN */
+	/* for a held table whose target refused a change: the row's key and the transaction's LSN */
 	{2, "tables", "hold_key", "text"},
 	{2, "tables", "hold_lsn", "pg_lsn"},
-	/* rows updated or deleted since the target was vacuumed, about */
+	/* approximate number of rows updated or deleted since the last VACUUM of the target */
 	{2, "tables", "dead_rows", "bigint"},
 	/* why the target is not vacuumed */
 	{4, "tables", "upkeep", "text"},
 };
 
-/* What the states of the layouts before the third are, of which rebuild and definition told the rest. */
+/*
+ * Converts a state of layouts 1 and 2, which depended on `rebuild` and `definition`, into today's state.
+ */
 #define STATE_IN_FULL                                                                                        \
 	"CASE WHEN state IN ('waiting', 'copying') AND (rebuild IS NOT NULL OR definition IS NOT NULL)"          \
 	" OR state = 'catching_up' AND rebuild IS NOT NULL THEN 'waiting_again'"                                 \
@@ -62,7 +64,9 @@ static const struct state_column state_columns[] = {
 static const struct state_step state_steps[] = {
 	{3, "UPDATE sluice.tables SET state = " STATE_IN_FULL ";"},
 	{3, "UPDATE sluice.tables SET rebuild = NULL WHERE rebuild = '';"},
-	/* Two rows of one table: it is not known which of them is right. */
+	/*
+	 * If a table has two rows, it is unknown which is right: one is deleted and the table copied again.
+	 */
 	{3, "UPDATE sluice.tables SET state = 'waiting_again' WHERE (task, source_oid) IN"
 		" (SELECT task, source_oid FROM sluice.tables GROUP BY task, source_oid HAVING count(*) > 1);"},
 	{3, "DELETE FROM sluice.tables WHERE (task, source_oid, source_schema || '.' || source_name) IN"
@@ -81,7 +85,9 @@ is_of(const struct state_column *column, const char *table)
 	return strcmp(column->table, table) == 0;
 }
 
-/* A task's rows lie on one segment, so that writing them takes part in no two-phase commit of its own. */
+/*
+ * On Greenplum, all rows of a task lie on one segment, so that writing them adds no segment to a commit.
+ */
 static void
 put_distribution(struct buffer *sql, const struct dialect *dialect, const char *key)
 {
@@ -101,7 +107,7 @@ state_layout_put_create(struct buffer *sql, const struct dialect *dialect, const
 	put_distribution(sql, dialect, table->distribution);
 }
 
-/* One statement for each table, since each takes the table's lock. */
+/* One statement for each table, so that each table is locked only once. */
 static void
 put_columns(struct buffer *sql, int from, const char *table)
 {

@@ -1,10 +1,10 @@
 /*
- * The layout of the tables in the destination's schema sluice, by version.  The version that is there stands in
- * sluice.layout; where that table is missing, but others are there, it is 1, that of version 0.1.0 of the program.
+ * The layout of the tables in the destination's schema sluice, by version. The installed version is stored
+ * in sluice.layout. If only that table is missing, the version is 1, the layout of sluice 0.1.0.
  *
- * A later version adds columns (one line in state_columns[] each), which disturbs no daemon of an earlier version, or
- * carries out statements (state_steps[]), for which no daemon of another task may be alive: all tasks of a
- * destination share the schema.
+ * A later version either adds columns (one line each in state_columns[]), which daemons of earlier
+ * versions tolerate; or it executes statements (state_steps[]), during which no daemon of another task may
+ * run, since all tasks of a destination share the schema.
  */
 #ifndef SLUICE_STATE_LAYOUT_H
 #define SLUICE_STATE_LAYOUT_H
@@ -17,15 +17,15 @@
 
 struct state_table {
 	const char *name;
-	const char *columns; /* of the first layout, with the constraints of the present one */
+	const char *columns; /* columns of the first layout, with the constraints of the present one */
 	const char *distribution;
 };
 
 struct state_column {
-	int since; /* the layout that brought it */
+	int since; /* the layout that added the column */
 	const char *table;
 	const char *name;
-	const char *type; /* with a default where it is NOT NULL */
+	const char *type; /* with a default if the column is NOT NULL */
 };
 
 struct state_step {
@@ -36,18 +36,18 @@ struct state_step {
 extern const struct state_table state_tables[];
 extern const unsigned state_table_count;
 
-/* CREATE TABLE with all columns of the present layout. */
+/* Writes CREATE TABLE with all columns of the present layout. */
 void state_layout_put_create(struct buffer *sql, const struct dialect *dialect,
 							 const struct state_table *table);
-/* The statements from one layout to the present one, the stored version not included. */
+/* Writes the statements that upgrade layout `from` to the present one, except for the stored version. */
 void state_layout_put_upgrade(struct buffer *sql, int from);
-/* Makes the stored version the present one; `present`: sluice.layout is there. */
+/* Writes the statements that store the present version; `present`: sluice.layout exists. */
 void state_layout_put_version(struct buffer *sql, const struct dialect *dialect, bool present);
-/* Whether daemons of an earlier layout go on working while the schema comes to the present one. */
+/* Whether daemons of layout `from` keep working when the schema is upgraded to the present layout. */
 bool state_layout_is_additive(int from);
-/* A column as it is selected from a schema of that layout: NULL where it is not there yet. */
+/* Writes a column for a SELECT on a schema with that layout: NULL if the layout does not have it. */
 void state_layout_put_column(struct buffer *sql, int layout, const char *table, const char *name);
-/* sluice.tables.state as table_state_parse() reads it, likewise. */
+/* Writes sluice.tables.state for such a SELECT, converted to what table_state_parse() reads. */
 void state_layout_put_state(struct buffer *sql, int layout);
 
 #endif

@@ -66,7 +66,7 @@ read_reported_row(struct connection *destination, int layout, const char *task, 
 	if (result_rows(res)) {
 		report->phase = arena_strdup(&report->memory, result_text(res, 0, 0));
 		report->last_error = optional_text(&report->memory, res, 0, 1);
-		/* Clocks of two hosts differ: nothing is applied before it was committed. */
+		/* If the clocks of two hosts differ, the age may come out negative. */
 		if (!result_is_null(res, 0, 2)) {
 			report->age_s = strtod(result_text(res, 0, 2), NULL);
 			report->age_s = report->age_s < 0 ? 0 : report->age_s;

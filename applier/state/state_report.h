@@ -1,6 +1,4 @@
-/*
- * A report about a task from its state at the destination; the source need not be reachable.
- */
+/* A report about a task, read from its state at the destination; the source need not be reachable. */
 #ifndef SLUICE_STATE_REPORT_H
 #define SLUICE_STATE_REPORT_H
 
@@ -9,7 +7,7 @@
 #include "io/connection.h"
 #include "progress.h"
 
-/* One row of sluice.tables as status shows it. */
+/* One row of sluice.tables, as `status` shows it. */
 struct state_report_table {
 	uint32_t oid; /* of the source's table */
 	char *source; /* sql_table_name() */
@@ -17,18 +15,19 @@ struct state_report_table {
 	char *state;
 	int64_t rows_copied;
 	char *error;					   /* NULL: none */
-	int64_t dead_rows;				   /* as it was stored last */
-	char *upkeep;					   /* why the target is not vacuumed; NULL: nothing to be said */
-	const struct comparison *compared; /* the last one; NULL: none was recorded */
+	int64_t dead_rows;				   /* as stored last */
+	char *upkeep;					   /* why the target is not vacuumed; NULL: nothing to report */
+	const struct comparison *compared; /* the last recorded comparison; NULL: none */
 };
 
 struct state_report {
 	struct progress progress;
-	char *phase;		/* as stored by the last daemon */
-	double phase_age_s; /* since when it stands so; negative: not known */
+	char *phase;		/* as stored by the last daemon; NULL: no row */
+	double phase_age_s; /* how long the phase has lasted; negative: unknown */
 	char *last_error;	/* NULL: none */
-	double age_s;		/* how long ago the source was as the destination is; negative: not known */
-	int64_t daemon_pid; /* the session that holds the task's lock; 0: no daemon runs */
+	/* how long ago the source had the state that the destination has now; negative: unknown */
+	double age_s;
+	int64_t daemon_pid; /* backend that holds the task's lock; 0: no daemon runs */
 	struct state_report_table *tables;
 	unsigned table_count;
 	struct comparisons comparisons;

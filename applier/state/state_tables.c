@@ -22,7 +22,7 @@ put_literal_lsn(struct buffer *sql, uint64_t lsn)
 	buffer_printf(sql, "'%s'::pg_lsn", lsn_format(lsn, number));
 }
 
-/* Of tables that wait for a copy, or are being copied. */
+/* States of tables that wait for a copy or are being copied, see table_waits(). */
 #define WAITS "('waiting', 'copying', 'waiting_again', 'copying_again', 'copying_parts')"
 
 static void
@@ -64,7 +64,10 @@ state_tables_put_refused(struct buffer *sql, const char *task, const struct tabl
 	put_key(sql, task, table);
 }
 
-/* The definition that the target stands at: what the table follows, or what it was when it last did. */
+/*
+ * Writes the definition that the target fits: the present one while the table follows the stream,
+ * otherwise the last one.
+ */
 static void
 put_definition(struct buffer *sql, const struct table *table)
 {
@@ -78,7 +81,10 @@ put_definition(struct buffer *sql, const struct table *table)
 	buffer_fini(&definition);
 }
 
-/* A subquery that hangs on nothing is answered by the coordinator, on Greenplum; the segments have files of their own. */
+/*
+ * On Greenplum the coordinator evaluates an uncorrelated subquery. That is needed here, since segments
+ * have other relfilenodes.
+ */
 static void
 put_from_class(struct buffer *sql, const char *column, const struct table *table)
 {
@@ -92,7 +98,7 @@ put_from_class(struct buffer *sql, const char *column, const struct table *table
 	buffer_printf(sql, ")");
 }
 
-/* The target as it is at this point of the transaction. */
+/* Stores the target as it is at this point of the transaction. */
 static void
 put_target(struct buffer *sql, const struct table *table)
 {
@@ -131,7 +137,7 @@ put_selection(struct buffer *sql, const struct table *table)
 	free(selection);
 }
 
-/* The names are those that the definition has. */
+/* The definition whose names are stored, the same as in put_definition(). */
 static const struct source_table *
 named(const struct table *table)
 {
@@ -290,7 +296,10 @@ state_tables_discard_copies(struct connection *destination, const char *task, st
 		   error_context(err, "writing sluice.tables");
 }
 
-/* A statement that comes late must not undo what the copy's own transaction says of it. */
+/*
+ * If this statement arrives late, it must not overwrite the state that the copy's own transaction has
+ * written.
+ */
 void
 state_tables_put_rows_copied(struct buffer *sql, const char *task, const struct table *table, int64_t rows)
 {
@@ -311,7 +320,7 @@ static const char insert_head[] =
 	" target_schema, target_name, state, snapshot_lsn, rows_copied, error, definition, selection,"
 	" rows_may_be_absent, target_oid, target_file)\n";
 
-/* As SQL; 0 is none. */
+/* Writes a number as SQL; 0 becomes NULL. */
 static const char *
 put_number(char number[32], uint32_t value)
 {
@@ -321,7 +330,7 @@ put_number(char number[32], uint32_t value)
 	return number;
 }
 
-/* One row's values, each with its type where PostgreSQL would guess text from a literal. */
+/* Writes one row's values; each has its type, since PostgreSQL would take a literal for text. */
 static void
 put_values(struct buffer *sql, const char *task, const struct table *table)
 {
@@ -395,8 +404,9 @@ add_some_tables(struct connection *destination, const char *task, const struct t
 }
 
 /*
- * Tables that were never copied, whatever their rows say; but not a row that a copy, whose COMMIT was on its way when the
- * rows were read, has written since.
+ * Deletes the rows of tables that were never copied, whatever else they contain. The snapshot's LSN must
+ * be the one that was read: a copy whose COMMIT was still under way may have changed the row since, and
+ * then the row stays.
  */
 static bool
 forget_waiting(struct connection *destination, const char *task, const struct catalog *catalog,
@@ -446,7 +456,7 @@ state_tables_settle(struct connection *destination, const char *task, const stru
 		log_table(LOG_INFO, &table->source,
 				  "%s.%s was dropped and created again under the same name: it is copied again",
 				  table->source.schema, table->source.name);
-		/* Its own row, if there is one, only says that it waits. */
+		/* If the table has a row of its own, that row only says that it waits. */
 		buffer_printf(&sql, "DELETE FROM sluice.tables WHERE ");
 		put_key(&sql, task, table);
 		buffer_printf(&sql, ";\n");
@@ -459,7 +469,10 @@ state_tables_settle(struct connection *destination, const char *task, const stru
 		   error_context(err, "writing sluice.tables");
 }
 
-/* Rewrites the rows of waiting tables, which may have been created, dropped or replaced meanwhile. */
+/*
+ * Rewrites the rows of waiting tables, which may have been created, dropped or replaced since the last
+ * attempt.
+ */
 bool
 state_tables_add(struct connection *destination, const char *task, const struct catalog *catalog,
 				 struct error *err)

@@ -13,7 +13,7 @@
 
 /* ---- parsing */
 
-/* One row of sluice.tables; texts belong to the result. */
+/* One row of sluice.tables. The texts belong to the result. */
 struct row {
 	uint32_t oid;
 	const char *schema, *name;
@@ -21,14 +21,14 @@ struct row {
 	enum table_state state;
 	uint64_t snapshot_lsn;
 	int64_t rows_copied;
-	const char *error;		/* or NULL */
-	const char *definition; /* or NULL: there is no copy yet */
-	const char *selection;	/* or NULL: all */
+	const char *error;		/* NULL: none */
+	const char *definition; /* NULL: there is no copy yet */
+	const char *selection;	/* NULL: all */
 	uint32_t target_oid, target_file;
-	const char *rows_may_be_absent; /* or NULL: the configuration says it */
+	const char *rows_may_be_absent; /* NULL: as the configuration says */
 	int64_t dead_rows;
-	const char *upkeep;	 /* or NULL */
-	struct table *table; /* whose row it is, or becomes; NULL: no table's */
+	const char *upkeep;	 /* NULL: none */
+	struct table *table; /* the table that the row belongs to, or will belong to; NULL: none */
 };
 
 static void
@@ -76,7 +76,7 @@ parse_row(const struct result *res, unsigned i, struct row *row, struct error *e
 		!lsn_parse(result_text(res, i, 6), &row->snapshot_lsn))
 		return error_set(err, ERROR_BUG, "the row of table %s.%s in sluice.tables cannot be read",
 						 row->schema, row->name);
-	/* What was held before its first copy has none to be brought level. */
+	/* A table that was held before its first copy has no target to alter: it waits for that copy. */
 	if (row->state == TABLE_HELD && !row->definition)
 		row->state = TABLE_WAITING;
 	return true;
@@ -97,7 +97,7 @@ has_target(const struct row *row, const struct table *table)
 		   strcmp(row->target_name, table->target_name) == 0;
 }
 
-/* The table with the row's OID, which has the same name nearly always. */
+/* Finds the table with the row's OID, which nearly always still has the row's name. */
 static struct table *
 find_own(const struct catalog *catalog, const struct row *row)
 {
@@ -117,15 +117,17 @@ find_row(struct row *rows, unsigned count, const struct table *table)
 	return NULL;
 }
 
-/* Of a table that waits for its first copy there is nothing in any target. */
+/* Whether no target holds rows of the table: it waits for its first copy. */
 static bool
 is_untouched(const struct row *row)
 {
 	return !row || ((row->state == TABLE_WAITING || row->state == TABLE_COPYING) && !row->definition);
 }
 
-/* The table that has the name now, and is to have the target, of one that is none of the task's any more: where some of
- * that one's rows are there, they are ours. */
+/*
+ * For a row whose table is gone: finds the table that has the same name and target now. Rows in that
+ * target are ours.
+ */
 static struct table *
 find_successor(const struct catalog *catalog, const struct row *row)
 {
@@ -136,7 +138,7 @@ find_successor(const struct catalog *catalog, const struct row *row)
 	return found ? table : NULL;
 }
 
-/* The row becomes the successor's, in place of one that only says that it waits. */
+/* The successor takes over the row; a row of its own that only waits is dropped. */
 static void
 pass_on(const struct catalog *catalog, struct row *rows, unsigned count, struct row *row)
 {
@@ -159,7 +161,7 @@ match(const struct catalog *catalog, struct row *rows, unsigned count)
 		struct row *row = &rows[i];
 
 		row->table = find_own(catalog, row);
-		/* Earlier layouts did not keep a table from having two; which of them is right is not known. */
+		/* With earlier layouts a table could have two rows, and it is unknown which is right. */
 		if (row->table && row->table->row != TABLE_ROW_NONE)
 			row->table = NULL;
 		if (row->table)
@@ -171,9 +173,12 @@ match(const struct catalog *catalog, struct row *rows, unsigned count)
 	}
 }
 
-/* ---- names that are not free yet */
+/* ---- names that are still in use */
 
-/* The table whose target the stream, or whoever brings it in line, has yet to rename. */
+/*
+ * Finds the renamed table whose target still has the name; the stream, or the next change of that target,
+ * will rename it.
+ */
 static const struct table *
 find_holder(const struct row *rows, unsigned count, const struct table *table)
 {
@@ -233,7 +238,7 @@ leave_out_blocked(struct catalog *catalog, const struct row *rows, unsigned coun
 	free(blocked);
 }
 
-/* ---- what it means for the table */
+/* ---- what the row means for the table */
 
 static bool
 same_selection(const struct row *row, const struct table *table)
@@ -259,7 +264,7 @@ fail_reselected(const struct row *row, const struct table *table, struct error *
 						   " empty its target, then start again: it is copied again.");
 }
 
-/* The definition, with the names that belong to it. */
+/* Takes the stored definition together with the names that belong to it. */
 static bool
 take_definition(const struct row *row, struct table *table, struct error *err)
 {
@@ -278,7 +283,10 @@ take_definition(const struct row *row, struct table *table, struct error *err)
 	return true;
 }
 
-/* The target of a renamed table follows its name in the stream, or when it is brought in line. */
+/*
+ * The target of a renamed table keeps its name until the stream reaches the rename, or until the target is
+ * altered to fit.
+ */
 static void
 take_old_target(const struct row *row, struct table *table)
 {
@@ -303,7 +311,7 @@ take_own(const struct row *row, struct table *table, struct error *err)
 	table->state = row->state;
 	table->snapshot_lsn = row->snapshot_lsn;
 	table->rows_copied = row->rows_copied;
-	/* Where it goes now there is nothing of it. */
+	/* The table has another target now, which holds none of its rows. */
 	if (table_waits(table) && (!renamed || !row->definition) && !has_target(row, table)) {
 		table->state = TABLE_WAITING;
 		return true;
@@ -326,7 +334,7 @@ take_own(const struct row *row, struct table *table, struct error *err)
 	return take_definition(row, table, err);
 }
 
-/* Columns of the one table have nothing to do with those of the other but their names. */
+/* Columns of the dropped and the new table correspond only by name. */
 static bool
 take_over(const struct row *row, struct table *table, struct error *err)
 {
@@ -340,7 +348,7 @@ take_over(const struct row *row, struct table *table, struct error *err)
 	return true;
 }
 
-/* Tables that were renamed go by the names that the stream still has for them. */
+/* Renamed tables get the names that the stream still uses for them. */
 static void
 settle_names(struct catalog *catalog)
 {
@@ -410,7 +418,7 @@ state_tables_read(struct connection *destination, const char *task, struct catal
 	return ok;
 }
 
-/* Also one that the catalog lacks for now: UNLOGGED at the source. */
+/* Includes held tables that the catalog lacks at present: those that are UNLOGGED at the source. */
 bool
 state_tables_none_held(struct connection *destination, const char *task, struct error *err)
 {

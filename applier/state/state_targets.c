@@ -23,7 +23,7 @@ state_target_compare(const struct table *table)
 	return TARGET_REWRITTEN;
 }
 
-/* ---- what is in there */
+/* ---- contents */
 
 static bool
 ask_rows(struct connection *conn, struct buffer *from, bool *rows, struct error *err)
@@ -71,7 +71,7 @@ state_target_was_emptied(struct connection *source, struct connection *destinati
 	bool rows;
 
 	*emptied = false;
-	/* Then that is what its owner does with it. */
+	/* The user has declared that rows may be removed from this target. */
 	if (table->override && table->override->rows_may_be_absent)
 		return true;
 	if (!target_has_rows(destination, table, &rows, err))
@@ -79,12 +79,14 @@ state_target_was_emptied(struct connection *source, struct connection *destinati
 	return rows || source_has_rows(source, table, emptied, err);
 }
 
-/* ---- what becomes of the table */
+/* ---- consequences for the table */
 
 void
 state_targets_put_file(struct buffer *sql, uint32_t target_oid)
 {
-	/* The file as the coordinator has it: a subquery over a column would be asked at each segment. */
+	/*
+	 * The subquery is uncorrelated, so the coordinator evaluates it; on segments, relfilenode differs.
+	 */
 	buffer_printf(sql,
 				  "UPDATE sluice.tables SET target_file = (SELECT c.relfilenode::bigint FROM pg_class c"
 				  " WHERE c.oid = %u) WHERE target_oid = %u",
@@ -124,7 +126,7 @@ settle(struct settling *s, struct table *table, enum table_state state, const ch
 	put_target(s, table);
 }
 
-/* Where no copy can be made of what is there now, a person has to decide. */
+/* Why the table cannot be copied again, so that a person has to decide; NULL: it can. */
 static const char *
 why_not_copied(const struct settling *s)
 {
@@ -163,7 +165,10 @@ settle_replaced(struct settling *s, struct table *table, struct error *err)
 	return true;
 }
 
-/* Rows of others, of which there are none now, may come to a shared target. */
+/*
+ * A shared target has no rows now, but others may insert some before the copy: the table then waits as for
+ * a first copy, which clears nothing.
+ */
 static bool
 settle_rewritten(struct settling *s, struct table *table, struct error *err)
 {

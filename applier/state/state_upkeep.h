@@ -1,6 +1,6 @@
 /*
- * What sluice.tables keeps for the upkeep of targets (upkeep.h): rows updated or deleted since the last VACUUM, and why
- * there is none, for `status`.
+ * What sluice.tables keeps about the upkeep of targets (upkeep.h), for `status` and the next start: rows
+ * updated or deleted since the last VACUUM, and why there is no VACUUM.
  */
 #ifndef SLUICE_STATE_UPKEEP_H
 #define SLUICE_STATE_UPKEEP_H
@@ -10,10 +10,10 @@
 struct state_upkeep {
 	uint32_t source_oid;
 	int64_t dead_rows;
-	const char *note; /* NULL: nothing to be said */
+	const char *note; /* NULL: nothing to report */
 };
 
-/* A statement that writes it for some tables of a task, at least one. */
+/* Statement that stores it for at least one table of a task. */
 void state_upkeep_put(struct buffer *sql, const char *task, const struct state_upkeep *tables,
 					  unsigned count);
 

@@ -1,6 +1,4 @@
-/*
- * Rows of sluice.tables of new tables that cannot be taken in yet: state waiting, with the reason.
- */
+/* Rows of sluice.tables for new tables that cannot be replicated yet: state waiting, with the reason. */
 #ifndef SLUICE_STATE_WAITING_H
 #define SLUICE_STATE_WAITING_H
 
@@ -8,17 +6,20 @@
 
 struct state_waiting {
 	uint32_t oid;
-	const char *schema; /* of the source */
+	const char *schema; /* schema at the source */
 	const char *name;
 	const char *target_schema;
 	const char *target_name;
 	const char *reason;
 };
 
-/* A row that says more, such as one of a table that is to be copied again, only gets the reason. */
+/*
+ * Inserts such a row. If the table has a row already, such as one to be copied again, only its reason is
+ * set.
+ */
 MUST_CHECK bool state_waiting_write(struct connection *destination, const char *task,
 									const struct state_waiting *waiting, struct error *err);
-/* Removes the row, or takes the reason off one that says more. */
+/* Deletes such a row. In a row with another state, only the reason is removed. */
 MUST_CHECK bool state_waiting_remove(struct connection *destination, const char *task,
 									 const struct state_waiting *waiting, struct error *err);
 

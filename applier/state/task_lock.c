@@ -7,14 +7,14 @@
 #define LOCK_WAIT_MS 10000
 #define LOCK_POLL_MS 200
 
-/* The first key of our advisory locks, "slui"; the second is the task's hash. */
+/* First key of our advisory locks: "slui"; the second key is the task's hash. */
 #define LOCK_CLASS 0x736c7569
-/* "sluj": a table being copied; the second key is the task's hash and the table's OID. */
+/* "sluj": a table that is being copied; the second key combines the task's hash and the table's OID. */
 #define LOCK_CLASS_COPY 0x736c756a
-/* "sluk": sessions beside those with the task's lock, which share it. */
+/* "sluk": further sessions of a daemon, besides the one with the task's lock; they share it. */
 #define LOCK_CLASS_SIDE 0x736c756b
 
-/* FNV-1a. A collision of two tasks in one database makes the second one refuse to start. */
+/* FNV-1a. If the names of two tasks in one database collide, the second task refuses to start. */
 static int32_t
 lock_key(const char *task)
 {
@@ -39,7 +39,7 @@ try_lock(struct connection *destination, const char *task, bool *locked, struct 
 	return true;
 }
 
-/* One row or none: pid, start of its session. */
+/* Returns one row or none: pid and start time of the session that holds the lock. */
 static bool
 read_holder(struct connection *destination, const char *task, struct result **res, struct error *err)
 {
@@ -108,7 +108,7 @@ task_lock_mark_side(struct connection *destination, const char *task, struct err
 	return connection_execute(destination, sql, NULL, 0, NULL, err);
 }
 
-/* Those of another role, which this one may not end, stay. */
+/* Sessions of another role stay, since this role may not terminate them. */
 bool
 task_lock_end_sides(struct connection *destination, const char *task, struct error *err)
 {
@@ -145,7 +145,7 @@ task_lock_take(struct connection *destination, struct loop *loop, const char *ta
 {
 	bool locked = false;
 
-	/* The session of a daemon that was killed a moment ago ends by itself. */
+	/* The session of a daemon that was killed a moment ago will end soon. */
 	for (int waited_ms = 0; waited_ms <= LOCK_WAIT_MS; waited_ms += LOCK_POLL_MS) {
 		if (!try_lock(destination, task, &locked, err))
 			return false;
@@ -184,7 +184,10 @@ is_passed(void *arg)
 	return p->over || loop_stop_requested(p->loop);
 }
 
-/* A session that waits for the lock gets it when it is released; others only try. */
+/*
+ * `to` queues for the lock and gets it when `from` releases it; other daemons only try to take it and
+ * never queue.
+ */
 bool
 task_lock_pass(struct connection *from, struct connection *to, struct loop *loop, const char *task,
 			   struct error *err)

@@ -7,7 +7,7 @@
 const char unfinished_columns[] =
 	"target bigint, step integer, statement text NOT NULL, PRIMARY KEY (target, step)";
 
-/* The table's OID at the destination. */
+/* Writes the OID of the table at the destination. */
 static void
 put_target(struct buffer *sql, const struct table *table)
 {
@@ -31,7 +31,7 @@ put_step(struct buffer *sql, const struct table *table, int step, const char *st
 	buffer_printf(sql, ");\n");
 }
 
-/* The statement as it is printed, with ";" and a new line behind it. */
+/* The statement ends with ";" and a line break, which are removed. */
 static void
 put_index_step(struct buffer *sql, const struct table *table, unsigned step, struct buffer *statement)
 {
@@ -47,7 +47,7 @@ unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct t
 	struct buffer statement;
 	const char *remark;
 
-	/* Another table may have had the OID. */
+	/* An earlier table may have had the same OID. */
 	buffer_printf(sql, "DELETE FROM sluice.unfinished WHERE target = ");
 	put_target(sql, table);
 	buffer_printf(sql, ";\n");

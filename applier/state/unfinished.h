@@ -1,10 +1,10 @@
 /*
- * sluice.unfinished: the statements that build the indexes and constraints of
- * created tables when the rows are there, from the transaction that makes the
- * table until the one that carries them out.  copy/after_copy does that.
+ * sluice.unfinished: statements that build the indexes and constraints of created tables once the rows are
+ * copied. They are stored in the transaction that creates the table and removed in the one that executes
+ * them, which is up to copy/after_copy.
  *
- * A step without a statement says that the program has made the target, and
- * that no copy into it has ended yet.
+ * A step without a statement marks a target that the program created and into which no copy has been
+ * completed.
  */
 #ifndef SLUICE_UNFINISHED_H
 #define SLUICE_UNFINISHED_H
@@ -13,15 +13,17 @@
 #include "dialect/dialect.h"
 #include "tables/catalog.h"
 
-/* The target's OID, an order, and a statement. */
+/* Columns of the table: OID of the target, number of the step, statement. */
 extern const char unfinished_columns[];
 
-/* The number of that step, before all others. */
+/* Number of the step without a statement, lower than all others. */
 #define UNFINISHED_COPY (-1)
 
-/* Statements that write down what is left to do for a table made in the same transaction. */
+/*
+ * Writes statements that store what is left to do for a table that is created in the same transaction.
+ */
 void unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct table *table);
-/* A statement for the transaction that ends the copy into a target. */
+/* Writes a statement for the transaction that completes the copy into a target. */
 void unfinished_put_copied(struct buffer *sql, uint32_t target_oid);
 
 #endif

@@ -200,7 +200,7 @@ unique_position(const struct source_column *column)
 	return column->unique_position;
 }
 
-/* The columns of one index in the index's order. */
+/* Writes the columns of one index, in the index's order. */
 static unsigned
 key_by_position(const struct source_table *source, int (*position)(const struct source_column *),
 				unsigned key[TABLE_MAX_KEY])
@@ -286,8 +286,10 @@ is_string(const char *schema, const char *name)
 	return strcmp(schema, "pg_catalog") == 0 && (strcmp(name, "text") == 0 || strcmp(name, "varchar") == 0);
 }
 
-/* Empty values that receive functions refuse: of vectors every server's, of
- * tsquery those of PostgreSQL 9.4. */
+/*
+ * Types whose empty values the receive functions refuse: for vectors on every server, for tsquery on
+ * PostgreSQL 9.4.
+ */
 static bool
 has_unreadable_binary(const char *type)
 {
@@ -296,8 +298,10 @@ has_unreadable_binary(const char *type)
 	return strcmp(type, "int2vector") == 0 || strcmp(type, "oidvector") == 0 || strcmp(type, "tsquery") == 0;
 }
 
-/* Whether the target's column reads the binary form of the source's as the
- * same value.  Text and varchar have one form; an enum's is its label. */
+/*
+ * Whether the target's column reads the binary form of the source's as the same value. Text and varchar
+ * have the same form; that of an enum is its label.
+ */
 static bool
 same_binary_form(const struct source_column *source, const struct target_column *target)
 {

@@ -1,9 +1,9 @@
 /*
- * The catalog of replicated tables: every selected table of the source with its
- * target, as read from both servers, and its state.
+ * The catalog of replicated tables: every selected table of the source with its target, as read from both
+ * servers, and its state.
  *
- * Plain data.  The source and target modules fill it from the servers'
- * catalogs; the domain (DDL, merge plans, prechecks) reads it.
+ * Plain data. The modules of servers/ fill it from the servers' catalogs; DDL, merge plans and prechecks
+ * read it.
  */
 #ifndef SLUICE_CATALOG_H
 #define SLUICE_CATALOG_H
@@ -24,15 +24,16 @@ struct source_column {
 	uint32_t base_type; /* a domain's innermost base type, otherwise the type */
 	uint32_t element;	/* an array's element type (of the base type), otherwise 0 */
 	char typtype;		/* pg_type.typtype of the type itself: b c d e p r m */
-	char base_typtype;	/* of base_type */
+	char base_typtype;	/* pg_type.typtype of base_type */
 	char *type_schema;
 	char *type_name;
-	char *formatted;   /* format_type(): "numeric(10,2)", "public.mood[]"; SQL as it stands */
+	char *formatted;   /* format_type(): "numeric(10,2)", "public.mood[]"; ready to use in SQL */
 	char *base_schema; /* of base_type */
 	char *base_name;
-	char *base_formatted; /* of a domain: its base type with the domain's modifier, otherwise as formatted */
-	char *extension;	  /* that the base type, or its element, belongs to; NULL: none */
-	bool builtin; /* base type and array element are of pg_catalog and mean the same in every database */
+	/* for a domain its base type with the domain's modifier; otherwise as `formatted` */
+	char *base_formatted;
+	char *extension; /* the extension of the base type, or of its element type; NULL: none */
+	bool builtin;	 /* base type and array element lie in pg_catalog and mean the same in every database */
 	int typmod;
 	bool not_null;
 	bool generated;		   /* stored generated column; virtual ones are not listed */
@@ -40,17 +41,23 @@ struct source_column {
 	int primary_position;  /* 1 … in the primary key, 0 outside */
 	int identity_position; /* 1 … in the replica identity index, 0 outside */
 	int unique_position;   /* 1 … in the best unique index over NOT NULL columns, 0 outside */
-	char *default_sql; /* SQL as it stands; NULL: none; "": the target's is not known, see schema_default.h */
-	char *default_tree; /* as the server stores it, until it has been vetted (servers/vetting.h); then NULL */
-	char *default_refused; /* why no target gets it; NULL: it may have it */
-	uint32_t version;	   /* xmin of its row in pg_attribute, which changes when the column is altered */
+	/* ready to use in SQL; NULL: no default; "": the target's default is unknown, see schema_default.h */
+	char *default_sql;
+	/* the server's stored tree of the default, until it has been vetted (servers/vetting.h); then NULL */
+	char *default_tree;
+	char *default_refused; /* why no target gets the default; NULL: it may have it */
+	/* xmin of the column's row in pg_attribute, which changes when the column is altered */
+	uint32_t version;
 
-	/* Set by target_read_catalog(): the destination has a type of this schema (or extension) and name … */
+	/*
+	 * Set by target_read_catalog(): whether the destination has a type of this schema (or extension) and
+	 * name.
+	 */
 	bool exists_at_target;
-	bool base_exists_at_target; /* … and one of the base type's … */
-	bool unhashable_at_target;	/* … which has no hash operator class there */
-	char *
-		schema_at_target; /* where the extension lies in another schema there: that, quoted; otherwise NULL */
+	bool base_exists_at_target; /* the same for the base type */
+	bool unhashable_at_target;	/* the base type has no hash operator class at the destination */
+	/* quoted schema of the extension's type at the destination, if it differs; otherwise NULL */
+	char *schema_at_target;
 };
 
 struct source_table {
@@ -58,14 +65,16 @@ struct source_table {
 	char *schema;
 	char *name;
 	bool partitioned;
-	bool partition; /* a leaf or inner partition of another table */
-	char identity; /* pg_class.relreplident: d n f i; of a partitioned table what its leaves have in common */
-	int64_t estimated_rows;		   /* 0: not known */
-	int64_t bytes;				   /* with TOAST, of all partitions */
-	char *storage;				   /* see stored_definition.h; NULL: not known */
-	struct source_column *columns; /* live ones, by attnum */
+	bool partition; /* a leaf or a partitioned partition of another table */
+	/* pg_class.relreplident: d n f i; for a partitioned table what its leaves have in common */
+	char identity;
+	int64_t estimated_rows;		   /* 0: unknown */
+	int64_t bytes;				   /* including TOAST; for a partitioned table the sum of all partitions */
+	char *storage;				   /* see stored_definition.h; NULL: unknown */
+	struct source_column *columns; /* columns that are not dropped, ordered by attnum */
 	unsigned column_count;
-	struct definition *definition; /* of a table to be made, see definition.h; otherwise NULL */
+	/* the creation spec, if the target is to be made, see definition.h; otherwise NULL */
+	struct definition *definition;
 };
 
 struct target_column {
@@ -74,62 +83,65 @@ struct target_column {
 	uint32_t type;
 	char *type_schema;
 	char *type_name;
-	char *formatted;   /* for casts and staging tables; SQL as it stands */
-	char *base_schema; /* of a domain: its innermost base type, otherwise as type_… */
+	char *formatted;   /* for casts and staging tables; ready to use in SQL */
+	char *base_schema; /* for a domain its innermost base type; otherwise as type_schema and type_name */
 	char *base_name;
-	char base_typtype; /* pg_type.typtype of that one */
-	char *equality;	   /* OPERATOR(public.=) of a type whose = is not in pg_catalog, otherwise NULL */
-	bool not_null;	   /* as a column or as a domain */
+	char base_typtype; /* pg_type.typtype of the base type */
+	char *equality;	   /* "OPERATOR(public.=)" if the type's = is not in pg_catalog; otherwise NULL */
+	bool not_null;	   /* by the column or by its domain */
 	bool has_default;
 	bool generated;			   /* cannot be written */
 	bool identity_always;	   /* GENERATED ALWAYS AS IDENTITY */
 	int key_position;		   /* 1 … in the primary key */
-	int distribution_position; /* 1 … in the distribution key, 0: not, or no such thing */
-	bool
-		guarded; /* of a partition key, or of a unique or exclusion constraint that does not hold the match key */
+	int distribution_position; /* 1 … in the distribution key, 0: not part of it, or there is none */
+	/* in a partition key, or in a unique or exclusion constraint that does not contain the match key */
+	bool guarded;
 };
 
 #define TABLE_MAX_KEY 32 /* INDEX_MAX_KEYS */
 
-/* A secondary index, in SQL as it stands. */
+/* A secondary index; its texts are ready to use in SQL. */
 struct target_index {
-	char *name;					/* with its schema */
-	char *definition;			/* CREATE INDEX …, or what a constraint has behind its name */
-	char *constraint;			/* its name; NULL: it is none */
+	char *name;					/* qualified with its schema */
+	char *definition;			/* CREATE INDEX …, or the part of a constraint after its name */
+	char *constraint;			/* name of the constraint; NULL: it is no constraint */
 	int columns[TABLE_MAX_KEY]; /* attnums */
 	unsigned column_count;
-	bool plain; /* over columns alone, and over every row */
+	bool plain; /* covers every row, and has no expressions */
 };
 
 enum target_storage { TARGET_HEAP, TARGET_AO_ROW, TARGET_AO_COLUMN };
 
 struct target_table {
-	bool exists; /* something of that name does */
+	bool exists; /* a relation of that name exists */
 	uint32_t oid;
-	uint32_t file; /* pg_class.relfilenode, at the coordinator; 0: it has none */
-	char kind;	   /* pg_class.relkind; 'r' and 'p' can be written to, 'f' stands for external tables, too */
+	uint32_t file; /* pg_class.relfilenode at the coordinator; 0: none */
+	char kind;	   /* pg_class.relkind; only 'r' and 'p' can be written to; 'f' includes external tables */
 	bool partitioned;
 	enum target_storage storage;
-	bool has_match_unique; /* a unique index, or the primary key, is one over the match key */
-	bool has_triggers;	   /* user triggers or foreign keys, either direction */
-	bool has_children;	   /* tables inherit from it, and it is not partitioned */
-	bool routes_rows;	   /* a trigger sees each row before it is inserted, and may put it elsewhere */
-	char *rules;		   /* the names of those that rewrite what this session does; NULL: none */
-	char *owner;		   /* the role that may vacuum it; NULL: this one may */
-	char *primary_name;	   /* of the primary key's constraint; NULL: there is none */
+	bool has_match_unique; /* a unique index or the primary key has exactly the columns of the match key */
+	bool has_triggers;	   /* enabled user triggers, or foreign keys from or to the table */
+	bool has_children;	   /* other tables inherit from it, and it is not partitioned */
+	bool routes_rows;	   /* a trigger BEFORE INSERT sees each row and may put it into another table */
+	char *rules;		   /* names of the rules that fire in this session; NULL: none */
+	char *owner;		   /* the role that may vacuum the table; NULL: this session may */
+	char *primary_name;	   /* name of the primary key's constraint; NULL: none */
 	struct target_column *columns;
 	unsigned column_count;
-	/* Of servers with segments, which alter the type of no column that has an index. */
+	/*
+	 * Read only from servers with segments, which cannot alter the type of a column that has an index.
+	 */
 	struct target_index *indexes;
 	unsigned index_count;
 };
 
-/* Whether sluice.tables has a row of a table, and what its names say. */
+/* Whether sluice.tables has a row for the table, and which name that row has. */
 enum table_row {
 	TABLE_ROW_NONE,
-	TABLE_ROW_SAME,		  /* the name that the source has for the table today */
-	TABLE_ROW_RENAMED,	  /* the name that the stream has for it yet, or had when the table was held */
-	TABLE_ROW_RESELECTED, /* likewise, and its rows were copied by another override than that of the new name */
+	TABLE_ROW_SAME,	   /* the table's present name at the source */
+	TABLE_ROW_RENAMED, /* an earlier name: the stream still uses it, or the table was held under it */
+	/* an earlier name, under which another override selected the rows that were copied */
+	TABLE_ROW_RESELECTED,
 };
 
 struct table {
@@ -139,83 +151,85 @@ struct table {
 	struct target_table target;
 	const struct table_override *override; /* NULL: none */
 	unsigned operations;				   /* enum operation bits */
-	char *shared_with; /* names of all the tables that feed this target, itself among them; NULL: it alone */
-	bool as_text;	   /* values must travel as text: a type is not portable or differs */
-	bool rows_may_be_absent; /* by the way in which it was copied the target need not hold all of its rows */
+	/* names of all tables that feed this target, itself included; NULL: it alone feeds it */
+	char *shared_with;
+	bool as_text; /* values must be sent as text: a type is not portable, or differs from the target's */
+	bool rows_may_be_absent; /* the copy need not have brought all rows, see mapping_copies_in_part() */
 
-	bool created; /* the target was made a moment ago, by this program */
+	bool created; /* the target was created by this process */
 	enum table_state state;
 	enum table_row row;
-	uint32_t predecessor; /* the table that had the name and the target before this one; 0: none */
-	uint64_t
-		altered_lsn; /* of one that is copied: the last transaction that changed its definition, 0: none yet */
-	uint32_t target_oid;   /* the target that had the rows when that was written down last; 0: not known */
-	uint32_t target_file;  /* and the file they were in */
-	uint64_t snapshot_lsn; /* changes of transactions that committed before are in the copy */
+	uint32_t predecessor; /* OID of the table that had the name and the target before this one; 0: none */
+	/* of a table that is being copied: the last transaction that changed its definition; 0: none */
+	uint64_t altered_lsn;
+	uint32_t target_oid;   /* OID of the target when its state was last stored; 0: unknown */
+	uint32_t target_file;  /* relfilenode of the target at that time */
+	uint64_t snapshot_lsn; /* the copy includes the transactions that committed before this LSN */
 	int64_t rows_copied;
-	int64_t dead_rows; /* updated or deleted since the target was vacuumed, as it is stored */
-	char *upkeep;	   /* why it is not vacuumed, likewise; NULL: it is, or need not be */
-	char *error;	   /* why it is held */
-	char *
-		refused; /* the statements that the destination refused when it was last to be brought in line; NULL: none */
+	int64_t dead_rows; /* rows updated or deleted since the target was last vacuumed, as stored */
+	char *upkeep;	   /* why the target is not vacuumed, as stored; NULL: it is, or needs no vacuum */
+	char *error;	   /* why the table is held */
+	/* statements that the destination refused when the target was last altered to fit; NULL: none */
+	char *refused;
 
 	/*
-	 * What the source's table was when the target was last brought in line with it, as sluice.tables has
-	 * it; NULL: there is no copy of it yet.  While a table follows, `source` describes it as of the position in
-	 * the stream, which may be behind what the source's catalog says now.
+	 * The stored definition: what the source's table was when the target was last altered to fit it; NULL:
+	 * there is no copy yet. While a table follows the stream, `source` describes it at the stream's position,
+	 * which may be older than the source's catalog.
 	 */
 	struct source_table *defined;
-	bool partial; /* columns that the target lacks are left out (schema.changes: ignore) */
+	bool partial; /* columns that the target lacks are not replicated (schema.changes: ignore) */
 };
 
 struct catalog {
 	struct table *tables; /* ordered by schema and name */
 	unsigned count;
-	struct definitions *definitions; /* of the tables to be made; owned */
-	char *blocked; /* why a new table is left out for now, see state_tables.h; NULL: none is */
-	unsigned
-		stray_rows;	  /* rows of sluice.tables that may be none of these tables', as far as they were read */
-	bool states_read; /* the tables' rows in sluice.tables are taken into account */
+	struct definitions *definitions; /* creation specs of the tables to be made; owned */
+	char *blocked;					 /* why a new table is not taken in yet, see state_tables.h; NULL: none */
+	/* rows of sluice.tables that may belong to none of these tables, as far as they were read */
+	unsigned stray_rows;
+	bool states_read; /* the rows of sluice.tables have been read into the tables */
 };
 
 /* The table with this source name, or NULL.  Binary search. */
 struct table *catalog_find(const struct catalog *catalog, const char *schema, const char *name);
 /* The table with this pg_class.oid at the source, or NULL.  Linear search. */
 struct table *catalog_find_oid(const struct catalog *catalog, uint32_t oid);
-/* The target's column of that name, or NULL. */
+/* NULL if there is no such column. */
 const struct target_column *target_find_column(const struct target_table *target, const char *name);
 const struct source_column *source_find_column(const struct source_table *source, const char *name);
 
-/* Whether both feed the same target. */
 bool table_shares_target(const struct table *a, const struct table *b);
 
 /*
- * The match key as positions in source.columns: the override's key, else the
- * replica identity index (identity 'i'), else the primary key, else, with identity FULL, the unique
- * index over NOT NULL columns.  Returns how many; 0: there is none, the whole row is
- * the key (identity FULL) or updates and deletes cannot be followed at all.
+ * Writes the match key as positions in source.columns and returns its length. The key is, in this order:
+ * the override's key; the replica identity index (identity 'i'); the primary key; with identity FULL, the
+ * unique index over NOT NULL columns. 0: there is none. Then rows are matched as a whole (identity FULL),
+ * or updates and deletes cannot be followed.
  */
 unsigned table_match_key(const struct table *table, unsigned key[TABLE_MAX_KEY]);
 
-/* Whether its updates or deletes are followed and the server logs no identity with them; or it has no column at all. */
+/*
+ * Whether the table's updates or deletes are to be followed but the server logs no old key for them; also
+ * true if it has no columns.
+ */
 bool table_lacks_identity(const struct table *table);
 
 /*
- * Whether the table's values must travel as text: the binary form of one of its columns is not
- * portable, or not that of the target's column.  Columns that the target lacks count
- * by themselves.
+ * Whether the table's values must be sent as text: the binary form of a column is not portable, or its
+ * target column reads another form. A column that the target lacks counts if its own type is not portable.
  */
 bool table_needs_text(const struct table *table);
 
-/* Takes a table out; those behind it move up. */
+/* Removes a table from the array; pointers to the tables after it become invalid. */
 void catalog_remove(struct catalog *catalog, struct table *table);
-/* Orders the tables for catalog_find(). */
+/* Sorts the tables for catalog_find(). */
 void catalog_sort(struct catalog *catalog);
 
 void source_column_free(struct source_column *column);
 void source_table_free(struct source_table *source);
 void target_table_free(struct target_table *target);
-/* There is no copy of it: table->defined goes. */
+/* Frees table->defined: there is no copy of the table. */
 void table_forget_definition(struct table *table);
 void table_free(struct table *table);
 void catalog_free(struct catalog *catalog);

@@ -27,7 +27,7 @@ definitions_destroy(struct catalog *catalog)
 	catalog->definitions = NULL;
 }
 
-/* The type will be there, itself or as an array's element. */
+/* Whether the type will be made, itself or as the element of an array type. */
 static bool
 will_exist(const struct definitions *definitions, uint32_t oid)
 {

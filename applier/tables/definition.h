@@ -1,9 +1,9 @@
 /*
- * The creation spec of a table: what it is made from besides its columns and keys,
- * that is, defaults, comments, secondary indexes, partitions, and the types of its columns.
+ * The creation spec of a table: all that it is made from besides its columns and keys, that is, defaults,
+ * comments, secondary indexes, partitions, and the types of its columns.
  *
- * Read for tables that are missing at the destination, and for those alone.  All of it lies in
- * one arena, which the catalog owns.
+ * Read only for tables that are missing at the destination. All memory comes from one arena, which the
+ * catalog owns.
  */
 #ifndef SLUICE_DEFINITION_H
 #define SLUICE_DEFINITION_H
@@ -11,22 +11,24 @@
 #include "catalog.h"
 
 struct column_definition {
-	const char *default_sql;	 /* SQL as it stands; NULL: none */
-	const char *default_refused; /* why the target does without it; NULL: it has it */
+	const char *default_sql;	 /* ready to use in SQL; NULL: none */
+	const char *default_refused; /* why the target is made without it; NULL: it gets it */
 	const char *comment;		 /* NULL: none */
 };
 
 struct index_definition {
 	const char *name;
-	const char *constraint; /* "UNIQUE (a, b) …" of a constraint, otherwise NULL */
-	const char *tail;		/* "USING btree (a, b) …", what follows the table's name */
-	const char *refused;	/* why there will be none; NULL: the destination is asked for it */
-	const char *expressions,
-		*condition;					 /* as the source stores them, until they have been vetted; NULL: none */
-	unsigned columns[TABLE_MAX_KEY]; /* positions in source.columns, without its expressions */
+	const char *constraint; /* "UNIQUE (a, b) …" if it belongs to a constraint; otherwise NULL */
+	const char *tail;		/* "USING btree (a, b) …": the text after the table's name */
+	const char *refused;	/* why it is not made; NULL: the destination is asked to make it */
+	/* Trees as the source stores them, until they have been vetted; NULL: none. */
+	const char *expressions;
+	const char *condition;
+	NULL : none * / *condition;
+	unsigned columns[TABLE_MAX_KEY]; /* positions in source.columns; expressions are not listed */
 	unsigned column_count;
 	bool unique;
-	bool plain; /* over columns alone, all of them listed, and over every row */
+	bool plain; /* covers every row, has no expressions, and `columns` lists all columns */
 };
 
 struct partition_definition {
@@ -35,77 +37,83 @@ struct partition_definition {
 	const char *schema;
 	const char *name;
 	const char *bound;			 /* "FOR VALUES …" or "DEFAULT" */
-	const char *key;			 /* "RANGE (at)" where it is partitioned itself, otherwise NULL */
-	const char *key_expressions; /* of that key, as index_definition.expressions */
+	const char *key;			 /* "RANGE (at)" if the partition is partitioned itself; otherwise NULL */
+	const char *key_expressions; /* expressions of that key, as in index_definition */
 };
 
-/* Of one table. */
+/* The creation spec of one table. */
 struct definition {
-	struct arena *memory;			   /* that all of it lies in */
-	struct column_definition *columns; /* as source.columns */
+	struct arena *memory;			   /* owner of all memory below */
+	struct column_definition *columns; /* in the order of source.columns */
 	const char *comment;
 	struct index_definition *indexes;
 	unsigned index_count;
-	/* Of a table without a key: 1 + the position in source.columns of the column whose index finds its rows; 0: none. */
+	/*
+	 * For a table without a key: 1 + position in source.columns of the column whose index finds rows; 0:
+	 * none.
+	 */
 	unsigned found_by;
-	uint32_t oid;							   /* the table's */
+	uint32_t oid;							   /* of the table */
 	const char *partition_key;				   /* "RANGE (at)"; NULL: the target is one table */
 	char partition_strategy;				   /* 'r', 'l', 'h' */
 	unsigned partition_columns[TABLE_MAX_KEY]; /* positions in source.columns */
-	unsigned partition_column_count;		   /* 0: there are expressions among them */
-	const char *partition_expressions;		   /* as index_definition.expressions */
-	const char *
-		partition_refused; /* why the target is one table although the source's is not; NULL: it need not be */
-	struct partition_definition *partitions; /* each after its parent */
+	unsigned partition_column_count;		   /* 0: the partition key contains expressions */
+	const char *partition_expressions;		   /* as in index_definition */
+	/* why the target of a partitioned table is made as one table; NULL: it is partitioned, too */
+	const char *partition_refused;
+	struct partition_definition *partitions; /* each one after its parent */
 	unsigned partition_count;
 };
 
-/* The default or a CHECK of a domain. */
+/* The default of a domain, or one of its CHECK constraints. */
 struct domain_part {
-	const char *name; /* of the constraint; NULL: the default */
+	const char *name; /* name of the constraint; NULL: it is the default */
 	const char *sql;  /* "CHECK (…)", or the default's expression */
 	const char *tree;
-	const char *refused; /* why the domain is made without it; NULL: with it */
+	const char *refused; /* why the domain is made without it; NULL: it gets it */
 };
 
-/* An enum, composite type, domain, range or multirange of a user. */
+/* A user-defined enum, composite type, domain, range or multirange. */
 struct type_definition {
 	uint32_t oid;
 	uint32_t array_oid;
 	const char *schema;
 	const char *name;
 	char kind; /* pg_type.typtype: e c d r m */
-	const char
-		*body; /* what follows CREATE TYPE name or CREATE DOMAIN name, without a domain's parts; NULL: it
-						 comes with another */
-	const char *plain_body; /* for a destination that refuses the other; NULL: none */
+	/*
+	 * the text after CREATE TYPE name or CREATE DOMAIN name, without a domain's parts; NULL: another
+	 * type's creation makes it
+	 */
+	const char *body;
+	const char *plain_body; /* a simpler body, for a destination that refuses `body`; NULL: none */
 	const char *comment;
-	bool not_null;			   /* a domain */
-	struct domain_part *parts; /* of a domain; its default, where it has one, is the first */
+	bool not_null;			   /* a domain is NOT NULL */
+	struct domain_part *parts; /* of a domain; its default, if any, comes first */
 	unsigned part_count;
-	bool exists;		 /* at the destination */
-	bool has_array;		 /* there, or will have: some have none of domains */
-	const char *refused; /* why the destination does not take it; NULL: it does */
+	bool exists; /* at the destination */
+	/* at the destination, now or once it is made; some servers make no array types for domains */
+	bool has_array;
+	const char *refused; /* why the destination refuses the type; NULL: it accepts it */
 };
 
 struct definitions {
 	struct arena memory;
-	struct type_definition *types; /* each after those that it is made of */
+	struct type_definition *types; /* each one after the types that it is made of */
 	unsigned type_count;
 };
 
-/* An empty one for the catalog, in place of what it had. */
+/* Gives the catalog an empty struct, freeing the former one. */
 struct definitions *definitions_create(struct catalog *catalog);
 void definitions_destroy(struct catalog *catalog);
 
-/* Whether `table` is made, and so has its definition read. */
+/* Whether the target is to be made, and therefore needs a creation spec. */
 static inline bool
 definition_wanted(const struct table *table)
 {
 	return !table->target.exists;
 }
 
-/* Types that will be made count as there: their columns keep them. */
+/* Marks the types that will be made as existing at the destination, so that columns keep them. */
 void definitions_mark_types(struct catalog *catalog);
 
 #endif

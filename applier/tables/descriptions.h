@@ -1,9 +1,9 @@
 /*
- * The latest relation description of each table in the stream, and those that were replaced.
+ * The latest relation description of each table in the stream, and the numbers of replaced ones.
  *
- * The plugin sends a changed table's relation description under a new number and does not
- * come back to the old one, but for partitioned tables, whose leaves may
- * differ: none of theirs counts as replaced.
+ * When a table changes, the plugin sends its relation description under a new number and never uses the
+ * old number again. The exception are partitioned tables, whose leaves may have different descriptions:
+ * none of these counts as replaced.
  */
 #ifndef SLUICE_DESCRIPTIONS_H
 #define SLUICE_DESCRIPTIONS_H
@@ -15,7 +15,7 @@
 struct descriptions {
 	struct arena memory;
 	struct keymap oids;
-	uint32_t *latest; /* by the OID's index in the map: the number of its description */
+	uint32_t *latest; /* number of the latest description, indexed by the OID's index in `oids` */
 	uint32_t latest_capacity;
 	uint32_t *replaced; /* numbers */
 	unsigned replaced_count;
@@ -25,10 +25,10 @@ struct descriptions {
 void descriptions_init(struct descriptions *descriptions);
 void descriptions_fini(struct descriptions *descriptions);
 
-/* Takes note of a description that came. */
+/* Registers a description that was received. */
 void descriptions_add(struct descriptions *descriptions, const struct change_relation *relation);
 
-/* Whether no other description of the same table came after it. */
+/* Whether no later description of the same table was received. */
 MUST_CHECK bool descriptions_is_latest(const struct descriptions *descriptions,
 									   const struct change_relation *relation);
 

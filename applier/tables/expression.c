@@ -6,14 +6,14 @@
 
 #include "base/memory.h"
 
-/* A tree is read by recursion, and the author of the expression decides its depth. */
+/* The tree is read by recursion, and the expression's author controls its depth. */
 #define DEPTH_MAX 1000
-/* No label or field of the server is longer. */
+/* Longer than any label or field name of the server. */
 #define WORD_MAX 40
 
-/* ---- what is known; sorted by name */
+/* ---- what is known; the tables are sorted by name for bsearch() */
 
-/* PostgreSQL 13 and 14 call some of them by shorter names. */
+/* PostgreSQL 13 and 14 use shorter names for some of them. */
 static const char *const nodes[] = {
 	"ARRAY",
 	"ARRAYCOERCEEXPR",
@@ -45,13 +45,13 @@ static const char *const nodes[] = {
 	"ROW",
 	"ROWEXPR",
 	"SCALARARRAYOPEXPR",
-	"SQLVALUEFUNCTION", /* the current date and time, user, database, schema: all of them harmless */
+	"SQLVALUEFUNCTION", /* current date and time, user, database, schema: all harmless */
 	"SUBSCRIPTINGREF",
 	"VAR",
 	"WHEN",
 };
 
-/* What a field holds.  FIELD_PLAIN: nodes below, or what names no function and no operator. */
+/* What a field holds. FIELD_PLAIN: nested nodes, or a value that names no function or operator. */
 enum field_kind { FIELD_PLAIN, FIELD_FUNCTION, FIELD_OPERATOR, FIELD_BYTES };
 
 struct field {
@@ -146,12 +146,13 @@ static const struct field fields[] = {
 	{"vartypmod", FIELD_PLAIN},
 };
 
-/* Immutable by name, and yet one of its variants runs the SQL that it is given. */
+/* Immutable, but a variant of it runs the SQL text that it is given. */
 static const char *const harmful[] = {"ts_rewrite"};
 
 /*
- * They depend on settings or on the clock, or are random, and do nothing else.  Not the rest of the kind: table_to_xml()
- * reads a table, current_setting() a setting, nextval() writes.
+ * Functions that are not immutable, but only because they depend on settings or the clock or are random.
+ * Other such functions are left out: table_to_xml() reads a table, current_setting() a setting, nextval()
+ * writes.
  */
 static const char *const harmless[] = {
 	"age",
@@ -233,7 +234,7 @@ is_listed(const char *name, const char *const *list, size_t count)
 	return bsearch(name, list, count, sizeof *list, compare_name) != NULL;
 }
 
-/* The name is a field's first member. */
+/* Works since the name is the first member of struct field. */
 static const struct field *
 find_field(const char *name)
 {
@@ -260,7 +261,7 @@ struct reading {
 
 struct token {
 	const char *text;
-	size_t len; /* 0: the end */
+	size_t len; /* 0: end of the text */
 };
 
 static bool
@@ -269,7 +270,10 @@ is_bracket(char c)
 	return c == '(' || c == ')' || c == '{' || c == '}';
 }
 
-/* As the server's pg_strtok() has it: a bracket by itself, or what ends at a blank or bracket before which there is no backslash. */
+/*
+ * Like the server's pg_strtok() (read.c): a token is a single bracket, or ends at a blank or bracket that
+ * no backslash precedes.
+ */
 static struct token
 next(struct reading *r)
 {
@@ -307,7 +311,7 @@ unknown(struct reading *r, const char *word)
 	return false;
 }
 
-/* A token as a string; false where it is longer than any that is known. */
+/* Copies a token as a string; false if it is longer than any known word. */
 static bool
 take_word(struct token token, char word[WORD_MAX])
 {
@@ -337,7 +341,7 @@ read_oid(struct reading *r, enum expression_object object)
 	return oid == 0 || r->visit(r->arg, object, (uint32_t) oid);
 }
 
-/* "<>" of a NULL, or "4 [ 1 0 0 0 0 0 0 0 ]". */
+/* "<>" for a NULL, otherwise like "4 [ 1 0 0 0 0 0 0 0 ]". */
 static bool
 read_bytes(struct reading *r)
 {
@@ -380,7 +384,7 @@ read_field(struct reading *r, struct token token)
 	return read_value(r, next(r));
 }
 
-/* Behind its opening brace. */
+/* Reads a node after its opening brace. */
 static bool
 read_node(struct reading *r)
 {

@@ -98,7 +98,7 @@ mapping_copies_in_part(const struct table *table, const struct config *config)
 		   mapping_where(table) || !(table->operations & OPERATION_INSERT);
 }
 
-/* ---- all of it in words */
+/* ---- description in words */
 
 static int
 compare_names(const void *a, const void *b)
@@ -112,7 +112,7 @@ compare_renames(const void *a, const void *b)
 	return strcmp(((const struct column_rename *) a)->from, ((const struct column_rename *) b)->from);
 }
 
-/* The order in which the configuration has them means nothing. */
+/* Sorted, since the order in the configuration has no meaning. */
 static void
 put_columns(struct buffer *words, const struct string_list *columns)
 {
@@ -178,7 +178,7 @@ compare_targets(const void *a, const void *b)
 	return order ? order : strcmp(x->target_name, y->target_name);
 }
 
-/* The names of those of `tables`, all of one target. */
+/* Joins the names of `tables`, which share a target. */
 static char *
 names_of(struct table *const *tables, unsigned count)
 {
@@ -242,7 +242,10 @@ mapping_is_first(const struct catalog *catalog, unsigned number)
 
 #define UNIQUE_VIOLATION "23505"
 
-/* Data exceptions, NULLs, constraints of domains and columns, and what a type like tsquery calls a syntax error. */
+/*
+ * SQLSTATE classes for a refused value: data exceptions, NULLs, CHECK constraints of domains and columns,
+ * and syntax errors in a copied row, which a type such as tsquery raises.
+ */
 static bool
 is_refused_value(const struct error *err)
 {

@@ -41,7 +41,7 @@ map_columns(struct shape *shape, struct error *err)
 			missing_column(shape, &relation->columns[i], err);
 			return false;
 		}
-		/* The destination computes it from the same columns. */
+		/* The destination computes the value from the same columns. */
 		if (target->generated)
 			continue;
 		shape->fed[shape->fed_count++] = (struct shape_column){.source = i, .target = target};
@@ -69,7 +69,7 @@ find_unfed(struct shape *shape)
 			shape->unfed[shape->unfed_count++] = &target->columns[i];
 }
 
-/* The position in `fed` of the source's column with that name. */
+/* Finds the position in `fed` of the source column with that name. */
 static bool
 find_fed(const struct shape *shape, const char *name, unsigned *position)
 {
@@ -90,7 +90,7 @@ key_error(const struct shape *shape, const char *column, struct error *err)
 	return error_hint(err, "Choose a key of columns that both sides have.");
 }
 
-/* Under an index identity only the index's columns are known of an old row. */
+/* With the identity DEFAULT or INDEX, the stream has only the key columns of an old row. */
 static bool
 key_from_identity(struct shape *shape, struct error *err)
 {
@@ -119,8 +119,8 @@ find_described(const struct shape *shape, const char *name)
 }
 
 /*
- * Whether the table had that key when it was described: the catalog is of
- * another time, and rows that are merged by what is no key get lost.
+ * Whether the table had that key when the relation description was sent. The catalog may be newer, and
+ * merging by columns that were not unique would lose rows.
  */
 static bool
 had_key(const struct shape *shape, const unsigned *key, unsigned count)
@@ -140,7 +140,7 @@ had_key(const struct shape *shape, const unsigned *key, unsigned count)
 	return true;
 }
 
-/* With the whole old row at hand any key does. */
+/* With identity FULL the whole old row is known, so any key will do. */
 static bool
 key_from_table(struct shape *shape, struct error *err)
 {
@@ -184,9 +184,9 @@ shape_is_key(const struct shape *shape, unsigned position)
 }
 
 /*
- * Rows may exchange the values of a unique constraint, which an UPDATE checks row by row; Greenplum 6 cannot
- * move a row to another partition, and redistributes one only under conditions; an identity column that is
- * always generated takes values of its own with an INSERT or COPY alone.
+ * Reasons to guard a column: an UPDATE checks unique constraints row by row, so rows cannot exchange their
+ * values; Greenplum 6 cannot move a row to another partition, and moves one to another segment only under
+ * conditions; an identity column GENERATED ALWAYS accepts a given value only in INSERT and COPY.
  */
 static void
 find_guarded(struct shape *shape)
@@ -202,9 +202,9 @@ find_guarded(struct shape *shape)
 }
 
 /*
- * By the way in which the target was filled, or since what brings rows in is not followed.  A row that comes to
- * match a condition looks like an update, unless the source saw all of the old row; where updates are left out,
- * a row that changed its key stays under the old one.
+ * Rows may be absent because of how the target was filled, or because an operation is not followed. A row
+ * that newly matches a condition arrives as an update, unless the source logged the whole old row; and if
+ * updates are not followed, a row whose key changed keeps its old key at the target.
  */
 static bool
 rows_may_be_absent(const struct shape *shape)

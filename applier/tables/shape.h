@@ -1,10 +1,9 @@
 /*
- * How the rows of one relation description are mapped to their target: the
- * target column of each source column, what identifies a row, and what of the
- * target restricts the ways of merging.
+ * How rows with one relation description are mapped to their target: the target column of each source
+ * column, what identifies a row, and what limits the ways of merging.
  *
- * A shape belongs to one version of a relation and one definition of its target;
- * a change of either makes a new one.
+ * A shape belongs to one relation description and one definition of the target; when either changes, a new
+ * shape is made.
  */
 #ifndef SLUICE_SHAPE_H
 #define SLUICE_SHAPE_H
@@ -12,7 +11,7 @@
 #include "catalog.h"
 #include "change.h"
 
-/* How rows are matched with what the target holds. */
+/* How changed rows are matched with rows of the target. */
 enum shape_match {
 	MATCH_KEY,	   /* by key columns */
 	MATCH_ROW,	   /* by the whole row: REPLICA IDENTITY FULL and no key */
@@ -25,46 +24,46 @@ struct shape_column {
 };
 
 struct shape {
-	unsigned number; /* unique within the session, for names of staging tables */
+	unsigned number; /* unique within the session; part of the names of staging tables */
 	const struct change_relation *relation;
 	const struct table *table;
-	bool has_siblings;		  /* the table has other shapes, which changes of this one may meet in a batch */
+	bool has_siblings;		  /* the table has other shapes, whose changes may be in the same batch */
 	bool text;				  /* values are text, not COPY BINARY fields */
-	struct shape_column *fed; /* in the source's order */
+	struct shape_column *fed; /* in the source's column order */
 	unsigned fed_count;
-	bool subset;						/* there are columns that the target is not to have */
-	const struct target_column **unfed; /* writable target columns without a source */
+	bool subset;						/* some columns are not replicated (override's `columns`) */
+	const struct target_column **unfed; /* writable target columns that no source column feeds */
 	unsigned unfed_count;
 	enum shape_match match;
 	unsigned key[TABLE_MAX_KEY]; /* positions in `fed` */
 	unsigned key_count;
-	bool rows_may_be_absent; /* an update or delete may be of a row that the target does not hold */
-	bool triggers;			 /* the target has triggers or foreign keys that fire */
-	bool in_place;			 /* its storage takes an UPDATE better than a DELETE and COPY */
-	unsigned *
-		guarded; /* positions in `fed`, outside the key: never in the SET of an UPDATE, unless triggers fire */
+	bool rows_may_be_absent; /* an update or delete may concern a row that the target lacks */
+	bool triggers;			 /* the target has triggers or foreign keys, and they fire */
+	bool in_place;			 /* an UPDATE is cheaper than DELETE and COPY: the target has heap storage */
+	/* positions in `fed`, without the key: columns that no UPDATE may SET, unless triggers fire */
+	unsigned *guarded;
 	unsigned guarded_count;
 };
 
 /*
- * `table` must outlive the shape.  Fails with ERROR_DATA when the relation has
- * a column that the target lacks, or values in a form that it cannot take.
+ * `table` must outlive the shape. ERROR_DATA if the target lacks a column of the relation, or cannot take
+ * the form of its values.
  */
 MUST_CHECK bool shape_init(struct shape *shape, unsigned number, const struct change_relation *relation,
 						   const struct table *table, bool triggers_fire, struct error *err);
 void shape_fini(struct shape *shape);
 
-/* Whether the column at that place of `fed` is part of the key. */
+/* Whether fed[position] is part of the key. */
 bool shape_is_key(const struct shape *shape, unsigned position);
 
-/* Whether the target is to hold just what the source holds: every operation is followed. */
+/* Whether every operation is followed, so that the target holds exactly what the source holds. */
 static inline bool
 shape_follows_all(const struct shape *shape)
 {
 	return shape->table->operations == OPERATION_ALL;
 }
 
-/* If not, no row appears in the target. */
+/* If false, no new row appears in the target. */
 static inline bool
 shape_follows_inserts(const struct shape *shape)
 {

@@ -77,7 +77,7 @@ parse_column(const char *line, size_t len, struct source_column *column)
 	return true;
 }
 
-/* A column, or the default of the one before. */
+/* Parses a column, or the default of the column before it. */
 static bool
 parse_line(const char *line, size_t len, struct source_table *source)
 {
@@ -187,7 +187,10 @@ known(const struct source_table *source)
 	return source->storage && strcmp(source->storage, STORAGE_UNKNOWN) != 0;
 }
 
-/* A column of `before` whose row in the catalog is another one now; new and dropped columns are the stream's to tell. */
+/*
+ * Whether a column's row in the catalog was replaced. New and dropped columns are not considered: the
+ * stream reports them.
+ */
 static bool
 column_rewritten(const struct source_table *before, const struct source_table *now)
 {
@@ -200,7 +203,7 @@ column_rewritten(const struct source_table *before, const struct source_table *n
 	return false;
 }
 
-/* The next leaf of a storage text, and its length; NULL behind the last. */
+/* Returns the next leaf of a storage text and its length; NULL at the end. */
 static const char *
 next_leaf(const char **at, size_t *len)
 {
@@ -213,7 +216,6 @@ next_leaf(const char **at, size_t *len)
 	return leaf;
 }
 
-/* Whether the storage has a leaf with that OID. */
 static bool
 has_leaf(const char *storage, const char *oid)
 {
@@ -226,7 +228,10 @@ has_leaf(const char *storage, const char *oid)
 	return false;
 }
 
-/* Leaves that one look shows and the other does not; with `attached`, only those that were tables before. */
+/*
+ * Whether `storage` has a leaf that `other` lacks; with `attached`, only leaves that were ordinary tables
+ * count.
+ */
 static bool
 has_others(const char *storage, const char *other, bool attached)
 {
@@ -239,7 +244,10 @@ has_others(const char *storage, const char *other, bool attached)
 	return false;
 }
 
-/* The marks of leaves aside: a column that is added to a partition makes it look as one that was a table before. */
+/*
+ * Compares without the ! of leaves: adding a column to a partition makes it look like one that was a table
+ * before.
+ */
 static bool
 same_files(const char *a, const char *b)
 {
@@ -358,7 +366,7 @@ compare_numbers(const void *a, const void *b)
 	return ((const struct source_column *) a)->attnum - ((const struct source_column *) b)->attnum;
 }
 
-/* Beyond what a server gives to a column. */
+/* Higher than any attnum (MaxHeapAttributeNumber is 1600). */
 #define NO_COLUMN 100000
 
 void

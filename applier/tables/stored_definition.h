@@ -1,15 +1,15 @@
 /*
- * The stored definition: that of a source table as kept in sluice.tables, to
- * which the target was last matched.
+ * The stored definition: the definition of a source table that its target was last altered to fit, as kept
+ * in sluice.tables.
  *
- * Its text is for comparing and for people: a line for the table (format,
- * replica identity, storage), then one for each column: attnum, type OID,
- * typmod, flags, positions in primary key, identity index and unique index,
- * version, name.  Where the column has a default, another line follows: = and the expression.
+ * Its text is for comparing and for people: one line for the table (format, replica identity, storage),
+ * then one for each column: attnum, type OID, typmod, flags, positions in the primary key, identity index
+ * and unique index, version, name. If the column has a default, a line with "=" and the expression
+ * follows.
  *
- * `storage` tells whether the server rewrote the table: an ordinary table's
- * file number; of a partitioned one "OID:file number" of each leaf, by OID, with
- * a ! behind those that were tables of their own before they became partitions.
+ * `storage` shows whether the server rewrote the table. For an ordinary table it is the file number
+ * (relfilenode). For a partitioned table it is "OID:file number" for each leaf, ordered by OID; a !
+ * follows a leaf that was an ordinary table before it became a partition.
  */
 #ifndef SLUICE_STORED_DEFINITION_H
 #define SLUICE_STORED_DEFINITION_H
@@ -19,43 +19,50 @@
 #include "change.h"
 
 void stored_definition_put(struct buffer *out, const struct source_table *source);
-/* Columns without what is known of their types but OID and modifier.  False when the text is none. */
+/* Of the types, only OID and modifier are filled in. False if the text cannot be parsed. */
 MUST_CHECK bool stored_definition_parse(const char *text, struct source_table *source);
 
 const struct source_column *stored_definition_find(const struct source_table *source, int attnum);
 bool stored_definition_same_name(const struct source_table *a, const struct source_table *b);
-/* Whether both say the same of columns and primary key; versions and storage aside. */
+/* Whether columns and primary key are the same; versions and storage are not compared. */
 bool stored_definition_same(const struct source_table *a, const struct source_table *b);
-/* Whether the stream's description says the same of name, columns and primary key. */
+/* Whether name, columns and primary key are the same in the stream's relation description. */
 bool stored_definition_matches(const struct source_table *source, const struct change_relation *relation);
 
 enum rewrite {
 	REWRITE_NONE,
-	REWRITE_VALUES,	   /* the rows' values may have changed without a word in the stream */
-	REWRITE_PARTITIONS /* partitions came with rows, or went */
+	REWRITE_VALUES,	   /* values of rows may have changed, and the stream has no change for them */
+	REWRITE_PARTITIONS /* partitions were attached with rows, or detached */
 };
 
 /*
- * Compares two states of the same table.  A rewrite leaves a new file behind
- * and a new version of the column; TRUNCATE, VACUUM FULL, CLUSTER and SET
- * TABLESPACE only the one, statistics, defaults and NOT NULL only the other.
+ * Compares two definitions of the same table. A rewrite that changes values leaves a new file and a new
+ * version of the column. TRUNCATE, VACUUM FULL, CLUSTER and SET TABLESPACE leave only a new file; changes
+ * of statistics targets, defaults and NOT NULL only a new version.
  */
 enum rewrite stored_definition_rewritten(const struct source_table *before, const struct source_table *now);
-/* Whether both are known to lie in the same files: no row was rewritten in between. */
+/*
+ * Whether both have the same files, so no row was rewritten in between; false if the files of either are
+ * unknown.
+ */
 bool stored_definition_same_files(const struct source_table *a, const struct source_table *b);
-/* Whether a later comparison should start from `now`. */
+/* Whether `now` should replace `before` as the start of later comparisons. */
 bool stored_definition_moved(const struct source_table *before, const struct source_table *now);
 
-/* Copies with everything that is known. */
+/* Copies all fields. */
 void stored_definition_copy(struct source_table *to, const struct source_table *from);
 void stored_definition_copy_default(struct source_column *to, const struct source_column *from);
-/* Where the target stands at another definition from here on, its defaults are still those of before; those of new columns,
- * and of columns with another type, are not known. */
+/*
+ * For a target that is altered to fit `source`, but keeps the defaults it had under `before`: copies those
+ * defaults. The defaults of new columns and of columns with another type become unknown.
+ */
 void stored_definition_keep_defaults(struct source_table *source, const struct source_table *before);
-/* A definition of another table of the same name: its columns get the numbers of those that have the same names in
- * `source`, and others numbers that no column has there. */
+/*
+ * For the definition of an earlier table with the same name: gives its columns the attnums of the columns
+ * with the same names in `source`, and all others attnums that do not occur there.
+ */
 void stored_definition_match_names(struct source_table *definition, const struct source_table *source);
-/* Takes over what is known of the type. */
+/* Copies what is known about the type. */
 void stored_definition_copy_type(struct source_column *to, const struct source_column *from);
 
 #endif

@@ -14,7 +14,7 @@
 static const struct {
 	const char *name;
 	const char *shown;
-	unsigned next; /* the states that may follow */
+	unsigned next; /* the states that may follow, as bits */
 } states[] = {
 	[TABLE_WAITING] = {"waiting", "waiting", TO(COPYING) | TO(STREAMING) | TO(WAITING_AGAIN) | TO_HELD},
 	[TABLE_COPYING] = {"copying", "copying", TO(WAITING) | TO(COPYING_PARTS) | TO_COPIED | TO_HELD},

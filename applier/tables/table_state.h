@@ -1,5 +1,5 @@
 /*
- * The state of a table, which is kept in sluice.tables and in struct table, and the moves between states.
+ * The state of a table, which is kept in sluice.tables and in struct table, and the transitions between states.
  *
  *	waiting ───────► copying ───────┐                    copied
  *	(first copy)                    ├─ in parts ► copying_parts ─┐
@@ -7,27 +7,27 @@
  *	(rows are ours)                              └─ as a whole ──┤                    ▲
  *	   ▲                                                         └─► replaying ───────┘
  *	   │                                                             (in the background)
- *	   └── from catching_up, streaming: the copy is void; from held: its target fits; from held_for_resync: "table resync"
+ *	   └── from catching_up, streaming: the copy is void; from held: its target fits again; from held_for_resync: "table resync"
  *
- *	any of them ─► held (until its target fits), held_for_resync (until "table resync")
+ *	any state ─► held (until its target fits), held_for_resync (until "table resync")
  *	waiting_again, catching_up, streaming, held … ─► waiting: others have replaced the target
  *
- *	waiting          for its first copy: initial_copy.existing decides about rows that are in the target
- *	copying          that copy is under way, in one transaction: nothing of it is there before its end
- *	waiting_again    to be copied again: the rows in the target are ours, and cleared first
- *	copying_again    that is under way, in one transaction that begins by clearing them
- *	copying_parts    rows of one snapshot's parts are there, and nothing else; sluice.tables.rebuild has the statements
- *	                 that end the copy
- *	replaying        copied while the others stream; what was set aside meanwhile is not durable yet
- *	catching_up      copied at a snapshot that is ahead of the stream's position
- *	streaming
- *	held             until its target fits
- *	held_for_resync  until a person asks for a new copy with "table resync"
- *	dropped          gone from the source: a row without table, which says that the rows in the target are ours, for
- *	                 another table of the name
+ *	waiting          waits for its first copy; initial_copy.existing decides about rows in the target
+ *	copying          the first copy runs, in one transaction: the target shows nothing of it before the end
+ *	waiting_again    waits to be copied again; the rows in the target are ours and are cleared first
+ *	copying_again    that copy runs, in one transaction that begins by clearing the rows
+ *	copying_parts    the target holds only rows of parts, all of one snapshot; sluice.tables.rebuild has the
+ *	                 statements that end the copy
+ *	replaying        copied in the background; the changes that were set aside meanwhile are not durable yet
+ *	catching_up      copied at a snapshot that is newer than the stream's position
+ *	streaming        caught up; changes are applied as they come
+ *	held             stands still until its target fits
+ *	held_for_resync  stands still until a person asks for a new copy with "table resync"
+ *	dropped          gone from the source; only a row, without a struct table.  It shows that the rows in the target
+ *	                 are ours, in case another table gets the name
  *
- * With the process that made it a copy that is not finished ends: then copying is waiting again, and copying_again,
- * copying_parts and replaying are waiting_again.
+ * An unfinished copy ends with its process.  At the next start copying then becomes waiting; copying_again,
+ * copying_parts and replaying become waiting_again.
  */
 #ifndef SLUICE_TABLE_STATE_H
 #define SLUICE_TABLE_STATE_H
@@ -54,26 +54,31 @@ enum table_state {
 
 struct table;
 
-/* As it is stored. */
+/* The name that is stored in sluice.tables. */
 const char *table_state_name(enum table_state state);
-/* As a person sees it: waiting, copying, catching_up, streaming, held. */
+/* The name that people see: waiting, copying, catching_up, streaming, held, dropped. */
 const char *table_state_shown(enum table_state state);
 MUST_CHECK bool table_state_parse(const char *name, enum table_state *state);
 bool table_state_may_follow(enum table_state from, enum table_state to);
 
-/* The one place that changes table->state, but for what is read from sluice.tables.  A move that the drawing above does not
- * have is a bug, and ends the process. */
+/*
+ * The only function that changes table->state, except for reading it from sluice.tables. A transition that
+ * is not in the drawing above is a bug and ends the process.
+ */
 void table_move(struct table *table, enum table_state state);
-/* Its copy begins, or ends without having come to anything. */
+/* The copy begins, or ends without a result. */
 void table_begin_copy(struct table *table);
 void table_abandon_copy(struct table *table);
 
-/* It waits for a copy, or is being copied. */
+/* Whether the table is waiting for a copy or being copied; or only being copied. */
 bool table_waits(const struct table *table);
 bool table_is_copying(const struct table *table);
-/* … and the rows that are in the target meanwhile are ours: they are cleared first. */
+/*
+ * Whether the table waits for a copy, or is being copied, and its target's rows are ours: they are cleared
+ * first.
+ */
 bool table_has_old_rows(const struct table *table);
-/* Its rows are there, and it takes the changes of the stream, or those that were set aside. */
+/* Whether the rows are copied and the table takes changes, from the stream or from those set aside. */
 bool table_follows(const struct table *table);
 bool table_is_held(const struct table *table);
 
