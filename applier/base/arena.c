@@ -9,7 +9,7 @@
 
 #include "memory.h"
 
-/* Lets an AddressSanitizer build see a use after arena_reset(). */
+/* Lets AddressSanitizer detect a use after arena_reset(). */
 #if defined(__has_include) && __has_include(<sanitizer/asan_interface.h>)
 #include <sanitizer/asan_interface.h>
 #else
@@ -17,12 +17,12 @@
 #define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void) (address), (void) (bytes))
 #endif
 
-/* Chunks double from here up to the arena's own size. */
+/* Payload of the first chunk. Later chunks double up to chunk_bytes. */
 #define FIRST_CHUNK_BYTES ((size_t) 4096)
 
 struct arena_chunk {
 	struct arena_chunk *next;
-	size_t size; /* of the payload */
+	size_t size; /* bytes of the payload */
 	size_t used;
 	bool alone; /* made for one large allocation */
 	alignas(max_align_t) unsigned char payload[];
@@ -62,7 +62,7 @@ arena_reset(struct arena *arena)
 		struct arena_chunk *chunk = arena->chunks;
 
 		arena->chunks = chunk->next;
-		/* Ordinary ones are never larger than that, and the largest came last. */
+		/* The first ordinary chunk in the list is the newest one and therefore the largest. */
 		if (!kept && chunk->size <= arena->chunk_bytes && !chunk->alone)
 			kept = chunk;
 		else
@@ -101,8 +101,10 @@ grow_next(struct arena *arena)
 	arena->next_bytes = doubled < arena->chunk_bytes ? doubled : arena->chunk_bytes;
 }
 
-/* The chunk that takes the bytes: a new current one, or one of their own
- * behind the current one, which stays open for what comes next. */
+/*
+ * Makes a chunk for the bytes: a new current one, or one of their own behind the current one, which stays
+ * in use.
+ */
 static struct arena_chunk *
 chunk_for(struct arena *arena, size_t bytes)
 {

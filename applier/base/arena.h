@@ -6,11 +6,10 @@
  *	   v next
  *	chunk: | header | used ................. |      full, or one large allocation
  *
- * What an arena hands out lives until arena_reset() or arena_fini() and never
- * moves.  The first chunks are smaller, so that little that is kept takes little.
- * An allocation larger than a quarter of a chunk gets a chunk of its
- * own, so that it does not waste the rest of the current one.  Out of memory
- * ends the process with a message: a restart is safe, a half-done batch is not.
+ * Memory from an arena never moves and lives until arena_reset() or arena_fini(). The first chunks are
+ * smaller, so that a nearly empty arena takes little memory. An allocation larger than a quarter of a
+ * chunk gets a chunk of its own, so that the rest of the current chunk is not wasted. Out of memory ends
+ * the process with a message: a restart is safe, a half-done batch is not.
  *
  * An arena belongs to one thread at a time.
  */
@@ -23,12 +22,11 @@ struct arena_chunk;
 
 struct arena {
 	struct arena_chunk *chunks; /* the current one first; NULL before the first use */
-	size_t chunk_bytes;			/* payload of an ordinary chunk, once the arena has grown */
-	size_t next_bytes;			/* of the next one */
+	size_t chunk_bytes;			/* payload of an ordinary chunk once the arena has grown to full size */
+	size_t next_bytes;			/* payload of the next chunk */
 	size_t held_bytes;
 };
 
-/* Allocates nothing yet. */
 void arena_init(struct arena *arena, size_t chunk_bytes);
 void arena_fini(struct arena *arena);
 

@@ -16,7 +16,7 @@
 
 #define FILE_BYTES_MAX (1 << 20)
 
-/* What the functions below share while they walk through the document. */
+/* Shared by the functions that read the document. */
 struct reader {
 	const char *name;
 	yaml_document_t document;
@@ -38,11 +38,9 @@ fail_at(struct reader *r, yaml_mark_t mark, const char *fmt, ...)
 	return error_set(r->err, ERROR_CONFIG, "%s:%zu:%zu: %s", r->name, mark.line + 1, mark.column + 1, text);
 }
 
-/*
- * The table
- */
+/* The schema table */
 
-/* The key's own name if the option stands directly below the prefix, else NULL. */
+/* The key's own name if the option is directly below the prefix; otherwise NULL. */
 static const char *
 name_below(const struct config_option *option, const char *prefix)
 {
@@ -65,7 +63,7 @@ find_option(const char *prefix, const char *key)
 	return NULL;
 }
 
-/* Names the key that was probably meant, otherwise all that are allowed. */
+/* The hint names the key that was probably meant, or else all allowed keys. */
 static void
 hint_at_keys(struct error *err, const char *prefix, const char *key)
 {
@@ -120,7 +118,7 @@ is_null(const yaml_node_t *node)
 	return *scalar_text(node) == '\0' || config_value_word("~ null Null NULL", scalar_text(node)) >= 0;
 }
 
-/* Checks that the node is what the key needs. */
+/* Checks that the node has the type that the key needs. */
 static bool
 check_node(struct reader *r, const char *path, const yaml_node_t *node, yaml_node_type_t type)
 {
@@ -142,7 +140,7 @@ check_node(struct reader *r, const char *path, const yaml_node_t *node, yaml_nod
 	return true;
 }
 
-/* The value of a key of a mapping, NULL if either is not there. */
+/* The value of a key in a mapping; NULL if the mapping or the key does not exist. */
 static yaml_node_t *
 look_up(struct reader *r, yaml_node_t *mapping, const char *key)
 {
@@ -262,7 +260,7 @@ fail_unknown(struct reader *r, const char *prefix, const yaml_node_t *node)
 {
 	const char *key = scalar_text(node);
 
-	/* What is not even like a key may be a misplaced conninfo. */
+	/* Text that does not resemble a key may be a misplaced conninfo, so it is not shown. */
 	if (config_field_quotable(key))
 		fail_at(r, node->start_mark, "unknown key \"%s%s\"", prefix, key);
 	else
@@ -306,7 +304,7 @@ read_pair(struct reader *r, const char *prefix, const yaml_node_t *mapping, cons
 	return read_value(r, option, node_of(r, pair->value), base);
 }
 
-/* Stores what the user did not give, also in sections that are missing as a whole. */
+/* Stores the default of a key that the user did not set, also in sections that are missing entirely. */
 static bool
 complete(struct reader *r, const struct config_option *option, yaml_mark_t mark, void *base)
 {
@@ -319,8 +317,10 @@ complete(struct reader *r, const struct config_option *option, yaml_mark_t mark,
 	return true;
 }
 
-/* Reads the keys below the prefix; the node is NULL where the user gave none,
- * and the mark where a missing key is reported. */
+/*
+ * Reads the keys below the prefix. `node` is NULL if the section is missing; `mark` is where a missing key
+ * is reported.
+ */
 static bool
 read_mapping(struct reader *r, const char *prefix, yaml_node_t *node, yaml_mark_t mark, void *base)
 {
@@ -338,11 +338,9 @@ read_mapping(struct reader *r, const char *prefix, yaml_node_t *node, yaml_mark_
 	return true;
 }
 
-/*
- * What one key alone does not tell
- */
+/* Checks that involve several keys */
 
-/* Whether the table is in the list already; takes it up where it is not. */
+/* Whether the list contains the table already; adds it if not. */
 static bool
 named_again(struct pattern_list *named, const char *table)
 {
@@ -434,7 +432,7 @@ read_document(struct reader *r)
 	return check_overrides(r, root) && check_sizes(r, root);
 }
 
-/* A second document would be ignored otherwise. */
+/* Refuses a second document, which would otherwise be ignored. */
 static bool
 check_end(struct reader *r, yaml_parser_t *parser, const char *text, size_t len)
 {

@@ -1,10 +1,9 @@
 /*
- * The configuration file: one YAML document, read once, strict.
+ * The configuration file: one YAML document, read once and strictly.
  *
- * An unknown key, a duplicate key, a missing required key, a value of the
- * wrong kind or out of range is an ERROR_CONFIG that names file, line and
- * column.  Keys that this version knows of and does not carry out are refused
- * in the same way, never ignored.
+ * An unknown key, a duplicate key, a missing required key, a value of the wrong kind or out of range is an
+ * ERROR_CONFIG that names file, line and column. Keys that this version knows but does not support are
+ * refused in the same way, never ignored.
  */
 #ifndef SLUICE_CONFIG_H
 #define SLUICE_CONFIG_H
@@ -49,15 +48,16 @@ struct column_rename {
 	char *to;
 };
 
-/* What becomes of a table whose target refuses a change. */
+/* What happens to a table whose target refuses a change. */
 enum refused_action { REFUSED_STOP, REFUSED_HOLD };
 
-/* Whether targets are vacuumed where the server does not do it. */
+/* Whether targets are vacuumed if the server does not do it by itself. */
 enum apply_vacuum { VACUUM_AUTO, VACUUM_OFF };
 
-/* One entry of tables.overrides; absent keys are NULL, empty or 0.  Tables are
- * as the user wrote them, quoted as in SQL where needed; columns are the plain
- * names, already folded or unquoted. */
+/*
+ * One entry of tables.overrides; absent keys are NULL, empty or 0. Names of tables are as the user wrote
+ * them, quoted as in SQL if needed. Names of columns are plain, already folded or unquoted.
+ */
 struct table_override {
 	char *source; /* schema.table */
 	char *target;
@@ -69,11 +69,11 @@ struct table_override {
 	unsigned operations; /* enum operation bits; 0: the global ones */
 	struct string_list distributed_by;
 	enum table_storage storage;
-	unsigned fillfactor; /* of created heap tables, in percent; 0: see dialect_fillfactor() */
+	unsigned fillfactor; /* of created heap tables, in percent; 0: as dialect_fillfactor() says */
 	bool rows_may_be_absent;
 };
 
-/* Where in the file a value stands, counted from 1. */
+/* The place of a value in the file; line and column are counted from 1. */
 struct config_place {
 	size_t line;
 	size_t column;
@@ -84,14 +84,14 @@ struct config {
 	struct {
 		char *conninfo;
 		struct config_place conninfo_place;
-		char *slot; /* "sluice_<task>" unless given */
+		char *slot; /* "sluice_<task>" by default */
 		bool failover;
 		enum compression compression; /* of the stream */
 	} source;
 	struct {
 		char *conninfo;
 		struct config_place conninfo_place;
-		char *dialect; /* "auto" unless given */
+		char *dialect; /* "auto" by default */
 	} destination;
 	struct {
 		struct string_list include;
@@ -104,8 +104,8 @@ struct config {
 		enum copy_mode mode;
 		enum copy_existing existing;
 		unsigned jobs;
-		int64_t part_bytes; /* larger tables are copied in parts */
-		int64_t rate_bytes; /* a second, over all pipes; 0: unlimited */
+		int64_t part_bytes; /* tables larger than this are copied in parts */
+		int64_t rate_bytes; /* per second, over all connections; 0: unlimited */
 	} initial_copy;
 	struct {
 		bool create;
@@ -117,7 +117,7 @@ struct config {
 		int64_t max_delay_ms;
 		int64_t max_bytes;
 		int64_t memory_bytes;
-		int64_t rate_bytes; /* received in a second; 0: unlimited */
+		int64_t rate_bytes; /* received per second; 0: unlimited */
 		char *spill_directory;
 		enum refused_action refused;
 		enum apply_vacuum vacuum;
@@ -128,18 +128,20 @@ struct config {
 		int64_t warn_bytes;
 	} wal;
 	struct config_place http_listen_place;
-	char *http_listen; /* NULL: off */
+	char *http_listen; /* NULL: no HTTP server */
 	enum log_level log_level;
 	enum log_format log_format;
 
-	struct arena memory; /* holds all that the pointers above point to */
+	struct arena memory; /* owner of all memory that the pointers above point to */
 };
 
-/* Reads and checks the file.  On failure nothing is left allocated.  No message
- * ever shows a conninfo, or text that could be one in the wrong place. */
+/*
+ * Reads and checks the file. Frees everything on failure. Messages never show a conninfo, or text that
+ * might be a misplaced one.
+ */
 MUST_CHECK bool config_load(const char *path, struct config *config, struct error *err);
 
-/* The same from memory; `name` is what errors call the text. */
+/* The same from memory; errors call the text `name`. */
 MUST_CHECK bool config_parse(const char *text, size_t len, const char *name, struct config *config,
 							 struct error *err);
 

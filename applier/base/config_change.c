@@ -41,7 +41,7 @@ same_entries(const struct config_option *option, const char *a, const char *b)
 	return true;
 }
 
-/* Of the struct that the option's field is in. */
+/* Compares the option's field in two structs. */
 static bool
 same_value(const struct config_option *option, const void *a, const void *b)
 {
@@ -49,7 +49,7 @@ same_value(const struct config_option *option, const void *a, const void *b)
 
 	switch (option->kind) {
 	case CONFIG_SECTION:
-		return true; /* its keys are rows of their own */
+		return true; /* its keys have entries of their own */
 	case CONFIG_ENTRIES:
 		return same_entries(option, a, b);
 	case CONFIG_PATTERNS:
@@ -70,7 +70,10 @@ same_value(const struct config_option *option, const void *a, const void *b)
 	}
 }
 
-/* Whether the option is of the structs that the prefix stands for: "" for struct config, otherwise those of one list. */
+/*
+ * Whether the option belongs to the structs that the prefix stands for: "" is struct config, any other
+ * prefix the entries of one list.
+ */
 static bool
 is_below(const struct config_option *option, const char *prefix)
 {

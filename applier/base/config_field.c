@@ -23,7 +23,7 @@ config_field_quotable(const char *text)
 static bool complain(struct config_complaint *complaint, const char *text, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 
-/* Writes the complaint and, where it may be shown, what stands there instead. */
+/* Writes the complaint, followed by the wrong text if that may be shown. */
 static bool
 complain(struct config_complaint *complaint, const char *text, const char *fmt, ...)
 {
@@ -40,7 +40,7 @@ complain(struct config_complaint *complaint, const char *text, const char *fmt, 
 	return false;
 }
 
-/* "a, b and c", without the words that are refused. */
+/* Lists the words as "a, b or c", without the unsupported ones. */
 static void
 list_words(const struct config_option *option, char *out, size_t out_bytes)
 {
@@ -65,7 +65,7 @@ list_words(const struct config_option *option, char *out, size_t out_bytes)
 	}
 }
 
-/* The word's place; -1 with a complaint if it is unknown or refused. */
+/* The word's position; -1 with a complaint if it is unknown or not supported. */
 static int
 read_word(const struct config_option *option, const char *text, struct config_complaint *complaint)
 {
@@ -121,7 +121,7 @@ store_number(const struct config_option *option, const char *text, void *field,
 	if (!read_number(option->kind, text, &value))
 		return complain(complaint, text, "must be %s", number_format(option->kind));
 	if (option->kind == CONFIG_RATE && value == 0) {
-		*(int64_t *) field = 0; /* no limit, which no range applies to */
+		*(int64_t *) field = 0; /* unlimited, so no range applies */
 		return true;
 	}
 	if (!read_number(option->kind, option->min, &min) || !read_number(option->kind, option->max, &max) ||
@@ -158,7 +158,7 @@ check_table(const char *text, bool literal, struct config_complaint *complaint)
 	return true;
 }
 
-/* Unquotes a column's name; NULL with a complaint. */
+/* Unquotes a column's name; NULL with a complaint if it is invalid. */
 static char *
 read_column(const char *text, struct arena *memory, struct config_complaint *complaint)
 {
@@ -227,7 +227,7 @@ config_field_store(const struct config_option *option, const char *text, struct 
 	}
 }
 
-/* Lists are short and read once: the array is allocated again for each item. */
+/* Lists are short and read once, so the array is allocated anew for each item. */
 static bool
 append(struct string_list *list, char *item, struct arena *memory, struct config_complaint *complaint)
 {
@@ -282,7 +282,7 @@ config_field_preset(const struct config_option *option, struct arena *memory, vo
 	else
 		stored = config_field_store(option, option->preset, memory, field, &complaint);
 	if (!stored) {
-		/* Only a mistake in the table leads here, and the first start finds it. */
+		/* A wrong default in the schema table; the first start finds it. */
 		fprintf(stderr, "sluice: bug: the default of %s %s\n", option->path, complaint.text);
 		abort();
 	}

@@ -1,6 +1,5 @@
 /*
- * One value of the configuration: from its text into its field, as the schema
- * table says.
+ * Converts one value of the configuration from text and stores it in its field, as the schema table says.
  */
 #ifndef SLUICE_CONFIG_FIELD_H
 #define SLUICE_CONFIG_FIELD_H
@@ -10,25 +9,26 @@
 
 #define CONFIG_COMPLAINT_MAX 400
 
-/* What is wrong with a value, to be read after the key's name:
- * "must be between 1 and 64". */
+/* What is wrong with a value, as text that follows the key's name: "must be between 1 and 64". */
 struct config_complaint {
 	char text[CONFIG_COMPLAINT_MAX];
 };
 
-/* Stores a scalar of a kind that is no list. */
+/* Stores a single value; not for lists. */
 bool config_field_store(const struct config_option *option, const char *text, struct arena *memory,
 						void *field, struct config_complaint *complaint);
 
-/* Adds an item to a list, which is empty at first. */
+/* Appends an item to a list. */
 bool config_field_add(const struct config_option *option, const char *text, struct arena *memory, void *field,
 					  struct config_complaint *complaint);
 
-/* Stores the default, which no check of the schema refuses. */
+/* Stores the default; it is always valid. */
 void config_field_preset(const struct config_option *option, struct arena *memory, void *field);
 
-/* Whether a text may appear in a message: short, and nothing that could be part
- * of a conninfo or a URI. */
+/*
+ * Whether a text may appear in a message: it is short and contains nothing that could be part of a
+ * conninfo or a URI.
+ */
 bool config_field_quotable(const char *text);
 
 #endif

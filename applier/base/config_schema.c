@@ -9,7 +9,7 @@
 #define IN_OVERRIDE(field) .offset = offsetof(struct table_override, field)
 #define IN_RENAME(field) .offset = offsetof(struct column_rename, field)
 
-/* A word's place is the enum's value. */
+/* The positions of the words must be the values of the enums. */
 _Static_assert(COMPRESSION_LZ4 == 1, "none lz4");
 _Static_assert(COPY_MODE_NONE == 1, "full none");
 _Static_assert(COPY_EXISTING_APPEND == 2, "error clear append");

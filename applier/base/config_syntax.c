@@ -20,7 +20,7 @@ fail_at(const struct syntax *s, yaml_mark_t mark, const char *message)
 					 message);
 }
 
-/* The library counts bytes where it cannot read characters. */
+/* Where the library cannot decode characters, it counts bytes. */
 static yaml_mark_t
 mark_of_byte(const char *text, size_t offset)
 {
@@ -37,7 +37,7 @@ mark_of_byte(const char *text, size_t offset)
 	return mark;
 }
 
-/* The mark's index counts characters. */
+/* Finds the character at the mark, whose index counts characters. */
 static char
 character_at(const struct syntax *s, yaml_mark_t mark)
 {
@@ -60,8 +60,8 @@ is_quoted(const yaml_token_t *token)
 }
 
 /*
- * Where a quote is missing, the next one ends the value, lines later, and what
- * follows makes no sense.  Finds such a value before the mark.
+ * If a closing quote is missing, the next quote, maybe lines later, ends the value, and the text after it
+ * fails to parse. Finds such a value that ends in the mark's line.
  */
 static bool
 find_long_quote(const struct syntax *s, yaml_mark_t *begin)

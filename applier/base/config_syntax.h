@@ -1,7 +1,6 @@
 /*
- * What is wrong with a document that the YAML library does not accept, in the
- * words of somebody who wrote a configuration: a tab, a * without quotes, a
- * quote that is missing.
+ * Explains why the YAML library rejected a document, in words for the author of a configuration: a tab, a
+ * * without quotes, a missing quote.
  */
 #ifndef SLUICE_CONFIG_SYNTAX_H
 #define SLUICE_CONFIG_SYNTAX_H
@@ -11,7 +10,10 @@
 
 #include "error.h"
 
-/* The parser has failed on the text; sets an ERROR_CONFIG with name, line and column.  Returns false. */
+/*
+ * For a parser that has failed on the text: sets an ERROR_CONFIG with name, line and column. Returns
+ * false.
+ */
 bool config_syntax_explain(const yaml_parser_t *parser, const char *name, const char *text, size_t len,
 						   struct error *err);
 

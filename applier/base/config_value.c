@@ -17,7 +17,7 @@ static const struct unit duration_units[] = {
 	{"ms", 1}, {"s", 1000}, {"min", 60 * 1000}, {"h", 3600 * 1000}, {"d", 24 * 3600 * 1000}, {NULL, 0},
 };
 
-/* Reads digits; returns what follows them, or NULL if there are none or too many. */
+/* Reads digits; returns the text after them, or NULL if there are none or too many. */
 static const char *
 read_digits(const char *text, int64_t *value)
 {
@@ -71,7 +71,7 @@ config_value_size(const char *text, int64_t *bytes)
 bool
 config_value_duration(const char *text, int64_t *ms)
 {
-	/* Nothing is nothing in any unit. */
+	/* 0 needs no unit. */
 	if (config_value_integer(text, ms) && *ms == 0)
 		return true;
 	return read_with_unit(text, duration_units, ms);

@@ -1,12 +1,12 @@
 /*
- * The notations of configuration values, read from text.
+ * Reads the notations of configuration values.
  *
  *	size      64MB, 512 kB, 10GB, 100B, 4096    powers of 1024
  *	duration  250ms, 10s, 5min, 12h, 2d, 0
  *	rate      50MB/s, unlimited
  *	words     one string with the allowed words, separated by blanks
  *
- * Every function here is pure; false means that the text is not of the kind.
+ * These functions are pure; they return false if the text does not have that notation.
  */
 #ifndef SLUICE_CONFIG_VALUE_H
 #define SLUICE_CONFIG_VALUE_H
@@ -14,21 +14,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A number of decimal digits, no sign. */
+/* A decimal number without a sign. */
 bool config_value_integer(const char *text, int64_t *value);
 bool config_value_size(const char *text, int64_t *bytes);
 bool config_value_duration(const char *text, int64_t *ms);
 /* 0: unlimited. */
 bool config_value_rate(const char *text, int64_t *bytes_per_s);
 
-/* A column name as in SQL: folded to lower case (ASCII) unless quoted.  `name`
- * takes the name itself and has room for strlen(text) + 1 bytes. */
+/*
+ * A column name as in SQL: folded to lower case (ASCII) unless quoted. `name` receives the name and must
+ * have room for strlen(text) + 1 bytes.
+ */
 bool config_value_identifier(const char *text, char *name);
 
-/* The place of `text` among the words, from 0; -1 if it is none of them. */
+/* The position of `text` among the words, from 0; -1 if it is none of them. */
 int config_value_word(const char *words, const char *text);
 
-/* Copies the next word to `word`, moves `words` behind it; false at the end. */
+/* Copies the next word to `word` and moves `words` past it; false at the end. */
 #define CONFIG_WORD_MAX 32
 bool config_value_next_word(const char **words, char word[CONFIG_WORD_MAX]);
 

@@ -6,7 +6,7 @@
 
 #include "printable.h"
 
-/* Copies as much as fits; a character that does not fit whole is left out. */
+/* Copies as much as fits, without cutting a character in two. */
 static void
 copy_text(char *out, size_t out_bytes, const char *text)
 {
@@ -33,8 +33,10 @@ error_clear(struct error *err)
 	err->hint[0] = '\0';
 }
 
-/* The arguments may point into the struct itself, hence the detour through a
- * buffer in each of the functions below. */
+/*
+ * In each of the following functions the arguments may point into `err` itself, so the text is first
+ * formatted into a buffer.
+ */
 bool
 error_set(struct error *err, enum error_class class, const char *fmt, ...)
 {
@@ -104,8 +106,10 @@ error_row(struct error *err, const char *key, int key_bytes)
 	return error_context(err, "row with %.*s", key_bytes, key);
 }
 
-/* A hint's first word loses its capital behind a semicolon, unless it is a
- * name or a command such as PostgreSQL or CREATE. */
+/*
+ * After a semicolon a hint begins with a lower case letter, unless its first word is a name or a command
+ * such as PostgreSQL or CREATE.
+ */
 static bool
 starts_with_plain_word(const char *text)
 {
@@ -119,7 +123,7 @@ starts_with_plain_word(const char *text)
 	return strncmp(text, "Greenplum", len) != 0;
 }
 
-/* What does not fit is left out. */
+/* Text that does not fit is dropped. */
 static void
 escape_controls(const char *text, char *out, size_t out_bytes)
 {

@@ -2,7 +2,7 @@
 
 #include "printable.h"
 
-/* The bytes of the UTF-8 character at c, or 0 if there is none. */
+/* Length of the UTF-8 character at c; 0 if it is invalid. */
 static size_t
 character_length(const unsigned char *c)
 {
@@ -11,7 +11,7 @@ character_length(const unsigned char *c)
 	for (size_t i = 1; i < len; i++)
 		if ((c[i] & 0xC0) != 0x80)
 			return 0;
-	/* Overlong forms, surrogates, beyond U+10FFFF. */
+	/* Overlong forms, surrogates, and code points beyond U+10FFFF are invalid. */
 	if ((c[0] == 0xE0 && c[1] < 0xA0) || (c[0] == 0xED && c[1] > 0x9F) || (c[0] == 0xF0 && c[1] < 0x90) ||
 		(c[0] == 0xF4 && c[1] > 0x8F))
 		return 0;

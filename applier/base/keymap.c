@@ -11,11 +11,13 @@
 #define SLOTS_MIN 16
 #define SLOTS_MAX (UINT32_C(1) << 31)
 
-/* Below this many slots a cleared map is not worth giving back. */
+/* A cleared map with at most this many slots keeps its memory. */
 #define SLOTS_KEPT 4096
 
-/* 32 bits of the hash both place the slot and rule out most other keys before
- * their bytes are compared, so that growing need not hash again. */
+/*
+ * The 32 bits of the hash determine the slot, and rule out most other keys before their bytes are
+ * compared. Growing need not compute them again.
+ */
 struct keymap_slot {
 	uint32_t hash;
 	uint32_t next_index; /* the key's index + 1; 0: empty */
@@ -38,8 +40,10 @@ keymap_fini(struct keymap *map)
 void
 keymap_clear(struct keymap *map)
 {
-	/* Emptying the slots costs their number: one huge batch must not make
-	 * every small one after it pay. */
+	/*
+	 * Clearing takes time in proportion to the slots: after one huge batch, every small batch would pay for
+	 * it.
+	 */
 	if (map->slot_count > SLOTS_KEPT && map->key_count < map->slot_count / 8) {
 		keymap_fini(map);
 		return;
@@ -57,7 +61,7 @@ hash_of(const void *key, uint32_t len)
 	return (uint32_t) (hash ^ hash >> 32);
 }
 
-/* The slot that holds the key, or the empty one where it belongs. */
+/* The slot that holds the key, or the empty slot where it belongs. */
 static struct keymap_slot *
 probe(const struct keymap *map, const void *key, uint32_t len, uint32_t hash)
 {
@@ -114,7 +118,7 @@ keymap_find(const struct keymap *map, const void *key, uint32_t len)
 {
 	if (map->key_count == 0)
 		return KEYMAP_NONE;
-	/* An empty slot's 0 becomes KEYMAP_NONE. */
+	/* An empty slot's index 0 becomes KEYMAP_NONE. */
 	return probe(map, key, len, hash_of(key, len))->next_index - 1;
 }
 

@@ -7,9 +7,8 @@
  *	keys            v
  *	    | ptr, len | ptr, len | ...        the bytes lie in the owner's arena
  *
- * The owner keeps whatever it knows about a key in an array of its own, at the
- * same index.  Keys are compared byte by byte; a key may be empty.  Nothing is
- * ever removed but everything at once.
+ * The owner keeps its data about a key in an array of its own, at the same index. Keys are compared byte
+ * by byte; a key may be empty. Keys cannot be removed one by one, only all at once.
  */
 #ifndef SLUICE_KEYMAP_H
 #define SLUICE_KEYMAP_H
@@ -37,27 +36,29 @@ struct keymap {
 	uint32_t key_capacity;
 };
 
-/* Allocates nothing yet. */
 void keymap_init(struct keymap *map);
 void keymap_fini(struct keymap *map);
 
-/* Forgets every key, to be called before the arena with their bytes is reset.
- * Keeps its memory, unless it was much too large for what was in it. */
+/*
+ * Removes all keys; to be called before the arena with their bytes is reset. Keeps the map's memory unless
+ * it is much too large for what the map held.
+ */
 void keymap_clear(struct keymap *map);
 
 /* The key's index, or KEYMAP_NONE. */
 uint32_t keymap_find(const struct keymap *map, const void *key, uint32_t len);
 
-/* The key's index; a new key is copied into the arena and gets the next one. */
+/* The key's index. A new key is copied into the arena and gets the next index. */
 uint32_t keymap_insert(struct keymap *map, struct arena *arena, const void *key, uint32_t len, bool *found);
 
-/* The key with that index.  The struct is valid until the next insert, the
- * bytes as long as the arena. */
+/*
+ * The key with that index. The struct is valid until the next insertion, the bytes as long as the arena.
+ */
 const struct keymap_key *keymap_key(const struct keymap *map, uint32_t index);
 
 uint32_t keymap_count(const struct keymap *map);
 
-/* Memory held by the map itself, without the bytes of the keys. */
+/* Memory of the map itself, without the bytes of the keys. */
 size_t keymap_bytes(const struct keymap *map);
 
 #endif

@@ -10,12 +10,12 @@
 #include "memory.h"
 #include "printable.h"
 
-/* A process has one standard error, so this is the one place with state. */
+/* The only mutable global of the program, since a process has only one standard error. */
 static struct {
 	enum log_level level;
 	enum log_format format;
 	char task[64];	  /* "": none */
-	bool progressing; /* a progress line stands on the terminal */
+	bool progressing; /* a progress line is shown on the terminal */
 } settings = {LOG_INFO, LOG_TEXT, "", false};
 
 static const char *const level_names[] = {
@@ -25,7 +25,7 @@ static const char *const level_names[] = {
 	[LOG_ERROR] = "error",
 };
 
-/* systemd says in the environment which socket leads to its journal (systemd.exec(5)). */
+/* systemd sets JOURNAL_STREAM to the device and inode of the journal's socket (systemd.exec(5)). */
 static bool
 writes_to_journal(void)
 {
@@ -50,8 +50,10 @@ log_is_on(enum log_level level)
 	return level >= settings.level;
 }
 
-/* The bytes of the UTF-8 character at c, or 0 if there is none.  Surrogates and
- * overlong forms are not told apart: readers of logs do not care. */
+/*
+ * Length of the UTF-8 character at c; 0 if it is invalid. Surrogates and overlong forms are accepted: they
+ * do no harm in a log.
+ */
 static int
 utf8_length(const unsigned char *c)
 {
@@ -71,7 +73,7 @@ utf8_length(const unsigned char *c)
 	return len;
 }
 
-/* Writes one character of the message, at most 6 bytes. */
+/* Writes one character of the message; this takes at most 6 bytes. */
 static char *
 put_character(char *out, enum log_format format, const unsigned char *c, int len)
 {
@@ -97,7 +99,7 @@ put_character(char *out, enum log_format format, const unsigned char *c, int len
 	return out + len;
 }
 
-/* The journal has its own times; priorities are those of syslog(3). */
+/* The priorities of syslog(3). */
 static const int journal_priorities[] = {
 	[LOG_DEBUG] = 7,
 	[LOG_INFO] = 6,
@@ -166,14 +168,14 @@ put_prefix(char *out, enum log_level level, enum log_format format, const struct
 	return stpcpy(out, ",\"message\":\"");
 }
 
-/* A task's name needs no escapes: the configuration allows letters, digits and underscores. */
+/* A task's name needs no escapes: it consists of letters, digits and underscores. */
 void
 log_set_task(const char *task)
 {
 	snprintf(settings.task, sizeof settings.task, "%s", task ? task : "");
 }
 
-/* What a line takes at most: each character may become six, and there is the frame. */
+/* Upper limit for the length of a line: each character may become six bytes, plus the fixed parts. */
 static size_t
 most_bytes(size_t message_bytes, const struct log_about *about)
 {
@@ -191,7 +193,7 @@ put_line(char *out, enum log_level level, enum log_format format, const struct t
 	stpcpy(out, format == LOG_JSON ? "\"}\n" : "\n");
 }
 
-/* Nobody is left to tell when standard error cannot be written. */
+/* A failure to write to standard error cannot be reported anywhere. */
 static void
 write_line(const char *line)
 {

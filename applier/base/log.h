@@ -15,22 +15,30 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 enum log_format {
 	LOG_TEXT,
 	LOG_JSON,
-	LOG_JOURNAL, /* text for systemd's journal, which has times of its own: "<4>message" */
+	LOG_JOURNAL, /* text for systemd's journal, which adds the time itself: "<4>message" */
 };
 
-/* Until it is called: text, from info on.  Text becomes LOG_JOURNAL where standard error leads to the journal. */
+/*
+ * Sets level and format; before that, text from level info. Text becomes LOG_JOURNAL if standard error
+ * leads to the journal.
+ */
 void log_init(enum log_level level, enum log_format format);
 
-/* Whether lines of this level are written: what is expensive to say need not be said otherwise. */
+/*
+ * Whether lines of this level are written, for callers that would compute a line's contents at some cost.
+ */
 bool log_is_on(enum log_level level);
 
 /* Writes one line with one write(2), so that lines never mix. */
 void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* What a message is about, for fields of its own in JSON; NULL, empty, 0: nothing.  The message says it, too, for people. */
+/*
+ * What a message is about, as separate fields in JSON; NULL, empty or 0: nothing. The message must name
+ * these, too, for readers of text.
+ */
 struct log_about {
-	const char *schema; /* of the source's table */
-	const char *table;	/* without schema: schema.table */
+	const char *schema; /* schema of the table at the source */
+	const char *table;	/* name; if `schema` is not set: schema.table */
 	uint64_t lsn;
 	const char *sqlstate;
 };
@@ -39,21 +47,27 @@ void log_write_about(enum log_level level, const struct log_about *about, const 
 	PRINTF_LIKE(3, 4);
 struct log_about log_about_error(const struct error *err);
 
-/* The line itself, new line included; the caller frees it.  Control characters
- * become blanks in text and escapes in JSON, those beyond ASCII escapes in both, bytes that are not UTF-8 U+FFFD. */
+/*
+ * Builds a line, ending in a line break; the caller frees it. Control characters become blanks in text and
+ * escapes in JSON; control characters beyond ASCII become escapes in both; bytes that are not UTF-8 become
+ * U+FFFD.
+ */
 char *log_line(enum log_level level, enum log_format format, const struct timespec *when,
 			   const struct log_about *about, const char *message);
 
-/* Whose lines these are, in JSON: NULL, as at first, is nobody's. */
+/* Sets the task's name for lines in JSON; NULL, the initial value: none. */
 void log_set_task(const char *task);
 
-/* A line on a terminal that the next one replaces, and that log lines take the place of; NULL removes it. */
+/*
+ * Shows a progress line on a terminal. The next one replaces it, and log lines first remove it; NULL
+ * removes it.
+ */
 void log_progress(const char *line);
 
-/* For when memory is short: of the message as much as fits into a few hundred bytes. */
+/* Logs when memory is short; cuts the message after a few hundred bytes. */
 void log_without_memory(enum log_level level, const char *message);
 
-/* One that is about a table of the source. */
+/* Logs a message about a table of the source. */
 #define log_table(level, source, ...)                                                                        \
 	log_write_about(level, &(struct log_about){.schema = (source)->schema, .table = (source)->name},         \
 					__VA_ARGS__)

@@ -8,7 +8,7 @@
 #include "buffer.h"
 #include "log.h"
 
-/* Nothing is freed or flushed on the way: whatever runs now may need memory itself. */
+/* Frees and flushes nothing, since that might need memory, too. */
 void
 memory_exhausted(size_t bytes)
 {

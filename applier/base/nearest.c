@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
-/* One row of the matrix at a time. */
+/* Keeps only one row of the distance matrix. */
 unsigned
 nearest_distance(const char *a, const char *b)
 {

@@ -33,7 +33,6 @@ is_plain_control(char c)
 	return ((unsigned char) c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
 }
 
-/* Needs a NUL, or any other byte that ends a character, behind the text. */
 void
 printable_put(struct buffer *out, const char *text, size_t len)
 {

@@ -1,6 +1,6 @@
 #include "rate.h"
 
-/* So much of a second may be moved at once after a time without anything. */
+/* After a pause, this part of a second's amount may be moved at once. */
 #define BURST_PER_S 10
 
 static void

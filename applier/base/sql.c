@@ -14,7 +14,7 @@ sql_text(struct buffer *sql)
 {
 	if (sql->len == 0 || sql->data[sql->len - 1] != '\0')
 		buffer_put_u8(sql, '\0');
-	/* Only a piece that printf() cannot format gets here: never half a statement. */
+	/* Only a failed printf() conversion leads here; half a statement must never be sent. */
 	if (sql->failed)
 		memory_exhausted(sql->len);
 	return (const char *) sql->data;

@@ -4,7 +4,7 @@
 
 #define BOTH(class) (class), (class)
 
-/* The longest prefix that fits counts. */
+/* The longest matching prefix is used. */
 static const struct {
 	const char *prefix;
 	enum sqlstate_class postgresql, greenplum;

@@ -93,7 +93,7 @@ connection_start_clock(struct request *req)
 		req->sent_ns = now_ns();
 }
 
-/* Of a statement its beginning; parameters are values, which are no business of the log. */
+/* Logs the beginning of the statement. Parameters are left out: they are data. */
 static void
 log_time(const struct connection *conn, const struct request *req)
 {
@@ -282,7 +282,7 @@ enqueue(struct connection *conn, struct request *req)
 	conn->tail = req;
 	if (!conn->unsent && conn->state != CONNECTION_READY)
 		conn->unsent = req;
-	/* Never from here: the caller may be one of our callbacks. */
+	/* The queue is never advanced from here, since the caller may be one of our callbacks. */
 	if (conn->head == req || conn->state == CONNECTION_PIPELINE)
 		loop_timer_arm(conn->kick, 0);
 }
@@ -360,7 +360,7 @@ fail_lost(struct connection *conn)
 	loop_socket_watch(conn->socket, 0);
 	if (!conn->head)
 		return;
-	/* A FATAL message that came first says more than "the connection closed". */
+	/* A FATAL message that arrived before explains more than "the connection closed". */
 	if (conn->head->err.class == ERROR_NONE)
 		lost_error(conn, &conn->head->err);
 	connection_finish_head(conn);
@@ -374,7 +374,7 @@ send_prepare(struct connection *conn, struct request *req)
 	return PQsendPrepare(conn->pg, req->statement, req->sql, 0, NULL);
 }
 
-/* Sends the head of the queue; false: the connection is lost. */
+/* Sends the request at the head of the queue; false: the connection is lost. */
 static bool
 send_head(struct connection *conn)
 {
@@ -393,14 +393,14 @@ send_head(struct connection *conn)
 	return PQsendQuery(conn->pg, req->sql);
 }
 
-/* ---- progress of the head request */
+/* ---- progress of the request at the head */
 
 enum step
 connection_take_result(struct connection *conn, struct request *req, PGresult *res)
 {
 	switch (PQresultStatus(res)) {
 	case PGRES_COPY_IN:
-		connection_empty_chunk(conn); /* an earlier copy may have ended early */
+		connection_empty_chunk(conn); /* an earlier COPY may have ended early */
 		req->state = REQUEST_COPYING_IN;
 		break;
 	case PGRES_COPY_OUT:
@@ -424,7 +424,7 @@ connection_take_result(struct connection *conn, struct request *req, PGresult *r
 	return STEP_AGAIN;
 }
 
-/* A copy that meets a statement without one, or the other way round. */
+/* Detects a COPY request whose SQL was no COPY, or had another direction. */
 static void
 check_copy_kind(struct request *req)
 {
@@ -467,7 +467,7 @@ step_head(struct connection *conn)
 	case REQUEST_RUNNING:
 		return step_running(conn, req);
 	case REQUEST_COPYING_IN:
-		/* The server may have failed the copy already. */
+		/* Also if the server has failed the copy already: that shows at the end. */
 		return connection_step_copy_in(conn, req);
 	case REQUEST_COPYING_OUT:
 	case REQUEST_COPYING_BOTH:
@@ -476,8 +476,10 @@ step_head(struct connection *conn)
 	return STEP_WAIT;
 }
 
-/* Takes note, outside of what may call back.  libpq closes a socket that it
- * found to be dead, also while it writes: it would never stir again. */
+/*
+ * The kick is needed since libpq closes a socket that it found to be dead, even while writing: the socket
+ * would cause no more events.
+ */
 void
 connection_lose(struct connection *conn)
 {
@@ -486,7 +488,7 @@ connection_lose(struct connection *conn)
 	loop_timer_arm(conn->kick, 0);
 }
 
-/* Reading stops while a consumer is paused, so that libpq hoards nothing. */
+/* While a consumer is paused the socket is not read, so that libpq buffers no more data. */
 static void
 watch(struct connection *conn)
 {
@@ -502,7 +504,7 @@ watch(struct connection *conn)
 	if (flushed > 0)
 		events |= LOOP_WRITABLE;
 	else if (req && req->state == REQUEST_COPYING_IN && !conn->waiting)
-		loop_timer_arm(conn->kick, 0); /* it has drained since the step gave up */
+		loop_timer_arm(conn->kick, 0); /* the output has drained since the step returned */
 	loop_socket_watch(conn->socket, events);
 }
 
@@ -533,7 +535,7 @@ on_socket(void *arg, unsigned events)
 
 	conn->progress_ms = loop_now_ms(conn->loop);
 	if (events & LOOP_READABLE && !PQconsumeInput(conn->pg)) {
-		/* What came before the end, such as a FATAL message, is still to be read. */
+		/* Messages that arrived before the end, such as a FATAL error, are still read. */
 		if (conn->head && (conn->head->state == REQUEST_RUNNING || conn->head->state == REQUEST_COPYING_OUT ||
 						   conn->head->state == REQUEST_COPYING_BOTH)) {
 			PGresult *res;

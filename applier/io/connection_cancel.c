@@ -5,7 +5,7 @@
 #include "connection_parts.h"
 
 struct cancelling {
-	PGcancel *cancel; /* outlives the connection */
+	PGcancel *cancel; /* stays valid after the connection is closed */
 	bool sent;
 	char reason[256];
 };

@@ -1,6 +1,7 @@
 /*
- * How a connection is made: by hand, since only so the server's answer to a login comes with its SQLSTATE.
- * The waiting and the resolving of names happen on another thread.
+ * Makes a connection with a libpq polling loop of our own, since only PQERRORS_VERBOSE shows the SQLSTATE
+ * of the server's answer to a login, and it has to be set before the login. Waiting and name resolution
+ * happen on another thread.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "connection_parts.h"
 
 #define KEYWORDS_MAX 16
-/* Of connect_timeout; a user's own in conninfo prevails. */
+/* Default of connect_timeout; a value in conninfo takes precedence. */
 #define TIMEOUT_S "10"
 
 struct connecting {
@@ -20,12 +21,12 @@ struct connecting {
 	unsigned count;
 	PGconn *pg;
 	bool timed_out;
-	/* what is left of conninfo's lists when a host has not answered in time */
+	/* what remains of conninfo's lists after a host has not answered in time */
 	char *hosts, *addresses, *ports;
 
 	struct connection_login login;
 	char *conninfo, *application;
-	connection_connected done; /* NULL: nobody waits any more */
+	connection_connected done; /* NULL: the attempt was abandoned */
 	void *arg;
 };
 
@@ -45,7 +46,7 @@ now_ms(void)
 	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* ---- what libpq makes of conninfo, the environment and the service file */
+/* ---- effective options: conninfo, environment and service file */
 
 static const char *
 option_of(PQconninfoOption *options, const char *keyword)
@@ -56,7 +57,7 @@ option_of(PQconninfoOption *options, const char *keyword)
 	return "";
 }
 
-/* 0: without end. */
+/* 0: no limit. */
 static int64_t
 timeout_ms(PGconn *pg)
 {
@@ -64,11 +65,11 @@ timeout_ms(PGconn *pg)
 	int seconds = atoi(option_of(options, "connect_timeout"));
 
 	PQconninfoFree(options);
-	/* As libpq has it: below two seconds nobody can tell a slow server from a dead one. */
+	/* Like libpq, wait at least two seconds. */
 	return seconds <= 0 ? 0 : seconds == 1 ? 2000 : (int64_t) seconds * 1000;
 }
 
-/* ---- the next one of several hosts */
+/* ---- the next of several hosts */
 
 static unsigned
 count_elements(const char *list)
@@ -80,7 +81,7 @@ count_elements(const char *list)
 	return count;
 }
 
-/* Of "a,b,c" what follows the element with that number; NULL: nothing. */
+/* The part of a list such as "a,b,c" after the element with that number; NULL: nothing. */
 static const char *
 rest_after(const char *list, unsigned number)
 {
@@ -116,11 +117,11 @@ take_rest(const char *list, unsigned number)
 {
 	const char *rest = rest_after(list, number);
 
-	/* One port serves all hosts. */
+	/* A single port applies to all hosts. */
 	return memory_strdup(rest ? rest : list);
 }
 
-/* False: that was the last one. */
+/* False if that was the last host. */
 static bool
 go_to_next_host(struct connecting *c)
 {
@@ -152,7 +153,7 @@ go_to_next_host(struct connecting *c)
 
 /* ---- one after another */
 
-/* Whether it is another host, or another address of it, that is being tried. */
+/* The host and address that libpq is trying at present. */
 struct place {
 	char host[256];
 	char address[64];
@@ -171,7 +172,7 @@ has_moved(struct place *place, PGconn *pg)
 	return moved;
 }
 
-/* False: nothing has come in time. */
+/* Waits for the socket; false if the deadline has passed. */
 static bool
 await(PGconn *pg, PostgresPollingStatusType wanted, int64_t deadline_ms)
 {
@@ -182,7 +183,7 @@ await(PGconn *pg, PostgresPollingStatusType wanted, int64_t deadline_ms)
 
 		if (deadline_ms && left_ms <= 0)
 			return false;
-		/* A signal is no answer. */
+		/* poll() also returns when a signal arrives. */
 		if (poll(&fd, 1, (int) left_ms) > 0)
 			return true;
 	}
@@ -274,7 +275,10 @@ connection_connect(struct loop *loop, const struct connection_login *login, cons
 	c->application = memory_strdup(application);
 	c->done = done;
 	c->arg = arg;
-	/* The user's own in conninfo prevail over those before it, ours over what it says behind it. */
+	/*
+	 * Later options take precedence: those before dbname are defaults that conninfo may override, those after
+	 * it override conninfo.
+	 */
 	add(c, "connect_timeout", TIMEOUT_S);
 	add(c, "keepalives_idle", "30");
 	add(c, "keepalives_interval", "10");

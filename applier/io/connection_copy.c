@@ -3,10 +3,10 @@
 
 #define CHUNK_KEEP_BYTES ((size_t) 4 << 20)
 #define COPY_PIECE_BYTES ((size_t) 256 << 10)
-/* A COPY that always has more to say lets the loop turn after this much. */
+/* A COPY that always has more data yields to the loop after this amount. */
 #define BYTES_PER_TURN (1024 * 1024)
 
-/* What one large row has blown up is not kept. */
+/* A buffer that one large row has enlarged is not kept. */
 void
 connection_empty_chunk(struct connection *conn)
 {
@@ -33,7 +33,7 @@ end_copy_in(struct connection *conn, struct request *req)
 	return PQputCopyEnd(conn->pg, reason) != -1;
 }
 
-/* Hands libpq the next piece of the chunk: it holds what it is handed another time. */
+/* Gives libpq the next piece of the chunk; libpq keeps a copy of it, so pieces are small. */
 static bool
 put_piece(struct connection *conn)
 {
@@ -47,7 +47,7 @@ put_piece(struct connection *conn)
 	return true;
 }
 
-/* Sends while the socket takes it. */
+/* Sends as long as the socket accepts data. */
 enum step
 connection_step_copy_in(struct connection *conn, struct request *req)
 {

@@ -2,7 +2,7 @@
 
 #include "base/sql.h"
 
-/* What a server has for an answer when the program is to end. */
+/* How long the server may take to answer after a stop was requested. */
 #define STOP_GRACE_MS 3000
 
 struct execution {
@@ -11,7 +11,7 @@ struct execution {
 	PGresult *result;
 	struct error *err;
 	bool failed;
-	struct loop_timer *deadline; /* from the moment when a stop was requested */
+	struct loop_timer *deadline; /* starts when a stop is requested */
 	bool overdue;
 };
 

@@ -44,7 +44,7 @@ connection_open_abandon(struct opening *opening)
 	free(opening);
 }
 
-/* ---- the same, while the loop is pumped */
+/* ---- the same, pumping the loop */
 
 struct wait {
 	bool over;

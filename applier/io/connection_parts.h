@@ -1,14 +1,14 @@
 /*
- * What the parts of a connection share.
+ * Shared by the parts of a connection.
  *
- *	connection           opens and closes, takes requests, carries them out one by one
- *	connection_connect   reaches one of the conninfo's hosts and logs in
- *	connection_request   a request, and the statements that a session has prepared
- *	connection_copy      the rows of a COPY, one way or the other
- *	connection_execute   a request for sequential code: pumps the loop until the answer is here
- *	connection_refusal   why a connection could not be made, or was lost
- *	connection_stall     looks into a request that is not answered
- *	connection_pipeline  sends several requests before the first one's answer is here
+ *	connection           opens and closes, queues requests and executes them one by one
+ *	connection_connect   reaches one of conninfo's hosts and logs in
+ *	connection_request   a request; the names of the session's prepared statements
+ *	connection_copy      the data of a COPY, in both directions
+ *	connection_execute   a request for sequential code: pumps the loop until the answer is there
+ *	connection_refusal   explains why a connection could not be made or was lost
+ *	connection_stall     finds out why a request is not answered
+ *	connection_pipeline  sends several requests before the first is answered
  */
 #ifndef SLUICE_CONNECTION_PARTS_H
 #define SLUICE_CONNECTION_PARTS_H
@@ -24,7 +24,10 @@
 
 enum request_kind { REQUEST_QUERY, REQUEST_PREPARED, REQUEST_COPY_IN, REQUEST_COPY_OUT };
 
-/* Where a request of the queue stands: the head, and in a pipeline those behind it. */
+/*
+ * The state of the request at the head of the queue; in a pipeline, later requests leave REQUEST_QUEUED,
+ * too.
+ */
 enum request_state {
 	REQUEST_QUEUED,
 	REQUEST_PREPARING, /* its statement is being prepared */
@@ -39,7 +42,7 @@ struct request {
 	enum request_kind kind;
 	enum request_state state;
 	char *sql;
-	char *statement; /* REQUEST_PREPARED: its name */
+	char *statement; /* REQUEST_PREPARED: name of the statement */
 	char **values;
 	int *lengths;
 	int *formats;
@@ -51,9 +54,9 @@ struct request {
 	void *arg;
 	PGresult *result;
 	struct error err;
-	int64_t sent_ns;	/* by a monotonic clock; 0: not yet */
-	bool aborted;		/* the producer gave up */
-	bool ends_pipeline; /* the next one is not sent before the answer to this one */
+	int64_t sent_ns;	/* monotonic clock; 0: not sent */
+	bool aborted;		/* the producer returned COPY_ABORT */
+	bool ends_pipeline; /* later requests are not sent before this one is answered */
 };
 
 /*
@@ -64,24 +67,24 @@ struct request {
  *	any ──► LOST, which is the end
  */
 enum connection_state {
-	CONNECTION_READY,	 /* one request is carried out after another */
-	CONNECTION_PIPELINE, /* requests are sent before the answers to those before them */
-	CONNECTION_SYNCING,	 /* the pipeline's end was sent: what was sent before is still answered */
-	CONNECTION_SKIPPING, /* the same, but the answers are of requests that were dropped */
+	CONNECTION_READY,	 /* requests are executed one after another */
+	CONNECTION_PIPELINE, /* requests are sent before earlier ones are answered */
+	CONNECTION_SYNCING,	 /* the pipeline's end was sent; answers to earlier requests still arrive */
+	CONNECTION_SKIPPING, /* the same, but those requests were dropped and their answers are ignored */
 	CONNECTION_LOST,
 };
 
-/* Names of the statements that a session knows. */
+/* Names of the session's prepared statements. */
 struct prepared {
 	struct arena memory;
 	struct keymap names;
-	bool *gone; /* by number: it was forgotten again */
+	bool *gone; /* by number: the statement was forgotten */
 	unsigned capacity;
 };
 
 struct stall;
 
-/* What a connection keeps of a copy's rows at most. */
+/* Limit for the buffer with a copy's data. */
 #define COPY_CHUNK_LIMIT ((size_t) 1 << 30)
 
 struct connection {
@@ -89,25 +92,25 @@ struct connection {
 	PGconn *pg;
 	struct loop_socket *socket;
 	const char *name;
-	bool greenplum; /* the server is of that family */
-	int note;		/* of others */
+	bool greenplum; /* the server is Greenplum or a relative */
+	int note;		/* see connection_set_note() */
 	char *target;
 	enum connection_kind kind;
-	enum connection_state state; /* connection_move() sets it */
+	enum connection_state state; /* changed only by connection_move() */
 	struct request *head;
 	struct request *tail;
 	struct prepared prepared;
-	struct buffer chunk;	   /* of the copy at the head: what its producer made last, … */
-	size_t chunk_put;		   /* … so much of which libpq has */
-	enum copy_next chunk_next; /* what the producer said of it */
-	bool waiting;			   /* the copy at the head waits for connection_resume() */
-	int64_t progress_ms;	   /* when something last came, went, or was asked for */
-	struct stall *stall;	   /* NULL: nobody watches */
-	struct loop_timer *kick;   /* advances the queue from a turn of the loop's own */
+	struct buffer chunk;	   /* for the COPY at the head: what its producer returned last */
+	size_t chunk_put;		   /* how much of it libpq has */
+	enum copy_next chunk_next; /* what the producer returned with it */
+	bool waiting;			   /* the COPY at the head waits for connection_resume() */
+	int64_t progress_ms;	   /* when data was last sent or received, or a request begun */
+	struct stall *stall;	   /* NULL: stalls are not watched */
+	struct loop_timer *kick;   /* advances the queue in a new turn of the loop */
 
-	bool pipelining;		/* allowed */
-	struct request *unsent; /* in a pipeline: the first one of the queue that was not sent; NULL: all were */
-	unsigned commands;		/* sent, and their answers have not ended */
+	bool pipelining;		/* pipelining is allowed */
+	struct request *unsent; /* in a pipeline: the first request that was not sent; NULL: none */
+	unsigned commands;		/* commands that were sent and not answered completely */
 };
 
 /* ---- requests */
@@ -125,24 +128,27 @@ void prepared_forget(struct prepared *prepared, const char *name);
 /* ---- stalls */
 
 void connection_end_stall(struct stall *stall);
-/* Ends the connection outside of what may call back; the head of the queue is told in the loop's next turn. */
+/*
+ * Marks the connection as lost without calling back; the request at the head fails in the loop's next
+ * turn.
+ */
 void connection_lose(struct connection *conn);
 
 /* ---- failures */
 
-/* What libpq says last, as one line. */
+/* Writes libpq's last error message as one line. */
 void connection_reason(PGconn *pg, char *out, size_t out_bytes);
 struct connection_login {
-	const char *name; /* of the server, as messages call it */
+	const char *name; /* the server's name in messages */
 	enum connection_kind kind;
 };
 
 /*
- * Why `pg`, with PQERRORS_VERBOSE, could not be opened, and whether another try may help: ERROR_REFUSED where a
- * person has to change something, ERROR_CONFIG where that is the conninfo alone.
+ * Explains why `pg` could not be opened (it must have PQERRORS_VERBOSE) and whether another try may help.
+ * ERROR_REFUSED: a person has to change something; ERROR_CONFIG: that is the conninfo itself.
  */
 void connection_refused(PGconn *pg, const struct connection_login *login, struct error *err);
-/* The same for libpq's message, and who has tried to log in. */
+/* The same, given libpq's message and the identity used for the login. */
 struct connection_identity {
 	const char *user;
 	const char *database;
@@ -153,40 +159,49 @@ void connection_explain_refusal(const char *message, const struct connection_log
 
 /* ---- connecting */
 
-/* The connection, or why there is none. */
+/* Receives the connection, or the error. */
 typedef void (*connection_connected)(void *arg, PGconn *pg, const struct error *err);
 
-/* On another thread; `done` is called back in the loop. */
+/* Connects on another thread; `done` is called from the loop. */
 struct connecting *connection_connect(struct loop *loop, const struct connection_login *login,
 									  const char *conninfo, const char *application,
 									  connection_connected done, void *arg);
-/* Before it was called: it will not be. */
+/* Cancels before `done` was called: it will not be called. */
 void connection_connect_abandon(struct connecting *connecting);
-/* What goes around the connection, which becomes its own. */
+/* Wraps `pg`, which then belongs to the returned connection. */
 struct connection *connection_create(struct loop *loop, PGconn *pg, const struct connection_login *login);
 
 /* ---- states */
 
-/* The only one that changes conn->state; only what the drawing above shows is possible. */
+/*
+ * The only function that changes conn->state. Transitions that are not in the drawing above fail an
+ * assertion.
+ */
 void connection_move(struct connection *conn, enum connection_state to);
-/* The request is being sent: its time runs. */
+/* Starts the request's clock, when it is sent. */
 void connection_start_clock(struct request *req);
 
-/* ---- carrying out what is at the head of the queue */
+/* ---- executing the request at the head of the queue */
 
 enum step { STEP_AGAIN, STEP_WAIT, STEP_LOST };
 
-/* Takes the result, or its error, for the request. */
+/* Stores the result, or its error, in the request. */
 enum step connection_take_result(struct connection *conn, struct request *req, PGresult *res);
-/* Moves rows of the COPY at the head while the socket, the producer or the consumer goes along. */
+/*
+ * Transfers data of the COPY at the head until the socket, the producer or the consumer has to be waited
+ * for.
+ */
 enum step connection_step_copy_in(struct connection *conn, struct request *req);
 enum step connection_step_copy_out(struct connection *conn, struct request *req);
-/* Before a COPY's first row, and after its last. */
+/* To be called before a COPY's first piece and after its last. */
 void connection_empty_chunk(struct connection *conn);
-/* Takes the head off the queue and tells its owner; after a failure the rest is dropped. */
+/*
+ * Removes the head from the queue and calls its callback; after a failure the rest of the queue is
+ * dropped.
+ */
 void connection_finish_head(struct connection *conn);
 
-/* Whether the head and the one behind it can be sent together. */
+/* Whether the head and the request behind it can be sent together. */
 bool pipeline_is_wanted(const struct connection *conn);
 enum step pipeline_step(struct connection *conn);
 

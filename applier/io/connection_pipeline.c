@@ -1,10 +1,9 @@
 #include "connection_parts.h"
 
 /*
- * Inside a pipeline each command's answer ends with a NULL of PQgetResult(),
- * and the pipeline's end is answered by a result of its own.  The server
- * passes over all that follows a failed command up to that end, so the
- * requests behind a failed one are not carried out although they were sent.
+ * In a pipeline, the answer to each command ends with a NULL from PQgetResult(), and the pipeline's end
+ * has a result of its own. After a failed command the server skips everything up to that end, so later
+ * requests were sent but are not executed.
  */
 
 static bool
@@ -57,7 +56,7 @@ end(struct connection *conn, enum connection_state state)
 	return PQpipelineSync(conn->pg);
 }
 
-/* Sends what waits; the server is to answer although this may not be all. */
+/* Sends the waiting requests and asks the server to answer, since this may not be the pipeline's end. */
 static bool
 send_waiting(struct connection *conn)
 {
@@ -76,7 +75,7 @@ send_waiting(struct connection *conn)
 	return !sent || PQsendFlushRequest(conn->pg);
 }
 
-/* The answer to a command is complete. */
+/* To be called when the answer to a command is complete. */
 static enum step
 end_command(struct connection *conn)
 {
@@ -93,7 +92,7 @@ end_command(struct connection *conn)
 		bool ending = conn->state == CONNECTION_SYNCING;
 
 		connection_finish_head(conn);
-		/* Its owner may have abandoned the connection. */
+		/* The request's owner may have abandoned the connection. */
 		if (conn->state == CONNECTION_LOST)
 			return STEP_LOST;
 		if (ending)

@@ -1,7 +1,7 @@
 /*
- * What libpq says of a connection that failed, as an error of ours.  A server's answer to a login is told by its
- * SQLSTATE, whatever language the server speaks; libpq's own words are English, since this program never leaves the
- * C locale.
+ * Turns libpq's message about a failed connection into an error of ours. A server's answer to a login is
+ * recognised by its SQLSTATE, so the server's language does not matter. libpq's own messages are English,
+ * since this program stays in the C locale.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "base/sqlstate.h"
 #include "connection_parts.h"
 
-/* Removes every "what" from the text. */
+/* Removes every occurrence of `what`. */
 static void
 cut(char *text, const char *what)
 {
@@ -21,7 +21,7 @@ cut(char *text, const char *what)
 		memmove(found, found + strlen(what), strlen(found + strlen(what)) + 1);
 }
 
-/* One line of libpq's message, behind those that came before it. */
+/* Appends one line of libpq's message. */
 static void
 add_line(char *out, size_t out_bytes, const char *line, size_t len)
 {
@@ -40,8 +40,10 @@ put_reason(const char *line, char *out, size_t out_bytes)
 	while (*line) {
 		size_t len = strcspn(line, "\n");
 
-		/* An indented line is libpq's question whether the server is running there; the other is what it says of
-		 * itself once it has closed the socket, behind why. */
+		/*
+		 * Skipped are indented lines, in which libpq asks whether the server is running there, and libpq's
+		 * complaint about the closed socket, if another reason precedes it.
+		 */
 		if (line[0] != '\t' && (!out[0] || len != sizeof closed - 1 || strncmp(line, closed, len) != 0))
 			add_line(out, out_bytes, line, len);
 		line += len + (line[len] == '\n');
@@ -58,7 +60,10 @@ connection_reason(PGconn *pg, char *out, size_t out_bytes)
 
 /* ---- refused by the server */
 
-/* ":  28P01: " behind the severity, which is the server's word; returns what follows it, NULL without one. */
+/*
+ * Finds ":  28P01: ", which follows the severity (that word is in the server's language); returns the text
+ * behind it, or NULL.
+ */
 static const char *
 find_sqlstate(const char *line, size_t len, char sqlstate[6])
 {
@@ -73,7 +78,10 @@ find_sqlstate(const char *line, size_t len, char sqlstate[6])
 	return NULL;
 }
 
-/* Of several hosts and ways that were tried the last one that a server has answered; false: none has. */
+/*
+ * Finds the last answer of a server, since libpq may have tried several hosts and methods; false if no
+ * server answered.
+ */
 static bool
 last_answer(const char *message, char sqlstate[6], char *words, size_t words_bytes)
 {
@@ -93,9 +101,9 @@ last_answer(const char *message, char sqlstate[6], char *words, size_t words_byt
 }
 
 struct refusal {
-	const char *sqlstate; /* or the beginning of several */
+	const char *sqlstate; /* a SQLSTATE, or the prefix of several */
 	const char *sentence;
-	const char *hint; /* %U: the user, %D: the database, both quoted */
+	const char *hint; /* %U is the user and %D the database, both quoted */
 };
 
 #define WALSENDER_RIGHT "42501"
@@ -103,7 +111,7 @@ struct refusal {
 static const struct refusal walsender_refusal = {WALSENDER_RIGHT, "the role may not replicate",
 												 "ALTER ROLE %U REPLICATION there."};
 
-/* The first that fits counts. */
+/* The first entry that matches is used. */
 static const struct refusal refusals[] = {
 	{"28P01", "user or password is wrong",
 	 "Correct user or password in the passfile, the service file, PGPASSWORD or the conninfo."},
@@ -169,9 +177,9 @@ explain_answer(const char *sqlstate, const char *words, const struct connection_
 	put_hint(refusal, identity, err);
 }
 
-/* ---- not even asked, or not answered */
+/* ---- failures before a server answered */
 
-/* libpq's own words. */
+/* Parts of libpq's own messages. */
 static const struct {
 	const char *wording;
 	enum error_class class;
@@ -188,7 +196,7 @@ static const struct {
 	{"timeout expired", ERROR_RETRY, "Check whether that server runs, and whether this host can reach it."},
 };
 
-/* Said before any server is asked. */
+/* Whether libpq rejected the conninfo itself, before asking a server. */
 static bool
 blames_conninfo(const char *reason)
 {
@@ -248,7 +256,10 @@ connection_refused(PGconn *pg, const struct connection_login *login, struct erro
 
 /* ---- before any attempt */
 
-/* An unescaped @ or / in the password of a URI: libpq would take what follows for the host, and print it. */
+/*
+ * Whether the password of a URI contains an unescaped @ or /. libpq would take the rest of it for the
+ * host, and print it.
+ */
 static bool
 splits_password(const char *conninfo)
 {
@@ -265,8 +276,8 @@ splits_password(const char *conninfo)
 }
 
 /*
- * The keyword that libpq does not know and that resembles one that it knows;
- * what resembles none may be a piece of a password and is not shown.
+ * If the unknown keyword resembles a known one, names both. Otherwise it is not shown, since it may be
+ * part of a password.
  */
 static void
 name_keyword(const char *problem, struct error *err)
@@ -294,7 +305,7 @@ connection_check_conninfo(const char *conninfo, struct error *err)
 
 	PQconninfoFree(options);
 	if (!valid) {
-		/* libpq's own message may quote the string, and with it a password. */
+		/* libpq's message may quote the string, and the password in it. */
 		error_set(err, ERROR_CONFIG, "the conninfo is not a valid connection string");
 		error_hint(err, "Write it as libpq wants it: \"host=… dbname=… user=…\" or a postgresql:// URI.");
 		name_keyword(problem ? problem : "", err);

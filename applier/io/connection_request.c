@@ -51,7 +51,7 @@ request_free(struct request *req)
 	free(req);
 }
 
-/* ---- statements that the session knows */
+/* ---- the session's prepared statements */
 
 #define NAMES_CHUNK_BYTES 4096
 

@@ -1,6 +1,6 @@
 /*
- * Finds out about a server that has not answered for a while: does it work, wait for a lock, or is it gone?
- * Asked over another connection, on another thread.
+ * Finds out why a server has not answered for a while: it is working, waits for a lock, or is gone. The
+ * query runs over another connection, on another thread.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -14,16 +14,16 @@
 
 #define WARN_MS 60000
 #define GIVE_UP_MS 600000
-/* What the other connection has to be made, and as much again for the answer. */
+/* Time limit for making the other connection, and again for the answer. */
 #define PROBE_S "5"
 #define PROBE_MS 5000
 #define OPTIONS_MAX 80
 
 enum outcome {
-	OUTCOME_SILENT,	 /* the server does not answer another connection either */
-	OUTCOME_IDLE,	 /* the session is gone, or has no statement: its answer was lost, or never asked for */
-	OUTCOME_ACTIVE,	 /* it works */
-	OUTCOME_WAITING, /* for a lock */
+	OUTCOME_SILENT,	 /* another connection is not answered either */
+	OUTCOME_IDLE,	 /* the session is gone or runs no statement: the request or its answer was lost */
+	OUTCOME_ACTIVE,	 /* the session is working */
+	OUTCOME_WAITING, /* the session waits for a lock */
 };
 
 struct stall {
@@ -31,12 +31,12 @@ struct stall {
 	struct loop_timer *timer;
 	char *sql;
 	int64_t warn_ms, give_up_ms;
-	unsigned warnings;	 /* of this statement */
-	struct probe *probe; /* under way; NULL: none */
-	char found[640];	 /* by the last one; "": the request was answered since */
+	unsigned warnings;	 /* for the running request */
+	struct probe *probe; /* the running probe; NULL: none */
+	char found[640];	 /* result of the last probe, as text; "": none since the last answer */
 };
 
-/* The thread's; it outlives the connection that it is about. */
+/* Used by the thread; it may outlive the connection. */
 struct probe {
 	struct stall *stall; /* NULL: the connection was closed meanwhile */
 	char *keywords[OPTIONS_MAX + 1];
@@ -45,7 +45,7 @@ struct probe {
 	char pid[16];
 	char *sql;
 	enum outcome outcome;
-	char words[512]; /* who holds the lock, or why nobody could be asked */
+	char words[512]; /* who holds the lock, or why the probe failed */
 };
 
 /* ---- on the thread */
@@ -59,7 +59,7 @@ now_ms(void)
 	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* NULL: nothing in time. */
+/* NULL if nothing arrives in time. */
 static PGresult *
 await_result(PGconn *pg)
 {
@@ -117,7 +117,7 @@ run_probe(void *arg)
 	PQfinish(pg);
 }
 
-/* ---- what is made of it */
+/* ---- evaluating the probe */
 
 static void
 free_probe(struct probe *probe)
@@ -138,7 +138,10 @@ connection_waiting_ms(const struct connection *conn)
 	return loop_now_ms(conn->loop) - conn->progress_ms;
 }
 
-/* For those who watch the daemon it is looked into earlier, and no more often than this. */
+/*
+ * Interval of the probes. It is shorter than the time until a warning, so that `status` shows a stall
+ * earlier.
+ */
 static int64_t
 look_ms(const struct stall *stall)
 {
@@ -184,7 +187,7 @@ judge(struct stall *stall, const struct probe *probe)
 	bool works = probe->outcome == OUTCOME_ACTIVE || probe->outcome == OUTCOME_WAITING;
 	int64_t ms = connection_waiting_ms(stall->conn);
 
-	/* It has answered meanwhile. */
+	/* The server has answered meanwhile. */
 	if (ms < look_ms(stall))
 		return;
 	if (probe->outcome == OUTCOME_WAITING)
@@ -193,7 +196,7 @@ judge(struct stall *stall, const struct probe *probe)
 	else
 		snprintf(stall->found, sizeof stall->found, "the %s, which %s", stall->conn->name,
 				 probe->outcome == OUTCOME_ACTIVE ? "works on one statement" : "does not answer");
-	/* The log: after one, two, four … minutes. */
+	/* Logged after one, two, four … minutes. */
 	if (ms >= stall->warn_ms << (stall->warnings < 20 ? stall->warnings : 20)) {
 		warn(stall, probe, ms);
 		stall->warnings++;
@@ -223,7 +226,7 @@ add_option(struct probe *probe, const char *keyword, const char *value)
 	probe->values[probe->count++] = memory_strdup(value);
 }
 
-/* To the same server as the same user; later ones prevail. */
+/* Connects to the same server as the same user; later options take precedence. */
 static void
 copy_options(struct probe *probe, const PGconn *pg)
 {
@@ -266,7 +269,7 @@ on_tick(void *arg)
 	loop_timer_arm(stall->timer, look_ms(stall));
 }
 
-/* ---- the connection's */
+/* ---- used by the connection */
 
 const char *
 connection_stalled(const struct connection *conn, int64_t *ms)
@@ -277,7 +280,7 @@ connection_stalled(const struct connection *conn, int64_t *ms)
 	return conn->stall->found;
 }
 
-/* "warn,give up" in milliseconds: tests have no minutes to wait. */
+/* Tests set "warn,give up" in milliseconds. */
 static void
 take_times(struct stall *stall)
 {

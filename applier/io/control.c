@@ -16,7 +16,7 @@
 
 #define CLIENTS_MAX 64
 
-/* A client of the socket.  Its line is complete once it ends with a zero. */
+/* A client of the socket. Once its line is complete, it ends with a zero byte. */
 struct client {
 	struct client *next;
 	struct control *control;
@@ -34,9 +34,9 @@ struct control {
 	char *path;
 	dev_t device; /* of the socket's file, which another daemon may replace */
 	ino_t inode;
-	struct client *first; /* in the order in which they came */
+	struct client *first; /* in order of arrival */
 	unsigned client_count;
-	const char *at_once; /* the request that is answered as it comes; NULL: none */
+	const char *at_once; /* the request that is answered on arrival; NULL: none */
 	void (*put)(void *arg, size_t most, struct buffer *out);
 	void *arg;
 };
@@ -70,7 +70,7 @@ open_socket(void)
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* The folder that the socket lies in. */
+/* Checks the directory of the socket. */
 static bool
 check_folder(const char *path, struct error *err)
 {
@@ -85,7 +85,7 @@ check_folder(const char *path, struct error *err)
 	return safe;
 }
 
-/* In a folder that others may write to, too, such as /tmp. */
+/* Refuses to replace another user's file: the directory may be writable for others, such as /tmp. */
 static bool
 check_predecessor(const char *path, struct error *err)
 {
@@ -97,7 +97,7 @@ check_predecessor(const char *path, struct error *err)
 	return error_hint(err, "Let apply.spill_directory name a folder that only this user can write to.");
 }
 
-/* The file has its mode from its first moment, since the socket has it before. */
+/* fchmod() before bind() gives the file its mode when it is created. */
 static bool
 bind_socket(struct control *control, struct error *err)
 {
@@ -147,7 +147,7 @@ answer(struct client *client, const char *word, const char *text)
 		if (line[i] == '\n')
 			line[i] = ' ';
 	line[len++] = '\n';
-	/* The answer fits into the socket's buffer; a client that has left does not get it. */
+	/* The answer fits into the socket's buffer. If the client has left, nothing is sent. */
 	if (send(client->fd, line, (size_t) len, MSG_NOSIGNAL) < 0)
 		errno = 0;
 	remove_client(client);
@@ -165,7 +165,7 @@ answer_now(struct client *client)
 	buffer_fini(&text);
 }
 
-/* Takes what has come; false when the client is of no use any more. */
+/* Reads what has arrived; false if the client is to be removed. */
 static bool
 read_more(struct client *client)
 {
@@ -198,7 +198,7 @@ on_client(void *arg, unsigned events)
 		remove_client(client);
 		return;
 	}
-	/* A stop is heard wherever the program waits, as the signal is. */
+	/* Handled here, so that a stop works wherever the program waits, like a signal. */
 	if (client->complete && strcmp(client->line, "stop") == 0)
 		loop_request_stop(client->control->loop);
 	else if (client->complete && client->control->at_once &&
@@ -265,7 +265,7 @@ control_open(struct loop *loop, const char *path, struct error *err)
 	return control;
 }
 
-/* Not if another daemon of the task has put its own in its place. */
+/* Does not remove the socket of another daemon that has replaced ours. */
 static void
 remove_file(const struct control *control)
 {
@@ -342,14 +342,14 @@ control_answer_error(struct control *control, const struct error *err)
 	answer(client, err->class == ERROR_CONFIG ? "wrong" : "failed", sentence);
 }
 
-/* ---- the other side */
+/* ---- the client side */
 
 struct asking {
 	struct loop *loop;
 	int fd;
 	char line[CONTROL_LINE_BYTES];
 	size_t len;
-	bool over; /* the line is complete, or the daemon has hung up, or the time is up */
+	bool over; /* the line is complete, the daemon has hung up, or the time has passed */
 };
 
 static void
@@ -397,7 +397,10 @@ connect_to(int fd, const char *path, struct error *err)
 			 " the same apply.spill_directory.");
 }
 
-/* The listener must be a program of this user, or of root; root only connects where nobody else may create a socket. */
+/*
+ * The listener must be a program of this user or of root. Root as the client also trusts other users'
+ * programs if only they can create a socket in that directory.
+ */
 static bool
 check_listener(int fd, const char *path, struct error *err)
 {
@@ -416,7 +419,7 @@ check_listener(int fd, const char *path, struct error *err)
 					  "Let apply.spill_directory name a folder that only the daemon's user can write to.");
 }
 
-/* The answer's line, taken apart. */
+/* Parses the line of the answer. */
 static bool
 take_answer(struct asking *a, char *text, size_t text_bytes, struct error *err)
 {
@@ -488,7 +491,7 @@ control_is_listening(const char *path)
 	fd = open_socket();
 	if (fd < 0)
 		return false;
-	/* A full queue is one of a daemon, too. */
+	/* A full queue also belongs to a living daemon. */
 	listening = connect(fd, (struct sockaddr *) &address, sizeof address) == 0 || errno == EAGAIN;
 	close(fd);
 	return listening;

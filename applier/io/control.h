@@ -1,12 +1,12 @@
 /*
- * The daemon's door on its own host: a UNIX socket on which another process of
- * the same user asks one line and gets one line back.
+ * The daemon's control socket: a UNIX socket over which another process of the same user on the same host
+ * sends one line and gets one line back.
  *
  *	pause\n  ──►             ok\tpaused at 0/1A2B3C8\n
  *	                    or  failed\tthe task is being copied\n
  *
- * Callbacks only take note of what was asked; whoever owns the control looks
- * for it at the top of the program, and answers when it is done.
+ * Callbacks only store the request. The owner of the control polls for it with control_request() and
+ * answers when it is done.
  */
 #ifndef SLUICE_CONTROL_H
 #define SLUICE_CONTROL_H
@@ -17,37 +17,44 @@
 #include "buffer.h"
 #include "loop.h"
 
-/* A request or an answer, with its end. */
+/* Limit for a request or an answer, including its end. */
 #define CONTROL_LINE_BYTES 65536
 
 struct control;
 
-/* Listens at `path`, for this user alone; a socket that is there already is
- * taken for one that a daemon of before has left, and replaced. */
+/*
+ * Listens at `path`, accessible only to this user. An existing socket is replaced: it is assumed to be
+ * left over from an earlier daemon.
+ */
 struct control *control_open(struct loop *loop, const char *path, struct error *err);
-/* Requests that were not answered fail with `reason`.  NULL is allowed. */
+/* Pending requests fail with `reason`. NULL is allowed. */
 void control_close(struct control *control, const char *reason);
 
-/* The oldest request that has not been answered, without its line's end; NULL: none. */
+/* The oldest pending request, without its line end; NULL: none. */
 const char *control_request(const struct control *control);
-/* This request is answered as soon as it comes, in a callback, with what `put` appends, at most `most` bytes; put NULL: as any
- * other. */
+/*
+ * From now on `request` is answered in a callback as soon as it arrives, with what `put` appends, at most
+ * `most` bytes. put NULL: it is treated like any other request.
+ */
 void control_answer_at_once(struct control *control, const char *request,
 							void (*put)(void *arg, size_t most, struct buffer *out), void *arg);
-/* Answers that one. */
+/* Answers the oldest pending request. */
 void control_answer(struct control *control, bool ok, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Answers it with a failure, whose class is that of the other side's error if it is an ERROR_CONFIG. */
+/*
+ * Answers it with a failure. An ERROR_CONFIG keeps its class at the other side; other errors become
+ * ERROR_DATA.
+ */
 void control_answer_error(struct control *control, const struct error *err);
 
 /*
- * The other side: asks the daemon that listens at `path` and pumps the loop
- * until it has answered, or so long (0: for ever); the answer goes to `answer`.  An ERROR_DATA when
- * nobody listens, or with the daemon's words when it could not do it (ERROR_CONFIG where that
- * was about the request).
+ * The client side: sends a request to the daemon that listens at `path` and pumps the loop until the
+ * answer arrives or `patience_ms` have passed (0: without limit); the text of the answer goes to `answer`.
+ * ERROR_DATA if no daemon listens, or, with the daemon's text, if the request failed; ERROR_CONFIG if the
+ * request itself was wrong.
  */
 MUST_CHECK bool control_ask(struct loop *loop, const char *path, const char *request, int64_t patience_ms,
 							char *answer, size_t answer_bytes, struct error *err);
-/* Whether a daemon listens there: then it lives, whatever it is doing. */
+/* Whether a daemon listens there; if so it is alive, even if it is busy. */
 bool control_is_listening(const char *path);
 
 #endif

@@ -13,14 +13,14 @@
 
 #define CONNECTIONS_MAX 64
 #define CONNECTIONS_MAX_PER_ADDRESS 32
-/* A client that stays silent for so long is given up. */
+/* A client that is silent for this long is disconnected. */
 #define SILENCE_S 15
 #define HOST_MAX 256
 
 struct http {
 	struct loop *loop;
-	struct loop_socket *socket; /* the daemon's epoll set */
-	struct loop_timer *timer;	/* for its timeouts */
+	struct loop_socket *socket; /* epoll set of libmicrohttpd */
+	struct loop_timer *timer;	/* for the timeouts of libmicrohttpd */
 	struct MHD_Daemon *daemon;
 	bool loopback;
 	http_handler handler;
@@ -57,7 +57,7 @@ split_listen(const char *listen, struct listen_address *address)
 	return strtoul(address->port, &end, 10) <= 65535 && *end == '\0' && address->port[0] != '-';
 }
 
-/* Names are not looked up: that could wait for a server. */
+/* Names are not looked up, since that could block. */
 static struct addrinfo *
 resolve(const char *listen)
 {
@@ -95,7 +95,7 @@ http_check_listen(const char *listen, struct error *err)
 	return error_hint(err, "Write it as 127.0.0.1:9432 or [::1]:9432.");
 }
 
-/* A Host header without its port. */
+/* Whether a Host header names this host; a port may follow. */
 static bool
 names_this_host(const char *host)
 {
@@ -112,7 +112,7 @@ names_this_host(const char *host)
 
 /* ---- requests */
 
-/* The body becomes the response's own, and is sent in as many pieces as the socket takes. */
+/* The response takes over the body and is sent in pieces, as the socket accepts them. */
 static enum MHD_Result
 respond(struct MHD_Connection *connection, struct http_answer *answer)
 {
@@ -155,7 +155,7 @@ on_request(void *arg, struct MHD_Connection *connection, const char *path, const
 
 	(void) version;
 	(void) data;
-	/* The first call comes before the body, the last one behind it; the body is ignored. */
+	/* The first call precedes the body, the last one follows it; the body is ignored. */
 	if (!*request || *data_len > 0) {
 		*request = &begun;
 		*data_len = 0;

@@ -61,7 +61,7 @@ watch_signal(struct loop *loop, uv_signal_t *handle, uv_signal_cb callback, int 
 	must(uv_signal_init(&loop->uv, handle), "uv_signal_init");
 	handle->data = loop;
 	must(uv_signal_start(handle, callback, signum), "uv_signal_start");
-	/* A signal handle alone must not keep a loop turning that has no work. */
+	/* A signal handle must not keep the loop running. */
 	uv_unref((uv_handle_t *) handle);
 }
 
@@ -75,7 +75,7 @@ loop_create(void)
 	watch_signal(loop, &loop->sigterm, on_stop_signal, SIGTERM);
 	must(uv_signal_init(&loop->uv, &loop->sighup), "uv_signal_init");
 	uv_unref((uv_handle_t *) &loop->sighup);
-	/* Writing that fails is told by its error. */
+	/* A failed write is reported by its error code instead. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	return loop;
@@ -256,8 +256,10 @@ on_timer(uv_timer_t *handle)
 {
 	struct loop_timer *timer = handle->data;
 
-	/* Timers run before the loop waits for sockets: what a callback
-	 * changes must end this turn, or it goes unnoticed until a socket is ready. */
+	/*
+	 * libuv runs timers before it waits for sockets. Stopping the turn lets loop_run_until() evaluate its
+	 * condition, which the callback may have changed, before that wait.
+	 */
 	uv_stop(handle->loop);
 	timer->callback(timer->arg);
 }
@@ -341,8 +343,10 @@ on_socket(uv_poll_t *handle, int status, int events)
 	unsigned ready =
 		(events & UV_READABLE ? LOOP_READABLE : 0u) | (events & UV_WRITABLE ? LOOP_WRITABLE : 0u);
 
-	/* The owner finds out what is wrong when it reads or writes.  If it finds
-	 * more to read first, it watches again, which libuv has ended by itself. */
+	/*
+	 * The owner finds the error when it reads or writes. If there is data left to read, the owner watches the
+	 * socket again, since libuv has stopped watching it.
+	 */
 	if (status < 0)
 		socket->watched = 0;
 	socket->callback(socket->arg, status < 0 ? LOOP_READABLE | LOOP_WRITABLE : ready);

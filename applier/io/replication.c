@@ -36,7 +36,7 @@ now_in_postgres_us(void)
 	return ((int64_t) now.tv_sec - SECONDS_1970_TO_2000) * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Standby status update: written, flushed and applied are one and the same here. */
+/* Sends a standby status update; the positions for written, flushed and applied are the same here. */
 static void
 send_status(struct replication *repl, bool ask)
 {
@@ -69,7 +69,7 @@ on_timer(void *arg)
 	struct replication *repl = arg;
 	int64_t silence_ms = loop_now_ms(repl->loop) - repl->last_heard_ms;
 
-	/* While we do not read, the silence is ours. */
+	/* While reading is paused, the silence is our own doing. */
 	if (repl->paused)
 		repl->last_heard_ms = loop_now_ms(repl->loop);
 	else if (silence_ms > SILENCE_DEAD_MS) {

@@ -7,7 +7,7 @@
 
 #include "base/sqlstate.h"
 
-/* A struct result is a PGresult, whose type the layers above do not see. */
+/* A struct result is a PGresult; higher layers do not see that type. */
 
 unsigned
 result_rows(const struct result *res)
@@ -53,7 +53,7 @@ result_free(struct result *res)
 
 /* ---- errors */
 
-/* The name of the table in "COPY "schema"."name" (…", as the server's messages have it. */
+/* Extracts the table's name from "COPY "schema"."name" (…", unquoted as in the server's messages. */
 static void
 copied_table(const char *sql, char *name, size_t name_bytes)
 {
@@ -86,7 +86,10 @@ result_copy_row(const char *context, const char *sql)
 	return strtoll(at, NULL, 10);
 }
 
-/* A COPY's context names the row at fault, behind those of functions that it has called. */
+/*
+ * The last line of a COPY's context names the failed row; lines before it come from functions that the
+ * COPY called.
+ */
 static void
 add_copy_context(const char *context, const char *sql, struct error *err)
 {
@@ -125,7 +128,7 @@ result_failure(const PGresult *res, const struct result_origin *origin, struct e
 	snprintf(err->sqlstate, sizeof err->sqlstate, "%s", sqlstate);
 	copy_field(err->schema, sizeof err->schema, PQresultErrorField(res, PG_DIAG_SCHEMA_NAME));
 	copy_field(err->table, sizeof err->table, PQresultErrorField(res, PG_DIAG_TABLE_NAME));
-	/* Other contexts are stack traces. */
+	/* Contexts of other statements are stack traces of functions. */
 	if (context && origin->copy_in)
 		add_copy_context(context, origin->copy_in, err);
 	else if (context && origin->stream)

@@ -10,7 +10,7 @@
 #define STATUS_MAX 512
 
 struct service {
-	struct loop_timer *watchdog; /* NULL: none is wanted */
+	struct loop_timer *watchdog; /* NULL: systemd wants no watchdog */
 	int64_t interval_ms;
 	char status[STATUS_MAX];
 };
@@ -32,7 +32,7 @@ service_begin(struct loop *loop)
 
 	sd_notify(0, "READY=1");
 	if (sd_watchdog_enabled(0, &limit_us) > 0) {
-		/* Half of the limit is what sd_watchdog_enabled(3) asks for. */
+		/* sd_watchdog_enabled(3) recommends half of the limit. */
 		service->interval_ms = (int64_t) (limit_us / 2000);
 		service->watchdog = loop_timer_create(loop, answer_watchdog, service);
 		loop_timer_arm(service->watchdog, service->interval_ms);

@@ -1,7 +1,6 @@
 /*
- * The process as a service of systemd: says that it is ready, what it is
- * doing, and that it is alive (sd_notify(3)).  Does nothing where the process
- * was started otherwise.
+ * The process as a systemd service: reports readiness, status and liveness (sd_notify(3)). Does nothing if
+ * the process was not started by systemd.
  */
 #ifndef SLUICE_SERVICE_H
 #define SLUICE_SERVICE_H
@@ -12,13 +11,14 @@
 struct service;
 
 /*
- * READY: the configuration is read and the loop is about to turn; the servers need not be there.  From then on
- * a timer in the loop answers the watchdog: a loop that stands still for WatchdogSec is ended and started again.
+ * Sends READY: the configuration is read and the loop is about to run; the servers need not be reachable.
+ * From then on a timer in the loop answers the watchdog, so that systemd restarts a process whose loop
+ * stands still for WatchdogSec.
  */
 struct service *service_begin(struct loop *loop);
-/* One line for `systemctl status`; sent when it differs from the one before. */
+/* Sets the line that `systemctl status` shows; sent only if it changed. */
 void service_status(struct service *service, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* STOPPING */
+/* Sends STOPPING. */
 void service_end(struct service *service);
 
 #endif

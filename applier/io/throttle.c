@@ -5,8 +5,10 @@
 #include "base/memory.h"
 #include "base/rate.h"
 
-/* Shorter waits would cost more turns of the loop than they make the flow even; and a rate that is raised takes effect
- * within the longest. */
+/*
+ * Shorter waits would cost many turns of the loop and smooth the flow little. A raised rate takes effect
+ * within the longest wait.
+ */
 #define SHORTEST_WAIT_MS 10
 #define LONGEST_WAIT_MS 1000
 

@@ -1,8 +1,8 @@
 /*
- * Holds reading back to a rate (base/rate.h): whoever reads asks after each
- * piece, reads nothing more when told so, and is called when it may go on.
+ * Limits reading to a rate (base/rate.h): a reader reports each piece, stops reading when told so, and is
+ * called when it may continue.
  *
- * Several readers may share one; then the callback lets all of them go on.
+ * Several readers may share a throttle; the callback then must resume all of them.
  */
 #ifndef SLUICE_THROTTLE_H
 #define SLUICE_THROTTLE_H
@@ -13,14 +13,14 @@
 
 struct throttle;
 
-/* `bytes_per_s` is looked at whenever something is decided, so that it may change at any time; 0: no limit. */
+/* *bytes_per_s is read at each decision, so it may change at any time; 0: no limit. */
 struct throttle *throttle_create(struct loop *loop, const int64_t *bytes_per_s, loop_callback go_on,
 								 void *arg);
-/* Callbacks do not come any more; NULL is allowed. */
+/* No callback follows. NULL is allowed. */
 void throttle_destroy(struct throttle *throttle);
-/* Something was read; false: read no more until go_on(). */
+/* Reports that data was read; false: stop reading until go_on() is called. */
 bool throttle_took(struct throttle *throttle, size_t bytes);
-/* go_on() is to come. */
+/* Whether readers have to wait for go_on(). */
 bool throttle_is_closed(const struct throttle *throttle);
 
 #endif

@@ -24,7 +24,6 @@ struct index_definition {
 	/* Trees as the source stores them, until they have been vetted; NULL: none. */
 	const char *expressions;
 	const char *condition;
-	NULL : none * / *condition;
 	unsigned columns[TABLE_MAX_KEY]; /* positions in source.columns; expressions are not listed */
 	unsigned column_count;
 	bool unique;
