@@ -283,7 +283,7 @@ control_close(struct control *control, const char *reason)
 		return;
 	remove_file(control);
 	while (control->first)
-		answer(control->first, false, reason);
+		answer(control->first, "failed", reason);
 	loop_socket_destroy(control->socket);
 	release(control);
 }
