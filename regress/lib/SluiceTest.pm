@@ -644,7 +644,9 @@ sub unequal
 		$failed ? {} : { map { $_ => 1 } split /\n/, $out };
 	} 0, 1;
 	my %unequal = map { (split /: /)[0] => 1 } grep { !$sums[1]{$_} } keys %{ $sums[0] };
-	return map { "$_->[0] differs from $_->[1]: " . $self->_differences(@$_, $rows->{ $_->[0] }) } grep { $unequal{ $_->[0] } || !%{ $sums[0] } } @pairs;
+	# Where a side cannot be read as a whole, each table is looked at by itself.
+	return grep { !/: 0 different rows/ }
+	  map { "$_->[0] differs from $_->[1]: " . $self->_differences(@$_, $rows->{ $_->[0] }) } grep { $unequal{ $_->[0] } || !%{ $sums[0] } } @pairs;
 }
 
 # "SELECT count, checksum": 60 bits of each row's MD5, added up as numeric.
