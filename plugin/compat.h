@@ -26,7 +26,7 @@
 #error "sluice needs PostgreSQL 13 or later"
 #endif
 
-/* Names of these types' OIDs. */
+/* PostgreSQL 14 renamed the macros of these OIDs. */
 #if PG_VERSION_NUM < 140000
 #define PG_NODE_TREEOID PGNODETREEOID
 #define PG_NDISTINCTOID PGNDISTINCTOID
@@ -44,7 +44,7 @@ compat_raw_parser(const char *text)
 #endif
 }
 
-/* A change's tuple or NULL; until 16 it came in a wrapper. */
+/* A change's tuple or NULL; up to PostgreSQL 16 it is in a ReorderBufferTupleBuf. */
 #if PG_VERSION_NUM >= 170000
 #define compat_tuple(wrapped) (wrapped)
 #else
@@ -57,7 +57,7 @@ compat_raw_parser(const char *text)
 #define compat_commit_time(txn) ((txn)->commit_time)
 #endif
 
-/* Up to where the log can be read. */
+/* The end of the log that can be read. */
 static inline XLogRecPtr
 compat_readable_lsn(void)
 {
@@ -82,18 +82,17 @@ compat_update_progress(LogicalDecodingContext *ctx, bool skipped_transaction)
 #endif
 }
 
-/* Some versions mark only the subtransaction that changed a catalog. */
+/* Some versions mark only the subtransaction that changed a catalog, and not the transaction itself. */
 #define compat_changed_catalogs(txn) (rbtxn_has_catalog_changes(txn) || (txn)->ninvalidations > 0)
 
-/* Changes of transactions in progress are there from 14 on. */
+/* PostgreSQL 14 and later can send changes of transactions in progress. */
 #define COMPAT_STREAMING (PG_VERSION_NUM >= 140000)
 
 #if COMPAT_STREAMING
 /* The (sub)transaction whose change is being decoded, while it is in progress. */
 #define compat_change_owner(top) (TransactionIdIsValid(CheckXidAlive) ? CheckXidAlive : (top)->xid)
 
-/* Whether the client has heard of a streamed transaction is noted in the
- * transaction itself: the pointer is no more than a flag. */
+/* output_plugin_private of a streamed transaction serves as a flag: the client has been sent a part of it. */
 #define compat_set_known(txn) ((txn)->output_plugin_private = (txn))
 #define compat_is_known(txn) ((txn)->output_plugin_private != NULL)
 #else
@@ -101,7 +100,7 @@ compat_update_progress(LogicalDecodingContext *ctx, bool skipped_transaction)
 #define compat_set_known(txn) ((void) (txn))
 #endif
 
-/* From 16 on the server itself reports progress in the middle of a transaction. */
+/* From PostgreSQL 16 on the server itself reports progress in the middle of a transaction. */
 #define COMPAT_PLUGIN_KEEPS_ALIVE (PG_VERSION_NUM < 160000)
 
 /* Calls a conversion between encodings; false: the other encoding lacks a character of the text. */

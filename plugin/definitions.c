@@ -10,7 +10,7 @@
 #include "compat.h"
 #include "definitions.h"
 
-/* What a definitions message is going to say. */
+/* The entries of the definitions message being built. */
 struct notes {
 	struct change_definition *items;
 	unsigned count;
@@ -28,7 +28,7 @@ note(struct notes *notes, Oid relid, enum definition_kind kind, uint32_t number)
 	notes->items[notes->count++] = (struct change_definition){.oid = relid, .kind = kind, .relation = number};
 }
 
-/* A relation as the transaction has left it. */
+/* Adds the relation as it is at the end of the transaction. */
 static void
 note_relation(struct plugin *plugin, ReorderBufferTXN *txn, struct notes *notes, Relation relation)
 {
@@ -85,11 +85,7 @@ put_all_notes(struct plugin *plugin, ReorderBufferTXN *txn, const struct notes *
 		put_notes(plugin, txn, txn->xid, flags, notes);
 }
 
-/*
- * A definition that changed is told of with the transaction that changed it,
- * though no row may follow.  A server's own invalidation between two changes
- * tells of the same.
- */
+/* Sends the relations that the transaction has invalidated, even if none of their rows changed. */
 static void
 send_definitions(struct plugin *plugin, ReorderBufferTXN *txn)
 {
@@ -106,7 +102,7 @@ send_definitions(struct plugin *plugin, ReorderBufferTXN *txn)
 }
 
 void
-definitions_tell(struct plugin *plugin, ReorderBufferTXN *txn)
+definitions_put(struct plugin *plugin, ReorderBufferTXN *txn)
 {
 	MemoryContext before;
 
@@ -119,11 +115,11 @@ definitions_tell(struct plugin *plugin, ReorderBufferTXN *txn)
 }
 
 /*
- * At the end of a block the catalogs cannot be looked at safely: only who changed is told, selected or not,
- * a composite type perhaps.
+ * At the end of a block the catalogs cannot be read safely, since the transaction may have been rolled back.  So the
+ * message lists the OIDs alone, whether the relations are selected or not; one of them may be a composite type.
  */
 void
-definitions_tell_block(struct plugin *plugin, ReorderBufferTXN *txn)
+definitions_put_block(struct plugin *plugin, ReorderBufferTXN *txn)
 {
 	unsigned count = relation_cache_sort_changed(&plugin->cache);
 	MemoryContext before;
@@ -142,12 +138,13 @@ definitions_tell_block(struct plugin *plugin, ReorderBufferTXN *txn)
 }
 
 /*
- * Rows of the transient table in which ALTER TABLE rewrites another one: whatever it computes, or takes from an
- * unlogged table, is said nowhere else.  (VACUUM FULL and CLUSTER do not log rows.)
+ * Called for the first row of a transient table, in which ALTER TABLE rewrites another one.  Values that a rewrite
+ * computes, or reads from an unlogged table, are not in the stream, so the client must know of the rewrite.  (VACUUM FULL
+ * and CLUSTER do not log rows for decoding.)
  */
 void
-definitions_tell_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation transient,
-						   const ReorderBufferChange *change)
+definitions_put_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation transient,
+						  const ReorderBufferChange *change)
 {
 	Relation relation = RelationIdGetRelation(transient->rd_rel->relrewrite);
 	struct relation_entry *entry;

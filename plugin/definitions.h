@@ -7,12 +7,12 @@
 
 #include "plugin.h"
 
-/* At the commit: the relations that changed, as the transaction has left them. */
-void definitions_tell(struct plugin *plugin, ReorderBufferTXN *txn);
-/* At the end of a block of a transaction in progress: only their OIDs. */
-void definitions_tell_block(struct plugin *plugin, ReorderBufferTXN *txn);
-/* `transient`: a table in which ALTER TABLE rewrites another one, which is told of. */
-void definitions_tell_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation transient,
-								const ReorderBufferChange *change);
+/* At the commit: sends the relations whose definition changed, with their descriptions. */
+void definitions_put(struct plugin *plugin, ReorderBufferTXN *txn);
+/* At the end of a block of a transaction in progress: sends only their OIDs. */
+void definitions_put_block(struct plugin *plugin, ReorderBufferTXN *txn);
+/* Says that ALTER TABLE has rewritten a table; `transient` is the table that it writes the new rows to. */
+void definitions_put_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation transient,
+							   const ReorderBufferChange *change);
 
 #endif

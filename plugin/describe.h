@@ -30,11 +30,11 @@ void describe_relation(struct change_relation *out, Relation target, Relation ch
 /* Whether a column of the relation keeps it from travelling in binary form. */
 bool describe_needs_text(Relation target);
 
-/* Where the described columns are found in the tuples of `changed`, and how they are written. */
+/* Where the tuples of `changed` have the described columns, and how their values are written. */
 struct column_source *describe_sources(const struct change_relation *described, Relation target,
 									   Relation changed, MemoryContext context);
 
-/* Whether two descriptions tell the client the same, numbers aside. */
+/* Whether two descriptions are equal, except for their numbers. */
 bool describe_equal(const struct change_relation *a, const struct change_relation *b);
 
 #endif

@@ -7,13 +7,13 @@
 
 #include "compat.h"
 
-/* Strings are converted in pieces of so many bytes at most, so that memory for the worst growth is only needed for one. */
+/* Strings are converted in pieces of at most this size: each needs MAX_CONVERSION_GROWTH times its size of memory. */
 #define PIECE_BYTES (64 * 1024)
 
-/* Behind a string that could not be converted. */
+/* Appended to a string that could not be converted; no UTF-8 text has this byte. */
 #define NOT_UTF8 '\xff'
 
-/* A process has one database. */
+/* Global, since a server process belongs to one database. */
 static struct {
 	bool converts;
 	FmgrInfo to_utf8;
@@ -49,7 +49,7 @@ encoding_converts(void)
 	return conversion.converts;
 }
 
-/* All encodings of servers have ASCII as their own. */
+/* ASCII text is the same in every server encoding and needs no conversion. */
 static bool
 is_ascii(const char *text, size_t len)
 {
@@ -122,7 +122,7 @@ encoding_put(struct buffer *b, const char *head, size_t head_bytes, const char *
 	else if (has_room(&converted))
 		encoding_put_unconverted(b, head, head_bytes, text, len);
 	else
-		b->failed = true; /* the row is too large, which the writer says */
+		b->failed = true; /* the row is too large: the writer raises the error */
 	pfree(converted.data);
 }
 
@@ -150,6 +150,6 @@ encoding_to_server(const char *text)
 	initStringInfo(&converted);
 	if (convert(&converted, &conversion.to_server, PG_UTF8, GetDatabaseEncoding(), text, len))
 		return converted.data;
-	/* It was not converted on its way into the stream: then it is as stored, but for its last byte. */
+	/* encoding_put_unconverted() left it as stored, with NOT_UTF8 appended. */
 	return text[len - 1] == NOT_UTF8 ? pnstrdup(text, len - 1) : text;
 }

@@ -1,11 +1,10 @@
 /*
- * All names, texts and strings in the stream are UTF-8, whatever the database's encoding: the server's own
- * conversions make them so.  What is in UTF-8 already costs nothing.  A database in SQL_ASCII has bytes of unknown
- * meaning, and for some encodings there is no conversion: then strings are sent as they are stored, and the startup
- * message names the database's encoding.
+ * Converts all strings of the stream to UTF-8, from the database's encoding, with the server's own conversions.
+ * A database in UTF-8 needs none.  For SQL_ASCII, whose bytes have no known meaning, and for some other encodings there
+ * is no conversion: then strings are sent as they are stored, and the startup message names the database's encoding.
  *
- * A string with a character that UTF-8 lacks is sent as it is stored and with a byte 0xFF behind it, which is no
- * UTF-8: so no server takes it for another one, and the row that has it is refused where rows are, not here.
+ * A string with a character that UTF-8 lacks is sent as it is stored, followed by a byte 0xFF.  That is never valid
+ * UTF-8, so the destination refuses the row, where a refused row can be dealt with.
  */
 #ifndef SLUICE_ENCODING_H
 #define SLUICE_ENCODING_H
@@ -14,26 +13,26 @@
 
 #include "common/buffer.h"
 
-/* To be called within a transaction, before anything else here. */
+/* Call it within a transaction, before the other functions. */
 void encoding_init(void);
 
-/* Of all strings in the stream. */
+/* The name of the encoding that strings in the stream have. */
 const char *encoding_name(void);
 
-/* Whether strings have to be converted. */
+/* Whether strings are converted to UTF-8. */
 bool encoding_converts(void);
 
-/* Puts `head_bytes` of `head`, then the text as UTF-8: one string of the format. */
+/* Writes one string of the format: `head_bytes` of `head`, then the text as UTF-8. */
 void encoding_put(struct buffer *b, const char *head, size_t head_bytes, const char *text, size_t len);
 
-/* The same of a text that cannot be converted. */
+/* The same for a text that cannot be converted: as stored, with the byte 0xFF appended. */
 void encoding_put_unconverted(struct buffer *b, const char *head, size_t head_bytes, const char *text,
 							  size_t len);
 
-/* A name of the server's as UTF-8; a copy in the current memory context. */
+/* A copy of the name in UTF-8, in the current memory context. */
 char *encoding_to_utf8(const char *text);
 
-/* For the server's messages, parser and text output: what came from encoding_to_utf8() or was made of it. */
+/* Undoes encoding_to_utf8(), for the server's messages, its parser and the text form. */
 const char *encoding_to_server(const char *text);
 
 #endif

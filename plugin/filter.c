@@ -19,13 +19,13 @@ struct filter {
 	ExprState *state;
 	ExprContext *context;
 	TupleTableSlot *slot;
-	int *attributes; /* of the changed relation, that the condition uses; from 0 */
+	int *attributes; /* attributes of the changed relation that the condition uses, counted from 0 */
 	int attribute_count;
-	bool key_tells; /* all of them are part of the replica identity */
-	char *table;	/* for messages */
+	bool key_suffices; /* all of them are part of the replica identity */
+	char *table;	   /* for messages */
 };
 
-/* What the names in a condition are looked up in. */
+/* Where a condition finds the columns that it names. */
 struct scope {
 	const struct change_relation *described;
 	const struct column_source *sources;
@@ -34,7 +34,7 @@ struct scope {
 
 /* ---- reading a condition */
 
-/* column, or table.column, as UTF-8; anything else is left to the parser, which finds nothing. */
+/* The column that `column` or `table.column` names, in UTF-8.  NULL for any other reference, which the parser then refuses. */
 static const char *
 column_name(const ColumnRef *reference, const struct scope *scope)
 {
@@ -65,7 +65,7 @@ resolve_column(ParseState *pstate, ColumnRef *reference)
 	return NULL;
 }
 
-/* The expression between SELECT and the end, not a query with more to it. */
+/* The only expression of "SELECT expression"; a statement with any further clause is refused. */
 static Node *
 parse_expression(const char *statement)
 {
@@ -82,7 +82,10 @@ parse_expression(const char *statement)
 	return linitial_node(ResTarget, select->targetList)->val;
 }
 
-/* With and without parentheses, none of which may be its own to close; it may end with a comment. */
+/*
+ * The condition is parsed without and with parentheses around it: "a) OR (b" must not close ours.  The new line ends a
+ * comment at its end.
+ */
 static Node *
 parse(const char *condition)
 {
@@ -97,7 +100,7 @@ is_of_users(Oid function, void *context)
 	return function >= FirstNormalObjectId;
 }
 
-/* Functions of users may read anything, and may be gone or different when the change is decoded. */
+/* User-defined functions may read tables, and may have been changed or dropped since the change that is decoded. */
 static bool
 calls_users_code(Node *node, void *context)
 {
@@ -138,14 +141,14 @@ note_attributes(struct filter *filter, Expr *expr, const struct scope *scope)
 
 	pull_varattnos((Node *) expr, 1, &used);
 	filter->attributes = palloc(Max(bms_num_members(used), 1) * sizeof *filter->attributes);
-	filter->key_tells = true;
+	filter->key_suffices = true;
 	for (unsigned i = 0; i < scope->described->column_count; i++) {
 		int attribute = scope->sources[i].attribute;
 
 		if (!bms_is_member(attribute + 1 - FirstLowInvalidHeapAttributeNumber, used))
 			continue;
 		filter->attributes[filter->attribute_count++] = attribute;
-		filter->key_tells = filter->key_tells && scope->sources[i].key;
+		filter->key_suffices = filter->key_suffices && scope->sources[i].key;
 	}
 }
 
@@ -162,7 +165,7 @@ build(struct filter *filter, const char *condition, const struct scope *scope)
 	memset(filter->slot->tts_isnull, true, scope->changed->natts * sizeof(bool));
 }
 
-/* The server's message says what is wrong, but not with what. */
+/* Raises the server's error again, with the table and the condition, which its message does not name. */
 static void
 fail(const char *table, const char *condition, MemoryContext context)
 {
@@ -170,7 +173,7 @@ fail(const char *table, const char *condition, MemoryContext context)
 
 	MemoryContextSwitchTo(context);
 	cause = CopyErrorData();
-	/* That of a transaction which was rolled back is the server's own affair. */
+	/* The server catches this one itself: a transaction in progress turned out to be rolled back. */
 	if (cause->sqlerrcode == ERRCODE_TRANSACTION_ROLLBACK)
 		PG_RE_THROW();
 	FlushErrorState();
@@ -191,7 +194,7 @@ filter_create(const char *condition, const struct change_relation *described,
 	filter->table =
 		psprintf("%s.%s", encoding_to_server(described->schema), encoding_to_server(described->name));
 	filter->condition = pstrdup(condition);
-	/* Constants are read as in the sessions that copy the table. */
+	/* Constants must mean the same as in the sessions that copy the table. */
 	settings_pin_text();
 	PG_TRY();
 	{
@@ -206,7 +209,7 @@ filter_create(const char *condition, const struct change_relation *described,
 	return filter;
 }
 
-/* ---- asking it */
+/* ---- evaluating it */
 
 static void
 check_known(const struct filter *filter, const struct row *row, int attribute)
@@ -221,7 +224,7 @@ check_known(const struct filter *filter, const struct row *row, int attribute)
 		errhint("Run ALTER TABLE ... REPLICA IDENTITY FULL for it, and copy it again."));
 }
 
-/* Of an error such as a division by zero. */
+/* Adds the condition to the context of an error, such as a division by zero. */
 static void
 name_condition(void *arg)
 {
@@ -249,7 +252,7 @@ matches(struct filter *filter, const struct row *row)
 		slot->tts_isnull[attribute] = row->nulls[attribute];
 	}
 	ExecStoreVirtualTuple(slot);
-	/* The server's own context names the LSN. */
+	/* The server's own error context adds the LSN. */
 	error_context_stack = &naming;
 	result = ExecEvalExprSwitchContext(filter->state, filter->context, &is_null);
 	error_context_stack = naming.previous;
@@ -258,12 +261,12 @@ matches(struct filter *filter, const struct row *row)
 }
 
 static unsigned
-update_outcome(struct filter *filter, const struct row *old, bool tells, const struct row *new)
+update_outcome(struct filter *filter, const struct row *old, bool old_is_known, const struct row *new)
 {
 	bool after = matches(filter, new);
 	bool before;
 
-	if (!tells)
+	if (!old_is_known)
 		return after ? OPERATION_UPDATE : OPERATION_DELETE;
 	before = old ? matches(filter, old) : after;
 	if (after)
@@ -275,14 +278,14 @@ unsigned
 filter_outcome(struct filter *filter, enum operation operation, const struct row *old, bool full,
 			   const struct row *new)
 {
-	bool tells = filter->key_tells || (full && old);
+	bool old_is_known = filter->key_suffices || (full && old);
 
 	switch (operation) {
 	case OPERATION_INSERT:
 		return matches(filter, new) ? OPERATION_INSERT : 0;
 	case OPERATION_UPDATE:
-		return update_outcome(filter, old, tells, new);
+		return update_outcome(filter, old, old_is_known, new);
 	default:
-		return old && tells && !matches(filter, old) ? 0 : OPERATION_DELETE;
+		return old && old_is_known && !matches(filter, old) ? 0 : OPERATION_DELETE;
 	}
 }

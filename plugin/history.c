@@ -7,7 +7,10 @@
 
 #include "compat.h"
 
-/* A record's length is believed before its checksum is: what is not written yet must not be waited for. */
+/*
+ * Fails instead of waiting for log that is not written yet: at a wrong position a record's length is arbitrary, and the
+ * reader uses the length before it verifies the checksum.
+ */
 static int
 read_page(XLogReaderState *reader, XLogRecPtr page, int bytes, XLogRecPtr record, char *out)
 {
@@ -30,7 +33,7 @@ committed_by(XLogReaderState *reader)
 	return TransactionIdIsValid(parsed.twophase_xid) ? parsed.twophase_xid : XLogRecGetXid(reader);
 }
 
-/* What the server has removed is an error of its own. */
+/* A missing file of the log becomes the error HISTORY_GONE. */
 static XLogRecord *
 read_record(XLogReaderState *reader, XLogRecPtr lsn)
 {

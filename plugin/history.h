@@ -10,11 +10,11 @@
 
 #include "access/xlogdefs.h"
 
-/* SQLSTATEs of the two answers that are not yes. */
+/* SQLSTATEs: another record is at the position; that part of the log has been removed. */
 #define HISTORY_ANOTHER MAKE_SQLSTATE('S', 'L', '0', '0', '1')
 #define HISTORY_GONE MAKE_SQLSTATE('S', 'L', '0', '0', '2')
 
-/* Ereports unless that transaction's commit record begins at that position of the log. */
+/* Raises one of the two unless the transaction's commit record begins at that position of the log. */
 void history_check(TransactionId xid, XLogRecPtr commit_lsn);
 
 #endif

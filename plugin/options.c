@@ -15,10 +15,10 @@
 #include "compat.h"
 #include "encoding.h"
 
-/* Reads a value into the options; what is wrong with it is an ereport. */
+/* Reads a value into the options; an invalid one is an ereport. */
 typedef void (*option_parser)(struct options *options, const char *name, const char *value);
 
-/* A value may be a list of megabytes; in a message it is cut. */
+/* Messages show this much of a value, which may be a list of megabytes. */
 #define SHOWN_BYTES 200
 
 static const char *
@@ -122,12 +122,12 @@ parse_text_tables(struct options *options, const char *name, const char *value)
 	parse_patterns(&options->text_tables, name, value);
 }
 
-/* table='condition' of a list, every quote within the condition doubled; moves on to what follows. */
+/* Reads a list of table='condition', in which each quote within a condition is doubled. */
 struct filter_reader {
 	const char *option;
 	const char *value;
 	const char *at;
-	const char *start; /* of the one being read */
+	const char *start; /* of the filter being read */
 };
 
 static void
@@ -147,7 +147,7 @@ skip_blanks(struct filter_reader *r)
 		r->at++;
 }
 
-/* Up to the sign that is not within a quoted name. */
+/* The name before the next = that is not within double quotes. */
 static char *
 read_filter_table(struct filter_reader *r)
 {
@@ -379,7 +379,7 @@ release_patterns(void *arg)
 	pattern_list_free(&options->filtered);
 }
 
-/* Patterns live on the heap, as common/ knows no memory contexts. */
+/* Patterns are on the heap, since common/ does not use memory contexts. */
 static void
 release_with(struct options *options, MemoryContext context)
 {

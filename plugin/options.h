@@ -28,17 +28,17 @@ struct options {
 	bool lz4;					/* compression=lz4 */
 	bool streaming;				/* changes of transactions in progress */
 	bool messages;				/* pg_logical_emit_message() */
-	bool definitions;			/* tell of tables whose definition changed, also without a row */
+	bool definitions;			/* send changed definitions of tables, even without a changed row */
 	TransactionId seen_xid;		/* the last transaction that the client has seen; none: not checked */
 	XLogRecPtr seen_commit;		/* where its commit record begins */
 	unsigned operations;		/* of enum operation */
 	struct pattern_list tables; /* empty: all */
 	struct pattern_list exclude_tables;
 	struct pattern_list text_tables;
-	struct pattern_list
-		filtered;	  /* tables with a condition on their rows, which stands at the same place in: */
-	List *conditions; /* of char * */
-	/* What the startup message says: the values in effect, but for format and
+	/* Tables with a condition on their rows; the condition, a char *, is at the same position in the list. */
+	struct pattern_list filtered;
+	List *conditions;
+	/* The values in effect, for the startup message; without format and
 	 * protocol, which its reader knows. */
 	struct change_option effective[OPTIONS_MAX];
 	unsigned effective_count;
@@ -56,7 +56,7 @@ bool options_select(const struct options *options, const char *schema, const cha
 /* The condition on the table's rows; NULL: all are sent. */
 const char *options_filter(const struct options *options, const char *schema, const char *table);
 
-/* Whether a partition is a table of its own: no wildcard is meant to catch one. */
+/* Whether a partition is sent as a table of its own: only patterns without wildcards select one. */
 bool options_select_partition(const struct options *options, const char *schema, const char *table);
 
 #endif

@@ -17,16 +17,16 @@ struct plugin {
 	MemoryContext change_context; /* reset after each change */
 	bool in_block;				  /* the changes are of a transaction in progress */
 	bool begun;					  /* the transaction's BEGIN, or the block's start, is written */
-	TransactionId owner;		  /* of the changes that follow in the block */
+	TransactionId owner;		  /* the (sub)transaction of the last change in the block */
 	Oid rewritten;				  /* the transient table whose rows came last */
-	bool text_pinned;			  /* settings_pin_text() was called in it */
-	unsigned passed_over;
+	bool text_pinned;			  /* settings_pin_text() was called in this transaction or block */
+	unsigned passed_over;		  /* changes not sent since progress was last reported */
 	struct row old;
 	struct row new;
 };
 
-/* The buffer, for a change of `owner`: the transaction, which the client knows
- * of from here on, or one of its subtransactions. */
+/* The buffer for a change of `owner`, the transaction or one of its subtransactions.  Writes BEGIN or the block's start
+ * first where that is due. */
 struct buffer *plugin_begin_change(struct plugin *plugin, ReorderBufferTXN *txn, TransactionId owner);
 
 /* Sends the relation's description where the client does not have it yet. */

@@ -17,12 +17,12 @@
 #include "filter.h"
 
 /*
- * Whom invalidation concerns.  Callbacks cannot be unregistered, so they stay
- * for the life of the process and find NULL here when no slot is in use.
+ * The cache that invalidation callbacks mark.  Callbacks cannot be unregistered, so they stay
+ * for the life of the process, and find NULL here when no slot is in use.
  */
 static struct relation_cache *current;
 
-/* ---- invalidation: marks only, as it may come at any time */
+/* ---- invalidation: only marks entries, since it may come at any time */
 
 static void
 invalidate_all(struct relation_cache *cache)
@@ -30,7 +30,7 @@ invalidate_all(struct relation_cache *cache)
 	cache->generation++;
 }
 
-/* No memory is asked for here. */
+/* Allocates nothing, since an invalidation must not fail. */
 static void
 note_changed(struct relation_cache *cache, Oid relid)
 {
@@ -64,7 +64,7 @@ on_relation_change(Datum arg, Oid relid)
 	if (entry->valid)
 		current->outdated++;
 	entry->valid = false;
-	/* Other relations' entries may rest on a partitioned table. */
+	/* Entries of its partitions depend on a partitioned table. */
 	if (entry->partitioned)
 		invalidate_all(current);
 }
@@ -91,7 +91,7 @@ on_enum_change(Datum arg, int cache_id, uint32 hash)
 		current->types_changed |= current->options->definitions;
 }
 
-/* Every new table brings types along: only those that a description names matter. */
+/* Each CREATE TABLE invalidates types, too; only those that a description names matter. */
 static void
 on_type_change(Datum arg, int cache_id, uint32 hash)
 {
@@ -164,7 +164,7 @@ get_entry(struct relation_cache *cache, Oid relid)
 
 /* ---- selection */
 
-/* The catalogs, the information schema, and what is no table at all. */
+/* Neither a catalog, nor of the information schema, nor a view, sequence or the like. */
 static bool
 is_user_table(Relation relation)
 {
@@ -205,7 +205,7 @@ find_target(struct relation_cache *cache, Relation relation)
 		Oid ancestor = list_nth_oid(ancestors, i);
 		bool partition = i < list_length(ancestors) - 1;
 
-		/* An entry of its own, so that invalidation finds it. */
+		/* The ancestor gets an entry, so that its invalidation is noticed. */
 		(void) get_entry(cache, ancestor);
 		if (!OidIsValid(target) && is_selected(cache, ancestor, partition))
 			target = ancestor;
@@ -265,7 +265,7 @@ refresh_leaves(struct relation_cache *cache, struct relation_entry *root)
 	root->leaf_count = 0;
 	foreach (cell, all) {
 		CHECK_FOR_INTERRUPTS();
-		/* Tables in between get an entry, so that invalidation finds them. */
+		/* Partitioned tables in between get an entry, so that their invalidation is noticed. */
 		if (!get_entry(cache, lfirst_oid(cell))->partitioned)
 			root->leaves[root->leaf_count++] = lfirst_oid(cell);
 	}
@@ -297,7 +297,7 @@ wants_text(const struct relation_cache *cache, Relation target)
 	return pattern_list_matches(&cache->options->text_tables, schema, name) || describe_needs_text(target);
 }
 
-/* What a leaf has had described and is still true serves its root as well. */
+/* A description of the root that was made for one of its leaves and is still valid. */
 static struct description *
 find_current(const struct relation_cache *cache, const struct relation_entry *target)
 {
@@ -335,7 +335,7 @@ note_types(struct relation_cache *cache, const struct change_relation *relation)
 	}
 }
 
-/* The equal one that there is already, or the new one with the next number. */
+/* Returns an equal description that exists already, otherwise keeps the new one. */
 static struct description *
 adopt(struct relation_cache *cache, struct relation_entry *target, struct description *fresh)
 {
@@ -389,7 +389,7 @@ find_filter(const struct relation_cache *cache, const struct relation_entry *fre
 	const struct change_relation *described = &fresh->description->relation;
 	const char *condition = options_filter(cache->options, described->schema, described->name);
 
-	/* No row is stored in a partitioned table itself. */
+	/* A partitioned table itself has no rows. */
 	if (!condition || fresh->partitioned)
 		return NULL;
 	return filter_create(condition, described, fresh->columns, changed, fresh->context);
@@ -412,7 +412,7 @@ attach(struct relation_cache *cache, struct relation_entry *fresh, Relation targ
 		fresh->leaf_name = qualified_name(relation, fresh->context);
 }
 
-/* Replaces what the entry says by what was found; nothing here can fail. */
+/* Replaces the contents of the entry by those of `fresh`; nothing here can fail. */
 static void
 take_over(struct relation_cache *cache, struct relation_entry *entry, const struct relation_entry *fresh)
 {
@@ -435,10 +435,10 @@ take_over(struct relation_cache *cache, struct relation_entry *entry, const stru
 }
 
 /*
- * Reading the catalogs may end in an error that decoding survives, when a
- * transaction in progress turns out to be rolled back.  Until all is known the
- * entry keeps what it had, and is current again only in the end; what was made
- * till then goes with the caller's memory context.
+ * Reading the catalogs may raise an error after which decoding continues: a
+ * transaction in progress turned out to be rolled back.  So the entry keeps its contents until the new ones are
+ * complete, and is marked as current last; what was allocated before an error is freed with the caller's
+ * memory context.
  */
 static void
 build(struct relation_cache *cache, struct relation_entry *entry, Relation relation)
@@ -446,7 +446,7 @@ build(struct relation_cache *cache, struct relation_entry *entry, Relation relat
 	struct relation_entry fresh = {.partitioned = entry->partitioned};
 	uint64_t generation = cache->generation;
 
-	/* First of all: what invalidates the entry from here on counts. */
+	/* Set first, so that an invalidation during the build is not lost. */
 	entry->generation = 0;
 	entry->valid = true;
 	fresh.target = find_target(cache, relation);
@@ -464,7 +464,7 @@ build(struct relation_cache *cache, struct relation_entry *entry, Relation relat
 	entry->generation = generation;
 }
 
-/* ---- tables that are gone */
+/* ---- dropped tables */
 
 #define OUTDATED_MAX 1000
 
@@ -480,13 +480,13 @@ discard(struct relation_cache *cache, struct relation_entry *entry)
 	entry->context = NULL;
 	entry->valid = false;
 	if (entry->descriptions)
-		return; /* until its leaves are gone as well */
+		return; /* kept until the entries of its leaves are discarded, too */
 	if (entry->leaves)
 		pfree(entry->leaves);
 	(void) hash_search(cache->entries, &entry->relid, HASH_REMOVE, NULL);
 }
 
-/* Forgets dropped tables, so that the cache does not grow with every table there ever was. */
+/* Discards entries of dropped tables, so that the cache does not grow with every table that ever existed. */
 static void
 clear_out(struct relation_cache *cache)
 {

@@ -1,13 +1,13 @@
 /*
- * What the plugin knows of each relation that it has met: whether its changes
- * are sent, as which relation's, and how its values are written.
+ * A cache with an entry for each relation whose changes were decoded: whether they are sent,
+ * as changes of which relation, and how values are written.
  *
  * An entry belongs to the relation that the server reports as changed.  Its
- * description is what the client is told; the leaves of a partitioned table
- * share their root's, as long as their identities are alike.  Invalidation
- * only marks: the next look-up builds the entry again and compares; a
- * description that has not changed keeps its number, any other gets the next,
- * once it is sent: a filter may keep all of its rows back.
+ * description is what the client gets; the leaves of a partitioned table
+ * share that of their root, as long as their replica identities are alike.  Invalidation
+ * only marks an entry; the next look-up builds it again.  If the new
+ * description equals an earlier one, that keeps its number.  Otherwise the new one gets the next number when it is
+ * sent, which may be never, if a filter excludes all rows.
  */
 #ifndef SLUICE_RELATION_CACHE_H
 #define SLUICE_RELATION_CACHE_H
@@ -27,27 +27,27 @@ struct description {
 	struct change_relation relation;
 	bool sent;
 	unsigned users;				  /* entries that point here; 0: it is freed */
-	uint64_t generation;		  /* of the cache, when it was last found true */
+	uint64_t generation;		  /* generation of the cache in which it was last found valid */
 	MemoryContext context;		  /* its own */
-	struct relation_entry *owner; /* the described table's own */
-	struct description *next;	  /* of the same table */
+	struct relation_entry *owner; /* the entry of the described table */
+	struct description *next;	  /* next description of the same table */
 };
 
 struct relation_entry {
 	Oid relid; /* the hash key */
 	bool valid;
 	bool partitioned;
-	uint64_t generation;			 /* of the cache, as of which it is current; 0: not built */
+	uint64_t generation;			 /* generation of the cache in which it was built; 0: not built */
 	Oid target;						 /* the table it is reported as, or InvalidOid: not sent */
 	struct description *description; /* NULL where the target is InvalidOid */
-	struct filter *filter;			 /* of the described table's rows, NULL: all are sent */
+	struct filter *filter;			 /* NULL: all rows are sent */
 	struct column_source *columns;	 /* description->relation.column_count of them */
-	char *leaf_name;				 /* schema and name, quoted, of a partition reported as another table */
-	MemoryContext context;			 /* of columns and leaf_name */
+	char *leaf_name;	   /* quoted schema and name, if it is a partition and sent as another table */
+	MemoryContext context; /* of columns and leaf_name */
 
-	/* Of a table that is described, by itself or by its leaves: */
+	/* If the table itself or its leaves are sent as this table: all its descriptions. */
 	struct description *descriptions;
-	/* Of one that is partitioned, as of leaves_generation: */
+	/* If it is partitioned: its leaves as of leaves_generation, sorted by OID. */
 	uint32_t *leaves;
 	unsigned leaf_count;
 	uint64_t leaves_generation;
@@ -60,16 +60,16 @@ struct relation_cache {
 	MemoryContext context;
 	HTAB *entries;
 	HTAB *types;				   /* hash values of the types that descriptions name */
-	struct relation_entry *latest; /* the last look-up's */
+	struct relation_entry *latest; /* found by the last look-up */
 	uint64_t generation;		   /* entries of an earlier one are out of date */
-	uint32_t last_number;		   /* that a description was sent under */
-	unsigned outdated;			   /* entries marked since the last clearing out */
+	uint32_t last_number;		   /* the last number under which a description was sent */
+	unsigned outdated;			   /* entries invalidated since clear_out() last ran */
 
-	/* Relations of which an invalidation told since the transaction began; with repetitions. */
+	/* Relations invalidated since the transaction began; may contain duplicates. */
 	Oid changed[RELATION_CACHE_CHANGED];
 	unsigned changed_count;
-	bool changed_more;	/* more than there is room for, or all that are in a schema */
-	bool types_changed; /* labels of an enum */
+	bool changed_more;	/* more relations than fit, or a schema, changed */
+	bool types_changed; /* labels of an enum, or a composite type, changed */
 };
 
 /* The cache's memory belongs to `context` and goes at its reset. */
@@ -89,9 +89,9 @@ relation_cache_has_changed(const struct relation_cache *cache)
 	return cache->changed_count > 0 || cache->changed_more || cache->types_changed;
 }
 
-/* Sorts what has changed, each once, and returns how many there are. */
+/* Sorts the changed relations, removes duplicates, and returns how many there are. */
 unsigned relation_cache_sort_changed(struct relation_cache *cache);
-/* Whether the client was told of this relation. */
+/* Whether the relation has a description, which the client may have. */
 bool relation_cache_knows(struct relation_cache *cache, Oid relid);
 
 /* The slow path of relation_cache_find(). */
@@ -103,7 +103,7 @@ relation_entry_is_current(const struct relation_cache *cache, const struct relat
 	return entry->valid && entry->generation == cache->generation;
 }
 
-/* Never NULL; lives as long as the cache, its contents until the next look-up. */
+/* Never NULL.  The contents of the entry are valid until the next look-up. */
 static inline struct relation_entry *
 relation_cache_find(struct relation_cache *cache, Relation relation)
 {

@@ -41,7 +41,7 @@ row_put(struct buffer *b, const struct relation_entry *entry, const struct row *
 	bool unchanged[MaxTupleAttributeNumber];
 	unsigned count = 0, present_count = 0;
 
-	nulls[0] = unchanged[0] = false; /* a row may be without any column */
+	nulls[0] = unchanged[0] = false; /* defined even for a table without columns */
 	for (unsigned i = 0; i < column_count; i++) {
 		struct column_source *source = &entry->columns[i];
 		int attribute = source->attribute;

@@ -18,14 +18,14 @@
 struct row {
 	Datum values[MaxTupleAttributeNumber];
 	bool nulls[MaxTupleAttributeNumber];
-	/* TOASTed values that the change left alone and that the WAL therefore lacks. */
+	/* TOASTed values that did not change and are therefore not in the log. */
 	bool unchanged[MaxTupleAttributeNumber];
 	bool any_unchanged;
 };
 
 void row_deform(struct row *row, HeapTuple tuple, TupleDesc desc);
 
-/* Takes what is unchanged from the old row, as far as that has it. */
+/* Takes unchanged TOASTed values from the old row, as far as that has them. */
 void row_fill(struct row *row, const struct row *old, TupleDesc desc);
 
 /* Writes all columns, or those of the replica identity.  Allocates in the current memory context. */

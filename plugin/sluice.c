@@ -4,10 +4,10 @@
  * that a transaction without one costs the client nothing.
  *
  * Where the client asks for streaming, changes of a transaction in progress
- * come in blocks, through the same callbacks as any.  A block's start, too, is
- * written with the first change.  The server may end a block by an error of its
- * own, when it finds that the transaction was rolled back meanwhile: what such
- * a callback has not finished is taken back at the block's stop.
+ * come in blocks, through the same callbacks.  A block's start, too, is
+ * written with its first change.  The server may end a block by an error, when it finds
+ * that the transaction was rolled back meanwhile: what the interrupted callback has
+ * written is removed at the block's stop.
  */
 #include "postgres.h"
 
@@ -36,7 +36,7 @@ PG_MODULE_MAGIC;
 extern void _PG_output_plugin_init(OutputPluginCallbacks *cb);
 #pragma GCC visibility pop
 
-/* So many changes may be passed over before the server hears that we are alive. */
+/* After this many changes that are not sent, the plugin reports progress, so that the connection does not time out. */
 #define PASSED_OVER_MAX 100
 
 /* ---- start */
@@ -49,7 +49,7 @@ on_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_ini
 	bool transaction = !IsTransactionState();
 
 	(void) is_init;
-	/* A walsender that starts is in no transaction, which catalogs need. */
+	/* Reading catalogs needs a transaction; a starting walsender has none. */
 	if (transaction)
 		StartTransactionCommand();
 	encoding_init();
@@ -72,7 +72,7 @@ on_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_ini
 
 /* ---- transactions */
 
-/* Nothing is written yet; settings last as long as the server's own transaction. */
+/* The pinned settings end with the server's transaction, so they are pinned again in each. */
 static void
 begin(struct plugin *plugin, bool in_block)
 {
@@ -147,7 +147,7 @@ on_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_
 	struct plugin *plugin = ctx->output_plugin_private;
 
 	(void) commit_lsn;
-	definitions_tell(plugin, txn);
+	definitions_put(plugin, txn);
 	plugin->passed_over = 0;
 	compat_update_progress(ctx, !plugin->begun);
 	if (!plugin->begun)
@@ -176,7 +176,7 @@ on_stream_stop(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	(void) txn;
 	MemoryContextReset(plugin->change_context);
 	writer_take_back(&plugin->writer);
-	definitions_tell_block(plugin, txn);
+	definitions_put_block(plugin, txn);
 	plugin->in_block = false;
 	if (!plugin->begun)
 		return;
@@ -226,7 +226,7 @@ pass_over(struct plugin *plugin)
 
 /* ---- rows */
 
-/* What the change says of the row as it was. */
+/* What the change contains of the old row. */
 static enum change_old
 old_kind(const struct relation_entry *entry, bool has_old, bool update)
 {
@@ -244,7 +244,7 @@ put_old(struct plugin *plugin, struct buffer *b, const struct relation_entry *en
 		row_put(b, entry, &plugin->old, kind == CHANGE_OLD_KEY);
 }
 
-/* Into plugin->old and plugin->new. */
+/* Fills plugin->old and plugin->new. */
 static void
 take_apart(struct plugin *plugin, HeapTuple old, HeapTuple new, TupleDesc desc)
 {
@@ -256,7 +256,7 @@ take_apart(struct plugin *plugin, HeapTuple old, HeapTuple new, TupleDesc desc)
 		row_fill(&plugin->new, &plugin->old, desc);
 }
 
-/* A delete; `update`: of a row that an update left, whose key is the new row's where it did not change. */
+/* `update`: an update is sent as a delete; without an old row the key has not changed, and is taken from the new row. */
 static void
 put_delete(struct plugin *plugin, struct buffer *b, const struct relation_entry *entry, bool has_old,
 		   bool update)
@@ -309,7 +309,7 @@ operation_of(const ReorderBufferChange *change)
 	}
 }
 
-/* What the client is to hear of, 0: nothing. */
+/* The operation that the client gets; 0: none. */
 static unsigned
 outcome_of(const struct plugin *plugin, const struct relation_entry *entry, enum operation operation,
 		   bool has_old, bool has_new)
@@ -354,7 +354,7 @@ take_row(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation, Reorde
 	else if (RelationGetRelid(relation) == plugin->rewritten)
 		pass_over(plugin);
 	else
-		definitions_tell_rewritten(plugin, txn, relation, change);
+		definitions_put_rewritten(plugin, txn, relation, change);
 }
 
 static void
@@ -364,7 +364,7 @@ on_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation relation,
 	MemoryContext before;
 
 	CHECK_FOR_INTERRUPTS(); /* not all servers do */
-	/* With a condition a change may amount to another one; a rewrite is none of a row. */
+	/* A condition may turn one operation into another, and a rewrite is sent whatever the operations are. */
 	if (!plugin->options.conditions && !(plugin->options.operations & operation_of(change)) &&
 		!OidIsValid(relation->rd_rel->relrewrite)) {
 		pass_over(plugin);
@@ -378,7 +378,7 @@ on_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation relation,
 
 /* ---- truncate */
 
-/* What of a TRUNCATE the client hears: all of a table, or one of its leaves. */
+/* An entry of the TRUNCATE that is sent: a whole table, or one of its leaves. */
 struct truncated {
 	struct description *description;
 	const char *leaf;
@@ -404,9 +404,9 @@ sorted_oids(int count, Relation *relations)
 }
 
 /*
- * The server lists every relation that was emptied, partitioned tables and
- * their leaves alike.  Leaves go with their table where that is listed; the
- * tables in between go with their leaves.
+ * The server lists every relation that was truncated, partitioned tables and
+ * their leaves alike.  Leaves are left out if their table is listed, and
+ * partitioned tables in between always: their leaves are listed.
  */
 static int
 collect_truncated(struct plugin *plugin, int count, Relation *relations, struct truncated *out)
@@ -491,7 +491,7 @@ on_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, b
 					  : writer_begin(&plugin->writer);
 	change_put_message(b, transactional ? MESSAGE_TRANSACTIONAL : 0, lsn, encoding_to_utf8(prefix), content,
 					   bytes);
-	/* Outside a transaction nothing follows that would take it along. */
+	/* Outside a transaction no COMMIT follows that would flush it. */
 	if (transactional)
 		writer_end(&plugin->writer, NULL, NULL);
 	else

@@ -159,7 +159,7 @@ put_varlena(struct buffer *b, Datum value, struct value_encoder *encoder)
 	buffer_put_string(b, VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data));
 }
 
-/* text and its like, where the stream has another encoding than the database */
+/* text and the like, if the database is not in the encoding of the stream */
 static void
 put_converted(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
@@ -264,7 +264,7 @@ put_numeric(struct buffer *b, Datum value, struct value_encoder *encoder)
 		buffer_put_u16(b, numeric_word(data, first + i));
 }
 
-/* ---- types without a way of our own */
+/* ---- types written by their own send or output function */
 
 static void
 put_sent(struct buffer *b, Datum value, struct value_encoder *encoder)
@@ -277,7 +277,7 @@ put_sent(struct buffer *b, Datum value, struct value_encoder *encoder)
 	buffer_put_string(b, VARDATA_ANY(sent), VARSIZE_ANY_EXHDR(sent));
 }
 
-/* NULL: it has a character that UTF-8 lacks. */
+/* NULL: the value has a character that UTF-8 lacks. */
 static bytea *
 send_as_utf8(Datum value, struct value_encoder *encoder)
 {
@@ -299,7 +299,7 @@ send_as_utf8(Datum value, struct value_encoder *encoder)
 	return sent;
 }
 
-/* As put_sent(), where the stream has another encoding than the database; encoding.h says what becomes of a character that UTF-8 lacks. */
+/* put_sent() for a database that is not in the encoding of the stream; see encoding.h for characters that UTF-8 lacks. */
 static void
 put_sent_converted(struct buffer *b, Datum value, struct value_encoder *encoder)
 {
@@ -381,7 +381,7 @@ find_native(Oid type)
 	return NULL;
 }
 
-/* Strings, and types that are stored as one. */
+/* Types whose stored form is text. */
 static bool
 is_text(const struct native *native)
 {
@@ -443,7 +443,7 @@ look_up(Oid type)
 	return facts;
 }
 
-/* Of a type that every server has under the same OID. */
+/* `type` has the same OID on every server. */
 static bool
 is_portable_built_in(Oid type, const struct type_facts *facts)
 {

@@ -19,7 +19,7 @@ struct value_encoder {
 	void (*put)(struct buffer *b, Datum value, struct value_encoder *encoder);
 	uint16_t width;	   /* bytes of every value, 0 where it varies */
 	bool varlena;	   /* values may be out of line or compressed */
-	FmgrInfo function; /* send or output, where there is no way of our own */
+	FmgrInfo function; /* the send or output function of a type that has no encoder here */
 };
 
 /*

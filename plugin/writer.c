@@ -11,13 +11,13 @@
 
 #define FRAME_FULL_BYTES (64 * 1024)
 
-/* A larger frame, of a large row, leaves in parts of so many bytes; compressed ones see FRAME_PACKED_MAX. */
+/* A larger frame, such as that of a large row, is sent in parts of this size; with lz4, of FRAME_PACKED_MAX. */
 #define FRAME_PART_BYTES ((size_t) 1024 * 1024)
 
 /* A frame must fit into one allocation together with the server's headers. */
 #define BUFFER_LIMIT_BYTES (MaxAllocSize - 1024)
 
-/* A buffer that one huge row has blown up is not kept. */
+/* A larger buffer, which a huge row has needed, is freed after use. */
 #define BUFFER_KEEP_BYTES (1024 * 1024)
 
 static void *
@@ -36,7 +36,7 @@ empty(struct writer *w, struct buffer *b)
 	}
 }
 
-/* A memory context's callback: the decoder keeps its relations on the heap. */
+/* Callback of a memory context: the decoder keeps its relations on the heap. */
 static void
 release_decoder(void *arg)
 {
@@ -127,7 +127,7 @@ write_out(struct writer *w, const struct buffer *b, bool last)
 	write_bytes(w, b->data, b->len, last);
 }
 
-/* What the SQL functions return as text is in the database's encoding. */
+/* The text form is in the database's encoding, like all text that SQL functions return. */
 static void
 write_line(struct writer *w, bool last)
 {
@@ -181,7 +181,7 @@ part_bytes(const struct writer *w)
 	return w->options->lz4 ? FRAME_PACKED_MAX : FRAME_PART_BYTES;
 }
 
-/* Neither side has to hold a large row another time to pass it on. */
+/* With parts, neither walsender nor reader needs a second copy of a large row. */
 static void
 write_parts(struct writer *w, uint8_t flags)
 {

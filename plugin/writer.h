@@ -1,14 +1,14 @@
 /*
  * Where messages go: gathered into frames, or printed as lines.
  *
- *	writer_begin()   the buffer, ready for messages: frame and startup
- *	                 message are put in front where they are due
- *	writer_end()     after every message or few: a full frame is written
- *	writer_mark()    after a message that is to stay whatever comes behind it
- *	writer_flush()   at the end of every transaction: nothing is held back
+ *	writer_begin()       returns the buffer for messages, after the start of a
+ *	                     frame and the startup message where they are due
+ *	writer_end()         after one or a few messages: sends a full frame
+ *	writer_mark()        after a complete message: writer_take_back() keeps it
  *	writer_take_back()   after a callback that the server ended by an error
+ *	writer_flush()       at the end of each transaction: sends all that is left
  *
- * All of them are called within the plugin's callbacks only.
+ * They may be called only within the plugin's callbacks.
  */
 #ifndef SLUICE_WRITER_H
 #define SLUICE_WRITER_H
@@ -35,7 +35,7 @@ struct writer {
 	struct buffer line;			   /* text only */
 	struct frame_packer packer;	   /* compression only */
 	struct buffer packed;		   /* a compressed frame */
-	struct buffer part;			   /* of a frame that is too large */
+	struct buffer part;			   /* the part of a large frame that is being sent */
 };
 
 /* The writer's memory belongs to `context` and goes at its reset. */
@@ -44,7 +44,7 @@ void writer_init(struct writer *w, LogicalDecodingContext *ctx, const struct opt
 
 struct buffer *writer_begin(struct writer *w);
 
-/* Ereports where the messages did not fit; `schema` and `table` tell whose row it was, or are NULL. */
+/* Ereports if the messages did not fit.  `schema` and `table` name the table of the row, or are NULL. */
 void writer_end(struct writer *w, const char *schema, const char *table);
 
 void writer_flush(struct writer *w);
@@ -55,7 +55,7 @@ writer_mark(struct writer *w)
 	w->whole = w->buffer.len;
 }
 
-/* Forgets what stands behind the last mark: a part of a message. */
+/* Removes what was written after the last mark: a part of a message. */
 void writer_take_back(struct writer *w);
 
 #endif

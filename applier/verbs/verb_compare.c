@@ -342,8 +342,10 @@ outcome(struct compare_report *report, struct error *err)
 	error_set(err, ERROR_DIFFERENT, "%u of %u table%s differ", totals.tables[COMPARE_DIFFERENT],
 			  report->count, plural(report->count));
 	if (all_computed(report))
-		return error_hint(err, "What differs is computed by the targets, otherwise than by the source: give their generated "
-							   "columns the source's expressions; a new copy changes nothing.");
+		return error_hint(
+			err,
+			"What differs is computed by the targets, otherwise than by the source: give their generated "
+			"columns the source's expressions; a new copy changes nothing.");
 	return error_hint(err, "%s\"sluice table resync\" copies them again.",
 					  lacks_columns(report) ? "Add the columns to the targets that lack some; then " : "");
 }
