@@ -103,7 +103,7 @@ reader_get_long_varint(struct reader *r)
 
 		if (r->failed)
 			return 0;
-		/* The tenth byte holds bit 63 alone. */
+		/* The tenth byte holds only bit 63. */
 		if (shift == 63 && byte > 1)
 			break;
 		value |= (uint64_t) (byte & 0x7f) << shift;

@@ -1,8 +1,8 @@
 /*
- * Bytes on their way out (struct buffer) and on their way in (struct reader).
+ * Writing bytes (struct buffer) and reading them (struct reader).
  *
- * Both fail stickily: after a write that did not fit or a read past the end
- * every further call does nothing, and the caller asks once, at the end of a
+ * A failure is sticky: after a write that did not fit, or a read past the end,
+ * further calls do nothing, and the caller checks `failed` once, at the end of a
  * message.  Integers are big endian, as in PostgreSQL's binary formats.  A
  * varint is an unsigned LEB128 number of at most 10 bytes; a signed one is
  * zigzag-folded first.  A string is a varint length and that many bytes.
@@ -17,16 +17,16 @@
 
 #define VARINT_MAX_BYTES 10
 
-/* A view into memory that somebody else owns. */
+/* A view into memory that it does not own. */
 struct bytes {
 	const uint8_t *data;
 	size_t len;
 };
 
 /*
- * Grows `data` to `bytes`, NULL at first; returns NULL when it cannot.  With a
- * context of its own a buffer lives in a PostgreSQL memory context; a resizer
- * without one takes from the heap, and may end the process instead of failing.
+ * Resizes `data`, NULL at first, to `bytes`; returns NULL on failure.  With `context`
+ * the memory belongs to a PostgreSQL memory context; without one it is
+ * on the heap, and the resizer may end the process instead of failing.
  */
 typedef void *(*buffer_resizer)(void *context, void *data, size_t bytes);
 
@@ -40,15 +40,15 @@ struct buffer {
 	void *resize_context;
 };
 
-/* With resize == NULL the buffer uses realloc.  buffer_fini() frees what is on the
- * heap, which is where a buffer without a context has its bytes. */
+/* With resize == NULL the buffer uses realloc.  buffer_fini() frees the bytes of a
+ * buffer without a context, which are on the heap. */
 void buffer_init(struct buffer *b, size_t limit, buffer_resizer resize, void *resize_context);
 void buffer_fini(struct buffer *b);
 
-/* Empties the buffer, keeps its memory, forgives an earlier failure. */
+/* Empties the buffer and clears a failure; keeps the memory. */
 void buffer_reset(struct buffer *b);
 
-/* Forgets what was written behind `len`, and an earlier failure. */
+/* Removes what was written after `len`, and clears a failure. */
 static inline void
 buffer_truncate(struct buffer *b, size_t len)
 {
@@ -59,7 +59,7 @@ buffer_truncate(struct buffer *b, size_t len)
 /* The slow path of buffer_reserve(). */
 bool buffer_grow(struct buffer *b, size_t more);
 
-/* Makes room for `more` bytes behind len; false when that is not possible. */
+/* Makes room for `more` bytes after `len`; false if that is not possible. */
 static inline bool
 buffer_reserve(struct buffer *b, size_t more)
 {
@@ -159,7 +159,7 @@ buffer_put_text(struct buffer *b, const char *text)
 	buffer_put_string(b, text, strlen(text));
 }
 
-/* Overwrites four bytes written earlier, for a length known only afterwards. */
+/* Overwrites four bytes written earlier, for a length that is known only later. */
 void buffer_patch_u32(struct buffer *b, size_t at, uint32_t value);
 
 /* printf into the buffer, without a terminating NUL. */

@@ -37,7 +37,7 @@ change_frame_read(struct reader *r, struct frame *frame)
 	struct reader at = *r;
 	uint32_t body_len;
 
-	/* What is no frame is told from its first bytes, before its length is believed. */
+	/* Checks the first bytes before the length is used, since the input may not be a frame at all. */
 	if (reader_left(r) >= 1 && r->data[r->pos] != FRAME_MAGIC)
 		return FRAME_MALFORMED;
 	if (reader_left(r) >= 2 && !flags_are_known(r->data[r->pos + 1]))
@@ -229,7 +229,7 @@ fail_for_memory(struct change_decoder *d, struct reader *r)
 	r->failed = true;
 }
 
-/* A NUL-terminated copy; a NUL inside fails the reader, so does short memory. */
+/* A NUL-terminated copy; a NUL inside, or lack of memory, fails the reader. */
 static const char *
 get_name(struct change_decoder *d, struct reader *r)
 {
@@ -288,7 +288,7 @@ get_columns(struct change_decoder *d, struct reader *r, struct change_relation *
 static void
 get_leaves(struct change_decoder *d, struct reader *r, struct change_relation *rel)
 {
-	/* Every OID takes at least a byte, which bounds what is allocated. */
+	/* Each OID takes at least a byte; this limits the allocation before the count is trusted. */
 	unsigned count = (unsigned) reader_get_bounded(r, reader_left(r));
 
 	if (r->failed || count == 0)
@@ -569,7 +569,7 @@ get_definitions(struct change_decoder *d, struct reader *r, struct change *chang
 	size_t start;
 
 	change->flags = reader_get_u8(r);
-	/* Every one takes two bytes at least, which bounds what a reader allocates. */
+	/* Each entry takes at least two bytes; this limits what a reader allocates. */
 	change->definition_count = (unsigned) reader_get_bounded(r, reader_left(r) / 2);
 	start = r->pos;
 	for (unsigned i = 0; i < change->definition_count && !r->failed; i++) {

@@ -81,7 +81,7 @@
 
 #define CHANGE_VERSION 2
 #define CHANGE_VERSION_TEXT "2"
-/* Version 1 had no definitions message; a capture of it is read all the same. */
+/* Version 1 had no definitions message; captures of it can still be read. */
 #define CHANGE_OLDEST_VERSION 1
 
 #define FRAME_MAGIC 0x53
@@ -91,8 +91,8 @@
 enum frame_flags {
 	FRAME_LZ4 = 0x01,
 	FRAME_OPEN = 0x02,
-	FRAME_PART = 0x04,	 /* never without FRAME_OPEN */
-	FRAME_LINKED = 0x08, /* never without FRAME_LZ4 */
+	FRAME_PART = 0x04,	 /* only with FRAME_OPEN */
+	FRAME_LINKED = 0x08, /* only with FRAME_LZ4 */
 };
 
 enum change_kind {
@@ -113,7 +113,7 @@ enum change_kind {
 	CHANGE_STREAM_ABORT = 'a',
 };
 
-/* What an update or delete says of the row as it was. */
+/* What an update or delete contains of the old row. */
 enum change_old {
 	CHANGE_OLD_SAME = 0, /* update only: the key is the new row's */
 	CHANGE_OLD_KEY = 1,	 /* the identity's columns */
@@ -139,18 +139,18 @@ enum truncate_flags {
 	TRUNCATE_RESTART = 0x02,
 };
 
-/* What a transaction changed in definitions, beyond single relations. */
+/* Definitions that a transaction changed, other than those of the listed relations. */
 enum definitions_flags {
 	DEFINITIONS_TYPES = 0x01, /* labels of enums, attributes of composite types */
-	DEFINITIONS_MORE = 0x02,  /* relations that are not listed */
+	DEFINITIONS_MORE = 0x02,  /* further relations, which are not listed */
 };
 
-/* What became of one relation. */
+/* What happened to one relation. */
 enum definition_kind {
-	DEFINITION_DESCRIBED = 0, /* its rows are sent as the relation of that number */
+	DEFINITION_DESCRIBED = 0, /* its rows are sent with the description of that number */
 	DEFINITION_DROPPED = 1,
-	DEFINITION_UNKNOWN = 2,	  /* it could not be read */
-	DEFINITION_UNLOGGED = 3,  /* its changes are in no stream any more */
+	DEFINITION_UNKNOWN = 2,	  /* it changed, but could not be read */
+	DEFINITION_UNLOGGED = 3,  /* it is unlogged now: its changes are not in the log */
 	DEFINITION_REWRITTEN = 4, /* the server rewrote its rows, at this place in the transaction */
 };
 
@@ -196,7 +196,7 @@ struct change_relation {
 	uint32_t *leaves;
 };
 
-/* The encoder's and the decoder's idea of the last LSN and time. */
+/* The last LSN and time of the stream, to which the next difference (Δ) is added. */
 struct change_base {
 	uint64_t lsn;
 	int64_t time;
@@ -207,10 +207,10 @@ struct change_option {
 	struct bytes value;
 };
 
-/* ---- Encoding.  Everything goes to the end of a buffer, and whether it fitted
- * is asked of the buffer afterwards. */
+/* ---- Encoding.  Everything is appended to a buffer; the caller checks
+ * buffer.failed afterwards. */
 
-/* Begins a frame; returns the position that change_frame_end() wants. */
+/* Begins a frame; returns its position, for change_frame_end(). */
 size_t change_frame_start(struct buffer *b);
 void change_frame_end(struct buffer *b, size_t start, uint8_t flags);
 
@@ -261,13 +261,13 @@ change_put_delete(struct buffer *b, uint32_t relation, enum change_old old)
 }
 
 /*
- * A row's head.  The caller writes the values of the columns that are neither
- * NULL nor unchanged behind it, in order.  Pass NULL for `unchanged` where no
- * column is.
+ * A row's head.  After it the caller writes the values of the columns that are
+ * neither NULL nor unchanged, in order.  `unchanged` may be NULL if no column
+ * is.
  */
 void change_put_row_head(struct buffer *b, unsigned column_count, const bool *nulls, const bool *unchanged);
 
-/* ---- Decoding.  Nothing is copied but relation descriptions. */
+/* ---- Decoding.  Only relation descriptions are copied. */
 
 enum value_kind { VALUE_NULL, VALUE_UNCHANGED, VALUE_PRESENT };
 
@@ -277,9 +277,9 @@ struct value {
 	enum value_kind kind;
 };
 
-/* A row as it stands in the frame, and its columns' values.  For
- * CHANGE_OLD_KEY `values` has an entry for every column of the relation all the
- * same; those outside the key are VALUE_UNCHANGED. */
+/* A row's bytes in the frame, and its columns' values.  With
+ * CHANGE_OLD_KEY, too, `values` has an entry for every column of the relation;
+ * columns outside the key are VALUE_UNCHANGED. */
 struct change_row {
 	struct bytes raw;
 	const struct value *values;
@@ -314,7 +314,8 @@ struct change {
 
 struct change_decoder {
 	struct change_base base;
-	struct change_relation **relations; /* every one ever described, in order; NULL: forgotten */
+	/* All descriptions since the beginning, in order; NULL: freed by change_decoder_forget(). */
+	struct change_relation **relations;
 	uint32_t relation_count;
 	uint32_t relation_cap;
 	uint32_t relation_first; /* relations[relation_first] has number 1 since the last startup */
@@ -324,42 +325,42 @@ struct change_decoder {
 	struct value *new_values;
 };
 
-/* False when memory is short. */
+/* False if there is not enough memory. */
 bool change_decoder_init(struct change_decoder *d);
-/* Frees every relation description it has handed out. */
+/* Also frees all relation descriptions. */
 void change_decoder_fini(struct change_decoder *d);
 
 struct frame {
 	uint8_t flags;
 	struct bytes body; /* compressed with FRAME_LZ4 */
-	size_t raw_len;	   /* of the body uncompressed */
+	size_t raw_len;	   /* bytes of the body before compression */
 };
 
 enum frame_result { FRAME_READ, FRAME_INCOMPLETE, FRAME_MALFORMED };
 
-/* Reads the frame at the reader's position and moves behind it.  INCOMPLETE
- * leaves the reader where it was. */
+/* Reads the frame at the reader's position and moves past it.  After
+ * FRAME_INCOMPLETE the reader is where it was. */
 enum frame_result change_frame_read(struct reader *r, struct frame *frame);
 
 /*
- * Decodes the message at the reader's position.  False when it is malformed:
- * then d->problem says why.  Views in `change` live as long as the frame, the
- * values arrays until the next call, relations until they are forgotten or
+ * Decodes the message at the reader's position.  False if it is malformed:
+ * then d->problem says why.  Views in `change` are valid as long as the frame, the
+ * values arrays until the next call, relations until change_decoder_forget() or
  * change_decoder_fini().
  */
 bool change_decode(struct change_decoder *d, struct reader *r, struct change *change);
 
-/* Frees the description with this number; a message that refers to it from now on is malformed. */
+/* Frees the description with this number; a later message that refers to it is malformed. */
 void change_decoder_forget(struct change_decoder *d, uint32_t number);
 
 /*
  * Decodes one row (all columns, or the key's) into values[relation's columns].
- * False when the bytes end too early or hold an unknown flag.
+ * False if the bytes end too early or have an unknown flag.
  */
 bool change_decode_row(const struct change_relation *rel, bool key_only, struct reader *r,
 					   struct value *values);
 
-/* The description of that number; NULL where there is none (yet). */
+/* The description with this number; NULL if there is none. */
 const struct change_relation *change_relation_of(const struct change_decoder *d, uint32_t number);
 
 /* Steps through a truncate's relations; `at` starts at 0. */

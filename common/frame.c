@@ -7,12 +7,12 @@
 /* How far back a block of lz4 can refer. */
 #define WINDOW_BYTES ((size_t) 64 << 10)
 
-/* lz4 makes no more than so many bytes of one. */
+/* lz4 expands a byte to no more than this many. */
 #define LZ4_MAX_RATIO 255
 
 /* ---- compression */
 
-/* A body that begins again at the ring's start ends before the window of those at its end. */
+/* So large that a body copied to the start does not overwrite the last WINDOW_BYTES, at the ring's end. */
 #define RING_BYTES (WINDOW_BYTES + 2 * FRAME_PACKED_MAX)
 
 static bool
@@ -27,7 +27,7 @@ begin(struct frame_packer *packer)
 	return LZ4_initStream(packer->stream.data, packer->stream.len) != NULL;
 }
 
-/* Copies the body to where it stays while it can be referred to. */
+/* Copies the body into the ring, where later bodies can refer to it. */
 static const char *
 keep(struct buffer *ring, const uint8_t *body, size_t len)
 {
@@ -56,7 +56,7 @@ frame_pack(struct frame_packer *packer, const struct buffer *frame, struct buffe
 	stored = LZ4_compress_fast_continue((LZ4_stream_t *) (void *) packer->stream.data,
 										keep(&packer->ring, frame->data + FRAME_HEADER_BYTES, raw_len),
 										(char *) out->data + out->len, (int) raw_len, bound, 1);
-	if (stored <= 0) { /* never with that much room */
+	if (stored <= 0) { /* cannot happen: `bound` bytes always suffice */
 		packer->stream.len = 0;
 		return false;
 	}
@@ -66,9 +66,9 @@ frame_pack(struct frame_packer *packer, const struct buffer *frame, struct buffe
 	return true;
 }
 
-/* ---- and back */
+/* ---- decompression */
 
-/* Beyond this only the window is kept of what was read. */
+/* When the buffer would exceed this, all but the window is removed. */
 #define UNPACKED_BYTES ((size_t) 256 << 10)
 
 static void
@@ -80,7 +80,7 @@ slide(struct buffer *unpacked)
 	unpacked->len = WINDOW_BYTES;
 }
 
-/* What a body claims of itself, before memory is taken for it; NULL where it may be so. */
+/* Checks what the header says of the body before memory is allocated; NULL: it is plausible. */
 static const char *
 find_false_claim(const struct buffer *unpacked, const struct frame *frame)
 {
@@ -124,7 +124,7 @@ unpack(struct buffer *unpacked, const struct frame *frame, struct bytes *body)
 
 /* ---- parts */
 
-/* What is larger is given back. */
+/* A buffer larger than this is freed after use. */
 #define KEPT_BYTES ((size_t) 4 << 20)
 
 bool

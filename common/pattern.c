@@ -11,7 +11,7 @@ fold(char c)
 	return c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
 }
 
-/* Reads a quoted part from behind its opening quote; NULL: no closing quote. */
+/* Reads a quoted part after its opening quote; NULL: the closing quote is missing. */
 static const char *
 parse_quoted(const char *at, char *out, size_t *len)
 {
@@ -46,7 +46,7 @@ part_bytes(const char *at)
 	return (size_t) (end - at);
 }
 
-/* Reads one part at *at and moves behind it. */
+/* Reads one part at *at and moves past it. */
 static const char *
 parse_part(const char **at, struct pattern_part *part)
 {
@@ -110,7 +110,7 @@ pattern_free(struct pattern *pattern)
 	*pattern = (struct pattern){0};
 }
 
-/* * and ? against a name; the last * is the only one worth going back to. */
+/* Matches * and ?.  After a mismatch only the last * has to be extended, never an earlier one. */
 static bool
 wildcard_matches(const char *pattern, const char *name)
 {
@@ -252,7 +252,7 @@ append(struct pattern_list *list, struct pattern *pattern)
 	return NULL;
 }
 
-/* Keeps a pattern that was read without a problem. */
+/* Adds the pattern to the list unless reading it had a problem. */
 static const char *
 keep(struct pattern_list *list, struct pattern *pattern, const char *problem)
 {

@@ -1,8 +1,8 @@
 /*
- * Table names and patterns as users write them: schema.table, in the manner
- * of SQL.  Unquoted parts fold to lower case (ASCII letters alone), and in
- * them * stands for any run of characters and ? for one; a quoted part is
- * taken literally, "" in it is one quote.
+ * Table names and patterns as users write them: schema.table, as in SQL.
+ * Unquoted parts fold to lower case (ASCII letters only), and in
+ * them * stands for any run of characters and ? for one.  A quoted part is
+ * literal; "" in it is one quote.
  *
  *	public.*      "My Schema"."Order"      sales.order_20??
  */
@@ -13,8 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One half of a pattern, folded and unquoted.  A literal is compared as a
- * whole, anything else has wildcards. */
+/* One half of a pattern, folded and unquoted.  A literal one has no wildcards. */
 struct pattern_part {
 	char *text;
 	bool literal;
@@ -32,39 +31,39 @@ struct pattern_array {
 };
 
 /*
- * Many patterns: those that name exactly one table are found by a hash, and
- * stand there once each; the others are tried one after another.
+ * Many patterns: those that name exactly one table are stored once each and found by a
+ * hash; the others are tried one after another.
  */
 struct pattern_list {
 	unsigned count; /* of both kinds */
 	struct pattern_array names;
 	struct pattern_array wild;
-	/* Open addressing: positions in `names` plus 1, 0 where there is none; at most half full. */
+	/* Hash table with open addressing, at most half full: positions in `names` plus 1, or 0. */
 	uint32_t *slots;
 	uint32_t slot_count; /* 0 or a power of two */
 };
 
 #define PATTERN_NONE UINT32_MAX
 
-/* NULL when `text` was read, otherwise what is wrong with it, in words. */
+/* Returns NULL, or what is wrong with `text`, in words. */
 const char *pattern_parse(const char *text, struct pattern *pattern);
 void pattern_free(struct pattern *pattern);
 bool pattern_matches(const struct pattern *pattern, const char *schema, const char *table);
 /* Whether the pattern names exactly one table. */
 bool pattern_is_literal(const struct pattern *pattern);
 
-/* Adds a pattern, a table's name but once; returns as pattern_parse(). */
+/* Adds a pattern; the name of one table only once.  Returns like pattern_parse(). */
 const char *pattern_list_add(struct pattern_list *list, const char *text);
 /*
- * Takes one pattern from a comma-separated list; commas in quotes do not
- * separate.  Moves *at on to the next one, NULL behind the last; returns as
- * pattern_parse().
+ * Adds the next pattern of a comma-separated list; commas in quotes do not
+ * separate.  Moves *at to the following one, or sets it to NULL after the last.  Returns
+ * like pattern_parse().
  */
 const char *pattern_list_take(struct pattern_list *list, const char **at);
-/* Takes all of them. */
+/* Adds all patterns of a comma-separated list. */
 const char *pattern_list_add_all(struct pattern_list *list, const char *text);
 bool pattern_list_matches(const struct pattern_list *list, const char *schema, const char *table);
-/* The position in `names` of the table's, or PATTERN_NONE. */
+/* The position of the table's name in `names`, or PATTERN_NONE. */
 uint32_t pattern_list_find(const struct pattern_list *list, const char *schema, const char *table);
 void pattern_list_free(struct pattern_list *list);
 

@@ -82,7 +82,7 @@ quote_tail(struct buffer *out, size_t start, const char *opening, const char *cl
 		grown += escape(out->data[i], escaped);
 	if (!buffer_reserve(out, opening_len + grown - (end - start) + closing_len))
 		return;
-	/* From the back, because every byte moves that way. */
+	/* From the end to the start, since the bytes move towards the end. */
 	out->len = start + opening_len + grown + closing_len;
 	to = out->data + out->len - closing_len;
 	memcpy(to, closing, closing_len);
@@ -119,7 +119,7 @@ escape_plain(uint8_t c, uint8_t to[QUOTE_ESCAPE_MAX])
 	return c == '\'' ? 2 : 1;
 }
 
-/* Inside E'…'. */
+/* Escapes for E'…'. */
 static unsigned
 escape_controls(uint8_t c, uint8_t to[QUOTE_ESCAPE_MAX])
 {

@@ -13,7 +13,7 @@
 /* Appends a name, with quotes only where SQL needs them. */
 void quote_identifier(struct buffer *out, const char *name);
 
-/* What becomes of one byte: writes one to QUOTE_ESCAPE_MAX bytes, says how many. */
+/* Escapes one byte: writes one to QUOTE_ESCAPE_MAX bytes, returns how many. */
 #define QUOTE_ESCAPE_MAX 4
 typedef unsigned (*quote_escape)(uint8_t c, uint8_t to[QUOTE_ESCAPE_MAX]);
 
@@ -25,10 +25,10 @@ typedef unsigned (*quote_escape)(uint8_t c, uint8_t to[QUOTE_ESCAPE_MAX]);
 void quote_tail(struct buffer *out, size_t start, const char *opening, const char *closing,
 				quote_escape escape);
 
-/* Leaves every byte as it is. */
+/* Escapes nothing. */
 unsigned quote_unchanged(uint8_t c, uint8_t to[QUOTE_ESCAPE_MAX]);
 
-/* Turns the buffer from `start` on into a literal. */
+/* Turns the bytes from `start` on into a literal. */
 void quote_literal_tail(struct buffer *out, size_t start);
 
 /* The same for bytes that need not be text: those from 0x80 up become \xHH

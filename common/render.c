@@ -6,7 +6,7 @@
 
 #include <inttypes.h>
 
-/* Of pg_type.oid, the types whose values are written without quotes or with
+/* pg_type.oid of the types whose values are written without quotes or in
  * a notation of their own. */
 enum {
 	TYPE_BOOL = 16,
@@ -89,7 +89,7 @@ put_builtin_type(struct buffer *out, const char *name)
 			put(out, names[i][1]);
 			return;
 		}
-	/* Some are key words, but no column is meant here. */
+	/* Some of these names are key words, but here they are not used as columns, and need no quotes. */
 	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0')
 		put(out, name);
 	else
@@ -133,7 +133,7 @@ is_number(uint32_t type)
 		   type == TYPE_FLOAT4 || type == TYPE_FLOAT8 || type == TYPE_NUMERIC;
 }
 
-/* Quotes what was written from `start` on as values of the type are. */
+/* Quotes what was written from `start` on, in the way of the type's values. */
 static void
 quote_value(struct buffer *out, size_t start, uint32_t type)
 {

@@ -13,8 +13,8 @@ struct type {
 	uint32_t multirange_of;
 };
 
-/* pg_type.dat, sorted by OID.  Arrays have no entry: they say themselves what
- * they hold. */
+/* From pg_type.dat, sorted by OID.  Arrays have no entry: their values contain the OID
+ * of the element type. */
 static const struct type types[] = {
 	{.oid = 16, .put = value_text_bool},
 	{.oid = 17, .put = value_text_bytea},
@@ -144,7 +144,7 @@ value_text_put(struct buffer *out, uint32_t type, char typtype, const uint8_t *d
 	reader_init(&in, data, len);
 	if (put_value(out, type, typtype, &in))
 		return;
-	/* A failed buffer must stay as it is: the text that is missing may be whole. */
+	/* The buffer was too small; the bytes may be a valid value, so they are not written as \x. */
 	if (out->failed)
 		return;
 	out->len = start;

@@ -7,7 +7,7 @@
 #define NULL_ELEMENT UINT32_MAX
 #define BOX_OID 603
 
-/* ---- quoting: what is written first is judged afterwards */
+/* ---- quoting: a value is written first, then quoted in place if it needs quotes */
 
 static bool
 is_blank(uint8_t c)
@@ -79,7 +79,7 @@ get_array(struct reader *in, struct array *array)
 		if (array->sizes[i] > INT32_MAX)
 			return false;
 		array->element_count *= array->sizes[i];
-		/* Each element takes four bytes at least; this also bounds the product. */
+		/* Each element takes at least four bytes; this also limits the product. */
 		if (array->element_count > reader_left(in))
 			return false;
 	}

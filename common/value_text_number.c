@@ -54,10 +54,10 @@ value_text_xid8(struct buffer *out, struct reader *in)
 
 /* What distinguishes the two types. */
 struct float_format {
-	int safe_digits;	 /* any decimal of so many digits survives the type */
-	int max_digits;		 /* so many always suffice */
-	int mantissa_bits;	 /* with the hidden one */
-	double least_normal; /* below it precision fades */
+	int safe_digits;	 /* a decimal with this many digits is never changed by the type */
+	int max_digits;		 /* this many digits always suffice */
+	int mantissa_bits;	 /* including the hidden one */
+	double least_normal; /* smaller numbers are denormal, with less precision */
 	bool single;
 };
 
@@ -107,9 +107,9 @@ take_factors(uint64_t *number, unsigned factor)
 
 /*
  * Whether the decimal lies exactly half-way between two neighbouring numbers.
- * PostgreSQL does not write those, though a reader that rounds to even takes
- * them.  Half-way is an odd number of one bit more than the mantissa times a
- * power of two; the decimal has the same odd part.
+ * PostgreSQL does not write such decimals, although a reader that rounds to even would
+ * read them back.  A half-way number is an odd number with one bit more than the mantissa,
+ * times a power of two; so the odd part of the decimal is compared with that.
  */
 static bool
 is_half_way(const struct float_format *format, double value, struct decimal decimal)
@@ -129,7 +129,7 @@ is_half_way(const struct float_format *format, double value, struct decimal deci
 			return false;
 		odd /= 5;
 	}
-	/* The last mantissa bit is worth 2^unit; below a power of two, half of that. */
+	/* The last mantissa bit has the value 2^unit; just below a power of two, half of that. */
 	power_of_two = frexp(value, &exponent) == 0.5;
 	unit = exponent - format->mantissa_bits;
 	return (twos == unit - 1 || (power_of_two && twos == unit - 2)) &&
@@ -152,8 +152,8 @@ shortest(const struct float_format *format, double value)
 	struct decimal result = round_to_digits(value, count);
 
 	while (!reads_back(format, value, result) && count < format->max_digits) {
-		/* At a power of two the neighbour above is farther away than the one
-		 * below, and a decimal farther from the number may still be its own. */
+		/* Above a power of two the next number is farther away than below, so the next larger decimal may
+		 * read back as the number although the nearest one does not. */
 		struct decimal above = {result.digits + 1, result.exponent};
 
 		if (count > 1 && reads_back(format, value, above)) {
@@ -204,7 +204,7 @@ put_float(struct buffer *out, const struct float_format *format, double value)
 	decimal = shortest(format, fabs(value));
 	count = snprintf(digits, sizeof digits, "%" PRIu64, decimal.digits);
 	exponent = decimal.exponent + count - 1;
-	/* As %g with the safe digits would choose. */
+	/* Chooses the notation as %g with the safe digits would. */
 	if (exponent >= -4 && exponent < format->safe_digits)
 		put_fixed(out, digits, count, exponent + 1);
 	else
@@ -272,7 +272,7 @@ put_special_numeric(struct buffer *out, unsigned sign)
 	return false;
 }
 
-/* The group of the given weight; 0 outside those that were sent. */
+/* The group of the given weight; 0 for groups that were not sent. */
 static unsigned
 numeric_group(const struct numeric *n, int weight)
 {

@@ -74,7 +74,7 @@ enum { OPERATOR_NOT = 1, OPERATOR_AND = 2, OPERATOR_OR = 3, OPERATOR_PHRASE = 4 
 
 #define MAX_DEPTH 2000
 
-/* Which binds tighter has the larger number. */
+/* An operator that binds tighter has the larger number. */
 static int
 priority(uint8_t operator)
 {
@@ -106,7 +106,7 @@ put_operand(struct buffer *out, struct reader *in)
 	return true;
 }
 
-/* Reads the head of an operator; false when it is none. */
+/* Reads the head of an operator; false if there is no valid one. */
 static bool
 get_operator(struct reader *in, uint8_t *operator, unsigned * distance)
 {
@@ -115,7 +115,7 @@ get_operator(struct reader *in, uint8_t *operator, unsigned * distance)
 	return !in->failed && *operator>= OPERATOR_NOT && * operator<= OPERATOR_PHRASE;
 }
 
-/* Moves behind one query; the left operand stands there. */
+/* Skips one query, after which the left operand stands. */
 static bool
 skip_query(struct reader *in)
 {

@@ -13,7 +13,7 @@ put(struct buffer *out, const char *text)
 	buffer_put(out, text, strlen(text));
 }
 
-/* ".5" and the like; nothing for 0. */
+/* Writes ".5" and the like; nothing for 0. */
 static void
 put_fraction(struct buffer *out, uint64_t usecs)
 {
@@ -146,8 +146,8 @@ value_text_timestamptz(struct buffer *out, struct reader *in)
 
 /* ---- interval */
 
-/* "3 days": the first part goes without a blank, and a positive part behind a
- * negative one has a sign. */
+/* Writes a part such as "3 days": a blank before all but the first, and a sign if it is
+ * positive and follows a negative one. */
 static void
 put_interval_part(struct buffer *out, size_t start, bool *negative, int32_t value, const char *unit)
 {

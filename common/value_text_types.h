@@ -34,7 +34,7 @@ bool value_text_timestamp(struct buffer *out, struct reader *in);
 bool value_text_timestamptz(struct buffer *out, struct reader *in);
 bool value_text_interval(struct buffer *out, struct reader *in);
 
-/* value_text_string.c: strings, and bytes in a notation of their own */
+/* value_text_string.c: strings, and types with a notation of their own for bytes */
 bool value_text_string(struct buffer *out, struct reader *in);
 bool value_text_char(struct buffer *out, struct reader *in);
 bool value_text_versioned(struct buffer *out, struct reader *in);

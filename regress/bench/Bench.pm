@@ -1,4 +1,4 @@
-# What the sections of the benchmark share: clusters, loads, measuring.
+# Used by all sections of the benchmark: clusters, loads, measuring.
 package Bench;
 
 use strict;
@@ -23,8 +23,8 @@ our $rows = int(500_000 * $scale);
 # others make their servers themselves.
 our $destination = delete $ENV{DESTINATION};
 
-# What every server gets: no checkpoint and no vacuum in the middle of a
-# measurement, and processes that may be stopped for as long as it takes.
+# The settings of every server: no checkpoint and no vacuum in the middle of a
+# measurement, and no timeout, since processes are stopped for a long time.
 my $settings = "
 	max_wal_size = '16GB'
 	checkpoint_timeout = '1d'
@@ -145,7 +145,7 @@ sub make_copy
 	return $conninfo;
 }
 
-# What was measured is worth nothing where the two sides differ.  Tens of millions of
+# A measurement is void if the two sides differ.  Tens of millions of
 # rows are compared by the sum of a column.
 sub check_equal
 {
@@ -181,7 +181,7 @@ sub tool
 	return $path;
 }
 
-# Runs one of them; what it prints as "name value" lines, and the samples.
+# Runs one of them; returns the "name value" lines that it prints, and the samples.
 sub run_tool
 {
 	my ($name, @arguments) = @_;

@@ -1,6 +1,6 @@
-# Something that follows the source and can be stopped and let go: sluice, or
-# native logical replication.  All that stands in the source's log while it is
-# stopped is then applied at once, with nothing to be started or decoded again.
+# A process that follows the source and can be stopped (SIGSTOP) and resumed: sluice, or
+# native logical replication.  After a resume it applies all that the source has logged
+# meanwhile, and nothing has to be started or decoded again.
 package Follower;
 
 use strict;
@@ -12,7 +12,7 @@ use Time::HiRes qw(sleep time);
 
 our $marker = 0;	# the last one that was made
 
-# What tells that all before it has arrived.
+# A marker row: once it is visible, everything before it has arrived.
 sub mark
 {
 	my ($t) = @_;
@@ -82,11 +82,11 @@ sub arrive
 	return;
 }
 
-# With from_log the walsender stands still, too, and decodes only when it is let go.
+# With from_log the walsender is stopped, too, and decodes only after the resume.
 sub freeze { my ($self) = @_; kill 'STOP', $self->{applier}, $self->{from_log} ? $self->{walsender} : (); return; }
 sub thaw { my ($self) = @_; kill 'CONT', $self->{walsender}, $self->{applier}; return; }
 
-# Lets it go until a marker has arrived: seconds, CPU seconds of the
+# Resumes it until a marker has arrived; returns seconds, CPU seconds of the
 # walsender, the applier and the destination's sessions, the applier's peak of memory in MB.
 sub race
 {

@@ -1,4 +1,4 @@
-# What the figures are to be: each goal, and what was measured.
+# The goals for the figures, and what was measured.
 package Goals;
 
 use strict;
@@ -10,8 +10,8 @@ my @shapes = ('50 transactions', '1 transaction');
 sub lowest { my ($low) = sort { $a <=> $b } grep { defined } @_; return $low; }
 sub highest { my ($high) = sort { $b <=> $a } grep { defined } @_; return $high; }
 
-# What it is about, the section, a bound, how it is written, and the figure, a function of the
-# section's results.  A figure that is to be low has a bound that begins with "<".
+# Each goal: its title, the section, a bound, a format, and the figure as a function of the
+# section's results.  A bound that begins with "<" is a maximum.
 my @goals = (
 	['decoding, CPU of a plugin that does nothing, bulk', 'decoding', '<= 1.2', '%.2f x', sub { highest(map { $_[0]->('cpu_floor', 'sluice', $_) } @bulk) }],
 	['decoding, faster than pgoutput, bulk', 'decoding', '>= 2', '%.1f x', sub { lowest(map { pgoutput_by($_[0], $_) } @bulk) }],
@@ -42,7 +42,7 @@ my @goals = (
 	(map { my $storage = $_; ["the same, Greenplum, $storage", 'greenplum', '<= 5', '%.1f', sub { my ($value) = @_; highest(map { $value->('keyless', $_, "$storage, s") } qw(delete update)) }] } 'heap', 'AO column'),
 );
 
-# One figure through another, of the same table.
+# One figure divided by another, of the same table.
 sub over
 {
 	my ($value, $table, $row, $column, $by_row, $by_column) = @_;
@@ -50,7 +50,7 @@ sub over
 	return defined $this && $that ? $this / $that : undef;
 }
 
-# pgoutput in the form that is the faster one.
+# pgoutput in its faster form.
 sub pgoutput_by
 {
 	my ($value, $load) = @_;
@@ -63,7 +63,7 @@ sub thousand
 	return $pick->(map { my $kind = $_; map { $value->($table, "$kind, 1000 rows", "heap $_") } '1M', '5M' } @bulk, 'pgbench');
 }
 
-# [what, goal, figure, whether it is met] of all that was measured.
+# [title, goal, figure, whether it is met] of everything that was measured.
 sub lines
 {
 	my (%sections) = @_;

@@ -1,5 +1,4 @@
-# A table without any key, and what changes it: rows that are equal to others,
-# and rows with NULLs.
+# A table without any key, with rows that are equal to others and rows with NULLs, and its changes.
 package Keyless;
 
 use strict;

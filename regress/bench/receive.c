@@ -105,7 +105,7 @@ put_big_endian(char *bytes, uint64_t value)
 		bytes[i] = (char) (value & 0xFF);
 }
 
-/* All is received, and nothing of it may be forgotten. */
+/* Reports all as received and nothing as flushed, so that the slot keeps the log. */
 static void
 reply(const struct receiver *r, uint64_t received)
 {
@@ -116,7 +116,7 @@ reply(const struct receiver *r, uint64_t received)
 		die("reply", PQerrorMessage(r->pg));
 }
 
-/* True for the keepalive that says that all up to the end was sent before it. */
+/* Whether it is a keepalive whose position shows that everything up to the end was sent before. */
 static bool
 take(struct receiver *r, const char *message, int len)
 {

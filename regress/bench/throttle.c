@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What is passed on at once: at 10 Mbit/s some milliseconds. */
+/* The bytes that are passed on at a time: some milliseconds at 10 Mbit/s. */
 #define PIECE_BYTES 8192
 
 static char piece[PIECE_BYTES];
@@ -46,7 +46,7 @@ open_socket(const char *path, struct sockaddr_un *address)
 	return fd;
 }
 
-/* False at the end of the conversation. */
+/* False at the end of the connection. */
 static int
 pass(int from, int to, ssize_t *passed)
 {
@@ -61,7 +61,7 @@ pass(int from, int to, ssize_t *passed)
 	return *passed > 0;
 }
 
-/* Until the line is free again; a line that was idle has saved nothing. */
+/* Waits until the line is free again; idle time is not saved up. */
 static void
 wait_for_line(struct timespec *free_at, ssize_t bytes, double rate)
 {

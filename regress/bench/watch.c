@@ -41,7 +41,7 @@ print_row(const PGresult *result, int row, double when)
 	putchar('\n');
 }
 
-/* How many rows there were; the last one's first column goes into `last`. */
+/* Returns the number of rows; copies the first column of the last one to `last`. */
 static int
 ask(PGconn *pg, char *last, size_t last_bytes)
 {
@@ -80,7 +80,7 @@ main(int argc, char **argv)
 	if (PQstatus(pg) != CONNECTION_OK)
 		die("connecting", PQerrorMessage(pg));
 	PQclear(PQprepare(pg, "watch", argv[5], 0, NULL));
-	/* Whoever reads may do so only at the end, which must not hold it up. */
+	/* Output is kept until the end, since the reader may read it only then, and a full pipe would block. */
 	setvbuf(stdout, output, _IOFBF, sizeof output);
 	puts("ready");
 	fflush(stdout);

@@ -1,20 +1,20 @@
-# A middleman between the program and a server of the tests, which does to
-# connections what networks do, at exact points of the conversation.
+# A proxy between the program and a server of the tests, which breaks
+# connections as networks do, at exact points of the protocol.
 #
 #	my $proxy = Proxy->new($t->destination_conninfo);
 #	$t->configure({ destination => { conninfo => $proxy->conninfo } });
 #	$proxy->rule(match => Proxy::COMMIT, when => 'after', action => 'cut');
 #	$proxy->cut;
 #
-# A rule looks at each message of the program, its type letter and its
-# content, and fires once: at the nth that matches (1), "before" it is passed on or
-# "after" the server has answered it, the answer being withheld.  A statement in
+# A rule is matched against each message of the program, its type letter and its
+# content, and fires once: at the nth match (1), "before" it is passed on or
+# "after" the server has answered it; then the answer is withheld.  A statement in
 # several messages begins with its Parse and is answered at its Sync.  Actions:
 #
 #	kill		SIGKILL for the program
 #	cut			both sides are closed
 #	half		the program's side is closed, the server's stays open
-#	stall		both stay open, and nothing is passed on any more, until resume()
+#	stall		both stay open, but nothing is passed on until resume()
 #	late		as half; the statement (of a "before") reaches the server by deliver()
 package Proxy;
 
@@ -81,18 +81,18 @@ sub _ask
 # Replaces the rule.  Without arguments: none.
 sub rule { my ($self, %rule) = @_; return $self->_ask(do => 'rule', rule => %rule ? \%rule : undef); }
 
-# How many messages of the program came since the last rule, how many links
-# there are, whether the rule has fired, on what.
+# How many messages of the program came since the last rule was set, how many links
+# there are, whether the rule has fired, and on what.
 sub state { return $_[0]->_ask(do => 'state'); }
 sub fired { return $_[0]->state->{fired}; }
 
-# To all connections at once.
+# Does it to all connections at once.
 sub cut { return $_[0]->_ask(do => 'all', action => 'cut'); }
 sub half { return $_[0]->_ask(do => 'all', action => 'half'); }
 sub stall { return $_[0]->_ask(do => 'all', action => 'stall'); }
 sub resume { return $_[0]->_ask(do => 'all', action => 'resume'); }
 
-# Hands over what is late, and waits until the server has answered it.
+# Delivers the late statement, and waits until the server has answered it.
 sub deliver { return $_[0]->_ask(do => 'deliver'); }
 
 # New connections: "pass" them on, "refuse" or "stall" them.
@@ -105,7 +105,7 @@ END
 	$? = $status;
 }
 
-# ---- the process in the middle
+# ---- the proxy process
 package Proxy::Middle;
 
 sub new
@@ -238,7 +238,7 @@ sub _write
 	my $sent = syswrite $link->{$name}, $link->{"to_$name"};
 	if (defined $sent) { substr($link->{"to_$name"}, 0, $sent) = ''; }
 	elsif ($! != Errno::EAGAIN && $! != Errno::EINTR) { return $self->_drop($link); }
-	# The rest of a conversation whose one side has ended is still delivered.
+	# What one side sent before it closed the connection is still delivered.
 	$self->_drop($link) if $link->{ending} && !length $link->{"to_$name"};
 }
 
@@ -265,7 +265,7 @@ sub _read
 	else { $link->{to_client} .= $bytes; }
 }
 
-# Passes on whole messages, each under the eyes of the rule.
+# Passes on whole messages, and checks each against the rule.
 sub _take_messages
 {
 	my ($self, $link) = @_;
@@ -293,7 +293,7 @@ sub _take_messages
 		$link->{to_server} .= $message;
 		$action = delete $link->{at_sync} if $message =~ /^S/ && $link->{at_sync};
 		next unless $action;
-		# These are answered; others are on their way once they are written.
+		# These get an answer; of others nothing is awaited.
 		if ($message =~ /^[QSc]/) { $link->{on_answer} = $action; }
 		elsif ($message =~ /^P/) { $link->{at_sync} = $action; }
 		else { $self->_write($link, 'server'); return $self->_act($link, $action); }

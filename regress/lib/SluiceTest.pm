@@ -1,5 +1,5 @@
-# What the end-to-end and the plugin tests share: a throw-away source, a
-# throw-away destination, the program between the two, and the comparison.
+# Used by the end-to-end and the plugin tests: a throw-away source, a
+# throw-away destination, the program between the two, and comparisons.
 #
 #	use FindBin;
 #	use lib "$FindBin::RealBin/../lib";
@@ -13,7 +13,7 @@
 #	$t->equal_ok('public.t');
 #	done_testing();
 #
-# The runner (regress/run) says by the environment where things are:
+# The runner (regress/run) sets these environment variables:
 #
 #	SLUICE_BUILD   the folder with the program and the plugin to be tested
 #	PG_CONFIG      the server that the clusters are made with
@@ -54,25 +54,25 @@ BEGIN
 	# A test that is interrupted takes its servers down.
 	$SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { die "interrupted by SIG$_[0]\n" };
 
-	# Standard error goes to a log file; what a test dies of is to be seen.
+	# PostgreSQL::Test sends standard error to a log file; why a test dies must be visible.
 	$SIG{__DIE__} = sub { diag("died: $_[0]") if defined $^S && !$^S; };
 }
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils ();
 
-# How long anything may take before a test gives up: a loaded machine is slow.
+# How many seconds anything may take before a test gives up; long, for a loaded machine.
 our $deadline_s = $PostgreSQL::Test::Utils::timeout_default;
 
-# Once something was waited for in vain the rest is not waited for as long.
+# After the first timeout later waits are shorter.
 my $gave_up;
 sub patience { return $gave_up ? 10 : $deadline_s; }
 
-# Chance is the same for the same SEED, which a test that fails prints.
+# Random choices are the same for the same SEED, which a failing test prints.
 our $seed = length($ENV{SEED} // '') ? $ENV{SEED} : int(time * 1000) % 1_000_000;
 srand $seed;
 
-# Both ends print values in one way, whatever the servers' settings.
+# Both ends print values in the same way, whatever the servers' settings.
 my $text_settings = join ' ', map { "-c $_" } qw(
   datestyle=ISO intervalstyle=postgres timezone=UTC extra_float_digits=3
   bytea_output=hex lc_monetary=C client_min_messages=warning);
@@ -110,11 +110,11 @@ sub destination { return $_[0]->{destination}{cluster}; }
 sub source_conninfo { return $_[0]->{source}{conninfo}; }
 sub destination_conninfo { return $_[0]->{destination}{conninfo}; }
 
-# Where tests may write: a folder that goes away at the end.
+# A directory for the test's files, removed at the end.
 sub directory { return $_[0]->{directory}; }
 sub program { return "$build/sluice"; }
 
-# True where the tests run with sanitizers, which are slower by a factor.
+# Whether the tests run with sanitizers, which make the program several times slower.
 sub sanitized { return $build =~ /-asan$/; }
 
 sub _start_cluster
@@ -122,7 +122,7 @@ sub _start_cluster
 	my ($self, $name, $options) = @_;
 	my $cluster = PostgreSQL::Test::Cluster->new($options->{name} // $name);
 	my $database = $options->{database} // 'shop';
-	$ENV{PGUSER} = 'postgres'; # whoever runs the tests
+	$ENV{PGUSER} = 'postgres'; # not the operating system's user
 	$cluster->init(
 		allows_streaming => 'logical',
 		extra => [ '-U', 'postgres', '-E', $options->{encoding} // 'UTF8', '--locale', $options->{locale} // 'C.UTF-8' ]);
@@ -182,11 +182,11 @@ sub _start_destination
 	$self->{destination} = { conninfo => "$server dbname=$database" };
 }
 
-# The destination is a user's server, not a cluster of this test.
+# Whether the destination is a user's server, not a cluster of this test.
 sub destination_is_external { return !!$ENV{DESTINATION}; }
 
-# Ends the test file with a reason when it cannot run against a user's server:
-# it stops the server, or needs what only PostgreSQL has.
+# Skips the test file, with a reason, if the destination is a user's server:
+# since it stops the server, or needs something that only PostgreSQL has.
 sub needs_own_destination
 {
 	my ($why) = @_;
@@ -242,8 +242,8 @@ sub both_sql
 	$self->destination_sql($sql);
 }
 
-# Executes SQL in a session that then keeps its transaction open, locks and all,
-# until release() is called with what this returns.
+# Executes SQL in a session that keeps its transaction and locks open
+# until release() is called with the result.
 sub hold
 {
 	my ($conninfo, $sql) = @_;
@@ -370,7 +370,7 @@ sub command
 	return $result;
 }
 
-# Files, not pipes: a program that prints much is not to wait for its test.
+# Output goes to files, not pipes, so that a program which prints much does not wait for its test.
 sub _spawn
 {
 	my ($command, $in, $out, $err) = @_;
@@ -443,7 +443,7 @@ sub start_verb
 	return $pid;
 }
 
-# What the last program in the background has printed so far.
+# The output so far of the last program in the background.
 sub log
 {
 	my ($self) = @_;
@@ -497,7 +497,7 @@ sub signal
 	kill $name, $self->{pid} if $self->{pid};
 }
 
-# Whether the program in the background has come as far as to handle SIGTERM, which would end it by itself before.
+# Whether the program in the background handles SIGTERM already; before, the signal would kill it.
 sub _handles_stop
 {
 	my ($self) = @_;
@@ -523,8 +523,8 @@ sub kill9
 	return $self->wait_for_end;
 }
 
-# Asks again and again until the function returns true: its value.  What does
-# not come before the deadline fails the test and ends it.
+# Calls the function again and again until it returns true, and returns its value.  After the
+# deadline the test fails and ends.
 sub poll
 {
 	my ($check, $timeout) = @_;
@@ -534,7 +534,7 @@ sub poll
 	return $value;
 }
 
-# The same for what may as well not come: its value, or undef after so many seconds.
+# The same for a condition that need not come true: returns the value, or undef after so many seconds.
 sub seen_within
 {
 	my ($seconds, $check) = @_;
@@ -550,7 +550,7 @@ sub seen_within
 	}
 }
 
-# The same as an assertion, which does not wait for a program that has ended.
+# The same as an assertion; it stops waiting if the program has ended.
 sub poll_ok
 {
 	my ($self, $check, $name, $timeout) = @_;
@@ -573,8 +573,8 @@ sub status
 	return decode_json($result->{stdout});
 }
 
-# Waits until everything that the source has committed up to now is applied: the
-# position of a marker, which is not sent, is waited for in sluice.progress.
+# Waits until everything that the source has committed so far is applied: until
+# sluice.progress has reached the position of a marker, which the plugin does not send.
 sub wait_applied_ok
 {
 	my ($self, $name, $timeout) = @_;
@@ -594,7 +594,7 @@ sub _applied
 
 # Asserts that a table holds the same rows on both sides, by count and a
 # checksum that does not depend on their order; shows some that differ.
-# Options: target (where the name differs), columns, wait (whether it may take some time).
+# Options: target (if the name differs), columns, wait (whether to wait until they are equal).
 sub equal_ok
 {
 	my ($self, $table, %options) = @_;
@@ -615,7 +615,7 @@ sub equal_ok
 	return $equal;
 }
 
-# The same for several tables, in one query a side where they are equal.
+# The same for several tables, by one query on each side if they are equal.
 sub all_equal_ok
 {
 	my ($self, @tables) = @_;
@@ -632,7 +632,7 @@ sub all_equal_ok
 	}
 }
 
-# Of pairs of [source table, target], those that differ, with some of their rows: one text each.
+# Takes pairs of [source table, target]; returns a text with some rows for each pair that differs.
 sub unequal
 {
 	my ($self, @pairs) = @_;
@@ -658,8 +658,8 @@ sub _checksum_of
 	  . " coalesce(sum(('x' || substr(md5(convert_to($row, 'UTF8')), 1, 15))::bit(60)::bigint), 0)";
 }
 
-# The expression of a row's text.  Floating point values and what holds some
-# are compared by their bytes: servers before PostgreSQL 12 print other digits.
+# The SQL expression of a row's text.  Floating point values, and types that contain some,
+# are compared by their bytes, since servers before PostgreSQL 12 print other digits.
 sub _row_text
 {
 	my ($self, $table, $columns) = @_;
@@ -698,7 +698,7 @@ sub _row_texts
 	return \%texts;
 }
 
-# The first rows that one side has and the other has not, or not as often.
+# The first rows that one side lacks or has less often.
 sub _differences
 {
 	my ($self, $table, $target, $row) = @_;

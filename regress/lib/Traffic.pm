@@ -1,7 +1,7 @@
-# What tests of crashes share: tables of several shapes, and traffic on them
-# that never fails and never ends by itself: pgbench's own, and inserts, updates,
-# deletes, key changes and truncates on tables of ours, each transaction over
-# several of them.
+# Used by tests of crashes: tables of several kinds, and traffic on them
+# that never fails and never ends by itself: pgbench's own, and transactions of inserts, updates,
+# deletes, key changes and truncates over several further
+# tables.
 #
 #	my $traffic = Traffic->new($t, rows => 20000);	# makes the tables
 #	$traffic->start;
@@ -25,8 +25,8 @@ sub new
 	SluiceTest::command([ 'pgbench', '-q', '-i', '-s', $self->{scale}, $t->source_conninfo ])->{status} == 0
 	  or die 'pgbench cannot make its tables';
 
-	# bag has neither key nor distinct rows, so that it counts what comes
-	# twice; the check on the sum needs whole transactions.
+	# bag has neither key nor distinct rows, so that it shows changes that are applied
+	# twice; the check of the sum fails unless transactions are applied as a whole.
 	$t->source_sql("
 		ALTER TABLE pgbench_history REPLICA IDENTITY FULL;
 		CREATE TABLE keyed (id int PRIMARY KEY, label text UNIQUE, n int NOT NULL, body text);
@@ -113,7 +113,7 @@ sub _spawn
 	push @{ $self->{pids} }, $pid;
 }
 
-# Whether all of it still runs: it ends early when its server does.
+# Whether all traffic still runs: it ends early if its server does.
 sub running
 {
 	my ($self) = @_;

@@ -1,5 +1,5 @@
 /*
- * Changes of one table, written as lists of texts, through the real encoder
+ * Feeds changes of one table, given as lists of texts, through the real encoder
  * and decoder into a net change.
  */
 #ifndef SLUICE_FEED_H
@@ -8,7 +8,7 @@
 #include "merge/net_change.h"
 #include "sketch.h"
 
-/* Stands for a long value that did not change and does not travel. */
+/* Stands for a TOASTed value that did not change and is not in the stream. */
 extern const char feed_unchanged[];
 
 struct feed {
@@ -25,8 +25,8 @@ void feed_init(struct feed *f, char identity, bool text, const struct sketch_col
 bool feed_open(struct feed *f, bool triggers_fire);
 void feed_close(struct feed *f);
 
-/* One text for each column of the source; NULL is a NULL.  In a binary table
- * texts become the integers that columns of a fixed width take. */
+/* `row` has a text for each column of the source, or NULL.  In a binary table
+ * the texts of columns of a fixed width become integers. */
 bool feed_insert(struct feed *f, const char *const *row);
 bool feed_update(struct feed *f, enum change_old kind, const char *const *old, const char *const *row);
 bool feed_delete(struct feed *f, enum change_old kind, const char *const *old);

@@ -69,7 +69,7 @@ text_cell(struct history *h, uint64_t *random)
 	char number[16];
 	char large[600];
 
-	/* Of so many bytes that it is not assigned again where it did not change. */
+	/* Long enough that an UPDATE with identity FULL treats an unchanged value as not sent. */
 	if (history_chance(random, 10)) {
 		memset(large, 'a' + (int) history_below(random, 3), sizeof large);
 		return history_cell(h, large, sizeof large);
@@ -98,7 +98,7 @@ next_source(struct history *h, const struct world_table *t, unsigned *next)
 	return NULL;
 }
 
-/* Where an operation is not followed its row may still be there.  Keys of several sources never meet. */
+/* If an operation is not replicated, the target may have rows that the source lacks; not with shared targets, whose keys never collide. */
 static bool
 may_be_stale(const struct world_table *t)
 {
@@ -120,7 +120,7 @@ static const struct sketch_type number_domain = {.oid = 99901,
 												 .formatted = "\"mo\"\"del\".number",
 												 .base_schema = "pg_catalog",
 												 .base_name = "int4"};
-/* It refuses NULLs, which staging holds. */
+/* The domain refuses NULLs, which staging tables contain. */
 static const struct sketch_type text_domain = {.oid = 99902,
 											   .schema = "mo\"del",
 											   .name = "long text",
@@ -289,7 +289,7 @@ decode(struct history *h, struct change *change)
 	return true;
 }
 
-/* The frame's memory is somebody else's as soon as the change is folded. */
+/* Overwrites the frame, so that a view of it that the fold has kept shows up. */
 static void
 forget_frame(struct history *h)
 {
@@ -310,7 +310,7 @@ start_stream(struct history *h)
 	return true;
 }
 
-/* Describes the relation (again), which makes a new shape of it. */
+/* Describes the relation (again), which makes a new shape. */
 static bool
 describe(struct history *h, struct world_table *t)
 {
@@ -359,7 +359,7 @@ put_row(struct history *h, const struct world_table *t, const struct cell *row, 
 			put_value(h, t, columns[i], row[columns[i]]);
 }
 
-/* A batch knows one description of a table; another one waits until the changes under it are applied. */
+/* A batch has one description of a table; before another one its changes are applied. */
 static bool
 make_way(struct history *h, const struct world_table *t)
 {
@@ -536,15 +536,15 @@ remove_row(struct history *h, struct world_table *t, unsigned at)
 	return fold(h, t, OPERATION_DELETE);
 }
 
-/* Where inserts are left out and a row that went stays, its values may stand
- * for those of a newer one that was not followed. */
+/* Without inserts, a row whose delete was not replicated may be mistaken for a newer row with its key, and give an
+ * update values of the wrong row. */
 static bool
 may_mistake_rows(const struct world_table *t)
 {
 	return t->operations != OPERATION_ALL && !(t->operations & OPERATION_INSERT);
 }
 
-/* Long values that did not change do not travel, unless the old row is there to take them from. */
+/* Chooses long values that are not sent since they did not change; with identity FULL the plugin takes them from the old row. */
 static bool
 choose_unchanged(const struct world_table *t, const struct cell *old, const struct cell *row,
 				 uint64_t *random, bool *unchanged)
@@ -569,7 +569,7 @@ update(struct history *h, struct world_table *t, unsigned at, struct cell *row, 
 	bool any = choose_unchanged(t, old, row, random, unchanged);
 	enum change_old kind = t->identity == 'f' ? CHANGE_OLD_FULL : CHANGE_OLD_KEY;
 
-	/* The server sends an old key also where it did not change but is long. */
+	/* The server sends an old key, even unchanged, if it is TOASTed. */
 	if (kind == CHANGE_OLD_KEY && same_key(t, old, row) && history_chance(random, 90))
 		kind = CHANGE_OLD_SAME;
 	show(h, t, "update from", old, NULL);
@@ -727,7 +727,7 @@ random_replace(struct history *h, struct world_table *t, unsigned at, uint64_t *
 
 /* ---- between the sources of one target */
 
-/* Another one; NULL: there is none. */
+/* Another source of the same target; NULL: there is none. */
 static struct world_table *
 random_partner(struct history *h, const struct world_table *t, uint64_t *random)
 {
@@ -852,7 +852,7 @@ history_step(struct history *h, uint64_t *random)
 
 /* ---- beginning and end */
 
-/* What the initial copy brought. */
+/* The rows of the initial copy. */
 static void
 copy_initially(struct history *h, struct world_table *t, uint64_t *random)
 {

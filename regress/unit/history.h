@@ -1,11 +1,11 @@
 /*
- * A random history: tables of random kinds, what a source does to them, and
- * the stream that tells of it, folded into a batch.
+ * A random history: tables of random kinds, random operations of a source on
+ * them, and the stream of these changes, folded into a batch.
  *
- * It keeps three copies of each table: the source's, the reference, to which
- * each change was applied as it came, and the target, which the batch's merge
- * is to bring to the same.  Each step draws from its own random numbers, so
- * that a history that fails can be shortened by leaving steps out.
+ * There are three copies of each table: the source's; the reference, to which
+ * each change is applied as it comes; and the target, which the merge of the batch
+ * must make equal to the reference.  Each step draws from its own random numbers, so
+ * that a failing history can be shortened by leaving steps out.
  */
 #ifndef SLUICE_HISTORY_H
 #define SLUICE_HISTORY_H
@@ -21,8 +21,8 @@
 #define HISTORY_SHAPES 64
 #define HISTORY_FRAME_LIMIT ((size_t) 1 << 20)
 
-/* The source's columns; the target has them in the opposite order, with
- * columns of its own behind. */
+/* The source's columns; the target has them in the opposite order, followed by
+ * columns of its own. */
 enum { ID, PAIR, UNIQUE, BIG, HUGE, COMPUTED, NOTE, SOURCE_COLUMNS };
 
 #define UNFED_FIRST SOURCE_COLUMNS
@@ -30,24 +30,25 @@ enum { ID, PAIR, UNIQUE, BIG, HUGE, COMPUTED, NOTE, SOURCE_COLUMNS };
 
 struct world_table {
 	unsigned number;
-	char name[32];					  /* at the source */
-	const struct world_table *shares; /* the target of this table, made before; NULL: it has one of its own */
-	bool shared;					  /* its target has several sources */
-	char identity;					  /* at the source */
+	char name[32]; /* at the source */
+	/* The earlier table whose target it shares; NULL: it has a target of its own. */
+	const struct world_table *shares;
+	bool shared;   /* its target has several sources */
+	char identity; /* at the source */
 	bool keyed;
 	bool composite;
 	bool unique;
 	bool computed;
-	bool domains; /* some columns are of domains: then keys go by staging, unless as text */
+	bool domains; /* some columns have domain types: then keys are staged, unless they are text */
 	bool triggers;
 	bool text;
 	bool inserts_only;
-	bool pruned;		 /* somebody removes rows of the target, and the configuration says so */
-	unsigned operations; /* that are followed */
+	bool pruned;		 /* rows_may_be_absent: rows of the target are removed */
+	unsigned operations; /* the operations that are replicated */
 	unsigned unfed;
 	struct sketch sketch;
-	struct minisql_table *source;	 /* what the source holds, with the target's extra columns */
-	struct minisql_table *reference; /* the raw changes one after another, as the target has it */
+	struct minisql_table *source;	 /* the source's rows, with the target's extra columns */
+	struct minisql_table *reference; /* all changes applied one by one, in the target's columns */
 	struct minisql_table *target;
 	const struct shape *shape;
 	uint32_t relation_number;
@@ -57,8 +58,8 @@ struct server;
 
 struct history {
 	uint64_t seed;
-	struct server *server;			  /* NULL: in memory alone */
-	bool (*apply)(struct history *h); /* what the batch holds, as a round of a larger transaction */
+	struct server *server;			  /* NULL: only in memory */
+	bool (*apply)(struct history *h); /* applies the batch, as a round of a larger transaction */
 	const bool *enabled;			  /* by step */
 	FILE *log;						  /* NULL: silent */
 	struct arena arena;
@@ -67,7 +68,7 @@ struct history {
 	struct world_table tables[HISTORY_TABLES];
 	unsigned table_count;
 	const struct dialect *dialect; /* NULL at first: the seed chooses one */
-	struct dialect own_dialect;	   /* that one, with a number of few rows of the seed's choice */
+	struct dialect own_dialect;	   /* a copy of it, with few_rows chosen by the seed */
 	struct batch *batch;
 	struct shape shapes[HISTORY_SHAPES];
 	struct stagings stagings;
@@ -75,8 +76,8 @@ struct history {
 	bool in_transaction; /* at the server */
 	struct change_decoder decoder;
 	struct buffer frame;
-	uint32_t fresh; /* the last key that nobody had before */
-	uint64_t stamp; /* for the values of columns that are not fed */
+	uint32_t fresh; /* the last key that was given out as a new one */
+	uint64_t stamp; /* for values of columns that the source does not have */
 	int64_t statements;
 	char problem[2048];
 };
@@ -97,7 +98,7 @@ bool history_chance(uint64_t *random, unsigned percent);
 struct cell history_cell(struct history *h, const void *data, size_t len);
 bool history_is_key(const struct world_table *t, unsigned column);
 bool history_is_at_target(const struct world_table *t, unsigned column);
-/* The place of a column in reference and target, which may lack one. */
+/* The position of a column in reference and target, which may lack one of the columns. */
 unsigned history_target_place(const struct world_table *t, unsigned column);
 
 #define HISTORY_NOTE(h, ...)                                                                                 \

@@ -302,7 +302,7 @@ read_alias_column(struct parser *p, const char *alias, const struct minisql_tabl
 	return expect(p, alias) && expect(p, ".") && read_column(p, table, column);
 }
 
-/* A type, up to the comma or parenthesis behind it. */
+/* A type, up to the comma or parenthesis after it. */
 static void
 skip_type(struct parser *p)
 {
@@ -320,7 +320,7 @@ struct columns {
 	unsigned count;
 };
 
-/* (a, b, …), or every column where no list stands. */
+/* (a, b, …), or every column if there is no list. */
 static bool
 read_column_list(struct parser *p, const struct minisql_table *table, struct columns *columns)
 {
@@ -669,7 +669,7 @@ unescape(struct minisql *db, struct reader *r, uint8_t *out, size_t *len)
 	}
 }
 
-/* Up to the tab or newline that ends it, which is handed back. */
+/* A field up to the tab or newline that ends it, which is returned. */
 static bool
 take_text_field(struct minisql *db, struct reader *r, struct cell *cell, uint8_t *end)
 {
@@ -866,7 +866,7 @@ read_param(struct parser *p, const struct param *params, unsigned number, struct
 	return read_any_param(p, params, cell);
 }
 
-/* Columns of a row and what they are compared with. */
+/* Columns of a row and the values that they are compared with. */
 struct comparison {
 	unsigned columns[MINISQL_COLUMNS];
 	struct cell values[MINISQL_COLUMNS];
@@ -1012,7 +1012,7 @@ read_probes(struct parser *p, const struct minisql_table *target, const struct m
 	return expect(p, ") OFFSET");
 }
 
-/* Whether some staged row has the same in these columns; NULLs are the same as nothing. */
+/* Whether a staged row has equal values in these columns; a NULL equals nothing. */
 static bool
 is_probed(const struct cell *row, const struct columns *probed, const struct minisql_table *staged,
 		  const struct columns *probes)
@@ -1133,7 +1133,7 @@ read_case(struct parser *p, const struct minisql_table *t, const struct minisql_
 		   read_alias_column(p, "s", s, &list->else_from[list->count]) && expect(p, "END");
 }
 
-/* The other table comes behind the list, so its columns are read later. */
+/* The other table is named after the list, so its columns are resolved later. */
 static bool
 read_assignments(struct parser *p, const struct minisql_table *target, const char *alias,
 				 const struct minisql_table *source, struct assignments *list)
@@ -1383,7 +1383,7 @@ minisql_execute(struct minisql *db, const char *sql, const struct param *params,
 		return run_update(&p, params, affected);
 	if (accept(&p, "INSERT"))
 		return run_insert(&p, params, affected);
-	/* How it is planned changes nothing of what comes out. */
+	/* Planner settings do not change the result. */
 	*affected = strncmp(sql, "SELECT set_config(", 18) == 0;
 	if (*affected || accept(&p, "SET"))
 		return true;

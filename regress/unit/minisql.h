@@ -1,11 +1,11 @@
 /*
- * A very small database: just enough of SQL to execute the statements of a
- * merge plan on tables in memory, so that random histories can be checked
+ * A very small database in memory, with just enough SQL to execute the statements of a
+ * merge plan, so that random histories can be checked
  * without a server.
  *
  * It is stricter than a server: a unique constraint is checked at every row,
- * an UPDATE whose row has two matches fails, and so does any statement it does
- * not know.  Values are the bytes that travel, a NULL is a cell without any.
+ * an UPDATE in which a row has two matches fails, and so does any unknown
+ * statement.  Values are the bytes of the stream.
  */
 #ifndef SLUICE_MINISQL_H
 #define SLUICE_MINISQL_H
@@ -46,10 +46,10 @@ void minisql_add_column(struct minisql *db, struct minisql_table *table, const c
 struct minisql_table *minisql_find(const struct minisql *db, const char *name);
 
 bool minisql_same(struct cell a, struct cell b);
-/* Rows in a fixed order, for comparing. */
+/* Sorts the rows, for comparing. */
 void minisql_sort(struct minisql_table *table);
 
-/* False with db->problem.  `copied` is what a COPY brings. */
+/* False with db->problem.  `copied` is the data of a COPY. */
 bool minisql_execute(struct minisql *db, const char *sql, const struct param *params, struct bytes copied,
 					 int64_t *affected);
 

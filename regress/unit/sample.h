@@ -1,6 +1,6 @@
 /*
- * One stream with every message of the change format: how it is encoded, the
- * bytes it must give for ever, and the line it is rendered as.
+ * One stream with every message of the change format: how each is encoded, its
+ * golden bytes, and its text form.
  */
 #ifndef SLUICE_TEST_SAMPLE_H
 #define SLUICE_TEST_SAMPLE_H
@@ -10,7 +10,7 @@
 struct sample {
 	const char *name;
 	void (*put)(struct buffer *b, struct change_base *base);
-	const char *hex; /* blanks are for the eye */
+	const char *hex; /* blanks are ignored */
 	const char *line;
 };
 

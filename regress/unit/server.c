@@ -228,7 +228,7 @@ create_table(struct server *server, const struct world_table *t)
 		put_text(&sql, ", PRIMARY KEY ");
 		put_key(&sql, t);
 	}
-	/* There a unique constraint must hold the distribution's or the partition's key. */
+	/* A unique constraint must contain the distribution key, or the partition key. */
 	if (t->unique && !server->dialect->has_segments && !t->sketch.table.target.partitioned)
 		put_text(&sql, ", UNIQUE (u)");
 	put_text(&sql, ")");
@@ -252,7 +252,7 @@ create_partitions(struct server *server, const struct world_table *t)
 	return true;
 }
 
-/* The columns that minisql's table has, in its order. */
+/* The columns of the minisql table, in its order. */
 static void
 put_columns(struct buffer *sql, const struct minisql_table *table)
 {
@@ -321,7 +321,7 @@ server_fill(struct server *server, struct history *h, const struct world_table *
 bool
 server_create(struct server *server, struct history *h)
 {
-	/* A session keeps a file open for each table that it ever saw. */
+	/* A session keeps a file open for each table that it has used. */
 	PQreset(server->conn);
 	if (PQstatus(server->conn) != CONNECTION_OK)
 		return failed(server, "reconnecting", PQerrorMessage(server->conn));

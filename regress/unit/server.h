@@ -1,5 +1,5 @@
 /*
- * The same history on a real server: its tables, its merges, its contents.
+ * Runs a history on a real server: makes its tables, executes its merges, reads the rows back.
  */
 #ifndef SLUICE_SERVER_H
 #define SLUICE_SERVER_H
@@ -8,22 +8,22 @@
 
 struct server;
 
-/* NULL with `problem` when it cannot be reached. */
+/* NULL with `problem` if the server cannot be reached. */
 struct server *server_open(const char *conninfo, char problem[512]);
 void server_close(struct server *server);
 
 const struct dialect *server_dialect(const struct server *server);
 
-/* Makes the history's tables, in place of those of an earlier one, with the rows of its targets. */
+/* Makes the history's tables, with the rows of its targets; drops those of an earlier history. */
 bool server_create(struct server *server, struct history *h);
-/* One step of a plan; `copied` is what a COPY brings. */
+/* Executes one step of a plan; `copied` is the data of a COPY. */
 bool server_execute(struct server *server, const struct merge_step *step, struct bytes copied,
 					int64_t *affected);
 bool server_begin(struct server *server);
 bool server_commit(struct server *server);
-/* The table's rows, in a table of the history's arena. */
+/* Reads the table's rows into a table in the history's arena. */
 struct minisql_table *server_read(struct server *server, struct history *h, const struct world_table *t);
-/* Gives the table the rows of `t->target`: where somebody else wrote to it. */
+/* Replaces the rows of the table by those of `t->target`, which others are supposed to have written. */
 bool server_fill(struct server *server, struct history *h, const struct world_table *t);
 
 /* Why the last call failed. */

@@ -93,7 +93,7 @@ sketch_init(struct sketch *sketch, const char *schema, const char *name, char id
 	for (unsigned i = 0; i < count; i++)
 		if (!(columns[i].flags & SKETCH_TARGET_ONLY))
 			add_to_source(sketch, &columns[i]);
-	/* In another order than the source has them. */
+	/* In another order than at the source. */
 	for (unsigned i = count; i-- > 0;)
 		add_to_target(sketch, &columns[i], &distribution);
 }
