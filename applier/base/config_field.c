@@ -227,7 +227,7 @@ config_field_store(const struct config_option *option, const char *text, struct 
 	}
 }
 
-/* Lists are short and read once, so the array is allocated anew for each item. */
+/* Lists are short and read once, so each item allocates a new array. */
 static bool
 append(struct string_list *list, char *item, struct arena *memory, struct config_complaint *complaint)
 {

@@ -111,7 +111,7 @@ take_result(struct connection *conn, PGresult *res)
 		connection_move(conn, CONNECTION_READY);
 		return PQexitPipelineMode(conn->pg) ? STEP_AGAIN : STEP_LOST;
 	}
-	/* What comes when all requests are answered is the server's last word, to nobody. */
+	/* A result that arrives without a pending request, such as the FATAL message of a terminated session, is dropped. */
 	if (conn->state != CONNECTION_SKIPPING && conn->head)
 		return connection_take_result(conn, conn->head, res);
 	PQclear(res);

@@ -413,8 +413,9 @@ check_listener(int fd, const char *path, struct error *err)
 		return true;
 	if (geteuid() == 0)
 		return check_folder(path, err);
-	error_set(err, ERROR_DATA, "who listens at \"%s\" is another user's program (uid %u), and is not asked",
-			  path, (unsigned) peer.uid);
+	error_set(err, ERROR_DATA,
+			  "the program that listens at \"%s\" belongs to another user (uid %u), and is not asked", path,
+			  (unsigned) peer.uid);
 	return error_hint(err,
 					  "Let apply.spill_directory name a folder that only the daemon's user can write to.");
 }

@@ -387,7 +387,7 @@ read_states(struct precheck_context *c, struct error *err)
 
 /* A failure no longer matters once its table was dropped. */
 static void
-pass_over(struct precheck_context *c, struct check_item *item)
+clear_failure(struct precheck_context *c, struct check_item *item)
 {
 	free(item->message);
 	item->message = memory_strdup("it was dropped at the source a moment ago");
@@ -415,7 +415,7 @@ is_listed(const struct result *res, uint32_t oid)
 
 /* A table that seemed to lack rights, identity or columns may have been dropped since it was listed. */
 static bool
-pass_over_vanished(struct precheck_context *c, struct error *err)
+clear_failures_of_vanished(struct precheck_context *c, struct error *err)
 {
 	struct precheck *precheck = c->precheck;
 	struct buffer oids;
@@ -444,7 +444,7 @@ pass_over_vanished(struct precheck_context *c, struct error *err)
 		struct check_item *item = &precheck->items[i];
 
 		if (item->outcome == CHECK_FAILED && item->oid && !is_listed(res, item->oid))
-			pass_over(c, item);
+			clear_failure(c, item);
 	}
 	result_free(res);
 	return true;
@@ -486,7 +486,7 @@ run_parts(struct precheck_context *c, struct error *err)
 	precheck_encodings(c);
 	if (!precheck_letters(c, err))
 		return false;
-	/* Nothing more can be asked about such names there. */
+	/* Further queries with these names would fail at the destination. */
 	if (c->lacks_letters)
 		return true;
 	if (!precheck_targets(c, err) || !precheck_feeders(c, err))
@@ -502,7 +502,7 @@ run_parts(struct precheck_context *c, struct error *err)
 		creation_spec_remarks(c->dialect, c->catalog, add_remark, c);
 	/* If the states are unknown, rows in a target may be copied ones, so they must not be reported. */
 	return precheck_enums(c, err) && precheck_where(c, err) && precheck_rights(c, err) &&
-		   (c->states_unknown || precheck_contents(c, err)) && pass_over_vanished(c, err);
+		   (c->states_unknown || precheck_contents(c, err)) && clear_failures_of_vanished(c, err);
 }
 
 bool

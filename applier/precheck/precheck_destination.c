@@ -179,7 +179,7 @@ precheck_destination(struct precheck_context *c, struct error *err)
 					 "it is a standby or set to read only: name the primary in destination.conninfo");
 	if (rights.superuser)
 		precheck_add(c, CHECK_WARNING, "superuser", "destination",
-					 "sluice logs in as a superuser there, whom no missing right holds back: the role needs"
+					 "sluice logs in as a superuser there, so that no missing right limits it: the role needs"
 					 " no more than docs/security.md lists");
 	if (!rights.temp)
 		precheck_add(c, CHECK_FAILED, "rights", "destination",

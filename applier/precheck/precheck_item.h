@@ -26,7 +26,7 @@ struct precheck_context {
 	struct source_slot slot;
 	/* sluice.tables contradicts the catalog, so it is unknown which tables were copied */
 	bool states_unknown;
-	bool lacks_letters;		   /* the destination's encoding: of names that it would get */
+	bool lacks_letters;		   /* a name has a letter that the destination's encoding lacks */
 	int64_t lock_holder;	   /* backend at the destination that holds the task's lock; 0: none */
 	const struct table *about; /* the table that items are being added for; NULL: no single table */
 	struct arena memory;	   /* lives as long as the precheck */

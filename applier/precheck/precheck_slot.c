@@ -160,7 +160,7 @@ check_positions(struct precheck_context *c, uint64_t applied_lsn, uint64_t curre
 /* SQLSTATEs of the plugin's history_check(). */
 #define ANOTHER_HISTORY "SL001"
 #define HISTORY_IS_GONE "SL002"
-/* Insufficient privilege: the checks of the role and of the plugin say which. */
+/* Insufficient privilege; the checks of the role and of the plugin report which right is missing. */
 #define NO_RIGHT "42501"
 
 static bool

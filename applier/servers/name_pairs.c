@@ -49,7 +49,10 @@ ask(struct name_pairs *pairs, struct connection *destination, const char *sql, s
 	return connection_execute(destination, sql, params, 2, res, err);
 }
 
-/* Nothing has a name with a letter that the server's encoding lacks, nor an empty one. */
+/*
+ * Sends the pairs one by one, to find those with a letter that the server's encoding lacks, and replaces these by empty
+ * names.  No object there has such a name, nor an empty one, so neither matches anything.
+ */
 static bool
 replace_unknown(struct name_pairs *pairs, struct connection *destination, struct error *err)
 {

@@ -82,7 +82,7 @@ find_sequence(struct work *work, const struct sequence *sequence, const char **o
  * target's schema, otherwise the same name as at the source.
  */
 static const char *
-home_of(const struct sequence *sequence)
+target_schema_of(const struct sequence *sequence)
 {
 	bool same_schema = strcmp(sequence->schema, sequence->table->source.schema) == 0;
 
@@ -104,10 +104,10 @@ make_sequence(const struct work *work, const struct sequence *sequence, struct e
 
 	memory_buffer_init(&sql);
 	memory_buffer_init(&name);
-	sql_qualified(&name, home_of(sequence), sequence->name);
+	sql_qualified(&name, target_schema_of(sequence), sequence->name);
 	buffer_put_u8(&name, '\0');
 	buffer_printf(&sql, "CREATE SCHEMA IF NOT EXISTS ");
-	sql_identifier(&sql, home_of(sequence));
+	sql_identifier(&sql, target_schema_of(sequence));
 	buffer_printf(&sql, "; CREATE SEQUENCE %s %s; ALTER TABLE ", (const char *) name.data, sequence->options);
 	put_column(&sql, sequence);
 	buffer_printf(&sql, " ALTER COLUMN ");
@@ -154,7 +154,7 @@ sequences_fini(struct sequences *s)
 }
 
 static void
-turn_page(struct sequences *s)
+begin_transfer(struct sequences *s)
 {
 	struct buffer former = s->former;
 
@@ -170,7 +170,7 @@ turn_page(struct sequences *s)
  * sequences were added or dropped.
  */
 static bool
-was_said(struct sequences *s, const char *line, size_t len, size_t name_len)
+was_reported(struct sequences *s, const char *line, size_t len, size_t name_len)
 {
 	const char *former = (const char *) s->former.data;
 	size_t left = s->former.len - s->at;
@@ -192,7 +192,7 @@ was_said(struct sequences *s, const char *line, size_t len, size_t name_len)
 
 /* Adds the line; whether it is new. */
 static bool
-say(struct work *work, const char *name, const char *what, const char *value)
+add_line(struct work *work, const char *name, const char *what, const char *value)
 {
 	struct sequences *s = work->state;
 	size_t start = s->lines.len;
@@ -200,7 +200,7 @@ say(struct work *work, const char *name, const char *what, const char *value)
 
 	buffer_printf(&s->lines, "%s: %s%s\n", name, what, value);
 	line = (const char *) s->lines.data + start;
-	return !was_said(s, line, s->lines.len - start, strlen(name) + 2);
+	return !was_reported(s, line, s->lines.len - start, strlen(name) + 2);
 }
 
 /* ---- one after another */
@@ -222,11 +222,11 @@ bring_one(struct work *work, const struct sequence *sequence, struct error *err)
 		made = true;
 	}
 	if (!*oid) {
-		if (say(work, name, "left out, there is none at the destination", ""))
+		if (add_line(work, name, "left out, there is none at the destination", ""))
 			buffer_printf(news, "%s: left out, there is none at the destination\n", name);
 		return true;
 	}
-	if (!say(work, name, what, sequence->value) && !made)
+	if (!add_line(work, name, what, sequence->value) && !made)
 		return true;
 	if (!set_value(work, sequence, oid, err))
 		return error_context(err, "setting the sequence %s", name);
@@ -278,7 +278,7 @@ sequences_bring(struct sequences *s, struct connection *source, struct connectio
 
 	if (!connection_execute(source, sequences_sql, NULL, 0, &res, err))
 		return error_context(err, "reading the sequences of the source");
-	turn_page(s);
+	begin_transfer(s);
 	arena_init(&work.memory, 4096);
 	ok = bring_all(&work, catalog, res, err);
 	arena_fini(&work.memory);

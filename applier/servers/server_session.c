@@ -169,7 +169,7 @@ static const char activity_sql[] =
 	"  WHERE b.pid OPERATOR(pg_catalog.=) ANY (pg_catalog.pg_blocking_pids(a.pid)))"
 	" FROM pg_catalog.pg_stat_activity a WHERE a.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4";
 
-/* For servers before 9.6 (Greenplum 6): finds the holders of the lock that the session waits for. */
+/* For servers before 9.6: finds the holders of the lock that the session waits for. */
 static const char activity_sql_of_old[] =
 	"SELECT a.state OPERATOR(pg_catalog.=) 'active', a.waiting,"
 	" (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('process %s (%s, %s)', b.pid, b.usename,"
@@ -184,8 +184,9 @@ static const char activity_sql_of_old[] =
 	" FROM pg_catalog.pg_stat_activity a WHERE a.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4";
 
 /*
- * Of Greenplum 6, whose segments have locks of their own.  What has no session at the coordinator is a transaction that a
- * failed segment left in doubt, which the server ends by itself after some minutes, or somebody's on that segment alone.
+ * For Greenplum 6, whose segments have locks of their own.  A holder without a session at the coordinator is either a
+ * transaction that a failed segment left in doubt, which the server ends after some minutes, or a session that is
+ * connected to that segment only.
  */
 static const char activity_sql_of_greenplum6[] =
 	"SELECT a.state OPERATOR(pg_catalog.=) 'active', w.pid IS NOT NULL,"

@@ -65,7 +65,7 @@ slot_snapshot_take(struct slot_snapshot *snapshot, struct loop *loop, const stru
 		if (err->class == ERROR_STOPPED &&
 			!server_session_terminate(source, connection_backend_pid(snapshot->replication), &ignored))
 			log_warning(
-				"slot %s may be made yet, when the transactions have ended that are open at the source",
+				"slot %s may still be made once the transactions that are open at the source have ended",
 				snapshot->slot);
 		return error_context(err, "making slot %s", snapshot->slot);
 	}

@@ -38,7 +38,7 @@ source_identify(struct connection *source, struct source_identity *identity, str
 
 	*identity = (struct source_identity){.version = connection_server_version(source)};
 	if (!connection_execute(source, identify_sql, NULL, 0, &res, err))
-		return error_context(err, "asking the source who it is");
+		return error_context(err, "asking the source for its identity");
 	snprintf(identity->system, sizeof(identity->system), "%s", result_text(res, 0, 0));
 	identity->timeline = result_int(res, 0, 1);
 	snprintf(identity->database, sizeof(identity->database), "%s", result_text(res, 0, 2));

@@ -42,7 +42,7 @@ is_space(char c)
 }
 
 static bool
-belongs(char c)
+is_word_character(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
 		   c == '$' || (unsigned char) c >= 0x80;
@@ -83,7 +83,7 @@ read_plain(struct words *w)
 
 	if (*w->at == '*')
 		return take(w, &len, *w->at++) ? WORD : BAD;
-	while (belongs(*w->at))
+	while (is_word_character(*w->at))
 		if (!take(w, &len, *w->at++))
 			return BAD;
 	return len > 0 ? WORD : BAD;
@@ -124,7 +124,7 @@ is_number(const struct words *w)
 /* ---- the setting */
 
 static bool
-names(const char *entry, const char *name)
+entry_matches(const char *entry, const char *name)
 {
 	return strcmp(entry, "*") == 0 || strcasecmp(entry, name) == 0;
 }
@@ -136,7 +136,7 @@ names(const char *entry, const char *name)
 static void
 take_entry(struct reading *r, const char *entry)
 {
-	bool us = names(entry, r->name);
+	bool us = entry_matches(entry, r->name);
 
 	if (us && !r->any)
 		r->meant = true;
@@ -144,7 +144,7 @@ take_entry(struct reading *r, const char *entry)
 		return;
 	r->meant |= us;
 	for (unsigned i = 0; i < r->other_count; i++) {
-		if (r->counted[i] || strcasecmp(r->others[i], r->name) == 0 || !names(entry, r->others[i]))
+		if (r->counted[i] || strcasecmp(r->others[i], r->name) == 0 || !entry_matches(entry, r->others[i]))
 			continue;
 		r->counted[i] = true;
 		r->before++;

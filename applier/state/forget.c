@@ -186,7 +186,7 @@ find_successor(struct connection *source, const struct catalog *catalog, const s
  * held, a person does.
  */
 static bool
-needs_name(const struct table *successor, const struct forgotten *table)
+will_get_name(const struct table *successor, const struct forgotten *table)
 {
 	bool own = strcmp(successor->target_schema, table->target_schema) == 0 &&
 			   strcmp(successor->target_name, table->target_name) == 0;
@@ -197,8 +197,8 @@ needs_name(const struct table *successor, const struct forgotten *table)
 
 /* Renames the dropped table's target, if it still exists and another target is about to get its name. */
 static bool
-give_way(struct connection *source, struct connection *destination, const struct catalog *catalog,
-		 const struct forgotten *table, struct error *err)
+free_name_of_target(struct connection *source, struct connection *destination, const struct catalog *catalog,
+					const struct forgotten *table, struct error *err)
 {
 	const struct table *successor;
 	char name[64];
@@ -206,7 +206,7 @@ give_way(struct connection *source, struct connection *destination, const struct
 
 	if (!find_successor(source, catalog, table, &successor, err))
 		return false;
-	if (!successor || !needs_name(successor, table))
+	if (!successor || !will_get_name(successor, table))
 		return true;
 	snprintf(name, sizeof name, "sluice_dropped_%s", table->oid);
 	sql_init(&sql);
@@ -217,7 +217,7 @@ give_way(struct connection *source, struct connection *destination, const struct
 	log_table(LOG_WARNING, table, "another table has the name of %s.%s now: %s", table->schema, table->name,
 			  sql_text(&sql));
 	return connection_execute_buffer(destination, &sql, NULL, err) ||
-		   error_context(err, "making way for the table that is %s.%s now", table->schema, table->name);
+		   error_context(err, "renaming the target of the table that was %s.%s", table->schema, table->name);
 }
 
 /* Whether the target holds rows that this task copied. */
@@ -233,7 +233,8 @@ forget_dropped(struct connection *source, struct connection *destination, const 
 {
 	bool there;
 
-	if (!give_way(source, destination, catalog, table, err) || !has_target(destination, table, &there, err))
+	if (!free_name_of_target(source, destination, catalog, table, err) ||
+		!has_target(destination, table, &there, err))
 		return false;
 	if (!there || !has_rows(table))
 		return remove_row(destination, task, table, err);
@@ -245,7 +246,7 @@ forget_dropped(struct connection *source, struct connection *destination, const 
  * outdated.
  */
 static bool
-leave(const struct forgetting *f, const struct forgotten *table, struct error *err)
+forget_unselected(const struct forgetting *f, const struct forgotten *table, struct error *err)
 {
 	bool selected = false;
 
@@ -272,7 +273,7 @@ forget(const struct forgetting *f, const struct forgotten *table, struct error *
 	case UNLOGGED:
 		return hold(f->destination, f->task, table, err);
 	case LEFT_OUT:
-		return leave(f, table, err);
+		return forget_unselected(f, table, err);
 	case DROPPED:
 		break;
 	}

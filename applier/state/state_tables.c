@@ -139,7 +139,7 @@ put_selection(struct buffer *sql, const struct table *table)
 
 /* The definition whose names are stored, the same as in put_definition(). */
 static const struct source_table *
-named(const struct table *table)
+stored_names(const struct table *table)
 {
 	return table->defined && !table_follows(table) ? table->defined : &table->source;
 }
@@ -148,9 +148,9 @@ static void
 put_assignments(struct buffer *sql, const struct table *table)
 {
 	buffer_printf(sql, "UPDATE sluice.tables SET source_oid = %u, source_schema = ", table->source.oid);
-	sql_literal(sql, named(table)->schema);
+	sql_literal(sql, stored_names(table)->schema);
 	buffer_printf(sql, ", source_name = ");
-	sql_literal(sql, named(table)->name);
+	sql_literal(sql, stored_names(table)->name);
 	buffer_printf(sql, ", target_schema = ");
 	sql_literal(sql, table->target_schema);
 	buffer_printf(sql, ", target_name = ");
@@ -243,8 +243,8 @@ state_tables_settle_copies(struct connection *destination, const char *task, int
 		return error_context(err, "writing sluice.tables");
 	all = result_affected(res) == count;
 	result_free(res);
-	return all ||
-		   error_set(err, ERROR_RETRY, "what sluice.tables says of tables that were copied has changed");
+	return all || error_set(err, ERROR_RETRY,
+							"the rows of copied tables in sluice.tables were changed by another session");
 }
 
 bool
@@ -334,7 +334,7 @@ put_number(char number[32], uint32_t value)
 static void
 put_values(struct buffer *sql, const char *task, const struct table *table)
 {
-	const char *const texts[] = {task, named(table)->schema, named(table)->name};
+	const char *const texts[] = {task, stored_names(table)->schema, stored_names(table)->name};
 	char oid[32], file[32];
 
 	for (unsigned i = 0; i < 3; i++) {

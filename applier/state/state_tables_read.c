@@ -140,7 +140,7 @@ find_successor(const struct catalog *catalog, const struct row *row)
 
 /* The successor takes over the row; a row of its own that only waits is dropped. */
 static void
-pass_on(const struct catalog *catalog, struct row *rows, unsigned count, struct row *row)
+hand_over(const struct catalog *catalog, struct row *rows, unsigned count, struct row *row)
 {
 	struct table *table = find_successor(catalog, row);
 	struct row *own = table ? find_row(rows, count, table) : NULL;
@@ -169,7 +169,7 @@ match(const struct catalog *catalog, struct row *rows, unsigned count)
 	}
 	for (unsigned i = 0; i < count; i++) {
 		if (!rows[i].table)
-			pass_on(catalog, rows, count, &rows[i]);
+			hand_over(catalog, rows, count, &rows[i]);
 	}
 }
 

@@ -10,16 +10,16 @@
 #include <unistd.h>
 
 #define READ_BYTES ((size_t) 1 << 18)
-/* A message of the server has less than 1 GB; its text can be several times that. */
+/* A message of the server is smaller than 1 GB; its text form can be several times as large. */
 #define MAX_FRAME_BYTES FRAME_BODY_MAX
 #define MAX_LINE_BYTES ((size_t) 1 << 33)
 
 struct capture {
 	int fd;
-	struct buffer input; /* what was read and not printed yet, from `done` on */
+	struct buffer input; /* data that was read; `done` bytes of it were printed */
 	size_t done;
-	uint64_t offset;		  /* in the capture, of input.data[0] */
-	struct frame_parts parts; /* bodies of frames that are compressed, or in parts */
+	uint64_t offset;		  /* position of input.data[0] in the capture */
+	struct frame_parts parts; /* assembles bodies of frames that are compressed or come in parts */
 	struct buffer line;
 	struct change_decoder decoder;
 };
@@ -56,7 +56,7 @@ message_error(const struct capture *c, const struct frame *frame, uint64_t start
 					 start + at, c->decoder.problem);
 }
 
-/* `start` is the frame body's position in the capture. */
+/* `start` is the position of the frame's body in the capture. */
 static bool
 print_frame(struct capture *c, const struct frame *frame, uint64_t start, struct error *err)
 {
@@ -81,7 +81,7 @@ print_frame(struct capture *c, const struct frame *frame, uint64_t start, struct
 	return true;
 }
 
-/* Prints the whole frames among what was read. */
+/* Prints the complete frames in the input. */
 static bool
 print_frames(struct capture *c, struct error *err)
 {
@@ -91,7 +91,7 @@ print_frames(struct capture *c, struct error *err)
 	reader_init(&r, c->input.data, c->input.len);
 	r.pos = c->done;
 	for (;;) {
-		/* pg_recvlogical ends every message with a new line; no frame begins with one. */
+		/* pg_recvlogical ends every message with a line break; no frame begins with one. */
 		if (c->decoder.started && reader_left(&r) > 0 && r.data[r.pos] == '\n')
 			r.pos++;
 		c->done = r.pos;
@@ -110,7 +110,7 @@ print_frames(struct capture *c, struct error *err)
 	}
 }
 
-/* Forgets what was printed, then reads more behind the rest. */
+/* Removes what was printed from the input and reads more. */
 static bool
 read_more(struct capture *c, bool *end, struct error *err)
 {
@@ -143,7 +143,7 @@ print_all(struct capture *c, struct error *err)
 	while (!end) {
 		if (!read_more(c, &end, err) || !print_frames(c, err))
 			return false;
-		/* Whoever follows a running capture sees each message when it is there. */
+		/* Flushed each time, so that messages of a growing capture are shown at once. */
 		if (fflush(stdout) != 0)
 			return error_set(err, ERROR_DATA, "could not write to standard output: %s", strerror(errno));
 	}
@@ -182,7 +182,7 @@ decode_run(const char *path, struct error *err)
 	if (!open_capture(&c, path, err))
 		return false;
 	ok = print_all(&c, err);
-	/* The lines before the damaged place are the user's, whatever follows. */
+	/* Lines before a damaged place are printed in any case. */
 	(void) fflush(stdout);
 	change_decoder_fini(&c.decoder);
 	frame_parts_fini(&c.parts);

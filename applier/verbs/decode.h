@@ -1,8 +1,8 @@
 /*
- * `sluice decode`: prints captured plugin output as text, a line a message.
+ * `sluice decode`: prints captured plugin output as text, one line for each message.
  *
- * A capture is what pg_recvlogical writes with format=binary: frames, each
- * followed by a new line; frames without it are taken as well.
+ * A capture is the output of pg_recvlogical with format=binary: frames, each followed by a line break.
+ * Frames without line breaks are accepted, too.
  */
 #ifndef SLUICE_DECODE_H
 #define SLUICE_DECODE_H
@@ -10,9 +10,8 @@
 #include "base/error.h"
 
 /*
- * Reads the file, or standard input where `path` is NULL, to its end and
- * prints to standard output.  What stands before a damaged or cut place is
- * printed; the error then says at which byte that is.
+ * Reads the file to its end, or standard input if `path` is NULL, and prints to standard output. If the
+ * capture is damaged or cut short, everything before that place is printed, and the error names the byte.
  */
 MUST_CHECK bool decode_run(const char *path, struct error *err);
 

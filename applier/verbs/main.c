@@ -1,7 +1,4 @@
-/*
- * The command line: one table of options, one of verbs, from which parsing and
- * help both come.
- */
+/* The command line. Parsing and help both use one table of options and one of verbs. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -33,14 +30,14 @@ enum option_bit {
 	OPTION_MAX_LAG = 1 << 10,
 	OPTION_MAX_RETAINED = 1 << 11,
 	OPTION_RECORD = 1 << 12,
-	ARGUMENTS_TABLES = 1 << 16, /* no option: the verb takes names of tables */
+	ARGUMENTS_TABLES = 1 << 16, /* not an option: the verb takes names of tables */
 };
 
 struct option_spec {
 	enum option_bit bit;
 	const char *name;
 	char letter;		  /* 0: none */
-	const char *argument; /* NULL: takes none */
+	const char *argument; /* NULL: no argument */
 	const char *help;
 };
 
@@ -69,8 +66,8 @@ typedef bool (*verb_function)(struct loop *loop, const struct config *config, co
 struct verb {
 	const char *name;
 	const char *arguments; /* after the verb in the usage line */
-	unsigned options;	   /* enum option_bit; --help comes by itself */
-	verb_function run;	   /* NULL: decode, which needs neither configuration nor servers */
+	unsigned options;	   /* enum option_bit; --help is always allowed */
+	verb_function run;	   /* NULL for decode, which needs neither configuration nor servers */
 	const char *summary;
 	const char *details;
 };
@@ -275,7 +272,7 @@ take_option(enum option_bit bit, const char *argument, struct command *command, 
 	return true;
 }
 
-/* Adds the verb or the option of the verb that was probably meant. */
+/* Adds a hint with the verb, or the option of the verb, that was probably meant. */
 static void
 suggest_verb(struct error *err, const char *typed)
 {
@@ -299,11 +296,11 @@ suggest_option(const struct verb *verb, struct error *err, const char *typed)
 		error_hint(err, "Did you mean \"--%s\"?", nearest.name);
 }
 
-/* getopt's tables for the options that the verb has. */
+/* Fills getopt's tables with the verb's options. */
 static void
 list_options(const struct verb *verb, struct option *longs, char *letters)
 {
-	*letters++ = ':'; /* a missing argument is told from an unknown option, and nothing printed */
+	*letters++ = ':'; /* getopt then prints nothing, and returns ':' for a missing argument instead of '?' */
 	for (size_t i = 0; i < countof(options); i++) {
 		const struct option_spec *spec = &options[i];
 
@@ -398,7 +395,7 @@ check_listen(const char *path, const struct config *config, struct error *err)
 		   error_context(err, "%s:%zu:%zu: \"http.listen\"", path, place.line, place.column);
 }
 
-/* All that can be known to be wrong before a server is asked. */
+/* Loads the configuration and checks everything that needs no server. */
 static bool
 load_config(const char *path, struct config *config, struct error *err)
 {
@@ -434,7 +431,7 @@ run_verb(const struct verb *verb, const struct command *command, struct error *e
 	return done;
 }
 
-/* The last line on standard error of a command that failed. */
+/* Prints the error as the last line on standard error and returns the exit status. */
 static int
 fail(const struct error *err)
 {
@@ -518,7 +515,10 @@ main_without_verb(const char *name)
 	return fail_usage(NULL, &err);
 }
 
-/* A descriptor that is closed would be taken by the next file or socket, and written to as an output. */
+/*
+ * Opens standard streams that are closed. Otherwise the next file or socket would get their descriptors
+ * and receive the output.
+ */
 static void
 open_standard_streams(void)
 {
@@ -531,7 +531,9 @@ open_standard_streams(void)
 		close(fd);
 }
 
-/* A full disk or a closed pipe must not pass for success. */
+/*
+ * Detects that standard output could not be written, for instance because of a full disk or a closed pipe.
+ */
 static int
 end_output(int status)
 {

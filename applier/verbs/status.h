@@ -1,6 +1,4 @@
-/*
- * What `sluice status` has gathered, and the ways to show it.
- */
+/* What `sluice status` has gathered, and the ways to show it. */
 #ifndef SLUICE_STATUS_H
 #define SLUICE_STATUS_H
 
@@ -10,30 +8,30 @@
 #include "verbs.h"
 
 struct status {
-	struct status_view view; /* strings are the report's, the arena's, or this struct's */
+	struct status_view view; /* its strings belong to the report, to `memory` or to this struct */
 	struct state_report report;
 	struct arena memory;
-	bool daemon_here;		 /* it answers on this host */
-	bool daemon_known;		 /* … and has said how it is */
-	struct status_view told; /* so */
+	bool daemon_here;		 /* a daemon answers on this host */
+	bool daemon_known;		 /* that daemon has reported its status */
+	struct status_view told; /* the status that it has reported */
 	bool source_known;
-	char source_error[ERROR_MESSAGE_MAX]; /* why it is not */
+	char source_error[ERROR_MESSAGE_MAX]; /* if the source is not known: why */
 	enum retention retention;
-	char wal_status[16]; /* of the slot; "": there is none */
+	char wal_status[16]; /* of the slot; "": there is no slot */
 	struct oldest_transaction oldest;
 	int64_t warn_bytes;
 };
 
-/* Of the view's tables, those in that state. */
+/* The number of tables in the view that have this state. */
 unsigned status_count(const struct status *status, const char *state);
-/* A daemon runs, as far as is known. */
+/* Whether a daemon runs, as far as is known. */
 bool status_has_daemon(const struct status *status);
 
-/* For people. */
+/* Appends the status as text for people. */
 void status_put_text(struct buffer *out, const struct status *status);
-/* "1.3 GB" */
+/* Appends a size such as "1.3 GB". */
 void status_put_size(struct buffer *out, int64_t bytes);
-/* "264 B, 0.4 s" */
+/* Appends the lag, such as "264 B, 0.4 s". */
 void status_put_lag(struct buffer *out, const struct status *status);
 
 #endif

@@ -49,7 +49,7 @@ put_retention_warning(struct buffer *out, const struct status *status)
 	}
 }
 
-/* The WAL that the slot holds back, and the transaction that keeps it from advancing. */
+/* Appends the WAL that the slot holds back, and the transaction that keeps the slot from advancing. */
 static void
 put_retention(struct buffer *out, const struct status *status)
 {
@@ -65,7 +65,7 @@ put_retention(struct buffer *out, const struct status *status)
 		buffer_printf(out, "\nopen longest  %s, for %.0f s", status->oldest.who, status->oldest.age_s);
 }
 
-/* Nothing where nothing was recorded. */
+/* Appends nothing if no comparison was recorded. */
 static void
 put_compared(struct buffer *out, const struct status_view *view)
 {
@@ -90,7 +90,7 @@ put_duration(struct buffer *out, double seconds)
 		buffer_printf(out, "%.0f h", seconds / 3600);
 }
 
-/* How long ago that was; nothing where it is not known. */
+/* Appends how long ago that was; nothing if it is unknown. */
 static void
 put_since(struct buffer *out, const struct status_view *view, int64_t since)
 {
@@ -100,7 +100,7 @@ put_since(struct buffer *out, const struct status_view *view, int64_t since)
 	put_duration(out, view->at > since ? (double) (view->at - since) / 1e6 : 0);
 }
 
-/* A copy that was interrupted is as good as not begun, to whoever reads the target. */
+/* Without a daemon, a table whose copy was interrupted still has to be copied, like one that waits. */
 static void
 put_unfinished(struct buffer *out, const struct status *status)
 {
@@ -144,7 +144,7 @@ put_head(struct buffer *out, const struct status *status)
 	put_compared(out, view);
 }
 
-/* Characters, not bytes: names need not be ASCII. */
+/* Counts characters, not bytes, since names may be non-ASCII. */
 static int
 width_of(const char *text)
 {
@@ -169,7 +169,9 @@ at_least(int width, const char *text)
 	return its > width ? its : width;
 }
 
-/* "of about 1000000, 50000 rows/s, 12 s left"; what the copy does where it copies no rows. */
+/*
+ * "of about 1000000, 50000 rows/s, 12 s left"; or, while no rows are copied, the step that the copy is in.
+ */
 static void
 put_progress(struct buffer *out, const struct status_table *table)
 {

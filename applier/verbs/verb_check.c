@@ -4,7 +4,7 @@
 #include "state/progress.h"
 #include "verbs.h"
 
-/* Prints what was found; false for a failure. */
+/* Prints the items; false if any check failed. */
 static bool
 conclude(struct precheck *precheck, const struct config *config, const struct command *command,
 		 struct error *err)
@@ -40,7 +40,7 @@ is_unreachable(const struct error *err)
 	return err->class == ERROR_RETRY || err->class == ERROR_REFUSED || err->class == ERROR_DATA;
 }
 
-/* Where one cannot be reached, the other is tried all the same. */
+/* If one server cannot be reached, the other is tried anyway, so that both are reported. */
 static bool
 open_ends(struct verb_ends *ends, struct loop *loop, const struct config *config,
 		  const struct command *command, struct error *err)

@@ -1,7 +1,4 @@
-/*
- * `sluice compare`: what compare_run() has found, as text for people or as one
- * JSON object.
- */
+/* `sluice compare`: prints what compare_run() has found, as text for people or as one JSON object. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +13,7 @@
 #include "verbs.h"
 
 #define DEFAULT_LIMIT 100
-/* Longer values are cut in the text; JSON has them whole. */
+/* Longer values are cut in the text; JSON has them in full. */
 #define SHOWN_CHARACTERS 80
 
 static const char *const kind_names[] = {
@@ -59,7 +56,7 @@ put_value(struct buffer *out, const char *value)
 	buffer_put_u8(out, '\'');
 }
 
-/* What identifies the row: its key, or all of it. */
+/* Appends what identifies the row: its key, or without a key the whole row. */
 static void
 put_identity(struct buffer *out, const struct compare_table *it, const struct compare_finding *finding)
 {
@@ -162,7 +159,7 @@ put_table(struct buffer *out, struct arena *memory, const struct compare_table *
 }
 
 struct totals {
-	unsigned tables[3]; /* by enum compare_result */
+	unsigned tables[3]; /* indexed by enum compare_result */
 	int64_t rows;
 };
 
@@ -178,7 +175,7 @@ sum_up(const struct compare_report *report)
 	return totals;
 }
 
-/* Tables that changed meanwhile were compared later than the others. */
+/* Tables that changed during the comparison were compared again later, at a higher LSN. */
 static uint64_t
 highest_lsn(const struct compare_report *report)
 {
@@ -291,7 +288,10 @@ lacks_columns(const struct compare_report *report)
 	return false;
 }
 
-/* Of a row that both have nothing differs but what the target computes by an expression of its own. */
+/*
+ * Whether both sides have the row, and it differs only in columns that the target computes by an
+ * expression of its own.
+ */
 static bool
 is_computed(const struct compare_table *it, const struct compare_finding *finding)
 {
@@ -303,7 +303,7 @@ is_computed(const struct compare_table *it, const struct compare_finding *findin
 	return true;
 }
 
-/* Then a new copy changes nothing. */
+/* Whether all differences are of that kind: a new copy would change nothing. */
 static bool
 all_computed(const struct compare_report *report)
 {
@@ -321,7 +321,7 @@ all_computed(const struct compare_report *report)
 	return true;
 }
 
-/* A difference outweighs what could not be compared. */
+/* If any table differs, that is the result; otherwise a table that could not be compared is. */
 static bool
 outcome(struct compare_report *report, struct error *err)
 {
@@ -350,7 +350,7 @@ outcome(struct compare_report *report, struct error *err)
 					  lacks_columns(report) ? "Add the columns to the targets that lack some; then " : "");
 }
 
-/* What could not be compared is no outcome. */
+/* Records the outcomes; tables that could not be compared have none. */
 static bool
 record(struct loop *loop, const struct config *config, struct compare_report *report, struct error *err)
 {

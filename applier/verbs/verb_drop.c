@@ -11,7 +11,7 @@
 #define RELEASE_WAIT_MS 10000
 #define RELEASE_POLL_MS 200
 
-/* An end that cannot be reached fails the verb, or is left out by --force. */
+/* A server that cannot be reached fails the verb; with --force it is skipped. */
 static bool
 reach(bool reached, const struct command *command, const char *what_stays, struct error *err)
 {
@@ -25,7 +25,7 @@ reach(bool reached, const struct command *command, const char *what_stays, struc
 	return true;
 }
 
-/* Without it, nothing is known of the task but the slot's name. */
+/* Without the destination only the slot's configured name is known. */
 static bool
 open_destination(struct verb_ends *ends, struct loop *loop, const struct config *config,
 				 const struct command *command, struct progress *progress, struct error *err)
@@ -39,7 +39,7 @@ open_destination(struct verb_ends *ends, struct loop *loop, const struct config 
 		   progress_read(ends->destination, config->task, progress, err);
 }
 
-/* The walsender of a daemon that was killed a moment ago releases the slot by itself. */
+/* If the daemon was killed a moment ago, its walsender will release the slot soon. */
 static bool
 wait_for_release(struct loop *loop, struct connection *source, const char *name, struct source_slot *slot,
 				 struct error *err)
@@ -97,7 +97,7 @@ drop_state(struct connection *destination, const char *task, const struct progre
 	return true;
 }
 
-/* Between two attempts a daemon holds the task's lock if it reaches the destination; its socket is there in any case. */
+/* A daemon between two attempts may not hold the task's lock, but its socket always exists. */
 static bool
 check_no_daemon(const struct config *config, struct error *err)
 {
@@ -107,7 +107,7 @@ check_no_daemon(const struct config *config, struct error *err)
 	return error_hint(err, "\"sluice stop\" ends it.");
 }
 
-/* The slot goes first: while the rows are there, nothing can start afresh by mistake. */
+/* The slot is dropped first: as long as the rows exist, a daemon cannot start afresh by mistake. */
 static bool
 drop(struct verb_ends *ends, struct loop *loop, const struct config *config, const struct command *command,
 	 struct error *err)

@@ -24,7 +24,7 @@ bring(struct sequences *sequences, struct loop *loop, const struct config *confi
 	return done;
 }
 
-/* A server that is away may come back, for as long as a run would wait for it. */
+/* A server that cannot be reached may come back; waits as long as `run` would. */
 static bool
 goes_on(struct loop *loop, const struct config *config, int64_t away_since_ms, const struct error *err)
 {
@@ -55,6 +55,6 @@ verb_sequences(struct loop *loop, const struct config *config, const struct comm
 	} while (command->watch && (done || goes_on(loop, config, reached_ms, err)) &&
 			 loop_sleep(loop, WATCH_INTERVAL_MS));
 	sequences_fini(&sequences);
-	/* Interrupted. */
+	/* An interruption ends --watch with success. */
 	return done || (command->watch && (loop_stop_requested(loop) || err->class == ERROR_STOPPED));
 }

@@ -1,6 +1,7 @@
 /*
- * `sluice status`: what both ends say about the task, and the daemon where it lives on this host, gathered into one struct
- * status, then written as text for people, as one JSON object, or as one line for a monitoring system.
+ * `sluice status`: gathers what both servers know about the task, and the daemon if it runs on this host,
+ * into one struct status. It is written as text for people, as one JSON object, or as one line for a
+ * monitoring system.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ status_has_daemon(const struct status *status)
 
 /* ---- gathering */
 
-/* A task that has never run has no rows of its tables: shows what it would copy. */
+/* A task that has never run has no rows for its tables, so the tables that it would copy are listed. */
 static void
 list_selected(struct status *status, const struct catalog *catalog)
 {
@@ -114,7 +115,7 @@ all_streaming(const struct state_report *report)
 	return true;
 }
 
-/* What the last daemon wrote holds only while there is one; a killed one wrote nothing. */
+/* The stored phase is valid only while a daemon runs: a killed daemon could not store that it ended. */
 static const char *
 judge_phase(const struct status *status, const struct source_slot *slot)
 {
@@ -127,7 +128,7 @@ judge_phase(const struct status *status, const struct source_slot *slot)
 		return "new";
 	if (!seen && !status->daemon_here)
 		return strcmp(stored, "failed") == 0 ? "failed" : "stopped";
-	/* It lives, and has lost the destination, so that it could not say so there; or it has not reached the source yet. */
+	/* The daemon runs on this host, but has lost the destination or has not reached the source yet. */
 	if (!seen || (!report->progress.exists && !status->source_known))
 		return "retrying";
 	if (!ended)
@@ -146,14 +147,14 @@ now_us(void)
 	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* The daemon alone knows its own; without one these say nothing. */
+/* Takes the values that only the daemon knows. */
 static void
-take_told(struct status *status)
+take_reported(struct status *status)
 {
 	struct status_view *view = &status->view;
 	const struct status_view *told = &status->told;
 
-	/* On its way to a phase it says nothing better than what is written down. */
+	/* While the daemon is starting, the stored phase is more informative. */
 	if (told->phase && strcmp(told->phase, "starting") != 0) {
 		view->phase = told->phase;
 		view->phase_since = told->phase_since;
@@ -207,7 +208,7 @@ take_tables(struct status *status)
 		tables[i].error = table->error;
 		tables[i].dead_rows = table->dead_rows;
 		tables[i].upkeep = table->upkeep;
-		/* With the process a copy has ended. */
+		/* Without a daemon no copy is running, whatever the stored state says. */
 		if (!status_has_daemon(status) && strcmp(table->state, "copying") == 0)
 			tables[i].state = table_state_shown(TABLE_WAITING);
 		if (status->daemon_known)
@@ -239,13 +240,13 @@ complete_view(struct status *status, const struct source_slot *slot)
 	view->last_error = report->last_error;
 	view->source_error = status->source_known ? NULL : status->source_error;
 	if (status->daemon_known)
-		take_told(status);
+		take_reported(status);
 	else if (strcmp(view->phase, "retrying") == 0)
 		view->waiting_for = "the next attempt";
 	take_tables(status);
 }
 
-/* Before the servers, which may be away. */
+/* To be called before the servers are asked, since they may be unreachable. */
 static void
 ask_daemon(struct loop *loop, const struct config *config, struct status *status)
 {
@@ -266,7 +267,10 @@ free_status(struct status *status)
 	arena_fini(&status->memory);
 }
 
-/* False: the destination is not reached; what a daemon on this host has told is there all the same. */
+/*
+ * False if the destination cannot be reached; the status that a daemon on this host has reported is filled
+ * in even then.
+ */
 static bool
 gather(struct loop *loop, const struct config *config, struct status *status, struct error *err)
 {
@@ -304,7 +308,7 @@ gather(struct loop *loop, const struct config *config, struct status *status, st
 
 /* ---- for a monitoring system */
 
-/* What is not well, the worst first; nothing where all is. */
+/* Appends what is wrong, the worst first; nothing if all is well. */
 static void
 put_findings(struct buffer *out, const struct status *status, const struct command *command)
 {
@@ -328,7 +332,7 @@ put_findings(struct buffer *out, const struct status *status, const struct comma
 		buffer_printf(out, "; the lag is %.1f s", status->view.lag_s);
 }
 
-/* The line goes to standard output, where monitoring systems read it. */
+/* Writes the line for standard output, where monitoring systems read it. */
 static bool
 put_verdict(struct buffer *out, const struct status *status, const struct command *command, struct error *err)
 {
@@ -344,7 +348,7 @@ put_verdict(struct buffer *out, const struct status *status, const struct comman
 	status_put_size(out, status->view.retained_bytes);
 	buffer_printf(out, ", %u table%s%.*s", status->report.table_count, plural(status->report.table_count),
 				  (int) findings.len, (const char *) findings.data);
-	/* One line, whatever the errors hold. */
+	/* Line breaks in errors must not break the line. */
 	for (size_t i = 0; i < out->len; i++)
 		if (out->data[i] < ' ')
 			out->data[i] = ' ';
@@ -358,9 +362,9 @@ put_verdict(struct buffer *out, const struct status *status, const struct comman
 	return well;
 }
 
-/* Nothing is known without the destination; false as the caller is to return. */
+/* Without the destination nothing is known. Always returns false, for use in the caller's return. */
 static bool
-tell_unreachable(struct error *err)
+put_unreachable(struct error *err)
 {
 	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
 
@@ -396,7 +400,7 @@ show(struct loop *loop, const struct config *config, const struct command *comma
 
 	memory_buffer_init(&out);
 	if (!well && command->check)
-		well = tell_unreachable(err);
+		well = put_unreachable(err);
 	else if (command->check)
 		well = put_verdict(&out, &status, command, err);
 	else if (well || status.daemon_known)
@@ -409,7 +413,10 @@ show(struct loop *loop, const struct config *config, const struct command *comma
 	return well;
 }
 
-/* While the destination is away: it may come back, unlike a wrong configuration. */
+/*
+ * Whether --watch goes on after an error: an unreachable destination may come back, while a wrong
+ * configuration stays wrong.
+ */
 static bool
 goes_on_watching(const struct error *err, bool shown_once)
 {
@@ -434,6 +441,6 @@ verb_status(struct loop *loop, const struct config *config, const struct command
 		shown_once |= shown;
 	} while ((shown || goes_on_watching(err, shown_once)) && command->watch &&
 			 loop_sleep(loop, WATCH_INTERVAL_MS));
-	/* Interrupted. */
+	/* An interruption ends --watch with success. */
 	return shown || (command->watch && (loop_stop_requested(loop) || err->class == ERROR_STOPPED));
 }

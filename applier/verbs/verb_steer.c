@@ -1,6 +1,4 @@
-/*
- * The verbs that steer a running daemon: each asks it through its socket.
- */
+/* The verbs that control a running daemon: each sends a request to the daemon's socket. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +56,10 @@ verb_stop(struct loop *loop, const struct config *config, const struct command *
 
 /* ---- table */
 
-/* No daemon runs: the next one finds it so.  The lock keeps one from starting meanwhile. */
+/*
+ * Without a daemon the verb changes the state itself, and the next daemon acts on it. The lock keeps a
+ * daemon from starting meanwhile.
+ */
 static bool
 change_by_itself(struct verb_ends *ends, struct loop *loop, const struct config *config,
 				 enum table_action action, const struct string_list *names, struct error *err)

@@ -1,7 +1,6 @@
 /*
- * The verbs of the command line.  main.c reads the command line and the
- * configuration, then calls one of these; what they return becomes the exit
- * status and the last line on standard error.
+ * The verbs of the command line. main.c reads the command line and the configuration and calls one of
+ * these functions; its result becomes the exit status and the last line on standard error.
  */
 #ifndef SLUICE_VERBS_H
 #define SLUICE_VERBS_H
@@ -15,18 +14,18 @@
 #include "state/selection.h"
 #include "tables/catalog.h"
 
-/* What the command line says; what it does not mention is zero. */
+/* The options and arguments of the command line; what was not given is zero. */
 struct command {
 	const char *config_path;
-	const char *file;		   /* decode: NULL is standard input */
-	struct string_list tables; /* none given: all */
-	unsigned limit;			   /* compare: 0 is the default */
+	const char *file;		   /* decode: NULL means standard input */
+	struct string_list tables; /* empty: all tables */
+	unsigned limit;			   /* compare: 0 means the default */
 	struct until until;
-	struct check_set ignored; /* check, run */
+	struct check_set ignored; /* for check and run */
 	bool json;
 	bool watch;
-	bool check;			/* status: one line for a monitoring system */
-	int64_t max_lag_ms; /* status --check; 0: any, likewise below */
+	bool check;			/* status: print one line for a monitoring system */
+	int64_t max_lag_ms; /* status --check; 0: no limit, also for the next one */
 	int64_t max_retained_bytes;
 	bool force;
 	bool create;
@@ -57,25 +56,30 @@ MUST_CHECK bool verb_table(struct loop *loop, const struct config *config, const
 MUST_CHECK bool verb_stop(struct loop *loop, const struct config *config, const struct command *command,
 						  struct error *err);
 
-/* The connections of a short verb, and what it reads over them. */
+/* The connections of a short verb and what it reads over them. */
 struct verb_ends {
 	struct connection *source;
 	struct connection *destination;
 	const struct dialect *dialect;
-	struct destination_session opened; /* what was found out about the destination */
+	struct destination_session opened; /* what is known about the destination */
 	struct selection selection;
 	struct catalog catalog;
 };
 
-/* Each needs a zeroed struct at first; verb_ends_close() is due also after a failure. */
+/*
+ * The struct must be zeroed before the first call. verb_ends_close() must be called even after a failure.
+ */
 MUST_CHECK bool verb_open_source(struct verb_ends *ends, struct loop *loop, const struct config *config,
 								 struct error *err);
 MUST_CHECK bool verb_open_destination(struct verb_ends *ends, struct loop *loop, const struct config *config,
 									  struct error *err);
-/* The configuration with the tables that were added and removed by hand; needs the destination.  NULL on failure. */
+/*
+ * The configuration extended by the tables that were added and removed by hand; needs the destination.
+ * NULL on failure.
+ */
 const struct config *verb_select_tables(struct verb_ends *ends, const struct config *config,
 										struct error *err);
-/* The selected tables as both ends describe them; needs both connections. */
+/* Reads the selected tables from both servers; needs both connections. */
 MUST_CHECK bool verb_read_catalog(struct verb_ends *ends, const struct config *config, struct error *err);
 void verb_ends_close(struct verb_ends *ends);
 
