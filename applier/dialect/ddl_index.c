@@ -1,5 +1,6 @@
 #include "ddl_index.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/sql.h"
@@ -191,6 +192,22 @@ leads_index(const struct definition *definition, unsigned column)
 	return false;
 }
 
+/* A server cuts a longer name off at its end. */
+#define NAME_BYTES_MAX 63
+
+static void
+put_finding_name(struct buffer *sql, const struct table *table)
+{
+	char name[NAME_BYTES_MAX + 1];
+	size_t len = strlen(table->target_name), room = sizeof name - sizeof DDL_FINDING_INDEX;
+
+	if (len > room)
+		for (len = room; len > 0 && ((unsigned char) table->target_name[len] & 0xC0) == 0x80;)
+			len--;
+	snprintf(name, sizeof name, "%.*s%s", (int) len, table->target_name, DDL_FINDING_INDEX);
+	sql_identifier(sql, name);
+}
+
 bool
 ddl_put_finding_index(struct buffer *sql, const struct table *table)
 {
@@ -200,7 +217,9 @@ ddl_put_finding_index(struct buffer *sql, const struct table *table)
 	if (!definition || !definition->found_by || leads_index(definition, definition->found_by - 1))
 		return false;
 	column = definition->found_by - 1;
-	buffer_printf(sql, "CREATE INDEX ON ");
+	buffer_printf(sql, "CREATE INDEX ");
+	put_finding_name(sql, table);
+	buffer_printf(sql, " ON ");
 	sql_qualified(sql, table->target_schema, table->target_name);
 	buffer_put_u8(sql, ' ');
 	ddl_put_key(sql, table, &column, 1);

@@ -27,8 +27,12 @@ void ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, cons
 bool ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
 				   const struct index_definition *index, const char **remark);
 
-/* The statement of the index that finds rows of a table without a key, of which each batch of updates or deletes would
- * otherwise read the whole; false: there is none to make. */
+/* What the name of the index ends with that finds rows of a table without a key: it goes when its column gets a type
+ * whose values an index may refuse. */
+#define DDL_FINDING_INDEX "_sluice_idx"
+
+/* The statement of that index, without which each batch of updates or deletes would read the whole table; false: there is
+ * none to make. */
 bool ddl_put_finding_index(struct buffer *sql, const struct table *table);
 
 /* The statements of all of them, for when the rows are there. */

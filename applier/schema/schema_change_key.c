@@ -1,8 +1,56 @@
 #include "schema_change_parts.h"
 
+#include <string.h>
+
 #include "base/sql.h"
+#include "dialect/ddl_index.h"
 #include "tables/mapping.h"
 #include "tables/stored_definition.h"
+
+/* ---- the index that finds rows, whose entries have a limit that the values of some types exceed */
+
+static bool
+is_short(const struct source_column *column)
+{
+	static const char *const names[] = {"int2", "int4", "int8",		 "oid",
+										"uuid", "date", "timestamp", "timestamptz"};
+
+	if (strcmp(column->base_schema, "pg_catalog") != 0)
+		return false;
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(column->base_name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* A quoted name ends with a quotation mark. */
+static bool
+is_finding_index(const struct target_index *index)
+{
+	const size_t suffix = sizeof DDL_FINDING_INDEX - 1;
+	size_t len = strlen(index->name);
+
+	len -= len > 0 && index->name[len - 1] == '"';
+	return index->plain && !index->constraint && index->column_count == 1 && len > suffix &&
+		   memcmp(index->name + len - suffix, DDL_FINDING_INDEX, suffix) == 0;
+}
+
+/* Whether the index goes for good. */
+static bool
+index_is_given_up(const struct plan *p, const struct target_index *index)
+{
+	for (unsigned i = 0; is_finding_index(index) && i < p->after->column_count; i++) {
+		const struct source_column *column = &p->after->columns[i];
+		const struct source_column *before = stored_definition_find(p->before, column->attnum);
+		const struct target_column *target = before ? schema_change_target_of(p, column) : NULL;
+		bool chosen;
+
+		if (target && target->attnum == index->columns[0] &&
+			schema_change_is_retyped(column, before, target, &chosen))
+			return !is_short(column);
+	}
+	return false;
+}
 
 /* ---- indexes: Greenplum does not alter the type of an indexed column */
 
@@ -36,10 +84,10 @@ lifts_indexes(const struct plan *p)
 void
 schema_change_drop_indexes(struct plan *p)
 {
-	for (unsigned i = 0; lifts_indexes(p) && i < p->table->target.index_count; i++) {
+	for (unsigned i = 0; i < p->table->target.index_count; i++) {
 		const struct target_index *index = &p->table->target.indexes[i];
 
-		if (!index_is_lifted(p, index))
+		if (!index_is_given_up(p, index) && !(lifts_indexes(p) && index_is_lifted(p, index)))
 			continue;
 		if (index->constraint) {
 			buffer_printf(schema_change_alter(p), " DROP CONSTRAINT ");
@@ -57,7 +105,7 @@ schema_change_add_indexes(struct plan *p)
 	for (unsigned i = 0; lifts_indexes(p) && i < p->table->target.index_count; i++) {
 		const struct target_index *index = &p->table->target.indexes[i];
 
-		if (!index_is_lifted(p, index))
+		if (!index_is_lifted(p, index) || index_is_given_up(p, index))
 			continue;
 		if (index->constraint) {
 			buffer_printf(schema_change_alter(p), " ADD CONSTRAINT ");

@@ -197,6 +197,18 @@ describe_with(const struct describe *describe, struct connection *destination, c
 	return ok;
 }
 
+/* Whether a table may have an index that finds its rows. */
+static bool
+has_keyless(const struct catalog *catalog)
+{
+	unsigned key[TABLE_MAX_KEY];
+
+	for (unsigned i = 0; i < catalog->count; i++)
+		if (catalog->tables[i].source.identity == 'f' && table_match_key(&catalog->tables[i], key) == 0)
+			return true;
+	return false;
+}
+
 static bool
 read_catalog(struct connection *destination, const struct dialect *dialect, struct catalog *catalog,
 			 struct error *err)
@@ -210,8 +222,9 @@ read_catalog(struct connection *destination, const struct dialect *dialect, stru
 		describe_with(&describe, destination, dialect, put_columns_query, read_columns, err) &&
 		describe_with(&describe, destination, dialect, target_put_unique_indexes_query,
 					  target_read_unique_indexes, err) &&
-		(!dialect->has_segments || describe_run(&describe, destination, target_secondary_indexes_sql,
-												target_read_secondary_indexes, err)) &&
+		(!(dialect->has_segments || has_keyless(catalog)) ||
+		 describe_run(&describe, destination, target_secondary_indexes_sql, target_read_secondary_indexes,
+					  err)) &&
 		(!dialect->catalog.distribution || describe_run(&describe, destination, dialect->catalog.distribution,
 														target_read_distribution, err)) &&
 		describe_run(&describe, destination, dialect->catalog.partition_keys, target_read_partition_keys,

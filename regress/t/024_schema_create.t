@@ -58,7 +58,7 @@ $t->configure({ tables => { include => ['deep.*'], exclude => [ 'deep.unlogged',
 	overrides => [ { source => 'deep.by_index', storage => $greenplum ? 'heap' : 'default', fillfactor => 70 },
 		{ source => 'deep.only_inserted', operations => ['insert'] } ] } });
 my $ddl = $t->run_ok('schema')->{stdout};
-like($ddl, qr/^CREATE INDEX ON "deep"\."found" \("a"\);$/m, 'without a key, an index on the column that tells rows apart best');
+like($ddl, qr/^CREATE INDEX "found_sluice_idx" ON "deep"\."found" \("a"\);$/m, 'without a key, an index on the column that tells rows apart best');
 unlike($ddl, qr/INDEX.*only_inserted/, 'but not where rows are only inserted');
 $t->run_ok('run', '--until', 'current')->{status} == 0 or die 'the initial copy failed';
 is($t->run_ok('schema')->{stdout}, '', 'then schema has nothing left to print');
@@ -86,6 +86,19 @@ $t->source_sql(q{
 });
 $t->wait_applied_ok('generated columns, identity columns, serials');
 $t->all_equal_ok(@tables);
+
+# ---- an index that finds rows goes with the type that it was made for
+
+$t->source_sql('ALTER TABLE deep.found ALTER a TYPE bigint');
+$t->poll_ok(sub { columns_of('deep.found') =~ /\ba bigint/ }, 'a type as short');
+like(key_of('deep.found'), qr/^ *\(a\)$/, 'leaves the index');
+$t->source_sql(q{ALTER TABLE deep.found ALTER a TYPE text;
+	INSERT INTO deep.found (same, a) SELECT 2, string_agg(md5(i::text), '') FROM generate_series(1, 500) i});
+$t->poll_ok(sub { columns_of('deep.found') =~ /\ba text/ }, 'one whose values an index may refuse');
+$t->wait_applied_ok('with such a value');
+$t->poll_ok(sub { $t->destination_sql(q{SELECT state FROM sluice.tables WHERE source_name = 'found'}) eq 'streaming' }, 'is copied again');
+is(key_of('deep.found'), 'none', 'takes it away');
+$t->all_equal_ok('deep.found');
 
 # ---- a table that comes while the stream runs is copied and followed
 

@@ -307,6 +307,44 @@ test_retyped_indexed(void **state)
 				"ADD CONSTRAINT \"u\" UNIQUE (id, b);\n");
 }
 
+/* What finds rows of a table without a key goes where values may be too long for an index. */
+static void
+test_retyped_found_by(void **state)
+{
+	static struct target_index indexes[] = {
+		{.name = TEXT("public.t_sluice_idx"),
+		 .definition = TEXT("CREATE INDEX t_sluice_idx ON public.t USING btree (b)"),
+		 .columns = {3},
+		 .column_count = 1,
+		 .plain = true},
+	};
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 3; i++)
+		f->target_columns[i].attnum = (int) i + 1;
+	f->table.target.indexes = indexes;
+	f->table.target.index_count = 1;
+	f->after_columns[2] = column(3, "b", 25, "text");
+	assert_plan(f, SCHEMA_ALTER,
+				"DROP INDEX public.t_sluice_idx;\n" TARGET
+				"ALTER COLUMN \"b\" TYPE text USING \"b\"::text;\n");
+	f->question.dialect = &dialect_greenplum6;
+	assert_plan(f, SCHEMA_ALTER,
+				"DROP INDEX public.t_sluice_idx;\n" TARGET
+				"ALTER COLUMN \"b\" TYPE text USING \"b\"::text;\n");
+	f->question.dialect = &dialect_postgresql;
+	indexes[0].name = TEXT("public.\"T_sluice_idx\"");
+	assert_plan(f, SCHEMA_ALTER,
+				"DROP INDEX public.\"T_sluice_idx\";\n" TARGET
+				"ALTER COLUMN \"b\" TYPE text USING \"b\"::text;\n");
+	indexes[0].name = TEXT("public.t_b_idx");
+	assert_plan(f, SCHEMA_ALTER, TARGET "ALTER COLUMN \"b\" TYPE text USING \"b\"::text;\n");
+	indexes[0].name = TEXT("public.t_sluice_idx");
+	f->after_columns[2] = column(3, "b", 20, "bigint");
+	f->after_columns[2].base_name = TEXT("int8");
+	assert_plan(f, SCHEMA_ALTER, TARGET "ALTER COLUMN \"b\" TYPE bigint USING \"b\"::bigint;\n");
+}
+
 /* A type that somebody chose for the target is not ours to change. */
 static void
 test_retyped_otherwise(void **state)
@@ -546,6 +584,7 @@ main(void)
 		cmocka_unit_test_setup(test_retyped, setup),
 		cmocka_unit_test_setup(test_retyped_key, setup),
 		cmocka_unit_test_setup(test_retyped_indexed, setup),
+		cmocka_unit_test_setup(test_retyped_found_by, setup),
 		cmocka_unit_test_setup(test_retyped_otherwise, setup),
 		cmocka_unit_test_setup(test_not_null, setup),
 		cmocka_unit_test_setup(test_primary_key, setup),
