@@ -166,20 +166,13 @@ static void
 on_state_advanced(void *arg, const struct result *res, const struct error *err)
 {
 	struct copy_job *job = arg;
-	struct buffer sql;
 
-	if (err) {
+	if (err)
 		copy_job_fail(job, err);
-		return;
-	}
-	if (result_affected(res) != 1) {
+	else if (result_affected(res) != 1)
 		copy_job_fail_copied(job);
-		return;
-	}
-	sql_init(&sql);
-	unfinished_put_copied(&sql, job->work->table->target.oid);
-	buffer_printf(&sql, "; COMMIT");
-	copy_job_ask(job, job->pipe.destination, &sql, on_committed);
+	else
+		connection_query(job->pipe.destination, "COMMIT", NULL, 0, on_committed, job);
 }
 
 /* All rows are there: restores the indexes and writes the table's state, in the open transaction. */
@@ -201,6 +194,8 @@ copy_job_end(struct copy_job *job)
 	else
 		table_move(table, setup->snapshot_lsn > setup->applied_lsn ? TABLE_CATCHING_UP : TABLE_STREAMING);
 	sql_init(&sql);
+	unfinished_put_copied(&sql, table->target.oid);
+	buffer_printf(&sql, "; ");
 	state_tables_put_copied(&sql, setup->config->task, table);
 	copy_job_ask(job, job->pipe.destination, &sql, on_state_advanced);
 }

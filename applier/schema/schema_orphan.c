@@ -9,6 +9,8 @@
 #include "state/state_layout.h"
 #include "state/unfinished.h"
 
+#define LOCK_NOT_AVAILABLE "55P03"
+
 /* The result columns of put_query(). */
 enum { TARGET, SCHEMA, NAME, TASK, SOURCE, STATE, SAME_TARGET };
 
@@ -87,6 +89,17 @@ put_drop(struct buffer *sql, const char *schema, const char *name, int64_t oid)
 	buffer_fini(&target);
 }
 
+/* A target that another session has locked stays, and its table finds it as it is. */
+static bool
+take_lock_refusal(struct connection *destination, struct error *refusal, struct error *err)
+{
+	if (strcmp(err->sqlstate, LOCK_NOT_AVAILABLE) != 0)
+		return false;
+	*refusal = *err;
+	error_clear(err);
+	return connection_execute(destination, "ROLLBACK", NULL, 0, NULL, err);
+}
+
 static bool
 drop(struct connection *destination, const struct table *claimant, int64_t oid, struct error *err)
 {
@@ -96,7 +109,8 @@ drop(struct connection *destination, const struct table *claimant, int64_t oid, 
 
 	sql_init(&sql);
 	put_drop(&sql, claimant->target_schema, claimant->target_name, oid);
-	ok = trial_execute(destination, sql_text(&sql), &refusal, err);
+	ok = trial_execute(destination, sql_text(&sql), &refusal, err) ||
+		 take_lock_refusal(destination, &refusal, err);
 	buffer_fini(&sql);
 	if (!ok)
 		return false;

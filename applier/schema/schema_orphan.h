@@ -1,5 +1,5 @@
 /*
-  * Orphans: targets that the program created for a table's first copy, whose
+ * Orphans: targets that the program created for a table's first copy, whose
  * table was renamed or dropped at the source before that copy.
  */
 #ifndef SLUICE_SCHEMA_ORPHAN_H
@@ -9,7 +9,7 @@
 #include "tables/catalog.h"
 
 /*
-  * Drops each orphan whose name a table needs that waits for its first copy, so that a target is created from that
+ * Drops each orphan whose name a table needs that waits for its first copy, so that a target is created from that
  * table's own definition.  An orphan is empty, and no table of any task uses it; one that the destination refuses to drop
  * stays.  Call it after the states are read and before the targets are.
  */

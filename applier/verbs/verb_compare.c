@@ -332,14 +332,14 @@ outcome(struct compare_report *report, struct error *err)
 
 		if (it->result == COMPARE_NOT_DONE)
 			return error_set(
-				err, ERROR_DATA, "%u of %u table%s could not be compared: %s: %s",
-				totals.tables[COMPARE_NOT_DONE], report->count, plural(report->count),
+				err, ERROR_DATA, "%u of %u table%s not compared: %s: %s", totals.tables[COMPARE_NOT_DONE],
+				report->count, plural(report->count),
 				sql_table_name(&report->memory, it->table->source.schema, it->table->source.name),
 				it->reason);
 	}
 	if (totals.tables[COMPARE_DIFFERENT] == 0)
 		return true;
-	error_set(err, ERROR_DIFFERENT, "%u of %u table%s differ", totals.tables[COMPARE_DIFFERENT],
+	error_set(err, ERROR_DIFFERENT, "differences in %u of %u table%s", totals.tables[COMPARE_DIFFERENT],
 			  report->count, plural(report->count));
 	if (all_computed(report))
 		return error_hint(

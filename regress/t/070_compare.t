@@ -110,7 +110,7 @@ like($out, qr/^different +public\.toasted: 50 changed of 50 rows$/m, 'every row'
 $pgbench->kill_kill;
 $traffic->stop;
 $t->wait_applied_ok;
-$t->fails_like([ 'compare', 'public.toasted' ], 4, qr/^sluice: 1 of 1 table differ; "sluice table resync" copies them again\.$/, 'at rest, too');
+$t->fails_like([ 'compare', 'public.toasted' ], 4, qr/^sluice: differences in 1 of 1 table; "sluice table resync" copies them again\.$/, 'at rest, too');
 $t->run_ok('table', 'resync', 'public.toasted');
 ok(SluiceTest::poll(sub { $t->sluice('compare', 'public.toasted')->{status} == 0 }), 'copied again it is equal');
 $t->destination_sql('TRUNCATE toasted');

@@ -23,7 +23,7 @@ my $result = $t->sluice('compare');
 is($result->{status}, 4, 'it is a difference');
 like($result->{stdout}, qr/^different +public\.computed: 10 changed of 10 rows$/m, 'of each row');
 like($result->{stdout}, qr/^  changed  id='1': total '2' → '3' \(which the target computes\)$/m, 'in that column');
-like($result->{stderr}, qr/^sluice: 1 of 1 table differ.*; what differs is computed by the targets.*a new copy changes nothing\.$/m, 'and what to do is not a new copy');
+like($result->{stderr}, qr/^sluice: differences in 1 of 1 table.*; what differs is computed by the targets.*a new copy changes nothing\.$/m, 'and what to do is not a new copy');
 
 $t->destination_sql('UPDATE computed SET a = 100 WHERE id = 1');
 $result = $t->sluice('compare');
