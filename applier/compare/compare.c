@@ -12,13 +12,13 @@
 #include "quote.h"
 #include "tables/mapping.h"
 
-/* How often another position is taken for what could not be compared at the one before. */
+/* How many positions are tried for tables that could not be compared at an earlier one. */
 #define ROUNDS 20
-/* Without a daemon it is the same one. */
+/* Without a daemon the position stays the same, so one repetition is enough. */
 #define ROUNDS_AT_REST 2
 #define MEMORY_CHUNK ((size_t) 64 << 10)
 
-/* One position. */
+/* The comparison at one position. */
 struct round {
 	struct compare_report *report;
 	struct compare_point point;
@@ -43,7 +43,7 @@ print(struct arena *memory, const char *format, ...)
 	return arena_strdup(memory, text);
 }
 
-/* The table's entry in the report: of an earlier round, or a new one. */
+/* The table's entry in the report: the one of an earlier round, or a new one. */
 static struct compare_table *
 entry_of(struct compare_report *report, const struct table *table)
 {
@@ -92,7 +92,7 @@ is_out(const struct round *round, unsigned index, struct compare_table *it)
 	return it->reason != NULL;
 }
 
-/* The names of the selected columns that the target lacks; NULL: none.  `coming`: the daemon has not added all of them yet. */
+/* The names of the selected columns that the target lacks; NULL: none.  `coming`: the daemon has yet to add some. */
 static char *
 lacking_columns(const struct table *table, struct arena *memory, bool *coming)
 {
@@ -117,8 +117,8 @@ lacking_columns(const struct table *table, struct arena *memory, bool *coming)
 }
 
 /*
- * A column that the target lacks is a difference of all rows.  It is none yet where the change of
- * the definition is still to come, and none that we are to judge where the configuration ignores it.
+  * A column that the target lacks makes all rows differ, except while the daemon has yet to add it, and with
+ * schema.changes: ignore, where the table counts as not compared.
  */
 static void
 find_lacking_columns(struct round *round, struct compare_table *it)
@@ -260,7 +260,7 @@ run_round(struct round *round, const struct string_list *names, struct error *er
 	return ok;
 }
 
-/* ---- all of them */
+/* ---- all rounds */
 
 static void
 put_name(struct buffer *out, const struct table *table)
@@ -270,7 +270,7 @@ put_name(struct buffer *out, const struct table *table)
 	buffer_put_u8(out, '\0');
 }
 
-/* The tables that changed while they were compared. */
+/* Lists the tables that changed while they were compared: they are compared again. */
 static void
 list_changed(struct compare_report *report, struct string_list *names)
 {
@@ -327,7 +327,7 @@ compare_run(struct loop *loop, const struct config *config, const struct string_
 	if (run_rounds(loop, config, *names, limit, report, err))
 		return true;
 	compare_report_free(report);
-	/* Nobody is to take an interrupted comparison for an equal one. */
+	/* ERROR_STOPPED would exit with 0, which means equal. */
 	if (err->class == ERROR_STOPPED)
 		return error_set(err, ERROR_DATA, "stopped before the comparison was done");
 	return false;

@@ -70,9 +70,9 @@ set_values(struct details *details, struct compare_finding *finding, const struc
 	}
 }
 
-/* ---- which row belongs to which finding */
+/* ---- matching rows with findings */
 
-/* A finding as one side has it. */
+/* How to recognize a finding's row on one side. */
 struct wanted {
 	const char *key;
 	const char *digest;
@@ -121,9 +121,9 @@ take_details(struct details *details, const struct result *res, bool target)
 	free(wanted);
 }
 
-/* ---- asking for the rows */
+/* ---- reading the rows */
 
-/* Keys, or digests where there is no key, of the findings that a side's table has. */
+/* Keys, or digests where there is no key, of the findings whose row is in a side's table. */
 static void
 put_wanted(const struct compare_table *it, struct buffer *array, bool target)
 {
@@ -165,7 +165,7 @@ fetch_details(struct details *details, bool target)
 	return ok;
 }
 
-/* The same for rows that are not in the source's snapshot. */
+/* The same for rows that are newer than the source's snapshot: they come from the log. */
 static bool
 fetch_image_details(struct details *details)
 {
@@ -202,6 +202,6 @@ compare_details_read(struct compare_table *it, const struct compare_ends *ends,
 
 	for (unsigned i = 0; i < it->finding_count; i++)
 		make_values(&details, &it->findings[i]);
-	/* The source's come first: those of the target are held against them. */
+	/* The source's values first: set_values() compares the target's with them. */
 	return fetch_details(&details, false) && fetch_image_details(&details) && fetch_details(&details, true);
 }

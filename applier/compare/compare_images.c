@@ -6,12 +6,12 @@
 #include "base/memory.h"
 #include "base/sql.h"
 
-/* One statement takes so many rows or keys. */
+/* The most rows or keys in one statement. */
 #define ROWS_AT_ONCE 1000
 
-/* ---- from the log */
+/* ---- rows from the log */
 
-/* Where the pair's source column stands in the relation's description; -1: nowhere. */
+/* The position of a source column in the relation description; -1: it is not there. */
 static int
 position_of(const struct change_relation *relation, const struct source_column *column)
 {
@@ -52,7 +52,7 @@ add_image(struct compare_images *images, const struct net_change *net, const str
 	*image = (struct compare_image){.origin = row->origin, .weight = weight};
 	image->values = arena_alloc_zero(images->memory, plan->carried_count * sizeof(*image->values));
 	reader_init(&r, row->row.data, row->row.len);
-	/* It was decoded once already, so it is well formed. */
+	/* The row was decoded once before, so it is well-formed. */
 	if (!change_decode_row(relation, false, &r, values))
 		abort();
 	for (unsigned i = 0; i < plan->carried_count; i++) {
@@ -148,7 +148,7 @@ compare_images_query(const struct compare_images *images, const uint32_t *which,
 
 /* ---- keys */
 
-/* Appends the entry's key, whose values stand in the shape's order, in the plan's. */
+/* Appends the entry's key to the arrays, in the order of the plan; the key has its values in the order of the shape. */
 static void
 put_key(const struct compare_plan *plan, const struct net_change *net, uint32_t entry, struct arrays *arrays,
 		struct arena *scratch)
@@ -204,7 +204,7 @@ complete(const struct compare_images *images, struct compare_image *image, const
 	image->missing = NULL;
 }
 
-/* Of images[which[0 … count - 1]]. */
+/* Completes images[which[0 … count - 1]] from the source's snapshot. */
 static bool
 complete_some(struct compare_images *images, const struct net_change *net, const uint32_t *which,
 			  uint32_t count, struct connection *source, const char *sql, struct error *err)
@@ -249,7 +249,7 @@ complete_all(struct compare_images *images, const struct net_change *net, struct
 	return ok;
 }
 
-/* ---- rows to lay over */
+/* ---- rows to apply to the source's */
 
 static bool
 add_former_rows(const struct compare_plan *plan, const struct net_change *net, struct connection *source,

@@ -1,6 +1,7 @@
 /*
- * The net change of the time between the two positions as rows of text, one
- * value for each carried column of a compare plan, and as the rows to lay over the source's.
+  * The net change between the two positions as images: rows of text, one value
+ * for each carried column of a compare plan.  From them come the rows to apply
+ * to the source's.
  */
 #ifndef SLUICE_COMPARE_IMAGES_H
 #define SLUICE_COMPARE_IMAGES_H
@@ -12,8 +13,8 @@
 
 struct compare_image {
 	const char **values; /* NULL: NULL */
-	bool *missing;		 /* not in the log: as in the source's row; NULL: none */
-	uint32_t origin;	 /* entry of the net change under whose key the source had the row */
+	bool *missing;		 /* by column: the log has no value, the source's row has it; NULL: none */
+	uint32_t origin;	 /* the entry of the net change that has the row's key in the source's snapshot */
 	int weight;
 };
 
@@ -25,14 +26,14 @@ struct compare_images {
 };
 
 /*
- * Makes the images, completing them from the source's snapshot, and appends to `rows`: those
- * of the source's rows that were touched, with weight -1, and the images.
+  * Makes the images and completes them from the source's snapshot.  Appends to `rows` the source's rows that were
+ * changed, as the snapshot has them, with weight -1, and the images.
  */
 MUST_CHECK bool compare_images_make(struct compare_images *images, const struct compare_plan *plan,
 									const struct net_change *net, struct connection *source,
 									struct compare_rows *rows, struct arena *memory, struct error *err);
 
-/* Runs a statement over some images, which are its parameters. */
+/* Executes a statement with the images which[0 … count - 1] as its parameters. */
 MUST_CHECK bool compare_images_query(const struct compare_images *images, const uint32_t *which,
 									 uint32_t count, struct connection *source, const char *sql,
 									 struct result **res, struct error *err);

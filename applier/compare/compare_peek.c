@@ -10,7 +10,7 @@
 
 struct peek {
 	struct compare_window *window;
-	struct buffer input; /* COPY BINARY as far as it has come and is not taken yet */
+	struct buffer input; /* received in COPY BINARY format, and not taken yet */
 	bool started;
 	bool failed;
 	struct error err;
@@ -21,7 +21,7 @@ struct peek {
 
 #define COPY_HEADER_BYTES 19
 
-/* Takes the whole rows among the input: a field count, a length, a frame. */
+/* Takes the complete rows from the input: a field count, a length, a frame. */
 static void
 take_frames(struct peek *peek)
 {
@@ -84,7 +84,7 @@ is_over(void *arg)
 	return peek->done || peek->failed;
 }
 
-/* ---- asking for it */
+/* ---- the statement */
 
 static void
 put_patterns(struct buffer *sql, const char *option, const struct string_list *list)

@@ -1,6 +1,6 @@
 /*
- * Reads what a slot holds into a window, which says from where on and up to
- * where.  Peeking does not advance the slot.
+  * Reads the changes that a slot holds into a window, which has the positions
+ * between which they count.  Peeking does not advance the slot.
  */
 #ifndef SLUICE_COMPARE_PEEK_H
 #define SLUICE_COMPARE_PEEK_H

@@ -6,7 +6,7 @@
 #include "compare_value.h"
 #include "tables/mapping.h"
 
-/* Rows a bucket that are quick to fetch and compare one by one. */
+/* Rows in a bucket: few enough to fetch and compare one by one. */
 #define BUCKET_ROWS 500
 
 static void
@@ -68,7 +68,7 @@ compare_plan_init(struct compare_plan *plan, const struct table *table, bool sam
 		if (!target)
 			continue;
 		plan->pairs[plan->pair_count++] = (struct compare_pair){source, target};
-		/* PostgreSQL 12 began to print the shortest digits that are exact. */
+		/* Since PostgreSQL 12 floats are printed with the fewest digits that are exact. */
 		plan->round_floats |=
 			destination_version < 120000 && compare_value_prints_floats(&plan->pairs[plan->pair_count - 1]);
 	}

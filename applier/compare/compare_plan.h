@@ -8,25 +8,23 @@
 
 struct compare_pair {
 	const struct source_column *source;
-	const struct target_column *target; /* NULL: only the row filter needs it */
+	const struct target_column *target; /* NULL: only the table filter needs the column */
 };
 
-/* How one table is compared. */
 struct compare_plan {
 	const struct table *table;
-	struct compare_pair
-		*pairs;				/* every source column that has a counterpart; behind them those that have none */
-	unsigned pair_count;	/* those that are compared */
-	unsigned carried_count; /* those of images: all, where there is a row filter */
-	unsigned key[TABLE_MAX_KEY]; /* positions in `pairs`; the match key */
-	unsigned key_count;			 /* 0: the whole row */
+	struct compare_pair *pairs;	 /* the source columns with a target column, then those without */
+	unsigned pair_count;		 /* pairs that are compared */
+	unsigned carried_count;		 /* columns of images: all, if there is a table filter */
+	unsigned key[TABLE_MAX_KEY]; /* the match key: positions in `pairs` */
+	unsigned key_count;			 /* 0: rows are matched as a whole */
 	unsigned bucket_digits;		 /* 16 ^ this many buckets */
-	bool convert;				 /* digests are made of UTF-8: the servers' encodings differ */
-	bool target_tree;			 /* the destination can tell which partitions the target has now */
-	bool round_floats;			 /* composites may hold floats, whose digits depend on the version */
+	bool convert;				 /* to UTF-8 before MD5, since the servers' encodings differ */
+	bool target_tree;			 /* the destination has pg_partition_tree(), and the target is partitioned */
+	bool round_floats;			 /* values may contain floats, whose text depends on the server's version */
 };
 
-/* The tables and the plan's servers must have been described; compare_plan_fini() is due. */
+/* The definitions of the table and its target must have been read.  End with compare_plan_fini(). */
 void compare_plan_init(struct compare_plan *plan, const struct table *table, bool same_encoding,
 					   int destination_version);
 void compare_plan_fini(struct compare_plan *plan);

@@ -21,13 +21,13 @@
 #include "state/task_lock.h"
 
 #define POLL_MS 50
-/* How long the destination's position may stand still beyond the heartbeat. */
+/* How long the destination's position may stay the same, in addition to three heartbeats. */
 #define PATIENCE_MS 60000
-/* How long a daemon that lost its connections may take to come back. */
+/* How long a daemon that lost its connections may take to reconnect. */
 #define RETURN_MS 3000
-/* How often a position is tried for while daemons come and go. */
+/* How often taking a position is tried while the daemon starts or stops. */
 #define POSITION_TRIES 10
-/* Snapshots of the destination that are taken at the same time show the same position, nearly always. */
+/* How often the destination's snapshots are tried.  Taken at the same time they nearly always show one position. */
 #define SNAPSHOT_TRIES 20
 
 /* ---- connections */
@@ -56,7 +56,7 @@ close_end(struct compare_ends *end)
 	*end = (struct compare_ends){0};
 }
 
-/* Once the snapshot is in use and the changes were read, nothing is to hold back the source's log. */
+/* Once the snapshot is in use and the changes are read, the slot must not retain the source's WAL any longer. */
 static void
 close_snapshot(struct compare_point *point)
 {
@@ -90,7 +90,7 @@ compare_point_leave(struct compare_point *point)
 
 /* ---- which tables */
 
-/* Marks what one of the names means; none of them: an error. */
+/* Marks the tables that a name matches; an error if there are none, unless they may be gone. */
 static bool
 want(struct compare_point *point, const char *name, struct error *err)
 {
@@ -144,13 +144,13 @@ compare_point_reaches(const struct compare_point *point, unsigned index)
 {
 	const struct table *table = &point->catalog->tables[index];
 
-	/* What a table that catches up lacks still waits with the daemon. */
+	/* A table that is catching up lacks changes that the daemon has yet to apply. */
 	return point->wanted[index] && table->target.exists && table->state == TABLE_STREAMING;
 }
 
 /* ---- the source's snapshot */
 
-/* Its position is known exactly: what committed before the slot's is in it, and nothing else. */
+/* The snapshot of a temporary slot contains exactly what committed before the slot's position. */
 static bool
 snapshot_of_slot(struct compare_point *point, char *name, size_t name_bytes, struct error *err)
 {
@@ -202,7 +202,7 @@ open_ends(struct compare_point *point, const char *snapshot, struct error *err)
 	return true;
 }
 
-/* ---- the destination's */
+/* ---- the destination's snapshots */
 
 static bool
 is_overdue(const struct compare_point *point, int64_t since_ms)
@@ -220,7 +220,7 @@ does_not_move(const struct compare_point *point, struct error *err)
 	return error_hint(err, "\"sluice status\" tells what it waits for.");
 }
 
-/* What the last daemon said of itself. */
+/* The phase that the last daemon wrote. */
 static bool
 read_phase(struct compare_point *point, char *phase, size_t phase_bytes, struct error *err)
 {
@@ -235,7 +235,8 @@ read_phase(struct compare_point *point, char *phase, size_t phase_bytes, struct 
 	return true;
 }
 
-/* One that has lost a connection comes back after a moment; one that was killed does not. */
+/* Finds out whether a daemon runs.  One that lost its connection reconnects after a moment; one that was killed does
+ * not. */
 static bool
 find_daemon(struct compare_point *point, struct error *err)
 {
@@ -256,7 +257,7 @@ find_daemon(struct compare_point *point, struct error *err)
 	}
 }
 
-/* Until the destination has come to the source's snapshot, or nobody takes it there any more. */
+/* Waits until the destination has reached the position of the source's snapshot, or no daemon runs any more. */
 static bool
 await_destination(struct compare_point *point, struct error *err)
 {
@@ -317,7 +318,7 @@ all_done(void *arg)
 	return true;
 }
 
-/* At the same time on all connections. */
+/* Takes a snapshot on all connections at the same time, and reads the position in each. */
 static bool
 take_snapshots(struct compare_point *point, struct readings *readings, bool again, struct error *err)
 {
@@ -355,7 +356,7 @@ same_position(const struct readings *readings)
 	return true;
 }
 
-/* Where the snapshots do not come to show one position, fewer of them are used. */
+/* Connections whose snapshots still show another position are closed. */
 static void
 drop_others(struct compare_point *point, const struct readings *readings)
 {
@@ -388,7 +389,7 @@ snapshot_destination(struct compare_point *point, struct error *err)
 	return ok && progress_read(point->ends[0].target, point->config->task, &point->progress, err);
 }
 
-/* ---- all of it */
+/* ---- checks */
 
 static bool
 check_source(struct compare_point *point, struct error *err)
@@ -439,7 +440,8 @@ take_source_snapshot(struct compare_point *point, struct error *err)
 	return open_ends(point, snapshot, err);
 }
 
-/* `reached`: what the destination shows is not of a later time than the source's snapshot and what is read of its log. */
+/* `reached`: both sides can be brought to one position.  False if the daemon started, paused or ended meanwhile, or the
+ * destination moved on although no daemon was found. */
 static bool
 try_position(struct compare_point *point, bool *reached, struct error *err)
 {
@@ -457,7 +459,7 @@ try_position(struct compare_point *point, bool *reached, struct error *err)
 	return true;
 }
 
-/* A daemon may end, pause or start at any moment: then it is done over, in the way that suits. */
+/* A daemon may end, pause or start at any moment: then taking the position begins again, with or without it. */
 static bool
 take_position(struct compare_point *point, struct error *err)
 {
@@ -474,9 +476,9 @@ take_position(struct compare_point *point, struct error *err)
 					 point->config->task);
 }
 
-/* ---- what committed in between */
+/* ---- changes between the two positions */
 
-/* Of the task's own slot: that is in use where a daemon is paused. */
+/* Copies the task's slot, since the slot itself is in use while a daemon is paused. */
 static bool
 copy_slot(struct compare_point *point, struct error *err)
 {
@@ -507,7 +509,7 @@ read_window(struct compare_point *point, struct error *err)
 
 /* ---- all of it */
 
-/* With those that were added and removed by hand. */
+/* The configuration's selection, with the tables that `sluice table` added and removed. */
 static bool
 select_tables(struct compare_point *point, struct error *err)
 {
@@ -528,7 +530,7 @@ compare_point_take(struct compare_point *point, const struct string_list *names,
 		!source_read_catalog(point->source, point->config, point->catalog, err) ||
 		!want_tables(point, names, err) || !take_position(point, err))
 		return false;
-	/* Tables that were renamed are put in another order by what the destination knows of them. */
+	/* Reading the state may reorder the catalog, because of renamed tables: `wanted` is computed again. */
 	if (!state_tables_read(point->ends[0].target, point->config->task, point->catalog, err) ||
 		!want_tables(point, names, err) ||
 		!target_read_catalog(point->target, point->dialect, point->catalog, err) || !read_window(point, err))

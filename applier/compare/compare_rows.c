@@ -95,14 +95,14 @@ by_key_and_digest(const void *a, const void *b)
 	return order ? order : strcmp(x->digest, y->digest);
 }
 
-/* What is left of equal rows when those of the other side are taken away. */
+/* Equal rows that one side has more of than the other. */
 struct surplus {
 	const struct compare_row *row;
 	uint32_t image;
-	int64_t rows; /* more than 0: the source has so many more */
+	int64_t rows; /* how many more the source has; negative: the target */
 };
 
-/* Of the rows from `*next` on that are alike. */
+/* The surplus of the equal rows from `*next` on. */
 static struct surplus
 surplus_of(const struct compare_rows *rows, uint32_t *next)
 {
@@ -135,7 +135,7 @@ take_one(const struct surplus *surplus, compare_taker take, void *arg)
 	return surplus->rows == 0 || take(arg, &difference);
 }
 
-/* One row of each side, with the same key. */
+/* A row of each side with the same key: it has changed. */
 static bool
 take_both(const struct surplus *source, const struct surplus *target, compare_taker take, void *arg)
 {
@@ -151,12 +151,12 @@ take_both(const struct surplus *source, const struct surplus *target, compare_ta
 	return take(arg, &difference);
 }
 
-/* The rows of one key: nearly always one or two different ones. */
+/* Judges the rows with one key: a missing row is paired with an extra one.  There are rarely more than two. */
 static bool
 judge_key(const struct compare_rows *rows, uint32_t *next, compare_taker take, void *arg)
 {
 	const char *key = rows->rows[*next].key;
-	struct surplus waiting = {0}; /* for its counterpart */
+	struct surplus waiting = {0}; /* for one of the other side */
 
 	while (*next < rows->count && strcmp(rows->rows[*next].key, key) == 0) {
 		struct surplus surplus = surplus_of(rows, next);

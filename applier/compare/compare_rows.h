@@ -1,10 +1,10 @@
 /*
- * The arithmetic of `compare`: sums of digests by bucket, and lists of single
- * rows, from both sides, and which of them differ.
+  * The arithmetic of `compare`: sums of digests by bucket, and lists of single
+ * rows of both sides, from which the differing ones are found.
  *
  * The source is read as of one position, the destination as of a later one.
- * What the source's log says of the time between is laid over what was read of
- * the source: rows that were there count -1, rows that came instead +1.
+ * The changes in between, from the source's log, are added to what was read
+ * from the source: the old version of a row with weight -1, the new one with +1.
  */
 #ifndef SLUICE_COMPARE_ROWS_H
 #define SLUICE_COMPARE_ROWS_H
@@ -24,14 +24,14 @@ struct compare_bucket {
 
 struct compare_row {
 	unsigned bucket;
-	const char *key;	/* canonical; "" where there is none */
+	const char *key;	/* canonical; "": no key */
 	const char *digest; /* 32 hexadecimal digits */
 	bool target;
 	int weight;
-	uint32_t image; /* of the row in what was laid over, or COMPARE_NO_IMAGE */
+	uint32_t image; /* the row's image, if it comes from the log, or COMPARE_NO_IMAGE */
 };
 
-/* Keys and digests are copied. */
+/* Owns copies of the keys and digests. */
 struct compare_rows {
 	struct compare_row *rows;
 	uint32_t count;
@@ -50,31 +50,31 @@ struct compare_difference {
 	const char *key;
 	const char *source_digest; /* NULL: none */
 	const char *target_digest;
-	uint32_t image; /* of the source's row */
-	int64_t times;	/* rows alike, where there is no key; otherwise 1 */
+	uint32_t image; /* of the source's row, or COMPARE_NO_IMAGE */
+	int64_t times;	/* without a key: how many equal rows; otherwise 1 */
 };
 
-/* "123456" or "-5", as numeric, modulo 2^64. */
+/* Parses a numeric such as "123456" or "-5", modulo 2^64. */
 uint64_t compare_parse_sum(const char *text);
-/* What a digest adds to its bucket's sum. */
+/* The number that a digest adds to its bucket's sum. */
 uint64_t compare_digest_value(const char *digest);
 
 void compare_rows_init(struct compare_rows *rows);
 void compare_rows_fini(struct compare_rows *rows);
 void compare_rows_add(struct compare_rows *rows, const struct compare_row *row);
 
-/* Sorts them. */
+/* Sorts the rows by bucket. */
 void compare_rows_by_bucket(struct compare_rows *rows);
 
 /* Adds the rows to the sums of their buckets. */
 void compare_lay_over(struct compare_bucket *buckets, const struct compare_rows *rows);
 
-/* Takes one difference; false: no more. */
+/* Takes one difference; false: stop. */
 typedef bool (*compare_taker)(void *arg, const struct compare_difference *difference);
 
 /*
- * Finds what differs among rows of both sides: sorts them by key.  Without a
- * key a row that has changed is one that is missing and one that is extra.
+  * Finds the differences between the rows of both sides; sorts them by key.
+ * Without a key a changed row counts as one missing and one extra row.
  */
 void compare_rows_judge(struct compare_rows *rows, bool keyed, compare_taker take, void *arg);
 

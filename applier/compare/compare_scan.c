@@ -23,7 +23,7 @@ struct side {
 	bool busy;
 };
 
-/* A table at a time, both sides at once. */
+/* Reads one table at a time, both sides in parallel. */
 struct job {
 	struct scan *scan;
 	struct side sides[2];
@@ -81,7 +81,7 @@ leave(struct side *side)
 	connection_query(side->conn, LEAVE_SQL, NULL, 0, on_left, side);
 }
 
-/* Tables and columns that are gone: the same as altered ones. */
+/* A missing table, schema or column: treated like a table that was altered. */
 static bool
 is_undefined(const struct error *err)
 {
@@ -176,7 +176,7 @@ start_next(struct job *job)
 
 /* ---- showing progress */
 
-/* The one that is being read for longest; NULL: none. */
+/* The job that has been reading its table for the longest time; NULL: none. */
 static const struct job *
 find_longest(const struct scan *scan, unsigned *busy)
 {
@@ -195,7 +195,7 @@ find_longest(const struct scan *scan, unsigned *busy)
 	return longest;
 }
 
-/* Each side answers for a table at once: how far it is within one is not known. */
+/* Each side answers once for a whole table, so the progress within a table is not known. */
 static void
 show(const struct scan *scan)
 {
@@ -270,7 +270,7 @@ compare_scan_run(struct compare_point *point, struct compare_table **tables, uns
 	loop_timer_destroy(scan.tick);
 	if (scan.terminal)
 		log_progress(NULL);
-	/* Callbacks of what is still under way refer to the scan. */
+	/* The callbacks of pending requests refer to the scan. */
 	for (unsigned i = 0; i < point->end_count; i++) {
 		if (!scan.jobs[i].table)
 			continue;

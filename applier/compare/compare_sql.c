@@ -8,7 +8,8 @@
 #include "base/sql.h"
 #include "tables/mapping.h"
 
-/* Conditions may name their table; the others' names are none that a table or column has. */
+/* A table filter may refer to its table by name, so these names must not be those of a table or column: hence the
+ * space. */
 #define SENT "\"sluice sent\""
 #define NUMBER "\"sluice number\""
 
@@ -36,7 +37,7 @@ put_md5(struct buffer *sql, const struct compare_plan *plan, const char *text)
 		buffer_printf(sql, "md5(%s)", text);
 }
 
-/* The images as a table with the source's columns and a number. */
+/* The images as a table expression with a number and the source's columns. */
 static void
 put_images(struct buffer *sql, const struct compare_plan *plan)
 {
@@ -81,7 +82,7 @@ put_from(struct buffer *sql, const struct compare_plan *plan, enum compare_from 
 	sql_identifier(sql, compare_value_alias(plan, from));
 }
 
-/* A condition may end with a comment. */
+/* The newline ends a comment that a condition may end with. */
 static void
 put_filter(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
 {
@@ -91,7 +92,7 @@ put_filter(struct buffer *sql, const struct compare_plan *plan, enum compare_fro
 		buffer_printf(sql, " WHERE true");
 }
 
-/* Every row as k and r, the text of all its columns. */
+/* Selects each row as k, its key, and r, the text of all its columns. */
 static void
 put_texts(struct buffer *sql, const struct compare_plan *plan, enum compare_from from)
 {
@@ -117,7 +118,7 @@ put_bucket(struct buffer *sql, const struct compare_plan *plan)
 	buffer_printf(sql, ", 1, %u))::bit(%u)::int", plan->bucket_digits, plan->bucket_digits * 4);
 }
 
-/* What is asked of a row of put_texts(); FROM and that follow. */
+/* The beginning of a query for rows of put_texts(), which follows as a subquery in FROM. */
 static void
 put_selection(struct buffer *sql, const struct compare_plan *plan)
 {
@@ -142,7 +143,7 @@ put_known_column(struct buffer *sql, int attnum, uint32_t type, const char *name
 	buffer_fini(&text);
 }
 
-/* Of the source every column; the target may have more than are compared. */
+/* Checks that the compared columns are unchanged, and that the source has no others; the target may have more. */
 static void
 put_column_check(struct buffer *sql, const struct compare_plan *plan, enum compare_from from, uint32_t oid)
 {
@@ -167,7 +168,8 @@ put_column_check(struct buffer *sql, const struct compare_plan *plan, enum compa
 					  oid, plan->table->source.column_count);
 }
 
-/* A partition that was attached or detached since is seen by every snapshot, as the rows that it came or went with are. */
+/* pg_partition_tree() shows the partitions of now, pg_inherits those of the snapshot: a partition that was attached or
+ * detached in between brings or takes rows even for older snapshots. */
 static void
 put_partition_check(struct buffer *sql, uint32_t oid)
 {
@@ -240,7 +242,7 @@ compare_put_buckets(struct buffer *sql, const struct compare_plan *plan, enum co
 	buffer_put_u8(sql, '\0');
 }
 
-/* The keys that are sent along as a table u with the columns k1, k2 …, of the source's types. */
+/* The keys in the parameters as a table SENT with the columns number, k1, k2 …, of the source's types. */
 static void
 put_sent_keys(struct buffer *sql, const struct compare_plan *plan)
 {
@@ -262,7 +264,7 @@ put_sent_keys(struct buffer *sql, const struct compare_plan *plan)
 	buffer_printf(sql, "number)) AS " SENT);
 }
 
-/* Types whose = is not in pg_catalog, if they have one, go by their text. */
+/* Values of types whose = operator is not in pg_catalog, if they have one, are compared as text. */
 static void
 put_key_match(struct buffer *sql, const struct compare_plan *plan)
 {

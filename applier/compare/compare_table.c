@@ -9,9 +9,9 @@
 #include "compare_images.h"
 #include "compare_scan.h"
 
-/* Rows of one side that are compared in one pass, … */
+/* How many rows of one side are fetched in one pass over the table. */
 #define ROWS_AT_ONCE 100000
-/* … and in all, for the count of those that differ. */
+/* After this many fetched rows counting ends as soon as `limit` differences are found. */
 #define ROWS_IN_ALL 300000
 #define ROWS_A_FETCH "10000"
 
@@ -19,11 +19,11 @@ struct judge {
 	struct compare_table *it;
 	const struct compare_ends *ends;
 	struct compare_images images;
-	struct compare_rows over; /* to be laid over the source's rows, by their buckets */
-	uint32_t over_next;		  /* the first of them whose bucket was not compared */
-	bool append;			  /* targets may have held rows before */
+	struct compare_rows over; /* changes from the log, ordered by bucket */
+	uint32_t over_next;		  /* the first of `over` whose bucket was not compared yet */
+	bool append;			  /* the target may have had rows before the task */
 	unsigned limit;
-	bool enough; /* so many rows were compared that `limit` findings suffice */
+	bool enough; /* ROWS_IN_ALL is reached: `limit` findings suffice */
 	struct arena *memory;
 	struct error *err;
 };
@@ -38,7 +38,7 @@ bucket_differs(const struct compare_table *it, unsigned bucket)
 	return source->rows != target->rows || source->sum != target->sum;
 }
 
-/* What the task does not bring about may differ, and rows may be in the target that it has not fed. */
+/* Whether the configuration allows such a difference: operations may be left out, and others may feed the target. */
 static bool
 is_allowed(const struct judge *judge, enum compare_kind kind)
 {
@@ -48,7 +48,7 @@ is_allowed(const struct judge *judge, enum compare_kind kind)
 	switch (kind) {
 	case COMPARE_MISSING:
 		return !(table->operations & OPERATION_INSERT);
-	case COMPARE_CHANGED: /* or the old row has stayed, and the one that took its place did not come */
+	case COMPARE_CHANGED: /* also a row that was deleted and inserted again, if neither is replicated */
 		return !(table->operations & OPERATION_UPDATE) ||
 			   (rows_stay && !(table->operations & OPERATION_INSERT));
 	case COMPARE_EXTRA:
@@ -126,7 +126,7 @@ open_stream(struct row_stream *stream, const struct compare_plan *plan, const ch
 	return ok;
 }
 
-/* Sees to it that there is a row; `over` where there is none any more. */
+/* Fetches more rows if needed; `over`: there are none left. */
 static bool
 fill_stream(struct row_stream *stream, bool *over, struct error *err)
 {
@@ -183,7 +183,7 @@ rows_of_bucket(const struct compare_table *it, unsigned bucket)
 	return source > target ? source : target;
 }
 
-/* Chooses differing buckets from `from` on as an array constant, and returns the one behind them. */
+/* Writes differing buckets from `from` on as an array constant, and returns the next one to choose from. */
 static unsigned
 choose_buckets(const struct compare_table *it, unsigned from, int64_t limit, struct buffer *array,
 			   int64_t *rows)
@@ -206,7 +206,7 @@ choose_buckets(const struct compare_table *it, unsigned from, int64_t limit, str
 	return next;
 }
 
-/* What is laid over is in the order of the buckets, too. */
+/* The streams and `over` are all ordered by bucket. */
 static bool
 judge_bucket(struct judge *judge, struct row_stream streams[2], unsigned bucket)
 {
@@ -228,7 +228,7 @@ judge_bucket(struct judge *judge, struct row_stream streams[2], unsigned bucket)
 	return ok;
 }
 
-/* The buckets of `array`, which are all that differ from `from` to `to`. */
+/* Compares the rows of the buckets in `array`: all differing ones between `from` and `to`. */
 static bool
 judge_buckets(struct judge *judge, const char *array, unsigned from, unsigned to)
 {
@@ -252,9 +252,9 @@ judge_buckets(struct judge *judge, const char *array, unsigned from, unsigned to
 }
 
 /*
- * Each pass reads the table, so that few of them have to do: when what was
- * looked at holds hardly any differences that count, such as in a target with
- * rows of others, the next pass takes all the rest.
+  * Each pass reads the whole table, so there must be few: when the rows so far
+ * have few differences that count, as in a target that others feed, too, the
+ * next pass takes all remaining buckets.
  */
 static bool
 find_differences(struct judge *judge)
@@ -280,7 +280,7 @@ find_differences(struct judge *judge)
 	return ok;
 }
 
-/* ---- */
+/* ---- one table */
 
 static bool
 set_floats(struct judge *judge, struct connection *conn, enum compare_from from)
@@ -313,7 +313,7 @@ any_bucket_differs(const struct compare_table *it)
 	return false;
 }
 
-/* For who reads them. */
+/* Findings are shown in the order of their keys. */
 static int
 by_key(const void *a, const void *b)
 {

@@ -20,7 +20,6 @@ is_builtin(const char *schema)
 	return strcmp(schema, "pg_catalog") == 0;
 }
 
-/* Whether the text that both servers make of a value may have floats in it. */
 bool
 compare_value_prints_floats(const struct compare_pair *pair)
 {
@@ -28,7 +27,7 @@ compare_value_prints_floats(const struct compare_pair *pair)
 	static const char *const strings[] = {"text", "_text", "varchar", "_varchar", "bpchar", "_bpchar", NULL};
 	const struct source_column *source = pair->source;
 
-	/* Then the target holds what the source printed. */
+	/* A target of a string type has the text that the source printed, which does not change any more. */
 	if (is_builtin(pair->target->base_schema) && is_one_of(pair->target->base_name, strings))
 		return false;
 	return source->base_typtype == 'c' || source->base_typtype == 'r' ||
@@ -43,8 +42,9 @@ same_type(const struct compare_pair *pair)
 }
 
 /*
- * How the type's values are written, which for some is not what a cast to text gives.  The cast of a type of users may be
- * a function of its owner's, which nobody but them should run; concat() takes what the type itself writes.
+  * The value as the type's output function writes it.  For some built-in types a cast to text gives another text; for a
+ * user-defined type it may execute a function of the type's owner, with the rights of this session.  concat() calls the
+ * output function.
  */
 static void
 put_output(struct buffer *sql, const char *ref, const char *schema, const char *name)
@@ -55,11 +55,11 @@ put_output(struct buffer *sql, const char *ref, const char *schema, const char *
 		buffer_printf(sql, "CASE WHEN %s IS NOT NULL THEN concat(%s) END", ref, ref);
 	else if (is_builtin(schema))
 		buffer_printf(sql, "%s::text", ref);
-	else /* a composite value of NULLs IS NULL, and none the less a value */
+	else /* not IS NOT NULL, which is false for a composite value whose fields are NULL */
 		buffer_printf(sql, "CASE WHEN pg_column_size(%s) IS NOT NULL THEN concat(%s) END", ref, ref);
 }
 
-/* A text as a value of the column's type, or the type below a domain; as above, not by a cast. */
+/* A user-defined type's value is not made by a cast, for the reason above. */
 void
 compare_value_put_input(struct buffer *sql, const char *ref, const struct source_column *column)
 {
@@ -82,7 +82,7 @@ compare_value_put_target_output(struct buffer *sql, const char *ref, const struc
 	put_output(sql, ref, column->base_schema, column->base_name);
 }
 
-/* The target's type with its modifier; of a domain the type below it. */
+/* The target's type with its modifier; for a domain, its base type. */
 static void
 put_target_type(struct buffer *sql, const struct target_column *target)
 {
@@ -95,8 +95,7 @@ put_target_type(struct buffer *sql, const struct target_column *target)
 		buffer_printf(sql, "%s", target->formatted);
 }
 
-/* The value in the target's type where both sides have that, otherwise as text: it
- * came to the target in the same way. */
+/* The source's value in the target's type.  Types that differ are converted by way of text, as replication does. */
 static void
 put_source_value(struct buffer *sql, const char *ref, const struct compare_pair *pair)
 {
@@ -127,7 +126,7 @@ put_target_value(struct buffer *sql, const char *ref, const struct compare_pair 
 		compare_value_put_target_output(sql, ref, pair->target);
 }
 
-/* The function that gives a value of the type a form without digits; NULL: its text will do. */
+/* The send function of types whose text depends on the server's version; NULL: the text can be compared. */
 static const char *
 sender(const struct compare_pair *pair)
 {
@@ -154,7 +153,7 @@ compare_value_alias(const struct compare_plan *plan, enum compare_from from)
 	return from == COMPARE_TARGET ? plan->table->target_name : plan->table->source.name;
 }
 
-/* The pair's column on one side. */
+/* Writes the qualified name of the pair's column on one side. */
 static void
 put_reference(struct buffer *sql, const struct compare_plan *plan, const struct compare_pair *pair,
 			  enum compare_from from)
@@ -164,7 +163,6 @@ put_reference(struct buffer *sql, const struct compare_plan *plan, const struct 
 	sql_identifier(sql, from == COMPARE_TARGET ? pair->target->name : pair->source->name);
 }
 
-/* The same as a string of its own. */
 void
 compare_value_make_reference(struct buffer *text, const struct compare_plan *plan,
 							 const struct compare_pair *pair, enum compare_from from)
@@ -174,7 +172,7 @@ compare_value_make_reference(struct buffer *text, const struct compare_plan *pla
 	buffer_put_u8(text, '\0');
 }
 
-/* The pair's value in the form that both sides have in common. */
+/* The pair's value in the type that both sides are compared in. */
 static void
 put_common_value(struct buffer *sql, const char *ref, const struct compare_pair *pair, enum compare_from from)
 {
@@ -184,7 +182,7 @@ put_common_value(struct buffer *sql, const char *ref, const struct compare_pair 
 		put_source_value(sql, ref, pair);
 }
 
-/* The text of that. */
+/* The same as text. */
 static void
 put_common_text(struct buffer *sql, const char *ref, const struct compare_pair *pair, enum compare_from from)
 {
@@ -198,8 +196,8 @@ put_common_text(struct buffer *sql, const char *ref, const struct compare_pair *
 }
 
 /*
- * Printed with as many digits as an old destination prints, in this place of
- * the statement alone: other columns' text holds what the source prints otherwise.
+  * Prints floats with as many digits as a destination before version 12 does.  The setting is changed around this value
+ * only: floats that the target has as text were printed by the source with all digits.
  */
 static void
 put_rounded(struct buffer *sql, const char *ref, const struct compare_pair *pair, enum compare_from from)
@@ -215,7 +213,6 @@ is_rounded(const struct compare_plan *plan, const struct compare_pair *pair, enu
 	return plan->round_floats && from != COMPARE_TARGET && compare_value_prints_floats(pair);
 }
 
-/* The canonical value of a pair's column. */
 void
 compare_value_put(struct buffer *sql, const struct compare_plan *plan, const struct compare_pair *pair,
 				  enum compare_from from)
@@ -230,7 +227,7 @@ compare_value_put(struct buffer *sql, const struct compare_plan *plan, const str
 		put_common_value(sql, (const char *) ref.data, pair, from);
 		buffer_printf(sql, "), 'hex')");
 	} else if (bytes) {
-		buffer_printf(sql, "md5("); /* whose text would be twice as long */
+		buffer_printf(sql, "md5("); /* the text of a bytea would be twice as long */
 		put_common_value(sql, (const char *) ref.data, pair, from);
 		buffer_put_u8(sql, ')');
 	} else if (is_rounded(plan, pair, from)) {
@@ -241,7 +238,6 @@ compare_value_put(struct buffer *sql, const struct compare_plan *plan, const str
 	buffer_fini(&ref);
 }
 
-/* The text of compare_value_put(). */
 void
 compare_value_put_text(struct buffer *sql, const struct compare_plan *plan, const struct compare_pair *pair,
 					   enum compare_from from)

@@ -64,7 +64,7 @@ compare_window_net(const struct compare_window *window, const struct table *tabl
 	return window->shapes[index].relation ? &window->nets[index] : NULL;
 }
 
-/* ---- whose changes these are */
+/* ---- relations and their tables */
 
 static const struct table *
 table_of(const struct compare_window *window, const struct change_relation *relation)
@@ -72,7 +72,7 @@ table_of(const struct compare_window *window, const struct change_relation *rela
 	return relation->number < window->table_capacity ? window->tables[relation->number] : NULL;
 }
 
-/* Relations are described before they are used. */
+/* The plugin sends a relation description before the first change of the relation. */
 static void
 learn_relation(struct compare_window *window, const struct change_relation *relation)
 {
@@ -111,8 +111,8 @@ set_problem(struct compare_window *window, const struct table *table, const char
 		*place = arena_strdup(&window->memory, problem);
 }
 
-/* The table's net change; NULL where it has none that can be used.  Leaves of a
- * partitioned table may differ in their identity, but not in their columns. */
+/* The table's net change; NULL: it has a problem.  The partitions of a table may have different replica identities, but
+ * not different columns. */
 static struct net_change *
 net_of(struct compare_window *window, const struct table *table, const struct change_relation *relation)
 {
@@ -138,7 +138,7 @@ net_of(struct compare_window *window, const struct table *table, const struct ch
 	return &window->nets[index];
 }
 
-/* ---- one message after another */
+/* ---- messages */
 
 static unsigned
 operation_of(enum change_kind kind)
@@ -164,7 +164,7 @@ take_row(struct compare_window *window, const struct change *change)
 		set_problem(window, table, "too much of it was changed meanwhile");
 }
 
-/* A snapshot from before shows nothing of a table that was truncated. */
+/* A snapshot from before a TRUNCATE shows the table empty. */
 static void
 take_truncate(struct compare_window *window, const struct change *change)
 {

@@ -1,9 +1,9 @@
 /*
- * What the source's log says of the time between two positions: per table the
- * net change of the transactions that committed from the one on and before the
- * other.  `compare` lays it over what it has read of the source.
+  * The changes between two positions of the source's log: for each table the net
+ * change of the transactions that committed in between.  `compare` adds it to
+ * what it has read from the source.
  *
- * The frames must be of whole transactions in their order, with values as text.
+ * The frames must have whole transactions in commit order, with values as text.
  */
 #ifndef SLUICE_COMPARE_WINDOW_H
 #define SLUICE_COMPARE_WINDOW_H
@@ -14,20 +14,20 @@
 
 struct compare_window {
 	const struct catalog *catalog;
-	const bool *wanted; /* for each table of the catalog whether its changes are kept */
-	uint64_t from_lsn;	/* commits that begin before are left out, */
-	uint64_t until_lsn; /* and from here on; 0: none */
-	size_t limit_bytes; /* tables that were changed more than that have a problem */
+	const bool *wanted; /* by table of the catalog: its changes are kept */
+	uint64_t from_lsn;	/* transactions whose commit record begins before this are skipped, */
+	uint64_t until_lsn; /* and those from here on; 0: no end */
+	size_t limit_bytes; /* memory; further changes give their table a problem */
 
 	struct change_decoder decoder;
 	struct frame_parts parts;
 	struct arena memory;
-	struct shape *shapes;		 /* for each table of the catalog; relation == NULL: it was not touched */
+	struct shape *shapes;		 /* by table of the catalog; relation == NULL: no changes */
 	struct net_change *nets;	 /* likewise */
-	char **problems;			 /* likewise: why it cannot be said what became of it; NULL: nothing */
-	const struct table **tables; /* by the relation's number; NULL: not ours */
+	char **problems;			 /* likewise: why the table cannot be compared; NULL: it can */
+	const struct table **tables; /* by the relation's number; NULL: not wanted */
 	uint32_t table_capacity;
-	bool skipping; /* the transaction being read */
+	bool skipping; /* the transaction being read is outside the window */
 };
 
 /* The catalog's targets must have been read. */
@@ -37,9 +37,9 @@ void compare_window_fini(struct compare_window *window);
 
 MUST_CHECK bool compare_window_frame(struct compare_window *window, struct bytes frame, struct error *err);
 
-/* Why it cannot be said what became of the table, such as that it was truncated; NULL: it can. */
+/* Why the table cannot be compared, for example that it was truncated; NULL: it can. */
 const char *compare_window_problem(const struct compare_window *window, const struct table *table);
-/* NULL: the table was not touched. */
+/* NULL: the table was not changed. */
 const struct net_change *compare_window_net(const struct compare_window *window, const struct table *table);
 
 #endif

@@ -10,11 +10,11 @@
 
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 30000
-/* An attempt that lived for so long was no part of the trouble before it. */
+/* An attempt that lived this long ends the series of failures before it. */
 #define HEALTHY_MS 60000
-/* So many planned restarts without anything applied in between lead nowhere: they are failures. */
+/* After this many planned restarts without anything applied in between, the next one counts as a failure. */
 #define RESTARTS_MAX 10
-/* So often one batch may meet an internal error of a Greenplum whose segments all answer. */
+/* How often the same batch may meet an internal error of a Greenplum whose segments all answer. */
 #define INTERNAL_ERRORS_MAX 5
 
 /* ---- trying again */
@@ -39,13 +39,13 @@ give_up(struct error *err, int64_t duration_ms)
 	return false;
 }
 
-/* How long nothing has worked, and how often it was tried. */
+/* Since when attempts have failed, and how many. */
 struct trouble {
 	int64_t since_ms;
 	int failures;
-	int restarts; /* planned ones, at the same position */
+	int restarts; /* planned restarts at the same position */
 	uint64_t restarted_lsn;
-	int internal_errors; /* of Greenplum, at the same position */
+	int internal_errors; /* internal errors of Greenplum at the same position */
 	uint64_t internal_lsn;
 };
 
@@ -59,14 +59,14 @@ count_failure(struct trouble *trouble, struct session *s, const struct error *er
 		trouble->since_ms = now;
 		trouble->failures = 0;
 	} else if (s->connected_ms && !sqlstate_is_server_trouble(err->sqlstate)) {
-		/* Servers that can be reached need no longer and longer pauses, unless they are short of something. */
+		/* A server that can be reached needs no growing pauses, unless it lacks resources. */
 		trouble->failures = 1;
 	}
 	trouble->failures++;
 	s->applied_some = false;
 }
 
-/* A restart that was planned is no failure, unless it leads to the next one again and again. */
+/* A planned restart is no failure, unless it repeats too often without progress. */
 static bool
 is_planned(struct trouble *trouble, const struct session *s, const struct error *err)
 {
@@ -78,7 +78,7 @@ is_planned(struct trouble *trouble, const struct session *s, const struct error 
 	return ++trouble->restarts <= RESTARTS_MAX;
 }
 
-/* As far as the destination can be asked. */
+/* False also where the destination cannot be asked. */
 static bool
 task_has_worked(struct session *s)
 {
@@ -88,10 +88,8 @@ task_has_worked(struct session *s)
 		   progress_read(s->control, s->config->task, &s->progress, &ignored) && session_has_worked(s);
 }
 
-/*
- * A login that is refused before one was taken is for a person to change; later, passwords may be about to be
- * changed at both ends, or pg_hba.conf corrected.
- */
+/* A login that is refused before the first one succeeded has to be fixed by a person. Later, passwords or
+ * pg_hba.conf may be being changed at both ends, so the login is tried again. */
 static void
 judge_refusal(struct session *s, struct error *err)
 {
@@ -101,7 +99,7 @@ judge_refusal(struct session *s, struct error *err)
 		err->class = task_has_worked(s) ? ERROR_DATA : ERROR_PRECONDITION;
 }
 
-/* Greenplum has the same SQLSTATE for a segment that was lost at the wrong moment and for data that it cannot take. */
+/* Greenplum has the same SQLSTATE for a segment that was lost and for data that it cannot take. */
 static void
 judge_internal_error(struct trouble *trouble, struct session *s, struct error *err)
 {
@@ -145,11 +143,11 @@ rested(void *arg)
 	const struct session *s = rest->session;
 
 	steering_turn(&rest->session->steering, STEERING_CONNECTING);
-	/* With the control session the task's lock is lost: the next attempt takes it again at once. */
+	/* The task's lock is lost with the control session: the next attempt takes it again at once. */
 	return rest->over || loop_stop_requested(s->loop) || (s->control && connection_is_lost(s->control));
 }
 
-/* False when a stop was requested meanwhile. */
+/* False: a stop was requested meanwhile. */
 static bool
 rest_before_retry(struct session *s, int64_t ms)
 {
@@ -168,7 +166,7 @@ goes_on_after_success(const struct session *s)
 	return s->steering.requests.leave && !loop_stop_requested(s->loop);
 }
 
-/* What was asked of the attempt before is done with its end, whatever it ended of. */
+/* A request to leave ends with the attempt, whatever the reason for its end. */
 static void
 begin_attempt(struct session *s)
 {
@@ -179,7 +177,7 @@ begin_attempt(struct session *s)
 	session_enter(s, SESSION_CONNECTING, NULL);
 }
 
-/* Waits before the next attempt; false when there is none: `err` says why, or nothing (ERROR_NONE) after a stop. */
+/* Waits before the next attempt. False: there is none, because of `err`, or because of a stop (ERROR_NONE). */
 static bool
 goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *err)
 {
@@ -212,7 +210,7 @@ goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *
 	return false;
 }
 
-/* The last line on standard error says it to people; whoever reads the log by its fields has it here. */
+/* The last line on standard error has the error for people; this is for those who read the log by its fields. */
 static void
 log_failure(const struct error *err)
 {
@@ -242,7 +240,7 @@ run_until_done(struct session *s, struct error *err)
 	return ok;
 }
 
-/* Nobody is to take a position for reached because the way there was interrupted. */
+/* A run with a position to reach must not exit with 0 when it was interrupted. */
 static bool
 check_until(const struct session *s, struct error *err)
 {
@@ -260,7 +258,7 @@ check_until(const struct session *s, struct error *err)
 	return error_hint(err, "Start it again; nothing is lost.");
 }
 
-/* ---- for those who watch */
+/* ---- reporting */
 
 static const char *
 find_stalled(void *arg, int64_t *for_ms)

@@ -1,7 +1,4 @@
-/*
- * `sluice run`: from the precheck over the initial copy to the stream, with
- * everything that a lost connection needs to start over.
- */
+/* `sluice run`: the prechecks, the initial copy, the stream, and a new attempt whenever a connection is lost. */
 #ifndef SLUICE_SESSION_H
 #define SLUICE_SESSION_H
 
@@ -16,9 +13,9 @@ struct until {
 	uint64_t lsn; /* UNTIL_LSN */
 };
 
-/* What the command line says of a run. */
+/* The options of a run on the command line. */
 struct run_options {
-	const char *config_path; /* read again when that is asked for */
+	const char *config_path; /* read again at a reload */
 	struct until until;
 	struct check_set ignored;
 };

@@ -1,7 +1,5 @@
-/*
- * One attempt: named steps, from connecting to the end of the stream.  Nothing is repaired halfway: whatever a step
- * fails of, the next attempt takes all of them again from what the destination says.
- */
+/* One attempt: a list of steps, from connecting to the end of the stream. No step is repeated by itself: when one
+ * fails, the next attempt begins with the first step, from the state at the destination. */
 #include "base/log.h"
 #include "schema/schema_default.h"
 #include "schema/schema_types.h"
@@ -35,7 +33,7 @@ session_note_row(struct session *s)
 	s->epoch = s->progress.epoch;
 }
 
-/* A task that was dropped under this process is not begun again, nor one that another daemon has gone on with. */
+/* A task that was dropped meanwhile, or that another daemon has continued, is not begun again. */
 static bool
 check_row(struct session *s, struct error *err)
 {
@@ -61,7 +59,7 @@ check_row(struct session *s, struct error *err)
 	return error_hint(err, "Run one daemon for a task.");
 }
 
-/* What waited for the copies that were under way is gone with the attempt before. */
+/* The changes for background copies are lost with the earlier attempt, so those tables are copied again. */
 static bool
 discard_interrupted_copies(struct session *s, struct error *err)
 {
@@ -138,12 +136,12 @@ judge_end(struct session *s, struct error *err)
 		   (!s->catalog.blocked || error_set(err, ERROR_RESTART, "%s", s->catalog.blocked));
 }
 
-/* ---- the table */
+/* ---- the list of steps */
 
 enum step_trait {
 	STEP_PLAIN = 0,
-	STEP_SPEAKS = 1, /* its errors say themselves what was going on */
-	STEP_READS = 2,	 /* catalogs, in which others drop things meanwhile: it is done again then */
+	STEP_SPEAKS = 1, /* the errors say themselves what was being done */
+	STEP_READS = 2,	 /* reads catalogs, where others may drop objects meanwhile: then it is executed again */
 };
 
 struct step {
@@ -180,7 +178,7 @@ run_step(struct session *s, const struct step *step, struct error *err)
 			  (long long) (loop_now_ms(s->loop) - begun_ms));
 	if (!ok && step->traits & STEP_READS)
 		source_restart_if_vanished(err);
-	/* A server's answer does not say what it was asked for. */
+	/* A server's error does not say what the statement was for: the step adds that. */
 	if (!ok && !(step->traits & STEP_SPEAKS) && err->sqlstate[0])
 		error_context(err, "%s", step->name);
 	return ok;

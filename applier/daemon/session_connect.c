@@ -8,7 +8,7 @@
 #include "state/state_install.h"
 #include "state/task_lock.h"
 
-/* How often an attempt tells a session that was left behind to end. */
+/* How often an attempt tells a leftover session to end. */
 #define END_TIMES 5
 #define END_PAUSE_MS 100
 
@@ -28,10 +28,8 @@ open_destination(struct session *s, struct connection **conn, struct error *err)
 	return true;
 }
 
-/*
- * Sessions of ours may live on at their servers when the network between went
- * away, with the task's lock and the slot, until the servers find out.
- */
+/* When the network fails, sessions of an earlier attempt may live on at their servers, with the task's lock and the
+ * slot, until the servers notice. */
 static bool
 end_former_destination(struct session *s, int *holder, struct error *err)
 {
@@ -47,10 +45,9 @@ end_former_destination(struct session *s, int *holder, struct error *err)
 	return task_lock_end(s->control, s->config->task, s->lock_pids, err);
 }
 
-/*
- * The slot's walsender is one of ours.  Told to end, it says so to its client first; where nothing takes its words any
- * more, only a second time ends it.  It is remembered beyond an attempt, which has a session of its own.
- */
+/* The slot is in use by a walsender of an earlier attempt. A walsender that is told to end first reports that to its
+ * client; if nothing takes the message, only a second request ends it. It is remembered from one attempt to the next,
+ * since an attempt has a session of its own. */
 static bool
 end_former_replication(struct session *s, struct error *err)
 {
@@ -89,7 +86,7 @@ set_lock_holder(struct session *s, struct connection *conn)
 	s->lock_pids[1] = 0;
 }
 
-/* Where `former`, a session of ours that was told to end, is what has the lock, it is no other daemon. */
+/* If `former`, a leftover session of this process that was told to end, holds the lock, there is no other daemon. */
 static bool
 judge_lock_failure(struct session *s, int former, struct error *err)
 {
@@ -106,7 +103,7 @@ judge_lock_failure(struct session *s, int former, struct error *err)
 		former);
 }
 
-/* The session that was left behind is ended where it still lives; `conn` then waits for the lock. */
+/* Ends the leftover session if it still lives; `conn` then waits for the lock. */
 static bool
 take_lock(struct session *s, struct connection *conn, struct error *err)
 {
@@ -114,7 +111,7 @@ take_lock(struct session *s, struct connection *conn, struct error *err)
 
 	if (!end_former_destination(s, &former, err))
 		return false;
-	/* It has the lock, perhaps, also where the answer is lost. */
+	/* The session may have the lock even if the answer is lost. */
 	s->lock_pids[0] = connection_backend_pid(conn);
 	s->lock_pids[1] = former;
 	if (!task_lock_take(conn, s->loop, s->config->task, err))
@@ -128,7 +125,7 @@ pass_lock(struct session *s, struct connection *to, struct error *err)
 {
 	struct connection *from = s->lock_holder;
 
-	/* Where it fails either of them may have it. */
+	/* If this fails, either session may have the lock. */
 	s->lock_holder = NULL;
 	s->lock_pids[1] = connection_backend_pid(to);
 	if (!task_lock_pass(from, to, s->loop, s->config->task, err))
@@ -154,7 +151,7 @@ end_transaction(struct connection *conn, struct error *err)
 	return !connection_in_transaction(conn) || connection_execute(conn, "ROLLBACK", NULL, 0, NULL, err);
 }
 
-/* A batch that is under way goes on at the server until its session is ended there. */
+/* A running batch continues at the server until its session is ended there. */
 static bool
 keep_lock(struct session *s, struct error *err)
 {
@@ -191,7 +188,7 @@ drop_control(struct session *s)
 	s->control = NULL;
 }
 
-/* It outlives an attempt, unless its server does not. */
+/* The control session is kept from one attempt to the next, unless it is lost. */
 static bool
 open_control(struct session *s, struct error *err)
 {
@@ -200,7 +197,7 @@ open_control(struct session *s, struct error *err)
 	return (s->control || open_destination(s, &s->control, err)) && state_check_rights(s->control, err);
 }
 
-/* "PostgreSQL 15.4"; before 10 a version had three parts. */
+/* "PostgreSQL 15.4"; before version 10 the number had three parts. */
 static void
 put_version(const struct connection *conn, char *out, size_t out_bytes)
 {
@@ -244,7 +241,7 @@ session_open_all(struct session *s, struct error *err)
 	return true;
 }
 
-/* What the attempt has asked of the control session, or begun there, ends with it. */
+/* What the attempt has requested on the control session, or begun there, ends with the attempt. */
 static void
 settle_control(struct session *s)
 {

@@ -21,7 +21,7 @@ is_fresh(const struct session *s)
 
 /* ---- slots and snapshots */
 
-/* The replication connection then holds the snapshot, and is the session's to close. */
+/* The replication connection then holds the snapshot; the session closes it. */
 static bool
 take_snapshot(struct session *s, const char *slot, struct slot_snapshot *snapshot, struct error *err)
 {
@@ -37,8 +37,7 @@ take_snapshot(struct session *s, const char *slot, struct slot_snapshot *snapsho
 	return taken;
 }
 
-/* A start that ended before the slot's position was written down has left an
- * unused slot behind, at most. */
+/* A start that ended before the slot's position was stored may have left a slot, which was never used. */
 static bool
 drop_unused_slot(struct session *s, struct error *err)
 {
@@ -60,8 +59,7 @@ take_identity(struct session *s)
 	p->source_timeline = s->identity.timeline;
 }
 
-/* The row goes first, without a position: whoever finds it so knows that the
- * slot, if there is one, was never used. */
+/* The row is written first, without a position: a row without one says that the slot, if it exists, was never used. */
 static bool
 begin_task(struct session *s, struct slot_snapshot *snapshot, struct error *err)
 {
@@ -79,7 +77,7 @@ begin_task(struct session *s, struct slot_snapshot *snapshot, struct error *err)
 
 /* ---- the initial copy */
 
-/* Those that wait are no part of the catalog, and their rows are written once more. */
+/* Waiting tables are removed from the catalog, and their rows are written again. */
 static bool
 write_tables(struct session *s, struct error *err)
 {
@@ -102,7 +100,7 @@ struct copy_run {
 	struct copy *copy;
 };
 
-/* For those who watch: a copy may take hours, and the slot retains WAL meanwhile. */
+/* Samples the slot for the monitor: a copy may take hours, while the slot retains WAL. */
 static void
 sample_slot(struct session *s)
 {
@@ -121,7 +119,7 @@ sample_slot(struct session *s)
 		log_debug("the slot could not be read: %s", err.message);
 }
 
-/* At the top of the program: whoever asks for something now hears that it cannot be done. */
+/* Answers requests during the copy, also those that cannot be carried out now. */
 static bool
 copy_is_over(void *arg)
 {
@@ -176,7 +174,7 @@ copy_tables(struct session *s, const struct slot_snapshot *snapshot, struct erro
 	return run_copy(s, &setup, err);
 }
 
-/* Without a copy the tables follow from here on. */
+/* Without an initial copy the tables follow from here on. */
 static bool
 skip_copy(struct session *s, struct error *err)
 {
@@ -209,8 +207,8 @@ copy_remaining_tables(struct session *s, struct error *err)
 	return take_snapshot(s, NULL, &snapshot, err) && copy_tables(s, &snapshot, err);
 }
 
-/* A run that is to end at some position has to have copied all before; and the
- * first stream begins when the initial copy is complete, interrupted or not. */
+/* Copies in the background are possible only after the initial copy is complete, and not in a run that ends at a
+ * position, since it must have copied everything by then. */
 static bool
 may_copy_in_background(const struct session *s)
 {
@@ -252,7 +250,7 @@ session_copy_if_needed(struct session *s, struct error *err)
 	} else if (session_count_waiting(s) > 0) {
 		ok = copy_remaining_tables(s, err);
 	}
-	/* Its snapshot has served; the stream gets a connection of its own. */
+	/* The snapshot is no longer needed; the stream gets a connection of its own. */
 	connection_close(s->replication);
 	s->replication = NULL;
 	return ok && build_indexes(s, err);

@@ -10,7 +10,7 @@
 
 static const struct {
 	const char *name;
-	const char *phase; /* as `status` says it; NULL: the one before stands */
+	const char *phase; /* the phase in `status`; NULL: the earlier one stays */
 	unsigned next;	   /* the states that may follow */
 } states[SESSION_STATES] = {
 	[SESSION_CONNECTING] = {"connecting", NULL,
@@ -46,7 +46,7 @@ session_may_follow(enum session_state from, enum session_state to)
 	return states[from].next & AFTER(to);
 }
 
-/* What is lost with its connection shows in the next attempt. */
+/* A lost connection is noticed by the next attempt; a failure to write the phase is ignored. */
 static void
 write_phase(struct session *s, const char *phase, const struct error *cause)
 {
@@ -61,7 +61,7 @@ write_phase(struct session *s, const char *phase, const struct error *cause)
 		log_debug("the phase \"%s\" could not be written: %s", phase, err.message);
 }
 
-/* For `systemctl status` and the page. */
+/* The status for `systemctl status` and the page. */
 static void
 tell_watchers(struct session *s, const struct error *cause)
 {

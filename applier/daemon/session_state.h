@@ -17,11 +17,11 @@
 
 enum session_state {
 	SESSION_CONNECTING,
-	SESSION_PREPARING, /* reading catalogs and state, checking, making targets */
+	SESSION_PREPARING, /* reading catalogs and state, checking, creating targets */
 	SESSION_COPYING,   /* the initial copy; nothing streams */
 	SESSION_STREAMING, /* tables may be copied in the background */
 	SESSION_PAUSED,
-	SESSION_RETRYING, /* waits before the next attempt */
+	SESSION_RETRYING, /* waiting before the next attempt */
 	SESSION_STOPPED,
 	SESSION_FAILED,
 	SESSION_STATES,

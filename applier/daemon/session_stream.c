@@ -1,7 +1,4 @@
-/*
- * The stream as the session sees it: what it needs before it can run, and what
- * it is told while it runs.
- */
+/* The stream as the session runs it: what has to be done before, and the callbacks while it runs. */
 #include <assert.h>
 
 #include "base/log.h"
@@ -27,7 +24,7 @@ on_applied(void *arg, uint64_t lsn)
 	session_show_position(s);
 }
 
-/* A session that was lost while it was idle: what asks it says why. */
+/* A session that was lost while idle: the next statement on it fails with the reason. */
 static bool
 find_lost(const struct session *s, struct error *err)
 {
@@ -68,8 +65,8 @@ on_paused(void *arg, uint64_t lsn)
 
 /* ---- before it runs */
 
-/* An initial copy takes its time, and what others do to the slot meanwhile
- * would be a gap without an error: the server starts where the slot stands. */
+/* During an initial copy another session may have moved the slot. That would be a gap without an error, since the
+ * server starts streaming where the slot is. */
 static bool
 check_slot_again(struct session *s, struct error *err)
 {
@@ -93,7 +90,7 @@ check_slot_again(struct session *s, struct error *err)
 	return error_hint(err, "\"sluice drop\" makes a fresh start possible, with new copies.");
 }
 
-/* Tables of whose older changes an earlier session found that they need it. */
+/* Marks the tables that an earlier attempt found to need their values as text. */
 static void
 choose_text(struct session *s)
 {
@@ -102,9 +99,9 @@ choose_text(struct session *s)
 			s->catalog.tables[i].as_text = true;
 }
 
-/* ---- targets that others have taken away */
+/* ---- targets that others removed */
 
-/* What was copied in this attempt has its target in sluice.tables alone: then the rows say it. */
+/* For a table that was copied in this attempt, sluice.tables has the target: read it from there. */
 static bool
 is_lost(struct session *s, const struct table *table)
 {
@@ -120,7 +117,8 @@ is_lost(struct session *s, const struct table *table)
 		   state_target_was_emptied(s->source, s->control, table, &emptied, &err) && emptied;
 }
 
-/* What the stream failed of may be that others have dropped, replaced or emptied a target, of which the next start takes care. */
+/* If others have dropped, replaced or emptied a target, that may be why the stream failed, and the next start deals
+ * with it. */
 static void
 restart_if_lost(struct session *s, struct error *err)
 {
@@ -170,7 +168,7 @@ stream_to(struct session *s, uint64_t until, bool copies_in_background, struct e
 	};
 	bool ok;
 
-	/* Whoever streams holds the lock, and has written its epoch down. */
+	/* Only the process that holds the lock and has stored its epoch streams. */
 	assert(s->lock_holder == s->destination && s->known && !s->replication);
 	if (!server_session_match_bytes(s->destination, s->source, err) || !check_slot_again(s, err) ||
 		!session_open_replication(s, err) || !failover_mark_slot(s->replication, s->config, err))
@@ -178,7 +176,7 @@ stream_to(struct session *s, uint64_t until, bool copies_in_background, struct e
 	choose_text(s);
 	setup.source = s->replication;
 	ok = stream_run(&setup, err);
-	/* Their callbacks refer to the stream, which is gone. */
+	/* The callbacks refer to the stream, which has ended. */
 	connection_close(s->replication);
 	s->replication = NULL;
 	session_release_destination(s);
@@ -189,7 +187,7 @@ stream_to(struct session *s, uint64_t until, bool copies_in_background, struct e
 
 /* ---- catching up */
 
-/* Tables whose copy is older than what has been applied since are level with the others. */
+/* Tables whose copy is older than the applied position have caught up with the others. */
 static bool
 promote_tables(struct session *s, uint64_t applied_lsn, struct error *err)
 {
@@ -216,10 +214,8 @@ highest_snapshot(const struct session *s)
 	return lsn;
 }
 
-/*
- * The stream may have been ahead of what it wrote down: definitions are those that stand at the destination.
- * Tables that wait are copied in the background where that is possible.
- */
+/* The earlier stream may have been ahead of the position that it stored, so tables start with the definitions stored
+ * at the destination. Tables that wait for a copy are copied in the background if possible. */
 static bool
 read_again(struct session *s, struct error *err)
 {
@@ -259,7 +255,7 @@ session_stream(struct session *s, struct error *err)
 {
 	char lsn[LSN_TEXT_BYTES];
 
-	/* A pause holds on: what is paused is told once it stands still again. */
+	/* After a restart a pause continues; it is reported once nothing is being applied. */
 	session_enter(s, SESSION_STREAMING, NULL);
 	log_write_about(LOG_INFO, &(struct log_about){.lsn = s->progress.applied_lsn}, "streaming from %s",
 					lsn_format(s->progress.applied_lsn, lsn));

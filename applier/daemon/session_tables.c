@@ -27,7 +27,7 @@ session_select_tables(struct session *s, struct error *err)
 	return selection_read(&s->selection, s->control, err);
 }
 
-/* ---- what both servers say */
+/* ---- reading both servers */
 
 static bool
 read_tables(struct session *s, struct error *err)
@@ -113,7 +113,7 @@ hold_lost_key(struct session *s, struct table *table, const struct check_item *i
 	return hold(s, table, TABLE_HELD, memory_strdup(lost ? lost : item->message), err);
 }
 
-/* As for a row that the target refuses: until it is dealt with the changes pass by. */
+/* As for a row that the target refuses: the table is held, and its changes are discarded. */
 static bool
 hold_failed(struct session *s, struct table *table, const struct check_item *item, struct error *err)
 {
@@ -123,7 +123,7 @@ hold_failed(struct session *s, struct table *table, const struct check_item *ite
 	return hold(s, table, TABLE_HELD_FOR_RESYNC, reason, err);
 }
 
-/* Whether the failure is about what others have made of the target, or of rights, and not about the configuration. */
+/* Whether the failure is caused by a change of the target or of privileges, not by the configuration. */
 static bool
 is_about_target(const struct table *table, const struct check_item *item)
 {
@@ -133,10 +133,8 @@ is_about_target(const struct table *table, const struct check_item *item)
 		   strcmp(item->name, "target") == 0;
 }
 
-/*
- * Whether a failure is one table's alone, which then waits or is held.  A table that follows keeps its changes at the
- * source, and the run ends, unless it is to be held for what its target refuses.
- */
+/* Whether a failure concerns one table alone, which then waits or is held. If a following table fails, the run ends
+ * and the source keeps the table's changes, unless apply.refused is hold. */
 static bool
 set_aside(struct session *s, const struct check_item *item, bool *aside, struct error *err)
 {
@@ -156,7 +154,7 @@ set_aside(struct session *s, const struct check_item *item, bool *aside, struct 
 	return true;
 }
 
-/* Of a task that has worked. */
+/* For a task that has worked before. */
 static bool
 judge_each(struct session *s, const struct precheck *precheck, struct error *err)
 {
@@ -197,7 +195,7 @@ judge(struct session *s, const struct precheck *precheck, struct error *err)
 	return precheck->failures == 0 || precheck_error(precheck, err);
 }
 
-/* What a table waited for before does not count any more. */
+/* The reasons why tables waited before are replaced. */
 static void
 forget_reasons(struct session *s)
 {

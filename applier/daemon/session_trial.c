@@ -1,7 +1,5 @@
-/*
- * Trials while the stream runs: whether the next attempt would come as far with another configuration, or with new tables.
- * They read, and log nothing.
- */
+/* Trials while the stream runs: whether the next attempt could start with another configuration, or with new tables.
+ * They only read, and log nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +17,10 @@
 #include "state/state_tables.h"
 #include "tables/mapping.h"
 
-/* A new table that the stream has mentioned is looked for again after this. */
+/* How soon new tables are looked for again after the stream had changes of an unknown one. */
 #define UNKNOWN_TABLE_MS 1000
 
-/* As session_read_state() does, and nothing is written down. */
+/* The same as session_read_state(), but nothing is written. */
 static bool
 read_trial(struct session *s, struct error *err)
 {
@@ -38,8 +36,8 @@ read_trial(struct session *s, struct error *err)
 		   source_remove_vanished(s->source, &s->catalog, err);
 }
 
-/* With what the session has, and the tables of another selection; `precheck` has what a caller sets;
- * end_trial() is due in any case. */
+/* Uses the session's connections with the tables of another selection; the caller sets `precheck`. End with
+ * end_trial(), also after a failure. */
 static bool
 run_trial(const struct session *s, const struct selection *selection, struct session *trial,
 		  struct precheck *precheck, struct error *err)
@@ -64,7 +62,7 @@ end_trial(struct session *trial, struct precheck *precheck)
 
 /* ---- another configuration */
 
-/* What keeps a table that waits from being taken in, and what a table of ours is held for, keeps no other. */
+/* The reasons why a table waits or is held do not count against a configuration. */
 static bool
 counts(const struct session *s, const struct check_item *item)
 {
@@ -110,7 +108,7 @@ is_copied_alike(const struct table *table, const struct table *next)
 	return alike;
 }
 
-/* Whether a table that waits for a copy, or is being copied, would be copied otherwise with that configuration. */
+/* Whether the configuration would copy a table differently that waits for a copy, or is being copied. */
 static bool
 concerns_copies(const struct session *s, const struct config *config, const struct catalog *next)
 {
@@ -179,7 +177,7 @@ session_change_tables(void *arg, enum table_action action, const struct string_l
 
 /* ---- new tables */
 
-/* The failed check that keeps the table from being added: its own before one about no table; NULL: none. */
+/* The failed check that keeps the table from being added: its own before one that is about no table; NULL: none. */
 static const struct check_item *
 find_failure(const struct precheck *precheck, uint32_t oid)
 {
@@ -198,7 +196,7 @@ find_failure(const struct precheck *precheck, uint32_t oid)
 	return found;
 }
 
-/* Whether the source still has it: a table that was dropped leaves its target to the next of its name. */
+/* Whether the source still has the table: the target of a dropped table passes to the next one of that name. */
 static bool
 still_exists(const struct session *s, const struct table *table)
 {
@@ -217,7 +215,7 @@ still_exists(const struct session *s, const struct table *table)
 	return exists;
 }
 
-/* A table of ours had the name of this one, and its target still has. */
+/* The table of the task that had this one's name before, and whose target still has it; NULL: none. */
 static const struct table *
 find_holder(const struct session *s, const struct table *table)
 {
@@ -310,7 +308,6 @@ look(struct session *s, struct error *err)
 	return ok;
 }
 
-/* At heartbeats, and soon after the stream has mentioned an unknown table. */
 bool
 session_find_new_tables(struct session *s, struct error *err)
 {
@@ -319,14 +316,14 @@ session_find_new_tables(struct session *s, struct error *err)
 	if (s->until.kind != UNTIL_STOPPED ||
 		(!s->saw_unknown_table && now - s->checked_ms < s->config->wal.heartbeat_ms))
 		return true;
-	/* Commits reach the stream before others see what they made. */
+	/* A commit is sent to the stream before its changes are visible to other sessions. */
 	s->checked_ms = s->saw_unknown_table ? now - s->config->wal.heartbeat_ms + UNKNOWN_TABLE_MS : now;
 	s->saw_unknown_table = false;
 	if (look(s, err))
 		return true;
 	if (err->class == ERROR_RETRY || err->class == ERROR_STOPPED)
 		return false;
-	/* Others make and drop tables meanwhile: the next look finds what is there. */
+	/* Others may drop tables meanwhile: the next check reads them again. */
 	if (err->class == ERROR_RESTART || source_is_vanished(err))
 		log_debug("looking for new tables: %s", err->message);
 	else

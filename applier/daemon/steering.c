@@ -11,7 +11,7 @@
 #include "lsn.h"
 #include "merge/spill.h"
 
-/* A daemon that turns its loop answers at once. */
+/* A daemon whose loop runs answers at once. */
 #define STATUS_PATIENCE_MS 3000
 
 #define SENTENCE_BYTES (ERROR_MESSAGE_MAX + ERROR_HINT_MAX)
@@ -110,7 +110,7 @@ answer_error(struct steering *steering, const struct error *err)
 static void
 ask_pause(struct steering *steering, enum steering_stage stage)
 {
-	/* Otherwise answered by steering_paused(). */
+	/* Otherwise steering_paused() answers. */
 	if (stage == STEERING_COPYING)
 		control_answer(steering->control, false,
 					   "the initial copy runs, which cannot be paused; \"sluice stop\" ends it, and a start"
@@ -158,7 +158,7 @@ same(const char *key, const char *a, const char *b, struct error *err)
 	return error_hint(err, "Stop the daemon and start it again.");
 }
 
-/* What the task is, and what the daemon holds on to. */
+/* The settings that identify the task, and those that a running daemon cannot change. */
 bool
 steering_same_task(const struct config *a, const struct config *b, struct error *err)
 {
@@ -187,12 +187,12 @@ take_at_once(struct steering *steering, const struct config *next)
 enum reload_outcome {
 	RELOAD_REFUSED,
 	RELOAD_DONE,
-	RELOAD_LEAVES,	  /* the next attempt has the new configuration */
-	RELOAD_POSTPONED, /* likewise, and it begins when no table is being copied any more */
-	RELOAD_TOO_EARLY, /* it would need to be checked, for which the task must stream */
+	RELOAD_LEAVES,	  /* the next attempt takes the new configuration */
+	RELOAD_POSTPONED, /* likewise, but only when no table is being copied any more */
+	RELOAD_TOO_EARLY, /* the new configuration has to be checked, which needs a streaming task */
 };
 
-/* `next` is taken into steering->next, or freed by the caller. */
+/* `next` is moved into steering->next, or left to the caller to free. */
 static enum reload_outcome
 judge_next(struct steering *steering, enum steering_stage stage, struct config *next, struct error *err)
 {
@@ -200,7 +200,7 @@ judge_next(struct steering *steering, enum steering_stage stage, struct config *
 
 	if (!steering_same_task(steering->config, next, err))
 		return RELOAD_REFUSED;
-	/* One that waits already is what the file is compared with. */
+	/* If a new configuration waits already, the file is compared with that one. */
 	if (!config_needs_new_attempt(steering->next ? steering->next : steering->config, next))
 		return steering->next ? RELOAD_POSTPONED : RELOAD_DONE;
 	if (!is_streaming(stage))
@@ -235,7 +235,7 @@ begin_reload(struct steering *steering, enum steering_stage stage, struct error 
 	return outcome;
 }
 
-/* Nobody waits for an answer but the log. */
+/* A reload by signal is answered in the log only. */
 static void
 reload_by_signal(struct steering *steering, enum steering_stage stage)
 {
@@ -261,7 +261,7 @@ steering_take_config(struct steering *steering)
 	log_info("the configuration was read again");
 }
 
-/* The attempt after the one that was left is the first with the new configuration. */
+/* While `reloading`, the answer waits until the next attempt, which has the new configuration, streams. */
 static void
 reload(struct steering *steering, enum steering_stage stage)
 {
@@ -312,7 +312,7 @@ steering_table_answer(enum table_action action)
 	return "its target is cleared and it is copied again while the others continue";
 }
 
-/* "table", the action and the names, with tabs between them. */
+/* A request "table", the action and the names, separated by tabs. */
 static bool
 parse_tables(char *request, enum table_action *action, struct string_list *names)
 {
@@ -359,7 +359,7 @@ steering_turn(struct steering *steering, enum steering_stage stage)
 		steering->start_over = false;
 		steering->requests.leave = true;
 	}
-	/* Until it streams, a signal waits. */
+	/* Until the task streams, a reload by signal waits. */
 	if (is_streaming(stage) && !steering->reloading && loop_take_hangup(steering->loop))
 		reload_by_signal(steering, stage);
 	if (!request || strcmp(request, "stop") == 0)

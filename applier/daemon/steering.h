@@ -22,55 +22,57 @@ enum steering_stage {
 struct steering {
 	struct loop *loop;
 	const char *config_path;
-	const struct config *config; /* the one in force: `values`, once steering_init() was called */
-	/* Whether a run could go on with that configuration.  `voids_copies`: it concerns tables that are being copied. */
+	const struct config *config; /* the configuration in force; points to `values` after steering_init() */
+	/* Checks whether a run could go on with that configuration. `voids_copies`: it changes how tables are copied
+	 * that are being copied now. */
 	bool (*try_config)(void *arg, const struct config *config, bool *voids_copies, struct error *err);
-	/* Takes over what can change while an attempt runs. */
+	/* Takes over the settings that can change while an attempt runs. */
 	void (*take_at_once)(void *arg, const struct config *config);
-	/* What the verb table asks for. */
+	/* Carries out the verb table. */
 	bool (*change_tables)(void *arg, enum table_action action, const struct string_list *names,
 						  struct error *err);
-	/* Appends what the daemon knows of itself (monitor/status_line.h); NULL: nobody is told.  In a callback of the loop. */
+	/* Appends the daemon's status (monitor/status_line.h), in a callback of the loop; NULL: there is none. */
 	void (*put_status)(void *arg, size_t most, struct buffer *out);
 	void *arg;
 
 	struct control *control; /* NULL: not open */
-	bool warned;			 /* that it could not be opened */
+	bool warned;			 /* the failure to open it was logged */
 	struct stream_requests requests;
-	struct config values;	/* shares its texts and lists with `present`, or with the one of the start */
-	struct config *next;	/* to be taken between two attempts; NULL: none */
-	struct config *present; /* what a reload has read; NULL: the one of the start is in force */
-	bool start_over; /* as soon as no table is being copied: the next attempt finds other tables, or `next` */
-	bool reloading;	 /* the attempt that runs, or the next one, is the answer to a reload */
+	struct config
+		values; /* a copy whose texts and lists belong to `present`, or to the configuration of the start */
+	struct config *next;	/* taken between two attempts; NULL: none */
+	struct config *present; /* read by a reload; NULL: the configuration of the start is in force */
+	bool start_over; /* leave as soon as no table is being copied, to read tables again or take `next` */
+	bool reloading;	 /* the present attempt, or the next one, decides the answer to a reload */
 };
 
-/* What the verb table says when it is done. */
+/* The answer to the verb table. */
 const char *steering_table_answer(enum table_action action);
 
 /* The socket's path; the caller frees it. */
 char *steering_path(const struct config *config);
 
-/* Whether a daemon of the task lives on this host and has the task. */
+/* Whether a daemon runs on this host and has the task. */
 bool steering_daemon_lives(const struct config *config);
 
-/* What a daemon that lives on this host says of itself within a few seconds; false: none answers.  The caller frees `line`. */
+/* The status of a daemon on this host, if it answers within a few seconds; false: none. The caller frees `line`. */
 bool steering_ask_status(struct loop *loop, const struct config *config, char **line);
 
-/* Whether a daemon can go from one to the other: an ERROR_CONFIG names the key that forbids it. */
+/* Whether a daemon can change from one configuration to the other; if not, an ERROR_CONFIG names the key. */
 MUST_CHECK bool steering_same_task(const struct config *a, const struct config *b, struct error *err);
-/* The configuration of the start, which must outlive it. */
+/* `config` is the configuration of the start, which must outlive this. */
 void steering_init(struct steering *steering, const struct config *config);
 /* Between two attempts: takes the new configuration, if there is one. */
 void steering_take_config(struct steering *steering);
 
-/* To be called when the task's lock is held.  Without a socket the daemon goes on, and says so. */
+/* Opens the socket; the task's lock must be held. If that fails, the daemon logs it and goes on without. */
 void steering_open(struct steering *steering, const struct config *config);
-/* `err` is why the run ends, NULL after a stop. */
+/* `err`: why the run ends; NULL: after a stop. */
 void steering_close(struct steering *steering, const struct error *err);
 
-/* Does what is asked; at the top of the program, since it may pump the loop. */
+/* Carries out requests. May pump the loop, so not in callbacks. */
 void steering_turn(struct steering *steering, enum steering_stage stage);
-/* All is durable up to `lsn`, and stays as it is. */
+/* To be called in a pause: everything up to `lsn` is durable, and nothing more is applied. */
 void steering_paused(struct steering *steering, uint64_t lsn);
 
 #endif

@@ -104,7 +104,7 @@ ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const st
 	put_comments(sql, table);
 }
 
-/* ---- everything */
+/* ---- all statements */
 
 static bool
 list_has(const struct string_list *list, const char *name)
@@ -121,7 +121,7 @@ compare_strings(const void *a, const void *b)
 	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
-/* At most: one a table, one a type, one a partition. */
+/* At most one for each table, type and partition. */
 static size_t
 most_schemas(const struct catalog *catalog)
 {
@@ -147,7 +147,7 @@ collect_partition_schemas(const struct dialect *dialect, const struct table *tab
 	return count;
 }
 
-/* Of the targets, their partitions and the types to be made, sorted; returns how many. */
+/* Collects the schemas of the targets, partitions and types that will be created, sorted; returns how many. */
 static unsigned
 collect_schemas(const struct dialect *dialect, const struct catalog *catalog, const char **schemas)
 {

@@ -1,11 +1,12 @@
 /*
- * The destination's DDL as text, for `sluice schema` and for run; no server.
+ * The DDL for the destination as text, for `sluice schema` and for run; asks no
+ * server.
  *
  * A created table has the source's columns with their types, NOT NULL and
- * defaults, its primary key where the destination allows it, an index on the match key
- * where that is another one, and comments; what its definition says beyond that comes
- * after the copy (ddl_index.h).  Generated and identity columns become plain
- * ones: they are fed by their values.
+ * defaults, its primary key where the destination allows it, an index on the
+ * match key if that is another one, and comments. The rest of its creation spec
+ * follows after the copy (ddl_index.h). Generated and identity columns become
+ * plain ones, since replication brings their values.
  */
 #ifndef SLUICE_DDL_H
 #define SLUICE_DDL_H
@@ -14,17 +15,17 @@
 #include "dialect.h"
 #include "tables/catalog.h"
 
-/* CREATE SCHEMA for each schema that `existing` lacks, the types, then CREATE TABLE for
- * each table whose target does not exist, and last what comes after the copy. */
+/* CREATE SCHEMA for each schema that `existing` lacks, the types, CREATE TABLE for each table whose target does not
+ * exist, and at the end the statements for after the copy. */
 void ddl_put_create(struct buffer *sql, const struct dialect *dialect, const struct catalog *catalog,
 					const struct string_list *existing_schemas);
 
-/* The schemas of tables, partitions and types; the names in `existing_schemas` are in no order. */
+/* CREATE SCHEMA for the schemas of tables, partitions and types; the names in `existing_schemas` are in no order. */
 void ddl_put_create_schemas(struct buffer *sql, const struct dialect *dialect, const struct catalog *catalog,
 							const struct string_list *existing_schemas);
 
-/* One table: each statement ends with a semicolon and a new line; what is not as
- * at the source is said in comments before. */
+/* The statements for one table, each with a semicolon and a new line; SQL comments before them say what differs from
+ * the source. */
 void ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 
 #endif

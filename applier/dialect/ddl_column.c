@@ -6,7 +6,8 @@
 
 /* ---- types */
 
-/* reg* and the like name what only the source's own catalog has: text keeps the name. */
+/* Types such as regclass hold OIDs of the source's catalog, which mean nothing elsewhere: as text they keep the
+ * name. */
 static bool
 means_the_same(const struct source_column *column)
 {
@@ -19,7 +20,7 @@ keeps_type(const struct source_column *column)
 	return column->exists_at_target && means_the_same(column);
 }
 
-/* What follows the schema in a type as format_type() writes it: ".geometry(Point,4326)". */
+/* Appends the part of a type after its schema, as format_type() writes it: ".geometry(Point,4326)". */
 static const char *
 behind_schema(const char *formatted)
 {

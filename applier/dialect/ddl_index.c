@@ -9,7 +9,7 @@
 
 /* ---- keys */
 
-/* Where the target is to have all of it. */
+/* Whether the target is to have the primary key of the source. */
 static unsigned
 primary_key(const struct table *table, unsigned key[TABLE_MAX_KEY])
 {
@@ -54,7 +54,7 @@ key_has(const unsigned *key, unsigned count, unsigned column)
 	return false;
 }
 
-/* Whether two keys are made of the same columns. */
+/* Whether two keys consist of the same columns. */
 static bool
 same_columns(const unsigned *a, unsigned a_count, const unsigned *b, unsigned b_count)
 {
@@ -78,10 +78,8 @@ ddl_put_key(struct buffer *sql, const struct table *table, const unsigned *key, 
 	buffer_put_u8(sql, ')');
 }
 
-/*
- * Every batch finds its rows by the match key: without an index each would
- * read the whole table.  Plain where the destination has no unique one.
- */
+/* Every batch finds its rows by the match key: without an index each would read the whole table. The index is not
+ * unique if the destination allows no unique one. */
 void
 ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, const struct table *table)
 {
@@ -100,7 +98,7 @@ ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, const str
 
 /* ---- secondary indexes */
 
-/* The match key has one already. */
+/* The match key has an index already. */
 static bool
 is_match_index(const struct table *table, const struct index_definition *index)
 {
@@ -110,7 +108,7 @@ is_match_index(const struct table *table, const struct index_definition *index)
 	return index->plain && index->unique && same_columns(match, count, index->columns, index->column_count);
 }
 
-/* Names are unique within a schema, so they are kept where the table keeps its own. */
+/* Index names are unique within a schema, so they are kept only if the table keeps its schema and name. */
 static bool
 keeps_name(const struct table *table)
 {
@@ -145,7 +143,7 @@ put_create_index(struct buffer *sql, const struct table *table, const struct ind
 	buffer_printf(sql, " %s;\n", index->tail);
 }
 
-/* Its definition names columns of the source, and others than those listed where it is not plain. */
+/* The source's text of the index names the source's columns, and for a plain index no others than those listed. */
 static bool
 keeps_columns(const struct table *table, const struct index_definition *index)
 {
@@ -182,7 +180,7 @@ ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct ta
 	return true;
 }
 
-/* An index that the table has anyway does as well. */
+/* Another index of the table may serve as well. */
 static bool
 leads_index(const struct definition *definition, unsigned column)
 {

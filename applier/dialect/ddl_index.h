@@ -8,12 +8,12 @@
 #include "dialect.h"
 #include "tables/definition.h"
 
-/* The primary key's columns that the created table gets, as positions in source.columns;
- * 0: there is none, or the destination does not allow it. */
+/* The columns of the primary key that the created table gets, as positions in source.columns; 0: the source has
+ * none, or the destination does not allow it. */
 unsigned ddl_primary_key(const struct dialect *dialect, const struct table *table,
 						 unsigned key[TABLE_MAX_KEY]);
 
-/* Whether the source's table has a primary key that the created one does without. */
+/* Whether the source's table has a primary key that the created table does not get. */
 bool ddl_lacks_primary_key(const struct dialect *dialect, const struct table *table);
 
 /* ("a", "b") */
@@ -22,20 +22,20 @@ void ddl_put_key(struct buffer *sql, const struct table *table, const unsigned *
 /* CREATE INDEX on the match key, where that is not the primary key. */
 void ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 
-/* The statement of one secondary index or unique constraint, which the rows do without while they are
- * copied; false: the destination does without it altogether, and `remark` says why. */
+/* The statement of one secondary index or unique constraint, to be executed after the copy; false: the destination
+ * cannot have it, and `remark` says why. */
 bool ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
 				   const struct index_definition *index, const char **remark);
 
-/* What the name of the index ends with that finds rows of a table without a key: it goes when its column gets a type
- * whose values an index may refuse. */
+/* The end of the name of the index that finds the rows of a table without a key: the index is dropped when its column gets
+ * a type whose values an index may refuse. */
 #define DDL_FINDING_INDEX "_sluice_idx"
 
 /* The statement of that index, without which each batch of updates or deletes would read the whole table; false: there is
- * none to make. */
+ * none to create. */
 bool ddl_put_finding_index(struct buffer *sql, const struct table *table);
 
-/* The statements of all of them, for when the rows are there. */
+/* The statements of all of them, to be executed after the copy. */
 void ddl_put_after_copy(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 
 #endif

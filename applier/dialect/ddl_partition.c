@@ -8,9 +8,9 @@
 
 #define NAME_MAX_BYTES 63 /* NAMEDATALEN - 1 */
 
-/* ---- whether */
+/* ---- whether the target is partitioned */
 
-/* The classic form knows one level, over a column by ranges or lists. */
+/* Greenplum's classic form has one level, by ranges or lists of one column. */
 static bool
 is_classic(const struct definition *definition)
 {
@@ -57,7 +57,7 @@ ddl_put_partition_key(struct buffer *sql, const struct dialect *dialect, const s
 		buffer_printf(sql, "\nPARTITION BY %s", table->source.definition->partition_key);
 }
 
-/* Only tables with rows have a fillfactor: the leaves, where partitions are tables of their own. */
+/* Only tables with rows have a fillfactor: partitions that are tables and are not divided further. */
 void
 ddl_put_table_options(struct buffer *sql, const struct dialect *dialect, const struct table *table)
 {
@@ -119,7 +119,7 @@ put_partition(struct buffer *sql, const struct dialect *dialect, const struct ta
 	buffer_printf(sql, ";\n");
 }
 
-/* Whatever the level's key, none is needed where there is one, and hashes leave nothing over. */
+/* No default partition if the level has one already, or is divided by hash, where every value has a partition. */
 static bool
 needs_default(const struct definition *definition, uint32_t parent, const char *key)
 {
@@ -141,7 +141,7 @@ name_is_taken(const struct definition *definition, const char *name)
 	return false;
 }
 
-/* "orders_default", shortened or numbered where that is needed. */
+/* Writes a name such as "orders_default", shortened or numbered where needed. */
 static void
 put_default(struct buffer *sql, const struct dialect *dialect, const struct table *table, const char *schema,
 			const char *name, uint32_t parent)
@@ -184,9 +184,9 @@ ddl_put_partitions(struct buffer *sql, const struct dialect *dialect, const stru
 	}
 }
 
-/* ---- partitions within the table's own statement */
+/* ---- partitions within CREATE TABLE */
 
-/* Takes a constant that ends at `end`, a parenthesis outside of quotes; false: there are several. */
+/* Takes a constant up to `end`, a parenthesis outside of quotes; false: there are several constants. */
 static bool
 take_constant(const char **at, struct bytes *constant)
 {
@@ -244,7 +244,7 @@ put_list(struct buffer *sql, const char *bound)
 		buffer_printf(sql, " VALUES %s", bound);
 }
 
-/* Its table is called orders_1_prt_NAME, which must not be too long. */
+/* The table of such a partition is named orders_1_prt_NAME, which must not exceed the length of names. */
 static void
 put_classic_name(struct buffer *sql, const struct table *table, const struct partition_definition *partition,
 				 unsigned number)

@@ -12,10 +12,10 @@
 #include "dialect.h"
 #include "tables/definition.h"
 
-/* Whether the target is partitioned; if not, though it should be, `remark` says why. */
+/* Whether the target is partitioned; if the configuration asks for that and it is not possible, `remark` says why. */
 bool ddl_keeps_partitions(const struct dialect *dialect, const struct table *table, const char **remark);
 
-/* What stands in CREATE TABLE between the columns and the table's options, those, and what is behind them. */
+/* The parts of CREATE TABLE: before the table's options (after the columns), the options, and after them. */
 void ddl_put_partition_key(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 void ddl_put_table_options(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 void ddl_put_partition_list(struct buffer *sql, const struct dialect *dialect, const struct table *table);
@@ -23,11 +23,12 @@ void ddl_put_partition_list(struct buffer *sql, const struct dialect *dialect, c
 /* CREATE TABLE … PARTITION OF for each partition, where partitions are tables of their own. */
 void ddl_put_partitions(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 
-/* The schema of a partition at the destination: its root's target schema if both share a schema at the source. */
+/* The schema of a partition at the destination: that of the root's target if root and partition share a schema at
+ * the source. */
 const char *ddl_partition_schema(const struct table *table, const struct partition_definition *partition);
 
-/* "FOR VALUES FROM (1) TO (2)": the texts of the two bounds, NULL for MINVALUE and MAXVALUE; false: it is
- * not of this form, with one value each.  Exposed for tests. */
+/* Splits "FOR VALUES FROM (1) TO (2)" into the two bounds, NULL for MINVALUE and MAXVALUE; false: the text has
+ * another form, or more than one value in a bound. Exposed for tests. */
 bool ddl_parse_range(const char *bound, struct bytes *from, struct bytes *to);
 
 #endif

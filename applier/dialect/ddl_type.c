@@ -9,7 +9,7 @@ word(const struct type_definition *type)
 	return type->kind == 'd' ? "DOMAIN" : "TYPE";
 }
 
-/* The server's own order, though it would take any. */
+/* The order that the server's documentation has; the server accepts any. */
 static void
 put_parts(struct buffer *sql, const struct type_definition *type)
 {

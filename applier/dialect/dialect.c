@@ -38,7 +38,7 @@ dialect_storage_name(enum table_storage storage)
 	return names[storage];
 }
 
-/* ---- which one a server needs */
+/* ---- detecting the dialect */
 
 /* clang-format off */
 const char dialect_facts_sql[] =
@@ -51,10 +51,10 @@ const char dialect_facts_sql[] =
 	"  WHERE m.amname IN ('beam', 'pax')), '')";
 /* clang-format on */
 
-/* The generations begin at these versions of PostgreSQL. */
+/* The versions of PostgreSQL that the generations of Greenplum are based on. */
 enum { GENERATION_6 = 90400, GENERATION_7 = 120000, GENERATION_CLOUDBERRY = 140000 };
 
-/* Its own version() is "PostgreSQL 15.4 …"; a name joined to the number ("11.2-YB-…") is another product's. */
+/* PostgreSQL's version() is "PostgreSQL 15.4 …"; a number joined to another name ("11.2-YB-…") is another product. */
 static bool
 is_postgresql(const char *version)
 {
@@ -84,11 +84,11 @@ dialect_detect(const struct dialect_facts *facts)
 	return facts->server_version < GENERATION_CLOUDBERRY ? &dialect_greenplum7 : &dialect_cloudberry;
 }
 
-/* version() up to where it tells of the build and the compiler. */
+/* The part of version() before the build and the compiler. */
 static void
 shorten_version(char *version)
 {
-	char *build = strstr(version, " build "); /* within Greenplum's parentheses */
+	char *build = strstr(version, " build "); /* inside the parentheses of Greenplum's version */
 	char *platform = strstr(version, " on ");
 
 	if (build && (!platform || build < platform)) {

@@ -1,10 +1,11 @@
 /*
- * What differs between the kinds of destination.  One file for each generation
- * (dialect_postgresql.c, dialect_greenplum6.c, dialect_greenplum7.c); no code
- * outside them asks which destination it talks to.
+ * The differences between the kinds of destination. One file for each
+ * generation (dialect_postgresql.c, dialect_greenplum6.c,
+ * dialect_greenplum7.c); other code does not ask which destination it talks to.
  *
- * Which one a server needs is told by what it has, not by the name that it goes by: of the many that are built on
- * Greenplum each calls itself something else, and all have gp_distribution_policy.
+ * The dialect is chosen by the server's features, not by its name: each of the
+ * many products that are based on Greenplum has another name, but all have
+ * gp_distribution_policy.
  */
 #ifndef SLUICE_DIALECT_H
 #define SLUICE_DIALECT_H
@@ -21,58 +22,56 @@ struct dialect_catalog {
 	const char *storage; /* 'h', 'a' row-oriented or 'c' column-oriented append-optimized */
 	const char *generated;	 /* boolean */
 	const char *identity;	 /* 'a', 'd' or '' */
-	const char *key_columns; /* how many of indkey are the key */
+	const char *key_columns; /* how many of indkey are key columns */
 	bool enforces_foreign_keys;
 
-	/* Query: table OID, attnums of its distribution key as text "2 1"; for the
-	 * tables $1::oid[], ordered by OID.  NULL: there is no such thing. */
+	/* Query for the tables $1::oid[]: table OID, attnums of the distribution key as text "2 1", ordered by OID.
+	 * NULL: there are no distribution keys. */
 	const char *distribution;
 
-	/* Query: table OID, name of a column of a partition key of the table or of one of its partitions, '' for an
-	 * expression; otherwise like `distribution`. */
+	/* Query with the same parameter: table OID, name of a partition key column of the table or of one of its
+	 * partitions ('' for an expression). */
 	const char *partition_keys;
 };
 
 struct dialect {
 	const char *name; /* as in destination.dialect */
 
-	/* Follows the session settings: keeps what with_nested_loops brings back.  NULL: nothing to keep. */
+	/* A statement after the session settings that saves those which with_nested_loops restores. NULL: none. */
 	const char *remember_planner;
 
 	/* Rows are found by (gp_segment_id, ctid) instead of ctid alone. */
 	bool has_segments;
 
-	/* Sessions may switch off triggers and foreign keys (session_replication_role); the
-	 * program finds out whether this user may. */
+	/* Sessions can turn off triggers and foreign keys (session_replication_role), if the user may. */
 	bool has_replication_role;
 
-	/* Partitions are tables, made by CREATE TABLE … PARTITION OF; otherwise the table's own
-	 * statement lists them. */
+	/* Partitions are tables, created with CREATE TABLE … PARTITION OF; otherwise CREATE TABLE lists them. */
 	bool has_declarative_partitions;
 
-	/* A table's storage is an access method, which the server may have or lack (USING …). */
+	/* The storage of a table is an access method (USING …), which the server may lack. */
 	bool has_access_methods;
 
-	/* Un-analyzed staging tables mislead the planner for append-optimized targets. */
+	/* Staging tables without statistics mislead the planner if the target is append-optimized. */
 	bool analyze_staging;
 
 	/* The server vacuums and analyzes tables by itself; otherwise this program does, see upkeep.h. */
 	bool has_autovacuum;
 
-	/* Around a statement that is to be planned without nested loops, which the session prefers elsewhere. */
+	/* Statements before and after one that must be planned without nested loops, which the session otherwise
+	 * prefers. */
 	const char *without_nested_loops;
 	const char *with_nested_loops;
 
-	/* Up to this many rows of a table are inserted or deleted by statements of
-	 * their own: that takes the server less time than a COPY or an array of keys,
-	 * and needs no round trip. */
+	/* Up to this many rows of a table are inserted or deleted one by one: that costs the server less time than a
+	 * COPY or an array of keys, and no round trip. */
 	int few_rows;
 
-	/* Up to this many rows of a heap table are deleted or updated by arrays as parameters; 0: MERGE_FEW_KEYS.  Where a
-	 * staging table makes each commit slower that pays for longer. */
+	/* Up to this many rows of a heap table are deleted or updated with arrays as parameters; 0: MERGE_FEW_KEYS. More
+	 * than that where a staging table slows down every commit. */
 	int array_rows;
 
-	/* How the destination's system catalogs say what target.c asks them. */
+	/* The queries of target.c for this server's system catalogs. */
 	struct dialect_catalog catalog;
 
 	/*
@@ -81,20 +80,17 @@ struct dialect {
 	 */
 	bool (*allows_unique)(const struct table *table, const unsigned *columns, unsigned column_count);
 
-	/* What follows the column list of CREATE TABLE: storage, fillfactor (percent; 0: as the server has it) and
-	 * distribution, each beginning with a new line. */
+	/* Appends what follows the column list of CREATE TABLE: storage, fillfactor (percent; 0: the server's default)
+	 * and distribution, each on a new line. */
 	void (*put_table_options)(struct buffer *sql, const struct table *table, unsigned fillfactor);
 
-	/*
-	 * What follows the column list of CREATE TEMP TABLE for staging:
-	 * ON COMMIT DELETE ROWS and, on Greenplum, DISTRIBUTED BY those of the
-	 * staging table's columns that match the target's distribution key.
-	 * `columns` are names in the staging table; 0 of them: any distribution.
-	 */
+	/* Appends what follows the column list of CREATE TEMP TABLE for staging: ON COMMIT DELETE ROWS and, on
+	 * Greenplum, DISTRIBUTED BY those `columns` of the staging table that match the target's distribution key. 0
+	 * columns: any distribution. */
 	void (*put_staging_options)(struct buffer *sql, const char *const *columns, unsigned column_count);
 };
 
-/* The query for the partition keys where partitions are tables, each with attribute numbers of its own. */
+/* The query for partition keys where partitions are tables, each with its own attribute numbers. */
 #define DIALECT_PARTITION_KEYS                                                                               \
 	"WITH RECURSIVE tree (root, oid) AS (SELECT c.oid, c.oid FROM pg_class c WHERE c.oid = ANY ($1::oid[])"  \
 	" AND c.relkind = 'p' UNION ALL SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i"                \
@@ -109,45 +105,41 @@ extern const struct dialect dialect_cloudberry;
 extern const struct dialect dialect_adbpg6;
 extern const struct dialect dialect_adbpg7;
 
-/* By the configuration's name; NULL when there is none such. */
+/* Finds a dialect by its name in the configuration; NULL: there is none. */
 const struct dialect *dialect_by_name(const char *name);
 
-/* Of tables in this storage, in the dialects that have it: whether they can have a primary key and unique indexes. */
+/* Whether tables with this storage can have a primary key and unique indexes. */
 bool dialect_storage_has_keys(enum table_storage storage);
-/* As the configuration calls it. */
+/* The storage's name in the configuration. */
 const char *dialect_storage_name(enum table_storage storage);
 
-/* ---- which one a server needs */
+/* ---- detecting the dialect */
 
-/* What a server says about itself: the row that dialect_facts_sql yields, with a column for each member. */
+/* The facts about a server: the columns of the row that dialect_facts_sql returns. */
 struct dialect_facts {
 	const char *version;		  /* version() */
 	int server_version;			  /* server_version_num */
 	bool has_distribution_policy; /* pg_catalog.gp_distribution_policy exists */
-	const char *gp_version;		  /* gp_server_version_num; "" where there is none */
+	const char *gp_version;		  /* gp_server_version_num; "": it has none */
 	const char *adbpg_version;	  /* likewise */
-	const char *storages; /* " beam pax ", those that it has of the access methods not every server has */
+	const char *storages;		  /* " beam pax ", those that it has of the optional access methods */
 };
 
-/* For a session whose search path is pg_catalog. */
+/* To be executed in a session whose search path is pg_catalog. */
 extern const char dialect_facts_sql[];
 
-/* NULL where nothing tells. */
+/* The detected dialect; NULL: unknown. */
 const struct dialect *dialect_detect(const struct dialect_facts *facts);
-/*
- * The one that the configuration names, or with "auto" the detected one.  NULL, and the error says why: also where the
- * configuration names one of Greenplum's family and the server has no distribution policies, or the other way round.
- */
+/* The dialect that the configuration names, or with "auto" the detected one. NULL with an error also where the
+ * configuration names a dialect of Greenplum and the server has no distribution policies, or the reverse. */
 const struct dialect *dialect_choose(const struct dialect_facts *facts, const char *configured,
 									 struct error *err);
-/* What was found, for people: "PostgreSQL 9.4.26 (Greenplum Database 6.24.3), gp_distribution_policy, …". */
+/* The facts as text for messages: "PostgreSQL 9.4.26 (Greenplum Database 6.24.3), gp_distribution_policy, …". */
 void dialect_describe(const struct dialect_facts *facts, char *out, size_t out_bytes);
 
-/*
- * Of a table to be made, in percent; 0: as the server has it.  Updates in place stay on their page where it has room:
- * so without another word tables with updates and a key get DIALECT_FILLFACTOR.  Only heap tables have one, and on
- * Greenplum, whose default storage may be another, only those whose storage is configured as heap.
- */
+/* The fillfactor of a created table, in percent; 0: the server's default. An update stays on its page if that has
+ * room, so tables with updates and a key get DIALECT_FILLFACTOR unless configured. Only heap tables have a fillfactor;
+ * on Greenplum, whose default storage may be another, only those whose storage is configured as heap. */
 unsigned dialect_fillfactor(const struct dialect *dialect, const struct table *table);
 #define DIALECT_FILLFACTOR 90
 

@@ -11,7 +11,8 @@ dialect_greenplum_storage(const struct table *table)
 
 /* ---- the distribution key */
 
-/* Of types that are to be made, composite ones have no hash operator class; what the destination lacks becomes text. */
+/* Among the types to be created, composite ones have no hash operator class; a type that the destination lacks
+ * becomes text. */
 static bool
 can_be_hashed(const struct source_column *column)
 {

@@ -8,7 +8,7 @@ put_table_options(struct buffer *sql, const struct table *table, unsigned fillfa
 		[TABLE_STORAGE_HEAP] = "\nWITH (appendonly = false)",
 		[TABLE_STORAGE_AO_ROW] = "\nWITH (appendonly = true, orientation = row)",
 		[TABLE_STORAGE_AO_COLUMN] = "\nWITH (appendonly = true, orientation = column)",
-		/* of later servers: the check refuses them, and so does this one */
+		/* access methods of later servers: the check refuses them, and so does this dialect */
 		[TABLE_STORAGE_BEAM] = "\nUSING beam",
 		[TABLE_STORAGE_PAX] = "\nUSING pax",
 	};
@@ -20,8 +20,7 @@ put_table_options(struct buffer *sql, const struct table *table, unsigned fillfa
 	dialect_greenplum_put_distribution(sql, table);
 }
 
-/* The catalogs of PostgreSQL 9.4: no declarative partitions, no generated and
- * identity columns, no columns that an index merely includes. */
+/* The catalogs of PostgreSQL 9.4: no declarative partitions, no generated and identity columns, no INCLUDE columns. */
 /* clang-format off */
 #define TRAITS \
 	.remember_planner = DIALECT_GREENPLUM_REMEMBER_PLANNER, \

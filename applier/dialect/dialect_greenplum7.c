@@ -18,10 +18,8 @@ put_table_options(struct buffer *sql, const struct table *table, unsigned fillfa
 	dialect_greenplum_put_distribution(sql, table);
 }
 
-/*
- * The catalogs of PostgreSQL 12 and later, with Greenplum's distribution.  Beam and PAX are column-oriented, with rows
- * that are marked as deleted: nothing that is known of heap tables alone is relied on there.
- */
+/* The catalogs of PostgreSQL 12 and later, with Greenplum's distribution. Beam and PAX are column-oriented and mark
+ * rows as deleted: no assumption about heap tables is used for them. */
 /* clang-format off */
 #define TRAITS \
 	.remember_planner = DIALECT_GREENPLUM_REMEMBER_PLANNER, \
@@ -53,7 +51,7 @@ put_table_options(struct buffer *sql, const struct table *table, unsigned fillfa
 
 const struct dialect dialect_greenplum7 = {.name = "greenplum7", TRAITS};
 
-/* Built on PostgreSQL 14; also SynxDB 4 and HashData's of that generation. */
+/* Based on PostgreSQL 14; also SynxDB 4 and HashData of that generation. */
 const struct dialect dialect_cloudberry = {.name = "cloudberry", TRAITS};
 
 /* AnalyticDB for PostgreSQL 7.0 */

@@ -30,7 +30,7 @@ const struct dialect dialect_postgresql = {
 	.has_autovacuum = true,
 	.has_replication_role = true,
 	.has_declarative_partitions = true,
-	/* Until the transaction ends it is on, also for a user who has switched it off. */
+	/* Turned on until the transaction ends, also if the user's setting is off. */
 	.without_nested_loops = "SET LOCAL enable_nestloop = off",
 	.with_nested_loops = "SET LOCAL enable_nestloop = on",
 	.few_rows = 4,

@@ -4,15 +4,15 @@
 
 #define HAS_PARAMETER_PRIVILEGE 150000
 
-/* Whatever the search path is. */
+/* Written with pg_catalog, so that the search path does not matter. */
 #define EQUALS " OPERATOR(pg_catalog.=) "
 
 enum session_setting_flags {
 	BOTH = SESSION_SOURCE | SESSION_DESTINATION,
-	YIELDS = 4, /* to what the user passes in conninfo's `options` */
-	LINUX = 8,	/* other systems cannot do it, and refuse it */
+	YIELDS = 4, /* what the user passes in conninfo's `options` replaces this setting */
+	LINUX = 8,	/* other products do not support the setting, and refuse it */
 	OPTIONAL =
-		16, /* where the destination refuses it the session does without: no value and no row depends on it */
+		16, /* optional: no value and no row depends on it, so a session goes on where the destination refuses it */
 };
 
 struct session_setting {
@@ -23,12 +23,12 @@ struct session_setting {
 	const char *only_if; /* a condition on pg_settings s; NULL: always */
 };
 
-/* A longer one is the administrator's choice; a shorter one cuts a stream whose applier is busy for a moment. */
+/* A longer timeout is the administrator's choice; a shorter one ends a stream whose applier is briefly busy. */
 #define SHORT_SENDER_TIMEOUT                                                                                 \
 	"s.setting::pg_catalog.int4 OPERATOR(pg_catalog.<) 60000 AND s.setting OPERATOR(pg_catalog.<>) '0'"
 
 static const struct session_setting settings[] = {
-	/* how names and SQL text are read, and definitions are written */
+	/* how names and SQL text are read, and how definitions are written */
 	{.name = "search_path", .value = "pg_catalog", .flags = BOTH},
 	{.name = "standard_conforming_strings", .value = "on", .flags = BOTH},
 	{.name = "escape_string_warning", .value = "off", .flags = BOTH},
@@ -54,11 +54,11 @@ static const struct session_setting settings[] = {
 	{.name = "lc_time", .value = "C", .flags = BOTH},
 	{.name = "gp_allow_date_field_width_5digits", .value = "off", .flags = SESSION_DESTINATION},
 
-	/* which rows a query sees: row security that is off makes a query an error which it would shorten */
+	/* which rows a query sees: with row_security off a query fails where a policy would hide rows */
 	{.name = "row_security", .value = "off", .flags = BOTH},
 	{.name = "gin_fuzzy_search_limit", .value = "0", .flags = BOTH},
 
-	/* what the server says; its words are for people, see sqlstate.h */
+	/* the server's messages; their language is for people, see sqlstate.h */
 	{.name = "client_min_messages", .value = "warning", .flags = BOTH | OPTIONAL},
 	{.name = "lc_messages", .value = "C", .flags = BOTH | OPTIONAL},
 
@@ -83,10 +83,8 @@ static const struct session_setting settings[] = {
 	 .flags = SESSION_SOURCE | OPTIONAL,
 	 .only_if = SHORT_SENDER_TIMEOUT},
 
-	/*
-	 * A session whose client vanished with its network, or was killed in the middle of a long statement,
-	 * keeps its locks and snapshots until the server finds out.
-	 */
+	/* A session whose client was cut off or killed during a long statement keeps its locks and snapshots until the
+	 * server notices. */
 	{.name = "tcp_keepalives_idle", .value = "30", .flags = BOTH | OPTIONAL},
 	{.name = "tcp_keepalives_interval", .value = "10", .flags = BOTH | OPTIONAL},
 	{.name = "tcp_keepalives_count", .value = "3", .flags = BOTH | OPTIONAL},
@@ -118,9 +116,9 @@ static const struct session_setting settings[] = {
 
 #define SETTING_COUNT (sizeof settings / sizeof *settings)
 
-/* ---- the statement */
+/* ---- the statements */
 
-/* Of this setting alone; whatever the planner tries first, the condition meets no other one's value. */
+/* Selects this setting alone: CASE guards it, so that no planner evaluates set_config() for another row. */
 static void
 put_condition(struct buffer *sql, const struct session_setting *setting, const char *condition)
 {
@@ -163,7 +161,7 @@ session_settings_put_may_set(struct buffer *sql, const char *name, int server_ve
 	put_may_set(sql, literal, server_version);
 }
 
-/* Those from `first` to before `behind`; false where none of them is for this end and server. */
+/* The settings from `first` to before `behind`; false: none of them is for this end and server. */
 static bool
 put_statement(struct buffer *sql, size_t first, size_t behind, enum session_end end, int server_version)
 {

@@ -37,7 +37,7 @@ history_add(struct history *history, const struct history_point *point)
 	*point_at(history, history->count - 1) = *point;
 }
 
-/* A character that is cut in two is shown as U+FFFD by whoever writes it out. */
+/* A character that is cut in two becomes U+FFFD in the output. */
 static void
 copy_text(char *to, size_t bytes, const char *from)
 {

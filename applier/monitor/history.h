@@ -1,7 +1,4 @@
-/*
- * A day of a task in memory: a point a minute, and the last errors and
- * definitions that were followed.  Its size is fixed.
- */
+/* A day of a task, in memory: one point a minute, and the last errors and followed definitions. Its size is fixed. */
 #ifndef SLUICE_HISTORY_H
 #define SLUICE_HISTORY_H
 
@@ -16,7 +13,7 @@
 
 struct history_point {
 	int64_t at_s; /* since 1970 */
-	double lag_s; /* the largest of the interval; negative: not known, likewise below */
+	double lag_s; /* the largest in the interval; negative: not known, likewise below */
 	double lag_bytes;
 	double changes_per_s;
 };
@@ -41,9 +38,9 @@ struct history {
 	struct history_events definitions;
 };
 
-/* Joins the interval's point, or begins the next one. */
+/* Adds to the interval's point, or begins the next one. */
 void history_add(struct history *history, const struct history_point *point);
-/* An event that repeats the one before it only renews its time.  Texts that are too long lose their ends. */
+/* An event that repeats the previous one only updates its time. Texts that are too long are cut. */
 void history_note(struct history_events *events, int64_t at_us, const char *table, const char *text);
 /* {"interval_seconds":60,"points":[[time, lag in s, in bytes, changes/s], …],"definitions":[…],"errors":[…]} */
 void history_put_json(const struct history *history, struct buffer *out);

@@ -58,7 +58,7 @@ const struct metric_spec metric_specs[METRIC_COUNT] = {
 };
 /* clang-format on */
 
-/* Upper bounds in seconds; the last bucket has none. */
+/* Upper bounds in seconds; the last bucket has no bound. */
 static const double bounds[BUCKETS - 1] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30};
 
 struct histogram {
@@ -89,7 +89,7 @@ forget(double *numbers, size_t count)
 		numbers[i] = NAN;
 }
 
-/* The position of a word in a list; how many there are where it is none of them. */
+/* The position of a word in a list; the length of the list if the word is not in it. */
 static unsigned
 find_value(const char *values, const char *word)
 {
@@ -112,7 +112,7 @@ count_values(enum metric metric)
 	return metric_specs[metric].values ? find_value(metric_specs[metric].values, "") : 1;
 }
 
-/* One that only came with its first event could not be told to have grown. */
+/* Counters start at 0: one that appears only with its first event would hide that increase from rate(). */
 static void
 begin_counters(struct metrics *metrics)
 {
@@ -213,7 +213,7 @@ metrics_observe(struct metrics *metrics, enum metric metric, unsigned value, dou
 
 /* ---- tables */
 
-/* Where the table stands, or belongs. */
+/* The index of the table, or where it is to be inserted. */
 static unsigned
 place_of(const struct metrics *metrics, uint32_t oid)
 {
@@ -357,14 +357,14 @@ put_name(const struct metrics *metrics, const struct metric_spec *spec, const ch
 	buffer_printf(out, "%s%s{task=\"%s\"", spec->name, suffix, metrics->task);
 }
 
-/* Whole numbers with all of their digits. */
+/* Whole numbers are written with all digits. */
 static void
 put_number(struct buffer *out, double number)
 {
 	buffer_printf(out, number == floor(number) && fabs(number) < 1e18 ? "} %.0f\n" : "} %.17g\n", number);
 }
 
-/* One line for each value of the metric that is known. */
+/* Writes one line for each known value of the metric. */
 static void
 put_numbers(const struct metrics *metrics, const struct metric_spec *spec, const char *table,
 			const double *numbers, struct buffer *out)
@@ -440,7 +440,7 @@ metrics_put(const struct metrics *metrics, struct buffer *out)
 			put_histograms(metrics, spec, out);
 		else if (!spec->by_table)
 			put_numbers(metrics, spec, NULL, metrics->numbers[metric], out);
-		/* Those of tables are numbered from METRIC_TABLE_STATE on. */
+		/* The metrics of tables have the numbers from METRIC_TABLE_STATE on. */
 		for (unsigned i = 0; metric >= METRIC_TABLE_STATE && i < metrics->table_count; i++)
 			put_numbers(metrics, spec, metrics->tables[i].name,
 						metrics->tables[i].numbers[metric - METRIC_TABLE_STATE], out);

@@ -48,7 +48,7 @@ enum metric {
 	METRIC_DEFINITIONS,
 	METRIC_VACUUMS,
 	METRIC_TABLES,
-	/* by table */
+	/* with label `table` */
 	METRIC_TABLE_STATE,
 	METRIC_TABLE_ROWS,
 	METRIC_TABLE_COPIED_ROWS,
@@ -63,21 +63,21 @@ enum metric {
 enum metric_operation { METRIC_INSERT, METRIC_UPDATE, METRIC_DELETE, METRIC_TRUNCATE, METRIC_OPERATIONS };
 enum metric_vacuum { METRIC_VACUUM_DONE, METRIC_VACUUM_CANCELLED, METRIC_VACUUM_FAILED };
 enum metric_server { METRIC_SOURCE, METRIC_DESTINATION };
-/* Of a batch, as enum batch_step. */
+/* For batches: the values of enum batch_step. */
 enum metric_step { METRIC_RECEIVE, METRIC_FOLD, METRIC_STAGE, METRIC_MERGE, METRIC_COMMIT, METRIC_STEPS };
 
 enum metric_kind { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
 
 struct metric_spec {
-	const char *name; /* with prefix and unit, without a histogram's _bucket and the like */
+	const char *name; /* with prefix and unit, without the suffixes of a histogram */
 	enum metric_kind kind;
 	const char *help;	/* a sentence without full stop */
-	const char *label;	/* NULL: none; tables have the label `table` besides */
-	const char *values; /* the label's values, separated by blanks; NULL: free (METRIC_BUILD_INFO) */
+	const char *label;	/* NULL: none; metrics of tables have the label `table`, too */
+	const char *values; /* the label's values, separated by spaces; NULL: any (METRIC_BUILD_INFO) */
 	bool by_table;
 };
 
-/* By enum metric. */
+/* Indexed by enum metric. */
 extern const struct metric_spec metric_specs[METRIC_COUNT];
 
 struct metrics;
@@ -85,19 +85,17 @@ struct metrics;
 struct metrics *metrics_create(const char *task);
 void metrics_destroy(struct metrics *metrics);
 
-/*
- * A metric that was never set is not shown.  `value` is the position in the label's list of values (0
- * without a label).  All of these take NULL for `metrics`, which then counts nothing: short verbs have none.
- */
+/* A metric that was never set is not shown. `value` is the position in the label's list of values (0 without a
+ * label). These functions accept NULL for `metrics` and then do nothing: short-lived verbs have none. */
 void metrics_set(struct metrics *metrics, enum metric metric, unsigned value, double number);
 void metrics_add(struct metrics *metrics, enum metric metric, unsigned value, double number);
 void metrics_forget(struct metrics *metrics, enum metric metric);
-/* Of a label that tells a state: 1 for `value`, 0 for the others. */
+/* For a label that has states: sets 1 for `value`, 0 for the others. */
 void metrics_set_state(struct metrics *metrics, enum metric metric, const char *value);
 void metrics_observe(struct metrics *metrics, enum metric metric, unsigned value, double seconds);
 double metrics_get(const struct metrics *metrics, enum metric metric, unsigned value);
 
-/* Of a table, by its pg_class.oid at the source; `name` is what is shown, and may change; NULL: the one that is known. */
+/* For a table, found by its pg_class.oid at the source; `name` is shown and may change; NULL: the known one. */
 void metrics_table_set(struct metrics *metrics, uint32_t oid, const char *name, enum metric metric,
 					   unsigned value, double number);
 void metrics_table_add(struct metrics *metrics, uint32_t oid, const char *name, enum metric metric,
@@ -105,7 +103,7 @@ void metrics_table_add(struct metrics *metrics, uint32_t oid, const char *name, 
 void metrics_table_set_state(struct metrics *metrics, uint32_t oid, const char *name, const char *state);
 bool metrics_knows_table(const struct metrics *metrics, uint32_t oid);
 double metrics_table_get(const struct metrics *metrics, uint32_t oid, enum metric metric, unsigned value);
-/* Forgets the tables that nothing was said of since the last call. */
+/* Forgets the tables that were not set since the last call. */
 void metrics_sweep_tables(struct metrics *metrics);
 
 /* Appends the text format, version 0.0.4. */

@@ -52,7 +52,7 @@ is_ready(const struct monitor *m)
 
 /* ---- HTTP */
 
-/* What is computed when it is asked for. */
+/* The values that are computed for each answer. */
 static const struct status_view *
 complete_view(struct monitor *m)
 {
@@ -89,7 +89,7 @@ on_request(void *arg, const char *path, struct http_answer *answer)
 
 	if (strcmp(path, "/") == 0) {
 		answer->content_type = "text/html; charset=utf-8";
-		/* One object for the linker, which these are the ends of. */
+		/* The two symbols are the ends of one object, which the compiler does not know. */
 		/* cppcheck-suppress [comparePointers, subtractPointers] */
 		buffer_put(&answer->body, page_html, (size_t) (page_html_end - page_html));
 	} else if (strcmp(path, "/status") == 0) {
@@ -110,7 +110,7 @@ on_request(void *arg, const char *path, struct http_answer *answer)
 	}
 }
 
-/* A port that is taken is no reason to stand still: it is tried again. */
+/* A port that is in use does not stop the daemon: it is tried again. */
 static void
 listen_if_due(struct monitor *m)
 {
@@ -130,7 +130,7 @@ listen_if_due(struct monitor *m)
 	}
 }
 
-/* ---- its own turn */
+/* ---- the monitor's turn */
 
 static void
 on_heartbeat(void *arg)
@@ -210,7 +210,7 @@ monitor_metrics(struct monitor *m)
 	return m ? m->metrics : NULL;
 }
 
-/* ---- what it is told */
+/* ---- reports */
 
 void
 monitor_phase(struct monitor *m, const char *phase, const char *cause)
@@ -250,7 +250,7 @@ monitor_connected(struct monitor *m, enum metric_server server)
 	metrics_add(monitor_metrics(m), METRIC_RECONNECTS, server, 1);
 }
 
-/* By the label's values. */
+/* In the order of the label's values. */
 static const unsigned error_values[] = {
 	[ERROR_RETRY] = 0,		  [ERROR_RESTART] = 1, [ERROR_REFUSED] = 2, [ERROR_CONFIG] = 3,
 	[ERROR_PRECONDITION] = 4, [ERROR_DATA] = 5,	   [ERROR_BUG] = 6,

@@ -15,7 +15,7 @@
 
 #define LIST_BLOCK_BYTES ((size_t) 16 * 1024)
 
-/* A table as it was when it was last told of. */
+/* A table as it was in the last report. */
 struct watched_table {
 	uint32_t oid;
 	struct status_table shown; /* strings in the list's arena */
@@ -30,7 +30,7 @@ struct watched_list {
 	unsigned count;
 };
 
-/* How far it was at the last sample, for rates. */
+/* The counters at the last sample, to compute rates. */
 struct counted {
 	int64_t at_ms;
 	double transactions;
@@ -42,35 +42,35 @@ struct monitor {
 	struct loop *loop;
 	const struct config *config;
 	struct http *http;		  /* NULL: off, or the port is taken */
-	char *listen;			  /* what it is to listen at; NULL: off */
-	struct loop_timer *timer; /* at every wal.heartbeat */
-	bool warned;			  /* that it cannot listen */
+	char *listen;			  /* the address to listen at; NULL: off */
+	struct loop_timer *timer; /* runs at every wal.heartbeat */
+	bool warned;			  /* the failure to listen was logged */
 	struct metrics *metrics;
-	const char *(*ask_waiting)(void *arg, int64_t *for_ms); /* NULL: nobody is asked */
+	const char *(*ask_waiting)(void *arg, int64_t *for_ms); /* NULL: there is nothing to ask */
 	void *ask_arg;
-	char *waiting_for; /* what it was told last; NULL: nothing */
+	char *waiting_for; /* from the last report; NULL: nothing */
 	int64_t waiting_since;
 	struct history history;
-	struct status_view view; /* strings are the monitor's own */
+	struct status_view view; /* strings belong to the monitor */
 	struct watched_list list;
 	struct counted counted;
-	int64_t compared_until;	   /* the latest comparison that it was told of, since 1970 */
-	int64_t applied_commit_us; /* of what is durable, since 1970; 0: not known */
+	int64_t compared_until;	   /* the time of the latest comparison, since 1970 */
+	int64_t applied_commit_us; /* the commit time of what is durable, since 1970; 0: not known */
 };
 
 /* Microseconds since 1970. */
 int64_t monitor_now_us(void);
 double monitor_seconds(int64_t us);
-/* Replaces a string of the view; NULL: none. */
+/* Replaces a string of the view; NULL: clears it. */
 void monitor_keep(const char **place, const char *text);
-/* What was counted so far; 0: nothing. */
+/* The value of a counter; 0: never set. */
 double monitor_total(const struct monitor *monitor, enum metric metric);
 
 /* ---- monitor_work.c */
 
-/* The destination is level, or shows the source as of its last commit; negative: not known. */
+/* The lag: 0 when everything was applied, else the age of the last applied commit; negative: not known. */
 double monitor_lag_s(const struct monitor *monitor);
-/* At each turn of the monitor's own: how much was done since the one before. */
+/* To be called at each turn of the monitor: computes the rates since the last one. */
 void monitor_measure_rates(struct monitor *monitor);
 
 #endif

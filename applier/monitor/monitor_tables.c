@@ -22,7 +22,7 @@ find_watched(const struct watched_list *list, uint32_t oid)
 	return list->count ? bsearch(&key, list->tables, list->count, sizeof key, compare_oids) : NULL;
 }
 
-/* The progress of the copy is kept until the next report. */
+/* The progress of a copy is kept until the next report. */
 static void
 keep_progress(struct status_table *shown, const struct watched_table *before, struct arena *memory)
 {
@@ -90,7 +90,7 @@ count_states(struct monitor *m)
 	}
 }
 
-/* While no copy writes rows, the phase waits for what the first of them does instead. */
+/* While no copy writes rows, the phase waits for the step of the first one. */
 static void
 tell_what_copies_do(struct monitor *m)
 {

@@ -45,7 +45,7 @@ monitor_measure_rates(struct monitor *m)
 	m->counted = now;
 }
 
-/* ---- what it is told */
+/* ---- reports */
 
 void
 monitor_position(struct monitor *m, uint64_t lsn, int64_t commit_us)
@@ -100,7 +100,7 @@ monitor_received(struct monitor *m, uint64_t lsn, size_t bytes)
 		return;
 	m->view.received_lsn = lsn;
 	metrics_set(m->metrics, METRIC_RECEIVED_LSN, 0, (double) lsn);
-	/* The source is there at least. */
+	/* The source has written at least what was received. */
 	if (lsn > m->view.source_lsn)
 		m->view.source_lsn = lsn;
 	measure_lag(m);
@@ -134,7 +134,7 @@ static void
 count_rows(struct monitor *m, const struct net_change *net)
 {
 	const struct source_table *source = &net->shape->table->source;
-	/* A table that came since it was told of. */
+	/* The table was added after the last report. */
 	const char *name = metrics_knows_table(m->metrics, source->oid)
 						   ? NULL
 						   : sql_table_name(net->arena, source->schema, source->name);
@@ -176,7 +176,7 @@ monitor_batch(struct monitor *m, const struct batch *batch, uint64_t lsn)
 		return;
 	m->view.applied_lsn = lsn;
 	metrics_set(m->metrics, METRIC_APPLIED_LSN, 0, (double) lsn);
-	/* A position that moved without a transaction: the source is known to be as of now. */
+	/* The position moved without a transaction: the destination shows the source as of now. */
 	m->applied_commit_us =
 		batch->commit_time ? batch->commit_time + MICROSECONDS_1970_TO_2000 : monitor_now_us();
 	metrics_set(m->metrics, METRIC_APPLIED_COMMIT_TIME, 0, monitor_seconds(m->applied_commit_us));

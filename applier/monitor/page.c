@@ -1,6 +1,6 @@
 #include "page.h"
 
-/* The assembler takes the file in; PAGE_HTML is its path, from the Makefile. */
+/* The assembler includes the file; the Makefile defines PAGE_HTML as its path. */
 __asm__(".section .rodata\n"
 		".global page_html, page_html_end\n"
 		"page_html:\n"

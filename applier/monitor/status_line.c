@@ -42,7 +42,7 @@ static const struct field view_fields[] = {
 	{"last_error", TEXT, VIEW(last_error)},
 };
 
-/* "table" begins the next one. */
+/* The key "table" begins the next table. */
 static const struct field table_fields[] = {
 	{"table", TEXT, TABLE(source)},
 	{"rows_copied", COUNT, TABLE(rows_copied)},
@@ -56,7 +56,7 @@ static const struct field table_fields[] = {
 
 /* ---- writing */
 
-/* Tabs and the line's end are the frame's. */
+/* A tab separates fields, a newline ends the line. */
 static void
 put_text(struct buffer *out, const char *name, const char *text)
 {

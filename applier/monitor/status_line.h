@@ -13,9 +13,9 @@
 #include "base/arena.h"
 #include "status_view.h"
 
-/* Stops before a table with which the line would be longer than `most` bytes. */
+/* Leaves out tables that would make the line longer than `most` bytes. */
 void status_line_put(const struct status_view *view, size_t most, struct buffer *out);
-/* Strings of the view are in the arena. */
+/* The view's strings live in the arena. */
 void status_line_take(const char *line, const char *task, struct arena *memory, struct status_view *view);
 
 #endif

@@ -18,13 +18,13 @@ struct status_table {
 	const char *target;
 	const char *state;
 	int64_t rows_copied;
-	int64_t rows_expected; /* the source's estimate, while it is copied */
+	int64_t rows_expected; /* the source's estimate, during a copy */
 	double rows_per_s;	   /* likewise; negative: not known */
 	double left_s;		   /* likewise */
-	const char *step;	   /* what its copy does instead of copying rows, for a person; NULL: nothing */
+	const char *step;	   /* what its copy does instead of copying rows, in words; NULL: nothing */
 	const char *error;
-	int64_t dead_rows;	/* of the target, where the server does not vacuum it */
-	const char *upkeep; /* why it is not vacuumed; NULL: nothing to be said */
+	int64_t dead_rows;	/* rows of the target since its last VACUUM, where the server does not vacuum it */
+	const char *upkeep; /* why it is not vacuumed; NULL: it is */
 	/* The last recorded comparison. */
 	int64_t compared_at;
 	uint64_t compared_lsn;
@@ -33,12 +33,12 @@ struct status_table {
 
 struct status_view {
 	const char *task;
-	int64_t at; /* when this was true */
+	int64_t at; /* when the view was true */
 	const char *phase;
 	int64_t phase_since;
-	const char *waiting_for; /* what holds it up, for a person; NULL: nothing */
+	const char *waiting_for; /* what the phase waits for, in words; NULL: nothing */
 	int64_t waiting_since;
-	int64_t daemon_pid; /* 0: none on this host is known */
+	int64_t daemon_pid; /* 0: no daemon is known on this host */
 
 	uint64_t applied_lsn;
 	uint64_t received_lsn;
@@ -52,7 +52,7 @@ struct status_view {
 	int64_t safe_bytes;
 	bool retention_warning;
 	const char *wal_status;
-	const char *oldest; /* the transaction that has been open at the source for longest */
+	const char *oldest; /* the transaction at the source that has been open for the longest time */
 	double oldest_s;
 
 	double transactions_total; /* since the daemon started; negative: not known */
@@ -64,18 +64,18 @@ struct status_view {
 	const char *source_version;
 	const char *destination_version;
 	const char *last_error;
-	const char *source_error; /* why the source was not reached */
+	const char *source_error; /* why the source cannot be reached */
 
 	const struct status_table *tables;
 	unsigned table_count;
 };
 
-/* Nothing known. */
+/* A view in which nothing is known. */
 void status_view_init(struct status_view *view, const char *task);
 void status_table_init(struct status_table *table);
-/* One object on one line. */
+/* Writes one JSON object on one line. */
 void status_view_put_json(const struct status_view *view, struct buffer *out);
-/* "2026-03-01T03:00:12.345Z"; null where it is not known. */
+/* Writes "2026-03-01T03:00:12.345Z"; null if the time is not known. */
 void status_put_time(struct buffer *out, int64_t at);
 
 #endif

@@ -15,10 +15,10 @@
 
 #define RESTING_MS 1000
 #define RUNNING_MS 200
-/* So long a batch waits for a lock. */
+/* How long a batch waits for a lock before the statement of upkeep is cancelled. */
 #define WAIT_MS 1000
 #define LOCK_TIMEOUT "SET lock_timeout = 1000"
-/* Counts are written down as often; after a failure the session is opened again after as long. */
+/* How often counts are stored, and how soon after a failure the session is opened again. */
 #define STORE_MS 60000
 
 #define SQLSTATE_CANCELLED "57014"
@@ -50,19 +50,19 @@ struct upkeep {
 	struct upkeep_limits limits;
 	struct upkeep_plan plan;
 	struct loop_timer *tick;
-	enum upkeep_state state; /* moved by enter() alone */
+	enum upkeep_state state; /* only enter() changes it */
 	struct opening *opening;
 	struct connection *conn;
-	unsigned pinned; /* settings that were asked for */
-	bool swept;		 /* what a killed daemon of the task has left running was cancelled */
+	unsigned pinned; /* how many settings were sent */
+	bool swept;		 /* statements that a killed daemon of the task left running were cancelled */
 	char application[64];
-	enum upkeep_action action;	  /* running; NOTHING: a query */
+	enum upkeep_action action;	  /* the running one; NOTHING: a query */
 	struct upkeep_target *target; /* of the action */
-	bool cancelled;				  /* it was told to end */
+	bool cancelled;				  /* a cancel request was sent */
 	bool held;					  /* the task is paused */
 	int64_t began_ms;
 	bool finishing;
-	int64_t rested_until_ms; /* the session was lost, or could not be opened */
+	int64_t rested_until_ms; /* set when the session was lost, or could not be opened */
 	int64_t stored_ms;
 };
 
@@ -80,7 +80,7 @@ now_ms(const struct upkeep *u)
 	return loop_now_ms(u->setup.loop);
 }
 
-/* ---- what is to be done */
+/* ---- what is due */
 
 static bool
 is_busy(void *arg, const struct upkeep_target *target)
@@ -110,7 +110,7 @@ has_work(struct upkeep *u)
 		   upkeep_plan_next(&u->plan, now_ms(u), u->finishing, is_busy, u, &target) != UPKEEP_NOTHING;
 }
 
-/* What is known of the targets whose rows do not say it yet; false: of all of them they do. */
+/* Writes what sluice.tables does not have yet; false: it has everything. */
 static bool
 put_store(struct upkeep *u, struct buffer *sql)
 {
@@ -124,7 +124,7 @@ put_store(struct upkeep *u, struct buffer *sql)
 
 		if (!target || !upkeep_target_is_unstored(target))
 			continue;
-		/* The others that feed the same target have it in the row of the first. */
+		/* The target's first table has the count; the other tables that feed it have 0. */
 		rows[count++] = (struct state_upkeep){
 			.source_oid = table->source.oid,
 			.dead_rows = table == target->table ? target->dead_rows : 0,
@@ -156,7 +156,7 @@ take_stored(struct upkeep *u)
 		free(table->upkeep);
 		table->upkeep = target->note ? memory_strdup(target->note) : NULL;
 	}
-	/* Of one that a batch has touched first meanwhile, nothing was written. */
+	/* A target that a batch first touched after put_store() was not stored. */
 	for (unsigned i = 0; i < u->plan.count; i++) {
 		struct upkeep_target *target = u->plan.targets[i];
 
@@ -168,7 +168,7 @@ take_stored(struct upkeep *u)
 	}
 }
 
-/* ---- one statement after another */
+/* ---- statements */
 
 static void
 show(const struct upkeep *u, const struct upkeep_target *target)
@@ -177,7 +177,7 @@ show(const struct upkeep *u, const struct upkeep_target *target)
 					  (double) target->dead_rows);
 }
 
-/* On to the next one, from a turn of the loop's own: a callback must not end its connection. */
+/* The next step runs in a turn of the loop, because a callback must not close its own connection. */
 static void
 go_on_soon(struct upkeep *u)
 {
@@ -190,7 +190,7 @@ is_cancellation(const struct error *err)
 	return strcmp(err->sqlstate, SQLSTATE_CANCELLED) == 0 || strcmp(err->sqlstate, SQLSTATE_LOCKED) == 0;
 }
 
-/* The session is of no use, or the server in trouble. */
+/* After a failure of the session or the server: no new session for a while. */
 static void
 rest(struct upkeep *u, const struct error *err)
 {
@@ -326,7 +326,7 @@ go_on(struct upkeep *u)
 
 static void pin(struct upkeep *u);
 
-/* What this session says reads the same without them: a server that refuses some is taken as it is. */
+/* The results of this session's queries do not depend on these settings, so refused ones are ignored. */
 static void
 on_pinned(void *arg, const struct result *res, const struct error *err)
 {
@@ -342,7 +342,8 @@ on_pinned(void *arg, const struct result *res, const struct error *err)
 	go_on_soon(u);
 }
 
-/* A server notices only at the end of a VACUUM that its client was killed. */
+/* A server notices only at the end of a VACUUM that its client was killed: cancels such statements of an earlier
+ * daemon. */
 static void
 put_sweep(struct upkeep *u, struct buffer *sql)
 {
@@ -408,7 +409,7 @@ cancel(struct upkeep *u)
 	connection_cancel(u->conn);
 }
 
-/* What runs gives way to whatever waits at the destination, which may be for a lock of it. */
+/* Cancels the running statement if the destination's sessions wait, possibly for a lock that it holds. */
 static void
 give_way(struct upkeep *u)
 {
@@ -420,7 +421,7 @@ give_way(struct upkeep *u)
 		cancel(u);
 }
 
-/* Perhaps by a VACUUM that was left running. */
+/* Whether batches may be waiting for a VACUUM that an earlier daemon left running. */
 static bool
 is_held_up(const struct upkeep *u)
 {
@@ -455,9 +456,10 @@ on_tick(void *arg)
 	}
 }
 
-/* ---- from outside */
+/* ---- interface */
 
-/* Tests have no minutes to wait, and servers with an autovacuum: "rows,dead rows,quiet,vacuum,pause" in milliseconds. */
+/* For tests, which cannot wait for minutes and use servers with autovacuum: "rows,dead rows,quiet,vacuum,pause" in
+ * ms. */
 static bool
 take_limits(struct upkeep_limits *limits)
 {
@@ -513,7 +515,7 @@ upkeep_hold(struct upkeep *u, bool hold)
 	if (!u)
 		return true;
 	u->held = hold;
-	/* What is no action is over at once. */
+	/* Queries are not cancelled: they end soon. */
 	if (hold && u->state == STATE_RUNNING && u->action != UPKEEP_NOTHING)
 		cancel(u);
 	return u->state != STATE_RUNNING;

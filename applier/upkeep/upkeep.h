@@ -1,13 +1,16 @@
 /*
- * Upkeep of the targets where the server does none (Greenplum): carries out what upkeep_plan.h decides, VACUUM and
- * ANALYZE, on a session of its own, while batches are applied on another.
+ * Upkeep of the targets where the server does none (Greenplum): executes the
+ * VACUUM and ANALYZE that upkeep_plan.h decides on, in a session of its own,
+ * while batches are applied in another.
  *
- * Everything happens in callbacks of the loop: opening the session, too.  Nothing waits for it, and its failures are no
- * failures of the stream: the session is opened when something is due, and ended when nothing is any more.
+ * Everything happens in callbacks of the loop, including opening the session.
+ * Nothing waits for upkeep, and its failures do not end the stream. The session
+ * is opened when something is due, and closed when nothing is left.
  *
  *	RESTING ► OPENING ► PINNING ► READY ◄► RUNNING ► RESTING
  *
- * A batch that waits while a statement holds a lock on a target of it cancels that statement.
+ * When a batch waits for a lock on the target that is being vacuumed or
+ * analyzed, that statement is cancelled.
  */
 #ifndef SLUICE_UPKEEP_H
 #define SLUICE_UPKEEP_H
@@ -25,24 +28,25 @@ struct upkeep_setup {
 	struct loop *loop;
 	const struct config *config;
 	const struct dialect *dialect;
-	struct catalog *catalog;		/* is told what is stored of its tables */
-	struct connection *destination; /* whose batches are not to wait … */
-	struct connection *control;		/* … nor what else is done there */
-	struct metrics *metrics;		/* or NULL */
-	/* Whether what the destination does or is about to do touches that target. */
+	struct catalog *catalog;		/* its tables get the stored counts */
+	struct connection *destination; /* applies the batches, which must not wait for upkeep, … */
+	struct connection *control;		/* … nor must other statements at the destination */
+	struct metrics *metrics;		/* NULL: none */
+	/* Whether the destination is, or will soon be, changing that target. */
 	bool (*busy)(void *arg, uint32_t target_oid);
 	void *arg;
 };
 
-/* NULL where the server does it all; the others take NULL. */
+/* NULL where the server vacuums and analyzes by itself; the other functions accept NULL. */
 struct upkeep *upkeep_create(const struct upkeep_setup *setup);
-/* A batch was applied. */
+/* To be called after each batch. */
 void upkeep_applied(struct upkeep *upkeep, const struct batch *batch);
-/* While the task is paused nothing of it may change the destination: cancels what runs.  Whether that has ended. */
+/* During a pause upkeep must not change the destination: cancels the running statement. True when none runs any
+ * more. */
 bool upkeep_hold(struct upkeep *upkeep, bool hold);
-/* Nothing more will be applied: does what is due, and pumps the loop meanwhile. */
+/* At the end of a run: executes what is due, and pumps the loop meanwhile. */
 void upkeep_finish(struct upkeep *upkeep);
-/* Cancels what runs.  `store`: the control session still works; what was counted is written down over it. */
+/* Cancels the running statement. `store`: the control session still works, so the counts are stored through it. */
 void upkeep_destroy(struct upkeep *upkeep, bool store);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/sql.h"
 #include "tables/mapping.h"
 
-/* The server asks every segment for the size of each. */
+/* One query asks for this many sizes at most: Greenplum asks every segment for each. */
 #define LOOKS_AT_ONCE 500
 #define PAUSES_MAX 6
 
@@ -103,14 +103,14 @@ upkeep_plan_load(struct upkeep_plan *plan, const struct table *table)
 	target = target_of(plan, table);
 	target->dead_rows += table->dead_rows;
 	target->stored_rows += table->dead_rows;
-	/* What an earlier daemon said of it has to be found true again. */
+	/* The note of an earlier daemon counts as stored only if this one finds the same. */
 	target->note_stored = table->upkeep && target->note ? strcmp(target->note, table->upkeep) == 0
 														: !table->upkeep && !target->note;
 }
 
 /* ---- counting */
 
-/* Rows that the batch has updated or deleted. */
+/* The rows that the batch has updated or deleted. */
 static int64_t
 count_dead(const struct net_change *net)
 {
@@ -145,9 +145,9 @@ upkeep_plan_note_batch(struct upkeep_plan *plan, const struct batch *batch, int6
 	}
 }
 
-/* ---- what the server says */
+/* ---- the server's answers */
 
-/* The partitions of a table are counted with it. */
+/* A table's partitions are counted with it. */
 static const char look_sql[] =
 	") UNION ALL SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid)"
 	" SELECT r.oid, sum(greatest(c.reltuples, 0))::int8,"
@@ -156,7 +156,7 @@ static const char look_sql[] =
 	"  OR sum(c.relpages) = 0 AND sum(pg_relation_size(c.oid)) > 0"
 	" FROM tree t JOIN pg_class c ON c.oid = t.oid JOIN pg_class r ON r.oid = t.root GROUP BY r.oid";
 
-/* Also one that was left with dead rows when the program ended. */
+/* Also a target that had many dead rows when an earlier daemon ended. */
 static bool
 wants_look(const struct upkeep_plan *plan, const struct upkeep_target *target)
 {
@@ -194,7 +194,8 @@ upkeep_plan_take_look(struct upkeep_plan *plan, uint32_t oid, int64_t rows, bool
 
 	if (!target)
 		return;
-	/* Outgrown again it has doubled, or only its owner may analyze it. */
+	/* Still outgrown: either the table has doubled since, or only its owner may analyze it. So the next query is
+	 * later. */
 	least = outgrown ? 2 * target->look_at : 0;
 	if (least < plan->limits->rows)
 		least = plan->limits->rows;
@@ -203,7 +204,7 @@ upkeep_plan_take_look(struct upkeep_plan *plan, uint32_t oid, int64_t rows, bool
 	target->written = 0;
 	target->look_at = rows > least ? rows : least;
 	target->rows = rows;
-	/* The statistics of a partitioned table are its leaves'. */
+	/* A partitioned table has no statistics of its own, its partitions have. */
 	target->outgrown = outgrown && !target->table->target.partitioned && !target->table->target.owner;
 }
 
@@ -216,7 +217,7 @@ upkeep_plan_end_look(struct upkeep_plan *plan, bool failed)
 		if (!target->looking)
 			continue;
 		target->looking = false;
-		/* It is gone. */
+		/* The target did not appear in the answer: it no longer exists. */
 		if (!failed)
 			target->look_at = INT64_MAX;
 	}
@@ -224,7 +225,7 @@ upkeep_plan_end_look(struct upkeep_plan *plan, bool failed)
 
 /* ---- what is due */
 
-/* So many dead rows of the target are worth a VACUUM. */
+/* From how many dead rows on the target is vacuumed. */
 static int64_t
 limit_of(const struct upkeep_plan *plan, const struct upkeep_target *target)
 {
@@ -242,7 +243,7 @@ needs_vacuum(const struct upkeep_plan *plan, const struct upkeep_target *target)
 	return plan->vacuums && !target->table->target.owner && target->dead_rows >= limit_of(plan, target);
 }
 
-/* Whether a quiet moment is still waited for.  At a quarter more dead rows than the limit it is not. */
+/* Whether to go on waiting for a quiet moment. Not from a quarter more dead rows than the limit on. */
 static bool
 has_patience(const struct upkeep_plan *plan, const struct upkeep_target *target, enum upkeep_action action,
 			 int64_t now_ms)
@@ -299,7 +300,8 @@ upkeep_plan_put(enum upkeep_action action, struct upkeep_target *target, struct 
 	buffer_printf(sql, action == UPKEEP_VACUUM ? "VACUUM " : "ANALYZE ");
 	sql_qualified(sql, table->target_schema, table->target_name);
 	target->vacuuming_rows = target->dead_rows;
-	/* One column is enough to count the rows; merges use statistics of the others only where there is no key. */
+	/* ANALYZE of one column is enough to update the row count; merges use statistics of other columns only without a
+	 * key. */
 	if (action == UPKEEP_ANALYZE && table_match_key(table, key) > 0) {
 		buffer_printf(sql, " (");
 		sql_identifier(sql, mapping_target_name(table, table->source.columns[key[0]].name));
@@ -316,7 +318,7 @@ upkeep_plan_done(struct upkeep_plan *plan, enum upkeep_action action, struct upk
 	target->outgrown = false;
 	if (action != UPKEEP_VACUUM)
 		return;
-	/* A TRUNCATE may have come in between. */
+	/* A TRUNCATE may have reset the count meanwhile. */
 	target->dead_rows -=
 		target->vacuuming_rows < target->dead_rows ? target->vacuuming_rows : target->dead_rows;
 	target->look_at = 0;
