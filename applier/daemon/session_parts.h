@@ -49,11 +49,10 @@ struct session {
 	struct fold_memories memories;
 	struct steering steering;
 	struct new_tables new_tables;
-	bool at_commit;			/* the source failed to send transactions in progress */
-	bool saw_unknown_table; /* the stream had changes of tables that the catalog lacks */
-	int64_t checked_ms;		/* when new tables were last looked for */
-	bool
-		copies_in_background; /* the attempt's tables that wait for a copy are copied while the others stream */
+	bool at_commit;			   /* the source failed to send transactions in progress */
+	bool saw_unknown_table;	   /* the stream had changes of tables that the catalog lacks */
+	int64_t checked_ms;		   /* when new tables were last looked for */
+	bool copies_in_background; /* this attempt copies waiting tables while the others stream */
 
 	struct connection *control; /* for everything at the destination but batches; outlives an attempt */
 

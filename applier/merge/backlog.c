@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "base/memory.h"
 
-/* What stands before each message in a spill's chunk. */
+/* Precedes each message in a chunk of a spill. */
 struct entry_head {
 	uint64_t commit_lsn;
 	int64_t commit_time;
@@ -17,8 +17,8 @@ struct entry_head {
 struct backlog {
 	const char *directory;
 	struct spill *written;
-	struct spill *read;	 /* NULL: nothing is being read */
-	struct bytes chunk;	 /* of the one being read */
+	struct spill *read;	 /* the spill being read; NULL: none */
+	struct bytes chunk;	 /* the chunk being read */
 	struct buffer piece; /* scratch */
 	uint64_t count;
 };
@@ -45,7 +45,7 @@ backlog_destroy(struct backlog *backlog)
 	free(backlog);
 }
 
-/* Head and message are one piece, so that they stand in one chunk. */
+/* Head and message are appended as one piece, so that they are in the same chunk. */
 bool
 backlog_add(struct backlog *backlog, const struct backlog_entry *entry, struct error *err)
 {
@@ -65,7 +65,7 @@ backlog_add(struct backlog *backlog, const struct backlog_entry *entry, struct e
 	return true;
 }
 
-/* Makes the next chunk the present one; it stays empty at the end of all. */
+/* Reads the next chunk; it is empty at the end of the backlog. */
 static bool
 next_chunk(struct backlog *backlog, struct error *err)
 {

@@ -15,7 +15,7 @@
 
 struct backlog;
 
-/* One message as it stands in the plugin's frame, and the transaction it belongs to. */
+/* One message as it is in the plugin's frame, and its transaction. */
 struct backlog_entry {
 	uint64_t commit_lsn;
 	int64_t commit_time;
@@ -23,18 +23,18 @@ struct backlog_entry {
 	struct bytes message;
 };
 
-/* `directory` must outlive it. */
+/* `directory` must outlive the backlog. */
 struct backlog *backlog_create(const char *directory);
 void backlog_destroy(struct backlog *backlog);
 
 MUST_CHECK bool backlog_add(struct backlog *backlog, const struct backlog_entry *entry, struct error *err);
-/* The oldest one; its message is valid until the next call.  `found` is false when there is none. */
+/* Takes the oldest message; it is valid until the next call. `found` is false when there is none. */
 MUST_CHECK bool backlog_take(struct backlog *backlog, struct backlog_entry *entry, bool *found,
 							 struct error *err);
 
-/* How many wait. */
+/* The number of messages that wait. */
 uint64_t backlog_count(const struct backlog *backlog);
-/* Memory held. */
+/* Memory in use. */
 size_t backlog_memory(const struct backlog *backlog);
 
 #endif

@@ -105,7 +105,7 @@ batch_net(struct batch *batch, const struct shape *shape)
 	return net;
 }
 
-/* The sum is kept, since it is asked for after each frame and there may be thousands of nets. */
+/* The sum is stored, since it is asked for after each frame and there may be thousands of nets. */
 static void
 count_bytes(struct batch *batch, struct net_change *net)
 {

@@ -11,33 +11,33 @@
 
 #include "net_change.h"
 
-/* What a batch spends its time with. */
+/* The parts of a batch's time. */
 enum batch_step {
-	BATCH_RECEIVE, /* until it is closed */
-	BATCH_FOLD,	   /* of that, the time spent in this program */
+	BATCH_RECEIVE, /* until the batch is sealed */
+	BATCH_FOLD,	   /* of that, the time spent folding */
 	BATCH_STAGE,   /* rows sent by COPY */
 	BATCH_MERGE,   /* everything else in the transaction */
 	BATCH_COMMIT,
 	BATCH_STEPS,
 };
 
-/* A table that is held from this batch on: what the batch has for its target is left out, and the hold is written in
- * the batch's transaction. */
+/* A table that is held from this batch on: its changes in the batch are left out, and the hold is written in the
+ * batch's transaction. */
 struct batch_hold {
 	struct batch_hold *next;
-	const struct table *table; /* moved, with its error */
-	const char *key;		   /* of the row that was refused; NULL: not known */
+	const struct table *table; /* its state and error are set already */
+	const char *key;		   /* of the refused row; NULL: not known */
 };
 
 struct batch {
-	struct batch *next; /* in whichever list it is */
+	struct batch *next; /* in the list that the batch is in */
 	struct arena arena;
 	struct net_change **nets; /* in the order in which their tables were first touched */
 	unsigned net_count;
 	unsigned net_capacity;
-	struct net_change **by_shape; /* by shape number; NULL: untouched */
+	struct net_change **by_shape; /* by shape number; NULL: no changes */
 	unsigned by_shape_count;
-	size_t nets_bytes;		  /* memory of the nets outside the arena, as far as it was counted */
+	size_t nets_bytes;		  /* memory of the nets outside the arena, as last counted */
 	bool final;				  /* ends at a commit */
 	uint64_t end_lsn;		  /* of its last whole transaction; 0: none yet */
 	int64_t commit_time;	  /* of the same, microseconds since 2000; 0: unknown */
@@ -46,20 +46,20 @@ struct batch {
 	int64_t transactions;
 	int64_t changes;
 	struct batch_hold *holds; /* in the arena */
-	size_t sealed_bytes;	  /* its size when it was closed */
-	int64_t started_ms;		  /* when its first change came */
+	size_t sealed_bytes;	  /* its size when it was sealed */
+	int64_t started_ms;		  /* when its first change was folded */
 	int64_t spent_us[BATCH_STEPS];
 };
 
-/* Of a monotonic clock. */
+/* Microseconds of a monotonic clock. */
 int64_t batch_clock_us(void);
 
 struct batch *batch_create(void);
 void batch_destroy(struct batch *batch);
-/* Empties it and keeps some memory. */
+/* Empties the batch for reuse; keeps some of its memory. */
 void batch_reset(struct batch *batch);
 
-/* The net change of the shape's table, made at its first use. */
+/* The net change of the shape's table, created at its first use. */
 struct net_change *batch_net(struct batch *batch, const struct shape *shape);
 
 /* An insert, update or delete of the shape's relation; see net_change_add(). */
@@ -73,9 +73,9 @@ bool batch_has_other_shape(const struct batch *batch, const struct shape *shape)
  * truncated before the rest of the batch is applied. */
 void batch_truncate(struct batch *batch, const struct shape *shape, bool restart_identity);
 
-/* `key` may be NULL or empty. */
+/* Holds the table from this batch on. `key` may be NULL or empty. */
 void batch_hold(struct batch *batch, const struct table *table, const char *key);
-/* Whether what the batch has for the target of that table is left out. */
+/* Whether the table shares its target with a table that the batch holds, so that its changes are left out. */
 bool batch_leaves_out(const struct batch *batch, const struct table *table);
 
 bool batch_is_empty(const struct batch *batch);

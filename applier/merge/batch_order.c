@@ -21,10 +21,8 @@ count_truncated(const struct batch *batch, bool restart)
 	return count;
 }
 
-/*
- * All tables in one statement, as foreign keys may want it.  RESTART IDENTITY is for a
- * whole statement: those that it is for come once more, in a statement of their own.
- */
+/* One statement truncates all tables, since foreign keys may connect them. RESTART IDENTITY applies to a whole
+ * statement, so the tables with it are truncated once more in another one. */
 static struct merge_step *
 truncate(struct batch *batch, bool restart)
 {
@@ -81,8 +79,8 @@ batch_order_init(struct batch_order *order, struct batch *batch, const struct di
 	};
 }
 
-/* Goes to the next table of this phase.  Its plan is made when it is first come to: by then the
- * steps of the tables before it are under way. */
+/* Goes to the next table of this phase. A table's plan is made when the table is reached: by then the steps of the
+ * tables before it are being executed. */
 static bool
 enter_net(struct batch_order *order, struct error *err)
 {

@@ -1,16 +1,16 @@
 /*
- * The order in which a batch reaches the destination, over all of its tables:
+ * The order in which a batch is sent to the destination, over all of its
+ * tables:
  *
  *	truncates ──► fetches ──► deletes ──► updates ──► inserts
  *
- * A fetch reads values that only the target has, before the batch deletes anything
- * (merge_plan.h).  Since every delete goes before every update and insert,
- * a key, or a value of another unique constraint, may pass from one row to
- * another and from one source of a shared target to another.
+ * A fetch reads values that only the target has, before the batch deletes
+ * anything (merge_plan.h). Since all deletes come before all updates and
+ * inserts, a key, or a value of another unique constraint, may move from one
+ * row to another and from one source of a shared target to another.
  *
- * Whoever applies a batch asks for one step after the other and executes them
- * in turn, in one transaction of the destination.  Everything of the steps
- * lives in the batch's arena.
+ * The caller executes one step after the other in one transaction of the
+ * destination. The steps live in the batch's arena.
  */
 #ifndef SLUICE_BATCH_ORDER_H
 #define SLUICE_BATCH_ORDER_H
@@ -24,16 +24,16 @@ struct batch_order {
 	const struct dialect *dialect;
 	enum merge_manner manner;
 	struct stagings *stagings;
-	struct merge_plan *plans; /* of the batch's nets */
-	struct merge_step *next;  /* of the net and phase that were entered last; NULL: none is left */
+	struct merge_plan *plans; /* which of the batch's nets */
+	struct merge_step *next;  /* the plan of the net entered last; NULL: no table is left */
 	enum merge_phase phase;
-	unsigned net; /* the next one of this phase */
+	unsigned net; /* the next step of this phase */
 };
 
-/* The batch, the dialect and the stagings must outlive it.  Tables that the batch holds are left out. */
+/* The batch, the dialect and the stagings must outlive the order. Tables that the batch holds are left out. */
 void batch_order_init(struct batch_order *order, struct batch *batch, const struct dialect *dialect,
 					  enum merge_manner manner, struct stagings *stagings);
-/* The next step, NULL behind the last one.  False when a table's changes cannot be planned. */
+/* The next step; NULL: after the last. False when a table's changes cannot be planned. */
 MUST_CHECK bool batch_order_next(struct batch_order *order, struct merge_step **step, struct error *err);
 
 #endif

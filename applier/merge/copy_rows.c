@@ -5,7 +5,7 @@
 
 #include "value_text.h"
 
-static const uint8_t binary_signature[] = "PGCOPY\n\377\r\n"; /* its NUL is part of it */
+static const uint8_t binary_signature[] = "PGCOPY\n\377\r\n"; /* with its NUL byte */
 
 #define BINARY_FLAGS 0
 #define BINARY_EXTENSION_BYTES 0
@@ -49,7 +49,7 @@ copy_put_row_end(struct buffer *out, bool text)
 		buffer_put_u8(out, '\n');
 }
 
-/* What stands behind the backslash for a byte that COPY reads specially. */
+/* The character after the backslash for a byte that COPY text escapes. */
 static char
 text_escape(uint8_t byte)
 {
@@ -122,7 +122,7 @@ copy_walk_init(struct copy_walk *walk, const struct net_change *net, enum copy_c
 	};
 }
 
-/* A key is a sequence of COPY BINARY fields already. */
+/* An encoded key is a sequence of COPY BINARY fields already. */
 static void
 put_key(struct copy_walk *walk, struct buffer *out, uint32_t index)
 {
@@ -152,7 +152,7 @@ decode_entry(struct copy_walk *walk, const struct net_row *entry)
 		walk->broken = true;
 }
 
-/* The fed columns; an unchanged one is NULL in staging and a bug elsewhere. */
+/* The fed columns; an unchanged value is NULL in a staging table, and a bug elsewhere. */
 static void
 put_columns(struct copy_walk *walk, struct buffer *out, bool first)
 {
@@ -170,7 +170,7 @@ put_columns(struct copy_walk *walk, struct buffer *out, bool first)
 	}
 }
 
-/* An int8 field. */
+/* Writes a field of type int8. */
 static void
 put_number(struct copy_walk *walk, struct buffer *out, int64_t number)
 {
@@ -185,7 +185,7 @@ put_number(struct copy_walk *walk, struct buffer *out, int64_t number)
 		copy_put_field(out, false, false, &be, sizeof be);
 }
 
-/* A bytea field; its text is \x and two digits a byte. */
+/* Writes a field of type bytea; its text form is \x and two digits for each byte. */
 static void
 put_bitmap(struct copy_walk *walk, struct buffer *out, const struct net_row *entry)
 {
@@ -253,7 +253,7 @@ is_wanted(const struct copy_walk *walk, uint32_t index)
 	return walk->actions[index] & wanted[walk->content];
 }
 
-/* How often the entry's row is written. */
+/* How many times the entry's row is written. */
 static int64_t
 count_copies(const struct copy_walk *walk, uint32_t index)
 {

@@ -8,20 +8,20 @@
 
 #include "net_change.h"
 
-/* What stands behind COPY … FROM STDIN, in the old grammar, which every dialect takes. */
+/* The options after COPY … FROM STDIN, in the old grammar, which every dialect accepts. */
 const char *copy_format_clause(bool text);
 
 void copy_put_start(struct buffer *out, bool text);
 void copy_put_end(struct buffer *out, bool text);
 
-/* A row of `fields`, each followed by copy_put_field() or copy_put_null(). */
+/* Begins a row of `fields`, each followed by copy_put_field() or copy_put_null(). */
 void copy_put_row(struct buffer *out, bool text, unsigned fields);
-/* `first`: no separator before it (text). */
+/* `first`: writes no separator before the field (text). */
 void copy_put_field(struct buffer *out, bool text, bool first, const void *data, size_t len);
 void copy_put_null(struct buffer *out, bool text, bool first);
 void copy_put_row_end(struct buffer *out, bool text);
 
-/* What a COPY of a net change carries. */
+/* The content of a COPY of a net change. */
 enum copy_content {
 	COPY_KEYS,	  /* the keys of entries with NET_DELETE */
 	COPY_INSERTS, /* the rows of entries with NET_INSERT, `count` times without a key */
@@ -41,23 +41,23 @@ struct copy_walk {
 	const uint8_t *groups;
 	enum copy_content content;
 	uint32_t next;
-	int64_t copies_left; /* of the row before `next` */
+	int64_t copies_left; /* the entry before `next` */
 	bool started;
 	struct value *values; /* scratch */
 	int64_t rows;
-	bool broken; /* a row lacked a value that it had to have: a bug */
+	bool broken; /* a row lacks a value that it must have: a bug */
 };
 
 void copy_walk_init(struct copy_walk *walk, const struct net_change *net, enum copy_content content,
 					const uint8_t *actions, const uint8_t *groups, struct arena *arena);
-/* Appends at least one row, and more until they have about `bytes`; false: that
- * was all.  Whether `out` took them is asked of it. */
+/* Appends at least one row, and more until they have about `bytes`; false: that was the last. The caller checks
+ * whether `out` has failed. */
 bool copy_walk_next(struct copy_walk *walk, struct buffer *out, size_t bytes);
 
-/* Appends the key of an entry for a person, "id = 7, at = 2024-01-01". */
+/* Appends the key of an entry for a message, "id = 7, at = 2024-01-01". */
 void copy_rows_put_key(const struct net_change *net, uint32_t index, struct buffer *out);
-/* Appends the key of the walk's row with that number (from 1 on), "id = 7, at = 2024-01-01";
- * nothing where there is no such row, or no key. */
+/* Appends the key of the walk's row with that number (from 1 on), likewise; nothing if there is no such row, or no
+ * key. */
 void copy_walk_put_key(const struct copy_walk *walk, int64_t number, struct buffer *out);
 
 #endif

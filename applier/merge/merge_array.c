@@ -3,15 +3,11 @@
 
 #include <stdio.h>
 
-/*
- * Statements for some rows, whose keys and values are arrays as parameters: no
- * staging table, and one plan for the whole session.
- */
+/* Statements for a medium number of rows, whose keys and values are sent as arrays in parameters: no staging table,
+ * and one plan for the whole session. */
 
-/*
- * Arrays of arrays and of composites are unnested to the bottom; the OIDs of
- * types outside pg_catalog, which the binary form names, are the target's own.
- */
+/* Not arrays of arrays and of composites, since unnest() expands them completely; and only types of pg_catalog,
+ * since the binary form contains the type's OID, which is the target's own for others. */
 static bool
 can_be_array(const struct merge_builder *b, const struct target_column *column)
 {
@@ -21,7 +17,7 @@ can_be_array(const struct merge_builder *b, const struct target_column *column)
 		   (!merge_builder_is_domain(column) && strcmp(column->type_schema, "pg_catalog") == 0);
 }
 
-/* Without an index the planner's guess of how long the arrays are may cost a scan of the target for each row. */
+/* Without an index the planner's guess of the arrays' length may cost a scan of the target for each row. */
 static int64_t
 limit(const struct merge_builder *b)
 {
@@ -30,7 +26,7 @@ limit(const struct merge_builder *b)
 	return finds ? b->dialect->array_rows : MERGE_FEW_KEYS;
 }
 
-/* ---- an array in the making */
+/* ---- building an array */
 
 struct array {
 	struct buffer data;
@@ -72,7 +68,7 @@ put_text_element(struct buffer *out, const uint8_t *data, uint32_t len)
 	buffer_put_u8(out, '"');
 }
 
-/* `data` is NULL for a NULL. */
+/* Appends an element; `data` NULL: a NULL. */
 static void
 array_put(struct array *array, const uint8_t *data, uint32_t len)
 {
@@ -104,7 +100,7 @@ array_end(struct array *array, struct arena *arena)
 	return param;
 }
 
-/* Part `part` of the keys of the entries with that action. */
+/* Part `part` of the keys of all entries with that action. */
 static struct param
 key_array(struct merge_builder *b, unsigned part, enum net_action action, int64_t count)
 {
@@ -207,7 +203,7 @@ row_bytes(const struct merge_builder *b)
 	return bytes;
 }
 
-/* Of rows that all brought the same columns, and of which the target is known to hold each. */
+/* For rows that all have the same columns, and that the target is known to have. */
 bool
 merge_array_suits_updates(const struct merge_builder *b)
 {
@@ -239,7 +235,7 @@ take_values(struct merge_builder *b, struct array *arrays, const struct net_row 
 	}
 }
 
-/* The parameters behind those of the key. */
+/* The parameters after those of the key. */
 static void
 put_value_arrays(struct merge_builder *b, struct param *params)
 {

@@ -37,7 +37,7 @@ merge_builder_copy(struct merge_builder *b, enum copy_content content)
 	return step;
 }
 
-/* ---- how many rows the steps meet */
+/* ---- row counts */
 
 struct merge_count *
 merge_builder_count(struct merge_builder *b, int64_t least, int64_t most)
@@ -65,7 +65,7 @@ merge_builder_await(struct merge_step *step, struct merge_count *count, int rows
 	step->awaits = rows;
 }
 
-/* A rule or trigger of the target may keep it from doing so. */
+/* A rule or trigger of the target may prevent the insert. */
 void
 merge_builder_take(struct merge_builder *b, struct merge_step *step)
 {
@@ -198,10 +198,9 @@ merge_builder_column(struct merge_builder *b, const char *alias, const struct ta
 	sql_identifier(&b->sql, column->name);
 }
 
-/*
- * Names are looked up in pg_catalog alone.  An extension's type is compared by the operator that its indexes know, not by
- * an operator that is merely named = in that schema: anybody who may create objects there could have made it.
- */
+/* Operators and types are looked up only in pg_catalog. An extension's type is compared with the operator of its
+ * operator class for indexes, not with one that is merely named = in that schema: anybody who may create objects there
+ * could have created it. */
 static void
 put_equals(struct merge_builder *b, const struct target_column *column)
 {
@@ -237,7 +236,7 @@ merge_builder_column_list(struct merge_builder *b, bool with_unfed)
 {
 	bool first = true;
 
-	/* A table without columns has no list of them. */
+	/* A table without columns has no column list. */
 	if (b->shape->fed_count == 0)
 		return;
 	put(b, " (");

@@ -55,7 +55,7 @@ put_row_image(struct merge_builder *b, const char *alias, bool staged)
 	put(b, ")::text");
 }
 
-/* What names a row of the target: column and name in the subquery. */
+/* The columns that identify a row of the target: system column, and its name in the subquery. */
 static void
 put_row_addresses(struct merge_builder *b, const char *separator, bool as, const char *equals)
 {
@@ -75,13 +75,13 @@ put_row_addresses(struct merge_builder *b, const char *separator, bool as, const
 	}
 }
 
-/* ---- the columns that find the rows which may be equal */
+/* ---- probes: columns that preselect the rows that may be equal */
 
 #define PROBES_MAX 16
-/* A nested loop may meet up to so many rows: in case the planner took one although there is no index, as yet harmless. */
+/* With up to this many rows a nested loop is harmless, even if the planner chooses one without an index. */
 #define LOOPED_ROWS_MAX 1000
 
-/* Values of equal text are equal by =, which is quick and has a hash; equal ones may have different text. */
+/* Types whose values with equal text are equal by =, which is fast and can be hashed. The reverse need not hold. */
 static bool
 is_probe(const struct target_column *column)
 {
@@ -98,11 +98,12 @@ is_probe(const struct target_column *column)
 }
 
 struct probes {
-	unsigned fed[PROBES_MAX]; /* positions in `fed` of columns that no row to be deleted has NULL in */
+	unsigned
+		fed[PROBES_MAX]; /* positions in `fed` of columns that are NULL in none of the rows to be deleted */
 	bool leads
-		[PROBES_MAX]; /* an index, with which a server with segments finds a row that others find by its address */
+		[PROBES_MAX]; /* the column leads an index: on servers with segments the rows are found again by it, since they cannot be by address */
 	unsigned count;
-	bool by_index; /* the target's rows may be found by an index or their address: by a nested loop */
+	bool by_index; /* the target's rows can be found by an index or their address, so a nested loop is fine */
 };
 
 static struct probes
@@ -139,7 +140,7 @@ find_probes(struct merge_builder *b)
 	return probes;
 }
 
-/* The values of the columns that lead an index, which then finds the row again for the DELETE. */
+/* The values of probes that lead an index, with which the DELETE finds the row again. */
 static void
 put_leading(struct merge_builder *b, const struct probes *probes, const char *separator, bool as,
 			const char *equals)
@@ -162,8 +163,8 @@ put_leading(struct merge_builder *b, const struct probes *probes, const char *se
 	}
 }
 
-/* Columns and rows of the target with their image: all of them, or those whose probes are staged.  The planner is kept
- * from comparing by image before that. */
+/* The target's rows with their image: all of them, or those whose probes are staged. OFFSET 0 keeps the planner from
+ * comparing images before the probes. */
 static void
 put_candidates(struct merge_builder *b, const struct probes *probes)
 {
@@ -189,13 +190,10 @@ put_candidates(struct merge_builder *b, const struct probes *probes)
 	put(b, ") AS t");
 }
 
-/*
- * Exactly n of the equal rows, found by a plan that hashes: NULLs are equal in
- * the text of a row, types without = have one, and the empty string differs
- * from NULL.  The window keeps the planner from joining the target's two
- * appearances first, each row with itself.  To render each row of the target costs more than to read it: so
- * columns that can be compared as they are choose the rows first.
- */
+/* Deletes exactly n of the equal rows. Rows are compared by their text, which can be hashed: there NULLs are equal,
+ * every type has an image, and the empty string differs from NULL. The window function keeps the planner from joining
+ * the target with itself first. Making the text of a row costs more than reading it, so probes choose the candidates
+ * first. */
 static void
 put_counted_delete(struct merge_builder *b, const struct probes *probes)
 {
@@ -215,7 +213,7 @@ put_counted_delete(struct merge_builder *b, const struct probes *probes)
 	put_leading(b, probes, " AND ", false, "x");
 }
 
-/* Nested loops without an index compare each row with each where the planner takes the target for small. */
+/* If the planner takes the target for small, a nested loop without an index would compare each row with each other. */
 static void
 put_planner_setting(struct merge_builder *b, const char *setting)
 {

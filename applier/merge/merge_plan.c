@@ -6,8 +6,8 @@
 #include "merge_builder.h"
 #include "merge_spelling.h"
 
-/* So many sets of missing columns get a statement of their own, for each action;
- * the rows with other sets share one statement that uses each row's own set. */
+/* For each action, up to this many sets of missing columns get a statement of their own; rows with other sets share
+ * one statement that uses each row's own set. */
 #define EXACT_GROUPS 2
 #define SQL_LIMIT ((size_t) 64 << 20)
 
@@ -17,7 +17,7 @@ staging_committed(struct staging *staging)
 	staging->keys_used = staging->rows_used = staging->counts_used = false;
 }
 
-/* ---- what is to be done */
+/* ---- deciding */
 
 static size_t
 bitmap_bytes(const struct merge_builder *b)
@@ -46,7 +46,7 @@ join_mixed(struct merge_builder *b, struct merge_group *group, const uint8_t *un
 		group->unchanged[i] |= unchanged[i];
 }
 
-/* The group of a staged entry. */
+/* The group for a staged entry. */
 static unsigned
 find_group(struct merge_builder *b, uint32_t index)
 {
@@ -127,8 +127,8 @@ plan_deletes(struct merge_builder *b)
 		merge_delete_keys(b);
 }
 
-/* How many of the staged rows are inserted is known before, or else once it is known which the target holds and which
- * of them differ. */
+/* How many staged rows are inserted. With guarded columns, or rows that the target may lack, only the queries at the
+ * destination tell: merge_builder_await() then adjusts the count. */
 static struct merge_count *
 count_taken(struct merge_builder *b)
 {
@@ -139,7 +139,7 @@ count_taken(struct merge_builder *b)
 							   b->patches + b->fills);
 }
 
-/* Rows with values that only the target has, and rows that are updated. */
+/* Plans rows with values that only the target has, and rows that are updated. */
 static void
 plan_staged(struct merge_builder *b)
 {
@@ -165,7 +165,7 @@ plan_staged(struct merge_builder *b)
 		merge_upsert_insert(b);
 }
 
-/* An update of a table that is nothing but its key changes nothing. */
+/* An update changes nothing in a table that has only key columns. */
 static bool
 changes_rows(const struct merge_builder *b)
 {

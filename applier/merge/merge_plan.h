@@ -20,13 +20,12 @@
 #include "dialect/dialect.h"
 #include "io/connection.h"
 
-/* Up to this many rows are deleted or updated by arrays instead of a staging table, … */
+/* Up to this many rows are deleted or updated with arrays instead of a staging table, … */
 #define MERGE_FEW_KEYS 500
-/* … as long as the arrays stay below it. */
+/* … if the arrays have at most this many bytes. */
 #define MERGE_FEW_BYTES ((size_t) 256 * 1024)
 
-/* Which staging tables of a shape a session has, and which hold rows already
- * in the open transaction. */
+/* The staging tables of a shape that a session has, and which of them have been filled in the open transaction. */
 struct staging {
 	bool keys_made;
 	bool rows_made;
@@ -34,57 +33,59 @@ struct staging {
 	bool keys_used;
 	bool rows_used;
 	bool counts_used;
-	int64_t used_in; /* the last transaction that did, for stagings.c; 0: there are none */
+	int64_t used_in; /* the last transaction that used one, for stagings.c; 0: there are none */
 };
 
-/* To be called after each commit: ON COMMIT DELETE ROWS has emptied them. */
+/* To be called after each commit, when ON COMMIT DELETE ROWS has emptied the tables. */
 void staging_committed(struct staging *staging);
 
-/* MERGE_TRUNCATE is a statement, too, for several tables at once: see batch_order.h. */
+/* MERGE_TRUNCATE: a statement for several tables at once, see batch_order.h. */
 enum merge_step_kind { MERGE_STATEMENT, MERGE_PREPARED, MERGE_COPY, MERGE_TRUNCATE };
 
-/* What it means if a step affects another number of rows than it must, or if a query that must find nothing finds a row. */
+/* The meaning of a step that affects another number of rows than it must, or of a row in the result of a query that
+ * must have none. */
 enum merge_finding {
-	MERGE_ROWS_ABSENT,	  /* rows to update or delete were not met */
-	MERGE_ROWS_NOT_TAKEN, /* rows to insert were not taken */
-	MERGE_ROWS_PARTIAL,	  /* rows to be inserted lack values that are nowhere */
-	MERGE_ROW_NAMED,	  /* the question for a row that is absent: its answer is the key */
+	MERGE_ROWS_ABSENT,	  /* rows to update or delete do not exist */
+	MERGE_ROWS_NOT_TAKEN, /* rows were not inserted */
+	MERGE_ROWS_PARTIAL,	  /* rows to be inserted lack values that are available nowhere */
+	MERGE_ROW_NAMED,	  /* a query for the row that the target lacks: the result has its key */
 };
 
 #define ENTRY_NONE UINT32_MAX
 
-/* How many rows some steps must meet, all of them together. */
+/* How many rows a group of steps must affect together. */
 struct merge_count {
 	int64_t least;
 	int64_t most;
 	int64_t met;
-	const struct merge_step *last; /* behind it the number is known */
+	const struct merge_step *last; /* the last step of the group: after it the number is checked */
 };
 
 struct merge_step {
 	struct merge_step *next;
 	enum merge_step_kind kind;
-	const struct table *table;	  /* NULL: it is for several */
+	const struct table *table;	  /* NULL: the step is for several tables */
 	const struct net_change *net; /* likewise */
 	const char *sql;
 	const char *name; /* MERGE_PREPARED */
 	struct param *params;
 	unsigned param_count;
-	struct copy_walk walk;	   /* MERGE_COPY */
-	uint32_t entry;			   /* MERGE_PREPARED for one row: the net change's, otherwise ENTRY_NONE */
-	struct merge_count *count; /* NULL: whatever comes */
+	struct copy_walk walk; /* MERGE_COPY */
+	uint32_t entry;		   /* MERGE_PREPARED for one row: the entry of the net change; otherwise ENTRY_NONE */
+	struct merge_count *count; /* NULL: any number of rows */
 	enum merge_finding finding;
-	/* By how much each row that this step meets changes what those steps must meet at least; NULL: none. */
+	/* Each row that this step affects changes by `awaits` how many the steps of that count must affect at least;
+	 * NULL: none. */
 	struct merge_count *awaited;
 	int awaits;
 };
 
-/* What the steps of a phase do to the target; the phases go one after another over all tables of a batch. */
+/* The phases in which steps are executed, each over all tables of a batch. */
 enum merge_phase {
-	MERGE_FETCH,  /* nothing is changed: rows are staged, and values that only the target has are fetched */
-	MERGE_DELETE, /* rows are deleted */
-	MERGE_UPDATE, /* rows are updated in place */
-	MERGE_INSERT, /* rows are inserted */
+	MERGE_FETCH,  /* stages rows, and fetches values that only the target has; changes nothing */
+	MERGE_DELETE, /* deletes rows */
+	MERGE_UPDATE, /* updates rows in place */
+	MERGE_INSERT, /* inserts rows */
 	MERGE_PHASES,
 };
 
@@ -97,14 +98,13 @@ struct merge_plan {
 	struct merge_steps phases[MERGE_PHASES];
 };
 
-/*
- * Which statements a batch uses.  MERGE_NAMING is for one that was refused: rows come by COPY, which names the
- * column of a refused value, and the keys of rows that the target lacks are queried before anything is changed.
- */
+/* How a batch's statements are made. MERGE_NAMING is for a batch that was refused: rows are sent by COPY, whose
+ * errors name the column of a refused value, and the keys of rows that the target lacks are queried before anything is
+ * changed. */
 enum merge_manner { MERGE_FAST, MERGE_NAMING };
 
-/* Everything of the plan lives in `arena`, which is the batch's, like the net
- * change that its copies walk.  Ignores net->truncated. */
+/* The plan lives in `arena`, that of the batch, and so does the net change that its copies walk. Ignores
+ * net->truncated. */
 MUST_CHECK bool merge_plan_build(struct merge_plan *plan, const struct net_change *net,
 								 const struct dialect *dialect, enum merge_manner manner,
 								 struct staging *staging, struct arena *arena, struct error *err);

@@ -16,7 +16,7 @@ prepared_step(struct merge_builder *b, const char *what, unsigned param_count)
 	return step;
 }
 
-/* A text parameter ends with a NUL. */
+/* A text parameter must end with a NUL. */
 static struct param
 param_of(struct merge_builder *b, const uint8_t *data, uint32_t len)
 {
@@ -33,7 +33,7 @@ param_of(struct merge_builder *b, const uint8_t *data, uint32_t len)
 
 /* ---- deleting */
 
-/* So many rows are looked for one by one. */
+/* How many rows are deleted or updated one by one at most. */
 static int
 few_found(const struct merge_builder *b)
 {
@@ -42,7 +42,7 @@ few_found(const struct merge_builder *b)
 	return merge_builder_has_index(b) ? b->dialect->few_rows : 1;
 }
 
-/* Where each one would read the whole target, one statement does for all. */
+/* Without an index each statement would read the whole target, so one statement for all is better. */
 bool
 merge_single_suits_deletes(const struct merge_builder *b)
 {
@@ -92,7 +92,7 @@ merge_single_deletes(struct merge_builder *b)
 
 /* ---- inserting */
 
-/* A statement's parameters are held several times until they are sent, a COPY is not. */
+/* Parameters are in memory several times until they are sent, the rows of a COPY are not. */
 #define SINGLE_ROW_BYTES ((size_t) 1 << 20)
 
 static bool
@@ -104,7 +104,7 @@ has_large_row(const struct merge_builder *b, unsigned action)
 	return false;
 }
 
-/* Without a key an entry may stand for several rows.  A table without columns has no VALUES. */
+/* Without a key an entry may stand for several rows. A table without columns cannot have VALUES. */
 bool
 merge_single_suits_inserts(const struct merge_builder *b)
 {
@@ -173,7 +173,7 @@ merge_single_inserts(struct merge_builder *b)
 	}
 }
 
-/* One after another, each in place of what has its key: the last one stays. */
+/* In the order of the changes each row replaces the one with an equal key, so that the last one stays. */
 void
 merge_single_inserts_in_turn(struct merge_builder *b)
 {
@@ -197,7 +197,7 @@ merge_single_inserts_in_turn(struct merge_builder *b)
 
 /* ---- updating */
 
-/* So many columns have a bit in the name of a statement for the rows that lack some of them. */
+/* Up to this many columns have a bit in the name of the statement that updates rows without some of them. */
 #define NAMED_COLUMNS 64
 
 static struct param
@@ -212,7 +212,8 @@ suits_group(const struct merge_builder *b, const struct merge_group *group)
 	bool whole = !group->unchanged && b->shape->unfed_count == 0;
 	bool sets = false;
 
-	/* What differs in a guarded column is deleted and inserted, and what is absent inserted: with all its values. */
+	/* Rows that differ in a guarded column are deleted and inserted, and rows that the target lacks are inserted:
+	 * both need all values. */
 	if (group->moved || group->mixed || (merge_guards(b) && !(whole && shape_follows_inserts(b->shape))) ||
 		(b->shape->rows_may_be_absent && group->unchanged) ||
 		(group->unchanged && b->shape->relation->column_count > NAMED_COLUMNS))
@@ -233,16 +234,16 @@ merge_single_suits_updates(const struct merge_builder *b)
 	return true;
 }
 
-/* A row in the making: its group, its values, and the number of the first parameter behind the key. */
+/* One row to be updated. */
 struct single_update {
 	uint32_t entry;
 	const struct merge_group *group;
 	struct value *values;
 	struct merge_count *count;
-	struct merge_count *inserted; /* NULL: whatever comes */
+	struct merge_count *inserted; /* count for the insert; NULL: any number */
 };
 
-/* The name says which columns are there. */
+/* The name of the prepared statement says which columns the row lacks. */
 static struct merge_step *
 update_step(struct merge_builder *b, const struct single_update *u, unsigned param_count)
 {
@@ -286,7 +287,7 @@ update_one(struct merge_builder *b, const struct single_update *u)
 	merge_builder_await(step, u->inserted, -1);
 }
 
-/* The row where a guarded column has another value. */
+/* Deletes the row if a guarded column differs. */
 static void
 delete_differing(struct merge_builder *b, const struct single_update *u)
 {
@@ -317,7 +318,7 @@ delete_differing(struct merge_builder *b, const struct single_update *u)
 	merge_builder_add(b, step, u->count);
 }
 
-/* The row that was not updated: it differed, or the target lacked it. */
+/* Inserts the row if it was not updated: because it was deleted as differing, or the target lacked it. */
 static void
 insert_missing(struct merge_builder *b, const struct single_update *u)
 {
@@ -370,7 +371,7 @@ merge_single_updates(struct merge_builder *b)
 		b->broken |= !change_decode_row(b->shape->relation, false, &r, values);
 		if (b->broken)
 			return;
-		/* A trigger may find that an update changes nothing. */
+		/* A trigger may skip an update that changes nothing. */
 		if (inserts && !b->shape->triggers)
 			u.inserted = merge_builder_count(b, 1, 1);
 		if (merge_guards(b))

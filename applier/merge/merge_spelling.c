@@ -6,15 +6,13 @@
 
 #define NUMERIC_OID 1700
 #define BPCHAR_OID 1042
-/* A numeric value in binary form: the number of digits displayed, which does not count for equality, stands here. */
+/* Offset, in a numeric value in binary form, of the number of displayed digits, which does not count for equality. */
 #define NUMERIC_SCALE_AT 6
 #define NUMERIC_SCALE_BYTES 2
 
-/*
- * Types of which equal values have the same bytes: bool, bytea, "char", name, int8, int2, int4, text, oid, varchar, macaddr,
- * macaddr8, date, time, timestamp, timestamptz, timetz, money, inet, cidr, bit, varbit, uuid, pg_lsn, xid8.  (Of text that is
- * so under the collations that all servers have.)
- */
+/* Types whose equal values have the same bytes: bool, bytea, "char", name, int8, int2, int4, text, oid, varchar,
+ * macaddr, macaddr8, date, time, timestamp, timestamptz, timetz, money, inet, cidr, bit, varbit, uuid, pg_lsn, xid8.
+ * (For text this holds with deterministic collations, the only ones that all servers have.) */
 static const uint32_t bytewise[] = {16,	  17,	18,	  19,	20,	 21,  23,  25,	 26,   1043, 829,  774, 1082,
 									1083, 1114, 1184, 1266, 790, 869, 650, 1560, 1562, 2950, 3220, 5069};
 
@@ -23,7 +21,7 @@ is_bytewise(const struct change_column *column)
 {
 	if (column->typtype == 'e')
 		return true;
-	/* With a modifier all values have the same number of digits, or blanks. */
+	/* With a type modifier all values have the same number of digits, or are padded with blanks. */
 	if (column->base_type == NUMERIC_OID || column->base_type == BPCHAR_OID)
 		return column->base_type == column->type && column->typmod >= 0;
 	for (size_t i = 0; i < sizeof bytewise / sizeof *bytewise; i++)
@@ -47,7 +45,7 @@ has_spellings(const struct shape *shape)
 	return false;
 }
 
-/* What all spellings of a value have in common; nothing where that takes the server's knowledge of the type. */
+/* The part that is the same in all spellings of a value; nothing where only the server's code for the type knows it. */
 static void
 put_common(struct buffer *out, const struct shape *shape, unsigned position, const uint8_t *data,
 		   uint32_t len)

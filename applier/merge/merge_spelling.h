@@ -10,10 +10,10 @@
 
 #include "merge_builder.h"
 
-/* Whether rows that the batch inserts may have equal keys; it errs on the side of true. */
+/* Whether rows that the batch inserts may have equal keys; true where that is not known. */
 bool merge_spelling_may_meet(const struct merge_builder *b);
 
-/* The entries that are inserted, in the order in which they got their rows; `inserts` of them, in the builder's arena. */
+/* The entries to be inserted, `inserts` of them, in the order in which they got their rows; in the builder's arena. */
 const uint32_t *merge_spelling_order(const struct merge_builder *b);
 
 #endif

@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-/* What ON COMMIT and DISTRIBUTED BY say: the names of the staging columns that
- * hold the target's distribution key, if they all are at hand. */
+/* ON COMMIT and DISTRIBUTED BY: the staging columns that hold the target's distribution key, if staging has all of
+ * them. */
 static void
 put_staging_options(struct merge_builder *b, bool has_key)
 {
@@ -50,7 +50,7 @@ put_row_definitions(struct merge_builder *b, bool *first)
 		put_definition(b, 'c', i + 1, b->shape->fed[i].target, first);
 }
 
-/* Made once a session; emptied when an earlier round of this transaction used it. */
+/* The table is created once in a session; it is emptied if an earlier round of this transaction has used it. */
 static bool
 reuse_staging(struct merge_builder *b, const char *what, bool *made, bool *used)
 {
@@ -65,7 +65,7 @@ reuse_staging(struct merge_builder *b, const char *what, bool *made, bool *used)
 	return reused;
 }
 
-/* CREATE TEMP TABLE refuses a schema but pg_temp, which says it all. */
+/* CREATE TEMP TABLE accepts no schema but pg_temp, so the name is not qualified. */
 static void
 put_create_staging(struct merge_builder *b, const char *what)
 {

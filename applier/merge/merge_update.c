@@ -17,7 +17,7 @@ put_source(struct merge_builder *b)
 
 /* ---- in place */
 
-/* SET for the columns that are known; the key only where it moved. */
+/* SET for the columns that have values; key columns only if the key changed. */
 static bool
 put_patch_list(struct merge_builder *b, const struct merge_group *group)
 {
@@ -34,7 +34,7 @@ put_patch_list(struct merge_builder *b, const struct merge_group *group)
 	return !first;
 }
 
-/* All updates of the table together, and the deletes of rows that are updated by being deleted and inserted. */
+/* The count for all updates of the table, and for the deletes of rows that are deleted and inserted instead. */
 static struct merge_count *
 count_patches(struct merge_builder *b)
 {
@@ -43,7 +43,7 @@ count_patches(struct merge_builder *b)
 	return b->patched;
 }
 
-/* Rows without a column to set run no statement, so whether the target has them is not known. */
+/* For rows without a column to set no statement is executed, so they cannot be counted. */
 static void
 forget_group(struct merge_builder *b, const struct merge_group *group)
 {
@@ -76,7 +76,7 @@ merge_update_patch(struct merge_builder *b, unsigned number)
 
 /* ---- where guarded columns differ */
 
-/* The target's column, as a value of the type that staging has for it. */
+/* The target's column, cast to the type that it has in staging. */
 static void
 put_target_value(struct merge_builder *b, const struct target_column *column)
 {
@@ -87,17 +87,15 @@ put_target_value(struct merge_builder *b, const struct target_column *column)
 	merge_builder_plain_type(b, column);
 }
 
-/* Whether the column's value is one to compare: in no row of the group it is the target's own. */
+/* Whether to compare the column: not if all rows of the group keep the target's value. */
 static bool
 compares(const struct merge_builder *b, const struct merge_group *group, unsigned fed)
 {
 	return group->mixed || !merge_group_lacks(b, group, fed);
 }
 
-/*
- * By their bytes, since equal values may look different (numeric 1.0 and 1.00, intervals, letters in an
- * extension's type), and some types have no = at all.
- */
+/* Compares bytes: equal values may look different (numeric 1.0 and 1.00, intervals, letter case in an extension's
+ * type), and some types have no = operator. */
 static bool
 put_differs(struct merge_builder *b, const struct merge_group *group)
 {
@@ -125,7 +123,7 @@ put_differs(struct merge_builder *b, const struct merge_group *group)
 	return true;
 }
 
-/* What the rows of a group lack and the target has. */
+/* SET for the values that rows of a group lack and the target has. */
 static void
 put_fetched(struct merge_builder *b, const struct merge_group *group, bool *first)
 {
@@ -221,7 +219,7 @@ merge_update_insert_marked(struct merge_builder *b)
 
 /* ---- keys that moved */
 
-/* Fetches into staging what only the target knows. */
+/* Fetches into staging the values that only the target has. */
 void
 merge_update_fill(struct merge_builder *b, unsigned number)
 {
@@ -234,7 +232,7 @@ merge_update_fill(struct merge_builder *b, unsigned number)
 	put(b, " AS s SET ");
 	put_fetched(b, group, &first);
 	if (first) {
-		/* Nothing is lacking: the row is staged because inserts are left out. */
+		/* The rows lack nothing: they are staged because inserts are not replicated. */
 		buffer_reset(&b->sql);
 		return;
 	}
@@ -259,7 +257,7 @@ merge_update_stage(struct merge_builder *b)
 	merge_staging_rows(b);
 	put(b, "COPY ");
 	merge_builder_staging(b, "rows");
-	/* The unfed columns are not in the data. */
+	/* The columns without a source are not in the data. */
 	put(b, " (");
 	for (unsigned i = 0; i < b->shape->key_count; i++)
 		buffer_printf(&b->sql, "k%u, ", i + 1);

@@ -1,17 +1,11 @@
-/*
- * Updates of rows that the target may not hold, since it was never filled with
- * all of them, or since a row that comes to match a condition is told from one
- * that matched before only where the log has all of the old row.  Staged rows
- * find out whether they are in the target.  Where inserts are followed, those
- * that are not are inserted, and those of them whose values are not all at
- * hand are an error.
- */
+/* Updates of rows that the target may not have: because it was never filled with all rows, or because the stream
+ * does not say whether a row matched the table filter before (the log has the whole old row only with REPLICA IDENTITY
+ * FULL). A query marks the staged rows that the target has. If inserts are replicated the others are inserted, and it
+ * is an error if one of those lacks values. */
 #include "merge_builder.h"
 
-/*
- * Marks what the target holds, whatever is done about it afterwards.  Of these, the rows to be filled are inserted, and
- * not those to be updated.
- */
+/* Marks the staged rows that the target has. Of these, rows to be filled will be inserted again, and rows to be
+ * updated will not: hence `awaited`. */
 static void
 mark_found(struct merge_builder *b, enum net_action action, int awaited)
 {
@@ -32,7 +26,7 @@ mark_found(struct merge_builder *b, enum net_action action, int awaited)
 		merge_builder_await(step, b->taken, awaited);
 }
 
-/* Nobody knows the values of these. */
+/* A row that the target lacks and that lacks values cannot be inserted: nobody has those values. */
 static void
 refuse_partial(struct merge_builder *b)
 {
@@ -56,7 +50,7 @@ refuse_partial(struct merge_builder *b)
 	merge_builder_add(b, step, merge_builder_count(b, 0, 0));
 }
 
-/* What is absent is awaited, too, where inserts are followed. */
+/* Where inserts are replicated, b->taken counts the rows that the target lacks, too. */
 void
 merge_upsert_fetch(struct merge_builder *b)
 {
@@ -70,7 +64,6 @@ merge_upsert_fetch(struct merge_builder *b)
 		refuse_partial(b);
 }
 
-/* New rows, so that columns without a source get their defaults. */
 void
 merge_upsert_insert(struct merge_builder *b)
 {

@@ -44,7 +44,7 @@ change_error(const struct net_change *net, struct error *err, const char *what, 
 
 /* ---- keys */
 
-/* The key as COPY BINARY fields, in net->scratch. */
+/* Writes the key as COPY BINARY fields into net->scratch. */
 static bool
 make_key(struct net_change *net, const struct value *values, struct error *err)
 {
@@ -89,10 +89,11 @@ entry_of(struct net_change *net, const void *key, size_t len, const struct net_r
 	return index;
 }
 
-/* Whether the target holds a row under a key. */
+/* Whether the target has a row under a key. */
 enum target_row { TARGET_LACKS, TARGET_HOLDS, TARGET_MAY_HOLD };
 
-/* The entry of a row's key; `existed` is what a first mention says of the target. */
+/* Finds or creates the entry of a row's key; `existed`: whether the target has such a row, if the batch has not
+ * mentioned the key before. */
 static bool
 entry_of_values(struct net_change *net, const struct value *values, enum target_row existed, uint32_t *index,
 				struct error *err)
@@ -117,7 +118,7 @@ has_unchanged(const struct bytes *raw)
 	return raw->len > 0 && (raw->data[0] & ROW_UNCHANGED);
 }
 
-/* What the target computes by itself is not missed. */
+/* Columns that the target computes itself are not among the fed ones. */
 static bool
 lacks_values(const struct shape *shape, const struct value *values)
 {
@@ -127,7 +128,7 @@ lacks_values(const struct shape *shape, const struct value *values)
 	return false;
 }
 
-/* The layout of a row's head: change.h. */
+/* change.h describes the layout of a row's head. */
 const uint8_t *
 net_change_unchanged(const struct net_change *net, const struct net_row *row)
 {
@@ -139,8 +140,8 @@ net_change_unchanged(const struct net_change *net, const struct net_row *row)
 	return row->row.data + 1 + (flags & ROW_NULLS ? bitmap_bytes : 0);
 }
 
-/* Into the place of the row's earlier state where that is large enough: a row
- * that is updated over and over does not fill the arena. */
+/* Overwrites the row's earlier state if that is large enough, so that a row that is updated again and again does not
+ * fill the arena. */
 static struct bytes
 keep_row(struct net_change *net, struct bytes place, struct bytes raw)
 {
@@ -170,7 +171,7 @@ put_values(struct buffer *out, const struct change_relation *relation, const str
 	}
 }
 
-/* The new row, its unchanged columns taken from the row as the batch knew it. */
+/* The new row, with its unchanged columns taken from its earlier state in the batch. */
 static struct bytes
 merge_rows(struct net_change *net, struct bytes earlier, const struct value *newer)
 {
@@ -178,7 +179,7 @@ merge_rows(struct net_change *net, struct bytes earlier, const struct value *new
 	struct reader r;
 
 	reader_init(&r, earlier.data, earlier.len);
-	/* It was decoded once already, so it is well formed. */
+	/* The row was decoded once before, so it is well-formed. */
 	if (!change_decode_row(relation, false, &r, net->values))
 		abort();
 	for (unsigned i = 0; i < relation->column_count; i++)
@@ -213,9 +214,8 @@ clear_row(struct net_row *entry)
 
 /* ---- tables with a key */
 
-/* Where an operation is left out, the target may hold a row under a key that
- * is new to the source.  Where it has several sources, such a row may be
- * another's: that is an error, and not to be replaced. */
+/* If an operation is not replicated, the target may have a row under a key that is new to the source. Where several
+ * tables feed the target, such a row may belong to another: that is an error, and it is not replaced. */
 static bool
 may_be_stale(const struct net_change *net)
 {
@@ -228,8 +228,8 @@ before_new_key(const struct net_change *net)
 	return may_be_stale(net) ? TARGET_MAY_HOLD : TARGET_LACKS;
 }
 
-/* A row that another one would replace without having gone: what the source
- * checks at the end of a transaction only, or not at all, is no key. */
+/* False if a row has the same key and was not deleted before: the source checks the key only at the end of the
+ * transaction, or not at all, so it cannot be a match key. */
 static bool
 is_free(const struct net_change *net, uint32_t index, struct error *err)
 {
@@ -299,7 +299,7 @@ add_key_change(struct net_change *net, const struct change *change, struct error
 	return has_values(net, to, err);
 }
 
-/* A value of so many bytes may be stored out of line; writing it again costs more than finding it equal. */
+/* Values of this size may be stored out of line; writing one again costs more than finding it equal. */
 #define KEPT_BYTES 512
 
 static bool
@@ -312,11 +312,9 @@ is_kept(const struct shape *shape, const struct change *change, unsigned fed)
 		   old->len == new->len && !shape_is_key(shape, fed) && memcmp(old->data, new->data, new->len) == 0;
 }
 
-/*
- * With all of the old row at hand the plugin fills in large values that did not change.  For a row that is
- * updated in place they are as good as left out, as they are under the other identities: an UPDATE that
- * assigned them would store them again.
- */
+/* With the whole old row the plugin can send large values that did not change. An UPDATE that sets such a column
+ * would store its value again, so for rows that are updated in place it is left out, as with other replica identities.
+ * */
 static void
 leave_out_kept(struct net_change *net, const struct change *change, struct change_row *row)
 {
@@ -368,9 +366,9 @@ add_delete(struct net_change *net, const struct change *change, struct error *er
 	return true;
 }
 
-/* ---- tables without one */
+/* ---- tables without a key */
 
-/* Rows that differ only where the target has no column are equal. */
+/* Sets columns that the target does not have to NULL, so that rows which differ only there are equal. */
 static struct bytes
 without_left_out(struct net_change *net, const struct change_row *row)
 {
@@ -419,7 +417,7 @@ add_to_counts(struct net_change *net, const struct change *change, struct error 
 	return change->kind == CHANGE_DELETE || count_row(net, &change->new, 1, err);
 }
 
-/* ---- */
+/* ---- changes */
 
 static bool
 lacks_identity(const struct net_change *net, const struct change *change)
@@ -431,7 +429,7 @@ lacks_identity(const struct net_change *net, const struct change *change)
 	return net->shape->match == MATCH_ROW && change->old_kind != CHANGE_OLD_FULL;
 }
 
-/* Without a key inserts stand each for themselves. */
+/* Without a match key each insert is an entry of its own. */
 static void
 append_row(struct net_change *net, const struct change *change)
 {
@@ -487,15 +485,15 @@ decide_counted(const struct net_row *entry)
 	return entry->count < 0 ? NET_DELETE : NET_NOTHING;
 }
 
-/* A row that was in the target, possibly under another key, and still is. */
+/* For a row that the target had before the batch, possibly under another key, and that still exists. */
 static uint8_t
 decide_kept(const struct net_change *net, const struct net_row *entry, bool moved)
 {
 	const struct shape *shape = net->shape;
-	/* Where inserts are left out, a row that is not there stays away. */
+	/* Where inserts are not replicated, a row that the target lacks must not be inserted. */
 	bool complete = !entry->partial && shape->unfed_count == 0 && shape_follows_inserts(shape);
 
-	/* Deleting what triggers or foreign keys watch would set them off. */
+	/* Deleting the row would fire triggers or foreign keys. */
 	if (shape->triggers || (!moved && shape->in_place))
 		return NET_PATCH;
 	if (complete)
@@ -515,7 +513,7 @@ decide_keyed(const struct net_change *net, uint32_t index)
 	return shape_follows_inserts(net->shape) ? NET_INSERT : NET_NOTHING;
 }
 
-/* Who is updated in place must not be deleted under the key it had. */
+/* A row that is updated in place is not deleted under its earlier key. */
 static void
 mark_deletes(const struct net_change *net, uint8_t *actions)
 {

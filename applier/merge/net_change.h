@@ -23,10 +23,10 @@
 
 /* What happened to one key; the index is the keymap's. */
 struct net_row {
-	struct bytes row; /* the last state, encoded as in the stream; data == NULL: gone */
+	struct bytes row; /* the last state, encoded as in the stream; data == NULL: the row is deleted */
 	uint32_t origin; /* the entry under whose key the target held this row before the batch, or ORIGIN_NONE */
 	bool existed;	 /* the target held a row under this key before the batch */
-	bool perhaps;	 /* … or not: an operation that would tell is not followed */
+	bool perhaps;	 /* `existed` is not certain, since some operation is not replicated */
 	bool partial;	 /* `row` has unchanged TOASTed columns whose values only the target has */
 	int64_t
 		count; /* MATCH_ROW: see above; MATCH_KEY: the change, counted from the first, that `row` came with */
@@ -38,14 +38,14 @@ struct net_change {
 	struct keymap map;
 	struct net_row *rows;
 	uint32_t row_capacity;
-	bool truncated; /* before everything else here */
+	bool truncated; /* the target is truncated before all changes here */
 	bool restart_identity;
-	bool left_out;		  /* its table is held: none of it is applied */
-	int64_t changes;	  /* that went in */
+	bool left_out;		  /* the table is held: none of it is applied */
+	int64_t changes;	  /* how many changes were added */
 	struct value *values; /* scratch, one for each source column, … */
 	struct value *newer;  /* … and as many for a row that is being merged with what `values` holds */
 	struct buffer scratch;
-	size_t counted_bytes; /* of net_change_bytes(), for the batch */
+	size_t counted_bytes; /* net_change_bytes() when the batch last counted it */
 };
 
 void net_change_init(struct net_change *net, const struct shape *shape, struct arena *arena);
@@ -62,28 +62,27 @@ net_change_count(const struct net_change *net)
 	return keymap_count(&net->map);
 }
 
-/* A bitmap over the relation's columns, those whose values only the target
- * has; NULL: none.  Like all of the row it lives in the arena. */
+/* A bitmap of the relation's columns whose values only the target has; NULL: none. It lives in the arena. */
 const uint8_t *net_change_unchanged(const struct net_change *net, const struct net_row *row);
 
-/* Memory outside the arena. */
+/* Memory in use outside the arena. */
 size_t net_change_bytes(const struct net_change *net);
 
 /*
- * What is to be done about an entry.
+ * The statements that an entry needs (bits).
  *
- * FILL: the row's missing columns are fetched from the target before the old
- * row is deleted, and then it is inserted again.
+ * FILL: the row's missing values are fetched from the target before the old row
+ * is deleted; then the row is inserted again.
  */
 enum net_action {
 	NET_NOTHING,
-	NET_INSERT = 1, /* copy the row in */
+	NET_INSERT = 1, /* insert the row */
 	NET_PATCH = 2,	/* update the target's row in place */
 	NET_FILL = 4,
 	NET_DELETE = 8, /* delete the target's row under this key; may come with INSERT or FILL */
 };
 
-/* Actions (bits) for every entry; `actions` has net_change_count() places. */
+/* Decides the actions for every entry; `actions` has net_change_count() elements. */
 void net_change_decide(const struct net_change *net, uint8_t *actions);
 
 #endif

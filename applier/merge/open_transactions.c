@@ -92,7 +92,7 @@ open_transaction_add(struct open_transaction *txn, struct bytes message, struct 
 	return spill_append(txn->spill, message.data, message.len, err);
 }
 
-/* The first place whose xid is not smaller. */
+/* The position of the first xid that is not smaller. */
 static unsigned
 place_of(const struct open_transaction *txn, uint32_t xid)
 {

@@ -13,7 +13,7 @@
 
 #define CHUNK_BYTES ((size_t) 256 << 10)
 #define CHUNK_LIMIT ((size_t) LZ4_MAX_INPUT_SIZE)
-/* Buffers that one huge piece has blown up are not kept. */
+/* Buffers that a huge piece has enlarged beyond this are freed. */
 #define KEEP_BYTES (4 * CHUNK_BYTES)
 
 struct chunk_head {
@@ -25,7 +25,7 @@ struct spill {
 	const char *directory;
 	int fd; /* -1: no file yet */
 	bool reading;
-	bool last_read;			/* the chunk that never went to the file was handed out */
+	bool last_read;			/* the chunk that was never written to the file has been read */
 	struct buffer chunk;	/* being filled, or read */
 	struct buffer squeezed; /* scratch */
 	uint64_t bytes;
@@ -67,7 +67,7 @@ spill_destroy(struct spill *spill)
 	free(spill);
 }
 
-/* What is wrong with a spill directory, from errno. */
+/* The problem of a spill directory, from errno. */
 static bool
 directory_error(const char *directory, const char *what, struct error *err)
 {
@@ -109,11 +109,11 @@ open_file(struct spill *spill, struct error *err)
 
 	if (spill->fd >= 0)
 		return true;
-	/* A file that never has a name leaves nothing behind, whatever ends the process. */
+	/* A file without a name leaves nothing behind, however the process ends. */
 	spill->fd = open(spill->directory, O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
 	if (spill->fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
 		return spill->fd >= 0 || file_error(spill, "make", err);
-	/* Some file systems cannot make one. */
+	/* Some file systems do not support O_TMPFILE. */
 	snprintf(path, sizeof path, "%s/sluice-XXXXXX", spill->directory);
 	spill->fd = mkostemp(path, O_CLOEXEC);
 	if (spill->fd < 0)
@@ -214,7 +214,7 @@ spill_append(struct spill *spill, const void *data, size_t len, struct error *er
 	return true;
 }
 
-/* What was appended last never went to the file. */
+/* The last chunk was never written to the file: it is read from memory. */
 static struct bytes
 last_chunk(struct spill *spill)
 {
