@@ -21,15 +21,13 @@ struct compare_ends {
 struct compare_point {
 	struct loop *loop;
 	const struct config *config;
-	struct selection
-		selection;			 /* has the configuration that `config` points to once the destination was read */
-	struct catalog *catalog; /* all tables of the task */
-	bool *wanted;			 /* by table of the catalog: it is to be compared */
-	bool may_be_gone;		 /* a name that matches no table is no error */
-	struct connection *source; /* for other queries */
-	struct connection *target; /* likewise */
-	struct connection
-		*snapshot; /* exports the source's snapshot, and has the temporary slot; NULL: no longer needed */
+	struct selection selection;	 /* `config` is in it once the destination was read */
+	struct catalog *catalog;	 /* all tables of the task */
+	bool *wanted;				 /* by table of the catalog: it is to be compared */
+	bool may_be_gone;			 /* a name that matches no table is no error */
+	struct connection *source;	 /* for other queries */
+	struct connection *target;	 /* likewise */
+	struct connection *snapshot; /* exports the source's snapshot, and has the temporary slot; NULL: closed */
 	const struct dialect *dialect;
 	struct compare_ends *ends; /* all with the same snapshots */
 	unsigned end_count;

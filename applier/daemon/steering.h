@@ -38,8 +38,7 @@ struct steering {
 	struct control *control; /* NULL: not open */
 	bool warned;			 /* the failure to open it was logged */
 	struct stream_requests requests;
-	struct config
-		values; /* a copy whose texts and lists belong to `present`, or to the configuration of the start */
+	struct config values;	/* a copy; its texts and lists belong to `present` or to the start's */
 	struct config *next;	/* taken between two attempts; NULL: none */
 	struct config *present; /* read by a reload; NULL: the configuration of the start is in force */
 	bool start_over; /* leave as soon as no table is being copied, to read tables again or take `next` */

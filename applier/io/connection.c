@@ -458,8 +458,8 @@ step_head(struct connection *conn)
 {
 	struct request *req = conn->head;
 
-	if (conn->state != CONNECTION_READY || pipeline_is_wanted(conn))
-		return pipeline_step(conn);
+	if (conn->state != CONNECTION_READY || connection_pipeline_is_wanted(conn))
+		return connection_pipeline_step(conn);
 	switch (req->state) {
 	case REQUEST_QUEUED:
 		return send_head(conn) ? STEP_AGAIN : STEP_LOST;

@@ -202,7 +202,7 @@ void connection_empty_chunk(struct connection *conn);
 void connection_finish_head(struct connection *conn);
 
 /* Whether the head and the request behind it can be sent together. */
-bool pipeline_is_wanted(const struct connection *conn);
-enum step pipeline_step(struct connection *conn);
+bool connection_pipeline_is_wanted(const struct connection *conn);
+enum step connection_pipeline_step(struct connection *conn);
 
 #endif

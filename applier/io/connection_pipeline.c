@@ -13,7 +13,7 @@ can_be_pipelined(const struct request *req)
 }
 
 bool
-pipeline_is_wanted(const struct connection *conn)
+connection_pipeline_is_wanted(const struct connection *conn)
 {
 	const struct request *head = conn->head;
 
@@ -128,7 +128,7 @@ enter(struct connection *conn)
 }
 
 enum step
-pipeline_step(struct connection *conn)
+connection_pipeline_step(struct connection *conn)
 {
 	PGresult *res;
 

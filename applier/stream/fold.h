@@ -46,8 +46,7 @@ struct fold_setup {
 	struct connection *source;	/* to read about tables that are not in the catalog */
 	struct fold_memories *memories;
 	struct pipeline *pipeline;
-	struct backlog
-		*backlog; /* for changes of tables that are copied in the background; NULL: there are none */
+	struct backlog *backlog; /* for tables that are copied in the background; NULL: there are none */
 	/* Set when the stream has changes of a table that the catalog lacks: they are skipped.  NULL: the session starts over
 	 * instead, to read that table. */
 	bool *saw_unknown_table;
