@@ -29,8 +29,7 @@ struct session {
 	int64_t connected_ms;	  /* when the attempt had connected to both servers; 0: not yet */
 
 	/* The session at the destination that writes batches holds the task's lock, so that no batch is running when
-	 * another daemon gets the lock. Between two such sessions, and between two attempts, the control session holds it.
-	 * */
+	 * another daemon gets the lock. Between two such sessions, and between two attempts, the control session holds it. */
 	struct connection *lock_holder; /* `destination` or `control`; NULL: not held */
 	int lock_pids
 		[2]; /* pids, at the destination, of this process's sessions that may hold the lock or wait for it; 0: none */

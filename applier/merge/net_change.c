@@ -313,8 +313,7 @@ is_kept(const struct shape *shape, const struct change *change, unsigned fed)
 }
 
 /* With the whole old row the plugin can send large values that did not change. An UPDATE that sets such a column
- * would store its value again, so for rows that are updated in place it is left out, as with other replica identities.
- * */
+ * would store its value again, so for rows that are updated in place it is left out, as with other replica identities. */
 static void
 leave_out_kept(struct net_change *net, const struct change *change, struct change_row *row)
 {
