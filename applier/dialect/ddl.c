@@ -13,10 +13,10 @@
 
 /* ---- one table */
 
-static const struct column_definition *
-column_definition(const struct source_table *source, unsigned column)
+static const struct column_spec *
+column_spec(const struct source_table *source, unsigned column)
 {
-	return source->definition ? &source->definition->columns[column] : NULL;
+	return source->creation_spec ? &source->creation_spec->columns[column] : NULL;
 }
 
 static void
@@ -32,8 +32,7 @@ put_columns(struct buffer *sql, const struct table *table)
 			continue;
 		buffer_printf(sql, "%s\n\t", separator);
 		separator = ",";
-		ddl_put_column(sql, mapping_target_name(table, name), &source->columns[i],
-					   column_definition(source, i));
+		ddl_put_column(sql, mapping_target_name(table, name), &source->columns[i], column_spec(source, i));
 	}
 }
 
@@ -54,17 +53,17 @@ put_comment(struct buffer *sql, const struct table *table, const char *column, c
 static void
 put_comments(struct buffer *sql, const struct table *table)
 {
-	const struct definition *definition = table->source.definition;
+	const struct creation_spec *spec = table->source.creation_spec;
 
-	if (!definition)
+	if (!spec)
 		return;
-	if (definition->comment)
-		put_comment(sql, table, NULL, definition->comment);
+	if (spec->comment)
+		put_comment(sql, table, NULL, spec->comment);
 	for (unsigned i = 0; i < table->source.column_count; i++) {
 		const char *name = table->source.columns[i].name;
 
-		if (definition->columns[i].comment && mapping_selects(table, name))
-			put_comment(sql, table, mapping_target_name(table, name), definition->columns[i].comment);
+		if (spec->columns[i].comment && mapping_selects(table, name))
+			put_comment(sql, table, mapping_target_name(table, name), spec->columns[i].comment);
 	}
 }
 
@@ -83,7 +82,7 @@ ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const st
 	}
 	for (unsigned i = 0; i < source->column_count; i++)
 		if (mapping_selects(table, source->columns[i].name))
-			ddl_put_column_remarks(sql, &source->columns[i], column_definition(source, i));
+			ddl_put_column_remarks(sql, &source->columns[i], column_spec(source, i));
 	if (ddl_lacks_primary_key(dialect, table))
 		buffer_printf(sql, "-- without its primary key: storage or distribution does not allow it\n");
 	buffer_printf(sql, "CREATE TABLE ");
@@ -125,25 +124,25 @@ compare_strings(const void *a, const void *b)
 static size_t
 most_schemas(const struct catalog *catalog)
 {
-	size_t most = catalog->count + (catalog->definitions ? catalog->definitions->type_count : 0);
+	size_t most = catalog->count + (catalog->creation_specs ? catalog->creation_specs->type_count : 0);
 
 	for (unsigned i = 0; i < catalog->count; i++)
-		if (catalog->tables[i].source.definition)
-			most += catalog->tables[i].source.definition->partition_count;
+		if (catalog->tables[i].source.creation_spec)
+			most += catalog->tables[i].source.creation_spec->partition_count;
 	return most;
 }
 
 static unsigned
 collect_partition_schemas(const struct dialect *dialect, const struct table *table, const char **schemas)
 {
-	const struct definition *definition = table->source.definition;
+	const struct creation_spec *spec = table->source.creation_spec;
 	const char *remark;
 	unsigned count = 0;
 
 	if (!dialect->has_declarative_partitions || !ddl_keeps_partitions(dialect, table, &remark))
 		return 0;
-	for (; count < definition->partition_count; count++)
-		schemas[count] = ddl_partition_schema(table, &definition->partitions[count]);
+	for (; count < spec->partition_count; count++)
+		schemas[count] = ddl_partition_schema(table, &spec->partitions[count]);
 	return count;
 }
 
@@ -151,7 +150,7 @@ collect_partition_schemas(const struct dialect *dialect, const struct table *tab
 static unsigned
 collect_schemas(const struct dialect *dialect, const struct catalog *catalog, const char **schemas)
 {
-	const struct definitions *definitions = catalog->definitions;
+	const struct creation_specs *specs = catalog->creation_specs;
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < catalog->count; i++) {
@@ -160,9 +159,9 @@ collect_schemas(const struct dialect *dialect, const struct catalog *catalog, co
 		schemas[count++] = catalog->tables[i].target_schema;
 		count += collect_partition_schemas(dialect, &catalog->tables[i], schemas + count);
 	}
-	for (unsigned i = 0; definitions && i < definitions->type_count; i++)
-		if (!definitions->types[i].exists && !definitions->types[i].refused)
-			schemas[count++] = definitions->types[i].schema;
+	for (unsigned i = 0; specs && i < specs->type_count; i++)
+		if (!specs->types[i].exists && !specs->types[i].refused)
+			schemas[count++] = specs->types[i].schema;
 	if (count > 1)
 		qsort(schemas, count, sizeof(*schemas), compare_strings);
 	return count;

@@ -62,15 +62,15 @@ ddl_put_column_type(struct buffer *sql, const struct source_column *column)
 
 void
 ddl_put_column(struct buffer *sql, const char *name, const struct source_column *column,
-			   const struct column_definition *definition)
+			   const struct column_spec *spec)
 {
 	sql_identifier(sql, name);
 	buffer_put_u8(sql, ' ');
 	ddl_put_column_type(sql, column);
 	if (column->not_null)
 		buffer_printf(sql, " NOT NULL");
-	if (definition && definition->default_sql && !definition->default_refused)
-		buffer_printf(sql, " DEFAULT %s", definition->default_sql);
+	if (spec && spec->default_sql && !spec->default_refused)
+		buffer_printf(sql, " DEFAULT %s", spec->default_sql);
 }
 
 /* ---- remarks */
@@ -91,8 +91,7 @@ put_beginning(struct buffer *sql, const struct source_column *column)
 }
 
 void
-ddl_put_column_remarks(struct buffer *sql, const struct source_column *column,
-					   const struct column_definition *definition)
+ddl_put_column_remarks(struct buffer *sql, const struct source_column *column, const struct column_spec *spec)
 {
 	if (!keeps_type(column)) {
 		put_beginning(sql, column);
@@ -101,12 +100,12 @@ ddl_put_column_remarks(struct buffer *sql, const struct source_column *column,
 		ddl_put_column_type(sql, column);
 		buffer_put_u8(sql, '\n');
 	}
-	if (definition && definition->default_refused) {
+	if (spec && spec->default_refused) {
 		put_beginning(sql, column);
 		buffer_printf(sql, "without its default ");
-		ddl_put_remark(sql, definition->default_sql);
+		ddl_put_remark(sql, spec->default_sql);
 		buffer_printf(sql, ": ");
-		ddl_put_remark(sql, definition->default_refused);
+		ddl_put_remark(sql, spec->default_refused);
 		buffer_put_u8(sql, '\n');
 	}
 }

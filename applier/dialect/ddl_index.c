@@ -100,7 +100,7 @@ ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, const str
 
 /* The match key has an index already. */
 static bool
-is_match_index(const struct table *table, const struct index_definition *index)
+is_match_index(const struct table *table, const struct index_spec *index)
 {
 	unsigned match[TABLE_MAX_KEY];
 	unsigned count = table_match_key(table, match);
@@ -117,7 +117,7 @@ keeps_name(const struct table *table)
 }
 
 static void
-put_constraint(struct buffer *sql, const struct table *table, const struct index_definition *index)
+put_constraint(struct buffer *sql, const struct table *table, const struct index_spec *index)
 {
 	buffer_printf(sql, "ALTER TABLE ");
 	sql_qualified(sql, table->target_schema, table->target_name);
@@ -131,7 +131,7 @@ put_constraint(struct buffer *sql, const struct table *table, const struct index
 }
 
 static void
-put_create_index(struct buffer *sql, const struct table *table, const struct index_definition *index)
+put_create_index(struct buffer *sql, const struct table *table, const struct index_spec *index)
 {
 	buffer_printf(sql, "CREATE %sINDEX ", index->unique ? "UNIQUE " : "");
 	if (keeps_name(table)) {
@@ -145,7 +145,7 @@ put_create_index(struct buffer *sql, const struct table *table, const struct ind
 
 /* The source's text of the index names the source's columns, and for a plain index no others than those listed. */
 static bool
-keeps_columns(const struct table *table, const struct index_definition *index)
+keeps_columns(const struct table *table, const struct index_spec *index)
 {
 	if (!index->plain && !mapping_keeps_columns(table))
 		return false;
@@ -160,7 +160,7 @@ keeps_columns(const struct table *table, const struct index_definition *index)
 
 bool
 ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
-			  const struct index_definition *index, const char **remark)
+			  const struct index_spec *index, const char **remark)
 {
 	*remark = index->refused;
 	if (index->refused || is_match_index(table, index))
@@ -182,10 +182,10 @@ ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct ta
 
 /* Another index of the table may serve as well. */
 static bool
-leads_index(const struct definition *definition, unsigned column)
+leads_index(const struct creation_spec *spec, unsigned column)
 {
-	for (unsigned i = 0; i < definition->index_count; i++)
-		if (definition->indexes[i].plain && definition->indexes[i].columns[0] == column)
+	for (unsigned i = 0; i < spec->index_count; i++)
+		if (spec->indexes[i].plain && spec->indexes[i].columns[0] == column)
 			return true;
 	return false;
 }
@@ -209,12 +209,12 @@ put_finding_name(struct buffer *sql, const struct table *table)
 bool
 ddl_put_finding_index(struct buffer *sql, const struct table *table)
 {
-	const struct definition *definition = table->source.definition;
+	const struct creation_spec *spec = table->source.creation_spec;
 	unsigned column;
 
-	if (!definition || !definition->found_by || leads_index(definition, definition->found_by - 1))
+	if (!spec || !spec->found_by || leads_index(spec, spec->found_by - 1))
 		return false;
-	column = definition->found_by - 1;
+	column = spec->found_by - 1;
 	buffer_printf(sql, "CREATE INDEX ");
 	put_finding_name(sql, table);
 	buffer_printf(sql, " ON ");
@@ -228,10 +228,10 @@ ddl_put_finding_index(struct buffer *sql, const struct table *table)
 void
 ddl_put_after_copy(struct buffer *sql, const struct dialect *dialect, const struct table *table)
 {
-	const struct definition *definition = table->source.definition;
+	const struct creation_spec *spec = table->source.creation_spec;
 
-	for (unsigned i = 0; definition && i < definition->index_count; i++) {
-		const struct index_definition *index = &definition->indexes[i];
+	for (unsigned i = 0; spec && i < spec->index_count; i++) {
+		const struct index_spec *index = &spec->indexes[i];
 		const char *remark;
 
 		if (ddl_put_index(sql, dialect, table, index, &remark) || !remark)

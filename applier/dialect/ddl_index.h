@@ -6,7 +6,7 @@
 
 #include "buffer.h"
 #include "dialect.h"
-#include "tables/definition.h"
+#include "tables/creation_specs.h"
 
 /* The columns of the primary key that the created table gets, as positions in source.columns; 0: the source has
  * none, or the destination does not allow it. */
@@ -25,7 +25,7 @@ void ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, cons
 /* The statement of one secondary index or unique constraint, to be executed after the copy; false: the destination
  * cannot have it, and `remark` says why. */
 bool ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
-				   const struct index_definition *index, const char **remark);
+				   const struct index_spec *index, const char **remark);
 
 /* The end of the name of the index that finds the rows of a table without a key: the index is dropped when its column gets
  * a type whose values an index may refuse. */

@@ -12,17 +12,17 @@
 
 /* Greenplum's classic form has one level, by ranges or lists of one column. */
 static bool
-is_classic(const struct definition *definition)
+is_classic(const struct creation_spec *spec)
 {
 	struct bytes from, to;
 
-	if (definition->partition_column_count != 1 ||
-		(definition->partition_strategy != 'r' && definition->partition_strategy != 'l'))
+	if (spec->partition_column_count != 1 ||
+		(spec->partition_strategy != 'r' && spec->partition_strategy != 'l'))
 		return false;
-	for (unsigned i = 0; i < definition->partition_count; i++) {
-		const struct partition_definition *partition = &definition->partitions[i];
+	for (unsigned i = 0; i < spec->partition_count; i++) {
+		const struct partition_spec *partition = &spec->partitions[i];
 
-		if (partition->parent == definition->oid && definition->partition_strategy == 'r' &&
+		if (partition->parent == spec->oid && spec->partition_strategy == 'r' &&
 			strcmp(partition->bound, "DEFAULT") != 0 && !ddl_parse_range(partition->bound, &from, &to))
 			return false;
 	}
@@ -32,16 +32,16 @@ is_classic(const struct definition *definition)
 bool
 ddl_keeps_partitions(const struct dialect *dialect, const struct table *table, const char **remark)
 {
-	const struct definition *definition = table->source.definition;
+	const struct creation_spec *spec = table->source.creation_spec;
 
 	*remark = NULL;
-	if (!definition || !definition->partition_key)
+	if (!spec || !spec->partition_key)
 		return false;
-	if (definition->partition_refused)
-		*remark = definition->partition_refused;
+	if (spec->partition_refused)
+		*remark = spec->partition_refused;
 	else if (!mapping_keeps_columns(table) || (table->override && table->override->key.count > 0))
 		*remark = "its columns or its key are mapped";
-	else if (!dialect->has_declarative_partitions && !is_classic(definition))
+	else if (!dialect->has_declarative_partitions && !is_classic(spec))
 		*remark = "the destination knows ranges and lists over one column alone";
 	return !*remark;
 }
@@ -54,7 +54,7 @@ ddl_put_partition_key(struct buffer *sql, const struct dialect *dialect, const s
 	const char *remark;
 
 	if (dialect->has_declarative_partitions && ddl_keeps_partitions(dialect, table, &remark))
-		buffer_printf(sql, "\nPARTITION BY %s", table->source.definition->partition_key);
+		buffer_printf(sql, "\nPARTITION BY %s", table->source.creation_spec->partition_key);
 }
 
 /* Only tables with rows have a fillfactor: partitions that are tables and are not divided further. */
@@ -77,17 +77,17 @@ put_leaf_options(struct buffer *sql, const struct dialect *dialect, const struct
 }
 
 const char *
-ddl_partition_schema(const struct table *table, const struct partition_definition *partition)
+ddl_partition_schema(const struct table *table, const struct partition_spec *partition)
 {
 	return strcmp(partition->schema, table->source.schema) == 0 ? table->target_schema : partition->schema;
 }
 
-static const struct partition_definition *
-find_partition(const struct definition *definition, uint32_t oid)
+static const struct partition_spec *
+find_partition(const struct creation_spec *spec, uint32_t oid)
 {
-	for (unsigned i = 0; i < definition->partition_count; i++)
-		if (definition->partitions[i].oid == oid)
-			return &definition->partitions[i];
+	for (unsigned i = 0; i < spec->partition_count; i++)
+		if (spec->partitions[i].oid == oid)
+			return &spec->partitions[i];
 	return NULL;
 }
 
@@ -95,7 +95,7 @@ find_partition(const struct definition *definition, uint32_t oid)
 static void
 put_name(struct buffer *sql, const struct table *table, uint32_t oid)
 {
-	const struct partition_definition *partition = find_partition(table->source.definition, oid);
+	const struct partition_spec *partition = find_partition(table->source.creation_spec, oid);
 
 	if (partition)
 		sql_qualified(sql, ddl_partition_schema(table, partition), partition->name);
@@ -105,7 +105,7 @@ put_name(struct buffer *sql, const struct table *table, uint32_t oid)
 
 static void
 put_partition(struct buffer *sql, const struct dialect *dialect, const struct table *table,
-			  const struct partition_definition *partition)
+			  const struct partition_spec *partition)
 {
 	buffer_printf(sql, "CREATE TABLE ");
 	put_name(sql, table, partition->oid);
@@ -121,22 +121,21 @@ put_partition(struct buffer *sql, const struct dialect *dialect, const struct ta
 
 /* No default partition if the level has one already, or is divided by hash, where every value has a partition. */
 static bool
-needs_default(const struct definition *definition, uint32_t parent, const char *key)
+needs_default(const struct creation_spec *spec, uint32_t parent, const char *key)
 {
 	if (strncmp(key, "HASH", 4) == 0)
 		return false;
-	for (unsigned i = 0; i < definition->partition_count; i++)
-		if (definition->partitions[i].parent == parent &&
-			strcmp(definition->partitions[i].bound, "DEFAULT") == 0)
+	for (unsigned i = 0; i < spec->partition_count; i++)
+		if (spec->partitions[i].parent == parent && strcmp(spec->partitions[i].bound, "DEFAULT") == 0)
 			return false;
 	return true;
 }
 
 static bool
-name_is_taken(const struct definition *definition, const char *name)
+name_is_taken(const struct creation_spec *spec, const char *name)
 {
-	for (unsigned i = 0; i < definition->partition_count; i++)
-		if (strcmp(definition->partitions[i].name, name) == 0)
+	for (unsigned i = 0; i < spec->partition_count; i++)
+		if (strcmp(spec->partitions[i].name, name) == 0)
 			return true;
 	return false;
 }
@@ -148,7 +147,7 @@ put_default(struct buffer *sql, const struct dialect *dialect, const struct tabl
 {
 	char chosen[NAME_MAX_BYTES + 1];
 
-	for (unsigned i = 0; i == 0 || name_is_taken(table->source.definition, chosen); i++) {
+	for (unsigned i = 0; i == 0 || name_is_taken(table->source.creation_spec, chosen); i++) {
 		char suffix[32];
 		int length = i ? snprintf(suffix, sizeof suffix, "_default%u", i)
 					   : snprintf(suffix, sizeof suffix, "_default");
@@ -167,19 +166,19 @@ put_default(struct buffer *sql, const struct dialect *dialect, const struct tabl
 void
 ddl_put_partitions(struct buffer *sql, const struct dialect *dialect, const struct table *table)
 {
-	const struct definition *definition = table->source.definition;
+	const struct creation_spec *spec = table->source.creation_spec;
 	const char *remark;
 
 	if (!dialect->has_declarative_partitions || !ddl_keeps_partitions(dialect, table, &remark))
 		return;
-	for (unsigned i = 0; i < definition->partition_count; i++)
-		put_partition(sql, dialect, table, &definition->partitions[i]);
-	if (needs_default(definition, definition->oid, definition->partition_key))
-		put_default(sql, dialect, table, table->target_schema, table->target_name, definition->oid);
-	for (unsigned i = 0; i < definition->partition_count; i++) {
-		const struct partition_definition *inner = &definition->partitions[i];
+	for (unsigned i = 0; i < spec->partition_count; i++)
+		put_partition(sql, dialect, table, &spec->partitions[i]);
+	if (needs_default(spec, spec->oid, spec->partition_key))
+		put_default(sql, dialect, table, table->target_schema, table->target_name, spec->oid);
+	for (unsigned i = 0; i < spec->partition_count; i++) {
+		const struct partition_spec *inner = &spec->partitions[i];
 
-		if (inner->key && needs_default(definition, inner->oid, inner->key))
+		if (inner->key && needs_default(spec, inner->oid, inner->key))
 			put_default(sql, dialect, table, ddl_partition_schema(table, inner), inner->name, inner->oid);
 	}
 }
@@ -246,7 +245,7 @@ put_list(struct buffer *sql, const char *bound)
 
 /* The table of such a partition is named orders_1_prt_NAME, which must not exceed the length of names. */
 static void
-put_classic_name(struct buffer *sql, const struct table *table, const struct partition_definition *partition,
+put_classic_name(struct buffer *sql, const struct table *table, const struct partition_spec *partition,
 				 unsigned number)
 {
 	char name[16];
@@ -260,7 +259,7 @@ put_classic_name(struct buffer *sql, const struct table *table, const struct par
 }
 
 static void
-put_classic(struct buffer *sql, const struct table *table, const struct partition_definition *partition,
+put_classic(struct buffer *sql, const struct table *table, const struct partition_spec *partition,
 			unsigned number)
 {
 	bool is_default = strcmp(partition->bound, "DEFAULT") == 0;
@@ -270,7 +269,7 @@ put_classic(struct buffer *sql, const struct table *table, const struct partitio
 	put_classic_name(sql, table, partition, number);
 	if (is_default)
 		return;
-	if (table->source.definition->partition_strategy == 'r')
+	if (table->source.creation_spec->partition_strategy == 'r')
 		put_range(sql, partition->bound);
 	else
 		put_list(sql, partition->bound);
@@ -279,19 +278,19 @@ put_classic(struct buffer *sql, const struct table *table, const struct partitio
 void
 ddl_put_partition_list(struct buffer *sql, const struct dialect *dialect, const struct table *table)
 {
-	const struct definition *definition = table->source.definition;
+	const struct creation_spec *spec = table->source.creation_spec;
 	unsigned number = 0;
 	const char *remark;
 
 	if (dialect->has_declarative_partitions || !ddl_keeps_partitions(dialect, table, &remark))
 		return;
-	buffer_printf(sql, "\nPARTITION BY %s (", definition->partition_strategy == 'r' ? "RANGE" : "LIST");
-	sql_identifier(sql, table->source.columns[definition->partition_columns[0]].name);
+	buffer_printf(sql, "\nPARTITION BY %s (", spec->partition_strategy == 'r' ? "RANGE" : "LIST");
+	sql_identifier(sql, table->source.columns[spec->partition_columns[0]].name);
 	buffer_printf(sql, ") (");
-	for (unsigned i = 0; i < definition->partition_count; i++)
-		if (definition->partitions[i].parent == definition->oid)
-			put_classic(sql, table, &definition->partitions[i], number++);
-	if (needs_default(definition, definition->oid, definition->partition_key))
+	for (unsigned i = 0; i < spec->partition_count; i++)
+		if (spec->partitions[i].parent == spec->oid)
+			put_classic(sql, table, &spec->partitions[i], number++);
+	if (needs_default(spec, spec->oid, spec->partition_key))
 		buffer_printf(sql, "%s\n\tDEFAULT PARTITION \"default\"", number ? "," : "");
 	buffer_printf(sql, "\n)");
 }

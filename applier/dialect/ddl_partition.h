@@ -1,6 +1,6 @@
 /*
  * Partitioned targets, where the configuration keeps the source's partitions
- * (definition->partition_key is NULL where it does not).
+ * (spec->partition_key is NULL where it does not).
  *
  * Every level gets a default partition, unless the source's has one: the rows
  * of partitions that come later have to go somewhere.
@@ -10,7 +10,7 @@
 
 #include "buffer.h"
 #include "dialect.h"
-#include "tables/definition.h"
+#include "tables/creation_specs.h"
 
 /* Whether the target is partitioned; if the configuration asks for that and it is not possible, `remark` says why. */
 bool ddl_keeps_partitions(const struct dialect *dialect, const struct table *table, const char **remark);
@@ -25,7 +25,7 @@ void ddl_put_partitions(struct buffer *sql, const struct dialect *dialect, const
 
 /* The schema of a partition at the destination: that of the root's target if root and partition share a schema at
  * the source. */
-const char *ddl_partition_schema(const struct table *table, const struct partition_definition *partition);
+const char *ddl_partition_schema(const struct table *table, const struct partition_spec *partition);
 
 /* Splits "FOR VALUES FROM (1) TO (2)" into the two bounds, NULL for MINVALUE and MAXVALUE; false: the text has
  * another form, or more than one value in a bound. Exposed for tests. */

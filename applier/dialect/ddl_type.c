@@ -4,14 +4,14 @@
 #include "ddl_column.h"
 
 static const char *
-word(const struct type_definition *type)
+word(const struct type_spec *type)
 {
 	return type->kind == 'd' ? "DOMAIN" : "TYPE";
 }
 
 /* The order that the server's documentation has; the server accepts any. */
 static void
-put_parts(struct buffer *sql, const struct type_definition *type)
+put_parts(struct buffer *sql, const struct type_spec *type)
 {
 	for (unsigned i = 0; i < type->part_count; i++)
 		if (!type->parts[i].name && !type->parts[i].refused)
@@ -28,7 +28,7 @@ put_parts(struct buffer *sql, const struct type_definition *type)
 }
 
 void
-ddl_put_create_type(struct buffer *sql, const struct type_definition *type)
+ddl_put_create_type(struct buffer *sql, const struct type_spec *type)
 {
 	buffer_printf(sql, "CREATE %s ", word(type));
 	sql_qualified(sql, type->schema, type->name);
@@ -45,7 +45,7 @@ ddl_put_create_type(struct buffer *sql, const struct type_definition *type)
 }
 
 static void
-put_refusal(struct buffer *sql, const struct type_definition *type)
+put_refusal(struct buffer *sql, const struct type_spec *type)
 {
 	buffer_printf(sql, "-- without the type ");
 	ddl_put_remark(sql, type->schema);
@@ -57,7 +57,7 @@ put_refusal(struct buffer *sql, const struct type_definition *type)
 }
 
 static void
-put_part_refusal(struct buffer *sql, const struct type_definition *type, const struct domain_part *part)
+put_part_refusal(struct buffer *sql, const struct type_spec *type, const struct domain_part *part)
 {
 	buffer_printf(sql, "-- type ");
 	ddl_put_remark(sql, type->schema);
@@ -77,20 +77,20 @@ put_part_refusal(struct buffer *sql, const struct type_definition *type, const s
 void
 ddl_put_create_types(struct buffer *sql, const struct catalog *catalog)
 {
-	const struct definitions *definitions = catalog->definitions;
+	const struct creation_specs *specs = catalog->creation_specs;
 
-	for (unsigned i = 0; definitions && i < definitions->type_count; i++)
-		if (!definitions->types[i].exists && !definitions->types[i].refused)
-			ddl_put_create_type(sql, &definitions->types[i]);
+	for (unsigned i = 0; specs && i < specs->type_count; i++)
+		if (!specs->types[i].exists && !specs->types[i].refused)
+			ddl_put_create_type(sql, &specs->types[i]);
 }
 
 void
 ddl_put_type_remarks(struct buffer *sql, const struct catalog *catalog)
 {
-	const struct definitions *definitions = catalog->definitions;
+	const struct creation_specs *specs = catalog->creation_specs;
 
-	for (unsigned i = 0; definitions && i < definitions->type_count; i++) {
-		const struct type_definition *type = &definitions->types[i];
+	for (unsigned i = 0; specs && i < specs->type_count; i++) {
+		const struct type_spec *type = &specs->types[i];
 
 		if (type->refused)
 			put_refusal(sql, type);

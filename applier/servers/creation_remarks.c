@@ -9,7 +9,7 @@
 #include "dialect/ddl_column.h"
 #include "dialect/ddl_index.h"
 #include "dialect/ddl_partition.h"
-#include "tables/definition.h"
+#include "tables/creation_specs.h"
 #include "tables/mapping.h"
 
 struct remarks {
@@ -37,16 +37,16 @@ static void PRINTF_LIKE(4, 5)
 static void
 remark_on_indexes(const struct remarks *remarks, const struct dialect *dialect, const struct table *table)
 {
-	const struct definition *definition = table->source.definition;
+	const struct creation_spec *spec = table->source.creation_spec;
 
-	for (unsigned i = 0; i < definition->index_count; i++) {
+	for (unsigned i = 0; i < spec->index_count; i++) {
 		const char *reason;
 		struct buffer ignored;
 
 		memory_buffer_init(&ignored);
-		if (!ddl_put_index(&ignored, dialect, table, &definition->indexes[i], &reason) && reason)
+		if (!ddl_put_index(&ignored, dialect, table, &spec->indexes[i], &reason) && reason)
 			remark(remarks, table->target_schema, table->target_name, "it is made without the index %s: %s",
-				   definition->indexes[i].name, reason);
+				   spec->indexes[i].name, reason);
 		buffer_fini(&ignored);
 	}
 }
@@ -55,21 +55,21 @@ static void
 remark_on_table(const struct remarks *remarks, const struct dialect *dialect, const struct table *table)
 {
 	const struct source_table *source = &table->source;
-	const struct definition *definition = source->definition;
+	const struct creation_spec *spec = source->creation_spec;
 	const char *flattened;
 
 	if (!ddl_keeps_partitions(dialect, table, &flattened) && flattened)
 		remark(remarks, table->target_schema, table->target_name, "it is made as one table: %s", flattened);
 	for (unsigned i = 0; i < source->column_count; i++)
-		if (definition->columns[i].default_refused && mapping_selects(table, source->columns[i].name))
+		if (spec->columns[i].default_refused && mapping_selects(table, source->columns[i].name))
 			remark(remarks, table->target_schema, table->target_name,
 				   "the column %s is made without its default %s: %s", source->columns[i].name,
-				   definition->columns[i].default_sql, definition->columns[i].default_refused);
+				   spec->columns[i].default_sql, spec->columns[i].default_refused);
 	remark_on_indexes(remarks, dialect, table);
 }
 
 static void
-remark_on_type(const struct remarks *remarks, const struct type_definition *type)
+remark_on_type(const struct remarks *remarks, const struct type_spec *type)
 {
 	if (type->refused)
 		remark(remarks, type->schema, type->name, "the type is not made: %s", type->refused);
@@ -90,12 +90,12 @@ creation_spec_remarks(const struct dialect *dialect, const struct catalog *catal
 					  creation_spec_remark_taker take, void *arg)
 {
 	const struct remarks remarks = {take, arg};
-	const struct definitions *definitions = catalog->definitions;
+	const struct creation_specs *specs = catalog->creation_specs;
 
-	for (unsigned i = 0; definitions && i < definitions->type_count; i++)
-		remark_on_type(&remarks, &definitions->types[i]);
+	for (unsigned i = 0; specs && i < specs->type_count; i++)
+		remark_on_type(&remarks, &specs->types[i]);
 	for (unsigned i = 0; i < catalog->count; i++)
-		if (catalog->tables[i].source.definition)
+		if (catalog->tables[i].source.creation_spec)
 			remark_on_table(&remarks, dialect, &catalog->tables[i]);
 }
 

@@ -41,26 +41,25 @@ creation_keep(struct arena *memory, const struct result *res, unsigned row, unsi
 static void
 read_comments(struct table *table, const struct result *res, unsigned first, unsigned end)
 {
-	struct definition *definition = table->source.definition;
+	struct creation_spec *spec = table->source.creation_spec;
 
 	for (unsigned row = first; row < end; row++) {
 		unsigned position;
 
 		if (find_position(&table->source, (long) result_int(res, row, 1), &position))
-			definition->columns[position].comment = creation_keep(definition->memory, res, row, 2);
+			spec->columns[position].comment = creation_keep(spec->memory, res, row, 2);
 	}
 }
 
 static void
-take_defaults(const struct source_table *source, struct definition *definition)
+take_defaults(const struct source_table *source, struct creation_spec *spec)
 {
 	for (unsigned i = 0; i < source->column_count; i++) {
 		if (!source->columns[i].default_sql)
 			continue;
-		definition->columns[i].default_sql = arena_strdup(definition->memory, source->columns[i].default_sql);
+		spec->columns[i].default_sql = arena_strdup(spec->memory, source->columns[i].default_sql);
 		if (source->columns[i].default_refused)
-			definition->columns[i].default_refused =
-				arena_strdup(definition->memory, source->columns[i].default_refused);
+			spec->columns[i].default_refused = arena_strdup(spec->memory, source->columns[i].default_refused);
 	}
 }
 
@@ -123,19 +122,19 @@ read_positions(const struct source_table *source, const char *attnums, unsigned 
 static void
 read_table(struct table *table, const struct result *res, unsigned first, unsigned end)
 {
-	struct definition *definition = table->source.definition;
+	struct creation_spec *spec = table->source.creation_spec;
 
 	(void) end;
-	definition->comment = creation_keep(definition->memory, res, first, 1);
-	definition->oid = table->source.oid;
-	definition->partition_key = creation_keep(definition->memory, res, first, 2);
-	definition->partition_strategy = result_text(res, first, 3)[0];
-	if (!read_positions(&table->source, result_text(res, first, 4), definition->partition_columns,
-						&definition->partition_column_count))
-		definition->partition_column_count = 0;
+	spec->comment = creation_keep(spec->memory, res, first, 1);
+	spec->oid = table->source.oid;
+	spec->partition_key = creation_keep(spec->memory, res, first, 2);
+	spec->partition_strategy = result_text(res, first, 3)[0];
+	if (!read_positions(&table->source, result_text(res, first, 4), spec->partition_columns,
+						&spec->partition_column_count))
+		spec->partition_column_count = 0;
 	if (result_bool(res, first, 6))
-		definition->partition_expressions = creation_keep(definition->memory, res, first, 5);
-	definition->partition_refused = creation_keep_opclass(definition->memory, res, first, 7);
+		spec->partition_expressions = creation_keep(spec->memory, res, first, 5);
+	spec->partition_refused = creation_keep_opclass(spec->memory, res, first, 7);
 }
 
 /* ---- indexes */
@@ -161,12 +160,12 @@ static const char indexes_sql[] =
 static void
 read_indexes(struct table *table, const struct result *res, unsigned first, unsigned end)
 {
-	struct definition *definition = table->source.definition;
-	struct arena *memory = definition->memory;
+	struct creation_spec *spec = table->source.creation_spec;
+	struct arena *memory = spec->memory;
 
-	definition->indexes = arena_alloc_zero(memory, (end - first) * sizeof(*definition->indexes));
+	spec->indexes = arena_alloc_zero(memory, (end - first) * sizeof(*spec->indexes));
 	for (unsigned row = first; row < end; row++) {
-		struct index_definition *index = &definition->indexes[definition->index_count++];
+		struct index_spec *index = &spec->indexes[spec->index_count++];
 
 		index->name = creation_keep(memory, res, row, 1);
 		index->constraint = creation_keep(memory, res, row, 2);
@@ -184,17 +183,17 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 
 /* Keeps the indexes that schema.indexes asks for. */
 static void
-choose_indexes(struct definition *definition, enum schema_indexes wanted)
+choose_indexes(struct creation_spec *spec, enum schema_indexes wanted)
 {
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < definition->index_count; i++) {
-		const struct index_definition *index = &definition->indexes[i];
+	for (unsigned i = 0; i < spec->index_count; i++) {
+		const struct index_spec *index = &spec->indexes[i];
 
 		if (wanted == SCHEMA_INDEXES_ALL || (wanted == SCHEMA_INDEXES_UNIQUE && index->unique))
-			definition->indexes[kept++] = *index;
+			spec->indexes[kept++] = *index;
 	}
-	definition->index_count = kept;
+	spec->index_count = kept;
 }
 
 /* ---- the column that finds rows of a table without a key */
@@ -226,7 +225,7 @@ read_finding_column(struct table *table, const struct result *res, unsigned firs
 		if (!find_position(&table->source, result_int(res, row, 1), &position) ||
 			!mapping_selects(table, table->source.columns[position].name))
 			continue;
-		table->source.definition->found_by = position + 1;
+		table->source.creation_spec->found_by = position + 1;
 		return;
 	}
 }
@@ -234,7 +233,7 @@ read_finding_column(struct table *table, const struct result *res, unsigned firs
 static bool
 lacks_finding_column(const struct table *table)
 {
-	return table->source.definition && table->operations & (OPERATION_UPDATE | OPERATION_DELETE) &&
+	return table->source.creation_spec && table->operations & (OPERATION_UPDATE | OPERATION_DELETE) &&
 		   table->source.identity == 'f' && table_match_key(table, (unsigned[TABLE_MAX_KEY]){0}) == 0;
 }
 
@@ -300,12 +299,12 @@ static const char partitions_sql[] =
 static void
 read_partitions(struct table *table, const struct result *res, unsigned first, unsigned end)
 {
-	struct definition *definition = table->source.definition;
-	struct arena *memory = definition->memory;
+	struct creation_spec *spec = table->source.creation_spec;
+	struct arena *memory = spec->memory;
 
-	definition->partitions = arena_alloc_zero(memory, (end - first) * sizeof(*definition->partitions));
+	spec->partitions = arena_alloc_zero(memory, (end - first) * sizeof(*spec->partitions));
 	for (unsigned row = first; row < end; row++) {
-		definition->partitions[definition->partition_count++] = (struct partition_definition){
+		spec->partitions[spec->partition_count++] = (struct partition_spec){
 			.oid = (uint32_t) result_int(res, row, 1),
 			.parent = (uint32_t) result_int(res, row, 2),
 			.schema = creation_keep(memory, res, row, 3),
@@ -314,10 +313,10 @@ read_partitions(struct table *table, const struct result *res, unsigned first, u
 			.key = creation_keep(memory, res, row, 6),
 			.key_expressions = result_bool(res, row, 8) ? creation_keep(memory, res, row, 7) : NULL,
 		};
-		if (!definition->partition_refused)
-			definition->partition_refused = creation_in_state_schema(result_text(res, row, 3));
-		if (!definition->partition_refused)
-			definition->partition_refused = creation_keep_opclass(memory, res, row, 9);
+		if (!spec->partition_refused)
+			spec->partition_refused = creation_in_state_schema(result_text(res, row, 3));
+		if (!spec->partition_refused)
+			spec->partition_refused = creation_keep_opclass(memory, res, row, 9);
 	}
 }
 
@@ -331,34 +330,33 @@ add_tree(struct vetting *vetting, const char *tree, const char **refused)
 }
 
 static void
-add_table(struct vetting *vetting, struct definition *definition)
+add_table(struct vetting *vetting, struct creation_spec *spec)
 {
-	for (unsigned i = 0; i < definition->index_count; i++) {
-		struct index_definition *index = &definition->indexes[i];
+	for (unsigned i = 0; i < spec->index_count; i++) {
+		struct index_spec *index = &spec->indexes[i];
 
 		add_tree(vetting, index->expressions, &index->refused);
 		add_tree(vetting, index->condition, &index->refused);
 	}
-	add_tree(vetting, definition->partition_expressions, &definition->partition_refused);
-	for (unsigned i = 0; i < definition->partition_count; i++)
-		add_tree(vetting, definition->partitions[i].key_expressions, &definition->partition_refused);
+	add_tree(vetting, spec->partition_expressions, &spec->partition_refused);
+	for (unsigned i = 0; i < spec->partition_count; i++)
+		add_tree(vetting, spec->partitions[i].key_expressions, &spec->partition_refused);
 }
 
 static bool
 vet(struct connection *source, struct catalog *catalog, struct error *err)
 {
-	struct definitions *definitions = catalog->definitions;
+	struct creation_specs *specs = catalog->creation_specs;
 	struct vetting vetting;
 	bool ok;
 
-	vetting_init(&vetting, &definitions->memory);
+	vetting_init(&vetting, &specs->memory);
 	for (unsigned i = 0; i < catalog->count; i++)
-		if (catalog->tables[i].source.definition)
-			add_table(&vetting, catalog->tables[i].source.definition);
-	for (unsigned i = 0; i < definitions->type_count; i++)
-		for (unsigned j = 0; j < definitions->types[i].part_count; j++)
-			vetting_add(&vetting, definitions->types[i].parts[j].tree,
-						&definitions->types[i].parts[j].refused);
+		if (catalog->tables[i].source.creation_spec)
+			add_table(&vetting, catalog->tables[i].source.creation_spec);
+	for (unsigned i = 0; i < specs->type_count; i++)
+		for (unsigned j = 0; j < specs->types[i].part_count; j++)
+			vetting_add(&vetting, specs->types[i].parts[j].tree, &specs->types[i].parts[j].refused);
 	ok = vetting_run(&vetting, source, err);
 	vetting_fini(&vetting);
 	return ok;
@@ -370,21 +368,20 @@ vet(struct connection *source, struct catalog *catalog, struct error *err)
 static unsigned
 make_room(struct catalog *catalog, struct describe *describe)
 {
-	struct arena *memory = &definitions_create(catalog)->memory;
+	struct arena *memory = &creation_specs_create(catalog)->memory;
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct source_table *source = &catalog->tables[i].source;
-		struct definition *definition;
+		struct creation_spec *spec;
 
-		if (!definition_wanted(&catalog->tables[i]))
+		if (!creation_spec_wanted(&catalog->tables[i]))
 			continue;
-		definition = arena_alloc_zero(memory, sizeof(*definition));
-		definition->memory = memory;
-		definition->columns =
-			arena_alloc_zero(memory, (source->column_count + 1) * sizeof(*definition->columns));
-		take_defaults(source, definition);
-		source->definition = definition;
+		spec = arena_alloc_zero(memory, sizeof(*spec));
+		spec->memory = memory;
+		spec->columns = arena_alloc_zero(memory, (source->column_count + 1) * sizeof(*spec->columns));
+		take_defaults(source, spec);
+		source->creation_spec = spec;
 		describe_add(describe, source->oid, &catalog->tables[i]);
 		count++;
 	}
@@ -397,13 +394,13 @@ static void
 choose(const struct config *config, struct catalog *catalog)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {
-		struct definition *definition = catalog->tables[i].source.definition;
+		struct creation_spec *spec = catalog->tables[i].source.creation_spec;
 
-		if (!definition)
+		if (!spec)
 			continue;
-		choose_indexes(definition, config->schema.indexes);
+		choose_indexes(spec, config->schema.indexes);
 		if (config->schema.partitions == SCHEMA_PARTITIONS_FLATTEN)
-			definition->partition_key = NULL;
+			spec->partition_key = NULL;
 	}
 }
 

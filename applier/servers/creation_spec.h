@@ -7,7 +7,7 @@
 
 #include "dialect/dialect.h"
 #include "io/connection.h"
-#include "tables/definition.h"
+#include "tables/creation_specs.h"
 
 /*
  * Reads the spec of every table whose target is missing; sends no query if no target is. The targets must

@@ -78,7 +78,7 @@ put_missing_types(struct buffer *oids, const struct catalog *catalog)
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct source_table *source = &catalog->tables[i].source;
 
-		for (unsigned j = 0; definition_wanted(&catalog->tables[i]) && j < source->column_count; j++) {
+		for (unsigned j = 0; creation_spec_wanted(&catalog->tables[i]) && j < source->column_count; j++) {
 			struct buffer text;
 
 			if (source->columns[j].exists_at_target)
@@ -96,15 +96,15 @@ put_missing_types(struct buffer *oids, const struct catalog *catalog)
 }
 
 static void
-read_type_rows(struct definitions *definitions, const struct result *res)
+read_type_rows(struct creation_specs *specs, const struct result *res)
 {
-	struct arena *memory = &definitions->memory;
+	struct arena *memory = &specs->memory;
 
-	definitions->types = arena_alloc_zero(memory, (result_rows(res) + 1) * sizeof(*definitions->types));
+	specs->types = arena_alloc_zero(memory, (result_rows(res) + 1) * sizeof(*specs->types));
 	for (unsigned row = 0; row < result_rows(res); row++) {
-		struct type_definition *type = &definitions->types[definitions->type_count++];
+		struct type_spec *type = &specs->types[specs->type_count++];
 
-		*type = (struct type_definition){
+		*type = (struct type_spec){
 			.oid = (uint32_t) result_int(res, row, 0),
 			.array_oid = (uint32_t) result_int(res, row, 1),
 			.schema = creation_keep(memory, res, row, 2),
@@ -151,13 +151,13 @@ static const char domain_parts_sql[] =
 																							   "FIRST";
 
 static void
-read_domain_parts(struct definitions *definitions, const struct result *res)
+read_domain_parts(struct creation_specs *specs, const struct result *res)
 {
-	struct arena *memory = &definitions->memory;
+	struct arena *memory = &specs->memory;
 	struct domain_part *parts = arena_alloc_zero(memory, result_rows(res) * sizeof *parts);
 
-	for (unsigned i = 0; i < definitions->type_count; i++) {
-		struct type_definition *type = &definitions->types[i];
+	for (unsigned i = 0; i < specs->type_count; i++) {
+		struct type_spec *type = &specs->types[i];
 
 		for (unsigned row = 0; row < result_rows(res); row++) {
 			if ((uint32_t) result_int(res, row, 0) != type->oid)
@@ -175,7 +175,7 @@ read_domain_parts(struct definitions *definitions, const struct result *res)
 }
 
 static bool
-read_domains(struct connection *source, struct definitions *definitions, struct error *err)
+read_domains(struct connection *source, struct creation_specs *specs, struct error *err)
 {
 	struct buffer oids;
 	struct param param;
@@ -183,12 +183,12 @@ read_domains(struct connection *source, struct definitions *definitions, struct 
 	bool any = false, ok = true;
 
 	sql_init(&oids);
-	for (unsigned i = 0; i < definitions->type_count; i++) {
+	for (unsigned i = 0; i < specs->type_count; i++) {
 		char text[16];
 
-		if (definitions->types[i].kind != 'd')
+		if (specs->types[i].kind != 'd')
 			continue;
-		snprintf(text, sizeof text, "%u", definitions->types[i].oid);
+		snprintf(text, sizeof text, "%u", specs->types[i].oid);
 		sql_array_element(&oids, text);
 		any = true;
 	}
@@ -197,7 +197,7 @@ read_domains(struct connection *source, struct definitions *definitions, struct 
 	if (any)
 		ok = connection_execute(source, domain_parts_sql, &param, 1, &res, err);
 	if (any && ok) {
-		read_domain_parts(definitions, res);
+		read_domain_parts(specs, res);
 		result_free(res);
 	}
 	buffer_fini(&oids);
@@ -217,9 +217,9 @@ creation_types_read(struct connection *source, struct catalog *catalog, struct e
 
 		ok = connection_execute(source, types_sql, &param, 1, &res, err);
 		if (ok) {
-			read_type_rows(catalog->definitions, res);
+			read_type_rows(catalog->creation_specs, res);
 			result_free(res);
-			ok = read_domains(source, catalog->definitions, err);
+			ok = read_domains(source, catalog->creation_specs, err);
 		}
 	}
 	buffer_fini(&oids);

@@ -7,9 +7,9 @@
 
 #include "io/connection.h"
 #include "tables/catalog.h"
-#include "tables/definition.h"
+#include "tables/creation_specs.h"
 
-/* Fills catalog->definitions; a type stands behind the types that it is made of. */
+/* Fills catalog->creation_specs; a type stands behind the types that it is made of. */
 MUST_CHECK bool creation_types_read(struct connection *source, struct catalog *catalog, struct error *err);
 
 #endif

@@ -102,7 +102,7 @@ put_column(struct buffer *sql, const struct addition *addition)
 {
 	const char *name = mapping_target_name(addition->table, addition->column->name);
 	struct source_column added = *addition->column;
-	struct column_definition definition = {
+	struct column_spec spec = {
 		.default_sql = added.default_sql,
 		.default_refused = added.default_refused,
 	};
@@ -111,7 +111,7 @@ put_column(struct buffer *sql, const struct addition *addition)
 	added.not_null = addition->not_null;
 	put_alter(sql, addition->table);
 	buffer_printf(sql, " ADD COLUMN ");
-	ddl_put_column(sql, name, &added, at_once ? &definition : NULL);
+	ddl_put_column(sql, name, &added, at_once ? &spec : NULL);
 	if (!addition->meets_rows)
 		return;
 	put_stored(sql, addition);

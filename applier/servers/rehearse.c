@@ -45,7 +45,7 @@ static const char existing_sql[] =
 
 /* Returns the indexes of the types that exist, and whether each has an array type. */
 static bool
-find_types(struct connection *destination, const struct definitions *definitions, struct result **res,
+find_types(struct connection *destination, const struct creation_specs *specs, struct result **res,
 		   struct error *err)
 {
 	struct buffer schemas, names;
@@ -54,9 +54,9 @@ find_types(struct connection *destination, const struct definitions *definitions
 
 	memory_buffer_init(&schemas);
 	memory_buffer_init(&names);
-	for (unsigned i = 0; i < definitions->type_count; i++) {
-		sql_array_element(&schemas, definitions->types[i].schema);
-		sql_array_element(&names, definitions->types[i].name);
+	for (unsigned i = 0; i < specs->type_count; i++) {
+		sql_array_element(&schemas, specs->types[i].schema);
+		sql_array_element(&names, specs->types[i].name);
 	}
 	sql_array_end(&schemas);
 	sql_array_end(&names);
@@ -70,14 +70,14 @@ find_types(struct connection *destination, const struct definitions *definitions
 
 /* Types that other types are made of may exist already. */
 static bool
-find_existing(struct connection *destination, struct definitions *definitions, struct error *err)
+find_existing(struct connection *destination, struct creation_specs *specs, struct error *err)
 {
 	struct result *res;
 
-	if (!find_types(destination, definitions, &res, err))
+	if (!find_types(destination, specs, &res, err))
 		return false;
 	for (unsigned row = 0; row < result_rows(res); row++) {
-		struct type_definition *type = &definitions->types[result_int(res, row, 0)];
+		struct type_spec *type = &specs->types[result_int(res, row, 0)];
 
 		type->exists = true;
 		type->refused = NULL;
@@ -88,27 +88,27 @@ find_existing(struct connection *destination, struct definitions *definitions, s
 
 /* Finds what CREATE TYPE made along with the types: arrays and multiranges. */
 static bool
-find_made(struct connection *destination, struct definitions *definitions, struct error *err)
+find_made(struct connection *destination, struct creation_specs *specs, struct error *err)
 {
 	struct result *res;
 
-	if (!find_types(destination, definitions, &res, err))
+	if (!find_types(destination, specs, &res, err))
 		return false;
 	for (unsigned row = 0; row < result_rows(res); row++) {
-		struct type_definition *type = &definitions->types[result_int(res, row, 0)];
+		struct type_spec *type = &specs->types[result_int(res, row, 0)];
 
 		type->has_array = result_bool(res, row, 1);
 		type->exists = type->exists || !type->body;
 	}
 	result_free(res);
-	for (unsigned i = 0; i < definitions->type_count; i++)
-		if (!definitions->types[i].body && !definitions->types[i].exists)
-			definitions->types[i].refused = "the destination makes no multiranges";
+	for (unsigned i = 0; i < specs->type_count; i++)
+		if (!specs->types[i].body && !specs->types[i].exists)
+			specs->types[i].refused = "the destination makes no multiranges";
 	return true;
 }
 
 static bool
-try_type(struct connection *destination, struct definitions *definitions, struct type_definition *type,
+try_type(struct connection *destination, struct creation_specs *specs, struct type_spec *type,
 		 struct error *err)
 {
 	struct buffer sql;
@@ -119,10 +119,10 @@ try_type(struct connection *destination, struct definitions *definitions, struct
 	/* A schema that is refused needs no report of its own: the type in it is refused, too. */
 	buffer_printf(&sql, "CREATE SCHEMA IF NOT EXISTS ");
 	sql_identifier(&sql, type->schema);
-	ok = try_statement(destination, &definitions->memory, &sql, &refused, err);
+	ok = try_statement(destination, &specs->memory, &sql, &refused, err);
 	buffer_reset(&sql);
 	ddl_put_create_type(&sql, type);
-	ok = ok && try_statement(destination, &definitions->memory, &sql, &type->refused, err);
+	ok = ok && try_statement(destination, &specs->memory, &sql, &type->refused, err);
 	buffer_fini(&sql);
 	return ok;
 }
@@ -130,21 +130,21 @@ try_type(struct connection *destination, struct definitions *definitions, struct
 static bool
 try_types(struct connection *destination, struct catalog *catalog, struct error *err)
 {
-	struct definitions *definitions = catalog->definitions;
-	bool ok = find_existing(destination, definitions, err);
+	struct creation_specs *specs = catalog->creation_specs;
+	bool ok = find_existing(destination, specs, err);
 
-	for (unsigned i = 0; ok && i < definitions->type_count; i++) {
-		struct type_definition *type = &definitions->types[i];
+	for (unsigned i = 0; ok && i < specs->type_count; i++) {
+		struct type_spec *type = &specs->types[i];
 
 		if (type->exists || type->refused || !type->body)
 			continue;
-		ok = try_type(destination, definitions, type, err);
+		ok = try_type(destination, specs, type, err);
 		if (!ok || !type->refused || !type->plain_body)
 			continue;
 		type->body = type->plain_body;
-		ok = try_type(destination, definitions, type, err);
+		ok = try_type(destination, specs, type, err);
 	}
-	return ok && find_made(destination, definitions, err);
+	return ok && find_made(destination, specs, err);
 }
 
 /* ---- defaults */
@@ -163,7 +163,7 @@ struct attempts {
 
 static void
 add_attempt(struct attempts *attempts, struct arena *memory, const struct source_column *column,
-			struct column_definition *definition)
+			struct column_spec *spec)
 {
 	struct buffer type;
 
@@ -174,9 +174,9 @@ add_attempt(struct attempts *attempts, struct arena *memory, const struct source
 	memory_buffer_init(&type);
 	ddl_put_column_type(&type, column);
 	attempts->items[attempts->count++] = (struct attempt){
-		.expression = definition->default_sql,
+		.expression = spec->default_sql,
 		.type = arena_strdup(memory, sql_text(&type)),
-		.refused = &definition->default_refused,
+		.refused = &spec->default_refused,
 	};
 	buffer_fini(&type);
 }
@@ -196,11 +196,11 @@ collect_attempts(struct attempts *attempts, struct catalog *catalog)
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct source_table *source = &catalog->tables[i].source;
 
-		for (unsigned j = 0; source->definition && j < source->column_count; j++) {
-			struct column_definition *column = &source->definition->columns[j];
+		for (unsigned j = 0; source->creation_spec && j < source->column_count; j++) {
+			struct column_spec *column = &source->creation_spec->columns[j];
 
 			if (column->default_sql && !column->default_refused)
-				add_attempt(attempts, &catalog->definitions->memory, &source->columns[j], column);
+				add_attempt(attempts, &catalog->creation_specs->memory, &source->columns[j], column);
 		}
 	}
 	if (attempts->count > 1)
@@ -264,7 +264,7 @@ try_defaults(struct connection *destination, struct catalog *catalog, struct err
 	for (unsigned i = 0; ok && i < attempts.count; i += DEFAULTS_AT_ONCE) {
 		unsigned left = attempts.count - i;
 
-		ok = try_together(destination, &catalog->definitions->memory, &attempts.items[i],
+		ok = try_together(destination, &catalog->creation_specs->memory, &attempts.items[i],
 						  left < DEFAULTS_AT_ONCE ? left : DEFAULTS_AT_ONCE, err);
 	}
 	free(attempts.items);
@@ -281,9 +281,9 @@ rehearse_definitions(struct connection *destination, struct catalog *catalog, st
 
 	if (!execute(destination, "BEGIN", err))
 		return false;
-	ok = catalog->definitions->type_count == 0 || try_types(destination, catalog, err);
+	ok = catalog->creation_specs->type_count == 0 || try_types(destination, catalog, err);
 	if (ok)
-		definitions_mark_types(catalog);
+		creation_specs_mark_types(catalog);
 	ok = ok && try_defaults(destination, catalog, err);
 	if (!ok) {
 		/* The connection is lost, or will be given up. */

@@ -6,7 +6,7 @@
 #define SLUICE_REHEARSE_H
 
 #include "io/connection.h"
-#include "tables/definition.h"
+#include "tables/creation_specs.h"
 
 /* Marks what the destination refuses, and then which types will exist. No transaction may be open. */
 MUST_CHECK bool rehearse_definitions(struct connection *destination, struct catalog *catalog,

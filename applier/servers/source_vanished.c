@@ -67,7 +67,7 @@ source_remove_vanished(struct connection *source, struct catalog *catalog, struc
 	for (unsigned i = 0; ok && i < result_rows(res); i++) {
 		struct table *table = find_vanished(catalog, res, i);
 
-		if (table && table->source.definition)
+		if (table && table->source.creation_spec)
 			ok =
 				error_set(err, ERROR_RESTART, "%s.%s was dropped while the catalogs were read: starting over",
 						  table->source.schema, table->source.name);

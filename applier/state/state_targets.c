@@ -121,7 +121,7 @@ settle(struct settling *s, struct table *table, enum table_state state, const ch
 	log_table(LOG_WARNING, &table->source, "%s.%s: %s%s", table->source.schema, table->source.name, what,
 			  reason ? reason : ": it is copied again");
 	if (state == TABLE_WAITING)
-		table_forget_definition(table);
+		table_forget_creation_spec(table);
 	state_tables_put_again(&s->sql, s->config->task, table);
 	put_target(s, table);
 }

@@ -43,7 +43,7 @@ put_index_step(struct buffer *sql, const struct table *table, unsigned step, str
 void
 unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct table *table)
 {
-	const struct definition *definition = table->source.definition;
+	const struct creation_spec *spec = table->source.creation_spec;
 	struct buffer statement;
 	const char *remark;
 
@@ -53,14 +53,14 @@ unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct t
 	buffer_printf(sql, ";\n");
 	put_step(sql, table, UNFINISHED_COPY, "");
 	memory_buffer_init(&statement);
-	for (unsigned i = 0; definition && i < definition->index_count; i++) {
+	for (unsigned i = 0; spec && i < spec->index_count; i++) {
 		buffer_reset(&statement);
-		if (ddl_put_index(&statement, dialect, table, &definition->indexes[i], &remark))
+		if (ddl_put_index(&statement, dialect, table, &spec->indexes[i], &remark))
 			put_index_step(sql, table, i, &statement);
 	}
 	buffer_reset(&statement);
 	if (ddl_put_finding_index(&statement, table))
-		put_index_step(sql, table, definition->index_count, &statement);
+		put_index_step(sql, table, spec->index_count, &statement);
 	buffer_fini(&statement);
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "definition.h"
+#include "creation_specs.h"
 #include "mapping.h"
 
 /* ---- memory */
@@ -65,7 +65,7 @@ target_table_free(struct target_table *target)
 }
 
 void
-table_forget_definition(struct table *table)
+table_forget_creation_spec(struct table *table)
 {
 	if (table->defined)
 		source_table_free(table->defined);
@@ -77,7 +77,7 @@ void
 table_free(struct table *table)
 {
 	source_table_free(&table->source);
-	table_forget_definition(table);
+	table_forget_creation_spec(table);
 	target_table_free(&table->target);
 	free(table->target_schema);
 	free(table->target_name);
@@ -101,7 +101,7 @@ catalog_remove(struct catalog *catalog, struct table *table)
 void
 catalog_free(struct catalog *catalog)
 {
-	definitions_destroy(catalog);
+	creation_specs_destroy(catalog);
 	for (unsigned i = 0; i < catalog->count; i++)
 		table_free(&catalog->tables[i]);
 	free(catalog->tables);

@@ -14,8 +14,8 @@
 #include "base/config.h"
 #include "table_state.h"
 
-struct definition;
-struct definitions;
+struct creation_spec;
+struct creation_specs;
 
 struct source_column {
 	int attnum;
@@ -73,8 +73,8 @@ struct source_table {
 	char *storage;				   /* see stored_definition.h; NULL: unknown */
 	struct source_column *columns; /* columns that are not dropped, ordered by attnum */
 	unsigned column_count;
-	/* the creation spec, if the target is to be made, see definition.h; otherwise NULL */
-	struct definition *definition;
+	/* the creation spec, if the target is to be made, see creation_specs.h; otherwise NULL */
+	struct creation_spec *creation_spec;
 };
 
 struct target_column {
@@ -184,8 +184,8 @@ struct table {
 struct catalog {
 	struct table *tables; /* ordered by schema and name */
 	unsigned count;
-	struct definitions *definitions; /* creation specs of the tables to be made; owned */
-	char *blocked;					 /* why a new table is not taken in yet, see state_tables.h; NULL: none */
+	struct creation_specs *creation_specs; /* creation specs of the tables to be made; owned */
+	char *blocked; /* why a new table is not taken in yet, see state_tables.h; NULL: none */
 	/* rows of sluice.tables that may belong to none of these tables, as far as they were read */
 	unsigned stray_rows;
 	bool states_read; /* the rows of sluice.tables have been read into the tables */
@@ -230,7 +230,7 @@ void source_column_free(struct source_column *column);
 void source_table_free(struct source_table *source);
 void target_table_free(struct target_table *target);
 /* Frees table->defined: there is no copy of the table. */
-void table_forget_definition(struct table *table);
+void table_forget_creation_spec(struct table *table);
 void table_free(struct table *table);
 void catalog_free(struct catalog *catalog);
 

@@ -5,18 +5,18 @@
  * Read only for tables that are missing at the destination. All memory comes from one arena, which the
  * catalog owns.
  */
-#ifndef SLUICE_DEFINITION_H
-#define SLUICE_DEFINITION_H
+#ifndef SLUICE_CREATION_SPECS_H
+#define SLUICE_CREATION_SPECS_H
 
 #include "catalog.h"
 
-struct column_definition {
+struct column_spec {
 	const char *default_sql;	 /* ready to use in SQL; NULL: none */
 	const char *default_refused; /* why the target is made without it; NULL: it gets it */
 	const char *comment;		 /* NULL: none */
 };
 
-struct index_definition {
+struct index_spec {
 	const char *name;
 	const char *constraint; /* "UNIQUE (a, b) …" if it belongs to a constraint; otherwise NULL */
 	const char *tail;		/* "USING btree (a, b) …": the text after the table's name */
@@ -30,7 +30,7 @@ struct index_definition {
 	bool plain; /* covers every row, has no expressions, and `columns` lists all columns */
 };
 
-struct partition_definition {
+struct partition_spec {
 	uint32_t oid;
 	uint32_t parent;
 	const char *schema;
@@ -41,11 +41,11 @@ struct partition_definition {
 };
 
 /* The creation spec of one table. */
-struct definition {
-	struct arena *memory;			   /* owner of all memory below */
-	struct column_definition *columns; /* in the order of source.columns */
+struct creation_spec {
+	struct arena *memory;		 /* owner of all memory below */
+	struct column_spec *columns; /* in the order of source.columns */
 	const char *comment;
-	struct index_definition *indexes;
+	struct index_spec *indexes;
 	unsigned index_count;
 	/*
 	 * For a table without a key: 1 + position in source.columns of the column whose index finds rows; 0:
@@ -60,7 +60,7 @@ struct definition {
 	const char *partition_expressions;		   /* as in index_definition */
 	/* why the target of a partitioned table is made as one table; NULL: it is partitioned, too */
 	const char *partition_refused;
-	struct partition_definition *partitions; /* each one after its parent */
+	struct partition_spec *partitions; /* each one after its parent */
 	unsigned partition_count;
 };
 
@@ -73,7 +73,7 @@ struct domain_part {
 };
 
 /* A user-defined enum, composite type, domain, range or multirange. */
-struct type_definition {
+struct type_spec {
 	uint32_t oid;
 	uint32_t array_oid;
 	const char *schema;
@@ -95,24 +95,24 @@ struct type_definition {
 	const char *refused; /* why the destination refuses the type; NULL: it accepts it */
 };
 
-struct definitions {
+struct creation_specs {
 	struct arena memory;
-	struct type_definition *types; /* each one after the types that it is made of */
+	struct type_spec *types; /* each one after the types that it is made of */
 	unsigned type_count;
 };
 
 /* Gives the catalog an empty struct, freeing the former one. */
-struct definitions *definitions_create(struct catalog *catalog);
-void definitions_destroy(struct catalog *catalog);
+struct creation_specs *creation_specs_create(struct catalog *catalog);
+void creation_specs_destroy(struct catalog *catalog);
 
 /* Whether the target is to be made, and therefore needs a creation spec. */
 static inline bool
-definition_wanted(const struct table *table)
+creation_spec_wanted(const struct table *table)
 {
 	return !table->target.exists;
 }
 
 /* Marks the types that will be made as existing at the destination, so that columns keep them. */
-void definitions_mark_types(struct catalog *catalog);
+void creation_specs_mark_types(struct catalog *catalog);
 
 #endif

@@ -14,17 +14,17 @@
 #include "dialect/ddl_type.h"
 #include "servers/failover.h"
 #include "servers/retention.h"
-#include "tables/definition.h"
+#include "tables/creation_specs.h"
 
 /* A string constant for a struct that elsewhere owns its strings. */
 #define TEXT(string) ((char *) (uintptr_t) (string))
 
 struct fixture {
 	struct source_column columns[2];
-	struct column_definition column_definitions[2];
-	struct index_definition indexes[2];
-	struct partition_definition partitions[4];
-	struct definition definition;
+	struct column_spec column_specs[2];
+	struct index_spec indexes[2];
+	struct partition_spec partitions[4];
+	struct creation_spec spec;
 	struct table table;
 	struct buffer sql;
 };
@@ -56,17 +56,17 @@ setup(void **state)
 	f.columns[0] = column(TEXT("id"), TEXT("integer"));
 	f.columns[0].primary_position = 1;
 	f.columns[1] = column(TEXT("at"), TEXT("date"));
-	f.definition.columns = f.column_definitions;
-	f.definition.indexes = f.indexes;
-	f.definition.partitions = f.partitions;
-	f.definition.oid = 1;
+	f.spec.columns = f.column_specs;
+	f.spec.indexes = f.indexes;
+	f.spec.partitions = f.partitions;
+	f.spec.oid = 1;
 	f.table.source = (struct source_table){
 		.schema = TEXT("public"),
 		.name = TEXT("orders"),
 		.identity = 'd',
 		.columns = f.columns,
 		.column_count = 2,
-		.definition = &f.definition,
+		.creation_spec = &f.spec,
 	};
 	f.table.target_schema = TEXT("public");
 	f.table.target_name = TEXT("orders");
@@ -100,11 +100,11 @@ test_defaults_and_comments(void **state)
 {
 	struct fixture *f = *state;
 
-	f->definition.comment = "it's\nthem";
-	f->column_definitions[0].default_sql = "nextval('s'::regclass)";
-	f->column_definitions[0].default_refused = "sequences\nare not replicated";
-	f->column_definitions[1].default_sql = "CURRENT_DATE";
-	f->column_definitions[1].comment = "when";
+	f->spec.comment = "it's\nthem";
+	f->column_specs[0].default_sql = "nextval('s'::regclass)";
+	f->column_specs[0].default_refused = "sequences\nare not replicated";
+	f->column_specs[1].default_sql = "CURRENT_DATE";
+	f->column_specs[1].comment = "when";
 	ddl_put_create_table(&f->sql, &dialect_postgresql, &f->table);
 	assert_sql(f, "-- column id: without its default nextval('s'::regclass): sequences are not replicated\n"
 				  "CREATE TABLE \"public\".\"orders\" (\n"
@@ -122,14 +122,14 @@ static void
 test_types_that_are_there_or_refused_are_not_made(void **state)
 {
 	struct fixture *f = *state;
-	struct type_definition types[] = {
+	struct type_spec types[] = {
 		{.schema = "public", .name = "mood", .kind = 'e', .body = "AS ENUM ('a')", .comment = "how"},
 		{.schema = "public", .name = "there", .kind = 'c', .body = "AS ()", .exists = true},
 		{.schema = "public", .name = "odd", .kind = 'd', .body = "AS int", .refused = "no"},
 		{.schema = "public", .name = "price", .kind = 'd', .body = "AS numeric NOT NULL"},
 	};
-	struct definitions definitions = {.types = types, .type_count = 4};
-	struct catalog catalog = {.definitions = &definitions};
+	struct creation_specs specs = {.types = types, .type_count = 4};
+	struct catalog catalog = {.creation_specs = &specs};
 
 	ddl_put_create_types(&f->sql, &catalog);
 	assert_sql(f, "CREATE TYPE \"public\".\"mood\" AS ENUM ('a');\n"
@@ -143,21 +143,21 @@ static void
 test_columns_of_types_to_be_made_keep_them(void **state)
 {
 	struct fixture *f = *state;
-	struct type_definition types[] = {
+	struct type_spec types[] = {
 		{.oid = 20000, .array_oid = 20001, .has_array = true},
 		{.oid = 20002, .array_oid = 20003, .refused = "no"},
 	};
-	struct definitions definitions = {.types = types, .type_count = 2};
-	struct catalog catalog = {.tables = &f->table, .count = 1, .definitions = &definitions};
+	struct creation_specs specs = {.types = types, .type_count = 2};
+	struct catalog catalog = {.tables = &f->table, .count = 1, .creation_specs = &specs};
 
 	f->columns[0].exists_at_target = f->columns[1].exists_at_target = false;
 	f->columns[0].type = 20001;
 	f->columns[1].type = 20002;
-	definitions_mark_types(&catalog);
+	creation_specs_mark_types(&catalog);
 	assert_true(f->columns[0].exists_at_target);
 	assert_false(f->columns[1].exists_at_target);
 	f->columns[0].exists_at_target = types[0].has_array = false;
-	definitions_mark_types(&catalog);
+	creation_specs_mark_types(&catalog);
 	assert_false(f->columns[0].exists_at_target);
 }
 
@@ -168,15 +168,15 @@ test_indexes_keep_their_names_where_the_table_does(void **state)
 {
 	struct fixture *f = *state;
 
-	f->indexes[0] = (struct index_definition){.name = "once",
-											  .constraint = "UNIQUE (at)",
-											  .columns = {1},
-											  .column_count = 1,
-											  .unique = true,
-											  .plain = true};
-	f->indexes[1] = (struct index_definition){
+	f->indexes[0] = (struct index_spec){.name = "once",
+										.constraint = "UNIQUE (at)",
+										.columns = {1},
+										.column_count = 1,
+										.unique = true,
+										.plain = true};
+	f->indexes[1] = (struct index_spec){
 		.name = "by_at", .tail = "USING btree (at DESC) WHERE (id > 0)", .columns = {1}, .column_count = 1};
-	f->definition.index_count = 2;
+	f->spec.index_count = 2;
 	ddl_put_after_copy(&f->sql, &dialect_postgresql, &f->table);
 	assert_sql(f, "ALTER TABLE \"public\".\"orders\" ADD CONSTRAINT \"once\" UNIQUE (at);\n"
 				  "CREATE INDEX \"by_at\" ON \"public\".\"orders\" USING btree (at DESC) WHERE (id > 0);\n");
@@ -191,19 +191,19 @@ test_segments_allow_what_has_the_distribution_key(void **state)
 {
 	struct fixture *f = *state;
 
-	f->indexes[0] = (struct index_definition){.name = "once",
-											  .constraint = "UNIQUE (at)",
-											  .columns = {1},
-											  .column_count = 1,
-											  .unique = true,
-											  .plain = true};
-	f->indexes[1] = (struct index_definition){.name = "both",
-											  .tail = "USING btree (at, id)",
-											  .columns = {1, 0},
-											  .column_count = 2,
-											  .unique = true,
-											  .plain = true};
-	f->definition.index_count = 2;
+	f->indexes[0] = (struct index_spec){.name = "once",
+										.constraint = "UNIQUE (at)",
+										.columns = {1},
+										.column_count = 1,
+										.unique = true,
+										.plain = true};
+	f->indexes[1] = (struct index_spec){.name = "both",
+										.tail = "USING btree (at, id)",
+										.columns = {1, 0},
+										.column_count = 2,
+										.unique = true,
+										.plain = true};
+	f->spec.index_count = 2;
 	ddl_put_after_copy(&f->sql, &dialect_greenplum6, &f->table);
 	assert_sql(f, "-- without the constraint once: storage or distribution does not allow it\n"
 				  "CREATE UNIQUE INDEX \"both\" ON \"public\".\"orders\" USING btree (at, id);\n");
@@ -214,13 +214,13 @@ test_the_match_key_has_an_index_already(void **state)
 {
 	struct fixture *f = *state;
 
-	f->indexes[0] = (struct index_definition){.name = "again",
-											  .tail = "USING btree (id)",
-											  .columns = {0},
-											  .column_count = 1,
-											  .unique = true,
-											  .plain = true};
-	f->definition.index_count = 1;
+	f->indexes[0] = (struct index_spec){.name = "again",
+										.tail = "USING btree (id)",
+										.columns = {0},
+										.column_count = 1,
+										.unique = true,
+										.plain = true};
+	f->spec.index_count = 1;
 	ddl_put_after_copy(&f->sql, &dialect_postgresql, &f->table);
 	assert_sql(f, "");
 }
@@ -230,26 +230,25 @@ test_the_match_key_has_an_index_already(void **state)
 static void
 partition_by_range(struct fixture *f)
 {
-	f->definition.partition_key = "RANGE (at)";
-	f->definition.partition_strategy = 'r';
-	f->definition.partition_columns[0] = 1;
-	f->definition.partition_column_count = 1;
+	f->spec.partition_key = "RANGE (at)";
+	f->spec.partition_strategy = 'r';
+	f->spec.partition_columns[0] = 1;
+	f->spec.partition_column_count = 1;
 	f->columns[1].primary_position = 2;
-	f->partitions[0] = (struct partition_definition){.oid = 2,
-													 .parent = 1,
-													 .schema = "public",
-													 .name = "early",
-													 .bound = "FOR VALUES FROM (MINVALUE) TO ('2024-01-01')"};
-	f->partitions[1] =
-		(struct partition_definition){.oid = 3,
-									  .parent = 1,
-									  .schema = "leaves",
-									  .name = "late",
-									  .bound = "FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')",
-									  .key = "LIST (id)"};
-	f->partitions[2] = (struct partition_definition){
+	f->partitions[0] = (struct partition_spec){.oid = 2,
+											   .parent = 1,
+											   .schema = "public",
+											   .name = "early",
+											   .bound = "FOR VALUES FROM (MINVALUE) TO ('2024-01-01')"};
+	f->partitions[1] = (struct partition_spec){.oid = 3,
+											   .parent = 1,
+											   .schema = "leaves",
+											   .name = "late",
+											   .bound = "FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')",
+											   .key = "LIST (id)"};
+	f->partitions[2] = (struct partition_spec){
 		.oid = 4, .parent = 3, .schema = "leaves", .name = "late_default", .bound = "FOR VALUES IN (1)"};
-	f->definition.partition_count = 3;
+	f->spec.partition_count = 3;
 }
 
 static void
@@ -304,7 +303,7 @@ test_what_a_list_cannot_say_is_one_table(void **state)
 	assert_false(ddl_keeps_partitions(&dialect_greenplum6, &f->table, &remark));
 	assert_non_null(remark);
 	assert_true(ddl_keeps_partitions(&dialect_greenplum7, &f->table, &remark));
-	f->definition.partition_key = NULL;
+	f->spec.partition_key = NULL;
 	assert_false(ddl_keeps_partitions(&dialect_greenplum7, &f->table, &remark));
 	assert_null(remark);
 }
