@@ -117,7 +117,7 @@ lacking_columns(const struct table *table, struct arena *memory, bool *coming)
 }
 
 /*
-  * A column that the target lacks makes all rows differ, except while the daemon has yet to add it, and with
+ * A column that the target lacks makes all rows differ, except while the daemon has yet to add it, and with
  * schema.changes: ignore, where the table counts as not compared.
  */
 static void

@@ -1,5 +1,5 @@
 /*
-  * `sluice compare`: reads both sides as of one position of the source's log
+ * `sluice compare`: reads both sides as of one position of the source's log
  * while replication goes on, and finds the rows that differ.
  *
  * How both sides get to one position: the source's snapshot belongs to a temporary slot, whose position L is known

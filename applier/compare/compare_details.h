@@ -1,5 +1,5 @@
 /*
-  * Reads the values of the rows that `compare` found to differ, on both sides,
+ * Reads the values of the rows that `compare` found to differ, on both sides,
  * and marks the values that differ.
  */
 #ifndef SLUICE_COMPARE_DETAILS_H

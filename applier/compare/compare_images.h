@@ -1,5 +1,5 @@
 /*
-  * The net change between the two positions as images: rows of text, one value
+ * The net change between the two positions as images: rows of text, one value
  * for each carried column of a compare plan.  From them come the rows to apply
  * to the source's.
  */
@@ -26,7 +26,7 @@ struct compare_images {
 };
 
 /*
-  * Makes the images and completes them from the source's snapshot.  Appends to `rows` the source's rows that were
+ * Makes the images and completes them from the source's snapshot.  Appends to `rows` the source's rows that were
  * changed, as the snapshot has them, with weight -1, and the images.
  */
 MUST_CHECK bool compare_images_make(struct compare_images *images, const struct compare_plan *plan,

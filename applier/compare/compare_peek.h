@@ -1,5 +1,5 @@
 /*
-  * Reads the changes that a slot holds into a window, which has the positions
+ * Reads the changes that a slot holds into a window, which has the positions
  * between which they count.  Peeking does not advance the slot.
  */
 #ifndef SLUICE_COMPARE_PEEK_H

@@ -1,5 +1,5 @@
 /*
-  * The connections of `compare`, and the position at which their snapshots show
+ * The connections of `compare`, and the position at which their snapshots show
  * the two servers.
  */
 #ifndef SLUICE_COMPARE_POINT_H

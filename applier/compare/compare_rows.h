@@ -1,5 +1,5 @@
 /*
-  * The arithmetic of `compare`: sums of digests by bucket, and lists of single
+ * The arithmetic of `compare`: sums of digests by bucket, and lists of single
  * rows of both sides, from which the differing ones are found.
  *
  * The source is read as of one position, the destination as of a later one.
@@ -73,7 +73,7 @@ void compare_lay_over(struct compare_bucket *buckets, const struct compare_rows 
 typedef bool (*compare_taker)(void *arg, const struct compare_difference *difference);
 
 /*
-  * Finds the differences between the rows of both sides; sorts them by key.
+ * Finds the differences between the rows of both sides; sorts them by key.
  * Without a key a changed row counts as one missing and one extra row.
  */
 void compare_rows_judge(struct compare_rows *rows, bool keyed, compare_taker take, void *arg);

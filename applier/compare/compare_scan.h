@@ -2,7 +2,7 @@
  * Reads whole tables on both sides, several at once, each reduced to the sums
  * of its buckets.
  *
-  * A table is locked in ACCESS SHARE mode only while it is read: a session that
+ * A table is locked in ACCESS SHARE mode only while it is read: a session that
  * waits for a stronger lock blocks everybody behind it.
  */
 #ifndef SLUICE_COMPARE_SCAN_H

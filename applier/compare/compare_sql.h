@@ -1,5 +1,5 @@
 /*
-  * The statements of `compare` for one table, on both servers.  Each ends with a
+ * The statements of `compare` for one table, on both servers.  Each ends with a
  * NUL byte.
  *
  * A row is reduced to two texts that are equal on both sides exactly when the rows are: k, its key, and d, the MD5 of
@@ -18,7 +18,7 @@
 #include "compare_value.h"
 
 /*
-  * In a transaction with a snapshot: sets the savepoint "look", locks the table against changes of its definition, and
+ * In a transaction with a snapshot: sets the savepoint "look", locks the table against changes of its definition, and
  * returns whether it is unchanged since the catalog was read and the snapshot was taken.  A table that was truncated or
  * rewritten since would look empty to the snapshot, without an error.  Rolling back to the savepoint ends the lock.
  */
@@ -39,7 +39,7 @@ void compare_put_values(struct buffer *sql, const struct compare_plan *plan);
 /* Returns number (from 1 on), bucket, k, d of each image that passes the table filter. */
 void compare_put_images(struct buffer *sql, const struct compare_plan *plan);
 /*
-  * Returns number (images: from 1 on, otherwise 0), k, d, and for each pair its canonical value and its text, for the rows
+ * Returns number (images: from 1 on, otherwise 0), k, d, and for each pair its canonical value and its text, for the rows
  * with the keys $1::text[] (without a key: with those digests), or for all images.
  */
 void compare_put_details(struct buffer *sql, const struct compare_plan *plan, enum compare_from from);

@@ -252,7 +252,7 @@ judge_buckets(struct judge *judge, const char *array, unsigned from, unsigned to
 }
 
 /*
-  * Each pass reads the whole table, so there must be few: when the rows so far
+ * Each pass reads the whole table, so there must be few: when the rows so far
  * have few differences that count, as in a target that others feed, too, the
  * next pass takes all remaining buckets.
  */

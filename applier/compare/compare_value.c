@@ -42,7 +42,7 @@ same_type(const struct compare_pair *pair)
 }
 
 /*
-  * The value as the type's output function writes it.  For some built-in types a cast to text gives another text; for a
+ * The value as the type's output function writes it.  For some built-in types a cast to text gives another text; for a
  * user-defined type it may execute a function of the type's owner, with the rights of this session.  concat() calls the
  * output function.
  */
@@ -196,7 +196,7 @@ put_common_text(struct buffer *sql, const char *ref, const struct compare_pair *
 }
 
 /*
-  * Prints floats with as many digits as a destination before version 12 does.  The setting is changed around this value
+ * Prints floats with as many digits as a destination before version 12 does.  The setting is changed around this value
  * only: floats that the target has as text were printed by the source with all digits.
  */
 static void

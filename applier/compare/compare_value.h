@@ -1,5 +1,5 @@
 /*
-  * The canonical form of one value: the same text on both servers exactly when the values are equal.  These functions
+ * The canonical form of one value: the same text on both servers exactly when the values are equal.  These functions
  * write the SQL for it, for a column of the source, for one of the target, or for a text in a parameter.
  */
 #ifndef SLUICE_COMPARE_VALUE_H

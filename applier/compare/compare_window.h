@@ -1,5 +1,5 @@
 /*
-  * The changes between two positions of the source's log: for each table the net
+ * The changes between two positions of the source's log: for each table the net
  * change of the transactions that committed in between.  `compare` adds it to
  * what it has read from the source.
  *

@@ -2,7 +2,7 @@
  * One of the pipes of the initial copy: a pair of connections that copies one
  * table, or one part of a table, after another.  Part of initial_copy.
  *
-  * The connections' callbacks move a job from one state to the next
+ * The connections' callbacks move a job from one state to the next
  * (copy_job_state.h draws them); each transaction at the destination ends
  * before the next begins.  One job opens a divided table, any job copies its
  * parts, and the job that copies the last part ends it.

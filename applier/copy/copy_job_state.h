@@ -1,5 +1,5 @@
 /*
-  * The states of a job of the initial copy.
+ * The states of a job of the initial copy.
  *
  *	                                    ┌► copying ─────────────────────┐
  *	idle ► looking ► claiming ► preparing                               ├► ending ► analyzing ► idle
@@ -8,7 +8,7 @@
  *	idle ► claiming a part ► copying a part ┬► claiming the end ────────┘
  *	                                        └► idle
  *
-  * A job goes from looking to idle if the table has changed since the snapshot.  It may fail in any state, which ends the
+ * A job goes from looking to idle if the table has changed since the snapshot.  It may fail in any state, which ends the
  * whole copy.
  */
 #ifndef SLUICE_COPY_JOB_STATE_H

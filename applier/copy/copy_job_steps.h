@@ -1,5 +1,5 @@
 /*
-  * Shared by the files of copy_job.  Each state has a function that sends its
+ * Shared by the files of copy_job.  Each state has a function that sends its
  * requests; the last answer calls copy_job_go_on().
  */
 #ifndef SLUICE_COPY_JOB_STEPS_H

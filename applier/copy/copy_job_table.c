@@ -1,5 +1,5 @@
 /*
-  * The steps before a table's first row is copied: check that it still is what
+ * The steps before a table's first row is copied: check that it still is what
  * the snapshot shows, divide it, claim it, and remove old rows and indexes from
  * its target.
  */
@@ -61,7 +61,7 @@ copy_job_look(struct copy_job *job)
 }
 
 /*
-  * An idle job stays in its transaction until the others are done.  If it kept the locks of tables that it has copied, it
+ * An idle job stays in its transaction until the others are done.  If it kept the locks of tables that it has copied, it
  * could block a transaction that drops several tables, for which another job waits: a deadlock that no server detects.
  */
 void

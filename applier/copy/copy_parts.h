@@ -1,10 +1,10 @@
 /*
-  * Divides a large table for a copy by several jobs: by the leaves of a
+ * Divides a large table for a copy by several jobs: by the leaves of a
  * partitioned table and by ranges of blocks.
  *
  *	WHERE ctid < '(a,0)' │ ctid >= '(a,0)' AND ctid < '(b,0)' │ … │ ctid >= '(z,0)'
  *
-  * The last range has no end, so that the number of blocks need not be exact.
+ * The last range has no end, so that the number of blocks need not be exact.
  * All ranges must be read at one snapshot: between two, an update moves a row.
  */
 #ifndef SLUICE_COPY_PARTS_H

@@ -1,11 +1,11 @@
 /*
-  * The initial copy: copies every table that waits for it, at one snapshot of
+ * The initial copy: copies every table that waits for it, at one snapshot of
  * the source, by several jobs in parallel, each with its own pair of
  * connections.
  *
  *	COPY … TO STDOUT ──► pipe (bounded) ──► COPY … FROM STDIN
  *
-  * A table's rows and its state in sluice.tables are written in one
+ * A table's rows and its state in sluice.tables are written in one
  * transaction, so a copied table stays copied whatever happens, and an
  * interrupted copy leaves nothing behind.
  *
@@ -44,7 +44,7 @@ struct initial_copy_setup {
 };
 
 /*
-  * Copies the tables in state waiting or copying, in callbacks.  initial_copy_end() may be called before the copy is
+ * Copies the tables in state waiting or copying, in callbacks.  initial_copy_end() may be called before the copy is
  * over; it frees `copy` and returns the result:
  * - ERROR_STOPPED: a stop was requested before all were copied;
  * - ERROR_RESTART: some tables changed after the snapshot and need a new one; the rest are copied (a background copy

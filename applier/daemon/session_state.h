@@ -1,5 +1,5 @@
 /*
- * Where `sluice run` stands.
+ * The states of `sluice run`.
  *
  *	       ┌───────────── planned restart, reload ─────────────┐
  *	       ▼                                                   │
@@ -8,7 +8,7 @@
  *	       │             └────────────┴── failure ─┴───────────┘
  *	       └── retrying ◄──────────────────────┘
  *
- * From each of them the run may end: stopped, or failed.
+ * In each of these states the run may end: as stopped, or as failed.
  */
 #ifndef SLUICE_SESSION_STATE_H
 #define SLUICE_SESSION_STATE_H

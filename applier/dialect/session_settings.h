@@ -17,9 +17,8 @@ enum session_end {
 #define SESSION_SETTINGS_FIRST "SET statement_timeout = 0"
 
 /*
- * The second one, as a single command, since a walsender takes no more.  What it names is in pg_catalog whatever the search path is, and its constants read the
- * same whatever standard_conforming_strings is.  Settings that this server lacks, or that this user may
- * not set, are passed over without an error there.
+ * The second statement: a single command, since a walsender accepts no more.  It means the same for any search path and
+ * any standard_conforming_strings.  It skips the settings that this server lacks or that this user may not set.
  */
 void session_settings_put(struct buffer *sql, enum session_end end, int server_version);
 

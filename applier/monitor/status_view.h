@@ -3,7 +3,7 @@
  * the daemon's page, which asks none.  One struct, one JSON form.
  *
  * Points in time are microseconds since 1970; 0 is "not known", as is a negative
- * number where a count is expected.  Strings belong to whoever fills the struct; NULL is "none".
+ * number where a count is expected.  The caller that fills the struct owns the strings; NULL is "none".
  */
 #ifndef SLUICE_STATUS_VIEW_H
 #define SLUICE_STATUS_VIEW_H

@@ -46,7 +46,7 @@ void new_tables_fini(struct new_tables *tables);
 MUST_CHECK bool new_tables_list(struct connection *source, const struct config *config,
 								const struct catalog *catalog, struct catalog *list, struct error *err);
 /*
-  * Narrows a selection to the tables of the list and those that may share a target with one of them, so that the cost of
+ * Narrows a selection to the tables of the list and those that may share a target with one of them, so that the cost of
  * a check does not grow with the number of tables in the task.
  */
 void new_tables_narrow(const struct catalog *list, struct selection *selection);

@@ -1,5 +1,5 @@
 /*
-  * The statements that bring a target in line when the definition of its source
+ * The statements that bring a target in line when the definition of its source
  * table changed.  Columns are compared by attnum, so that a rename is not taken
  * for a drop and an add.
  *

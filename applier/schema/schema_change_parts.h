@@ -1,5 +1,5 @@
 /*
-  * Shared by the two files of a schema change: schema_change.c compares columns and names; schema_change_key.c compares
+ * Shared by the two files of a schema change: schema_change.c compares columns and names; schema_change_key.c compares
  * the primary key, and drops and restores keys and indexes of columns whose type changes.
  */
 #ifndef SLUICE_SCHEMA_CHANGE_PARTS_H

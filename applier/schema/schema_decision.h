@@ -1,5 +1,5 @@
 /*
-  * Decides what is done with a table whose definition changed, from the stored
+ * Decides what is done with a table whose definition changed, from the stored
  * definition, those of the source and the target, and the configuration.
  * Asks no server.
  *
@@ -48,7 +48,7 @@ void schema_decision_refused(struct schema_decision *decision, const struct sche
 							 const char *refusal);
 
 /*
-  * Decides at a start, for a table that follows and whose `source` has been read from the source's catalog: to copy it
+ * Decides at a start, for a table that follows and whose `source` has been read from the source's catalog: to copy it
  * again or to hold it, with the reason; SCHEMA_ADOPT: nothing changed, or the stream will bring the change.  Plans no
  * statements.
  */

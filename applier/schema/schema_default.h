@@ -1,8 +1,8 @@
 /*
-  * Changes column defaults at the target after they changed at the source.  Replicated rows bring their values, so
+ * Changes column defaults at the target after they changed at the source.  Replicated rows bring their values, so
  * defaults matter only to other writers and after a cut-over; they need not change at an exact place in the stream.
  *
-  * The stored definition in sluice.tables has the source's defaults that were last carried over to the target.
+ * The stored definition in sluice.tables has the source's defaults that were last carried over to the target.
  */
 #ifndef SLUICE_SCHEMA_DEFAULT_H
 #define SLUICE_SCHEMA_DEFAULT_H

@@ -1,5 +1,5 @@
 /*
-  * Follows a changed definition in the stream: determines what the change means
+ * Follows a changed definition in the stream: determines what the change means
  * for existing rows, and alters the target in the destination's transaction
  * that has reached the change, or reports why that is not possible.
  */
@@ -26,7 +26,7 @@ struct schema_follow {
 };
 
 /*
-  * Alters the table's target to match the relation description, and updates `table`
+ * Alters the table's target to match the relation description, and updates `table`
  * from both.  If that is not possible, adds a note with the outcome, and the
  * error is ERROR_RESTART: the next attempt carries the note out.
  */

@@ -1,5 +1,5 @@
 /*
-  * Targets whose source tables swap names: a target gives up the name that another table's target is to get.
+ * Targets whose source tables swap names: a target gives up the name that another table's target is to get.
  */
 #ifndef SLUICE_SCHEMA_NAME_H
 #define SLUICE_SCHEMA_NAME_H
@@ -8,7 +8,7 @@
 #include "tables/catalog.h"
 
 /*
-  * The source has given the name schema.name to `table`.  If another table's target still has that name, its own rename
+ * The source has given the name schema.name to `table`.  If another table's target still has that name, its own rename
  * follows in the stream; until then that table and its target get a temporary name, as if the source had renamed it so.
  * Does nothing where no target has the name, or where an override gave it.
  */

@@ -1,5 +1,5 @@
 /*
-  * A table that was created under the name of a dropped one takes over its target: the unique constraints of the dropped
+ * A table that was created under the name of a dropped one takes over its target: the unique constraints of the dropped
  * table must not refuse rows of the new one.
  */
 #ifndef SLUICE_SCHEMA_SUCCESSOR_H

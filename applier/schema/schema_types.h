@@ -1,5 +1,5 @@
 /*
-  * User-defined types that change at the source: labels added to an enum and
+ * User-defined types that change at the source: labels added to an enum and
  * attributes added to a composite type are added at the destination before the
  * rows that use them arrive.
  *
@@ -22,7 +22,7 @@ struct schema_types {
 };
 
 /*
-  * Notes the tables that follow and have to be copied again: those with an enum of which a label was renamed (the
+ * Notes the tables that follow and have to be copied again: those with an enum of which a label was renamed (the
  * destination lacks a label, and has one that the source lacks), and those with a composite type that has got an
  * attribute, since rows already in the stream do not have it.
  */

@@ -1,5 +1,5 @@
 /*
-  * Definitions outside the stream: rewrites, which the stream does not show,
+ * Definitions outside the stream: rewrites, which the stream does not show,
  * changes while no daemon ran, and tables that are held or copied again.
  */
 #ifndef SLUICE_SCHEMA_WATCH_H
@@ -12,14 +12,14 @@
 #include "tables/catalog.h"
 
 /*
-  * Compares a table that follows with the source's catalog.  A rewrite is noted, with an ERROR_RESTART.  Changed storage
+ * Compares a table that follows with the source's catalog.  A rewrite is noted, with an ERROR_RESTART.  Changed storage
  * and column versions without a rewrite are taken over, and `moved` is set.
  */
 MUST_CHECK bool schema_watch(struct table *table, const struct source_table *now, struct schema_notes *notes,
 							 bool *moved, struct error *err);
 
 /*
-  * At a start, after the source's catalog and sluice.tables are read: carries out the notes, has tables copied again that
+ * At a start, after the source's catalog and sluice.tables are read: carries out the notes, has tables copied again that
  * were rewritten meanwhile, and puts tables whose change the stream has yet to bring back to their stored definition.
  * `destination` NULL: dry run, nothing is written.  `notes` NULL: nothing is pending.
  */
@@ -28,7 +28,7 @@ MUST_CHECK bool schema_settle(struct connection *source, struct connection *dest
 							  struct schema_notes *notes, struct error *err);
 
 /*
-  * After schema_settle() and with the targets read: brings in line the targets of tables that are held or to be copied
+ * After schema_settle() and with the targets read: brings in line the targets of tables that are held or to be copied
  * again; a table whose target cannot be is held.  Targets that were altered are read again.
  */
 MUST_CHECK bool schema_reconcile(struct connection *destination, const struct dialect *dialect,

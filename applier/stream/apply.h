@@ -1,5 +1,5 @@
 /*
-  * Applies batches to the destination, one at a time, each in one transaction
+ * Applies batches to the destination, one at a time, each in one transaction
  * together with the task's new position; the rounds of a large transaction
  * share one.  After a failure the whole session starts over from the position
  * in sluice.progress; only a refused batch may be applied a second time here,
@@ -18,7 +18,7 @@ struct apply;
 typedef void (*apply_done)(void *arg, struct batch *batch, const struct error *err);
 
 /*
-  * A target has refused a change, or lacks a row.  True: the callback has put the table, and all others that share its
+ * A target has refused a change, or lacks a row.  True: the callback has put the table, and all others that share its
  * target, into batch->holds; the batch is applied again without them.
  */
 typedef bool (*apply_refused)(void *arg, struct batch *batch, const struct table *table,

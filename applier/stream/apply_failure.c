@@ -1,5 +1,5 @@
 /*
-  * A batch that failed: completes the message, and decides whether the batch is
+ * A batch that failed: completes the message, and decides whether the batch is
  * applied again, either to name the refused row or without the refused table.
  */
 #include <string.h>
@@ -80,7 +80,7 @@ apply_fail(struct apply *apply, const struct apply_request *request, const struc
 /* ---- applying it again */
 
 /*
-  * A refused batch is applied again with statements that name the refused row (MERGE_NAMING), unless earlier rounds share
+ * A refused batch is applied again with statements that name the refused row (MERGE_NAMING), unless earlier rounds share
  * its transaction.
  */
 static bool
@@ -150,7 +150,7 @@ apply_remember_held(struct apply *apply, const struct table *table)
 }
 
 /*
-  * With apply.refused: hold, a table whose target refuses a change is held, and the batch is applied again without it.
+ * With apply.refused: hold, a table whose target refuses a change is held, and the batch is applied again without it.
  * Where earlier rounds share the transaction, the whole attempt has to start over instead.
  */
 static bool

@@ -1,5 +1,5 @@
 /*
-  * Sends the requests of a batch: the steps of its order, then the position.
+ * Sends the requests of a batch: the steps of its order, then the position.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
-  * Shared by the files of apply: apply.c runs the phases and takes the answers, apply_merge.c sends the requests of a
+ * Shared by the files of apply: apply.c runs the phases and takes the answers, apply_merge.c sends the requests of a
  * batch, apply_failure.c handles batches that fail.
  */
 #ifndef SLUICE_APPLY_PARTS_H

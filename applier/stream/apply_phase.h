@@ -1,10 +1,10 @@
 /*
-  * The phases of the current batch.  Up to the position all requests are sent
+ * The phases of the current batch.  Up to the position all requests are sent
  * without waiting for answers; all must be answered before the COMMIT.
  *
  *	idle ► beginning ► merging ► holding ► dropping ► advancing ► written ► committing ► vacuuming ► idle
  *
-  * A round that is not the last goes from holding to written and from there to idle.  A batch that is applied again goes
+ * A round that is not the last goes from holding to written and from there to idle.  A batch that is applied again goes
  * through rolling back and discarding to beginning.
  */
 #ifndef SLUICE_APPLY_PHASE_H

@@ -1,12 +1,12 @@
 /*
-  * Copies tables while the others stream: new ones, ones that are to be copied
+ * Copies tables while the others stream: new ones, ones that are to be copied
  * again, ones whose copy was interrupted.
  *
  *	snapshot ──► copying ──► building ──► replaying ──► settling ──► idle
  *	a temporary  initial_    indexes      backlog is    until that
  *	slot's       copy                     applied       is durable
  *
-  * From before the snapshot is taken, the stream's changes of these tables go
+ * From before the snapshot is taken, the stream's changes of these tables go
  * into a backlog.  The copy holds all that committed before the snapshot's LSN;
  * what committed later is applied from the backlog, between the transactions of
  * the stream and in the same batches, until the backlog is empty.  Then the

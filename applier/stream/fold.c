@@ -187,7 +187,7 @@ take_change(struct fold *f, const struct change *change, struct bytes raw, struc
 }
 
 /*
-  * Discards relation descriptions that newer ones have replaced, now and then
+ * Discards relation descriptions that newer ones have replaced, now and then
  * between two transactions.  Changes in batches, in open transactions and in the
  * backlog refer to them, so there must be none of those.
  */

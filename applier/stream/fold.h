@@ -1,5 +1,5 @@
 /*
-  * The fold, between the plugin's frames and the batch being filled: decodes
+ * The fold, between the plugin's frames and the batch being filled: decodes
  * messages, keeps the shapes of the tables, skips changes that were applied or
  * copied before, and keeps open transactions until their commit.
  *

@@ -48,7 +48,7 @@ note_altered(const struct fold *f, struct table *table)
 }
 
 /*
-  * Whether the source's definition of a table that is being copied has changed.  The message alone does not say so: changed
+ * Whether the source's definition of a table that is being copied has changed.  The message alone does not say so: changed
  * privileges or statistics cause one, too.  The source shows the result of several transactions together, so each of their
  * messages counts as a change.
  */
@@ -81,7 +81,7 @@ defined_table(const struct fold *f, const struct change_definition *definition,
 }
 
 /*
-  * Handles one entry of the message; `to_read` becomes the table whose definition is to be read at the source.  Only the
+ * Handles one entry of the message; `to_read` becomes the table whose definition is to be read at the source.  Only the
  * newest relation description of a table alters its target; an older one only has the source read.
  */
 static bool

@@ -1,5 +1,5 @@
 /*
-  * Shared by the files of the fold: fold.c handles messages and transactions, fold_tables.c finds the table and shape of a
+ * Shared by the files of the fold: fold.c handles messages and transactions, fold_tables.c finds the table and shape of a
  * relation, fold_rows.c puts row changes into the batch, fold_definitions.c handles changed definitions.
  */
 #ifndef SLUICE_FOLD_PARTS_H

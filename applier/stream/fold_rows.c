@@ -49,7 +49,7 @@ ignore(struct fold *f, const struct change_relation *relation)
 }
 
 /*
-  * The catalog is newer than the stream, so a relation that it lacks is a new
+ * The catalog is newer than the stream, so a relation that it lacks is a new
  * table, or one that was dropped since.
  */
 bool

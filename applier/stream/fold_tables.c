@@ -109,7 +109,7 @@ find_sibling(const struct fold *f, const struct shape *shape)
 }
 
 /*
-  * Applies all that was folded.  Before the first change of a transaction is folded
+ * Applies all that was folded.  Before the first change of a transaction is folded
  * this commits all earlier ones, so that an operator repairing the target finds
  * no older work pending.
  */

@@ -1,5 +1,5 @@
 /*
-  * The batches between fold and destination: one is being filled, sealed ones
+ * The batches between fold and destination: one is being filled, sealed ones
  * wait, one is being applied.
  *
  *	fold ──► filling ──► sealed ──► applying ──► durable

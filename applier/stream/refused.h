@@ -1,5 +1,5 @@
 /*
-  * With apply.refused: hold, a table whose target refuses a change is held, together with all others that share the
+ * With apply.refused: hold, a table whose target refuses a change is held, together with all others that share the
  * target, until somebody asks for a new copy (`sluice table resync`).  Its changes are discarded from then on; the
  * other tables go on.
  */
@@ -15,7 +15,7 @@
 bool refused_hold(const struct config *config, struct catalog *catalog, struct batch *batch,
 				  const struct table *table, const struct error *err);
 /*
-  * The same for a change in a later round of a large transaction, which was rolled back: writes the states at once.  Then
+ * The same for a change in a later round of a large transaction, which was rolled back: writes the states at once.  Then
  * `err` becomes an ERROR_RESTART: the transaction is applied again without the table.
  */
 void refused_hold_now(const struct config *config, struct catalog *catalog, struct connection *control,

@@ -143,7 +143,7 @@ on_keepalive(void *arg, uint64_t wal_end)
 }
 
 /*
-  * Some servers cannot decode a transaction in progress although they can once it has ended: PostgreSQL 18 loses the table
+ * Some servers cannot decode a transaction in progress although they can once it has ended: PostgreSQL 18 loses the table
  * that a subtransaction altered and rolled back ("could not map filenumber").
  */
 static void
@@ -257,7 +257,7 @@ set_held_elsewhere(struct stream *s)
 }
 
 /*
-  * A transaction is folded once its end was received, so that no batch waits for
+ * A transaction is folded once its end was received, so that no batch waits for
  * a slow one; a large transaction is folded before that, in rounds.
  */
 static bool

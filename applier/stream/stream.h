@@ -1,11 +1,11 @@
 /*
-  * The stream from the slot to the destination: receives frames, collects transactions
+ * The stream from the slot to the destination: receives frames, collects transactions
  * in batches, has them applied, and confirms to the source what is durable.
  *
  *	source ──► frames ──► filling ──► sealed ──► applying ──► confirmed
  *	           (queue)    (batch)     (batches)   (batch)
  *
-  * Receiving goes on while the destination works.  An idle destination takes
+ * Receiving goes on while the destination works.  An idle destination takes
  * what has been received, so batches grow with the load by themselves.  At the
  * memory limit the source is no longer read.
  */
@@ -57,7 +57,7 @@ struct stream_setup {
 };
 
 /*
-  * Returns true when `until` is reached, or a stop or `leave` was requested; false with the reason otherwise.  An
+ * Returns true when `until` is reached, or a stop or `leave` was requested; false with the reason otherwise.  An
  * ERROR_RESTART asks for a new attempt, for example because of a new table, which the next attempt will copy.
  */
 MUST_CHECK bool stream_run(const struct stream_setup *setup, struct error *err);

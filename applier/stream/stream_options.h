@@ -1,5 +1,5 @@
 /*
-  * The plugin options of a stream: what is sent, and in which form.  docs/plugin.md describes them.
+ * The plugin options of a stream: what is sent, and in which form.  docs/plugin.md describes them.
  */
 #ifndef SLUICE_STREAM_OPTIONS_H
 #define SLUICE_STREAM_OPTIONS_H

@@ -32,7 +32,7 @@ struct upkeep_limits {
 	int64_t analyze_ms;		/* a target that is never quiet is analyzed after this long, … */
 	int64_t vacuum_ms;		/* … and vacuumed */
 	int64_t pause_ms;		/* after a cancellation; doubled with each further one in a row */
-	unsigned cancellations; /* in a row, before `note` tells a person */
+	unsigned cancellations; /* in a row, before the target gets a note for `status` */
 };
 
 extern const struct upkeep_limits upkeep_limits;
