@@ -203,8 +203,8 @@ make_way(struct following *f, const struct schema_change *change, struct error *
 	const struct source_table *source = &f->next.source;
 
 	return !change->renamed ||
-		   schema_make_way(f->setup->destination, f->setup->config->task, f->setup->catalog, &f->next,
-						   source->schema, source->name, err);
+		   schema_name_make_way(f->setup->destination, f->setup->config->task, f->setup->catalog, &f->next,
+								source->schema, source->name, err);
 }
 
 static bool

@@ -9,8 +9,8 @@
 #include "state/state_tables.h"
 
 struct table *
-schema_find_holder(const struct catalog *catalog, const struct table *table, const char *schema,
-				   const char *name)
+schema_name_find_holder(const struct catalog *catalog, const struct table *table, const char *schema,
+						const char *name)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *other = &catalog->tables[i];
@@ -41,10 +41,10 @@ rename_table(struct table *table, const char *name)
 }
 
 bool
-schema_make_way(struct connection *destination, const char *task, const struct catalog *catalog,
-				const struct table *table, const char *schema, const char *name, struct error *err)
+schema_name_make_way(struct connection *destination, const char *task, const struct catalog *catalog,
+					 const struct table *table, const char *schema, const char *name, struct error *err)
 {
-	struct table *other = schema_find_holder(catalog, table, schema, name);
+	struct table *other = schema_name_find_holder(catalog, table, schema, name);
 	struct buffer sql;
 	char third[64];
 

@@ -12,12 +12,12 @@
  * follows in the stream; until then that table and its target get a temporary name, as if the source had renamed it so.
  * Does nothing where no target has the name, or where an override gave it.
  */
-MUST_CHECK bool schema_make_way(struct connection *destination, const char *task,
-								const struct catalog *catalog, const struct table *table, const char *schema,
-								const char *name, struct error *err);
+MUST_CHECK bool schema_name_make_way(struct connection *destination, const char *task,
+									 const struct catalog *catalog, const struct table *table,
+									 const char *schema, const char *name, struct error *err);
 
 /* The other table of the task whose target has the name; NULL: none. */
-struct table *schema_find_holder(const struct catalog *catalog, const struct table *table, const char *schema,
-								 const char *name);
+struct table *schema_name_find_holder(const struct catalog *catalog, const struct table *table,
+									  const char *schema, const char *name);
 
 #endif

@@ -236,7 +236,7 @@ find_renamed_target(struct connection *destination, const struct dialect *dialec
 {
 	if (table->target.exists || table->override ||
 		stored_definition_same_name(table->defined, &table->source) ||
-		schema_find_holder(catalog, table, table->source.schema, table->source.name))
+		schema_name_find_holder(catalog, table, table->source.schema, table->source.name))
 		return true;
 	free(table->target_schema);
 	free(table->target_name);
@@ -292,8 +292,8 @@ carry_out(struct connection *destination, const struct dialect *dialect, const s
 
 	if (decision->action == SCHEMA_HOLD)
 		return hold(destination, c->config, decision, table, err);
-	if (decision->change.renamed && !schema_make_way(destination, c->config->task, catalog, table,
-													 table->source.schema, table->source.name, err))
+	if (decision->change.renamed && !schema_name_make_way(destination, c->config->task, catalog, table,
+														  table->source.schema, table->source.name, err))
 		return false;
 	if (!reconcile_by(destination, c->config, decision, table, &refusal, err))
 		return false;
