@@ -225,8 +225,8 @@ log_line(enum log_level level, enum log_format format, const struct timespec *wh
 	return line;
 }
 
-static void
-write_message(enum log_level level, const struct log_about *about, const char *fmt, va_list args)
+static void PRINTF_LIKE(3, 0)
+	write_message(enum log_level level, const struct log_about *about, const char *fmt, va_list args)
 {
 	char *message = memory_vprintf(fmt, args), *line;
 	struct timespec now;
