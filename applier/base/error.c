@@ -188,6 +188,7 @@ error_exit_status(const struct error *err)
 	case ERROR_REFUSED:
 	case ERROR_RESTART:
 	case ERROR_DATA:
+	case ERROR_REPLACED:
 	case ERROR_BUG:
 	case ERROR_STOPPED:
 		break;

@@ -27,6 +27,7 @@ enum error_class {
 	ERROR_CONFIG,		/* the configuration or the command line: exit status 2 */
 	ERROR_PRECONDITION, /* a precheck failed: exit status 3 */
 	ERROR_DATA,			/* the data or a server's state: exit status 1 */
+	ERROR_REPLACED,		/* another daemon has the task: exit status 1 */
 	ERROR_BUG,			/* an error of this program: something happened that should be impossible */
 	ERROR_STOPPED,		/* the user asked to stop before the work was done */
 	ERROR_DIFFERENT,	/* compare found a difference: exit status 4 */

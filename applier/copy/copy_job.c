@@ -10,7 +10,6 @@
 #include "copy_statements.h"
 #include "servers/server_session.h"
 #include "servers/slot_snapshot.h"
-#include "state/task_lock.h"
 #include "tables/mapping.h"
 
 /* ---- failing */
@@ -245,11 +244,10 @@ copy_job_open(struct copy *copy, unsigned number, struct error *err)
 	if (!job->pipe.source || !slot_snapshot_use(job->pipe.source, setup->snapshot, err) ||
 		!connection_execute(job->pipe.source, copy_same_order, NULL, 0, NULL, err))
 		return false;
-	if (!server_session_destination(setup->loop, setup->config, "sluice copy", &opened, err))
+	if (!server_session_writer(setup->loop, setup->config, "sluice copy", setup->epoch, &opened, err))
 		return false;
 	job->pipe.destination = opened.conn;
-	return task_lock_mark_side(opened.conn, setup->config->task, err) &&
-		   server_session_match_bytes(opened.conn, job->pipe.source, err);
+	return server_session_match_bytes(opened.conn, job->pipe.source, err);
 }
 
 void

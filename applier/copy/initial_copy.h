@@ -37,6 +37,7 @@ struct initial_copy_setup {
 	const char *snapshot;		/* exported by a connection whose transaction stays open during the copy */
 	uint64_t snapshot_lsn;		/* the stream brings what commits from here on */
 	uint64_t applied_lsn;		/* where the stream will start */
+	int64_t epoch;				/* of the daemon's claim; see state/lease.h */
 	/* Called at every tick for each table that is being copied; with NULL before the first and after the last. */
 	void (*progress)(void *arg, const struct copy_progress *progress);
 	void *arg;

@@ -194,6 +194,12 @@ goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *
 		log_write_about(LOG_INFO, &about, "%s", sentence);
 		return true;
 	}
+	if (s->standby && err->class == ERROR_REPLACED) {
+		monitor_error(s->monitor, err, true);
+		log_warning("%s; waiting as its standby", sentence);
+		session_forget_claim(s);
+		return true;
+	}
 	monitor_error(s->monitor, err, err->class == ERROR_RETRY);
 	if (err->class != ERROR_RETRY && err->class != ERROR_RESTART)
 		return false;
@@ -284,9 +290,14 @@ bool
 session_run(struct loop *loop, const struct config *config, const struct run_options *options,
 			struct error *err)
 {
-	struct session s = {.loop = loop, .config = config, .until = options->until, .ignored = options->ignored};
+	struct session s = {.loop = loop,
+						.config = config,
+						.until = options->until,
+						.ignored = options->ignored,
+						.standby = options->standby};
 	bool ok;
 
+	s.lease_keeper = lease_keeper_create(loop, config->task, session_lease_lost, &s);
 	s.steering = (struct steering){.loop = loop,
 								   .config_path = options->config_path,
 								   .try_config = session_try_config,
@@ -307,6 +318,7 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 	service_end(s.service);
 	monitor_destroy(s.monitor);
 	session_close_all(&s);
+	lease_keeper_destroy(s.lease_keeper);
 	new_tables_fini(&s.new_tables);
 	steering_close(&s.steering, ok ? NULL : err);
 	free(s.memories.unknown_tables.oids);

@@ -18,6 +18,7 @@ struct run_options {
 	const char *config_path; /* read again at a reload */
 	struct until until;
 	struct check_set ignored;
+	bool standby; /* wait as long as another daemon has the task */
 };
 
 /* Returns when `until` is reached or a stop was requested (true), or when the work cannot go on (false). */

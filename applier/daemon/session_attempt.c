@@ -25,46 +25,11 @@ await_flush(struct session *s, struct error *err)
 	return !first || source_await_flush(s->source, err);
 }
 
-void
-session_note_row(struct session *s)
-{
-	s->begun = true;
-	s->claiming = false;
-	s->epoch = s->progress.epoch;
-}
-
-/* A task that was dropped meanwhile, or that another daemon has continued, is not begun again. */
-static bool
-check_row(struct session *s, struct error *err)
-{
-	const struct progress *progress = &s->progress;
-
-	if (!s->begun) {
-		if (session_has_worked(s))
-			session_note_row(s);
-		return true;
-	}
-	if (!progress->exists) {
-		error_set(err, ERROR_DATA,
-				  "the row of task \"%s\" in sluice.progress is gone: others have dropped the task",
-				  s->config->task);
-		return error_hint(err, "The next start begins with a new slot and new copies.");
-	}
-	if (progress->epoch >= s->epoch && progress->epoch <= s->epoch + s->claiming)
-		return true;
-	error_set(err, ERROR_DATA,
-			  "another daemon of task %s has taken over: sluice.progress is at epoch %lld, this one left it "
-			  "at %lld",
-			  s->config->task, (long long) progress->epoch, (long long) s->epoch);
-	return error_hint(err, "Run one daemon for a task.");
-}
-
 /* The changes for background copies are lost with the earlier attempt, so those tables are copied again. */
 static bool
 discard_interrupted_copies(struct session *s, struct error *err)
 {
-	return progress_read(s->control, s->config->task, &s->progress, err) && check_row(s, err) &&
-		   (!s->progress.exists || state_tables_discard_copies(s->control, s->config->task, err));
+	return !s->progress.exists || state_tables_discard_copies(s->control, s->config->task, err);
 }
 
 static bool
@@ -117,14 +82,9 @@ make_targets(struct session *s, struct error *err)
 }
 
 static bool
-take_over(struct session *s, struct error *err)
+note_timeline(struct session *s, struct error *err)
 {
-	session_note_row(s);
-	s->claiming = true;
-	if (!progress_take_over(s->control, s->config->task, &s->progress, err))
-		return false;
-	session_note_row(s);
-	return true;
+	return progress_write_timeline(s->control, s->config->task, &s->progress, err);
 }
 
 static bool
@@ -162,7 +122,7 @@ static const struct step steps[] = {
 	{"leaving out tables that wait", session_leave_waiting, STEP_PLAIN},
 	{"making targets", make_targets, STEP_PLAIN},
 	{"copying", session_copy_if_needed, STEP_SPEAKS},
-	{"taking over the task", take_over, STEP_PLAIN},
+	{"noting the source's timeline", note_timeline, STEP_PLAIN},
 	{"catching up", session_catch_up, STEP_SPEAKS},
 	{"streaming", session_stream, STEP_SPEAKS},
 	{"reading what is held", judge_end, STEP_SPEAKS},

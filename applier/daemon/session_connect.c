@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "servers/server_session.h"
+#include "state/lease.h"
 #include "state/state_install.h"
 #include "state/task_lock.h"
 
@@ -53,10 +54,12 @@ end_former_replication(struct session *s, struct error *err)
 {
 	struct source_slot slot;
 
-	for (unsigned i = 0; i < END_TIMES && (s->former_replication || s->slot_holder); i++) {
+	for (unsigned i = 0; i < END_TIMES && (s->former_replication || s->slot_holder || s->standby); i++) {
 		if (!source_read_slot(s->source, s->config->source.slot, &slot, err))
 			return false;
-		if (!slot.active || (slot.active_pid != s->former_replication && slot.active_pid != s->slot_holder))
+		/* A standby has taken the task over: whoever reads the slot is the daemon that had it. */
+		if (!slot.active ||
+			(slot.active_pid != s->former_replication && slot.active_pid != s->slot_holder && !s->standby))
 			return true;
 		s->slot_holder = (int) slot.active_pid;
 		if (!server_session_terminate(s->source, s->slot_holder, err))
@@ -93,7 +96,7 @@ judge_lock_failure(struct session *s, int former, struct error *err)
 	struct error failed;
 	int64_t holder;
 
-	if (err->class != ERROR_DATA || former == 0 ||
+	if (err->class != ERROR_REPLACED || former == 0 ||
 		!task_lock_holder(s->control, s->config->task, &holder, &failed) || holder != former)
 		return false;
 	return error_set(
@@ -107,6 +110,7 @@ judge_lock_failure(struct session *s, int former, struct error *err)
 static bool
 take_lock(struct session *s, struct connection *conn, struct error *err)
 {
+	enum task_lock_wait wait = s->standby ? TASK_LOCK_AT_ONCE : TASK_LOCK_FOR_PREDECESSOR;
 	int former;
 
 	if (!end_former_destination(s, &former, err))
@@ -114,7 +118,7 @@ take_lock(struct session *s, struct connection *conn, struct error *err)
 	/* The session may have the lock even if the answer is lost. */
 	s->lock_pids[0] = connection_backend_pid(conn);
 	s->lock_pids[1] = former;
-	if (!task_lock_take(conn, s->loop, s->config->task, err))
+	if (!task_lock_take(conn, s->loop, s->config->task, wait, err))
 		return judge_lock_failure(s, former, err);
 	set_lock_holder(s, conn);
 	return true;
@@ -138,7 +142,7 @@ bool
 session_open_destination(struct session *s, struct error *err)
 {
 	assert(!s->destination && (!s->lock_holder || s->lock_holder == s->control));
-	if (!open_destination(s, &s->destination, err))
+	if (!open_destination(s, &s->destination, err) || !lease_join(s->destination, s->config->task, err))
 		return false;
 	if (s->lock_holder ? !pass_lock(s, s->destination, err) : !take_lock(s, s->destination, err))
 		return false;
@@ -186,6 +190,7 @@ drop_control(struct session *s)
 		s->lock_holder = NULL;
 	connection_close(s->control);
 	s->control = NULL;
+	s->control_joined = false;
 }
 
 /* The control session is kept from one attempt to the next, unless it is lost. */
@@ -220,13 +225,39 @@ tell_versions(const struct session *s)
 	monitor_versions(s->monitor, source, s->dialect->has_segments ? dialect : destination);
 }
 
+/* Before it writes anything; a standby's does not yet. */
+static bool
+join_control(struct session *s, struct error *err)
+{
+	s->control_joined = s->control_joined || lease_join(s->control, s->config->task, err);
+	return s->control_joined;
+}
+
+/* The task's lock, and the claim. */
+static bool
+take_task(struct session *s, struct error *err)
+{
+	bool taken;
+
+	do {
+		if (!session_check_claim(s, err) || (s->standby && !s->lock_holder && !session_stand_by(s, err)) ||
+			!join_control(s, err))
+			return false;
+		taken = session_open_destination(s, err);
+		if (!taken) {
+			connection_close(s->destination);
+			s->destination = NULL;
+		}
+		/* Another standby was faster. */
+	} while (!taken && s->standby && err->class == ERROR_REPLACED);
+	return taken && state_upgrade(s->control, s->dialect, s->config->task, err) && session_claim(s, err);
+}
+
 bool
 session_open_all(struct session *s, struct error *err)
 {
 	monitor_waiting(s->monitor, "the destination", 0);
-	if (!open_control(s, err) || !session_open_destination(s, err) ||
-		!task_lock_end_sides(s->control, s->config->task, err) ||
-		!state_upgrade(s->control, s->dialect, s->config->task, err))
+	if (!open_control(s, err) || !take_task(s, err))
 		return false;
 	steering_open(&s->steering, s->config);
 	monitor_waiting(s->monitor, "the source", 0);
@@ -268,5 +299,7 @@ void
 session_close_all(struct session *s)
 {
 	session_close_attempt(s);
+	session_release_claim(s);
+	lease_keeper_end(s->lease_keeper);
 	drop_control(s);
 }

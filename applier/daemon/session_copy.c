@@ -59,6 +59,13 @@ take_identity(struct session *s)
 	p->source_timeline = s->identity.timeline;
 }
 
+/* A task that had a row was claimed with it, at the attempt's begin. */
+static bool
+claim_new(struct session *s, struct error *err)
+{
+	return s->progress.exists || session_claim(s, err);
+}
+
 /* The row is written first, without a position: a row without one says that the slot, if it exists, was never used. */
 static bool
 begin_task(struct session *s, struct slot_snapshot *snapshot, struct error *err)
@@ -67,7 +74,7 @@ begin_task(struct session *s, struct slot_snapshot *snapshot, struct error *err)
 		return false;
 	take_identity(s);
 	if (!state_tables_remove(s->control, s->config->task, err) ||
-		!progress_write(s->control, s->config->task, &s->progress, err) ||
+		!progress_write(s->control, s->config->task, &s->progress, err) || !claim_new(s, err) ||
 		!take_snapshot(s, s->config->source.slot, snapshot, err))
 		return false;
 	s->progress.slot_lsn = snapshot->lsn;
@@ -127,7 +134,7 @@ copy_is_over(void *arg)
 
 	steering_turn(&run->session->steering, STEERING_COPYING);
 	sample_slot(run->session);
-	return initial_copy_is_over(run->copy);
+	return initial_copy_is_over(run->copy) || connection_is_lost(run->session->control);
 }
 
 static bool
@@ -139,7 +146,12 @@ run_copy(struct session *s, const struct initial_copy_setup *setup, struct error
 		return false;
 	monitor_tables(s->monitor, &s->catalog);
 	loop_run_until(s->loop, copy_is_over, &run);
-	return initial_copy_end(run.copy, NULL, err);
+	if (initial_copy_end(run.copy, NULL, err))
+		return true;
+	/* Without the control session the lease is not known to hold. */
+	return err->class != ERROR_STOPPED || loop_stop_requested(s->loop)
+			   ? false
+			   : connection_execute(s->control, "SELECT 1", NULL, 0, NULL, err);
 }
 
 static void
@@ -166,6 +178,7 @@ copy_tables(struct session *s, const struct slot_snapshot *snapshot, struct erro
 		.snapshot = snapshot->name,
 		.snapshot_lsn = snapshot->lsn,
 		.applied_lsn = s->progress.applied_lsn,
+		.epoch = s->epoch,
 	};
 
 	if (!write_tables(s, err))
@@ -238,8 +251,6 @@ session_copy_if_needed(struct session *s, struct error *err)
 	if (is_fresh(s)) {
 		ok = begin_task(s, &snapshot, err);
 		s->known = ok;
-		if (ok)
-			session_note_row(s);
 		if (ok && s->config->initial_copy.mode == COPY_MODE_NONE)
 			ok = skip_copy(s, err);
 		else if (ok)

@@ -4,6 +4,7 @@
 
 #include "io/connection.h"
 #include "io/service.h"
+#include "lease_keeper.h"
 #include "schema/new_tables.h"
 #include "servers/source.h"
 #include "session.h"
@@ -18,6 +19,7 @@ struct session {
 	const struct config *config;
 	struct until until;
 	struct check_set ignored; /* warnings that are not logged */
+	bool standby;			  /* waits while another daemon has the task, now and whenever it loses it */
 	enum session_state state; /* only session_enter() changes it */
 	uint64_t until_lsn;		  /* 0: the run ends when it is stopped, or the position is not known yet */
 	uint64_t applied_lsn;	  /* applied by a stream of this run; 0: nothing yet */
@@ -44,6 +46,7 @@ struct session {
 	bool begun;
 	int64_t epoch;
 	bool claiming; /* a statement that raises the epoch was sent, and its answer may have been lost */
+	struct lease_keeper *lease_keeper;
 
 	struct fold_memories memories;
 	struct steering steering;
@@ -54,6 +57,7 @@ struct session {
 	bool copies_in_background; /* this attempt copies waiting tables while the others stream */
 
 	struct connection *control; /* for everything at the destination but batches; outlives an attempt */
+	bool control_joined;		/* whether `control` has joined the task's writers (state/lease.h) */
 
 	/* the present attempt */
 	struct selection selection; /* its `config` is in use once the destination was read */
@@ -96,6 +100,25 @@ MUST_CHECK bool session_open_replication(struct session *s, struct error *err);
 void session_close_attempt(struct session *s);
 void session_close_all(struct session *s);
 
+/* ---- session_standby.c */
+
+/* A standby waits here as long as another daemon has the task, and ends its sessions where it does not live any more. */
+MUST_CHECK bool session_stand_by(struct session *s, struct error *err);
+/* With the lock: reads the task's row, and claims the task where there is one.  No writer of before is left then. */
+MUST_CHECK bool session_claim(struct session *s, struct error *err);
+/* An ERROR_REPLACED where another daemon has claimed the task since. */
+MUST_CHECK bool session_check_claim(struct session *s, struct error *err);
+/* Notes the row as this process leaves it. */
+void session_note_row(struct session *s);
+/* Another daemon has the task: this one begins as if it was just started. */
+void session_forget_claim(struct session *s);
+/* At the end of the run. */
+void session_release_claim(struct session *s);
+/* For the lease keeper. */
+void session_lease_lost(void *arg);
+/* Of a standby: whether a takeover with that configuration would come as far as the stream. */
+MUST_CHECK bool session_try_ends(struct session *s, const struct config *config, struct error *err);
+
 /* ---- session_tables.c */
 
 /* Adds to the configuration the tables that `sluice table` added and removed. */
@@ -116,6 +139,9 @@ MUST_CHECK bool session_leave_waiting(struct session *s, struct error *err);
 /* ---- session_trial.c */
 
 /* While the stream runs: whether the next attempt could start with another configuration. */
+MUST_CHECK bool session_try_tables(const struct session *s, const struct config *config, bool *voids_copies,
+								   struct error *err);
+/* The same, in any state of the daemon. */
 MUST_CHECK bool session_try_config(void *arg, const struct config *config, bool *voids_copies,
 								   struct error *err);
 /* Takes over the settings that can change while an attempt runs. */
@@ -124,9 +150,6 @@ MUST_CHECK bool session_change_tables(void *arg, enum table_action action, const
 									  struct error *err);
 /* Looks for new tables at heartbeats, and soon after the stream had changes of an unknown table. */
 MUST_CHECK bool session_find_new_tables(struct session *s, struct error *err);
-
-/* Remembers the task's row as this process has written it. */
-void session_note_row(struct session *s);
 
 /* ---- session_copy.c */
 

@@ -14,8 +14,11 @@ static const struct {
 	unsigned next;	   /* the states that may follow */
 } states[SESSION_STATES] = {
 	[SESSION_CONNECTING] = {"connecting", NULL,
-							AFTER(SESSION_PREPARING) | AFTER(SESSION_CONNECTING) | AFTER(SESSION_RETRYING) |
-								AFTER(SESSION_STOPPED) | AFTER(SESSION_FAILED)},
+							AFTER(SESSION_STANDBY) | AFTER(SESSION_PREPARING) | AFTER(SESSION_CONNECTING) |
+								AFTER(SESSION_RETRYING) | AFTER(SESSION_STOPPED) | AFTER(SESSION_FAILED)},
+	[SESSION_STANDBY] = {"standby", "standby",
+						 AFTER(SESSION_CONNECTING) | AFTER(SESSION_RETRYING) | AFTER(SESSION_STOPPED) |
+							 AFTER(SESSION_FAILED)},
 	[SESSION_PREPARING] = {"preparing", NULL,
 						   AFTER(SESSION_COPYING) | AFTER(SESSION_STREAMING) | AFTER(SESSION_CONNECTING) |
 							   AFTER(SESSION_RETRYING) | AFTER(SESSION_STOPPED) | AFTER(SESSION_FAILED)},
@@ -46,14 +49,15 @@ session_may_follow(enum session_state from, enum session_state to)
 	return states[from].next & AFTER(to);
 }
 
-/* A lost connection is noticed by the next attempt; a failure to write the phase is ignored. */
+/* A lost connection is noticed by the next attempt, and a failure to write the phase is ignored; without the lock the row is
+ * another daemon's. */
 static void
 write_phase(struct session *s, const char *phase, const struct error *cause)
 {
 	char sentence[ERROR_MESSAGE_MAX + ERROR_HINT_MAX];
 	struct error err;
 
-	if (!s->control || !s->known || connection_is_lost(s->control))
+	if (!s->control || !s->known || !s->lock_holder || connection_is_lost(s->control))
 		return;
 	if (cause)
 		error_sentence(cause, sentence, sizeof sentence);

@@ -5,8 +5,10 @@
  *	       ▼                                                   │
  *	  connecting ──► preparing ──► copying ──► streaming ◄──► paused
  *	       ▲             │            │            │           │
- *	       │             └────────────┴── failure ─┴───────────┘
- *	       └── retrying ◄──────────────────────┘
+ *	       │▲            └────────────┴── failure ─┴───────────┘
+ *	       ││ retrying ◄──────────────────────┘
+ *	       ▼│
+ *	     standby: another daemon has the task
  *
  * In each of these states the run may end: as stopped, or as failed.
  */
@@ -17,6 +19,7 @@
 
 enum session_state {
 	SESSION_CONNECTING,
+	SESSION_STANDBY,   /* another daemon has the task */
 	SESSION_PREPARING, /* reading catalogs and state, checking, creating targets */
 	SESSION_COPYING,   /* the initial copy; nothing streams */
 	SESSION_STREAMING, /* tables may be copied in the background */

@@ -134,9 +134,9 @@ session_take_at_once(void *arg, const struct config *config)
 }
 
 bool
-session_try_config(void *arg, const struct config *config, bool *voids_copies, struct error *err)
+session_try_tables(const struct session *s, const struct config *config, bool *voids_copies,
+				   struct error *err)
 {
-	const struct session *s = arg;
 	struct precheck precheck = {.known_names = &s->steering.config->tables.include};
 	struct selection selection;
 	struct session trial = {0};
@@ -151,13 +151,24 @@ session_try_config(void *arg, const struct config *config, bool *voids_copies, s
 	return ok;
 }
 
+bool
+session_try_config(void *arg, const struct config *config, bool *voids_copies, struct error *err)
+{
+	struct session *s = arg;
+
+	if (s->state != SESSION_STANDBY)
+		return session_try_tables(s, config, voids_copies, err);
+	*voids_copies = false;
+	return session_try_ends(s, config, err);
+}
+
 static bool
 try_present_config(void *arg, struct error *err)
 {
 	const struct session *s = arg;
 	bool ignored;
 
-	return session_try_config(arg, s->steering.config, &ignored, err);
+	return session_try_tables(s, s->steering.config, &ignored, err);
 }
 
 bool

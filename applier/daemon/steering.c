@@ -107,11 +107,17 @@ answer_error(struct steering *steering, const struct error *err)
 
 /* ---- pause and resume */
 
+static const char standby_refusal[] = "this daemon is a standby, which applies nothing; \"sluice status\" "
+									  "names the host of the daemon that runs "
+									  "the task: ask there";
+
 static void
 ask_pause(struct steering *steering, enum steering_stage stage)
 {
 	/* Otherwise steering_paused() answers. */
-	if (stage == STEERING_COPYING)
+	if (stage == STEERING_STANDBY)
+		control_answer(steering->control, false, "%s", standby_refusal);
+	else if (stage == STEERING_COPYING)
 		control_answer(steering->control, false,
 					   "the initial copy runs, which cannot be paused; \"sluice stop\" ends it, and a start"
 					   " goes on with the tables that are not copied yet");
@@ -135,8 +141,12 @@ steering_paused(struct steering *steering, uint64_t lsn)
 }
 
 static void
-resume(struct steering *steering)
+resume(struct steering *steering, enum steering_stage stage)
 {
+	if (stage == STEERING_STANDBY) {
+		control_answer(steering->control, false, "%s", standby_refusal);
+		return;
+	}
 	control_answer(steering->control, true, steering->requests.pause ? "resumed" : "it was not paused");
 	steering->requests.pause = false;
 }
@@ -147,6 +157,13 @@ static bool
 is_streaming(enum steering_stage stage)
 {
 	return stage == STEERING_STREAMING || stage == STEERING_COPYING_IN_BACKGROUND;
+}
+
+/* Whether another configuration can be tried. */
+static bool
+can_check(enum steering_stage stage)
+{
+	return is_streaming(stage) || stage == STEERING_STANDBY;
 }
 
 static bool
@@ -203,7 +220,7 @@ judge_next(struct steering *steering, enum steering_stage stage, struct config *
 	/* If a new configuration waits already, the file is compared with that one. */
 	if (!config_needs_new_attempt(steering->next ? steering->next : steering->config, next))
 		return steering->next ? RELOAD_POSTPONED : RELOAD_DONE;
-	if (!is_streaming(stage))
+	if (!can_check(stage))
 		return RELOAD_TOO_EARLY;
 	if (!steering->try_config(steering->arg, next, &voids_copies, err))
 		return RELOAD_REFUSED;
@@ -268,7 +285,7 @@ reload(struct steering *steering, enum steering_stage stage)
 	struct error err;
 
 	if (steering->reloading) {
-		if (!is_streaming(stage) || steering->next)
+		if (!can_check(stage) || steering->next)
 			return;
 		steering->reloading = false;
 		control_answer(steering->control, true, "reloaded");
@@ -359,19 +376,21 @@ steering_turn(struct steering *steering, enum steering_stage stage)
 		steering->start_over = false;
 		steering->requests.leave = true;
 	}
-	/* Until the task streams, a reload by signal waits. */
-	if (is_streaming(stage) && !steering->reloading && loop_take_hangup(steering->loop))
+	/* Until the task streams or stands by, a reload by signal waits. */
+	if (can_check(stage) && !steering->reloading && loop_take_hangup(steering->loop))
 		reload_by_signal(steering, stage);
 	if (!request || strcmp(request, "stop") == 0)
 		return;
 	if (strcmp(request, "pause") == 0)
 		ask_pause(steering, stage);
 	else if (strcmp(request, "resume") == 0)
-		resume(steering);
+		resume(steering, stage);
 	else if (strcmp(request, "reload") == 0)
 		reload(steering, stage);
 	else if (strncmp(request, "table\t", 6) == 0 && is_streaming(stage))
 		change_tables(steering, request);
+	else if (strncmp(request, "table\t", 6) == 0 && stage == STEERING_STANDBY)
+		control_answer(steering->control, false, "%s", standby_refusal);
 	else if (strncmp(request, "table\t", 6) == 0)
 		control_answer(steering->control, false, "the task does not stream at the moment; try again later");
 	else

@@ -14,6 +14,7 @@
 /* What the daemon is doing when it checks for requests. */
 enum steering_stage {
 	STEERING_CONNECTING,
+	STEERING_STANDBY, /* another daemon has the task */
 	STEERING_COPYING, /* the initial copy */
 	STEERING_COPYING_IN_BACKGROUND,
 	STEERING_STREAMING,

@@ -488,6 +488,16 @@ connection_lose(struct connection *conn)
 	loop_timer_arm(conn->kick, 0);
 }
 
+void
+connection_give_up(struct connection *conn, const struct error *why)
+{
+	if (conn->state == CONNECTION_LOST)
+		return;
+	if (conn->head && conn->head->err.class == ERROR_NONE)
+		conn->head->err = *why;
+	connection_lose(conn);
+}
+
 /* While a consumer is paused the socket is not read, so that libpq buffers no more data. */
 static void
 watch(struct connection *conn)

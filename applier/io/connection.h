@@ -45,6 +45,8 @@ void connection_open_abandon(struct opening *opening);
 void connection_close(struct connection *conn);
 /* Drops all requests without calling their callbacks; later requests fail as on a lost connection. */
 void connection_abandon(struct connection *conn);
+/* Declares the connection lost, from a callback or elsewhere: running requests fail with `why` in the next turn of the loop. */
+void connection_give_up(struct connection *conn, const struct error *why);
 /* Whether no request is queued or running, and the connection is not known to be lost. */
 bool connection_is_idle(const struct connection *conn);
 /*

@@ -180,6 +180,7 @@ monitor_destroy(struct monitor *m)
 	free(m->listen);
 	free((char *) m->view.phase);
 	free(m->waiting_for);
+	free((char *) m->view.holder.host);
 	free((char *) m->view.wal_status);
 	free((char *) m->view.oldest);
 	free((char *) m->view.source_version);
@@ -236,6 +237,16 @@ monitor_phase(struct monitor *m, const char *phase, const char *cause)
 }
 
 void
+monitor_holder(struct monitor *m, const char *host, int64_t pid, int64_t since)
+{
+	if (!m)
+		return;
+	monitor_keep(&m->view.holder.host, host);
+	m->view.holder.pid = pid;
+	m->view.holder.since = since;
+}
+
+void
 monitor_versions(struct monitor *m, const char *source, const char *destination)
 {
 	if (!m)
@@ -252,8 +263,8 @@ monitor_connected(struct monitor *m, enum metric_server server)
 
 /* In the order of the label's values. */
 static const unsigned error_values[] = {
-	[ERROR_RETRY] = 0,		  [ERROR_RESTART] = 1, [ERROR_REFUSED] = 2, [ERROR_CONFIG] = 3,
-	[ERROR_PRECONDITION] = 4, [ERROR_DATA] = 5,	   [ERROR_BUG] = 6,
+	[ERROR_RETRY] = 0,		  [ERROR_RESTART] = 1, [ERROR_REFUSED] = 2,	 [ERROR_CONFIG] = 3,
+	[ERROR_PRECONDITION] = 4, [ERROR_DATA] = 5,	   [ERROR_REPLACED] = 5, [ERROR_BUG] = 6,
 };
 
 void

@@ -35,6 +35,8 @@ struct metrics *monitor_metrics(struct monitor *monitor);
 /* Sets the phase, as in `status`; NULL: on the way to one, shown as "starting" unless the daemon is trying again.
  * `cause`: a sentence, or NULL. */
 void monitor_phase(struct monitor *monitor, const char *phase, const char *cause);
+/* The daemon that has the task, this one or another; host NULL: nobody.  `since`: microseconds since 1970. */
+void monitor_holder(struct monitor *monitor, const char *host, int64_t pid, int64_t since);
 void monitor_versions(struct monitor *monitor, const char *source, const char *destination);
 /* A session to one of the servers was opened. */
 void monitor_connected(struct monitor *monitor, enum metric_server server);

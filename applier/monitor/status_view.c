@@ -157,6 +157,37 @@ put_work(struct buffer *out, const struct status_view *view)
 	put_real(out, "received_bytes_per_second", view->received_bytes_per_s);
 }
 
+static void
+put_daemon(struct buffer *out, const struct status_daemon *daemon)
+{
+	if (!daemon->host) {
+		buffer_printf(out, "null");
+		return;
+	}
+	buffer_printf(out, "{\"host\":");
+	json_string(out, daemon->host);
+	put_count(out, "pid", daemon->pid);
+	put_time(out, "since", daemon->since);
+	buffer_put_u8(out, '}');
+}
+
+static void
+put_daemons(struct buffer *out, const struct status_view *view)
+{
+	buffer_printf(out, ",\"holder\":");
+	put_daemon(out, &view->holder);
+	if (!view->standbys_known) {
+		buffer_printf(out, ",\"standbys\":null");
+		return;
+	}
+	buffer_printf(out, ",\"standbys\":[");
+	for (unsigned i = 0; i < view->standby_count; i++) {
+		buffer_printf(out, i ? "," : "");
+		put_daemon(out, &view->standbys[i]);
+	}
+	buffer_put_u8(out, ']');
+}
+
 void
 status_view_put_json(const struct status_view *view, struct buffer *out)
 {
@@ -169,6 +200,7 @@ status_view_put_json(const struct status_view *view, struct buffer *out)
 	put_time(out, "phase_since", view->phase_since);
 	put_text(out, "waiting_for", view->waiting_for);
 	put_time(out, "waiting_since", view->waiting_since);
+	put_daemons(out, view);
 	put_position(out, view);
 	put_work(out, view);
 	put_text(out, "source_version", view->source_version);

@@ -31,6 +31,13 @@ struct status_table {
 	bool compared_equal;
 };
 
+/* A daemon of the task. */
+struct status_daemon {
+	const char *host;
+	int64_t pid;
+	int64_t since;
+};
+
 struct status_view {
 	const char *task;
 	int64_t at; /* when the view was true */
@@ -39,6 +46,10 @@ struct status_view {
 	const char *waiting_for; /* what the phase waits for, in words; NULL: nothing */
 	int64_t waiting_since;
 	int64_t daemon_pid; /* 0: no daemon is known on this host */
+	struct status_daemon holder; /* host NULL: no daemon has the task, or it is not known which */
+	const struct status_daemon *standbys;
+	unsigned standby_count;
+	bool standbys_known;
 
 	uint64_t applied_lsn;
 	uint64_t received_lsn;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/sql.h"
 #include "dialect/session_settings.h"
+#include "state/lease.h"
 
 /* ---- settings for both ends */
 
@@ -241,6 +242,20 @@ server_session_destination(struct loop *loop, const struct config *config, const
 	if (!session->conn)
 		return false;
 	if (prepare_destination(session, config->destination.dialect, err))
+		return true;
+	connection_close(session->conn);
+	session->conn = NULL;
+	return false;
+}
+
+bool
+server_session_writer(struct loop *loop, const struct config *config, const char *application, int64_t epoch,
+					  struct destination_session *session, struct error *err)
+{
+	if (!server_session_destination(loop, config, application, session, err))
+		return false;
+	if (epoch == WRITER_TAKES_LOCK ? lease_join(session->conn, config->task, err)
+								   : lease_join_as(session->conn, config->task, epoch, err))
 		return true;
 	connection_close(session->conn);
 	session->conn = NULL;

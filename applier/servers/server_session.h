@@ -38,6 +38,15 @@ MUST_CHECK bool server_session_destination(struct loop *loop, const struct confi
 										   struct error *err);
 
 /*
+ * The same for a session of the daemon that writes for the task: it joins the task's writers (state/lease.h).  `epoch` is
+ * that of the daemon's claim, and another one at the destination an ERROR_REPLACED; WRITER_TAKES_LOCK for the sessions that
+ * claim the task.
+ */
+#define WRITER_TAKES_LOCK INT64_C(-1)
+MUST_CHECK bool server_session_writer(struct loop *loop, const struct config *config, const char *application,
+									  int64_t epoch, struct destination_session *session, struct error *err);
+
+/*
  * Sessions use UTF-8, and the servers convert. The exception is a source in SQL_ASCII: the encoding of its
  * text is unknown, so the text is passed on as it is stored, and the destination reports what is not
  * valid. To be called for each session at the destination that receives such text.

@@ -109,27 +109,26 @@ progress_write(struct connection *destination, const char *task, const struct pr
 }
 
 bool
-progress_take_over(struct connection *destination, const char *task, struct progress *progress,
-				   struct error *err)
+progress_write_timeline(struct connection *destination, const char *task, struct progress *progress,
+						struct error *err)
 {
-	static const char sql[] = "UPDATE sluice.progress SET epoch = epoch + 1, source_timeline = $2,"
-							  " updated_at = now() WHERE task = $1 RETURNING epoch,"
-							  " (extract(epoch FROM applied_commit_time) * 1000000)::bigint";
-	char timeline[24];
-	const struct param params[] = {param_text(task), param_text(timeline)};
+	static const char sql[] = "UPDATE sluice.progress SET source_timeline = $2, updated_at = now()"
+							  " WHERE task = $1 AND epoch = $3"
+							  " RETURNING (extract(epoch FROM applied_commit_time) * 1000000)::bigint";
+	char timeline[24], epoch[24];
+	const struct param params[] = {param_text(task), param_text(timeline), param_text(epoch)};
 	struct result *res;
 	bool found;
 
 	snprintf(timeline, sizeof timeline, "%lld", (long long) progress->source_timeline);
-	if (!connection_execute(destination, sql, params, 2, &res, err))
-		return error_context(err, "taking over sluice.progress");
+	snprintf(epoch, sizeof epoch, "%lld", (long long) progress->epoch);
+	if (!connection_execute(destination, sql, params, 3, &res, err))
+		return error_context(err, "writing the source's timeline into sluice.progress");
 	found = result_rows(res) == 1;
-	if (found) {
-		progress->epoch = result_int(res, 0, 0);
-		progress->applied_commit_us = result_is_null(res, 0, 1) ? 0 : result_int(res, 0, 1);
-	}
+	if (found)
+		progress->applied_commit_us = result_is_null(res, 0, 0) ? 0 : result_int(res, 0, 0);
 	result_free(res);
-	return found || error_set(err, ERROR_DATA, "the row of task \"%s\" in sluice.progress is gone", task);
+	return found || error_set(err, ERROR_REPLACED, "another daemon of task %s has taken over", task);
 }
 
 const char *

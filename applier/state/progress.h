@@ -16,7 +16,7 @@ struct progress {
 	char source_system[32]; /* IDENTIFY_SYSTEM's systemid */
 	int64_t source_timeline;
 	char source_database[256];
-	int64_t epoch; /* counts daemons; only the latest may write */
+	int64_t epoch; /* counts claims of daemons (lease.h); only the latest may write */
 	/* when the source committed that transaction, in microseconds since 1970; 0: unknown */
 	int64_t applied_commit_us;
 	/* The last transaction that was applied, used to check the source's history; 0: unknown. */
@@ -30,11 +30,9 @@ MUST_CHECK bool progress_read(struct connection *destination, const char *task, 
 /* Inserts the row of a new task, or updates slot, LSNs and source of an existing one. */
 MUST_CHECK bool progress_write(struct connection *destination, const char *task,
 							   const struct progress *progress, struct error *err);
-/*
- * Increments the epoch, so that earlier daemons can no longer write, and stores the source's timeline.
- */
-MUST_CHECK bool progress_take_over(struct connection *destination, const char *task,
-								   struct progress *progress, struct error *err);
+/* Writes down the source's timeline, and reads applied_commit_us; an ERROR_REPLACED where the epoch is another one. */
+MUST_CHECK bool progress_write_timeline(struct connection *destination, const char *task,
+										struct progress *progress, struct error *err);
 
 /*
  * The statement that ends a batch. It must affect one row; if it affects none, another daemon has taken

@@ -35,9 +35,13 @@ static const struct state_column state_columns[] = {
 	/* the last transaction that was applied, as the source knows it */
 	{2, "progress", "last_xid", "bigint"},
 	{2, "progress", "last_commit_lsn", "pg_lsn"},
-	/* until when the daemon's claim to the task holds */
+	/* until when the daemon's claim to the task holds; see lease.h */
 	{2, "progress", "lease_until", "timestamptz"},
 	{3, "progress", "phase_since", "timestamptz"},
+	/* the daemon that has the task, or had it last */
+	{4, "progress", "holder_host", "text"},
+	{4, "progress", "holder_pid", "bigint"},
+	{4, "progress", "holder_since", "timestamptz"},
 	/* pg_class.oid and relfilenode of the target that has the rows */
 	{2, "tables", "target_oid", "bigint"},
 	{2, "tables", "target_file", "bigint"},

@@ -115,6 +115,28 @@ read_comparisons(struct connection *destination, const char *task, struct state_
 	return true;
 }
 
+static bool
+read_standbys(struct connection *destination, const char *task, struct state_report *report,
+			  struct error *err)
+{
+	struct arena *memory = &report->memory;
+	struct result *res;
+
+	if (!lease_read_standbys(destination, task, &res, err))
+		return false;
+	report->standby_count = result_rows(res);
+	report->standbys = arena_alloc_zero(memory, report->standby_count * sizeof *report->standbys);
+	for (unsigned i = 0; i < report->standby_count; i++)
+		report->standbys[i] = (struct state_report_standby){
+			.host = arena_strdup(memory, result_text(res, i, 0)),
+			.pid = strtoll(result_text(res, i, 1), NULL, 10),
+			.since = arena_strdup(memory, result_text(res, i, 2)),
+			.since_us = result_is_null(res, i, 3) ? 0 : result_int(res, i, 3),
+		};
+	result_free(res);
+	return true;
+}
+
 bool
 state_report_read(struct connection *destination, const char *task, struct state_report *report,
 				  struct error *err)
@@ -126,6 +148,7 @@ state_report_read(struct connection *destination, const char *task, struct state
 	if (state_install_read(destination, &installed, err) &&
 		progress_read(destination, task, &report->progress, err) &&
 		task_lock_holder(destination, task, &report->daemon_pid, err) &&
+		lease_read(destination, task, &report->lease, err) && read_standbys(destination, task, report, err) &&
 		(!installed.progress || read_reported_row(destination, installed.layout, task, report, err)) &&
 		(!installed.tables || (read_reported_tables(destination, installed.layout, task, report, err) &&
 							   read_comparisons(destination, task, report, err))))

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "comparisons.h"
 #include "io/connection.h"
+#include "lease.h"
 #include "progress.h"
 
 /* One row of sluice.tables, as `status` shows it. */
@@ -20,6 +21,14 @@ struct state_report_table {
 	const struct comparison *compared; /* the last recorded comparison; NULL: none */
 };
 
+/* A daemon that waits, as far as this role may see that. */
+struct state_report_standby {
+	char *host;
+	int64_t pid;
+	char *since;
+	int64_t since_us; /* since 1970 */
+};
+
 struct state_report {
 	struct progress progress;
 	char *phase;		/* as stored by the last daemon; NULL: no row */
@@ -28,6 +37,9 @@ struct state_report {
 	/* how long ago the source had the state that the destination has now; negative: unknown */
 	double age_s;
 	int64_t daemon_pid; /* backend that holds the task's lock; 0: no daemon runs */
+	struct lease lease; /* of the daemon that has the task, or had it last */
+	struct state_report_standby *standbys;
+	unsigned standby_count;
 	struct state_report_table *tables;
 	unsigned table_count;
 	struct comparisons comparisons;

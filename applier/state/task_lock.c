@@ -7,16 +7,11 @@
 #define LOCK_WAIT_MS 10000
 #define LOCK_POLL_MS 200
 
-/* First key of our advisory locks: "slui"; the second key is the task's hash. */
-#define LOCK_CLASS 0x736c7569
-/* "sluj": a table that is being copied; the second key combines the task's hash and the table's OID. */
-#define LOCK_CLASS_COPY 0x736c756a
-/* "sluk": further sessions of a daemon, besides the one with the task's lock; they share it. */
-#define LOCK_CLASS_SIDE 0x736c756b
+#define LOCK_CLASS TASK_LOCK_DAEMON
+#define LOCK_CLASS_COPY TASK_LOCK_COPIES
 
-/* FNV-1a. If the names of two tasks in one database collide, the second task refuses to start. */
-static int32_t
-lock_key(const char *task)
+int32_t
+task_lock_key(const char *task)
 {
 	uint32_t hash = 2166136261u;
 
@@ -31,7 +26,7 @@ try_lock(struct connection *destination, const char *task, bool *locked, struct 
 	char sql[96];
 	struct result *res;
 
-	snprintf(sql, sizeof sql, "SELECT pg_try_advisory_lock(%d, %d)", LOCK_CLASS, lock_key(task));
+	snprintf(sql, sizeof sql, "SELECT pg_try_advisory_lock(%d, %d)", LOCK_CLASS, task_lock_key(task));
 	if (!connection_execute(destination, sql, NULL, 0, &res, err))
 		return false;
 	*locked = result_bool(res, 0, 0);
@@ -52,7 +47,7 @@ read_holder(struct connection *destination, const char *task, struct result **re
 			 " AND l.classid = %u AND l.objid = %u"
 			 " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 			 " LIMIT 1",
-			 (unsigned) LOCK_CLASS, (unsigned) lock_key(task));
+			 (unsigned) LOCK_CLASS, (unsigned) task_lock_key(task));
 	return connection_execute(destination, sql, NULL, 0, res, err);
 }
 
@@ -78,7 +73,7 @@ task_lock_other_holder(struct connection *destination, const char *task, int64_t
 			 "SELECT min(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
 			 " AND classid = %u AND objid <> %u"
 			 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-			 (unsigned) LOCK_CLASS, (unsigned) lock_key(task));
+			 (unsigned) LOCK_CLASS, (unsigned) task_lock_key(task));
 	if (!connection_execute(destination, sql, NULL, 0, &res, err))
 		return false;
 	*pid = result_is_null(res, 0, 0) ? 0 : result_int(res, 0, 0);
@@ -95,31 +90,7 @@ task_lock_end(struct connection *destination, const char *task, const int pids[2
 			 "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
 			 " AND classid = %u AND objid = %u AND pid IN (%d, %d)"
 			 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-			 (unsigned) LOCK_CLASS, (unsigned) lock_key(task), pids[0], pids[1]);
-	return connection_execute(destination, sql, NULL, 0, NULL, err);
-}
-
-bool
-task_lock_mark_side(struct connection *destination, const char *task, struct error *err)
-{
-	char sql[96];
-
-	snprintf(sql, sizeof sql, "SELECT pg_advisory_lock_shared(%d, %d)", LOCK_CLASS_SIDE, lock_key(task));
-	return connection_execute(destination, sql, NULL, 0, NULL, err);
-}
-
-/* Sessions of another role stay, since this role may not terminate them. */
-bool
-task_lock_end_sides(struct connection *destination, const char *task, struct error *err)
-{
-	char sql[600];
-
-	snprintf(sql, sizeof sql,
-			 "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.usename = current_user"
-			 " AND a.pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
-			 " AND classid = %u AND objid = %u"
-			 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
-			 (unsigned) LOCK_CLASS_SIDE, (unsigned) lock_key(task));
+			 (unsigned) LOCK_CLASS, (unsigned) task_lock_key(task), pids[0], pids[1]);
 	return connection_execute(destination, sql, NULL, 0, NULL, err);
 }
 
@@ -131,27 +102,30 @@ fail_locked(struct connection *destination, const char *task, struct error *err)
 	if (!read_holder(destination, task, &res, err))
 		return false;
 	if (result_rows(res))
-		error_set(err, ERROR_DATA,
+		error_set(err, ERROR_REPLACED,
 				  "another sluice daemon runs task \"%s\": process %s of the destination, since %s", task,
 				  result_text(res, 0, 0), result_text(res, 0, 1));
 	else
-		error_set(err, ERROR_DATA, "another sluice daemon runs task \"%s\"", task);
+		error_set(err, ERROR_REPLACED, "another sluice daemon runs task \"%s\"", task);
 	result_free(res);
-	return error_hint(err, "Stop the other one first, or give this task another name.");
+	return error_hint(
+		err, "Stop the other one first, or let this one wait with --standby, or give it another task.");
 }
 
 bool
-task_lock_take(struct connection *destination, struct loop *loop, const char *task, struct error *err)
+task_lock_take(struct connection *destination, struct loop *loop, const char *task, enum task_lock_wait wait,
+			   struct error *err)
 {
+	int wait_ms = wait == TASK_LOCK_AT_ONCE ? 0 : LOCK_WAIT_MS;
 	bool locked = false;
 
 	/* The session of a daemon that was killed a moment ago will end soon. */
-	for (int waited_ms = 0; waited_ms <= LOCK_WAIT_MS; waited_ms += LOCK_POLL_MS) {
+	for (int waited_ms = 0; waited_ms <= wait_ms; waited_ms += LOCK_POLL_MS) {
 		if (!try_lock(destination, task, &locked, err))
 			return false;
 		if (locked)
 			return true;
-		if (!loop_sleep(loop, LOCK_POLL_MS))
+		if (wait_ms > 0 && !loop_sleep(loop, LOCK_POLL_MS))
 			return error_set(err, ERROR_STOPPED, "stopped while waiting for another daemon to end");
 	}
 	return fail_locked(destination, task, err);
@@ -195,9 +169,9 @@ task_lock_pass(struct connection *from, struct connection *to, struct loop *loop
 	struct passing p = {.loop = loop};
 	char sql[96];
 
-	snprintf(sql, sizeof sql, "SELECT pg_advisory_lock(%d, %d)", LOCK_CLASS, lock_key(task));
+	snprintf(sql, sizeof sql, "SELECT pg_advisory_lock(%d, %d)", LOCK_CLASS, task_lock_key(task));
 	connection_query(to, sql, NULL, 0, on_passed, &p);
-	snprintf(sql, sizeof sql, "SELECT pg_advisory_unlock(%d, %d)", LOCK_CLASS, lock_key(task));
+	snprintf(sql, sizeof sql, "SELECT pg_advisory_unlock(%d, %d)", LOCK_CLASS, task_lock_key(task));
 	if (!connection_execute(from, sql, NULL, 0, NULL, err)) {
 		connection_abandon(to);
 		return false;
@@ -215,5 +189,5 @@ void
 task_lock_put_copy(struct buffer *sql, const char *task, uint32_t source_oid, const char *mode)
 {
 	buffer_printf(sql, "SELECT pg_advisory_xact_lock%s(%d, %d);", mode, LOCK_CLASS_COPY,
-				  (int32_t) ((uint32_t) lock_key(task) ^ source_oid));
+				  (int32_t) ((uint32_t) task_lock_key(task) ^ source_oid));
 }

@@ -8,12 +8,28 @@
 
 #include "io/connection.h"
 
+/* The first keys of our advisory locks, "slui" and what follows; the second is the task's hash. */
+enum task_lock_class {
+	TASK_LOCK_DAEMON = 0x736c7569,
+	TASK_LOCK_COPIES = 0x736c756a,	 /* the second key is the task's hash and the table's OID */
+	TASK_LOCK_WRITERS = 0x736c756b,	 /* shared; see lease.h */
+	TASK_LOCK_STANDBYS = 0x736c756c, /* shared, likewise */
+};
+
+/* FNV-1a. A collision of two tasks in one database makes the second one refuse to start. */
+int32_t task_lock_key(const char *task);
+
+enum task_lock_wait {
+	TASK_LOCK_AT_ONCE,
+	TASK_LOCK_FOR_PREDECESSOR, /* a bounded time, for the session of a daemon that was killed a moment ago */
+};
+
 /*
- * Takes the task's lock for the session, waiting a limited time for an earlier daemon's session to end.
- * ERROR_DATA if another daemon keeps it.
+ * Takes the task's lock for the session, if asked to after waiting a limited time for an earlier daemon's session to
+ * end. ERROR_REPLACED if another daemon keeps it.
  */
 MUST_CHECK bool task_lock_take(struct connection *destination, struct loop *loop, const char *task,
-							   struct error *err);
+							   enum task_lock_wait wait, struct error *err);
 
 /*
  * Passes the lock from one session of this process to another; no other process can take it in between.
@@ -32,16 +48,6 @@ MUST_CHECK bool task_lock_other_holder(struct connection *destination, const cha
 /* Terminates those of the two backends that hold the task's lock or wait for it. */
 MUST_CHECK bool task_lock_end(struct connection *destination, const char *task, const int pids[2],
 							  struct error *err);
-
-/* Marks a further session of the task's daemon, such as a copy's, until the session ends. */
-MUST_CHECK bool task_lock_mark_side(struct connection *destination, const char *task, struct error *err);
-
-/*
- * Terminates marked sessions that an earlier attempt or daemon left behind when the network failed: a
- * session in a transaction keeps its locks until the server notices. The caller must hold the task's lock
- * and must have no marked session of its own.
- */
-MUST_CHECK bool task_lock_end_sides(struct connection *destination, const char *task, struct error *err);
 
 /*
  * Statement that locks a table's copy until the transaction ends. Copying the table as a whole takes the

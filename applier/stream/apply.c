@@ -114,7 +114,7 @@ check_result(const struct apply_request *request, const struct result *res, stru
 		return error_set(err, ERROR_BUG, "sluice.tables has no row of a table that is to be held");
 	if (request->phase != APPLY_ADVANCING || result_affected(res) == 1)
 		return true;
-	error_set(err, ERROR_DATA, "another daemon of task %s has taken over", request->apply->task);
+	error_set(err, ERROR_REPLACED, "another daemon of task %s has taken over", request->apply->task);
 	return error_hint(err, "Stop one of the two.");
 }
 

@@ -17,7 +17,6 @@
 #include "servers/slot_snapshot.h"
 #include "servers/target.h"
 #include "state/state_tables.h"
-#include "state/task_lock.h"
 
 enum background_state {
 	BACKGROUND_BEGINNING,
@@ -210,6 +209,7 @@ begin_copy(struct background_copy *background, struct error *err)
 	background->copy_setup.control = setup->control;
 	background->copy_setup.snapshot = background->snapshot.name;
 	background->copy_setup.snapshot_lsn = background->snapshot.lsn;
+	background->copy_setup.epoch = setup->epoch;
 	background->copy_setup.background = true;
 	background->copy_setup.progress = on_progress;
 	background->copy_setup.arg = background;
@@ -242,15 +242,11 @@ begin_building(struct background_copy *background, struct error *err)
 		return false;
 	}
 	if (sql.len > 1) {
-		if (!server_session_destination(setup->loop, setup->config, "sluice copy", &opened, err)) {
+		if (!server_session_writer(setup->loop, setup->config, "sluice copy", setup->epoch, &opened, err)) {
 			buffer_fini(&sql);
 			return false;
 		}
 		background->builder = opened.conn;
-		if (!task_lock_mark_side(opened.conn, setup->config->task, err)) {
-			buffer_fini(&sql);
-			return false;
-		}
 		background->answered = false;
 		connection_query(background->builder, (const char *) sql.data, NULL, 0, on_built, background);
 	}

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "dialect/session_settings.h"
+#include "state/lease.h"
 #include "state/state_upkeep.h"
 #include "upkeep_plan.h"
 
@@ -368,7 +369,9 @@ pin(struct upkeep *u)
 		session_settings_put(&sql, SESSION_DESTINATION, connection_server_version(u->conn));
 	else if (u->pinned == 2)
 		buffer_printf(&sql, LOCK_TIMEOUT);
-	else if (u->pinned == 3 && !u->swept)
+	else if (u->pinned == 3)
+		lease_put_join(&sql, u->setup.config->task);
+	else if (u->pinned == 4 && !u->swept)
 		put_sweep(u, &sql);
 	if (sql.len > 0) {
 		u->pinned++;

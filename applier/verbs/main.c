@@ -30,6 +30,7 @@ enum option_bit {
 	OPTION_MAX_LAG = 1 << 10,
 	OPTION_MAX_RETAINED = 1 << 11,
 	OPTION_RECORD = 1 << 12,
+	OPTION_STANDBY = 1 << 13,
 	ARGUMENTS_TABLES = 1 << 16, /* not an option: the verb takes names of tables */
 };
 
@@ -46,6 +47,7 @@ static const struct option_spec options[] = {
 	{OPTION_CONFIG, "config", 'c', "FILE", "the configuration file"},
 	{OPTION_UNTIL, "until", 0, "POSITION", "end once everything up to there is durable at the destination:\n"
 		"                          current (the source's position at the start) or an LSN"},
+	{OPTION_STANDBY, "standby", 0, NULL, "wait as long as another daemon runs the task, then take over"},
 	{OPTION_IGNORE, "ignore", 0, "NAME", "suppress warnings of the named check; may be repeated"},
 	{OPTION_JSON, "json", 0, NULL, "one JSON object on one line"},
 	{OPTION_WATCH, "watch", 0, NULL, "again and again, until interrupted: status every two seconds, sequences every ten"},
@@ -75,8 +77,10 @@ struct verb {
 static bool
 verb_run(struct loop *loop, const struct config *config, const struct command *command, struct error *err)
 {
-	const struct run_options how = {
-		.config_path = command->config_path, .until = command->until, .ignored = command->ignored};
+	const struct run_options how = {.config_path = command->config_path,
+									.until = command->until,
+									.ignored = command->ignored,
+									.standby = command->standby};
 
 	return session_run(loop, config, &how, err);
 }
@@ -88,11 +92,12 @@ static const struct verb verbs[] = {
 	 "failed, otherwise 0: a warning is worth a look and does not keep run from starting."},
 	{"schema", "-c FILE", OPTION_CONFIG, verb_schema, "print the destination DDL that run would execute",
 	 "Prints what is to be made at the destination: schemas, types, tables, indexes. Changes nothing."},
-	{"run", "-c FILE [--until current|LSN]", OPTION_CONFIG | OPTION_UNTIL | OPTION_IGNORE, verb_run,
-	 "copy what is not copied yet, then follow the source",
+	{"run", "-c FILE [--until LSN|--standby]", OPTION_CONFIG | OPTION_UNTIL | OPTION_STANDBY | OPTION_IGNORE,
+	 verb_run, "copy what is not copied yet, then follow the source",
 	 "Makes the checks of \"sluice check\", then runs in the foreground until it is told to stop; logs to\n"
 	 "standard error. SIGTERM or SIGINT finishes the current batch and exits 0; a second one exits at once.\n"
-	 "Nothing is lost either way."},
+	 "Nothing is lost either way. With --standby it may be started on several hosts with one configuration:\n"
+	 "one of them runs the task, and another takes over when that one ends, dies, freezes or is cut off."},
 	{"status", "-c FILE [--json|--watch|--check]",
 	 OPTION_CONFIG | OPTION_JSON | OPTION_WATCH | OPTION_CHECK | OPTION_MAX_LAG | OPTION_MAX_RETAINED,
 	 verb_status, "show phase, lag and every table",
@@ -248,6 +253,9 @@ take_option(enum option_bit bit, const char *argument, struct command *command, 
 	case OPTION_RECORD:
 		command->record = true;
 		return true;
+	case OPTION_STANDBY:
+		command->standby = true;
+		return true;
 	case OPTION_CHECK:
 		command->check = true;
 		return true;
@@ -338,6 +346,9 @@ check_usage(const struct verb *verb, struct command *command, char **rest, struc
 		error_set(err, ERROR_CONFIG, "--max-lag and --max-retained belong to --check");
 	else if (command->json + command->watch + command->check > 1 && command->check)
 		error_set(err, ERROR_CONFIG, "--check is a line of its own, without --json and --watch");
+	else if (command->standby && command->until.kind != UNTIL_STOPPED)
+		error_set(err, ERROR_CONFIG,
+				  "--standby is for a run that goes on until it is stopped, without --until");
 	else if (*rest)
 		error_set(err, ERROR_CONFIG, "%s does not take the argument \"%s\"", verb->name, *rest);
 	else if (verb->options & OPTION_CONFIG && !command->config_path)

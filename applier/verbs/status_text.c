@@ -114,6 +114,22 @@ put_unfinished(struct buffer *out, const struct status *status)
 		waiting, status->view.table_count);
 }
 
+/* Who runs the task, and who would take over. */
+static void
+put_daemons(struct buffer *out, const struct state_report *report)
+{
+	char holder[512];
+
+	if (report->daemon_pid && report->lease.until[0]) {
+		lease_describe(&report->lease, holder, sizeof holder);
+		buffer_printf(out, "holder        %s, lease renewed %.0f s ago\n", holder,
+					  report->lease.renewed_s > 0 ? report->lease.renewed_s : 0);
+	}
+	for (unsigned i = 0; i < report->standby_count; i++)
+		buffer_printf(out, "standby       host %s, process %lld, since %s\n", report->standbys[i].host,
+					  (long long) report->standbys[i].pid, report->standbys[i].since);
+}
+
 static void
 put_head(struct buffer *out, const struct status *status)
 {
@@ -129,6 +145,7 @@ put_head(struct buffer *out, const struct status *status)
 		put_since(out, view, view->waiting_since);
 		buffer_put_u8(out, '\n');
 	}
+	put_daemons(out, &status->report);
 	buffer_printf(out, "applied LSN   %s\n",
 				  view->applied_lsn ? lsn_format(view->applied_lsn, lsn) : "none yet");
 	buffer_printf(out, "lag           ");

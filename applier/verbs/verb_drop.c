@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "daemon/steering.h"
 #include "servers/source.h"
+#include "state/lease.h"
 #include "state/progress.h"
 #include "state/task_lock.h"
 #include "verbs.h"
@@ -25,6 +26,25 @@ reach(bool reached, const struct command *command, const char *what_stays, struc
 	return true;
 }
 
+/* A standby would find the lock free, and begin the task from scratch. */
+static bool
+check_no_standby(struct connection *destination, const char *task, struct error *err)
+{
+	struct result *res;
+
+	if (!lease_read_standbys(destination, task, &res, err))
+		return false;
+	if (result_rows(res) > 0) {
+		error_set(err, ERROR_DATA, "a standby of task \"%s\" waits: host %s, process %s", task,
+				  result_text(res, 0, 0), result_text(res, 0, 1));
+		error_hint(err, "Stop it first.");
+		result_free(res);
+		return false;
+	}
+	result_free(res);
+	return true;
+}
+
 /* Without the destination only the slot's configured name is known. */
 static bool
 open_destination(struct verb_ends *ends, struct loop *loop, const struct config *config,
@@ -35,7 +55,8 @@ open_destination(struct verb_ends *ends, struct loop *loop, const struct config 
 		return false;
 	if (!ends->dialect)
 		return true;
-	return task_lock_take(ends->destination, loop, config->task, err) &&
+	return task_lock_take(ends->destination, loop, config->task, TASK_LOCK_FOR_PREDECESSOR, err) &&
+		   check_no_standby(ends->destination, config->task, err) &&
 		   progress_read(ends->destination, config->task, progress, err);
 }
 

@@ -223,6 +223,18 @@ take_tables(struct status *status)
 	status->view.table_count = report->table_count;
 }
 
+static const struct status_daemon *
+view_standbys(struct state_report *report)
+{
+	struct status_daemon *daemons =
+		arena_alloc_zero(&report->memory, report->standby_count * sizeof *daemons);
+
+	for (unsigned i = 0; i < report->standby_count; i++)
+		daemons[i] = (struct status_daemon){report->standbys[i].host, report->standbys[i].pid,
+											report->standbys[i].since_us};
+	return daemons;
+}
+
 static void
 complete_view(struct status *status, const struct source_slot *slot)
 {
@@ -232,6 +244,11 @@ complete_view(struct status *status, const struct source_slot *slot)
 	view->phase = judge_phase(status, slot);
 	if (report->phase && strcmp(report->phase, view->phase) == 0 && report->phase_age_s >= 0)
 		view->phase_since = view->at - (int64_t) (report->phase_age_s * 1e6);
+	if (report->daemon_pid && report->lease.until[0])
+		view->holder = (struct status_daemon){report->lease.host, report->lease.pid, report->lease.since_us};
+	view->standbys = view_standbys(&status->report);
+	view->standby_count = report->standby_count;
+	view->standbys_known = true;
 	view->applied_lsn = report->progress.applied_lsn;
 	view->retention_warning = status->retention != RETENTION_MODEST;
 	view->wal_status = status->wal_status[0] ? status->wal_status : NULL;
@@ -258,6 +275,9 @@ ask_daemon(struct loop *loop, const struct config *config, struct status *status
 		return;
 	status_line_take(line, config->task, &status->memory, &status->told);
 	free(line);
+	/* A standby knows nothing of the task; another host has it. */
+	if (status->told.phase && strcmp(status->told.phase, "standby") == 0)
+		status->daemon_known = status->daemon_here = false;
 }
 
 static void

@@ -66,7 +66,7 @@ change_by_itself(struct verb_ends *ends, struct loop *loop, const struct config 
 {
 	struct table_action_setup change = {.config = config, .destination = ends->destination};
 
-	if (!task_lock_take(ends->destination, loop, config->task, err) ||
+	if (!task_lock_take(ends->destination, loop, config->task, TASK_LOCK_FOR_PREDECESSOR, err) ||
 		!verb_open_source(ends, loop, config, err) ||
 		!state_install(ends->destination, ends->dialect, config->task, err))
 		return false;

@@ -22,6 +22,7 @@ struct command {
 	unsigned limit;			   /* compare: 0 means the default */
 	struct until until;
 	struct check_set ignored; /* for check and run */
+	bool standby;			  /* run */
 	bool json;
 	bool watch;
 	bool check;			/* status: print one line for a monitoring system */

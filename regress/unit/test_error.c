@@ -103,9 +103,9 @@ static void
 test_exit_status(void **state)
 {
 	static const int expected[] = {
-		[ERROR_NONE] = 0,		  [ERROR_RETRY] = 1,   [ERROR_CONFIG] = 2,
-		[ERROR_PRECONDITION] = 3, [ERROR_DATA] = 1,	   [ERROR_BUG] = 1,
-		[ERROR_STOPPED] = 1,	  [ERROR_RESTART] = 1, [ERROR_REFUSED] = 1,
+		[ERROR_NONE] = 0,	 [ERROR_RETRY] = 1,	  [ERROR_CONFIG] = 2,	[ERROR_PRECONDITION] = 3,
+		[ERROR_DATA] = 1,	 [ERROR_BUG] = 1,	  [ERROR_REPLACED] = 1, [ERROR_STOPPED] = 1,
+		[ERROR_RESTART] = 1, [ERROR_REFUSED] = 1,
 	};
 	struct error err = {0};
 

@@ -13,10 +13,10 @@ static const struct {
 	enum session_state from;
 	const char *next;
 } legal[] = {
-	/*                      connecting preparing copying streaming paused retrying stopped failed */
-	{SESSION_CONNECTING, "yy...yyy"}, {SESSION_PREPARING, "y.yy.yyy"}, {SESSION_COPYING, "y..y.yyy"},
-	{SESSION_STREAMING, "y...yyyy"},  {SESSION_PAUSED, "y..y.yyy"},	   {SESSION_RETRYING, "y.....yy"},
-	{SESSION_STOPPED, "........"},	  {SESSION_FAILED, "........"},
+	/*                      connecting standby preparing copying streaming paused retrying stopped failed */
+	{SESSION_CONNECTING, "yyy...yyy"}, {SESSION_STANDBY, "y.....yyy"},	 {SESSION_PREPARING, "y..yy.yyy"},
+	{SESSION_COPYING, "y...y.yyy"},	   {SESSION_STREAMING, "y....yyyy"}, {SESSION_PAUSED, "y...y.yyy"},
+	{SESSION_RETRYING, "y......yy"},   {SESSION_STOPPED, "........."},	 {SESSION_FAILED, "........."},
 };
 
 static void
