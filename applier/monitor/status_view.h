@@ -45,7 +45,7 @@ struct status_view {
 	int64_t phase_since;
 	const char *waiting_for; /* what the phase waits for, in words; NULL: nothing */
 	int64_t waiting_since;
-	int64_t daemon_pid; /* 0: no daemon is known on this host */
+	int64_t daemon_pid;			 /* 0: no daemon is known on this host */
 	struct status_daemon holder; /* host NULL: no daemon has the task, or it is not known which */
 	const struct status_daemon *standbys;
 	unsigned standby_count;
