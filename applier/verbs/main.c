@@ -69,7 +69,8 @@ struct verb {
 	const char *name;
 	const char *arguments; /* after the verb in the usage line */
 	unsigned options;	   /* enum option_bit; --help is always allowed */
-	verb_function run;	   /* NULL for decode, which needs neither configuration nor servers */
+	verb_function run; /* NULL: the verb is not about one task, and takes the name of a file or directory */
+	bool (*run_alone)(const struct command *command, struct error *err); /* where run is NULL */
 	const char *summary;
 	const char *details;
 };
@@ -85,60 +86,74 @@ verb_run(struct loop *loop, const struct config *config, const struct command *c
 	return session_run(loop, config, &how, err);
 }
 
+static bool
+verb_decode(const struct command *command, struct error *err)
+{
+	return decode_run(command->file, err);
+}
+
 static const struct verb verbs[] = {
-	{"check", "-c FILE [--json]", OPTION_CONFIG | OPTION_IGNORE | OPTION_JSON, verb_check,
+	{"check", "-c FILE [--json]", OPTION_CONFIG | OPTION_IGNORE | OPTION_JSON, verb_check, NULL,
 	 "precheck both ends and every table",
 	 "Prints one line a check: ok, warning or failed, and why. Changes nothing. Exit status 3 when a check\n"
 	 "failed, otherwise 0: a warning is worth a look and does not keep run from starting."},
-	{"schema", "-c FILE", OPTION_CONFIG, verb_schema, "print the destination DDL that run would execute",
+	{"schema", "-c FILE", OPTION_CONFIG, verb_schema, NULL,
+	 "print the destination DDL that run would execute",
 	 "Prints what is to be made at the destination: schemas, types, tables, indexes. Changes nothing."},
 	{"run", "-c FILE [--until LSN|--standby]", OPTION_CONFIG | OPTION_UNTIL | OPTION_STANDBY | OPTION_IGNORE,
-	 verb_run, "copy what is not copied yet, then follow the source",
+	 verb_run, NULL, "copy what is not copied yet, then follow the source",
 	 "Makes the checks of \"sluice check\", then runs in the foreground until it is told to stop; logs to\n"
 	 "standard error. SIGTERM or SIGINT finishes the current batch and exits 0; a second one exits at once.\n"
 	 "Nothing is lost either way. With --standby it may be started on several hosts with one configuration:\n"
 	 "one of them runs the task, and another takes over when that one ends, dies, freezes or is cut off."},
 	{"status", "-c FILE [--json|--watch|--check]",
 	 OPTION_CONFIG | OPTION_JSON | OPTION_WATCH | OPTION_CHECK | OPTION_MAX_LAG | OPTION_MAX_RETAINED,
-	 verb_status, "show phase, lag and every table",
+	 verb_status, NULL, "show phase, lag and every table",
 	 "Works whether or not the daemon runs. With --check all is well while the task copies, streams or is\n"
 	 "paused, no table is held, the source is reached, and its retained WAL is below wal.warn; --max-lag "
 	 "and\n"
 	 "--max-retained narrow that. --watch goes on while a server is away."},
+	{"list", "[FOLDER] [--json]", OPTION_JSON, NULL, verb_list, "show all tasks of a directory, a line each",
+	 "Reads every configuration NAME.yaml in the directory, /etc/sluice unless another is named, and asks "
+	 "for\n"
+	 "each task's status, all at once. --json prints one object a line. Exit status 1 when a task fails, "
+	 "tries\n"
+	 "again or holds a table, or its status is not known."},
 	{"sequences", "-c FILE [--create] [--watch]", OPTION_CONFIG | OPTION_CREATE | OPTION_WATCH,
-	 verb_sequences, "set the destination's sequences to where the source's stand",
+	 verb_sequences, NULL, "set the destination's sequences to where the source's stand",
 	 "For a cut-over: sequences are not replicated. Of those that columns of replicated tables own or "
 	 "have\n"
 	 "in their defaults, sets the destination's to the position of the source's, and prints a line for "
 	 "each.\n"
 	 "--watch goes on with that, prints what changes, and waits for a server that is away as run does."},
-	{"pause", "-c FILE", OPTION_CONFIG, verb_pause, "let the running daemon stand still",
+	{"pause", "-c FILE", OPTION_CONFIG, verb_pause, NULL, "let the running daemon stand still",
 	 "It applies the transactions that it has begun, then nothing more until resume. Its connections\n"
 	 "stay, and the slot holds back WAL meanwhile. Returns once all is durable, and prints the position."},
-	{"resume", "-c FILE", OPTION_CONFIG, verb_resume, "let the daemon go on after a pause", "Ends a pause."},
-	{"reload", "-c FILE", OPTION_CONFIG, verb_reload, "let the daemon read its configuration again",
+	{"resume", "-c FILE", OPTION_CONFIG, verb_resume, NULL, "let the daemon go on after a pause",
+	 "Ends a pause."},
+	{"reload", "-c FILE", OPTION_CONFIG, verb_reload, NULL, "let the daemon read its configuration again",
 	 "The new configuration is checked first: where it is wrong, or a check fails, the daemon says so\n"
 	 "and goes on with the one it has. Task, slot, both ends and apply.spill_directory need a new start."},
-	{"table", "add|remove|resync -c FILE TABLE...", OPTION_CONFIG | ARGUMENTS_TABLES, verb_table,
+	{"table", "add|remove|resync -c FILE TABLE...", OPTION_CONFIG | ARGUMENTS_TABLES, verb_table, NULL,
 	 "change the tables of a task",
 	 "add: copy and follow tables that tables.include does not match. remove: follow them no more; their\n"
 	 "targets stay as they are. resync: clear their targets and copy them again. The other tables stream on\n"
 	 "meanwhile. A running daemon is told, and answers once it has checked that it can be done; where none\n"
 	 "runs, the next one does it."},
-	{"stop", "-c FILE", OPTION_CONFIG, verb_stop, "end the running daemon",
+	{"stop", "-c FILE", OPTION_CONFIG, verb_stop, NULL, "end the running daemon",
 	 "As SIGTERM does: the current batch is finished. Returns when the daemon has released the task."},
 	{"compare", "-c FILE [TABLE...]",
-	 OPTION_CONFIG | OPTION_JSON | OPTION_LIMIT | OPTION_RECORD | ARGUMENTS_TABLES, verb_compare,
+	 OPTION_CONFIG | OPTION_JSON | OPTION_LIMIT | OPTION_RECORD | ARGUMENTS_TABLES, verb_compare, NULL,
 	 "compare source and destination data at one common point",
 	 "Reads all rows of both sides as of one position, while everything goes on, and prints a line a table\n"
 	 "and the rows that differ: missing (at the destination), extra (there alone), changed. TABLE is a\n"
 	 "name or a pattern as in the configuration; none means all. Writes nothing but what --record asks for.\n"
 	 "Exit status 4 when\n"
 	 "something differs, 1 when a table could not be compared."},
-	{"decode", "[FILE]", 0, NULL, "print captured plugin output as text",
+	{"decode", "[FILE]", 0, NULL, verb_decode, "print captured plugin output as text",
 	 "Reads what pg_recvlogical wrote with format=binary, from the file or from standard input, and prints\n"
 	 "one line a message."},
-	{"drop", "-c FILE [--force]", OPTION_CONFIG | OPTION_FORCE, verb_drop,
+	{"drop", "-c FILE [--force]", OPTION_CONFIG | OPTION_FORCE, verb_drop, NULL,
 	 "remove the slot and this task's state",
 	 "Drops the replication slot at the source and the task's rows in the destination's schema sluice, so\n"
 	 "that the task can start afresh. The data stays. Refuses while a daemon runs."},
@@ -430,7 +445,7 @@ run_verb(const struct verb *verb, const struct command *command, struct error *e
 	bool done;
 
 	if (!verb->run)
-		return decode_run(command->file, err);
+		return verb->run_alone(command, err);
 	if (!load_config(command->config_path, &config, err))
 		return false;
 	log_init(config.log_level, config.log_format);

@@ -22,6 +22,14 @@ struct status {
 	int64_t warn_bytes;
 };
 
+/*
+ * Asks both servers, and the daemon if it runs on this host. False if the destination cannot be reached; the status that
+ * such a daemon has reported is filled in even then. The caller must call status_free() in either case.
+ */
+MUST_CHECK bool status_gather(struct loop *loop, const struct config *config, struct status *status,
+							  struct error *err);
+void status_free(struct status *status);
+
 /* The number of tables in the view that have this state. */
 unsigned status_count(const struct status *status, const char *state);
 /* Whether a daemon runs, as far as is known. */
@@ -33,5 +41,12 @@ void status_put_text(struct buffer *out, const struct status *status);
 void status_put_size(struct buffer *out, int64_t bytes);
 /* Appends the lag, such as "264 B, 0.4 s". */
 void status_put_lag(struct buffer *out, const struct status *status);
+
+/* Appends how long ago that was, such as ", for 12 s"; nothing if it is unknown. */
+void status_put_since(struct buffer *out, const struct status_view *view, int64_t since);
+/* The number of characters, not bytes, since names may be non-ASCII. */
+int status_width(const char *text);
+/* Appends the text and blanks up to the width, and two more. */
+void status_put_padded(struct buffer *out, const char *text, int width);
 
 #endif

@@ -90,9 +90,8 @@ put_duration(struct buffer *out, double seconds)
 		buffer_printf(out, "%.0f h", seconds / 3600);
 }
 
-/* Appends how long ago that was; nothing if it is unknown. */
-static void
-put_since(struct buffer *out, const struct status_view *view, int64_t since)
+void
+status_put_since(struct buffer *out, const struct status_view *view, int64_t since)
 {
 	if (since <= 0)
 		return;
@@ -138,11 +137,11 @@ put_head(struct buffer *out, const struct status *status)
 
 	buffer_printf(out, "task          %s\nphase         %s", view->task, view->phase);
 	if (status_has_daemon(status))
-		put_since(out, view, view->phase_since);
+		status_put_since(out, view, view->phase_since);
 	buffer_put_u8(out, '\n');
 	if (view->waiting_for) {
 		buffer_printf(out, "waiting for   %s", view->waiting_for);
-		put_since(out, view, view->waiting_since);
+		status_put_since(out, view, view->waiting_since);
 		buffer_put_u8(out, '\n');
 	}
 	put_daemons(out, &status->report);
@@ -161,9 +160,8 @@ put_head(struct buffer *out, const struct status *status)
 	put_compared(out, view);
 }
 
-/* Counts characters, not bytes, since names may be non-ASCII. */
-static int
-width_of(const char *text)
+int
+status_width(const char *text)
 {
 	int width = 0;
 
@@ -172,16 +170,16 @@ width_of(const char *text)
 	return width;
 }
 
-static void
-put_padded(struct buffer *out, const char *text, int width)
+void
+status_put_padded(struct buffer *out, const char *text, int width)
 {
-	buffer_printf(out, "%s%*s", text, width - width_of(text) + 2, "");
+	buffer_printf(out, "%s%*s", text, width - status_width(text) + 2, "");
 }
 
 static int
 at_least(int width, const char *text)
 {
-	int its = width_of(text);
+	int its = status_width(text);
 
 	return its > width ? its : width;
 }
@@ -225,21 +223,21 @@ put_outlook(struct buffer *out, const struct status_table *table)
 static void
 put_tables(struct buffer *out, const struct status_view *view)
 {
-	int source_width = width_of("source"), target_width = width_of("target");
+	int source_width = status_width("source"), target_width = status_width("target");
 
 	for (unsigned i = 0; i < view->table_count; i++) {
 		source_width = at_least(source_width, view->tables[i].source);
 		target_width = at_least(target_width, view->tables[i].target);
 	}
 	buffer_put_u8(out, '\n');
-	put_padded(out, "source", source_width);
-	put_padded(out, "target", target_width);
+	status_put_padded(out, "source", source_width);
+	status_put_padded(out, "target", target_width);
 	buffer_printf(out, "%-11s  %12s  progress, error\n", "state", "rows copied");
 	for (unsigned i = 0; i < view->table_count; i++) {
 		const struct status_table *table = &view->tables[i];
 
-		put_padded(out, table->source, source_width);
-		put_padded(out, table->target, target_width);
+		status_put_padded(out, table->source, source_width);
+		status_put_padded(out, table->target, target_width);
 		buffer_printf(out, "%-11s  %12lld  ", table->state, (long long) table->rows_copied);
 		put_outlook(out, table);
 	}

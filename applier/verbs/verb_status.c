@@ -280,19 +280,15 @@ ask_daemon(struct loop *loop, const struct config *config, struct status *status
 		status->daemon_known = status->daemon_here = false;
 }
 
-static void
-free_status(struct status *status)
+void
+status_free(struct status *status)
 {
 	state_report_free(&status->report);
 	arena_fini(&status->memory);
 }
 
-/*
- * False if the destination cannot be reached; the status that a daemon on this host has reported is filled
- * in even then.
- */
-static bool
-gather(struct loop *loop, const struct config *config, struct status *status, struct error *err)
+bool
+status_gather(struct loop *loop, const struct config *config, struct status *status, struct error *err)
 {
 	struct source_slot slot = {0};
 	struct verb_ends ends = {0};
@@ -416,7 +412,7 @@ show(struct loop *loop, const struct config *config, const struct command *comma
 {
 	struct status status;
 	struct buffer out;
-	bool well = gather(loop, config, &status, err);
+	bool well = status_gather(loop, config, &status, err);
 
 	memory_buffer_init(&out);
 	if (!well && command->check)
@@ -429,7 +425,7 @@ show(struct loop *loop, const struct config *config, const struct command *comma
 	printable_write(stdout, (const char *) out.data, out.len - 1);
 	fflush(stdout);
 	buffer_fini(&out);
-	free_status(&status);
+	status_free(&status);
 	return well;
 }
 

@@ -17,7 +17,7 @@
 /* The options and arguments of the command line; what was not given is zero. */
 struct command {
 	const char *config_path;
-	const char *file;		   /* decode: NULL means standard input */
+	const char *file; /* decode: NULL means standard input; list: the directory, NULL means /etc/sluice */
 	struct string_list tables; /* empty: all tables */
 	unsigned limit;			   /* compare: 0 means the default */
 	struct until until;
@@ -56,6 +56,8 @@ MUST_CHECK bool verb_table(struct loop *loop, const struct config *config, const
 						   struct error *err);
 MUST_CHECK bool verb_stop(struct loop *loop, const struct config *config, const struct command *command,
 						  struct error *err);
+
+MUST_CHECK bool verb_list(const struct command *command, struct error *err);
 
 /* The connections of a short verb and what it reads over them. */
 struct verb_ends {

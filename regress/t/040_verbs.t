@@ -27,7 +27,7 @@ subtest 'usage' => sub {
 	says(['--help'], 0, qr/^Usage:.*^  sluice check +-c FILE.*^  sluice drop /ms, $nothing, 'help');
 	says(['--version'], 0, qr/\Asluice \d+\.\d+\.\d+\n\z/, $nothing, 'version');
 	says([ $_, '--help' ], 0, qr/\Asluice $_: .*^Usage: sluice $_ .*^Options:.*--help/ms, $nothing, "help of $_")
-	  for qw(check schema run status compare decode drop);
+	  for qw(check schema run status list compare decode drop);
 	says([], 2, $nothing, qr/\Asluice: no verb given$hint/, 'no verb');
 	says([ 'help', 'run' ], 0, qr/\Asluice run: /, $nothing, 'help with a verb');
 	says(['help'], 0, qr/^Usage:/m, $nothing, 'help as a verb');
@@ -148,6 +148,33 @@ subtest 'a failure is kept' => sub {
 	$t->source_sql('ALTER TABLE plain REPLICA IDENTITY DEFAULT');
 	$t->run_ok('run', '--until', 'current');
 	is(status_json('fixed')->{last_error}, undef, 'and forgotten when it is fixed');
+};
+
+subtest 'list' => sub {
+	my $folder = $t->directory . '/tasks';
+	mkdir $folder;
+	says([ 'list', $folder ], 2, qr/\A\z/, qr/holds no configuration: no file's name ends with \.yaml/, 'an empty directory');
+	says([ 'list', "$folder/none" ], 2, qr/\A\z/, qr/cannot read the directory .*none: No such file/, 'no directory');
+	system("cp '$t->{config}' '$folder/b.yaml'");
+	says([ 'list', $folder ], 0, qr/\Atask  phase .*lag .*tables  error\ntest  stopped, for \d+ s  0 B, 0\.0 s  2       \n\z/, qr/\A\z/, 'one task');
+	open my $file, '>', "$folder/a.yaml" or die;
+	print $file "task: a\nsource: {conninfo: [}\n";
+	close $file;
+	open $file, '>', "$folder/ignored.yaml~" or die;
+	close $file;
+	open $file, '>', "$folder/c.yaml" or die;
+	print $file "task: c\nsource: {conninfo: 'host=127.0.0.1 port=1'}\ndestination: {conninfo: 'host=127.0.0.1 port=1'}\ntables: {include: ['*.*']}\n";
+	close $file;
+	says([ 'list', $folder ], 1,
+		qr/^a     wrong configuration .*a\.yaml:2.*^test  stopped.*^c     unknown .*cannot connect to the destination/ms,
+		qr/2 of 3 tasks need attention/, 'tasks that are broken');
+	my $json = SluiceTest::command([ $program, 'list', $folder, '--json' ], {});
+	my @lines = map { decode_json($_) } split /\n/, $json->{stdout};
+	is_deeply([ map { $_->{file} } @lines ], [ map { "$folder/$_.yaml" } qw(a b c) ], 'as JSON: the files');
+	like($lines[0]{error}, qr/a\.yaml:2/, 'an error');
+	is($lines[0]{status}, undef, 'without a status');
+	is($lines[1]{error}, undef, 'no error');
+	is($lines[1]{status}{task}, 'test', 'with the status');
 };
 
 subtest 'without the source' => sub {
