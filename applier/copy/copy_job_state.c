@@ -44,6 +44,7 @@ check_invariants(const struct copy_job *job)
 {
 	const struct copy_work *work = job->work;
 
+	assert(work || job->state == COPY_JOB_IDLE || job->state == COPY_JOB_FAILED);
 	switch (job->state) {
 	case COPY_JOB_IDLE:
 		assert(!work && !job->part && !job->locks_source);

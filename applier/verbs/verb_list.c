@@ -252,11 +252,7 @@ find_entries(const char *folder, struct entry **entries, unsigned *count, struct
 		free(files[i]);
 	}
 	free(files);
-	if (*count > 0)
-		return true;
-	free(*entries);
-	return error_set(err, ERROR_CONFIG,
-					 "the directory %s holds no configuration: no file's name ends with .yaml", folder);
+	return true;
 }
 
 static bool
@@ -331,14 +327,18 @@ print(struct entry *entries, unsigned count, bool json)
 bool
 verb_list(const struct command *command, struct error *err)
 {
+	const char *folder = command->file ? command->file : "/etc/sluice";
 	struct entry *entries = NULL;
 	unsigned count = 0, unwell = 0;
 	bool ok;
 
 	log_init(LOG_ERROR, LOG_TEXT);
-	if (!find_entries(command->file ? command->file : "/etc/sluice", &entries, &count, err))
+	if (!find_entries(folder, &entries, &count, err))
 		return false;
-	ok = ask_all(entries, count, command->json, err);
+	ok = count > 0
+			 ? ask_all(entries, count, command->json, err)
+			 : error_set(err, ERROR_CONFIG,
+						 "the directory %s holds no configuration: no file's name ends with .yaml", folder);
 	if (ok)
 		print(entries, count, command->json);
 	for (unsigned i = 0; i < count; i++) {

@@ -156,7 +156,7 @@ sub lacking
 $t->source_sql(q{CREATE TABLE lacking (id int PRIMARY KEY, a text, n int NOT NULL DEFAULT 7, "at" date); INSERT INTO lacking VALUES (1, 'x', 1, '2024-01-01')});
 target('CREATE TABLE lacking (id int PRIMARY KEY, a text)');
 lacking('stop');
-$t->fails_like([ 'run', '--until', 'current' ], 3, qr/lacks columns of public\.lacking: add n integer, at date/, 'lacking, stop');
+$t->fails_like([ 'run', '--until', 'current' ], 3, qr/lacks columns of public\.lacking: ALTER TABLE "public"\."lacking" ADD COLUMN "n" integer, ADD COLUMN "at" date/, 'lacking, stop');
 lacking('ignore');
 like($t->run_ok('check')->{stdout}, qr/^warning +columns +public\.lacking: .*whose data is not replicated.*: n integer, at date$/m, 'lacking, ignore: a warning');
 $t->run_ok('run', '--until', 'current');

@@ -94,7 +94,7 @@ sub follow
 
 	# A row that was changed at the destination is found, and a new copy puts it right.
 	$t->destination_sql(qq{UPDATE "s$first"."t$first" SET "$first" = 'x$second' WHERE id = 1});
-	$t->fails_like([ 'compare', qq{"s$first"."t$first"} ], 4, qr/1 of 1 tables? differ/, 'a changed row is found');
+	$t->fails_like([ 'compare', qq{"s$first"."t$first"} ], 4, qr/differences in 1 of 1 table/, 'a changed row is found');
 	$t->run_ok('table', 'resync', qq{"s$first"."t$first"});
 	$equal->();
 	$t->run_ok('drop');

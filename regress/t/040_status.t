@@ -17,7 +17,7 @@ $t->source_sql(q{
 });
 
 sub text { return $t->sluice('status')->{stdout}; }
-sub table { return $t->status->{tables}[0]; }
+sub table { return $t->status->{tables}[0] // {}; }
 
 $t->configure;
 is($t->status->{phase}, 'new', 'a task that has never run is new');
