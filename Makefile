@@ -167,6 +167,11 @@ bench:
 faults: packages
 	@+$(SRC)/regress/run $@
 
+# Regression tests of PostgreSQL and of other plugins as traffic; FOREIGN= names the folder for their sources.
+foreign: packages
+	@$(SRC)/regress/packages foreign
+	@+export FOREIGN="$${FOREIGN:-/var/tmp/sluice-foreign}" && $(SRC)/regress/foreign/fetch "$$FOREIGN" && $(SRC)/regress/run $@
+
 # Debian packages of the program, and of the plugin for each server version whose headers are installed.
 deb:
 	@$(SRC)/regress/packages deb
@@ -232,6 +237,7 @@ help:
 	@echo 'make bench                 measure it beside its peers; SECTIONS=, SCALE=, DESTINATION='
 	@echo "make installcheck DESTINATION='conninfo'"
 	@echo '                           the end-to-end tests against a destination of yours'
+	@echo 'make foreign               regression tests of PostgreSQL and of other plugins as traffic'
 	@echo 'make faults                traffic and faults at random; ROUNDS=1000 SEED=, ROUND=17 SEED= repeats one'
 	@echo 'TESTS="regress/t/001_smoke.t ..."   with check: only these; JOBS=4 at once; SEED='
 	@echo 'FULL=1                     with check and lint: what takes long, too'
@@ -239,7 +245,7 @@ help:
 
 FORCE:
 .PHONY: check-page check-matrix all program plugin install install-program install-plugin uninstall clean \
-	manual install-manual deb packages demo check lint bench installcheck faults tests unit coverage fuzzers format flags help FORCE
+	manual install-manual deb packages demo check lint bench installcheck faults foreign tests unit coverage fuzzers format flags help FORCE
 .SECONDARY:
 
 -include $(objects:.o=.d) $(unit_tests:=.d) $(fuzzers:=.d) $(unit_helpers:.o=.d)

@@ -59,7 +59,7 @@ unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct t
 			put_index_step(sql, table, i, &statement);
 	}
 	buffer_reset(&statement);
-	if (ddl_put_finding_index(&statement, table))
+	if (spec && ddl_put_finding_index(&statement, table))
 		put_index_step(sql, table, spec->index_count, &statement);
 	buffer_fini(&statement);
 }

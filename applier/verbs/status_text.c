@@ -109,8 +109,8 @@ put_unfinished(struct buffer *out, const struct status *status)
 		return;
 	buffer_printf(
 		out,
-		"copy          not finished: %u of %u tables still to be copied; \"sluice run\" goes on with it\n",
-		waiting, status->view.table_count);
+		"copy          not finished: %u of %u table%s still to be copied; \"sluice run\" goes on with it\n",
+		waiting, status->view.table_count, plural(status->view.table_count));
 }
 
 /* Who runs the task, and who would take over. */

@@ -36,7 +36,7 @@ subtest 'a copy' => sub {
 	$t->kill9;
 	$t->poll_ok(sub { $t->status->{phase} eq 'stopped' }, 'without a daemon the task is stopped');
 	is(table()->{state}, 'waiting', 'its table waits to be copied');
-	like(text(), qr/^copy +not finished: 1 of 1 tables still to be copied; "sluice run" goes on with it$/m, 'and the text says that it is not finished');
+	like(text(), qr/^copy +not finished: 1 of 1 table still to be copied; "sluice run" goes on with it$/m, 'and the text says that it is not finished');
 };
 
 subtest 'a lock' => sub {

@@ -60,20 +60,20 @@ subtest 'the stream' => sub {
 subtest 'copies beside the stream' => sub {
 	my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE a IN ACCESS SHARE MODE');
 	$t->run_ok('table', 'resync', 'public.a');
-	$t->poll_ok(sub { lines('copying 1 tables') == 1 }, 'it is copied again');
+	$t->poll_ok(sub { lines('copying 1 table') == 1 }, 'it is copied again');
 	$t->configure({ apply => { max_bytes => '1MB' }, initial_copy => { jobs => 2 } });
 	like($t->run_ok('reload')->{stdout}, qr/\Aaccepted; it takes effect when the tables that are being copied are done$/, 'another key');
 	like($t->run_ok('reload')->{stdout}, qr/\Aaccepted/, 'once more');
 	SluiceTest::release($lock);
 	$t->poll_ok(sub { lines("the configuration was read again\n") == 1 }, 'it is taken over');
-	like($t->log, qr/copied public\.a: 20000 rows.*tables have caught up.*the configuration was read again\n/s, 'after the copy');
+	like($t->log, qr/copied public\.a: 20000 rows.*table caught up.*the configuration was read again\n/s, 'after the copy');
 	$t->wait_applied_ok;
-	is(lines('copying 1 tables'), 1, 'which was made once');
+	is(lines('copying 1 table'), 1, 'which was made once');
 	$t->all_equal_ok('public.a');
 
 	$lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE a IN ACCESS SHARE MODE');
 	$t->run_ok('table', 'resync', 'public.a');
-	$t->poll_ok(sub { lines('copying 1 tables') == 2 }, 'it is copied again');
+	$t->poll_ok(sub { lines('copying 1 table') == 2 }, 'it is copied again');
 	$t->configure({ tables => { exclude => ['public.a'] } });
 	is($t->run_ok('reload')->{stdout}, "reloaded\n", 'without the table that is copied');
 	is($t->status->{phase}, 'streaming', 'the task goes on');

