@@ -60,6 +60,7 @@ printable_write(FILE *file, const char *text, size_t len)
 
 	memory_buffer_init(&out);
 	printable_put(&out, text, len);
-	fwrite(out.data, 1, out.len, file);
+	if (out.len > 0)
+		fwrite(out.data, 1, out.len, file);
 	buffer_fini(&out);
 }

@@ -329,9 +329,9 @@ check_kept_columns(struct precheck_context *c, const struct table *table)
 		precheck_add(
 			c, CHECK_FAILED, "columns", precheck_target_name(c, table),
 			"an update would lose the values of %s, since %s has no key by which the row could be found: name"
-			" the columns that tell its rows apart as \"key\" of tables.overrides, give it a primary key, or "
+			" the columns that tell its rows apart as \"key\" of tables.overrides, give it a primary key, "
 			"leave"
-			" update out of its \"operations\"",
+			" update out of its \"operations\", or drop the columns there",
 			precheck_names_text(&kept), precheck_table_name(c, table));
 	precheck_names_fini(&kept);
 }

@@ -10,6 +10,9 @@ use IPC::Run ();
 use SluiceTest;
 use Test::More;
 
+# At info level a start that begins anew may say what the server said of something that vanished.
+my $false_reason = qr/GRANT|UTC (?:warning|error) [^\n]*(?:could not open relation|cache lookup)/;
+
 my $t = SluiceTest->new;
 $t->source_sql(q{
 	CREATE SCHEMA passing;
@@ -74,7 +77,7 @@ for my $n (1 .. 6)
 	# A table without a key that is there when the run ends is named by it.
 	my $named = $result->{status} == 1 && $result->{stderr} =~ /^sluice: public\.bare_\S+ waits: identity/m;
 	ok($result->{status} == 0 || $named, "start $n") or diag($result->{stderr});
-	unlike($result->{stderr}, qr/GRANT|could not open relation|cache lookup/, 'no false reason is given');
+	unlike($result->{stderr}, $false_reason, 'no false reason is given');
 	$t->equal_ok('public.lasting');
 }
 
@@ -97,7 +100,7 @@ $t->source_sql('CREATE TABLE stays (id int PRIMARY KEY); INSERT INTO stays VALUE
 $t->poll_ok(sub {
 	$t->destination_sql("SELECT count(*) FROM sluice.tables WHERE source_name = 'stays' AND state = 'streaming'");
 }, 'a table that stays is taken in');
-unlike($t->log, qr/GRANT|could not open relation|cache lookup/, 'no false reason is given');
+unlike($t->log, $false_reason, 'no false reason is given');
 $t->source_sql('ALTER TABLE lasting RENAME TO lasted');
 $_->finish for @backends;
 my $said = join "", map { PostgreSQL::Test::Utils::slurp_file($t->directory . "/churn_$_.sql.err") } 1 .. 2;
