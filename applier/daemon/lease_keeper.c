@@ -19,6 +19,7 @@ struct lease_keeper {
 	struct connection *conn; /* NULL: none */
 	struct loop_timer *timer;
 	char *task;
+	bool is_watched; /* see lease_keeper_create() */
 	char epoch[24];
 	enum keeper_state state;
 	bool asked;			/* a renewal is under way */
@@ -70,7 +71,7 @@ on_timer(void *arg)
 	const struct param params[] = {param_text(keeper->task), param_text(keeper->epoch)};
 	struct error why;
 
-	if (keeper->asked && silent_ms >= LEASE_LOST_MS) {
+	if (keeper->asked && keeper->is_watched && silent_ms >= LEASE_LOST_MS) {
 		error_set(&why, ERROR_RETRY,
 				  "the destination has not answered for %" PRId64 " s: another daemon may take the task over",
 				  silent_ms / 1000);
@@ -85,12 +86,13 @@ on_timer(void *arg)
 }
 
 struct lease_keeper *
-lease_keeper_create(struct loop *loop, const char *task, loop_callback on_lost, void *arg)
+lease_keeper_create(struct loop *loop, const char *task, bool is_watched, loop_callback on_lost, void *arg)
 {
 	struct lease_keeper *keeper = memory_alloc_zero(1, sizeof *keeper);
 
 	keeper->loop = loop;
 	keeper->task = memory_strdup(task);
+	keeper->is_watched = is_watched;
 	keeper->timer = loop_timer_create(loop, on_timer, keeper);
 	keeper->on_lost = on_lost;
 	keeper->arg = arg;

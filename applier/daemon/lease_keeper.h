@@ -3,7 +3,7 @@
  * long, does not keep it from being renewed.
  *
  *	idle ──► renewing ◄── timer, answers          begin, end: by the session
- *	            └──► lost                         no answer for LEASE_LOST_MS, another epoch, the connection
+ *	            └──► lost                         another epoch, the connection, no answer for LEASE_LOST_MS
  */
 #ifndef SLUICE_LEASE_KEEPER_H
 #define SLUICE_LEASE_KEEPER_H
@@ -12,9 +12,10 @@
 
 struct lease_keeper;
 
-/* `on_lost` is called from the loop, once, and must not pump it. */
-struct lease_keeper *lease_keeper_create(struct loop *loop, const char *task, loop_callback on_lost,
-										 void *arg);
+/* `on_lost` is called from the loop, once, and must not pump it.  `is_watched`: a standby is to be expected, so a
+ * destination that is silent for LEASE_LOST_MS means a lost lease; otherwise only an answer does. */
+struct lease_keeper *lease_keeper_create(struct loop *loop, const char *task, bool is_watched,
+										 loop_callback on_lost, void *arg);
 void lease_keeper_destroy(struct lease_keeper *keeper);
 
 /* Takes the connection, which has joined the task's writers; nothing is renewed before lease_keeper_begin(). */

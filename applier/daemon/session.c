@@ -53,7 +53,7 @@ static void
 count_failure(struct trouble *trouble, struct session *s, const struct error *err)
 {
 	int64_t now = loop_now_ms(s->loop);
-	bool worked = s->applied_some || (s->connected_ms && now - s->connected_ms >= HEALTHY_MS);
+	bool worked = s->has_worked || (s->connected_ms && now - s->connected_ms >= HEALTHY_MS);
 
 	if (trouble->failures == 0 || worked) {
 		trouble->since_ms = now;
@@ -63,7 +63,7 @@ count_failure(struct trouble *trouble, struct session *s, const struct error *er
 		trouble->failures = 1;
 	}
 	trouble->failures++;
-	s->applied_some = false;
+	s->has_worked = false;
 }
 
 /* A planned restart is no failure, unless it repeats too often without progress. */
@@ -297,7 +297,7 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 						.standby = options->standby};
 	bool ok;
 
-	s.lease_keeper = lease_keeper_create(loop, config->task, session_lease_lost, &s);
+	s.lease_keeper = lease_keeper_create(loop, config->task, s.standby, session_lease_lost, &s);
 	s.steering = (struct steering){.loop = loop,
 								   .config_path = options->config_path,
 								   .try_config = session_try_config,

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "servers/server_session.h"
@@ -52,14 +53,15 @@ end_former_destination(struct session *s, int *holder, struct error *err)
 static bool
 end_former_replication(struct session *s, struct error *err)
 {
+	/* A standby has taken the task over: whoever reads the task's slot is the daemon that had it. */
+	bool any = s->standby && s->progress.exists && strcmp(s->progress.slot, s->config->source.slot) == 0;
 	struct source_slot slot;
 
-	for (unsigned i = 0; i < END_TIMES && (s->former_replication || s->slot_holder || s->standby); i++) {
+	for (unsigned i = 0; i < END_TIMES && (s->former_replication || s->slot_holder || any); i++) {
 		if (!source_read_slot(s->source, s->config->source.slot, &slot, err))
 			return false;
-		/* A standby has taken the task over: whoever reads the slot is the daemon that had it. */
 		if (!slot.active ||
-			(slot.active_pid != s->former_replication && slot.active_pid != s->slot_holder && !s->standby))
+			(slot.active_pid != s->former_replication && slot.active_pid != s->slot_holder && !any))
 			return true;
 		s->slot_holder = (int) slot.active_pid;
 		if (!server_session_terminate(s->source, s->slot_holder, err))

@@ -23,12 +23,12 @@ struct session {
 	enum session_state state; /* only session_enter() changes it */
 	uint64_t until_lsn;		  /* 0: the run ends when it is stopped, or the position is not known yet */
 	uint64_t applied_lsn;	  /* applied by a stream of this run; 0: nothing yet */
-	bool applied_some;		  /* since the last failure */
-	bool announced;			  /* the first attempt has reached the stream */
-	int former_replication;	  /* pid of the earlier attempt's walsender; 0: none */
-	int slot_holder;		  /* pid of a leftover session that was told to leave the slot; 0: none */
-	bool ever_connected;	  /* both servers have accepted a login */
-	int64_t connected_ms;	  /* when the attempt had connected to both servers; 0: not yet */
+	bool has_worked; /* applied something, or watched the holder as a standby, since the last failure */
+	bool announced;	 /* the first attempt has reached the stream */
+	int former_replication; /* pid of the earlier attempt's walsender; 0: none */
+	int slot_holder;		/* pid of a leftover session that was told to leave the slot; 0: none */
+	bool ever_connected;	/* both servers have accepted a login */
+	int64_t connected_ms;	/* when the attempt had connected to both servers; 0: not yet */
 
 	/* The session at the destination that writes batches holds the task's lock, so that no batch is running when
 	 * another daemon gets the lock. Between two such sessions, and between two attempts, the control session holds it. */

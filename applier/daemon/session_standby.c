@@ -28,6 +28,7 @@ session_forget_claim(struct session *s)
 	lease_keeper_end(s->lease_keeper);
 	s->begun = s->claiming = s->known = false;
 	s->epoch = 0;
+	s->steering.requests.pause = false;
 	s->lock_pids[0] = s->lock_pids[1] = 0;
 	s->former_replication = 0;
 }
@@ -69,6 +70,8 @@ open_keeper(struct session *s, struct error *err)
 {
 	struct destination_session opened;
 
+	/* That of the attempt before is closed first: it counts in the role's limit of connections. */
+	lease_keeper_end(s->lease_keeper);
 	if (!server_session_writer(s->loop, s->config, "sluice lease", WRITER_TAKES_LOCK, &opened, err))
 		return false;
 	lease_keeper_take(s->lease_keeper, opened.conn);
@@ -279,6 +282,7 @@ static bool
 watch_holder(struct session *s, struct watch *watch, struct error *err)
 {
 	while (read_lease(s, watch, err)) {
+		s->has_worked = true;
 		if (watch->lock_pid == 0)
 			return true;
 		tell_holder(s, watch);
@@ -312,7 +316,8 @@ session_stand_by(struct session *s, struct error *err)
 
 	if (!task_lock_holder(s->control, s->config->task, &watch.lock_pid, err))
 		return false;
-	if (watch.lock_pid == 0)
+	/* A leftover session of this daemon's is ended by session_open_destination(). */
+	if (watch.lock_pid == 0 || watch.lock_pid == s->lock_pids[0] || watch.lock_pid == s->lock_pids[1])
 		return true;
 	session_forget_claim(s);
 	session_enter(s, SESSION_STANDBY, NULL);

@@ -20,7 +20,7 @@ on_applied(void *arg, uint64_t lsn)
 	struct session *s = arg;
 
 	s->applied_lsn = lsn;
-	s->applied_some = true;
+	s->has_worked = true;
 	session_show_position(s);
 }
 

@@ -48,7 +48,8 @@ const char dialect_facts_sql[] =
 	" coalesce((SELECT s.setting FROM pg_settings s WHERE s.name = 'gp_server_version_num'), ''),"
 	" coalesce((SELECT s.setting FROM pg_settings s WHERE s.name = 'adbpg_version'), ''),"
 	" coalesce((SELECT ' ' || string_agg(m.amname, ' ') || ' ' FROM pg_am m"
-	"  WHERE m.amname IN ('beam', 'pax')), '')";
+	"  WHERE m.amname IN ('beam', 'pax')), ''),"
+	" pg_backend_pid()";
 /* clang-format on */
 
 /* The versions of PostgreSQL that the generations of Greenplum are based on. */

@@ -244,10 +244,16 @@ connection_server_encoding(const struct connection *conn)
 	return encoding ? encoding : "";
 }
 
+void
+connection_set_backend_pid(struct connection *conn, int pid)
+{
+	conn->backend_pid = pid;
+}
+
 int
 connection_backend_pid(const struct connection *conn)
 {
-	return PQbackendPID(conn->pg);
+	return conn->backend_pid ? conn->backend_pid : PQbackendPID(conn->pg);
 }
 
 const char *

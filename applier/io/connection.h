@@ -90,8 +90,9 @@ int connection_note(const struct connection *conn);
 int connection_server_version(const struct connection *conn);
 /* The server's name of the database's encoding. */
 const char *connection_server_encoding(const struct connection *conn);
-/* The server's process id for this session. */
+/* The server's process id for this session.  Until it is set it is what the login told, which may be a pooler's. */
 int connection_backend_pid(const struct connection *conn);
+void connection_set_backend_pid(struct connection *conn, int pid);
 /* The role and the database of the session. */
 const char *connection_user(const struct connection *conn);
 const char *connection_database(const struct connection *conn);

@@ -92,8 +92,9 @@ struct connection {
 	PGconn *pg;
 	struct loop_socket *socket;
 	const char *name;
-	bool greenplum; /* the server is Greenplum or a relative */
-	int note;		/* see connection_set_note() */
+	bool greenplum;	 /* the server is Greenplum or a relative */
+	int note;		 /* see connection_set_note() */
+	int backend_pid; /* 0: as libpq says */
 	char *target;
 	enum connection_kind kind;
 	enum connection_state state; /* changed only by connection_move() */

@@ -248,7 +248,7 @@ begin_probe(struct stall *stall)
 
 	probe->stall = stall;
 	probe->sql = memory_strdup(stall->sql);
-	snprintf(probe->pid, sizeof probe->pid, "%d", PQbackendPID(stall->conn->pg));
+	snprintf(probe->pid, sizeof probe->pid, "%d", connection_backend_pid(stall->conn));
 	copy_options(probe, stall->conn->pg);
 	stall->probe = probe;
 	loop_start_blocking(stall->conn->loop, run_probe, on_probed, probe);

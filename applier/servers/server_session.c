@@ -133,6 +133,7 @@ choose_dialect(struct destination_session *session, const char *configured, stru
 		.adbpg_version = result_text(res, 0, 4),
 		.storages = result_text(res, 0, 5),
 	};
+	connection_set_backend_pid(session->conn, (int) result_int(res, 0, 6));
 	session->dialect = dialect_choose(&facts, configured, err);
 	session->detected = dialect_detect(&facts);
 	dialect_describe(&facts, session->found, sizeof session->found);

@@ -40,7 +40,8 @@ MUST_CHECK bool lease_read(struct connection *destination, const char *task, str
 /* "host db1, process 4711, since 2026-03-01 03:00:12+00"; what is not known is left out. */
 void lease_describe(const struct lease *lease, char *out, size_t out_bytes);
 
-/* Makes this process the holder.  The caller has the task's lock, and the row is there.  `again`: it was already. */
+/* Makes this process the holder.  The caller has the task's lock, and has read the row with `epoch`, which is raised; an
+ * ERROR_REPLACED where it is another one by now.  `again`: this process was the holder already. */
 MUST_CHECK bool lease_claim(struct connection *destination, const char *task, bool again, int64_t *epoch,
 							struct error *err);
 /* $1 task, $2 epoch.  It must touch one row; none: another daemon has taken over. */

@@ -6,6 +6,7 @@
 
 #define LOCK_WAIT_MS 10000
 #define LOCK_POLL_MS 200
+#define PASS_POLL_MS 10
 
 #define LOCK_CLASS TASK_LOCK_DAEMON
 #define LOCK_CLASS_COPY TASK_LOCK_COPIES
@@ -158,6 +159,44 @@ is_passed(void *arg)
 	return p->over || loop_stop_requested(p->loop);
 }
 
+/* Releases the lock, but only once the process `to` of the server queues for it. */
+static bool
+release_to(struct connection *from, int to, const char *task, bool *released, struct error *err)
+{
+	char sql[400];
+	struct result *res;
+
+	snprintf(sql, sizeof sql,
+			 "SELECT pg_advisory_unlock(%d, %d) FROM (SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"
+			 " AND NOT granted AND objsubid = 2 AND classid = %u AND objid = %u AND pid = %d LIMIT 1) w",
+			 LOCK_CLASS, task_lock_key(task), (unsigned) LOCK_CLASS, (unsigned) task_lock_key(task), to);
+	if (!connection_execute(from, sql, NULL, 0, &res, err))
+		return false;
+	*released = result_rows(res) > 0;
+	result_free(res);
+	return true;
+}
+
+static bool
+release_when_queued(struct connection *from, struct connection *to, struct passing *p, const char *task,
+					struct error *err)
+{
+	bool released = false;
+	char sql[96];
+
+	while (!p->over) {
+		if (!release_to(from, connection_backend_pid(to), task, &released, err))
+			return false;
+		if (released)
+			return true;
+		if (!loop_sleep(p->loop, PASS_POLL_MS))
+			return error_set(err, ERROR_STOPPED, "stopped while the task's lock was passed on");
+	}
+	/* `to` is lost. */
+	snprintf(sql, sizeof sql, "SELECT pg_advisory_unlock(%d, %d)", LOCK_CLASS, task_lock_key(task));
+	return connection_execute(from, sql, NULL, 0, NULL, err);
+}
+
 /*
  * `to` queues for the lock and gets it when `from` releases it; other daemons only try to take it and
  * never queue.
@@ -171,8 +210,7 @@ task_lock_pass(struct connection *from, struct connection *to, struct loop *loop
 
 	snprintf(sql, sizeof sql, "SELECT pg_advisory_lock(%d, %d)", LOCK_CLASS, task_lock_key(task));
 	connection_query(to, sql, NULL, 0, on_passed, &p);
-	snprintf(sql, sizeof sql, "SELECT pg_advisory_unlock(%d, %d)", LOCK_CLASS, task_lock_key(task));
-	if (!connection_execute(from, sql, NULL, 0, NULL, err)) {
+	if (!release_when_queued(from, to, &p, task, err)) {
 		connection_abandon(to);
 		return false;
 	}

@@ -6,6 +6,8 @@
 #	$proxy->rule(match => Proxy::COMMIT, when => 'after', action => 'cut');
 #	$proxy->cut;
 #
+# With (pooler => 1) it gives process ids of its own to the program, as poolers do.
+#
 # A rule is matched against each message of the program, its type letter and its
 # content, and fires once: at the nth match (1), "before" it is passed on or
 # "after" the server has answered it; then the answer is withheld.  A statement in
@@ -41,7 +43,7 @@ my $made = 0;
 
 sub new
 {
-	my ($class, $conninfo) = @_;
+	my ($class, $conninfo, %as) = @_;
 	my ($host) = $conninfo =~ /host=(\S+)/;
 	my ($port) = $conninfo =~ /port=(\d+)/;
 	my $directory = PostgreSQL::Test::Utils::tempdir_short();
@@ -58,6 +60,7 @@ sub new
 		$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
 		$SIG{PIPE} = 'IGNORE';
 		my $middle = Proxy::Middle->new($listener, $its, $host, $port);
+		$middle->{pooler} = $as{pooler};
 		eval { $middle->serve; 1 } or print STDERR "proxy: $@";
 		POSIX::_exit(0);
 	}
@@ -203,7 +206,11 @@ sub _act
 	my ($self, $link, $action) = @_;
 	kill 'KILL', $link->{pid} if $action eq 'kill';
 	if ($action eq 'stall') { $link->{stalled} = 1; }
-	elsif ($action eq 'resume') { $link->{stalled} = 0; }
+	elsif ($action eq 'resume')
+	{
+		$link->{stalled} = 0;
+		$self->_take_messages($link);
+	}
 	elsif ($action eq 'half' || $action eq 'late')
 	{
 		close $link->{client} if $link->{client};
@@ -262,7 +269,12 @@ sub _read
 		$self->_take_messages($link);
 	}
 	elsif ($link->{on_answer}) { $self->_act($link, delete $link->{on_answer}); }
-	else { $link->{to_client} .= $bytes; }
+	else
+	{
+		# BackendKeyData, which the server sends together with what precedes it
+		$bytes =~ s/K\0\0\0\x0c.{4}(?=.{4}Z)/"K\0\0\0\x0c" . pack('N', 1000000000 + ++$self->{logins})/se if $self->{pooler};
+		$link->{to_client} .= $bytes;
+	}
 }
 
 # Passes on whole messages, and checks each against the rule.
@@ -289,7 +301,11 @@ sub _take_messages
 			return $self->_act($link, 'late') if $message =~ /^[QS]/;
 			next;
 		}
-		return $self->_act($link, $action) if $action && $self->{rule}{when} eq 'before';
+		if ($action && $self->{rule}{when} eq 'before')
+		{
+			$link->{unread} = $message . $link->{unread} if $action eq 'stall';
+			return $self->_act($link, $action);
+		}
 		$link->{to_server} .= $message;
 		$action = delete $link->{at_sync} if $message =~ /^S/ && $link->{at_sync};
 		next unless $action;

@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::RealBin/../lib";
 use SluiceTest;
 use Hosts;
+use Proxy;
 use IO::Socket::INET;
 use JSON::PP;
 use Test::More;
@@ -103,7 +104,22 @@ subtest 'what it can be asked' => sub {
 	$second->fails_like([ 'run' ], 1, qr/another sluice daemon runs task "test".*--standby/, 'a daemon that is not to stand by');
 	my $refused = $hosts->host('refused', { source => { conninfo => $t->source_conninfo =~ s/user=\S+/user=nobody/r } });
 	$refused->fails_like([ 'run', '--standby' ], 1, qr/role "nobody" does not exist/, 'a login that would fail at the takeover');
+
+	my ($slot, $reader) = split /\|/, $t->source_sql('SELECT slot_name, active_pid FROM pg_replication_slots WHERE active');
+	my $crossed = Hosts->new($t, { task => 'crossed', source => { slot => $slot } })->host('crossed');
+	$crossed->fails_like([ 'run', '--standby' ], 3, qr/it is in use by process $reader/, 'another task with the slot of this one');
+	is($t->source_sql('SELECT active_pid FROM pg_replication_slots WHERE active'), $reader, 'which goes on reading it');
 };
+
+# Each loss comes later than retry.duration after the one before: it is a trouble of its own.
+my $lasting = $hosts->host('lasting', { retry => { duration => '300ms' } });
+$lasting->start('--standby');
+for my $time (1 .. 4)
+{
+	$lasting->poll_ok(sub { (() = $lasting->log =~ /standby: the task is run by/g) == $time }, "a standby stands by, time $time");
+	SluiceTest::psql($t->destination_conninfo, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sluice standby $lasting->{pid}\@%'") if $time < 4;
+}
+is($lasting->stop, 0, 'a standby outlives that it loses the destination again and again');
 
 # ---- kill -9
 
@@ -133,6 +149,7 @@ is($holder->stop, 0, 'is stopped by SIGTERM');
 $holder->start('--standby');
 $holder->poll_ok(sub { $holder->log =~ /standby: the task is run by/ }, 'and once more');
 # The holder ends by a verb that the standby is to have no say in.
+$standby->run_ok('pause');
 $standby->signal('STOP');
 SluiceTest::psql($t->destination_conninfo, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name IN ('sluice', 'sluice lease')");
 $holder->poll_ok(sub { $holder->log =~ /streaming from/ }, 'the standby takes over where the sessions of the holder are gone');
@@ -143,9 +160,67 @@ $holder->fails_like([ 'drop' ], 1, qr/another sluice daemon runs task "test"/, '
 is($holder->stop, 0, 'stop');
 $standby->poll_ok(sub { $standby->log =~ /taking over.*streaming from/s }, 'and back');
 change();
-$t->wait_applied_ok;
+$t->wait_applied_ok('the pause of its time before is over');
 $t->all_equal_ok(@tables);
 is($standby->stop, 0, 'stop');
 like($t->destination_sql('SELECT coalesce(lease_until::text, \'none\') FROM sluice.progress'), qr/^none$/, 'a daemon that ends in order leaves no lease');
+
+# ---- a claim between another one's reading and its claim
+
+my $held = SluiceTest::hold($t->destination_conninfo, 'UPDATE sluice.progress SET epoch = epoch + 1');
+$holder->start;
+$t->poll_ok(sub { $t->destination_sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE sluice.progress SET epoch%lease%' AND state = 'active'") > 0 },
+	'a claim waits for another one');
+${ $held->{in} } .= "COMMIT;\n";
+SluiceTest::release($held);
+is($holder->wait_for_end, 1, 'one of them fails');
+like($holder->log, qr/another daemon of task test has taken over/, 'and says why');
+
+# ---- between two attempts, through a pooler
+
+SKIP:
+{
+	skip 'it needs a destination of its own', 1 if SluiceTest::destination_is_external();
+	my $proxy = Proxy->new($t->destination_conninfo, pooler => 1);
+	my $first = $hosts->host('first', { destination => { conninfo => $proxy->conninfo } });
+	my $second = $hosts->host('other');
+	$first->start('--standby');
+	$first->poll_ok(sub { $first->log =~ /streaming from/ }, 'process ids of a pooler: it streams');
+	$second->start('--standby');
+	$second->poll_ok(sub { $second->log =~ /standby: the task is run by/ }, 'its standby waits');
+	my $again = sub {
+		my ($times) = @_;
+		return sub { (() = $first->log =~ /streaming from/g) == $times };
+	};
+	my $reads = sub { $t->destination_sql("SELECT query_start FROM pg_stat_activity WHERE application_name LIKE 'sluice standby%'") };
+	my $config = SluiceTest::_slurp($first->{config});
+
+	$proxy->rule(match => 'SELECT pg_advisory_lock\(', when => 'before', action => 'stall');
+	$first->configure($config =~ s/^tables:\n/tables:\n  exclude: [public.not_there]\n/mr);
+	$first->signal('HUP');
+	$first->poll_ok(sub { $proxy->fired }, 'the session that is to get the lock is slow to ask for it');
+	for my $time (1 .. 3)
+	{
+		my $seen = $reads->();
+		$second->poll_ok(sub { $reads->() ne $seen }, 'the standby looks for the lock');
+	}
+	unlike($second->log, qr/taking over/, 'which is held all the time');
+	$proxy->resume;
+	$first->poll_ok($again->(2), 'the next attempt');
+
+	$proxy->rule(match => 'SELECT pg_catalog.pg_advisory_lock_shared', when => 'before', action => 'stall', nth => 2);
+	$first->configure($config);
+	$first->signal('HUP');
+	$first->poll_ok(sub { $proxy->fired }, 'the session of the lease is about to join the writers');
+	$t->poll_ok(sub { $t->destination_sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sluice lease'") == 1 }, 'it has taken the place of the one before');
+	$proxy->resume;
+	$first->poll_ok($again->(3), 'the next attempt');
+	unlike($second->log, qr/taking over/, 'no takeover');
+	change();
+	$t->wait_applied_ok;
+	$t->all_equal_ok(@tables);
+	is($second->stop, 0, 'stop of the standby');
+	is($first->stop, 0, 'stop of the holder');
+}
 
 done_testing();

@@ -16,7 +16,7 @@ use Time::HiRes qw(time);
 my $t = SluiceTest->new;
 my $external = SluiceTest::destination_is_external();
 my @schemas = qw(batch copy background ddl alone); # alone: the first is not to be a standby itself
-push @schemas, 'cut' unless $external;
+push @schemas, qw(cut plain) unless $external; # plain: its lease cannot be renewed for as long, and it has no standby
 
 $t->source_sql(join '', map { "
 	CREATE SCHEMA $_;
@@ -34,7 +34,7 @@ for my $task (@schemas)
 	my $hosts = Hosts->new($t, { task => $task, tables => { include => ["$task.*"] } });
 	my $through = $proxy{$task} ? { destination => { conninfo => $proxy{$task}->conninfo } } : {};
 	$first{$task} = $hosts->host("$task-1", $through);
-	$second{$task} = $hosts->host("$task-2");
+	$second{$task} = $hosts->host("$task-2") unless $task eq 'plain';
 }
 
 my $round = 0;
@@ -59,13 +59,15 @@ sub waits { my ($relation) = @_; return sub { $t->destination_sql("SELECT count(
 my %held;
 $t->destination_sql('CREATE SCHEMA copy; CREATE TABLE copy.t (id int PRIMARY KEY, v text)');
 $held{copy} = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE copy.t IN EXCLUSIVE MODE');
-$first{$_}->start($_ eq 'alone' ? () : '--standby') for @schemas;
+$first{$_}->start($_ =~ /^(?:alone|plain)$/ ? () : '--standby') for @schemas;
 for my $task (grep { $_ ne 'copy' } @schemas)
 {
 	$first{$task}->poll_ok(sub { $first{$task}->log =~ /streaming from/ }, "$task: it streams");
 	change($task);
 }
 $first{copy}->poll_ok(waits('copy.t'), 'the initial copy waits');
+my @all = @schemas;
+@schemas = grep { $second{$_} } @schemas;
 $_->start('--standby') for values %second;
 $second{$_}->poll_ok(sub { $second{$_}->log =~ /standby: the task is run by/ }, "$_: its standby waits") for @schemas;
 
@@ -94,10 +96,11 @@ if ($proxy{cut})
 	$proxy{cut}->welcome('stall');
 	$proxy{cut}->stall;
 }
+my $plain = $external ? undef : SluiceTest::hold($t->destination_conninfo, "UPDATE sluice.progress SET phase = phase WHERE task = 'plain'");
 my $began = time;
 SluiceTest::release($_) for values %held;
 # The server answers, and what it has begun for them stays open: they would go on from here.
-change($_) for @schemas;
+change($_) for @all;
 
 for my $task (@schemas)
 {
@@ -106,7 +109,14 @@ for my $task (@schemas)
 	note(sprintf '%s: %.1f s', $task, time - $began);
 	$second{$task}->wait_applied_ok("$task: and catches up");
 }
-my @tables = ((map { ("$_.t", "$_.u") } @schemas), 'background.late');
+if ($plain)
+{
+	SluiceTest::release($plain);
+	$first{plain}->wait_applied_ok('without a standby a silent destination is waited for');
+	unlike($first{plain}->log, qr/trying again|has not answered/, 'by the same attempt');
+	is($first{plain}->stop, 0, 'stop');
+}
+my @tables = ((map { ("$_.t", "$_.u") } @all), 'background.late');
 $t->all_equal_ok(@tables);
 
 if ($proxy{cut})
@@ -136,7 +146,7 @@ if ($proxy{batch})
 	ok(!$proxy{batch}->fired, 'it has tried to write nothing') or diag($proxy{batch}->fired);
 }
 $t->all_equal_ok(@tables);
-is($t->destination_sql("SELECT string_agg(DISTINCT holder_pid::text, ',' ORDER BY holder_pid::text) FROM sluice.progress"),
+is($t->destination_sql("SELECT string_agg(DISTINCT holder_pid::text, ',' ORDER BY holder_pid::text) FROM sluice.progress WHERE task <> 'plain'"),
 	join(',', sort map { $second{$_}{pid} } @schemas), 'each task has its new holder');
 is($second{$_}->log =~ /has taken over/ ? 'disturbed' : 'undisturbed', 'undisturbed', "$_: undisturbed") for @schemas;
 for my $task (@schemas)
