@@ -87,6 +87,7 @@ source_is_vanished(const struct error *err)
 		"42704", /* undefined object, such as a type */
 		"42883", /* undefined function */
 		"3F000", /* undefined schema */
+		"22P03", /* invalid internal value for enum: its type was dropped */
 		"XX000", /* could not open relation with OID …, cache lookup failed for … */
 	};
 
