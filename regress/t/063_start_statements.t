@@ -25,8 +25,9 @@ sub asked
 	my ($server) = @_;
 	my $log = PostgreSQL::Test::Utils::slurp_file($server->logfile, $read{ $server->name } // 0);
 	$read{ $server->name } += length $log;
-	# The source's log may have moved on by itself: then the position follows.
-	return [ grep { !/: (?:BEGIN|COMMIT|UPDATE sluice\.progress SET applied_lsn .*)$/ } map { s/\s+/ /gr } $log =~ /^(\d+ sluice\S*: LOG:  (?:statement|execute [^:]+): .*)$/mg ];
+	# The source's log may have moved on by itself: then the position follows.  The task's lock is passed on by a statement that
+	# is repeated until the other session waits for it.
+	return [ grep { !/: (?:BEGIN|COMMIT|UPDATE sluice\.progress SET applied_lsn .*|SELECT pg_advisory_unlock.*pg_locks.*)$/ } map { s/\s+/ /gr } $log =~ /^(\d+ sluice\S*: LOG:  (?:statement|execute [^:]+): .*)$/mg ];
 }
 
 sub start_with
