@@ -73,6 +73,7 @@ is($t->source_sql('SELECT count(*) FROM pg_replication_slots'), 1, 'no slot is l
 # ---- while traffic runs, hot rows, key changes and TOASTed values included
 
 $t->start;
+$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'the daemon follows');
 $traffic->start;
 my $hot = "$t->{directory}/hot.sql";
 open my $file, '>', $hot or die;
