@@ -60,8 +60,9 @@ sub _make_destination_role
 	my ($self) = @_;
 	$self->{t}->destination_sql('CREATE ROLE loader LOGIN');
 	return unless $self->{disks};
-	mkdir "$self->{disks}/tables/space" or die "cannot make a folder on $self->{disks}/tables: $!";
-	$self->{t}->destination_sql("CREATE TABLESPACE small LOCATION '$self->{disks}/tables/space'; GRANT CREATE ON TABLESPACE small TO loader");
+	my $space = "$self->{disks}/tables/space-$$";
+	mkdir $space or die "cannot make a folder on $self->{disks}/tables: $!";
+	$self->{t}->destination_sql("CREATE TABLESPACE small LOCATION '$space'; GRANT CREATE ON TABLESPACE small TO loader");
 }
 
 # ---- a pair of databases and their task
@@ -101,7 +102,7 @@ sub begin_pair
 	$self->_make_destination($name);
 	my $variant = $self->{variant} = _variant($self);
 	my %ends = map { my $conninfo = "${_}_conninfo"; $_ => { conninfo => $self->_through($_, $t->$conninfo) . ' connect_timeout=5' } } 'source', 'destination';
-	$self->{spill} = $self->{disks} ? "$self->{disks}/spill" : "$t->{directory}/spill";
+	$self->{spill} = $self->{disks} ? "$self->{disks}/spill/$$" : "$t->{directory}/spill";
 	mkdir $self->{spill};
 	unlink glob "$self->{spill}/*"; # of a pair that ended badly
 	$t->{task} = $name;
@@ -712,7 +713,9 @@ sub _check_state
 	my $known = $self->ask_destination("SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'sluice'::regnamespace AND relkind IN ('r', 'p')");
 	$self->{known} //= $known;
 	$self->found("tables of the state: $known, not $self->{known}") if $known ne $self->{known};
-	my $unfinished = $self->ask_destination('SELECT count(*) FROM sluice.unfinished');
+	# The target of a table that was dropped before its first copy stays, and its mark with it.
+	my $unfinished = $self->ask_destination("SELECT count(*) FROM sluice.unfinished u WHERE u.step <> -1"
+		. " OR EXISTS (SELECT 1 FROM sluice.tables t WHERE t.target_oid = u.target AND t.state <> 'dropped')");
 	$self->found("$unfinished unfinished copies although all is level") if $unfinished ne '0';
 	return unless $self->{t}->running;
 	my @descriptors = glob "/proc/$self->{t}{pid}/fd/*";
