@@ -1,6 +1,6 @@
 /*
  * The status of a daemon as one line, which `sluice status` asks for over the
- * control socket and puts beside what both servers say:
+ * control socket and combines with what both servers say:
  *
  *	pid=4711 ⇥ phase=copying ⇥ … ⇥ table=public.orders ⇥ rows_copied=400000 ⇥ …
  *

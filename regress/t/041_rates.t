@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# The rates of copy and stream, which a reload changes while they run; and what a reload lets go on.
+# The rates of copy and stream, which a reload changes while they run; and what a reload does not interrupt.
 use strict;
 use warnings;
 
@@ -57,7 +57,7 @@ subtest 'the stream' => sub {
 	$t->all_equal_ok('public.b');
 };
 
-subtest 'copies beside the stream' => sub {
+subtest 'background copies' => sub {
 	my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE a IN ACCESS SHARE MODE');
 	$t->run_ok('table', 'resync', 'public.a');
 	$t->poll_ok(sub { lines('copying 1 table') == 1 }, 'it is copied again');

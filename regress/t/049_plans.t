@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # How the destination's planner finds the rows of a batch: by their key's index
-# as long as the batch is small beside the target, with no statistics right after
+# as long as the batch is small next to the target, with no statistics right after
 # the start, and with old ones after the target has grown; rows without a key by
 # the index that was made for them.
 use strict;

@@ -10,7 +10,7 @@ use IPC::Run ();
 use SluiceTest;
 use Test::More;
 
-# At info level a start that begins anew may say what the server said of something that vanished.
+# At info level a start that begins again may say what the server said of something that vanished.
 my $false_reason = qr/GRANT|UTC (?:warning|error) [^\n]*(?:could not open relation|cache lookup)/;
 
 my $t = SluiceTest->new;
