@@ -23,6 +23,7 @@ struct dialect_catalog {
 	const char *generated;	 /* boolean */
 	const char *identity;	 /* 'a', 'd' or '' */
 	const char *key_columns; /* how many of indkey are key columns */
+	const char *hides_rows;	 /* boolean over a table's OID t: row-level security applies to this user */
 	bool enforces_foreign_keys;
 
 	/* Query for the tables $1::oid[]: table OID, attnums of the distribution key as text "2 1", ordered by OID.

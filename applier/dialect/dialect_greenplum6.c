@@ -47,6 +47,7 @@ put_table_options(struct buffer *sql, const struct table *table, unsigned fillfa
 			.generated = "false", \
 			.identity = "''", \
 			.key_columns = "i.indnatts", \
+			.hides_rows = "false", \
 		}, \
 	.allows_unique = dialect_greenplum_allows_unique, \
 	.put_table_options = put_table_options, \

@@ -43,6 +43,7 @@ put_table_options(struct buffer *sql, const struct table *table, unsigned fillfa
 			.generated = "a.attgenerated <> ''", \
 			.identity = "a.attidentity", \
 			.key_columns = "i.indnkeyatts", \
+			.hides_rows = "row_security_active(t)", \
 		}, \
 	.allows_unique = dialect_greenplum_allows_unique, \
 	.put_table_options = put_table_options, \

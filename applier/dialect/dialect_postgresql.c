@@ -42,6 +42,7 @@ const struct dialect dialect_postgresql = {
 			.generated = "a.attgenerated <> ''",
 			.identity = "a.attidentity",
 			.key_columns = "i.indnkeyatts",
+			.hides_rows = "row_security_active(t)",
 			.enforces_foreign_keys = true,
 			.partition_keys = DIALECT_PARTITION_KEYS,
 		},

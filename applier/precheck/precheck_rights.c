@@ -113,6 +113,11 @@ check_target_rights(struct precheck_context *c, const struct table *table, const
 			precheck_add(c, CHECK_FAILED, "rights", name,
 						 "%s is not allowed at the destination: GRANT %s ON %s TO %s", rights[i].right,
 						 rights[i].right, name, precheck_role(c, c->destination));
+	if (result_bool(res, row, 6))
+		precheck_add(
+			c, CHECK_FAILED, "rights", name,
+			"row-level security hides rows from this user: ALTER ROLE %s BYPASSRLS at the destination",
+			precheck_role(c, c->destination));
 }
 
 static void
@@ -141,15 +146,21 @@ precheck_rights(struct precheck_context *c, struct error *err)
 		"SELECT (SELECT has_schema_privilege(relnamespace, 'USAGE') FROM pg_class"
 		" WHERE oid = t), has_table_privilege(t, 'SELECT'), row_security_active(t)"
 		" FROM";
-	static const char at_target[] =
-		"SELECT has_table_privilege(t, 'SELECT'), has_table_privilege(t, 'INSERT'),"
-		" has_table_privilege(t, 'UPDATE'), has_table_privilege(t, 'DELETE'),"
-		" has_table_privilege(t, 'TRUNCATE'), (SELECT has_schema_privilege(relnamespace, 'USAGE')"
-		" FROM pg_class WHERE oid = t) FROM";
+	struct buffer at_target;
+	bool asked;
 
 	check_triggers(c);
-	return for_each_table(c, c->source, at_source, source_oid, check_source_rights, err) &&
-		   for_each_table(c, c->destination, at_target, target_oid, check_target_rights, err);
+	sql_init(&at_target);
+	buffer_printf(&at_target,
+				  "SELECT has_table_privilege(t, 'SELECT'), has_table_privilege(t, 'INSERT'),"
+				  " has_table_privilege(t, 'UPDATE'), has_table_privilege(t, 'DELETE'),"
+				  " has_table_privilege(t, 'TRUNCATE'), (SELECT has_schema_privilege(relnamespace, 'USAGE')"
+				  " FROM pg_class WHERE oid = t), %s FROM",
+				  c->dialect->catalog.hides_rows);
+	asked = for_each_table(c, c->source, at_source, source_oid, check_source_rights, err) &&
+			for_each_table(c, c->destination, sql_text(&at_target), target_oid, check_target_rights, err);
+	buffer_fini(&at_target);
+	return asked;
 }
 
 /* ---- contents */

@@ -120,6 +120,23 @@ refuse_configured(struct plan *p)
 	}
 }
 
+/* A key that the source moved to columns which the configuration leaves out. */
+static void
+refuse_key_left_out(struct plan *p)
+{
+	unsigned key[TABLE_MAX_KEY], count = table_match_key(p->table, key);
+
+	for (unsigned i = 0; i < count; i++) {
+		const char *name = p->after->columns[key[i]].name;
+
+		if (!mapping_selects(p->table, name))
+			judge(p, SCHEMA_REFUSE,
+				  "column \"%s\", of its key, is not among tables.overrides[].columns in the configuration: "
+				  "add it there",
+				  name);
+	}
+}
+
 /* ---- dropped columns */
 
 static bool
@@ -498,6 +515,7 @@ schema_change_plan(struct schema_change *change, const struct schema_question *q
 	*change = (struct schema_change){.verdict = SCHEMA_FITS};
 	memory_buffer_init(&change->sql);
 	refuse_configured(&p);
+	refuse_key_left_out(&p);
 	schema_change_drop_primary(&p);
 	schema_change_drop_indexes(&p);
 	drop_columns(&p);

@@ -295,6 +295,9 @@ schema_change_add_primary(struct plan *p)
 	if (count == 0 || p->question->needed_only || !primary_changed(p) || !allows_primary(p) ||
 		(p->table->target.primary_name && !key_is_outdated(p)))
 		return;
+	for (unsigned i = 0; i < count; i++)
+		if (!mapping_selects(p->table, key[i]->name))
+			return;
 	p->change->needs_empty |= p->question->emptied;
 	sql = schema_change_alter(p);
 	buffer_printf(sql, " ADD PRIMARY KEY (");

@@ -203,12 +203,13 @@ read_columns(struct table *table, const struct result *res, unsigned first, unsi
 /*
  * Unique indexes that can identify a row. Of those over NOT NULL columns only, the first of each table is
  * the best. Deferrable ones are excluded: they may hold duplicates within a transaction, and updates do
- * not carry their columns as the old key.
+ * not carry their columns as the old key. Keys WITHOUT OVERLAPS (PostgreSQL 18) are included: periods that do
+ * not overlap, and are not empty, are not equal either.
  */
 static const char indexes_sql[] =
 	"SELECT i.indrelid, i.indisprimary, i.indisreplident, i.indnkeyatts, i.indkey::text FROM pg_index i"
 	" WHERE i.indrelid = ANY ($1::oid[]) AND i.indisunique AND i.indimmediate AND i.indisvalid"
-	" AND NOT i.indisexclusion AND i.indpred IS NULL AND i.indexprs IS NULL"
+	" AND i.indpred IS NULL AND i.indexprs IS NULL"
 	" ORDER BY i.indrelid, i.indnkeyatts, i.indexrelid";
 
 struct index_key {

@@ -477,6 +477,29 @@ test_configured(void **state)
 	assert_plan(f, SCHEMA_REFUSE, NULL);
 }
 
+static void
+test_key_left_out(void **state)
+{
+	struct fixture *f = *state;
+	char *names[] = {TEXT("id"), TEXT("a")};
+
+	f->override.columns = (struct string_list){.items = names, .count = 2};
+	f->table.override = &f->override;
+	assert_plan(f, SCHEMA_FITS, "");
+	f->after_columns[0].primary_position = 0;
+	f->after_columns[1].primary_position = 1;
+	f->after_columns[1].not_null = true;
+	assert_plan(f, SCHEMA_ALTER, NULL);
+	f->after_columns[1].primary_position = 0;
+	f->after_columns[2].primary_position = 1;
+	f->after_columns[2].not_null = true;
+	assert_plan(f, SCHEMA_REFUSE, NULL);
+	/* Rows are found by another key, but the target's key does not hold any more. */
+	f->override.key = (struct string_list){.items = names, .count = 1};
+	f->after_columns[1].not_null = false;
+	assert_plan(f, SCHEMA_ALTER, TARGET "DROP CONSTRAINT \"t_pkey\";\n");
+}
+
 /* ---- definitions */
 
 static void
@@ -592,6 +615,7 @@ main(void)
 		cmocka_unit_test_setup(test_primary_key_wider, setup),
 		cmocka_unit_test_setup(test_table_renamed, setup),
 		cmocka_unit_test_setup(test_configured, setup),
+		cmocka_unit_test_setup(test_key_left_out, setup),
 		cmocka_unit_test_setup(test_text, setup),
 		cmocka_unit_test_setup(test_rewritten, setup),
 		cmocka_unit_test_setup(test_partitions, setup),
