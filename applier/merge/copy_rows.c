@@ -111,12 +111,13 @@ copy_put_null(struct buffer *out, bool text, bool first)
 
 void
 copy_walk_init(struct copy_walk *walk, const struct net_change *net, enum copy_content content,
-			   const uint8_t *actions, const uint8_t *groups, struct arena *arena)
+			   const uint8_t *actions, const uint8_t *groups, const uint32_t *order, struct arena *arena)
 {
 	*walk = (struct copy_walk){
 		.net = net,
 		.actions = actions,
 		.groups = groups,
+		.order = order,
 		.content = content,
 		.values = arena_alloc(arena, (net->shape->relation->column_count + 1) * sizeof *walk->values),
 	};
@@ -274,6 +275,12 @@ begin_entry(struct copy_walk *walk, uint32_t index)
 	return copies;
 }
 
+static uint32_t
+entry_at(const struct copy_walk *walk, uint32_t position)
+{
+	return walk->order ? walk->order[position] : position;
+}
+
 bool
 copy_walk_next(struct copy_walk *walk, struct buffer *out, size_t bytes)
 {
@@ -288,10 +295,10 @@ copy_walk_next(struct copy_walk *walk, struct buffer *out, size_t bytes)
 		if (walk->copies_left == 0 && walk->next == count)
 			break;
 		if (walk->copies_left == 0) {
-			walk->copies_left = begin_entry(walk, walk->next++);
+			walk->copies_left = begin_entry(walk, entry_at(walk, walk->next++));
 			continue;
 		}
-		put_entry(walk, out, walk->next - 1);
+		put_entry(walk, out, entry_at(walk, walk->next - 1));
 		walk->copies_left--;
 	}
 	if (!walk->broken && (walk->next < count || walk->copies_left > 0))
@@ -343,10 +350,10 @@ copy_walk_put_key(const struct copy_walk *walk, int64_t number, struct buffer *o
 	int64_t rows = 0;
 
 	for (uint32_t i = 0; number > 0 && i < net_change_count(walk->net); i++) {
-		rows += count_copies(walk, i);
+		rows += count_copies(walk, entry_at(walk, i));
 		if (rows < number)
 			continue;
-		copy_rows_put_key(walk->net, i, out);
+		copy_rows_put_key(walk->net, entry_at(walk, i), out);
 		return;
 	}
 }

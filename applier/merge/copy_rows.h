@@ -32,15 +32,17 @@ enum copy_content {
 /*
  * Walks a net change and appends COPY data piece by piece.
  *
- * `actions` and `groups` (COPY_STAGED: the number that goes with each entry)
- * have an element for every entry and must outlive the walk.
+ * `actions`, `groups` (COPY_STAGED: the number that goes with each entry) and
+ * `order` (in which the entries are written; NULL: their own) have an element
+ * for every entry and must outlive the walk.
  */
 struct copy_walk {
 	const struct net_change *net;
 	const uint8_t *actions;
 	const uint8_t *groups;
+	const uint32_t *order;
 	enum copy_content content;
-	uint32_t next;
+	uint32_t next;		 /* in that order */
 	int64_t copies_left; /* the entry before `next` */
 	bool started;
 	struct value *values; /* scratch */
@@ -49,7 +51,8 @@ struct copy_walk {
 };
 
 void copy_walk_init(struct copy_walk *walk, const struct net_change *net, enum copy_content content,
-					const uint8_t *actions, const uint8_t *groups, struct arena *arena);
+					const uint8_t *actions, const uint8_t *groups, const uint32_t *order,
+					struct arena *arena);
 /* Appends at least one row, and more until they have about `bytes`; false: that was the last. The caller checks
  * whether `out` has failed. */
 bool copy_walk_next(struct copy_walk *walk, struct buffer *out, size_t bytes);

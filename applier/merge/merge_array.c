@@ -108,12 +108,13 @@ key_array(struct merge_builder *b, unsigned part, enum net_action action, int64_
 
 	array_init(&array, b->shape->text, merge_builder_key(b->shape, part)->type, (uint32_t) count);
 	for (uint32_t i = 0; i < net_change_count(b->net); i++) {
-		const struct keymap_key *key = keymap_key(&b->net->map, i);
+		uint32_t entry = merge_builder_entry(b, i);
+		const struct keymap_key *key = keymap_key(&b->net->map, entry);
 		const uint8_t *data = NULL;
 		struct reader r;
 		uint32_t len = 0;
 
-		if (!(b->actions[i] & action))
+		if (!(b->actions[entry] & action))
 			continue;
 		reader_init(&r, key->ptr, key->len);
 		for (unsigned k = 0; k <= part; k++) {
@@ -246,9 +247,12 @@ put_value_arrays(struct merge_builder *b, struct param *params)
 	for (unsigned i = 0; i < b->shape->fed_count; i++)
 		if (merge_builder_sets(b, false, i))
 			array_init(&arrays[i], b->shape->text, b->shape->fed[i].target->type, (uint32_t) b->patches);
-	for (uint32_t i = 0; i < net_change_count(b->net); i++)
-		if (b->actions[i] & NET_PATCH)
-			take_values(b, arrays, &b->net->rows[i], values);
+	for (uint32_t i = 0; i < net_change_count(b->net); i++) {
+		uint32_t entry = merge_builder_entry(b, i);
+
+		if (b->actions[entry] & NET_PATCH)
+			take_values(b, arrays, &b->net->rows[entry], values);
+	}
 	for (unsigned i = 0; i < b->shape->fed_count; i++)
 		if (merge_builder_sets(b, false, i))
 			params[count++] = array_end(&arrays[i], b->arena);

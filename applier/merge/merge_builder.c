@@ -33,7 +33,8 @@ merge_builder_copy(struct merge_builder *b, enum copy_content content)
 
 	buffer_printf(&b->sql, " FROM STDIN%s", copy_format_clause(b->shape->text));
 	step = merge_builder_step(b, MERGE_COPY);
-	copy_walk_init(&step->walk, b->net, content, b->actions, b->groups_of, b->arena);
+	copy_walk_init(&step->walk, b->net, content, b->actions, b->groups_of,
+				   content == COPY_INSERTS ? NULL : b->order, b->arena);
 	return step;
 }
 

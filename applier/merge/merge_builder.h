@@ -37,6 +37,7 @@ struct merge_builder {
 	struct arena *arena;
 	uint8_t *actions;
 	uint8_t *groups_of; /* the group of each staged entry */
+	uint32_t *order;	/* of the entries that are looked up by key; NULL: their own */
 	struct merge_group *groups;
 	unsigned group_count;
 	enum merge_manner manner;
@@ -94,6 +95,13 @@ bool merge_builder_is_domain(const struct target_column *column);
 void merge_builder_type(struct merge_builder *b, const struct target_column *column);
 /* The same without a length or precision: a cast to those would shorten a value without an error. */
 void merge_builder_plain_type(struct merge_builder *b, const struct target_column *column);
+
+/* The entry whose turn it is as the `position`th of those that are looked up. */
+static inline uint32_t
+merge_builder_entry(const struct merge_builder *b, uint32_t position)
+{
+	return b->order ? b->order[position] : position;
+}
 
 /* Ends the statement being written, which becomes the plan's next step. */
 struct merge_step *merge_builder_step(struct merge_builder *b, enum merge_step_kind kind);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "key_order.h"
 #include "merge_builder.h"
 #include "merge_spelling.h"
 
@@ -105,6 +106,15 @@ survey(struct merge_builder *b)
 		b->patches += (b->actions[i] & NET_PATCH) != 0;
 		b->fills += (b->actions[i] & NET_FILL) != 0;
 	}
+}
+
+/* Rows are looked up in the order of their keys, but for tables whose triggers may see in which order rows change. */
+static void
+arrange(struct merge_builder *b)
+{
+	if (b->shape->match == MATCH_KEY && !b->shape->triggers &&
+		b->deletes + b->patches + b->fills > b->dialect->few_rows)
+		b->order = key_order(b->net, b->arena);
 }
 
 static void
@@ -230,6 +240,7 @@ merge_plan_build(struct merge_plan *out, const struct net_change *net, const str
 	*out = (struct merge_plan){0};
 	memory_buffer_init_limited(&b.sql, SQL_LIMIT);
 	survey(&b);
+	arrange(&b);
 	plan(&b);
 	buffer_fini(&b.sql);
 	free(b.groups);

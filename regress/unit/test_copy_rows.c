@@ -37,7 +37,7 @@ walk(struct feed *f, enum copy_content content, const uint8_t *groups, size_t pi
 
 	assert_true(net_change_count(&f->net) <= COUNT(actions));
 	net_change_decide(&f->net, actions);
-	copy_walk_init(&walk, &f->net, content, actions, groups, &f->arena);
+	copy_walk_init(&walk, &f->net, content, actions, groups, NULL, &f->arena);
 	buffer_init(out, (size_t) 1 << 20, NULL, NULL);
 	while (more) {
 		size_t before = out->len;
@@ -199,7 +199,7 @@ test_full_buffer(void **state)
 	(void) state;
 	open_keyed(&f, true);
 	assert_true(feed_insert(&f, ROW("1", "a value that does not fit", "b")));
-	copy_walk_init(&walk, &f.net, COPY_INSERTS, actions, NULL, &f.arena);
+	copy_walk_init(&walk, &f.net, COPY_INSERTS, actions, NULL, NULL, &f.arena);
 	buffer_init(&out, 8, NULL, NULL);
 	(void) copy_walk_next(&walk, &out, 1000);
 	assert_true(out.failed);
@@ -219,7 +219,7 @@ test_missing_value_breaks_the_walk(void **state)
 	(void) state;
 	open_keyed(&f, true);
 	assert_true(feed_update(&f, CHANGE_OLD_SAME, NULL, ROW("1", "a", UNCHANGED)));
-	copy_walk_init(&walk, &f.net, COPY_INSERTS, actions, NULL, &f.arena);
+	copy_walk_init(&walk, &f.net, COPY_INSERTS, actions, NULL, NULL, &f.arena);
 	buffer_init(&out, 1000, NULL, NULL);
 	while (copy_walk_next(&walk, &out, 1000))
 		;
