@@ -112,7 +112,7 @@ session_claim(struct session *s, struct error *err)
 		return false;
 	session_note_row(s);
 	s->claiming = true;
-	if (!lease_claim(s->control, s->config->task, again, &s->progress.epoch, err))
+	if (!lease_claim(s->control, s->config->task, again, &s->progress, err))
 		return false;
 	session_note_row(s);
 	lease_keeper_begin(s->lease_keeper, s->epoch);

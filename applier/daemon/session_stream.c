@@ -220,7 +220,9 @@ static bool
 read_again(struct session *s, struct error *err)
 {
 	catalog_free(&s->catalog);
-	if (!progress_read(s->control, s->config->task, &s->progress, err) || !session_read_state(s, err)) {
+	/* The epoch that is read here must still be this daemon's, since batches are to be written under it. */
+	if (!progress_read(s->control, s->config->task, &s->progress, err) || !session_check_claim(s, err) ||
+		!session_read_state(s, err)) {
 		source_restart_if_vanished(err);
 		return false;
 	}

@@ -113,32 +113,33 @@ read_host(char out[256])
 }
 
 bool
-lease_claim(struct connection *destination, const char *task, bool again, int64_t *epoch, struct error *err)
+lease_claim(struct connection *destination, const char *task, bool again, struct progress *progress,
+			struct error *err)
 {
-	char host[256], sql[512], read[24];
+	char host[256], sql[640], read[24];
 	const struct param params[] = {param_text(task), param_text(host), param_text(read)};
 	struct lease now;
 	struct result *res;
-	bool found;
+	bool found, ok = true;
 
 	read_host(host);
-	snprintf(read, sizeof read, "%" PRId64, *epoch);
+	snprintf(read, sizeof read, "%" PRId64, progress->epoch);
 	snprintf(sql, sizeof sql,
 			 "UPDATE sluice.progress SET epoch = epoch + 1, holder_host = $2, holder_pid = %ld,"
 			 " holder_since = %s, lease_until = clock_timestamp() + interval '%d milliseconds',"
-			 " updated_at = now() WHERE task = $1 AND epoch = $3 RETURNING epoch",
+			 " updated_at = now() WHERE task = $1 AND epoch = $3 RETURNING " PROGRESS_COLUMNS,
 			 (long) getpid(), again ? "coalesce(holder_since, now())" : "now()", LEASE_LOST_MS);
 	if (!connection_execute(destination, sql, params, 3, &res, err))
 		return error_context(err, "claiming the task in sluice.progress");
 	found = result_rows(res) == 1;
 	if (found)
-		*epoch = result_int(res, 0, 0);
+		ok = progress_take(res, progress, err);
 	result_free(res);
 	if (found)
-		return true;
+		return ok;
 	if (!lease_read(destination, task, &now, err))
 		return false;
-	return now.exists ? lease_replaced(err, task, &now, *epoch)
+	return now.exists ? lease_replaced(err, task, &now, progress->epoch)
 					  : error_set(err, ERROR_DATA, "the row of task \"%s\" in sluice.progress is gone", task);
 }
 

@@ -18,6 +18,7 @@
 #define SLUICE_LEASE_H
 
 #include "io/connection.h"
+#include "progress.h"
 
 #define LEASE_RENEW_MS 5000
 /* So long without a renewal, and the task has no living holder. */
@@ -40,10 +41,16 @@ MUST_CHECK bool lease_read(struct connection *destination, const char *task, str
 /* "host db1, process 4711, since 2026-03-01 03:00:12+00"; what is not known is left out. */
 void lease_describe(const struct lease *lease, char *out, size_t out_bytes);
 
-/* Makes this process the holder.  The caller has the task's lock, and has read the row with `epoch`, which is raised; an
- * ERROR_REPLACED where it is another one by now.  `again`: this process was the holder already. */
-MUST_CHECK bool lease_claim(struct connection *destination, const char *task, bool again, int64_t *epoch,
-							struct error *err);
+/*
+ * Makes this process the holder.  The caller has the task's lock, and has read the row, whose epoch is raised; an
+ * ERROR_REPLACED where it is another one by now.  `again`: this process was the holder already.
+ *
+ * `progress` becomes the row as it is with the claim.  It may have changed since it was read: the claim waits for a
+ * transaction that has changed it, such as one that a crashed coordinator of Greenplum has left in doubt, although the
+ * session of that transaction, and the task's lock with it, are gone.  From the claim on the epoch refuses it.
+ */
+MUST_CHECK bool lease_claim(struct connection *destination, const char *task, bool again,
+							struct progress *progress, struct error *err);
 /* $1 task, $2 epoch.  It must touch one row; none: another daemon has taken over. */
 const char *lease_renew_sql(void);
 /* The holder ends in good order. */

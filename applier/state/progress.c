@@ -15,9 +15,10 @@ copy_text(char *out, size_t out_bytes, const char *in)
 	snprintf(out, out_bytes, "%s", in);
 }
 
-static bool
-take_progress(const struct result *res, struct progress *progress, struct error *err)
+bool
+progress_take(const struct result *res, struct progress *progress, struct error *err)
 {
+	*progress = (struct progress){0};
 	if (!lsn_parse(result_text(res, 0, 1), &progress->applied_lsn) ||
 		!lsn_parse(result_text(res, 0, 2), &progress->slot_lsn))
 		return error_set(err, ERROR_BUG, "sluice.progress holds an LSN that cannot be read");
@@ -54,7 +55,7 @@ read_row(struct connection *destination, const char *task, int layout, struct pr
 	if (!read)
 		return false;
 	if (result_rows(res))
-		read = take_progress(res, progress, err);
+		read = progress_take(res, progress, err);
 	result_free(res);
 	return read;
 }

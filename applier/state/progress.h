@@ -24,6 +24,12 @@ struct progress {
 	uint64_t last_commit_lsn;
 };
 
+/* The columns of the row that progress_take() reads, in its order; the last two exist since layout 2. */
+#define PROGRESS_COLUMNS                                                                                     \
+	"slot, applied_lsn, slot_lsn, source_system, source_timeline, source_database, epoch, last_xid, "        \
+	"last_commit_lsn"
+/* Takes over the first row of a result. */
+MUST_CHECK bool progress_take(const struct result *res, struct progress *progress, struct error *err);
 /* Reads the row; exists = false if there is none, or no such table. */
 MUST_CHECK bool progress_read(struct connection *destination, const char *task, struct progress *progress,
 							  struct error *err);

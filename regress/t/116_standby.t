@@ -176,6 +176,22 @@ SluiceTest::release($held);
 is($holder->wait_for_end, 1, 'one of them fails');
 like($holder->log, qr/another daemon of task test has taken over/, 'and says why');
 
+# ---- a batch of a session that is gone, which is committed only now
+
+$t->source_sql("INSERT INTO bag VALUES (815, 'once')");
+my $lsn = $t->source_sql('SELECT pg_current_wal_insert_lsn()');
+my $left = SluiceTest::hold($t->destination_conninfo, "INSERT INTO bag VALUES (815, 'once'); UPDATE sluice.progress SET applied_lsn = '$lsn'");
+$holder->start;
+$t->poll_ok(sub { $t->destination_sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE sluice.progress SET epoch%lease%' AND state = 'active'") > 0 },
+	'a claim waits for a transaction that stores a later position');
+${ $left->{in} } .= "COMMIT;\n";
+SluiceTest::release($left);
+$holder->poll_ok(sub { $holder->log =~ /streaming from/ }, 'it goes on');
+change();
+$t->wait_applied_ok;
+$t->all_equal_ok(@tables);
+is($holder->stop, 0, 'stop');
+
 # ---- between two attempts, through a pooler
 
 SKIP:
