@@ -164,6 +164,7 @@ connection_close(struct connection *conn)
 		return;
 	drop_queue(conn);
 	connection_end_stall(conn->stall);
+	connection_end_cancelling(conn);
 	loop_socket_destroy(conn->socket);
 	loop_timer_destroy(conn->kick);
 	PQfinish(conn->pg);

@@ -80,7 +80,8 @@ const char *connection_stalled(const struct connection *conn, int64_t *ms);
 int64_t connection_waiting_ms(const struct connection *conn);
 /*
  * Asks the server to cancel the session's statement. This happens on another thread; connection_close()
- * may follow at once.
+ * may follow at once. The request may be lost, and meets whatever the session does when it arrives. Nothing is done
+ * while an earlier one is being sent.
  */
 void connection_cancel(struct connection *conn);
 /* A number that users of the session store with it; initially 0. */

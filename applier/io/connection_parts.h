@@ -83,6 +83,7 @@ struct prepared {
 };
 
 struct stall;
+struct cancelling;
 
 /* Limit for the buffer with a copy's data. */
 #define COPY_CHUNK_LIMIT ((size_t) 1 << 30)
@@ -101,13 +102,14 @@ struct connection {
 	struct request *head;
 	struct request *tail;
 	struct prepared prepared;
-	struct buffer chunk;	   /* for the COPY at the head: what its producer returned last */
-	size_t chunk_put;		   /* how much of it libpq has */
-	enum copy_next chunk_next; /* what the producer returned with it */
-	bool waiting;			   /* the COPY at the head waits for connection_resume() */
-	int64_t progress_ms;	   /* when data was last sent or received, or a request begun */
-	struct stall *stall;	   /* NULL: stalls are not watched */
-	struct loop_timer *kick;   /* advances the queue in a new turn of the loop */
+	struct buffer chunk;		   /* for the COPY at the head: what its producer returned last */
+	size_t chunk_put;			   /* how much of it libpq has */
+	enum copy_next chunk_next;	   /* what the producer returned with it */
+	bool waiting;				   /* the COPY at the head waits for connection_resume() */
+	int64_t progress_ms;		   /* when data was last sent or received, or a request begun */
+	struct stall *stall;		   /* NULL: stalls are not watched */
+	struct cancelling *cancelling; /* a request to cancel that is being sent; NULL: none */
+	struct loop_timer *kick;	   /* advances the queue in a new turn of the loop */
 
 	bool pipelining;		/* pipelining is allowed */
 	struct request *unsent; /* in a pipeline: the first request that was not sent; NULL: none */
@@ -134,6 +136,10 @@ void connection_end_stall(struct stall *stall);
  * turn.
  */
 void connection_lose(struct connection *conn);
+
+/* ---- requests to cancel */
+
+void connection_end_cancelling(struct connection *conn);
 
 /* ---- failures */
 

@@ -10,6 +10,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 
+/* How long a stop waits for work on other threads. */
+#define THREADS_WAIT_MS 5000
+
 struct loop {
 	uv_loop_t uv;
 	uv_signal_t sigint;
@@ -81,12 +84,33 @@ loop_create(void)
 	return loop;
 }
 
+/* libpq sends a request to cancel a statement without a time limit, to a server that may be frozen. */
+static void
+on_overdue(uv_timer_t *handle)
+{
+	const struct loop *loop = handle->data;
+
+	if (!loop->stop_is_success || loop->stop_requests == 0)
+		return;
+	log_warning("a server does not answer a request to cancel a statement: exiting without it");
+	_exit(0);
+}
+
 void
 loop_destroy(struct loop *loop)
 {
+	uv_timer_t overdue;
+
 	uv_close((uv_handle_t *) &loop->sigint, NULL);
 	uv_close((uv_handle_t *) &loop->sigterm, NULL);
 	uv_close((uv_handle_t *) &loop->sighup, NULL);
+	must(uv_timer_init(&loop->uv, &overdue), "uv_timer_init");
+	overdue.data = loop;
+	uv_update_time(&loop->uv);
+	must(uv_timer_start(&overdue, on_overdue, THREADS_WAIT_MS, 0), "uv_timer_start");
+	uv_unref((uv_handle_t *) &overdue);
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	uv_close((uv_handle_t *) &overdue, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	must(uv_loop_close(&loop->uv), "uv_loop_close");
 	free(loop);

@@ -31,7 +31,10 @@ typedef void (*loop_socket_callback)(void *arg, unsigned events);
  * process at once. SIGPIPE and SIGXFSZ are ignored.
  */
 struct loop *loop_create(void);
-/* Every timer and socket must have been destroyed. */
+/*
+ * Every timer and socket must have been destroyed.  Waits for other threads; but after a stop of work that would go on
+ * otherwise, the process exits with 0 if they take longer than some seconds.
+ */
 void loop_destroy(struct loop *loop);
 
 /* Runs callbacks until `condition` returns true; it is evaluated after each turn. */

@@ -19,11 +19,21 @@
 /* How long a batch waits for a lock before the statement of upkeep is cancelled. */
 #define WAIT_MS 1000
 #define LOCK_TIMEOUT "SET lock_timeout = 1000"
-/* How often counts are stored, and how soon after a failure the session is opened again. */
+/* A request to cancel may be lost, or come between two statements: it is repeated, and in the end the session is given
+ * up. */
+#define CANCEL_AGAIN_MS 2000
+#define GIVE_UP_MS 30000
+/* Greenplum's segments do not know of lock_timeout: a query may wait there for a transaction that is in doubt. */
+#define QUERY_MS 10000
+#define PINNING_MS 30000
+/* How often counts are stored. */
 #define STORE_MS 60000
+/* How often a session is opened only to end statements that a lost one left running. */
+#define SWEEP_MS 5000
 
 #define SQLSTATE_CANCELLED "57014"
 #define SQLSTATE_LOCKED "55P03"
+#define SQLSTATE_NO_SEGMENT "58M01"
 
 enum upkeep_state {
 	STATE_RESTING, /* without a session */
@@ -32,6 +42,9 @@ enum upkeep_state {
 	STATE_READY,   /* for the next statement */
 	STATE_RUNNING,
 };
+
+/* What a new session is told first. */
+enum pin { PIN_TIMEOUT, PIN_SETTINGS, PIN_LOCK_TIMEOUT, PIN_WRITER, PIN_SWEEP, PIN_DONE };
 
 #define FROM(state) (1u << (state))
 
@@ -54,12 +67,15 @@ struct upkeep {
 	enum upkeep_state state; /* only enter() changes it */
 	struct opening *opening;
 	struct connection *conn;
-	unsigned pinned; /* how many settings were sent */
-	bool swept;		 /* statements that a killed daemon of the task left running were cancelled */
+	enum pin pin; /* the next one */
+	bool swept;	  /* sessions that a killed daemon of the task, or a failed network, left behind were ended */
+	int64_t sweep_ms; /* not to be tried before */
 	char application[64];
 	enum upkeep_action action;	  /* the running one; NOTHING: a query */
 	struct upkeep_target *target; /* of the action */
-	bool cancelled;				  /* a cancel request was sent */
+	bool cancelled;				  /* a cancel request was sent, … */
+	int64_t cancelled_ms;		  /* … first, … */
+	int64_t cancel_again_ms;	  /* … and when the next one will be */
 	bool held;					  /* the task is paused */
 	int64_t began_ms;
 	bool finishing;
@@ -111,37 +127,6 @@ has_work(struct upkeep *u)
 		   upkeep_plan_next(&u->plan, now_ms(u), u->finishing, is_busy, u, &target) != UPKEEP_NOTHING;
 }
 
-/* Writes what sluice.tables does not have yet; false: it has everything. */
-static bool
-put_store(struct upkeep *u, struct buffer *sql)
-{
-	const struct catalog *catalog = u->setup.catalog;
-	struct state_upkeep *rows = memory_alloc_zero(catalog->count + 1, sizeof *rows);
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < catalog->count; i++) {
-		const struct table *table = &catalog->tables[i];
-		struct upkeep_target *target = upkeep_plan_find(&u->plan, table->target.oid);
-
-		if (!target || !upkeep_target_is_unstored(target))
-			continue;
-		/* The target's first table has the count; the other tables that feed it have 0. */
-		rows[count++] = (struct state_upkeep){
-			.source_oid = table->source.oid,
-			.dead_rows = table == target->table ? target->dead_rows : 0,
-			.note = target->note,
-		};
-	}
-	for (unsigned i = 0; i < u->plan.count; i++) {
-		u->plan.targets[i]->storing = true;
-		u->plan.targets[i]->storing_rows = u->plan.targets[i]->dead_rows;
-	}
-	if (count > 0)
-		state_upkeep_put(sql, u->setup.config->task, rows, count);
-	free(rows);
-	return count > 0;
-}
-
 static void
 take_stored(struct upkeep *u)
 {
@@ -169,6 +154,39 @@ take_stored(struct upkeep *u)
 	}
 }
 
+/* Writes what sluice.tables does not have yet; false: it has everything. */
+static bool
+put_store(struct upkeep *u, struct buffer *sql)
+{
+	const struct catalog *catalog = u->setup.catalog;
+	struct state_upkeep *rows = memory_alloc_zero(catalog->count + 1, sizeof *rows);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < catalog->count; i++) {
+		const struct table *table = &catalog->tables[i];
+		struct upkeep_target *target = upkeep_plan_find(&u->plan, table->target.oid);
+
+		if (!target || !upkeep_target_is_unstored(target))
+			continue;
+		/* The target's first table has the count; the other tables that feed it have 0. */
+		rows[count++] = (struct state_upkeep){
+			.source_oid = table->source.oid,
+			.dead_rows = table == target->table ? target->dead_rows : 0,
+			.note = target->note,
+		};
+	}
+	for (unsigned i = 0; i < u->plan.count; i++) {
+		u->plan.targets[i]->storing = true;
+		u->plan.targets[i]->storing_rows = u->plan.targets[i]->dead_rows;
+	}
+	if (count > 0)
+		state_upkeep_put(sql, u->setup.config->task, rows, count);
+	else
+		take_stored(u);
+	free(rows);
+	return count > 0;
+}
+
 /* ---- statements */
 
 static void
@@ -191,13 +209,22 @@ is_cancellation(const struct error *err)
 	return strcmp(err->sqlstate, SQLSTATE_CANCELLED) == 0 || strcmp(err->sqlstate, SQLSTATE_LOCKED) == 0;
 }
 
-/* After a failure of the session or the server: no new session for a while. */
+/*
+ * After a failure of the session or the server: no new session for a while, unless a batch waits for what the lost one
+ * has left running at the server.
+ */
 static void
 rest(struct upkeep *u, const struct error *err)
 {
+	bool told = now_ms(u) < u->rested_until_ms;
+
 	u->rested_until_ms = now_ms(u) + u->limits.pause_ms;
-	log_info("upkeep of the targets rests for %lld s: %s", (long long) (u->limits.pause_ms / 1000),
-			 err->message);
+	u->sweep_ms = now_ms(u) + SWEEP_MS;
+	if (!u->conn || connection_is_lost(u->conn))
+		u->swept = false;
+	if (!told)
+		log_info("upkeep of the targets rests for %lld s: %s", (long long) (u->limits.pause_ms / 1000),
+				 err->message);
 }
 
 static void
@@ -215,13 +242,24 @@ take_success(struct upkeep *u)
 	show(u, u->target);
 }
 
+/* Whether an error is about the session or the server, and says nothing about the target. */
+static bool
+is_trouble(const struct upkeep *u, const struct error *err)
+{
+	return connection_is_lost(u->conn) || strncmp(err->sqlstate, "08", 2) == 0 ||
+		   strncmp(err->sqlstate, "57P", 3) == 0 || strcmp(err->sqlstate, SQLSTATE_NO_SEGMENT) == 0;
+}
+
 static void
 take_failure(struct upkeep *u, const struct error *err)
 {
 	const struct table *table = u->target->table;
 	bool cancelled = is_cancellation(err);
 
-	upkeep_plan_failed(&u->plan, u->action, u->target, cancelled ? NULL : err->message, now_ms(u));
+	if (!cancelled && is_trouble(u, err))
+		upkeep_plan_postpone(&u->plan, u->target, now_ms(u));
+	else
+		upkeep_plan_failed(&u->plan, u->action, u->target, cancelled ? NULL : err->message, now_ms(u));
 	if (u->action == UPKEEP_VACUUM)
 		metrics_add(u->setup.metrics, METRIC_VACUUMS,
 					cancelled ? METRIC_VACUUM_CANCELLED : METRIC_VACUUM_FAILED, 1);
@@ -305,7 +343,8 @@ go_on(struct upkeep *u)
 	struct buffer sql;
 
 	u->action = UPKEEP_NOTHING;
-	if (u->held || now_ms(u) < u->rested_until_ms || connection_is_lost(u->conn)) {
+	/* A late request to cancel must not meet another statement. */
+	if (u->held || u->cancelled || now_ms(u) < u->rested_until_ms || connection_is_lost(u->conn)) {
 		close_session(u);
 		return;
 	}
@@ -327,14 +366,15 @@ go_on(struct upkeep *u)
 
 static void pin(struct upkeep *u);
 
-/* The results of this session's queries do not depend on these settings, so refused ones are ignored. */
+/* The results of this session's queries do not depend on the settings, so refused ones are ignored. */
 static void
 on_pinned(void *arg, const struct result *res, const struct error *err)
 {
 	struct upkeep *u = arg;
 
 	(void) res;
-	if (!err || !connection_is_lost(u->conn)) {
+	if (!err || (!connection_is_lost(u->conn) && u->pin != PIN_WRITER)) {
+		u->pin++;
 		pin(u);
 		return;
 	}
@@ -343,13 +383,17 @@ on_pinned(void *arg, const struct result *res, const struct error *err)
 	go_on_soon(u);
 }
 
-/* A server notices only at the end of a VACUUM that its client was killed: cancels such statements of an earlier
- * daemon. */
+/*
+ * A server notices only at the end of a VACUUM that its client is gone: ends such sessions of an earlier daemon, and
+ * those that a failed network has cut off.
+ */
 static void
 put_sweep(struct upkeep *u, struct buffer *sql)
 {
+	if (u->swept)
+		return;
 	u->swept = true;
-	buffer_printf(sql, "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity"
+	buffer_printf(sql, "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity"
 					   " WHERE pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()"
 					   " AND datname OPERATOR(pg_catalog.=) pg_catalog.current_database()"
 					   " AND usename OPERATOR(pg_catalog.=) current_user"
@@ -358,23 +402,37 @@ put_sweep(struct upkeep *u, struct buffer *sql)
 }
 
 static void
+put_pin(struct upkeep *u, struct buffer *sql)
+{
+	switch (u->pin) {
+	case PIN_TIMEOUT:
+		buffer_printf(sql, SESSION_SETTINGS_FIRST);
+		break;
+	case PIN_SETTINGS:
+		session_settings_put(sql, SESSION_DESTINATION, connection_server_version(u->conn));
+		break;
+	case PIN_LOCK_TIMEOUT:
+		buffer_printf(sql, LOCK_TIMEOUT);
+		break;
+	case PIN_WRITER:
+		lease_put_join(sql, u->setup.config->task);
+		break;
+	case PIN_SWEEP:
+		put_sweep(u, sql);
+		break;
+	case PIN_DONE:
+		break;
+	}
+}
+
+static void
 pin(struct upkeep *u)
 {
 	struct buffer sql;
 
 	sql_init(&sql);
-	if (u->pinned == 0)
-		buffer_printf(&sql, SESSION_SETTINGS_FIRST);
-	else if (u->pinned == 1)
-		session_settings_put(&sql, SESSION_DESTINATION, connection_server_version(u->conn));
-	else if (u->pinned == 2)
-		buffer_printf(&sql, LOCK_TIMEOUT);
-	else if (u->pinned == 3)
-		lease_put_join(&sql, u->setup.config->task);
-	else if (u->pinned == 4 && !u->swept)
-		put_sweep(u, &sql);
+	put_pin(u, &sql);
 	if (sql.len > 0) {
-		u->pinned++;
 		connection_query(u->conn, sql_text(&sql), NULL, 0, on_pinned, u);
 	} else {
 		enter(u, STATE_READY);
@@ -399,36 +457,76 @@ on_opened(void *arg, struct connection *conn, const struct error *err)
 	if (!u->setup.dialect->has_autovacuum)
 		connection_set_greenplum(conn);
 	enter(u, STATE_PINNING);
-	u->pinned = 0;
+	u->pin = PIN_TIMEOUT;
+	u->cancelled = false;
+	u->began_ms = now_ms(u);
+	loop_timer_arm(u->tick, PINNING_MS);
 	pin(u);
 }
 
 static void
 cancel(struct upkeep *u)
 {
-	if (u->cancelled)
+	int64_t now = now_ms(u);
+
+	if (u->cancelled && now < u->cancel_again_ms)
 		return;
+	if (!u->cancelled)
+		u->cancelled_ms = now;
 	u->cancelled = true;
+	u->cancel_again_ms = now + CANCEL_AGAIN_MS;
 	connection_cancel(u->conn);
 }
 
-/* Cancels the running statement if the destination's sessions wait, possibly for a lock that it holds. */
 static void
-give_way(struct upkeep *u)
+give_up(struct upkeep *u)
+{
+	struct error err;
+
+	error_set(&err, ERROR_RETRY, "a session of the destination does not answer for %lld s",
+			  (long long) (now_ms(u) - u->began_ms) / 1000);
+	connection_give_up(u->conn, &err);
+}
+
+/* Whether the destination's sessions wait, possibly for a lock that the running statement holds. */
+static bool
+is_waited_for(struct upkeep *u)
 {
 	const struct upkeep_setup *setup = &u->setup;
 	bool concerned = u->action == UPKEEP_NOTHING || is_busy(u, u->target);
 
-	if ((concerned && connection_waiting_ms(setup->destination) >= WAIT_MS) ||
-		connection_waiting_ms(setup->control) >= WAIT_MS)
-		cancel(u);
+	return (concerned && connection_waiting_ms(setup->destination) >= WAIT_MS) ||
+		   connection_waiting_ms(setup->control) >= WAIT_MS;
 }
 
-/* Whether batches may be waiting for a VACUUM that an earlier daemon left running. */
+static bool
+takes_too_long(const struct upkeep *u)
+{
+	return u->action == UPKEEP_NOTHING && now_ms(u) - u->began_ms >= (u->held ? WAIT_MS : QUERY_MS);
+}
+
+static void
+watch_statement(struct upkeep *u)
+{
+	if (u->cancelled || is_waited_for(u) || takes_too_long(u))
+		cancel(u);
+	if (u->cancelled && now_ms(u) - u->cancelled_ms >= GIVE_UP_MS)
+		give_up(u);
+}
+
+/* Whether batches may be waiting for a VACUUM that an earlier daemon, or a lost session, left running. */
 static bool
 is_held_up(const struct upkeep *u)
 {
-	return !u->swept && connection_waiting_ms(u->setup.destination) >= WAIT_MS;
+	return !u->swept && now_ms(u) >= u->sweep_ms && connection_waiting_ms(u->setup.destination) >= WAIT_MS;
+}
+
+static bool
+wants_session(struct upkeep *u)
+{
+	if (u->held)
+		return false;
+	return is_held_up(u) || (now_ms(u) >= u->rested_until_ms && has_work(u));
 }
 
 static void
@@ -439,7 +537,7 @@ on_tick(void *arg)
 	switch (u->state) {
 	case STATE_RESTING:
 		loop_timer_arm(u->tick, RESTING_MS);
-		if (u->held || now_ms(u) < u->rested_until_ms || !(has_work(u) || is_held_up(u)))
+		if (!wants_session(u))
 			break;
 		enter(u, STATE_OPENING);
 		u->opening =
@@ -447,13 +545,15 @@ on_tick(void *arg)
 								  CONNECTION_SQL, u->application, on_opened, u);
 		break;
 	case STATE_OPENING:
+		break;
 	case STATE_PINNING:
+		give_up(u);
 		break;
 	case STATE_READY:
 		go_on(u);
 		break;
 	case STATE_RUNNING:
-		give_way(u);
+		watch_statement(u);
 		loop_timer_arm(u->tick, RUNNING_MS);
 		break;
 	}
@@ -518,7 +618,7 @@ upkeep_hold(struct upkeep *u, bool hold)
 	if (!u)
 		return true;
 	u->held = hold;
-	/* Queries are not cancelled: they end soon. */
+	/* Queries end soon by themselves. */
 	if (hold && u->state == STATE_RUNNING && u->action != UPKEEP_NOTHING)
 		cancel(u);
 	return u->state != STATE_RUNNING;
@@ -530,7 +630,7 @@ is_finished(void *arg)
 	struct upkeep *u = arg;
 
 	return loop_stop_requested(u->setup.loop) ||
-		   (u->state == STATE_RESTING && (now_ms(u) < u->rested_until_ms || !has_work(u)));
+		   (u->state == STATE_RESTING && (u->held || now_ms(u) < u->rested_until_ms || !has_work(u)));
 }
 
 void

@@ -342,6 +342,13 @@ upkeep_plan_failed(struct upkeep_plan *plan, enum upkeep_action action, struct u
 									   name, target->cancelled));
 }
 
+void
+upkeep_plan_postpone(struct upkeep_plan *plan, struct upkeep_target *target, int64_t now_ms)
+{
+	target->due_ms = 0;
+	target->not_before_ms = now_ms + plan->limits->pause_ms;
+}
+
 bool
 upkeep_plan_wants_look(const struct upkeep_plan *plan, bool now_or_never)
 {

@@ -102,6 +102,8 @@ void upkeep_plan_done(struct upkeep_plan *plan, enum upkeep_action action, struc
 /* `reason` NULL: the action was cancelled, or got no lock. */
 void upkeep_plan_failed(struct upkeep_plan *plan, enum upkeep_action action, struct upkeep_target *target,
 						const char *reason, int64_t now_ms);
+/* The action ended for a reason that has nothing to do with the target: a lost session, a lost segment. */
+void upkeep_plan_postpone(struct upkeep_plan *plan, struct upkeep_target *target, int64_t now_ms);
 
 /* Whether sluice.tables lacks something that is known of the target. */
 bool upkeep_target_is_unstored(const struct upkeep_target *target);

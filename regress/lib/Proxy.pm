@@ -9,9 +9,9 @@
 # With (pooler => 1) it gives process ids of its own to the program, as poolers do.
 #
 # A rule is matched against each message of the program, its type letter and its
-# content, and fires once: at the nth match (1), "before" it is passed on or
-# "after" the server has answered it; then the answer is withheld.  A statement in
-# several messages begins with its Parse and is answered at its Sync.  Actions:
+# content, and fires once: at the nth match (1), "before" it is passed on, when it was
+# "sent" to the server, or "after" the server has answered it; then the answer is withheld.
+# A statement in several messages begins with its Parse and is answered at its Sync.  Actions:
 #
 #	kill		SIGKILL for the program
 #	cut			both sides are closed
@@ -85,7 +85,7 @@ sub _ask
 sub rule { my ($self, %rule) = @_; return $self->_ask(do => 'rule', rule => %rule ? \%rule : undef); }
 
 # How many messages of the program came since the last rule was set, how many links
-# there are, whether the rule has fired, and on what.
+# there are, how many were refused, whether the rule has fired, and on what.
 sub state { return $_[0]->_ask(do => 'state'); }
 sub fired { return $_[0]->state->{fired}; }
 
@@ -165,7 +165,7 @@ sub _accept
 {
 	my ($self) = @_;
 	my $client = $self->{listener}->accept or return;
-	return close $client if $self->{welcome} eq 'refuse';
+	if ($self->{welcome} eq 'refuse') { $self->{refused}++; return close $client; }
 	my ($pid) = unpack 'i', getsockopt($client, Socket::SOL_SOCKET(), Proxy::SO_PEERCRED);
 	my ($host, $port) = @{ $self->{server} };
 	my $server = ($host =~ m{^/} ? IO::Socket::UNIX->new(Peer => "$host/.s.PGSQL.$port") : IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port))
@@ -196,6 +196,7 @@ sub _obey
 	print $control JSON::PP::encode_json({
 		count => $self->{count},
 		links => scalar(grep { $_->{client} && $_->{server} } values %{ $self->{links} }),
+		refused => $self->{refused} // 0,
 		fired => $self->{fired},
 	}) . "\n";
 	return 1;
@@ -307,6 +308,11 @@ sub _take_messages
 			return $self->_act($link, $action);
 		}
 		$link->{to_server} .= $message;
+		if ($action && $self->{rule}{when} eq 'sent')
+		{
+			$self->_write($link, 'server');
+			return $self->_act($link, $action);
+		}
 		$action = delete $link->{at_sync} if $message =~ /^S/ && $link->{at_sync};
 		next unless $action;
 		# These get an answer; of others nothing is awaited.

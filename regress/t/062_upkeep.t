@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use IO::Socket::INET;
 use lib "$FindBin::RealBin/../lib";
+use Proxy;
 use SluiceTest;
 use Test::More;
 
@@ -28,7 +29,8 @@ sub metric
 	local $/;
 	return <$socket> =~ /^\Q$line\E (\S+)$/m ? $1 : undef;
 }
-$t->configure({ http => { listen => "127.0.0.1:$port" }, wal => { heartbeat => '200ms' }, schema => { indexes => 'all' } });
+my $proxy = Proxy->new($t->destination_conninfo);
+$t->configure({ destination => { conninfo => $proxy->conninfo }, http => { listen => "127.0.0.1:$port" }, schema => { indexes => 'all' } });
 $t->run_ok('run', '--until', 'current');
 
 sub dead { return $t->destination_sql("SELECT coalesce(dead_rows, 0) FROM sluice.tables WHERE source_name = '$_[0]'"); }
@@ -84,8 +86,11 @@ $t->source_sql('UPDATE busy SET v = v + 1');
 my $running = q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sluice upkeep test' AND query LIKE 'VACUUM%' AND state = 'active'};
 $t->poll_ok(sub { $t->destination_sql($running) == 1 }, 'a VACUUM runs');
 my $row = $greenplum ? undef : SluiceTest::hold($t->destination_conninfo, 'SELECT FROM busy WHERE id = 7 FOR UPDATE');
+$proxy->welcome('refuse');
 $t->source_sql('UPDATE busy SET w = 8 WHERE id = 7');
-$t->poll_ok(sub { $t->log =~ /VACUUM of public\.busy gave way after [\d.]+ s: a batch waited for it/ }, 'it is cancelled for a batch that waits');
+$t->poll_ok(sub { $proxy->state->{refused} }, 'a request to cancel it gets lost');
+$proxy->welcome('pass');
+$t->poll_ok(sub { $t->log =~ /VACUUM of public\.busy gave way after [\d.]+ s: a batch waited for it/ }, 'it is cancelled for a batch that waits, by another request');
 SluiceTest::release($row) if $row;
 $t->wait_applied_ok('the batch is applied');
 
@@ -99,6 +104,14 @@ $t->wait_applied_ok('which does not disturb the stream');
 unlike($t->log, qr/trying again/, 'nor lead to another attempt');
 $t->poll_ok(sub { $t->destination_sql($running) == 1 }, 'another session goes on');
 
+# Its client is gone, but the server does not hear of it.
+$proxy->rule(match => '^QVACUUM', when => 'sent', action => 'half');
+$t->destination_sql($running =~ s/count\(\*\)/pg_terminate_backend(pid)/r);
+$t->poll_ok(sub { $proxy->fired }, 'the program loses the session of a VACUUM that goes on');
+my $lost = $t->poll_ok(sub { $t->destination_sql($running =~ s/count\(\*\)/min(pid)/r) }, 'which the server still has');
+$t->poll_ok(sub { $t->destination_sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $lost") == 0 }, 'the next session ends it');
+$t->poll_ok(sub { $t->destination_sql($running) == 1 }, 'and goes on');
+
 # ---- pausing
 
 like($t->run_ok('pause')->{stdout}, qr/^paused at/, 'a pause');
@@ -108,13 +121,24 @@ $t->poll_ok(sub { $t->destination_sql($running) == 1 }, 'lets it be tried again'
 
 # ---- ending
 
+is($t->stop, 0, 'a stop stores what was counted');
+$t->start;
+$t->poll_ok(sub { $t->destination_sql($running) == 1 }, 'the next daemon goes on');
 my $pid = $t->destination_sql($running =~ s/count\(\*\)/max(pid)/r);
 $t->kill9;
 is($t->destination_sql("$running AND pid = $pid"), 1, 'that of a daemon that was killed goes on');
 $t->start;
 $t->poll_ok(sub { $t->destination_sql("$running AND pid = $pid") == 0 }, 'until the next daemon cancels it');
 $t->poll_ok(sub { $t->destination_sql($running) == 1 }, 'and begins another');
-is($t->stop, 0, 'a stop does not wait for it');
+$pid = $t->destination_sql($running =~ s/count\(\*\)/max(pid)/r);
+$proxy->welcome('stall');
+is($t->stop, 0, 'a stop waits neither for it, nor for a server that takes no request to cancel it');
+like($t->log, qr/does not answer a request to cancel a statement/, 'it says so');
+$proxy->welcome('pass');
+$proxy->resume;
+$t->start;
+$t->poll_ok(sub { $t->destination_sql("$running AND pid <> $pid") == 1 && $t->destination_sql($running) == 1 }, 'the next daemon ends it in turn');
+is($t->stop, 0, 'a stop');
 $t->poll_ok(sub { $t->destination_sql($running) == 0 }, 'and leaves nothing behind');
 $t->destination_sql("ALTER DATABASE $database RESET vacuum_cost_delay; ALTER DATABASE $database RESET vacuum_cost_limit");
 $t->all_equal_ok(map { "public.$_" } @tables);

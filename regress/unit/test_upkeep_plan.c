@@ -367,6 +367,24 @@ test_cancellations_double_the_pause_and_are_told(void **state)
 }
 
 static void
+test_trouble_of_the_server_is_not_the_targets(void **state)
+{
+	struct fixture *f = *state;
+	struct upkeep_target *target = apply(f, 1, 500, 0);
+	int64_t now_ms = QUIET;
+
+	look(f);
+	answer(f, 0, false);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(next(f, now_ms, false), UPKEEP_VACUUM);
+		upkeep_plan_postpone(&f->plan, target, now_ms);
+		assert_int_equal(next(f, now_ms + limits.pause_ms - 1, true), UPKEEP_NOTHING);
+		now_ms += limits.pause_ms;
+	}
+	assert_null(target->note);
+}
+
+static void
 test_a_start_goes_on_with_what_is_stored(void **state)
 {
 	struct fixture *f = *state;
@@ -416,6 +434,7 @@ main(void)
 		TEST(test_an_outgrown_table_is_analyzed_first_and_sooner),
 		TEST(test_after_a_vacuum_what_came_meanwhile_is_left),
 		TEST(test_cancellations_double_the_pause_and_are_told),
+		TEST(test_trouble_of_the_server_is_not_the_targets),
 		TEST(test_a_start_goes_on_with_what_is_stored),
 		TEST(test_the_end_of_a_run_looks_only_where_it_may_pay),
 	};
