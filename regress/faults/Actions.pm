@@ -20,6 +20,7 @@ our @all = (
 	[ 2, 'leaves', \&_leaves ],
 	[ 3, 'large', \&_large ],
 	[ 3, 'nested', \&_nested ],
+	[ 3, 'long', \&_long ],
 	[ 3, 'prepared', \&_prepared ],
 	[ 4, 'define', \&_define ],
 	[ 3, 'make', \&_make ],
@@ -29,6 +30,7 @@ our @all = (
 	[ 3, 'filtered', \&_filtered ],
 	[ 3, 'shared', \&_shared ],
 	[ 3, 'types', \&_types ],
+	[ 2, 'indexes', \&_indexes ],
 	[ 1, 'maintain', \&_maintain ],
 	[ 1, 'messages', \&_messages ],
 	[ 2, 'mixed', \&_mixed ],
@@ -153,6 +155,20 @@ sub _large
 
 sub _nested { return 'BEGIN; CALL control.nest(' . some(8) . ', ' . some(800) . '); ' . one_of('COMMIT', 'COMMIT', 'ROLLBACK') . ";\n"; }
 
+# Large and slow: faults come while it is open, and while it is being received.
+sub _long
+{
+	my $from = 1_000_000 + 10000 * dice(50);
+	my @parts = map { one_of(
+		"INSERT INTO bulk SELECT i, md5(i::text), $_ FROM generate_series($from + 1000 * $_, $from + 1000 * $_ + 800) i ON CONFLICT DO NOTHING",
+		"UPDATE bulk SET n = n + 1 WHERE id BETWEEN $from AND $from + 5000",
+		"DELETE FROM bulk WHERE id BETWEEN $from AND $from + 300",
+		"INSERT INTO bag SELECT i % 20, 'long', $_ FROM generate_series(1, 100) i",
+		"SAVEPOINT s; UPDATE wide SET big = repeat('l', 5000) WHERE id % 9 = $_; ROLLBACK TO s",
+		"SAVEPOINT s; UPDATE keyed SET n = n + 1 WHERE id % 5 = 1; RELEASE s") } 1 .. 3 + dice(4);
+	return _transaction(map { ($_, 'SELECT pg_sleep(0.' . dice(3) . ')') } @parts);
+}
+
 # Some are left open until the end of the round.
 sub _prepared
 {
@@ -251,6 +267,14 @@ sub _types
 		UPDATE typed SET a = " . one_of("'NaN'", 'a * 1.00', '-a', 'NULL') . ', b = ' . one_of("'infinity'", "'0044-03-15 BC'", 'b', 'now()') . ",
 			k = " . one_of("'-Infinity'", '1e-30', 'k') . " WHERE id BETWEEN $id AND $id + 9;
 		DELETE FROM typed WHERE id = $id + 11;\n";
+}
+
+sub _indexes
+{
+	my $name = 'passing_' . some(3);
+	my ($table, $columns) = @{ one_of([ 'keyed', 'n' ], [ 'wide', 'note, n' ], [ 'changed', 'v' ], [ 'bag', 'a' ], [ 'typed', 'b' ]) };
+	return one_of("CREATE INDEX $name ON $table ($columns);\n", "CREATE INDEX CONCURRENTLY $name ON $table ($columns);\n", "DROP INDEX $name;\n", "ALTER INDEX $name RENAME TO passing_" . some(3) . ";\n")
+	  . "UPDATE $table SET " . ($table eq 'bag' ? 'c = 2' : $table eq 'changed' ? "v = v || 'i'" : $table eq 'typed' ? 'b = now()' : 'n = n + 1') . " WHERE " . ($table eq 'bag' ? 'a' : 'id') . " % 19 = 3;\n";
 }
 
 sub _maintain { my $table = one_of(qw(keyed wide changed bag)); return one_of("VACUUM FULL $table", "ANALYZE $table", 'CHECKPOINT', "VACUUM $table", 'SELECT pg_switch_wal()') . ";\n"; }

@@ -48,6 +48,7 @@ sub new
 	my $conf = "logical_decoding_work_mem = 64kB\nmax_prepared_transactions = 20\nrestart_after_crash = on\nwal_level = logical\n"
 	  . "autovacuum_naptime = 5s\nautovacuum_vacuum_cost_delay = 0\nwal_sender_timeout = 10s\n"; # a session whose client is gone keeps the slot as long
 	$self->{t} = SluiceTest->new(source => { conf => $conf }, destination => { conf => "restart_after_crash = on\n" });
+	$self->{folder} = $self->{t}->directory;
 	$self->{own} = !SluiceTest::destination_is_external();
 	$self->{proxy} = { map { my $conninfo = "${_}_conninfo"; $_ => Proxy->new($self->{t}->$conninfo) } 'source', 'destination' };
 	$self->{t}->source_sql('CREATE ROLE feeder LOGIN REPLICATION');
@@ -76,14 +77,18 @@ sub _variant
 	my @shared = map { { source => "public.shared_$_", target => 'dw.shared', operations => [qw(insert update delete)] } } $shared ? ('a', 'b') : ();
 	return {
 		shared => $shared,
+		standby => rand() < 0.4,	# each daemon can give way to another one
+		upkeep => rand() < 0.5 ? '50,100,100,500,2000' : undef,	# soon, and also where the server has an autovacuum
 		config => {
+			source => { compression => Actions::one_of('none', 'lz4') },
 			tables => { include => ['public.*'], exclude => [ 'public.passing', $shared ? () : 'public.shared_b' ], overrides => [
 				{ source => 'public.filtered', target => 'dw.europe', columns => [qw(id region n)], rename => [ { from => 'id', to => 'nr' } ], where => "region = 'EU' AND n > 10" },
 				{ source => 'public.filtered_full', where => 'n % 3 = 0' },
 				{ source => 'public.archive', operations => [qw(insert update delete)] },
 				@shared ] },
 			initial_copy => { existing => $shared ? 'append' : 'clear', jobs => 1 + int rand 3, rand() < 0.5 ? (part => '64kB') : () },
-			apply => { memory => Actions::one_of('16MB', '16MB', '64MB'), max_bytes => Actions::one_of('64kB', '256kB', '4MB'), max_delay => Actions::one_of('0', '50ms', '300ms'), refused => Actions::one_of('stop', 'hold') },
+			apply => { memory => Actions::one_of('16MB', '16MB', '64MB'), max_bytes => Actions::one_of('64kB', '256kB', '4MB'), max_delay => Actions::one_of('0', '50ms', '300ms'), refused => Actions::one_of('stop', 'hold'),
+				vacuum => Actions::one_of('auto', 'auto', 'off') },
 			schema => { partitions => $self->{own} && rand() < 0.3 ? 'keep' : 'flatten', indexes => Actions::one_of('unique', 'all') },
 			retry => { duration => '5min' },
 		},
@@ -102,19 +107,30 @@ sub begin_pair
 	$self->_make_destination($name);
 	my $variant = $self->{variant} = _variant($self);
 	my %ends = map { my $conninfo = "${_}_conninfo"; $_ => { conninfo => $self->_through($_, $t->$conninfo) . ' connect_timeout=5' } } 'source', 'destination';
-	$self->{spill} = $self->{disks} ? "$self->{disks}/spill/$$" : "$t->{directory}/spill";
-	mkdir $self->{spill};
-	unlink glob "$self->{spill}/*"; # of a pair that ended badly
+	$self->{spills} = [ map { ($self->{disks} ? "$self->{disks}/spill/$$" : "$self->{folder}/spill") . "-$_" } 1, 2 ]; # one for each daemon
+	mkdir $_ for @{ $self->{spills} };
+	unlink glob "$_/*" for @{ $self->{spills} }; # of a pair that ended badly
 	$t->{task} = $name;
-	my $config = $variant->{config};
-	$config->{apply}{spill_directory} = $self->{spill};
-	$t->configure({ task => $name, %ends, wal => { heartbeat => '200ms' }, %$config, log => { level => $ENV{FAULTS_LOG} // 'info' } });
+	$self->{config} = { task => $name, %ends, wal => { heartbeat => '200ms' }, log => { level => $ENV{FAULTS_LOG} // 'info' } };
+	SluiceTest::_merge($self->{config}, $variant->{config});
+	$self->_configure($t, $self->{spills}[0]);
 	$self->{known} = undef;
-	$t->start;
+	if ($variant->{upkeep}) { $ENV{SLUICE_TEST_UPKEEP} = $variant->{upkeep}; }
+	else { delete $ENV{SLUICE_TEST_UPKEEP}; }
+	$self->_start($t);
 	my $began = SluiceTest::seen_within($patience_s, sub { !$t->running || $self->ask_destination("SELECT 1 FROM sluice.progress WHERE task = '$name'") eq '1' });
 	$self->found('the task does not begin: ' . substr $t->log, -2000) unless $began && $t->running;
 	$self->_start_watch;
 }
+
+sub _configure
+{
+	my ($self, $host, $spill) = @_;
+	$host->{spill} = $self->{config}{apply}{spill_directory} = $spill;
+	$host->configure($self->{config});
+}
+
+sub _start { my ($self, $host) = @_; $host->start($self->{variant}{standby} ? '--standby' : ()); }
 
 sub _load_source
 {
@@ -190,7 +206,8 @@ sub _nothing_left
 	}
 	my $temporary = $self->{t}->source_sql("SELECT count(*) FROM pg_replication_slots WHERE temporary OR active OR slot_name NOT LIKE 'sluice_faults%'");
 	$self->found("$temporary slots stay behind") if $temporary;
-	opendir my $folder, $self->{spill} or die "cannot read $self->{spill}: $!";
+	# A daemon that was killed and followed by its standby had another folder, which its next start would empty.
+	opendir my $folder, $self->{t}{spill} or die "cannot read $self->{t}{spill}: $!";
 	my @left = grep { !/^\.\.?$|\.lock$/ } readdir $folder;
 	$self->found("files stay behind: @left") if @left;
 }
@@ -237,7 +254,14 @@ sub signal_session
 }
 
 sub kill_daemon { my ($self) = @_; $self->{t}->kill9 if $self->{t}->running; $self->start_daemon; }
-sub signal_daemon { my ($self, $name) = @_; $self->{t}->signal($name) if $self->{t}->running; }
+
+sub signal_daemon
+{
+	my ($self, $name) = @_;
+	my $t = $self->{t};
+	return unless SluiceTest::seen_within($patience_s, sub { !$t->running || $name !~ /HUP/ || $t->handles($name) }) && $t->running;
+	$t->signal($name);
+}
 
 sub stop_daemon
 {
@@ -256,7 +280,59 @@ sub start_daemon
 {
 	my ($self) = @_;
 	$self->_note_end;
-	$self->{t}->start unless $self->{t}->running;
+	$self->_start($self->{t}) unless $self->{t}->running;
+}
+
+# Another daemon of the task waits as its standby until this one ends, is killed, or freezes; then it is the task's daemon.
+sub hand_over
+{
+	my ($self, $how) = @_;
+	$self->start_daemon;
+	my $former = $self->{t};
+	my $next = bless {%$former}, ref $former;
+	delete @$next{qw(pid log status)};
+	$next->{directory} = "$self->{folder}/host-" . ++$self->{hosts};
+	mkdir $next->{directory} or die "cannot make $next->{directory}: $!";
+	$self->_configure($next, $former->{spill} eq $self->{spills}[0] ? $self->{spills}[1] : $self->{spills}[0]);
+	$next->start('--standby');
+	my $waits = qr/standby: the task is run by/;
+	$self->found('a standby does not stand by: ' . substr $next->log, -1000)
+	  unless SluiceTest::seen_within($patience_s, sub { $next->log =~ /$waits|streaming from/ || !$next->running }) && $next->running;
+	$self->{counts}{"handed over by $how"}++ if $next->log =~ $waits;
+	if ($how eq 'freeze') { $self->_await_takeover($former, $next); }
+	elsif ($former->running)
+	{
+		my $status = $how eq 'kill' ? $former->kill9 && 0 : $former->stop($patience_s);
+		$self->found("SIGTERM of a daemon with a standby: status $status") if $status;
+	}
+	delete $former->{status};
+	$self->{t} = $next;
+}
+
+# The former daemon wakes up, finds its task taken, and waits in turn; here it is not needed any more.
+sub _await_takeover
+{
+	my ($self, $former, $next) = @_;
+	$former->signal('STOP');
+	$self->found('the standby does not take over: ' . substr $next->log, -1000)
+	  unless SluiceTest::seen_within($patience_s, sub { $next->log =~ /streaming from/ || !$next->running }) && $next->running;
+	$former->signal('CONT');
+	$self->found('the former daemon does not wait: ' . substr $former->log, -1000)
+	  unless SluiceTest::seen_within($patience_s, sub { $former->log =~ /standby: the task is run by .*process $next->{pid}\b/ || !$former->running }) && $former->running;
+	my $status = $former->running ? $former->stop($patience_s) : $former->{status};
+	$self->found("SIGTERM of the former daemon: status $status") if $status;
+}
+
+# Something that a running daemon does not take over at once: it begins another attempt.
+sub reload
+{
+	my ($self, $by) = @_;
+	my $apply = $self->{config}{apply};
+	$apply->{max_bytes} = $apply->{max_bytes} eq '256kB' ? '1MB' : '256kB';
+	$self->_configure($self->{t}, $self->{t}{spill});
+	# With a terminal the signal means that it is gone.
+	if ($by eq 'signal' && !open my $terminal, '+<', '/dev/tty') { $self->signal_daemon('HUP'); }
+	else { $self->ask('reload'); }
 }
 
 # An end by itself is a defect unless a fault of this round allows it.
@@ -388,7 +464,7 @@ sub empty_spill_disk
 	system 'prlimit', '--pid', $self->{t}{pid}, '--fsize=unlimited' if $self->{t}->running;
 }
 
-sub fault_command { my ($self, @arguments) = @_; system 'sh', '-c', "$ENV{FAULT_COMMAND} @arguments >>$self->{t}{directory}/fault_command.log 2>&1 </dev/null"; }
+sub fault_command { my ($self, @arguments) = @_; system 'sh', '-c', "$ENV{FAULT_COMMAND} @arguments >>$self->{folder}/fault_command.log 2>&1 </dev/null"; }
 
 # ---- a reader of the destination, at all times
 
@@ -397,7 +473,7 @@ my $total = 20000;
 sub _start_watch
 {
 	my ($self) = @_;
-	$self->{watched} = "$self->{t}{directory}/watch-$self->{number}.txt";
+	$self->{watched} = "$self->{folder}/watch-$self->{number}.txt";
 	my $task = $self->{t}{task};
 	my $query = "SELECT 'seen', (SELECT count(*) FROM sluice.tables WHERE task = '$task' AND source_name IN ('accounts', 'vault', 'journal', 'tick') AND state = 'streaming'),
 		(SELECT sum(balance) FROM accounts) + (SELECT sum(balance) FROM vault), (SELECT coalesce(sum(amount), 0) FROM journal),
@@ -470,7 +546,9 @@ sub planned
 {
 	my ($self, $round) = @_;
 	srand chance($self->{seed}, 'round', $round);
-	my @faults = grep { !$self->{variant}{shared} || $_->[2] !~ /^(?:remove and add|a target)/ } grep { $_->[3] eq '' || $_->[3] eq 'own' && $self->{own} || $_->[3] eq 'disk' && $self->{own} && $self->{disks} || $_->[3] eq 'command' && $ENV{FAULT_COMMAND} } @Faults::all;
+	my %has = ('' => 1, own => $self->{own}, disk => $self->{own} && $self->{disks}, command => $ENV{FAULT_COMMAND}, standby => $self->{variant}{standby});
+	my @faults = grep { !$self->{variant}{shared} || $_->[2] !~ /^(?:remove and add|a target)/ }
+	  grep { $has{ $_->[3] } } @Faults::all;
 	# A target that was made keeps the types of then where its table is altered before its first copy.
 	my $first = ($round - 1) % $self->{pair} == 0;
 	# A copy again would empty a target to which rows are added; such a table is held.
@@ -531,7 +609,7 @@ sub _tell
 	diag("SEED=$self->{seed} ROUND=$round", map { "\n  $_" } @found);
 	my $said = $self->{t}->log;
 	diag("the daemon said:\n" . (length $said > 12000 ? substr($said, 0, 2000) . "\n...\n" . substr $said, -8000 : $said));
-	my @keep = grep { -e } glob "$self->{t}{directory}/traffic-$round-*.sql";
+	my @keep = grep { -e } glob "$self->{folder}/traffic-$round-*.sql";
 	diag("$_:\n" . substr PostgreSQL::Test::Utils::slurp_file($_), 0, 5000) for @keep;
 	$self->{spoilt} = 1; # what comes next does not suffer from it
 }
@@ -576,7 +654,7 @@ sub undo { my ($self) = @_; my $end = delete $self->{lasting} or return; $end->(
 sub _spawn_traffic
 {
 	my ($self, $round, $number, $sql) = @_;
-	my $path = "$self->{t}{directory}/traffic-$round-$number.sql";
+	my $path = "$self->{folder}/traffic-$round-$number.sql";
 	open my $file, '>', $path or die "cannot write $path: $!";
 	print $file "\\set VERBOSITY sqlstate\nSET lock_timeout = '2s'; SET client_min_messages = error;\nSELECT setseed(" . rand() . ");\n$sql";
 	close $file;
@@ -620,7 +698,7 @@ sub _settle
 sub _count_errors
 {
 	my ($self, $round) = @_;
-	for my $path (glob "$self->{t}{directory}/traffic-$round-*.err")
+	for my $path (glob "$self->{folder}/traffic-$round-*.err")
 	{
 		my $text = PostgreSQL::Test::Utils::slurp_file($path);
 		for my $state ($text =~ /(?:ERROR|FATAL):  (\w{5})$/mg)
@@ -648,7 +726,7 @@ sub _level
 	my $refused = delete $self->{resync};
 	my $level = SluiceTest::seen_within($patience_s, sub {
 		$lsn ||= $self->ask_source("SELECT pg_logical_emit_message(true, 'faults', '')") or return 0;
-		if (!$t->running) { $self->_note_end; $t->start; $restarts++; return $restarts > 5; }
+		if (!$t->running) { $self->start_daemon; $restarts++; return $restarts > 5; }
 		my $tables = join ',', $self->_source_tables or return 0;
 		my $there = $self->ask_destination("SELECT applied_lsn >= '$lsn', (SELECT string_agg(source_name || ' ' || state || coalesce(' ' || error, ''), ', ') FROM sluice.tables
 			WHERE task = '$t->{task}' AND state NOT IN ('streaming', 'dropped')), (SELECT string_agg(source_name, ',' ORDER BY source_name COLLATE \"C\") FROM sluice.tables

@@ -9,7 +9,7 @@ use Time::HiRes qw(sleep);
 
 sub one_of { return $_[ int rand @_ ]; }
 
-# weight, kind, name, what it needs ('' | own: of both servers | disk | command), beginning, end.
+# weight, kind, name, what it needs ('' | own: of both servers | disk | standby | command), beginning, end.
 our @all = (
 	[ 5, 'process', 'kill -9', '', sub { $_[0]->kill_daemon } ],
 	[ 2, 'process', 'kill -9 again and again', '', sub { my ($c) = @_; for (1 .. 3) { $c->kill_daemon; sleep rand 0.3; } } ],
@@ -21,6 +21,10 @@ our @all = (
 		sub { my ($c) = @_; kill 'STOP', @{ $c->{frozen} = [ $c->sessions('source', "backend_type = 'walsender'") ] } }, sub { kill 'CONT', @{ $_[0]{frozen} } } ],
 	[ 2, 'process', 'SIGSTOP of destination backends', 'own',
 		sub { my ($c) = @_; kill 'STOP', @{ $c->{frozen} = [ $c->sessions('destination') ] } }, sub { kill 'CONT', @{ $_[0]{frozen} } } ],
+
+	[ 6, 'process', 'kill -9, and its standby takes over', 'standby', sub { $_[0]->hand_over('kill') } ],
+	[ 3, 'process', 'SIGTERM, and its standby takes over', 'standby', sub { $_[0]->hand_over('stop') } ],
+	[ 3, 'process', 'SIGSTOP, and its standby takes over', 'standby', sub { $_[0]->hand_over('freeze') } ],
 
 	[ 4, 'session', 'a session terminated at the source', '', sub { $_[0]->signal_session('source', 'pg_terminate_backend') } ],
 	[ 4, 'session', 'a session terminated at the destination', '', sub { $_[0]->signal_session('destination', 'pg_terminate_backend') } ],
@@ -72,12 +76,13 @@ our @all = (
 	[ 1, 'server', 'crash of both', 'own', sub { $_[0]->restart('immediate', 'source', 'destination') } ],
 	[ 1, 'server', 'restart of the source', 'own', sub { $_[0]->restart('fast', 'source') } ],
 	[ 1, 'server', 'restart of the destination', 'own', sub { $_[0]->restart('fast', 'destination') } ],
-	[ 12, 'server', 'FAULT_COMMAND', 'command', sub { $_[0]->fault_command('break', int rand 1000) }, sub { $_[0]->fault_command('repair') } ],
+	[ 20, 'server', 'FAULT_COMMAND', 'command', sub { $_[0]->fault_command('break', int rand 1000) }, sub { $_[0]->fault_command('repair') } ],
 
 	[ 5, 'request', 'resync', '', sub { my ($c) = @_; $c->ask('table', 'resync', $c->any_table) for 1 .. 1 + int rand 2 } ],
 	[ 1, 'request', 'remove and add', '', sub { my ($c) = @_; my $table = $c->any_table; $c->ask('table', 'remove', $table); sleep rand 0.3; $c->ask('table', 'add', $table) } ],
 	[ 1, 'request', 'pause', '', sub { $_[0]->ask('pause') }, sub { $_[0]->ask('resume') } ],
-	[ 1, 'request', 'reload', '', sub { $_[0]->ask('reload') } ],
+	[ 2, 'request', 'reload', '', sub { $_[0]->reload('verb') } ],
+	[ 1, 'request', 'reload by SIGHUP', '', sub { $_[0]->reload('signal') } ],
 );
 
 1;

@@ -497,20 +497,21 @@ sub signal
 	kill $name, $self->{pid} if $self->{pid};
 }
 
-# Whether the program in the background handles SIGTERM already; before, the signal would kill it.
-sub _handles_stop
+# Whether the program in the background handles a signal ("TERM", "HUP") already; before, the signal would kill it.
+sub handles
 {
-	my ($self) = @_;
+	my ($self, $name) = @_;
+	my $number = $name eq 'TERM' ? POSIX::SIGTERM() : POSIX::SIGHUP();
 	my $status = _slurp("/proc/$self->{pid}/status");
 	my ($caught) = $status =~ /^SigCgt:\s+\w*?(\w{1,8})$/m;
-	return $status =~ /^Name:\s+sluice$/m && $caught && hex($caught) & 1 << POSIX::SIGTERM() - 1;
+	return $status =~ /^Name:\s+sluice$/m && $caught && hex($caught) & 1 << $number - 1;
 }
 
 # Stops the program in the background by SIGTERM; its exit status, or -1.
 sub stop
 {
 	my ($self, $timeout) = @_;
-	seen_within(patience(), sub { !$self->running || $self->_handles_stop });
+	seen_within(patience(), sub { !$self->running || $self->handles('TERM') });
 	$self->signal('TERM');
 	return $self->wait_for_end($timeout);
 }

@@ -85,13 +85,21 @@ $t->source_sql(q{
 		END IF;
 	END $$;
 });
-$t->configure({
-	source => { compression => 'lz4' },
-	tables => { include => ['public.*'], exclude => ['public.never'] },
-	apply => { memory => '16MB', max_bytes => '256kB' },
-	initial_copy => { jobs => 2, existing => 'clear' },
-	log => { level => $ENV{SLUICE_TEST_STORM_LOG} // 'info' },
-});
+my $configured = 0;
+
+# Each time something differs that only another attempt takes over.
+sub configure
+{
+	$t->configure({
+		source => { compression => 'lz4' },
+		tables => { include => ['public.*'], exclude => ['public.never'] },
+		apply => { memory => '16MB', max_bytes => $configured++ % 2 ? '512kB' : '256kB' },
+		initial_copy => { jobs => 2, existing => 'clear' },
+		log => { level => $ENV{SLUICE_TEST_STORM_LOG} // 'info' },
+	});
+}
+
+configure();
 
 # ---- the traffic: processes of their own, which mind no error
 
@@ -169,7 +177,7 @@ my @deeds = (
 	[ 1, 'remove', sub { $t->sluice('table', 'remove', any_table()) } ],
 	[ 4, 'add', sub { $t->sluice('table', 'add', any_table()) } ],
 	[ 2, 'pause', sub { $t->sluice('pause'); sleep rand 2; $t->sluice('resume') } ],
-	[ 2, 'reload', sub { $t->sluice('reload') } ],
+	[ 2, 'reload', sub { configure(); $t->sluice('reload') } ],
 	[ 5, 'make', sub {
 		my $name = one_of(qw(new1 new2 new3));
 		my $key = one_of('id int PRIMARY KEY', 'id int');
