@@ -230,12 +230,12 @@ sub _judge_log
 sub ask_source { return (SluiceTest::psql_try($_[0]{t}->source_conninfo, $_[1]))[1]; }
 sub ask_destination { return (SluiceTest::psql_try($_[0]{t}->destination_conninfo, $_[1]))[1]; }
 
-# Until the server does it, which may be starting.
+# Until the server does it, which may be starting; returns what it says.
 sub insist
 {
 	my ($self, $end, $sql) = @_;
 	my $conninfo = "${end}_conninfo";
-	SluiceTest::poll(sub { my ($failed) = SluiceTest::psql_try($self->{t}->$conninfo, $sql); !$failed }, $patience_s);
+	return ${ SluiceTest::poll(sub { my ($failed, $out) = SluiceTest::psql_try($self->{t}->$conninfo, $sql); $failed ? undef : \$out }, $patience_s) };
 }
 
 sub sessions
@@ -688,10 +688,10 @@ sub _await_traffic
 sub _settle
 {
 	my ($self) = @_;
-	my $prepared = $self->ask_source("SELECT string_agg(quote_literal(gid), ' ' ORDER BY gid) FROM pg_prepared_xacts WHERE database = current_database()");
+	my $prepared = $self->insist('source', "SELECT string_agg(quote_literal(gid), ' ' ORDER BY gid) FROM pg_prepared_xacts WHERE database = current_database()");
 	for my $gid ($prepared =~ /'[^']*'/g) { $self->ask_source((length($gid) % 2 || $gid =~ /[02468]'$/ ? 'COMMIT' : 'ROLLBACK') . " PREPARED $gid"); }
 	$self->ask_source("ALTER TABLE $_ REPLICA IDENTITY FULL")
-	  for split /\n/, $self->ask_source("SELECT oid::regclass FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname LIKE 'new%' AND relreplident = 'd'
+	  for split /\n/, $self->insist('source', "SELECT oid::regclass FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname LIKE 'new%' AND relreplident = 'd'
 		AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary)");
 }
 
