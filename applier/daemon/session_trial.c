@@ -207,53 +207,53 @@ find_failure(const struct precheck *precheck, uint32_t oid)
 	return found;
 }
 
-/* Whether the source still has the table: the target of a dropped table passes to the next one of that name. */
-static bool
-still_exists(const struct session *s, const struct table *table)
+/* The reason that names the holder of the target, by its present name; NULL: the holder was dropped, and its target passes
+ * to the next table of that name. */
+static char *
+explain_holder(const struct session *s, const struct table *table, const struct table *holder)
 {
-	char oid[16];
-	struct param param = param_text(oid);
+	char *reason = NULL;
 	struct result *res;
 	struct error ignored;
-	bool exists;
 
-	snprintf(oid, sizeof oid, "%u", table->source.oid);
-	if (!connection_execute(s->source, "SELECT 1 FROM pg_class WHERE oid = $1::oid", &param, 1, &res,
-							&ignored))
-		return true;
-	exists = result_rows(res) > 0;
+	if (!source_read_names(s->source, &holder->source.oid, 1, &res, &ignored))
+		return memory_printf("its target %s.%s is still that of another table", table->target_schema,
+							 table->target_name);
+	if (result_rows(res) > 0)
+		reason = memory_printf("its target %s.%s is still that of %s.%s, which had that name",
+							   table->target_schema, table->target_name, result_text(res, 0, 1),
+							   result_text(res, 0, 2));
 	result_free(res);
-	return exists;
+	return reason;
 }
 
-/* The table of the task that had this one's name before, and whose target still has it; NULL: none. */
-static const struct table *
+/* Why the table has to wait for a table of the task that had its name before, and whose target still has it; NULL: there
+ * is none. */
+static char *
 find_holder(const struct session *s, const struct table *table)
 {
 	for (unsigned i = 0; i < s->catalog.count && !table->shared_with; i++) {
 		const struct table *other = &s->catalog.tables[i];
+		char *reason = table_shares_target(other, table) ? explain_holder(s, table, other) : NULL;
 
-		if (strcmp(other->target_name, table->target_name) == 0 &&
-			strcmp(other->target_schema, table->target_schema) == 0 && still_exists(s, other))
-			return other;
+		if (reason)
+			return reason;
 	}
 	return NULL;
 }
 
+/* What the checks say of a target is about its holder's, not about the table's own. */
 static char *
 find_reason(const struct session *s, const struct precheck *precheck, const struct table *table)
 {
 	const struct check_item *failure = find_failure(precheck, table->source.oid);
-	const struct table *holder = find_holder(s, table);
 	bool own = failure && failure->oid;
+	char *reason = find_holder(s, table);
 
-	if (failure)
-		return memory_printf("%s: %s%s%s", failure->name, own ? "" : failure->subject,
-							 own || !failure->subject[0] ? "" : ": ", failure->message);
-	if (holder)
-		return memory_printf("its target %s.%s is still that of %s.%s", table->target_schema,
-							 table->target_name, holder->source.schema, holder->source.name);
-	return NULL;
+	if (reason || !failure)
+		return reason;
+	return memory_printf("%s: %s%s%s", failure->name, own ? "" : failure->subject,
+						 own || !failure->subject[0] ? "" : ": ", failure->message);
 }
 
 /* Tries each table of the list separately; one that was dropped meanwhile is no failure. */

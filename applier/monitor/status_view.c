@@ -115,6 +115,7 @@ put_table(struct buffer *out, const struct status_table *table)
 {
 	buffer_printf(out, "{\"source\":");
 	json_string(out, table->source);
+	put_text(out, "renamed_to", table->renamed_to);
 	put_text(out, "target", table->target);
 	put_text(out, "state", table->state);
 	put_count(out, "rows_copied", table->rows_copied);

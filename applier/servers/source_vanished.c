@@ -31,6 +31,35 @@ source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *e
 	return true;
 }
 
+static void
+put_oid(struct buffer *oids, uint32_t oid)
+{
+	char text[16];
+
+	snprintf(text, sizeof text, "%u", oid);
+	sql_array_element(oids, text);
+}
+
+bool
+source_read_names(struct connection *source, const uint32_t *oids, unsigned count, struct result **res,
+				  struct error *err)
+{
+	static const char sql[] = "SELECT c.oid, n.nspname, c.relname FROM pg_class c"
+							  " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[])";
+	struct buffer array;
+	struct param param;
+	bool ok;
+
+	sql_init(&array);
+	for (unsigned i = 0; i < count; i++)
+		put_oid(&array, oids[i]);
+	sql_array_end(&array);
+	param = param_text(sql_text(&array));
+	ok = connection_execute(source, sql, &param, 1, res, err);
+	buffer_fini(&array);
+	return ok || error_context(err, "reading the names of tables at the source");
+}
+
 static struct table *
 find_vanished(struct catalog *catalog, const struct result *res, unsigned row)
 {
@@ -52,12 +81,8 @@ source_remove_vanished(struct connection *source, struct catalog *catalog, struc
 	bool ok;
 
 	memory_buffer_init(&oids);
-	for (unsigned i = 0; i < catalog->count; i++) {
-		char oid[16];
-
-		snprintf(oid, sizeof oid, "%u", catalog->tables[i].source.oid);
-		sql_array_element(&oids, oid);
-	}
+	for (unsigned i = 0; i < catalog->count; i++)
+		put_oid(&oids, catalog->tables[i].source.oid);
 	sql_array_end(&oids);
 	param = param_text((const char *) oids.data);
 	ok = connection_execute(source, sql, &param, 1, &res, err);

@@ -15,6 +15,11 @@
 MUST_CHECK bool source_find_table(struct connection *source, uint32_t oid, uint32_t xid, bool *exists,
 								  bool *visible, struct error *err);
 /*
+ * Reads the present names of tables: rows of OID, schema and name, none for a table that is gone.
+ */
+MUST_CHECK bool source_read_names(struct connection *source, const uint32_t *oids, unsigned count,
+								  struct result **res, struct error *err);
+/*
  * Removes tables from the catalog that were dropped while it was read. Some queries return no rows for
  * them and others wrong values, since functions of the server (rights, sizes, expressions) read the
  * present catalog. ERROR_RESTART if a table to be made was dropped.

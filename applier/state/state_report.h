@@ -12,6 +12,8 @@
 struct state_report_table {
 	uint32_t oid; /* of the source's table */
 	char *source; /* sql_table_name() */
+	/* the table's present name, where the caller has found at the source that it was renamed; NULL: none */
+	char *renamed_to;
 	char *target;
 	char *state;
 	int64_t rows_copied;

@@ -215,6 +215,8 @@ static void
 put_outlook(struct buffer *out, const struct status_table *table)
 {
 	put_progress(out, table);
+	if (table->renamed_to)
+		buffer_printf(out, "it is %s now%s", table->renamed_to, table->error ? ": " : "");
 	if (table->error || table->upkeep)
 		buffer_printf(out, "%s", table->error ? table->error : table->upkeep);
 	buffer_put_u8(out, '\n');

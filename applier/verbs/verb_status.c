@@ -18,6 +18,7 @@
 #include "servers/retention.h"
 #include "servers/source.h"
 #include "servers/source_catalog.h"
+#include "servers/source_vanished.h"
 #include "state/progress.h"
 #include "state/state_report.h"
 #include "status.h"
@@ -65,6 +66,40 @@ list_selected(struct status *status, const struct catalog *catalog)
 	}
 }
 
+static void
+take_name(struct state_report *report, uint32_t oid, const char *schema, const char *name)
+{
+	char *present = sql_table_name(&report->memory, schema, name);
+
+	for (unsigned i = 0; i < report->table_count; i++)
+		if (report->tables[i].oid == oid && strcmp(report->tables[i].source, present) != 0)
+			report->tables[i].renamed_to = present;
+}
+
+/*
+ * The state keeps the name by which a table is held, even if the table was renamed since and another one has got that name.
+ */
+static bool
+read_present_names(struct connection *source, struct state_report *report, struct error *err)
+{
+	uint32_t *oids = memory_alloc_zero(report->table_count, sizeof *oids);
+	struct result *res;
+	unsigned count = 0;
+	bool ok;
+
+	for (unsigned i = 0; i < report->table_count; i++)
+		if (strcmp(report->tables[i].state, table_state_shown(TABLE_HELD)) == 0)
+			oids[count++] = report->tables[i].oid;
+	ok = count == 0 || source_read_names(source, oids, count, &res, err);
+	free(oids);
+	if (!ok || count == 0)
+		return ok;
+	for (unsigned i = 0; i < result_rows(res); i++)
+		take_name(report, (uint32_t) result_int(res, i, 0), result_text(res, i, 1), result_text(res, i, 2));
+	result_free(res);
+	return true;
+}
+
 static bool
 ask_source(struct verb_ends *ends, struct loop *loop, const struct config *config, struct status *status,
 		   struct source_slot *slot, struct error *err)
@@ -79,7 +114,7 @@ ask_source(struct verb_ends *ends, struct loop *loop, const struct config *confi
 	status->view.source_lsn = identity.current_lsn;
 	status->view.sampled_at = status->view.at;
 	if (progress->exists)
-		return true;
+		return read_present_names(ends->source, &status->report, err);
 	if (!source_read_catalog(ends->source, config, &ends->catalog, err))
 		return false;
 	list_selected(status, &ends->catalog);
@@ -202,6 +237,7 @@ take_tables(struct status *status)
 
 		status_table_init(&tables[i]);
 		tables[i].source = table->source;
+		tables[i].renamed_to = table->renamed_to;
 		tables[i].target = table->target;
 		tables[i].state = table->state;
 		tables[i].rows_copied = table->rows_copied;
@@ -211,7 +247,8 @@ take_tables(struct status *status)
 		/* Without a daemon no copy is running, whatever the stored state says. */
 		if (!status_has_daemon(status) && strcmp(table->state, "copying") == 0)
 			tables[i].state = table_state_shown(TABLE_WAITING);
-		if (status->daemon_known)
+		/* A held table may have a name that another one, which is copied, has got since. */
+		if (status->daemon_known && strcmp(table->state, table_state_shown(TABLE_HELD)) != 0)
 			take_copy(&tables[i], &status->told);
 		if (!table->compared)
 			continue;

@@ -75,6 +75,16 @@ $t->equal_ok('public.added');
 # Held, and renamed as well: what it needs is said as it stands.
 $t->source_sql('ALTER TABLE retyped RENAME TO retitled; ALTER TABLE retitled ADD COLUMN c int; INSERT INTO retitled VALUES (100, NULL, NULL, 5)');
 $t->poll_ok(sub { grep { $_->{target} eq 'public.retyped' && ($_->{error} // '') =~ /ADD COLUMN "c".* RENAME TO "retitled"/ } @{ $t->status->{tables} } }, 'renamed while it is held: both are needed');
+# Another table gets its old name: status says which is which.
+$t->source_sql('CREATE TABLE retyped (id int PRIMARY KEY)');
+$t->poll_ok(sub { grep { $_->{source} eq 'public.retyped' && $_->{state} eq 'waiting' } @{ $t->status->{tables} } }, 'a new table under its old name waits');
+my %named = map { $_->{state} => $_ } grep { $_->{source} eq 'public.retyped' } @{ $t->status->{tables} };
+is($named{held}{renamed_to}, 'public.retitled', 'the held one has its present name');
+is($named{waiting}{renamed_to}, undef, 'the other one has no other');
+is($named{waiting}{error}, 'its target public.retyped is still that of public.retitled, which had that name', 'and says for which it waits');
+like($t->sluice('status')->{stdout}, qr/^public\.retyped .* held .*it is public\.retitled now: its definition changed/m, 'the text, too');
+$t->source_sql('DROP TABLE retyped');
+$t->poll_ok(sub { 1 == grep { $_->{source} eq 'public.retyped' } @{ $t->status->{tables} } }, 'the new one is gone again');
 target('ALTER TABLE retyped ADD COLUMN c int');
 $t->poll_ok(sub { grep { $_->{target} eq 'public.retyped' && ($_->{error} // '') =~ /needs: ALTER TABLE "public"\."retyped" RENAME TO "retitled";/ } @{ $t->status->{tables} } }, 'then the name alone');
 target('ALTER TABLE retyped RENAME TO retitled');
