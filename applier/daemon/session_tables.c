@@ -105,12 +105,22 @@ hold(struct session *s, struct table *table, enum table_state state, char *reaso
 	return state_tables_write(s->control, s->config->task, table, err);
 }
 
+/* Whether the failure comes from a key that the table has lost; the stream holds such a table, too. */
+static bool
+is_lost_key(const struct table *table, const struct check_item *item)
+{
+	char reason[ERROR_MESSAGE_MAX];
+
+	return schema_lost_key(table, NULL, reason) || strcmp(item->name, "key") == 0;
+}
+
 static bool
 hold_lost_key(struct session *s, struct table *table, const struct check_item *item, struct error *err)
 {
-	const char *lost = schema_lost_identity(table);
+	char reason[ERROR_MESSAGE_MAX];
+	bool lost = schema_lost_key(table, NULL, reason);
 
-	return hold(s, table, TABLE_HELD, memory_strdup(lost ? lost : item->message), err);
+	return hold(s, table, TABLE_HELD, memory_strdup(lost ? reason : item->message), err);
 }
 
 /* As for a row that the target refuses: the table is held, and its changes are discarded. */
@@ -139,7 +149,7 @@ static bool
 set_aside(struct session *s, const struct check_item *item, bool *aside, struct error *err)
 {
 	struct table *table = item->oid ? catalog_find_oid(&s->catalog, item->oid) : NULL;
-	bool lost_key = table && (table_lacks_identity(table) || strcmp(item->name, "key") == 0);
+	bool lost_key = table && is_lost_key(table, item);
 	bool holds = table && s->config->apply.refused == REFUSED_HOLD && is_about_target(table, item);
 
 	*aside = table && (table_waits(table) || table_is_held(table) || lost_key || holds);

@@ -12,6 +12,7 @@
 #include "precheck_item.h"
 #include "precheck_names.h"
 #include "precheck_type.h"
+#include "schema/schema_decision.h"
 #include "servers/missing_columns.h"
 #include "tables/mapping.h"
 
@@ -306,34 +307,15 @@ check_unfed_columns(struct precheck_context *c, const struct table *table)
 	precheck_names_fini(&unfed);
 }
 
-/*
- * Without a key, an update is applied as a delete and an insert, which loses the values of columns that
- * only the target has.
- */
 static void
 check_kept_columns(struct precheck_context *c, const struct table *table)
 {
-	unsigned key[TABLE_MAX_KEY];
-	struct precheck_names kept;
+	struct buffer lost;
 
-	if (!(table->operations & OPERATION_UPDATE) || table_match_key(table, key) > 0)
-		return;
-	precheck_names_init(&kept);
-	for (unsigned i = 0; i < table->target.column_count; i++) {
-		const struct target_column *column = &table->target.columns[i];
-
-		if (!column->generated && !mapping_find_source(table, column->name))
-			precheck_names_add(&kept, column->name, "");
-	}
-	if (kept.count)
-		precheck_add(
-			c, CHECK_FAILED, "columns", precheck_target_name(c, table),
-			"an update would lose the values of %s, since %s has no key by which the row could be found: name"
-			" the columns that tell its rows apart as \"key\" of tables.overrides, give it a primary key, "
-			"leave"
-			" update out of its \"operations\", or drop the columns there",
-			precheck_names_text(&kept), precheck_table_name(c, table));
-	precheck_names_fini(&kept);
+	sql_init(&lost);
+	if (schema_put_lost_values(&lost, table, NULL))
+		precheck_add(c, CHECK_FAILED, "columns", precheck_target_name(c, table), "%s", sql_text(&lost));
+	buffer_fini(&lost);
 }
 
 static void

@@ -3,7 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
+#include "base/sql.h"
 #include "pattern.h"
+#include "quote.h"
+#include "tables/mapping.h"
+
+/* Names in a message are not listed beyond this length. */
+#define NAMES_BYTES 700
 
 const char schema_types_gone[] = "the type of a column is gone from the source meanwhile";
 
@@ -23,11 +30,62 @@ schema_rewrite_reason(enum rewrite rewrite)
 	return reasons[rewrite];
 }
 
-const char *
-schema_lost_identity(const struct table *table)
+/* Whether a column of the definition had that name at the table's target. */
+static bool
+is_named_by(const struct source_table *source, const struct table *table, const char *target_name)
 {
-	if (!table_lacks_identity(table))
-		return NULL;
+	for (unsigned i = 0; source && i < source->column_count; i++)
+		if (strcmp(mapping_target_name(table, source->columns[i].name), target_name) == 0)
+			return true;
+	return false;
+}
+
+static void
+put_own_columns(struct buffer *names, const struct table *table, const struct source_table *former)
+{
+	for (unsigned i = 0; i < table->target.column_count; i++) {
+		const struct target_column *column = &table->target.columns[i];
+
+		if (column->generated || mapping_find_source(table, column->name) ||
+			is_named_by(former, table, column->name))
+			continue;
+		if (names->len > NAMES_BYTES) {
+			buffer_printf(names, " and others");
+			return;
+		}
+		buffer_printf(names, names->len ? ", " : "");
+		quote_identifier(names, column->name);
+	}
+}
+
+bool
+schema_put_lost_values(struct buffer *out, const struct table *table, const struct source_table *former)
+{
+	struct arena memory;
+	struct buffer names;
+	bool any;
+
+	if (!(table->operations & OPERATION_UPDATE) || table_match_key(table, (unsigned[TABLE_MAX_KEY]){0}) > 0)
+		return false;
+	memory_buffer_init(&names);
+	put_own_columns(&names, table, former);
+	any = names.len > 0;
+	arena_init(&memory, 512);
+	if (any)
+		buffer_printf(out,
+					  "an update would lose the values of %.*s, since %s has no key by which the row could be "
+					  "found: name the columns that tell its rows apart as \"key\" of tables.overrides, give it "
+					  "a primary key, leave update out of its \"operations\", or drop the columns there",
+					  (int) names.len, (const char *) names.data,
+					  sql_table_name(&memory, table->source.schema, table->source.name));
+	arena_fini(&memory);
+	buffer_fini(&names);
+	return any;
+}
+
+static const char *
+lost_identity(const struct table *table)
+{
 	if (table->source.column_count == 0)
 		return "it has lost its last column: with columns and a replica identity it is copied again by "
 			   "itself";
@@ -38,6 +96,25 @@ schema_lost_identity(const struct table *table)
 	return "it has lost its replica identity: give it a primary key, or REPLICA IDENTITY FULL; then it is "
 		   "copied"
 		   " again by itself";
+}
+
+bool
+schema_lost_key(const struct table *table, const struct source_table *former, char reason[ERROR_MESSAGE_MAX])
+{
+	struct buffer lost;
+	bool loses;
+
+	if (table_lacks_identity(table)) {
+		snprintf(reason, ERROR_MESSAGE_MAX, "%s", lost_identity(table));
+		return true;
+	}
+	memory_buffer_init(&lost);
+	loses = schema_put_lost_values(&lost, table, former);
+	if (loses)
+		snprintf(reason, ERROR_MESSAGE_MAX, "%.*s; then it is copied again by itself", (int) lost.len,
+				 (const char *) lost.data);
+	buffer_fini(&lost);
+	return loses;
 }
 
 static void
@@ -136,19 +213,35 @@ decide_by_policy(struct schema_decision *decision, const struct schema_case *c)
 	}
 }
 
-/* What decides before the definitions are compared: a reason, and the action; NULL: nothing does. */
+/* Why the table is copied again whatever the definitions are; NULL: nothing decides that. */
 static const char *
-find_obstacle(const struct schema_case *c, enum schema_action *action)
+find_rewrite(const struct schema_case *c)
 {
-	*action = SCHEMA_COPY_AGAIN;
-	if (!c->emptied && c->types_gone)
+	if (c->types_gone)
 		return schema_types_gone;
-	if (!c->emptied)
-		return c->today ? schema_rewrite_reason(stored_definition_rewritten(c->stored, c->today)) : NULL;
-	*action = SCHEMA_HOLD;
-	if (table_lacks_identity(c->table))
-		return schema_lost_identity(c->table);
-	return keeps_old_override(c->config, c->stored, c->table) ? old_override : refuses_copy(c);
+	return c->today ? schema_rewrite_reason(stored_definition_rewritten(c->stored, c->today)) : NULL;
+}
+
+/* Whether something decides before the definitions are compared. */
+static bool
+decide_by_obstacle(struct schema_decision *decision, const struct schema_case *c)
+{
+	const char *reason;
+
+	if (!c->emptied) {
+		reason = find_rewrite(c);
+		if (reason)
+			take(decision, SCHEMA_COPY_AGAIN, reason);
+		return reason;
+	}
+	if (schema_lost_key(c->table, c->stored, decision->reason)) {
+		decision->action = SCHEMA_HOLD;
+		return true;
+	}
+	reason = keeps_old_override(c->config, c->stored, c->table) ? old_override : refuses_copy(c);
+	if (reason)
+		take(decision, SCHEMA_HOLD, reason);
+	return reason;
 }
 
 void
@@ -165,14 +258,10 @@ schema_decide(struct schema_decision *decision, const struct schema_case *c)
 		.needed_only = policy != SCHEMA_CHANGES_FOLLOW,
 		.common_only = policy == SCHEMA_CHANGES_IGNORE,
 	};
-	enum schema_action action;
-	const char *obstacle = find_obstacle(c, &action);
 
 	*decision = (struct schema_decision){0};
-	if (obstacle) {
-		take(decision, action, obstacle);
+	if (decide_by_obstacle(decision, c))
 		return;
-	}
 	schema_change_plan(&decision->change, &question);
 	decide_by_policy(decision, c);
 }

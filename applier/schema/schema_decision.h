@@ -58,7 +58,17 @@ void schema_decide_at_start(struct schema_decision *decision, const struct confi
 /* Why a table that the source rewrote is copied again; NULL: no rewrite. */
 const char *schema_rewrite_reason(enum rewrite rewrite);
 extern const char schema_types_gone[];
-/* Why a table is held that has lost its replica identity or its last column; NULL: it has both. */
-const char *schema_lost_identity(const struct table *table);
+/*
+ * Whether a table has to be held because it has lost its replica identity, its last column, or a key that its target needs;
+ * then writes the reason with the remedy.  `former`: an earlier definition, whose columns at the target are not counted as
+ * the target's own; NULL: none.
+ */
+bool schema_lost_key(const struct table *table, const struct source_table *former,
+					 char reason[ERROR_MESSAGE_MAX]);
+/*
+ * An update of a table without a key is applied as a delete and an insert, which loses the values of columns that only the
+ * target has.  If there are such columns, writes that, and what to do.
+ */
+bool schema_put_lost_values(struct buffer *out, const struct table *table, const struct source_table *former);
 
 #endif

@@ -213,6 +213,16 @@ check_form(struct fold *f, const struct table *table, const struct change_relati
 					 relation->schema, relation->name);
 }
 
+/* `past`: the reason if the table has by now what it lacked. */
+static bool
+hold_for_key(struct fold *f, const struct table *table, const char *past, struct error *err)
+{
+	char reason[ERROR_MESSAGE_MAX];
+
+	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_HELD,
+							schema_lost_key(table, NULL, reason) ? reason : past, err);
+}
+
 /* A table that has lost its replica identity is held before the first update or delete comes. */
 static bool
 check_identity(struct fold *f, const struct table *table, const struct change_relation *relation,
@@ -220,12 +230,22 @@ check_identity(struct fold *f, const struct table *table, const struct change_re
 {
 	bool needed = table->operations & (OPERATION_UPDATE | OPERATION_DELETE);
 	bool lacks = relation->identity != 'f' && (relation->identity == 'n' || relation->key_count == 0);
-	const char *reason = schema_lost_identity(table);
 
 	if (relation->column_count > 0 && (table->source.partitioned || !needed || !lacks))
 		return true;
-	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_HELD,
-							reason ? reason : "it had no replica identity for a while", err);
+	return hold_for_key(f, table, "it had no replica identity for a while", err);
+}
+
+/* A table without a key, whose target has columns of its own, is held before an update would lose their values. */
+static bool
+check_key(struct fold *f, const struct shape *shape, struct error *err)
+{
+	if (shape->match != MATCH_ROW || shape->unfed_count == 0 || !(shape->table->operations & OPERATION_UPDATE))
+		return true;
+	return hold_for_key(f, shape->table,
+						"it had no key for a while, and an update would have lost the values of columns that"
+						" only its target has",
+						err);
 }
 
 static bool
@@ -265,7 +285,7 @@ fold_shape_of(struct fold *f, const struct change_relation *relation, const stru
 	if (!check_form(f, table, relation, err))
 		return false;
 	*place = memory_alloc_zero(1, sizeof **place);
-	if (!init_shape(f, *place, relation, table, err)) {
+	if (!init_shape(f, *place, relation, table, err) || !check_key(f, *place, err)) {
 		fold_free_shape(place);
 		return false;
 	}

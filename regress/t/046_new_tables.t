@@ -14,9 +14,10 @@ $t->source_sql(q{
 	CREATE TABLE others (id int PRIMARY KEY, v text);
 	CREATE TABLE keyed (id int PRIMARY KEY, v text);
 	CREATE TABLE plain (v text); ALTER TABLE plain REPLICA IDENTITY FULL;
+	CREATE TABLE owned (id int PRIMARY KEY, v text); ALTER TABLE owned REPLICA IDENTITY FULL;
 	CREATE SCHEMA extra; CREATE TABLE extra.named (id int PRIMARY KEY);
 	INSERT INTO others VALUES (1, 'a'); INSERT INTO keyed VALUES (1, 'a'); INSERT INTO plain VALUES ('a'), ('a');
-	INSERT INTO extra.named VALUES (1);
+	INSERT INTO owned VALUES (1, 'a'), (2, 'a'); INSERT INTO extra.named VALUES (1);
 });
 my %changes = (tables => { include => [ 'public.*', 'extra.named' ] });
 $t->configure({%changes});
@@ -73,6 +74,27 @@ subtest 'a table that loses its key' => sub {
 	$t->source_sql('ALTER TABLE keyed ADD PRIMARY KEY (id)');
 	becomes_ok('public.keyed', qr/^streaming$/, 'with a key it is copied again');
 	$t->equal_ok('public.keyed', wait => 1);
+};
+
+subtest 'a table that loses the key which its target needs' => sub {
+	my $lost = qr/^held: an update would lose the values of own, since public\.owned has no key .*"key" of tables\.overrides, give it a primary key, .* copied again by itself$/;
+	$t->destination_sql(q{ALTER TABLE owned ADD COLUMN own text DEFAULT 'mine'; UPDATE owned SET own = 'kept'});
+	$t->source_sql(q{ALTER TABLE owned DROP CONSTRAINT owned_pkey; UPDATE owned SET v = 'b' WHERE id = 1});
+	becomes_ok('public.owned', $lost, 'is held');
+	others_go_on_ok('meanwhile');
+	is($t->destination_sql(q{SELECT string_agg(v || own, ',') FROM owned}), 'akept,akept', 'the values of the column are kept');
+	$t->source_sql('ALTER TABLE owned ADD PRIMARY KEY (id)');
+	becomes_ok('public.owned', qr/^streaming$/, 'with a key it is copied again');
+	$t->equal_ok('public.owned', columns => [qw(id v)], wait => 1);
+	$t->source_sql('ALTER TABLE owned DROP CONSTRAINT owned_pkey');
+	$t->wait_applied_ok('without a change of its rows it goes on');
+	is($t->stop, 0, 'SIGTERM ends it with 0');
+	$t->start;
+	$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'a start works');
+	becomes_ok('public.owned', $lost, 'and holds it');
+	$t->destination_sql('ALTER TABLE owned DROP COLUMN own');
+	becomes_ok('public.owned', qr/^streaming$/, 'without the column it is copied again');
+	$t->equal_ok('public.owned', wait => 1);
 };
 
 subtest 'a table that loses its last column' => sub {

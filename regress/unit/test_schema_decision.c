@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "dialect/dialect.h"
 #include "schema/schema_decision.h"
 
@@ -25,6 +26,7 @@ enum event {
 	RENAMED, /* the table */
 	TYPE_GONE,
 	TABLE_GONE, /* by now, after it got a column */
+	KEY_LOST,	/* the identity is FULL, and the target has a column of its own */
 };
 
 enum { EMPTIED = 1, SHARED = 2, FITS = 4, APPEND = 8, COPY_NONE = 16, OLD_OVERRIDE = 32 };
@@ -139,6 +141,13 @@ happen(struct fixture *f, enum event event)
 		source->name = TEXT("u");
 		f->table.row = TABLE_ROW_RENAMED;
 		break;
+	case KEY_LOST:
+		f->columns[0].primary_position = 0;
+		source->identity = 'f';
+		f->table.operations = OPERATION_UPDATE;
+		f->target_columns[2] = target("own", "text");
+		f->table.target.column_count = 3;
+		break;
 	case TYPE_GONE:
 		f->columns[1].formatted = f->columns[1].type_name = NULL;
 		f->c.types_gone = true;
@@ -173,6 +182,10 @@ set(struct fixture *f, unsigned circumstances)
 #define STOP "its definition changed, and schema.changes is stop"
 #define IGNORE "its definition changed so that its rows do not fit any more"
 #define REWRITE "the source rewrote its rows, which is not in the stream"
+#define LOST_KEY                                                                                             \
+	"an update would lose the values of own, since public.t has no key by which the row could be found: "    \
+	"name the columns that tell its rows apart as \"key\" of tables.overrides, give it a primary key, leave " \
+	"update out of its \"operations\", or drop the columns there"
 
 static const struct decided {
 	enum event event;
@@ -202,7 +215,11 @@ static const struct decided {
 	 STOP DO "ALTER TABLE \"public\".\"t\" RENAME TO \"u\"" BY_ITSELF},
 	{TYPE_GONE, 0, SCHEMA_CHANGES_FOLLOW, SCHEMA_COPY_AGAIN,
 	 "the type of a column is gone from the source meanwhile"},
+	/* held at the first change of a row: see test_lost_key() */
+	{KEY_LOST, 0, SCHEMA_CHANGES_FOLLOW, SCHEMA_EXECUTE,
+	 "ALTER TABLE \"public\".\"t\" DROP CONSTRAINT \"t_pkey\""},
 	/* where the rows do not count */
+	{KEY_LOST, EMPTIED, SCHEMA_CHANGES_FOLLOW, SCHEMA_HOLD, LOST_KEY "; then it is copied again by itself"},
 	{ADDED, EMPTIED, SCHEMA_CHANGES_FOLLOW, SCHEMA_EXECUTE, ADD_C},
 	{ADDED, EMPTIED, SCHEMA_CHANGES_STOP, SCHEMA_HOLD, STOP DO ADD_C BY_ITSELF},
 	{ADDED, EMPTIED | FITS, SCHEMA_CHANGES_STOP, SCHEMA_ADOPT, NULL},
@@ -313,12 +330,47 @@ test_start(void **state)
 	}
 }
 
+/* What the precheck and the stream ask of a table whose key is gone. */
+static void
+test_lost_key(void **state)
+{
+	char reason[ERROR_MESSAGE_MAX];
+	struct buffer sentence;
+	struct fixture f;
+
+	(void) state;
+	begin(&f);
+	happen(&f, KEY_LOST);
+	memory_buffer_init(&sentence);
+	assert_true(schema_put_lost_values(&sentence, &f.table, NULL));
+	assert_int_equal(sentence.len, strlen(LOST_KEY));
+	assert_memory_equal(sentence.data, LOST_KEY, sentence.len);
+	assert_true(schema_lost_key(&f.table, NULL, reason));
+	assert_string_equal(reason, LOST_KEY "; then it is copied again by itself");
+	/* A column that the source had under another name is not the target's own. */
+	f.stored_columns[1].name = TEXT("own");
+	assert_false(schema_lost_key(&f.table, &f.stored, reason));
+	/* Without updates nothing is lost; a key of the configuration finds the rows. */
+	f.table.operations = OPERATION_INSERT | OPERATION_DELETE;
+	assert_false(schema_lost_key(&f.table, NULL, reason));
+	f.table.operations = OPERATION_UPDATE;
+	f.override.key = (struct string_list){.items = (char *[]){TEXT("id")}, .count = 1};
+	f.table.override = &f.override;
+	assert_false(schema_lost_key(&f.table, NULL, reason));
+	f.table.override = NULL;
+	f.table.source.identity = 'd';
+	assert_true(schema_lost_key(&f.table, NULL, reason));
+	assert_memory_equal(reason, "it has lost its replica identity", 32);
+	buffer_fini(&sentence);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_lost_key),
 		cmocka_unit_test(test_start),
 	};
 
