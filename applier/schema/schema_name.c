@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/sql.h"
+#include "state/forget.h"
 #include "state/state_tables.h"
 
 struct table *
@@ -48,8 +49,10 @@ schema_name_make_way(struct connection *destination, const char *task, const str
 	struct buffer sql;
 	char third[64];
 
+	if (!other)
+		return forget_free_name(destination, task, schema, name, err);
 	/* A table that waits for its first copy does not own its target yet. */
-	if (!other || other->override || (table_waits(other) && !other->defined))
+	if (other->override || (table_waits(other) && !other->defined))
 		return true;
 	snprintf(third, sizeof third, "sluice_renamed_%u", other->source.oid);
 	sql_init(&sql);

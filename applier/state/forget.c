@@ -59,6 +59,7 @@ struct forgetting {
 	const struct catalog *catalog;
 	forget_is_selected is_selected;
 	void *arg;
+	const struct table *unblocked; /* a held table whose target can get its name now; NULL: none */
 };
 
 /*
@@ -195,19 +196,13 @@ will_get_name(const struct table *successor, const struct forgotten *table)
 		   (table_follows(successor) || (successor->state == TABLE_HELD && successor->defined && !own));
 }
 
-/* Renames the dropped table's target, if it still exists and another target is about to get its name. */
+/* Renames the dropped table's target, if it still exists. */
 static bool
-free_name_of_target(struct connection *source, struct connection *destination, const struct catalog *catalog,
-					const struct forgotten *table, struct error *err)
+rename_aside(struct connection *destination, const struct forgotten *table, struct error *err)
 {
-	const struct table *successor;
 	char name[64];
 	struct buffer sql;
 
-	if (!find_successor(source, catalog, table, &successor, err))
-		return false;
-	if (!successor || !will_get_name(successor, table))
-		return true;
 	snprintf(name, sizeof name, "sluice_dropped_%s", table->oid);
 	sql_init(&sql);
 	buffer_printf(&sql, "ALTER TABLE IF EXISTS ");
@@ -220,6 +215,21 @@ free_name_of_target(struct connection *source, struct connection *destination, c
 		   error_context(err, "renaming the target of the table that was %s.%s", table->schema, table->name);
 }
 
+/* Renames the dropped table's target if another target is about to get its name. */
+static bool
+free_name_of_target(struct forgetting *f, const struct forgotten *table, struct error *err)
+{
+	const struct table *successor;
+
+	if (!find_successor(f->source, f->catalog, table, &successor, err))
+		return false;
+	if (!successor || !will_get_name(successor, table))
+		return true;
+	if (table_is_held(successor))
+		f->unblocked = successor;
+	return rename_aside(f->destination, table, err);
+}
+
 /* Whether the target holds rows that this task copied. */
 static bool
 has_rows(const struct forgotten *table)
@@ -228,17 +238,15 @@ has_rows(const struct forgotten *table)
 }
 
 static bool
-forget_dropped(struct connection *source, struct connection *destination, const char *task,
-			   const struct catalog *catalog, const struct forgotten *table, struct error *err)
+forget_dropped(struct forgetting *f, const struct forgotten *table, struct error *err)
 {
 	bool there;
 
-	if (!free_name_of_target(source, destination, catalog, table, err) ||
-		!has_target(destination, table, &there, err))
+	if (!free_name_of_target(f, table, err) || !has_target(f->destination, table, &there, err))
 		return false;
 	if (!there || !has_rows(table))
-		return remove_row(destination, task, table, err);
-	return table->state == TABLE_DROPPED || remember_target(destination, task, table, err);
+		return remove_row(f->destination, f->task, table, err);
+	return table->state == TABLE_DROPPED || remember_target(f->destination, f->task, table, err);
 }
 
 /*
@@ -261,12 +269,12 @@ forget_unselected(const struct forgetting *f, const struct forgotten *table, str
 }
 
 static bool
-forget(const struct forgetting *f, const struct forgotten *table, struct error *err)
+forget(struct forgetting *f, const struct forgotten *table, struct error *err)
 {
 	enum absence absence;
 
 	if (table->state == TABLE_DROPPED)
-		return forget_dropped(f->source, f->destination, f->task, f->catalog, table, err);
+		return forget_dropped(f, table, err);
 	if (!find_absence(f->source, table, &absence, err))
 		return false;
 	switch (absence) {
@@ -278,14 +286,14 @@ forget(const struct forgetting *f, const struct forgotten *table, struct error *
 		break;
 	}
 	log_forgotten(table, DROPPED);
-	return forget_dropped(f->source, f->destination, f->task, f->catalog, table, err);
+	return forget_dropped(f, table, err);
 }
 
 bool
 forget_tables(struct connection *source, struct connection *destination, const char *task,
 			  const struct catalog *catalog, forget_is_selected is_selected, void *arg, struct error *err)
 {
-	const struct forgetting f = {source, destination, task, catalog, is_selected, arg};
+	struct forgetting f = {source, destination, task, catalog, is_selected, arg, NULL};
 	struct forgotten *found;
 	struct arena memory;
 	unsigned count;
@@ -296,5 +304,39 @@ forget_tables(struct connection *source, struct connection *destination, const c
 	for (unsigned i = 0; ok && i < count; i++)
 		ok = forget(&f, &found[i], err);
 	arena_fini(&memory);
+	if (ok && f.unblocked)
+		return error_set(err, ERROR_RESTART, "the target of %s.%s, which is held, can get its name now",
+						 f.unblocked->source.schema, f.unblocked->source.name);
+	return ok;
+}
+
+bool
+forget_free_name(struct connection *destination, const char *task, const char *target_schema,
+				 const char *target_name, struct error *err)
+{
+	static const char sql[] =
+		"SELECT t.source_schema, t.source_name, t.source_oid FROM sluice.tables t WHERE t.task = $1"
+		" AND t.target_schema = $2 AND t.target_name = $3 AND t.state = 'dropped' AND (t.target_oid IS NULL"
+		" OR t.target_oid = (SELECT c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+		"  WHERE n.nspname = $2 AND c.relname = $3))";
+	const struct param params[] = {param_text(task), param_text(target_schema), param_text(target_name)};
+	struct result *res;
+	bool ok = true;
+
+	if (!connection_execute(destination, sql, params, 3, &res, err))
+		return error_context(err, "reading sluice.tables");
+	for (unsigned i = 0; ok && i < result_rows(res); i++) {
+		const struct forgotten table = {
+			.schema = result_text(res, i, 0),
+			.name = result_text(res, i, 1),
+			.oid = result_text(res, i, 2),
+			.target_schema = target_schema,
+			.target_name = target_name,
+			.state = TABLE_DROPPED,
+		};
+
+		ok = rename_aside(destination, &table, err) && remove_row(destination, task, &table, err);
+	}
+	result_free(res);
 	return ok;
 }

@@ -32,10 +32,14 @@ typedef bool (*forget_is_selected)(void *arg, uint32_t oid, bool *selected, stru
 /*
  * Forgets these tables and logs it. If another table now has the name of a dropped one, the dropped
  * table's target is renamed. A table that is UNLOGGED is held instead of forgotten. ERROR_RESTART if a
- * table is selected again since the catalog was read, for instance after SET LOGGED.
+ * table is selected again since the catalog was read, for instance after SET LOGGED, or if that rename
+ * removed the reason why a table is held.
  */
 MUST_CHECK bool forget_tables(struct connection *source, struct connection *destination, const char *task,
 							  const struct catalog *catalog, forget_is_selected is_selected, void *arg,
 							  struct error *err);
+/* Renames the target of this name, which another table's target is to get, if it is that of a dropped table of the task. */
+MUST_CHECK bool forget_free_name(struct connection *destination, const char *task, const char *target_schema,
+								 const char *target_name, struct error *err);
 
 #endif

@@ -73,6 +73,12 @@ my @cases = (
 			ALTER TABLE b ALTER code TYPE text USING code || ' rewritten'},
 	},
 	{
+		name => 'rewritten, with the name of one that was dropped',
+		sql => q{DROP TABLE a; ALTER TABLE b RENAME TO a; ALTER TABLE a ALTER code TYPE text USING code || ' rewritten'},
+		left => [ 'public.a' ],
+		again => 1,
+	},
+	{
 		name => 'two that exchange their names, one rewritten',
 		sql => q{BEGIN; ALTER TABLE a RENAME TO tmp; ALTER TABLE b RENAME TO a; ALTER TABLE tmp RENAME TO b; COMMIT;
 			ALTER TABLE a ALTER code TYPE text USING code || ' rewritten'; INSERT INTO b (id) VALUES (1001)},
@@ -103,7 +109,7 @@ for my $case (@cases)
 		start_over($case->{existing} // 'error');
 		$t->source_sql($case->{sql});
 		my $run = $t->run_ok('run', '--until', 'current');
-		$t->all_equal_ok('public.a', 'public.b', @{ $case->{tables} // [] });
+		$t->all_equal_ok(@{ $case->{left} // [ 'public.a', 'public.b' ] }, @{ $case->{tables} // [] });
 		is(columns('a'), $case->{columns}, 'the target has its columns') if $case->{columns};
 		like($run->{stderr}, qr/copied public\.a:/, 'it is copied again') if $case->{again};
 		state_is_sound('in the end');
@@ -157,6 +163,25 @@ subtest 'the same while the daemon runs' => sub {
 	$t->wait_applied_ok;
 	$t->all_equal_ok('public.a', 'public.b');
 	is($t->stop, 0, 'SIGTERM ends it with 0');
+};
+
+subtest 'one gets the name of one that was dropped before' => sub {
+	start_over('error');
+	my $dropped = $t->source_sql(q{SELECT 'a'::regclass::oid});
+	$t->start;
+	$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
+	$t->source_sql('DROP TABLE a');
+	$t->configure({ apply => { memory => '128MB' } });
+	$t->run_ok('reload'); # the drop is noticed when the catalogs are read
+	$t->poll_ok(sub { $t->destination_sql(q{SELECT count(*) FROM sluice.tables WHERE state = 'dropped'}) == 1 }, 'the drop is noticed');
+	$t->source_sql('ALTER TABLE b RENAME TO a; INSERT INTO a VALUES (1001, 1, \'more\')');
+	$t->wait_applied_ok;
+	$t->equal_ok('public.a');
+	unlike($t->log, qr/is held|copied again|copied public/, 'nothing is held or copied for that');
+	is($t->destination_sql("SELECT count(*) FROM sluice_dropped_$dropped"), 10, 'the target of the dropped one has another name');
+	state_is_sound('in the end');
+	is($t->stop, 0, 'SIGTERM ends it with 0');
+	$t->destination_sql("DROP TABLE sluice_dropped_$dropped");
 };
 
 subtest 'what the user dropped from the selection is not ours any more' => sub {
