@@ -8,18 +8,19 @@
 #include "state/state_install.h"
 #include "state/state_layout.h"
 #include "state/unfinished.h"
+#include "tables/stored_definition.h"
 
 #define LOCK_NOT_AVAILABLE "55P03"
 
 /* The result columns of put_query(). */
-enum { TARGET, SCHEMA, NAME, TASK, SOURCE, STATE, SAME_TARGET };
+enum { TARGET, SCHEMA, NAME, MADE_FROM, TASK, SOURCE, STATE, SAME_TARGET };
 
 /* Created targets that no copy has completed, each with the rows of sluice.tables that name it as their target. */
 static void
 put_query(struct buffer *sql)
 {
 	buffer_printf(sql,
-				  "SELECT u.target, n.nspname, c.relname, t.task, t.source_oid, t.state,"
+				  "SELECT u.target, n.nspname, c.relname, u.statement, t.task, t.source_oid, t.state,"
 				  " coalesce(t.target_oid = u.target, false) FROM sluice.unfinished u"
 				  " JOIN pg_class c ON c.oid = u.target::oid AND c.relkind IN ('r', 'p')"
 				  " JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -53,7 +54,21 @@ find_claimant(const struct catalog *catalog, const char *schema, const char *nam
 	return found;
 }
 
-/* Whether a row of sluice.tables shows that another table still needs the target, or has rows in it. */
+/* Whether the table was altered since its target was made. */
+static bool
+is_altered(const struct table *table, const char *made_from)
+{
+	struct source_table made;
+	bool altered;
+
+	if (!stored_definition_parse(made_from, &made))
+		return false;
+	altered = !stored_definition_same(&made, &table->source);
+	source_table_free(&made);
+	return altered;
+}
+
+/* Whether a row of sluice.tables shows that the target is still needed as it is, or has rows in it. */
 static bool
 is_used(const struct catalog *catalog, const char *task, const struct table *claimant,
 		const struct result *res, unsigned row)
@@ -69,7 +84,8 @@ is_used(const struct catalog *catalog, const char *task, const struct table *cla
 		return true;
 	table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, SOURCE));
 	if (table == claimant)
-		return result_bool(res, row, SAME_TARGET);
+		return result_bool(res, row, SAME_TARGET) &&
+			   !is_altered(claimant, result_text(res, row, MADE_FROM));
 	return table && goes_to(table, result_text(res, row, SCHEMA), result_text(res, row, NAME));
 }
 
@@ -118,8 +134,8 @@ drop(struct connection *destination, const struct table *claimant, int64_t oid, 
 		log_debug("the target %s.%s of a table that is gone stays: %s", claimant->target_schema,
 				  claimant->target_name, refusal.message);
 	else
-		log_info("the empty target %s.%s was made for another table, which was renamed or dropped before its"
-				 " first copy: it is made again for %s.%s",
+		log_info("the empty target %s.%s was made for another table or definition, before its first copy: it is"
+				 " made again for %s.%s",
 				 claimant->target_schema, claimant->target_name, claimant->source.schema,
 				 claimant->source.name);
 	return true;

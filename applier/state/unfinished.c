@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "dialect/ddl_index.h"
+#include "tables/stored_definition.h"
 
 const char unfinished_columns[] =
 	"target bigint, step integer, statement text NOT NULL, PRIMARY KEY (target, step)";
@@ -51,8 +52,10 @@ unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct t
 	buffer_printf(sql, "DELETE FROM sluice.unfinished WHERE target = ");
 	put_target(sql, table);
 	buffer_printf(sql, ";\n");
-	put_step(sql, table, UNFINISHED_COPY, "");
 	memory_buffer_init(&statement);
+	stored_definition_put(&statement, &table->source);
+	buffer_put_u8(&statement, '\0');
+	put_step(sql, table, UNFINISHED_COPY, (const char *) statement.data);
 	for (unsigned i = 0; spec && i < spec->index_count; i++) {
 		buffer_reset(&statement);
 		if (ddl_put_index(&statement, dialect, table, &spec->indexes[i], &remark))

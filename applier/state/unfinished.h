@@ -3,8 +3,9 @@
  * copied. They are stored in the transaction that creates the table and removed in the one that executes
  * them, which is up to copy/after_copy.
  *
- * A step without a statement marks a target that the program created and into which no copy has been
- * completed.
+ * The first step marks a target that the program created and into which no copy has been completed. Instead
+ * of a statement it has the definition of the source's table from which the target was made, as
+ * stored_definition.h writes it.
  */
 #ifndef SLUICE_UNFINISHED_H
 #define SLUICE_UNFINISHED_H
@@ -16,7 +17,7 @@
 /* Columns of the table: OID of the target, number of the step, statement. */
 extern const char unfinished_columns[];
 
-/* Number of the step without a statement, lower than all others. */
+/* Number of the step with the definition, lower than all others. Its text is empty if an earlier version wrote it. */
 #define UNFINISHED_COPY (-1)
 
 /*
