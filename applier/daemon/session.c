@@ -187,13 +187,16 @@ goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *
 
 	judge_refusal(s, err);
 	judge_internal_error(trouble, s, err);
-	error_clause(err, sentence, sizeof sentence);
 	about = log_about_error(err);
 	if (is_planned(trouble, s, err)) {
+		/* Nobody has to do anything. */
+		err->hint[0] = '\0';
+		error_clause(err, sentence, sizeof sentence);
 		monitor_error(s->monitor, err, true);
 		log_write_about(LOG_INFO, &about, "%s", sentence);
 		return true;
 	}
+	error_clause(err, sentence, sizeof sentence);
 	if (s->standby && err->class == ERROR_REPLACED) {
 		monitor_error(s->monitor, err, true);
 		log_warning("%s; waiting as its standby", sentence);

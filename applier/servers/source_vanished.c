@@ -125,6 +125,10 @@ source_is_vanished(const struct error *err)
 void
 source_restart_if_vanished(struct error *err)
 {
-	if (err->class == ERROR_DATA && source_is_vanished(err))
-		err->class = ERROR_RESTART;
+	struct error cause = *err;
+
+	if (err->class != ERROR_DATA || !source_is_vanished(err))
+		return;
+	error_set(err, ERROR_RESTART, "tables or types were dropped while the catalogs were read: starting over");
+	error_hint(err, "The server said: %.900s.", cause.message);
 }

@@ -30,7 +30,10 @@ MUST_CHECK bool source_remove_vanished(struct connection *source, struct catalog
  * catalogs are read.
  */
 bool source_is_vanished(const struct error *err);
-/* Turns such an error into ERROR_RESTART, so that the next attempt reads the present catalogs. */
+/*
+ * Turns such an error into ERROR_RESTART, so that the next attempt reads the present catalogs. The server's words, which
+ * may be internal ones, become the hint: planned restarts do not show it, but too many of them do.
+ */
 void source_restart_if_vanished(struct error *err);
 
 #endif
