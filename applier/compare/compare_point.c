@@ -489,7 +489,7 @@ copy_slot(struct compare_point *point, struct error *err)
 			connection_execute(point->snapshot,
 							   "SELECT pg_catalog.pg_copy_logical_replication_slot($1, $2, true)", params, 2,
 							   NULL, err)) ||
-		   error_context(err, "copying the slot %s for a look at what it holds", point->progress.slot);
+		   error_context(err, "copying the slot %s to read what it holds", point->progress.slot);
 }
 
 static bool

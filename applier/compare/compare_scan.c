@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#define LEAVE_SQL "ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look"
+#define LEAVE_SQL "ROLLBACK TO SAVEPOINT before_lock; RELEASE SAVEPOINT before_lock"
 
 /* How often the progress is shown, on a terminal and as lines of the log. */
 #define TICK_MS 1000
@@ -288,8 +288,8 @@ compare_scan_run(struct compare_point *point, struct compare_table **tables, uns
 /* ---- one table, in sequence */
 
 static bool
-look(struct connection *conn, const struct compare_plan *plan, enum compare_from from, bool *same,
-	 struct error *err)
+lock_table(struct connection *conn, const struct compare_plan *plan, enum compare_from from, bool *same,
+		   struct error *err)
 {
 	struct result *res;
 	struct buffer sql;
@@ -313,8 +313,8 @@ compare_scan_enter(const struct compare_ends *ends, const struct compare_plan *p
 				   struct error *err)
 {
 	*same = true;
-	return look(ends->source, plan, COMPARE_SOURCE, same, err) &&
-		   look(ends->target, plan, COMPARE_TARGET, same, err);
+	return lock_table(ends->source, plan, COMPARE_SOURCE, same, err) &&
+		   lock_table(ends->target, plan, COMPARE_TARGET, same, err);
 }
 
 bool

@@ -194,7 +194,7 @@ compare_put_unchanged_check(struct buffer *sql, const struct compare_plan *plan,
 	else
 		sql_qualified(&name, table->source.schema, table->source.name);
 	buffer_put_u8(&name, '\0');
-	buffer_printf(sql, "SAVEPOINT look; LOCK TABLE %s IN ACCESS SHARE MODE; SELECT to_regclass(",
+	buffer_printf(sql, "SAVEPOINT before_lock; LOCK TABLE %s IN ACCESS SHARE MODE; SELECT to_regclass(",
 				  (const char *) name.data);
 	sql_literal(sql, (const char *) name.data);
 	buffer_printf(sql,

@@ -18,7 +18,7 @@
 #include "compare_value.h"
 
 /*
- * In a transaction with a snapshot: sets the savepoint "look", locks the table against changes of its definition, and
+ * In a transaction with a snapshot: sets the savepoint "before_lock", locks the table against changes of its definition, and
  * returns whether it is unchanged since the catalog was read and the snapshot was taken.  A table that was truncated or
  * rewritten since would look empty to the snapshot, without an error.  Rolling back to the savepoint ends the lock.
  */

@@ -58,6 +58,33 @@ copy_job_on_step(void *arg, const struct result *res, const struct error *err)
 		copy_job_fail(arg, err);
 }
 
+static void
+on_committed(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+
+	(void) res;
+	if (err)
+		copy_job_fail(job, err);
+	else if (job->state == COPY_JOB_OPENING)
+		copy_job_share_parts(job);
+	else
+		copy_job_go_on(job);
+}
+
+void
+copy_job_on_state_written(void *arg, const struct result *res, const struct error *err)
+{
+	struct copy_job *job = arg;
+
+	if (err)
+		copy_job_fail(job, err);
+	else if (result_affected(res) != 1)
+		copy_job_fail_copied(job);
+	else
+		connection_query(job->pipe.destination, "COMMIT", NULL, 0, on_committed, job);
+}
+
 /* ---- what comes next */
 
 static bool
@@ -96,7 +123,7 @@ take_work(struct copy_job *job)
 {
 	if (take_part(job))
 		return COPY_JOB_CLAIMING_PART;
-	return take_table(job) ? COPY_JOB_LOOKING : COPY_JOB_IDLE;
+	return take_table(job) ? COPY_JOB_CHECKING : COPY_JOB_IDLE;
 }
 
 /* The state that follows the job's present one, once that one's last answer has come. */
@@ -108,7 +135,7 @@ next_state(struct copy_job *job)
 	switch (job->state) {
 	case COPY_JOB_IDLE:
 		return take_work(job);
-	case COPY_JOB_LOOKING:
+	case COPY_JOB_CHECKING:
 		if (!table_is_copying(work->table))
 			return COPY_JOB_IDLE;
 		return copy_work_is_divisible(job->copy, work->table) ? COPY_JOB_MEASURING : COPY_JOB_CLAIMING;
@@ -140,7 +167,7 @@ next_state(struct copy_job *job)
 
 /* The function that sends the requests of a state; NULL: the state has none. */
 static void (*const requests[COPY_JOB_STATES])(struct copy_job *job) = {
-	[COPY_JOB_LOOKING] = copy_job_look,
+	[COPY_JOB_CHECKING] = copy_job_check,
 	[COPY_JOB_MEASURING] = copy_job_measure,
 	[COPY_JOB_CLAIMING] = copy_job_claim,
 	[COPY_JOB_PREPARING] = copy_job_prepare,

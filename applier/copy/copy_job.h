@@ -37,7 +37,7 @@ struct copy_job {
 	struct copy_pipe pipe;
 	struct copy_work *work;		  /* NULL: idle */
 	const struct copy_part *part; /* NULL: not in the middle of a part */
-	bool locks_source; /* holds a lock on the table at the source, taken after the savepoint "look" */
+	bool locks_source; /* holds a lock on the table at the source, taken after the savepoint "before_lock" */
 };
 
 /* What the jobs share. */

@@ -150,31 +150,6 @@ copy_job_claim_end(struct copy_job *job)
 
 /* ---- the end of a table */
 
-static void
-on_committed(void *arg, const struct result *res, const struct error *err)
-{
-	struct copy_job *job = arg;
-
-	(void) res;
-	if (err)
-		copy_job_fail(job, err);
-	else
-		copy_job_go_on(job);
-}
-
-static void
-on_state_advanced(void *arg, const struct result *res, const struct error *err)
-{
-	struct copy_job *job = arg;
-
-	if (err)
-		copy_job_fail(job, err);
-	else if (result_affected(res) != 1)
-		copy_job_fail_copied(job);
-	else
-		connection_query(job->pipe.destination, "COMMIT", NULL, 0, on_committed, job);
-}
-
 /* All rows are there: restores the indexes and writes the table's state, in the open transaction. */
 void
 copy_job_end(struct copy_job *job)
@@ -197,7 +172,7 @@ copy_job_end(struct copy_job *job)
 	unfinished_put_copied(&sql, table->target.oid);
 	buffer_printf(&sql, "; ");
 	state_tables_put_copied(&sql, setup->config->task, table);
-	copy_job_ask(job, job->pipe.destination, &sql, on_state_advanced);
+	copy_job_ask(job, job->pipe.destination, &sql, copy_job_on_state_written);
 }
 
 static void

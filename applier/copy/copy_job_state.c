@@ -11,8 +11,8 @@ static const struct {
 	const char *name;
 	unsigned next; /* the states that may follow; FAILED follows each */
 } states[COPY_JOB_STATES] = {
-	[COPY_JOB_IDLE] = {"idle", TO(LOOKING) | TO(CLAIMING_PART)},
-	[COPY_JOB_LOOKING] = {"looking", TO(MEASURING) | TO(CLAIMING) | TO(IDLE)},
+	[COPY_JOB_IDLE] = {"idle", TO(CHECKING) | TO(CLAIMING_PART)},
+	[COPY_JOB_CHECKING] = {"checking", TO(MEASURING) | TO(CLAIMING) | TO(IDLE)},
 	[COPY_JOB_MEASURING] = {"measuring", TO(CLAIMING)},
 	[COPY_JOB_CLAIMING] = {"claiming", TO(PREPARING)},
 	[COPY_JOB_PREPARING] = {"preparing", TO(COPYING) | TO(OPENING)},
@@ -49,7 +49,7 @@ check_invariants(const struct copy_job *job)
 	case COPY_JOB_IDLE:
 		assert(!work && !job->part && !job->locks_source);
 		break;
-	case COPY_JOB_LOOKING:
+	case COPY_JOB_CHECKING:
 	case COPY_JOB_MEASURING:
 		assert(table_is_copying(work->table) && work->parts.count == 0);
 		break;
@@ -98,7 +98,7 @@ const char *
 copy_job_state_shown(enum copy_job_state state)
 {
 	switch (state) {
-	case COPY_JOB_LOOKING:
+	case COPY_JOB_CHECKING:
 	case COPY_JOB_MEASURING:
 		return "locking the table at the source";
 	case COPY_JOB_CLAIMING:

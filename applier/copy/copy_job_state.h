@@ -1,14 +1,14 @@
 /*
  * The states of a job of the initial copy.
  *
- *	                                    ┌► copying ─────────────────────┐
- *	idle ► looking ► claiming ► preparing                               ├► ending ► analyzing ► idle
- *	          └► measuring ┘            └► opening ► idle               │
+ *	                                     ┌► copying ────────────────────┐
+ *	idle ► checking ► claiming ► preparing                              ├► ending ► analyzing ► idle
+ *	           └► measuring ┘            └► opening ► idle              │
  *	                                                                    │
  *	idle ► claiming a part ► copying a part ┬► claiming the end ────────┘
  *	                                        └► idle
  *
- * A job goes from looking to idle if the table has changed since the snapshot.  It may fail in any state, which ends the
+ * A job goes from checking to idle if the table has changed since the snapshot.  It may fail in any state, which ends the
  * whole copy.
  */
 #ifndef SLUICE_COPY_JOB_STATE_H
@@ -18,7 +18,7 @@
 
 enum copy_job_state {
 	COPY_JOB_IDLE,
-	COPY_JOB_LOOKING,	/* locks the table at the source, and checks that it is unchanged */
+	COPY_JOB_CHECKING,	/* locks the table at the source, and checks that it is unchanged */
 	COPY_JOB_MEASURING, /* reads the leaves and sizes that it can be divided by */
 	COPY_JOB_CLAIMING, /* begins the transaction at the destination, which locks the table's row in sluice.tables */
 	COPY_JOB_PREPARING, /* empties the target, and drops its indexes */

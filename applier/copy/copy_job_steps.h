@@ -24,12 +24,17 @@ void copy_job_ask(struct copy_job *job, struct connection *conn, struct buffer *
 /* The callback of a request with others queued behind it: only an error matters. */
 void copy_job_on_step(void *arg, const struct result *res, const struct error *err);
 
+/* The callback of the statement that writes the table's state, the last one of a transaction: commits, and goes on. */
+void copy_job_on_state_written(void *arg, const struct result *res, const struct error *err);
+
 /* ---- before the rows (copy_job_table.c) */
-void copy_job_look(struct copy_job *job);
+void copy_job_check(struct copy_job *job);
 void copy_job_measure(struct copy_job *job);
 void copy_job_claim(struct copy_job *job);
 void copy_job_prepare(struct copy_job *job);
 void copy_job_open_parts(struct copy_job *job);
+/* Once that is committed: lets all jobs copy parts. */
+void copy_job_share_parts(struct copy_job *job);
 /* Releases the lock on the source table, if the job holds one. */
 void copy_job_release_source(struct copy_job *job);
 

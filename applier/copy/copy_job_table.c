@@ -35,7 +35,7 @@ postpone(struct copy_job *job)
 }
 
 static void
-on_looked(void *arg, const struct result *res, const struct error *err)
+on_checked(void *arg, const struct result *res, const struct error *err)
 {
 	struct copy_job *job = arg;
 
@@ -49,14 +49,14 @@ on_looked(void *arg, const struct result *res, const struct error *err)
 }
 
 void
-copy_job_look(struct copy_job *job)
+copy_job_check(struct copy_job *job)
 {
 	struct buffer sql;
 
 	memory_buffer_init(&sql);
 	copy_put_unchanged_check(&sql, job->work->table);
 	job->locks_source = true;
-	connection_query(job->pipe.source, (const char *) sql.data, NULL, 0, on_looked, job);
+	connection_query(job->pipe.source, (const char *) sql.data, NULL, 0, on_checked, job);
 	buffer_fini(&sql);
 }
 
@@ -70,8 +70,8 @@ copy_job_release_source(struct copy_job *job)
 	if (!job->locks_source)
 		return;
 	job->locks_source = false;
-	connection_query(job->pipe.source, "ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look", NULL, 0,
-					 copy_job_on_step, job);
+	connection_query(job->pipe.source, "ROLLBACK TO SAVEPOINT before_lock; RELEASE SAVEPOINT before_lock",
+					 NULL, 0, copy_job_on_step, job);
 }
 
 /* Other sessions read the parts, and the table must stay the same until the last of them. */
@@ -79,7 +79,7 @@ static void
 keep_source_lock(struct copy_job *job)
 {
 	job->locks_source = false;
-	connection_query(job->pipe.source, "RELEASE SAVEPOINT look", NULL, 0, copy_job_on_step, job);
+	connection_query(job->pipe.source, "RELEASE SAVEPOINT before_lock", NULL, 0, copy_job_on_step, job);
 }
 
 /* ---- dividing it */
@@ -253,37 +253,6 @@ copy_job_prepare(struct copy_job *job)
 
 /* ---- opening it for all jobs */
 
-static void
-on_opened(void *arg, const struct result *res, const struct error *err)
-{
-	struct copy_job *job = arg;
-	struct copy *copy = job->copy;
-
-	(void) res;
-	if (err) {
-		copy_job_fail(job, err);
-		return;
-	}
-	job->work->next_part = 0;
-	copy_job_go_on(job);
-	for (unsigned i = 0; i < copy->job_count; i++)
-		if (copy->jobs[i].state == COPY_JOB_IDLE)
-			copy_job_start(&copy->jobs[i]);
-}
-
-static void
-on_open_written(void *arg, const struct result *res, const struct error *err)
-{
-	struct copy_job *job = arg;
-
-	if (err)
-		copy_job_fail(job, err);
-	else if (result_affected(res) != 1)
-		copy_job_fail_copied(job);
-	else
-		connection_query(job->pipe.destination, "COMMIT", NULL, 0, on_opened, job);
-}
-
 void
 copy_job_open_parts(struct copy_job *job)
 {
@@ -297,5 +266,17 @@ copy_job_open_parts(struct copy_job *job)
 	table_move(work->table, TABLE_COPYING_PARTS);
 	sql_init(&sql);
 	state_tables_put_opened(&sql, setup->config->task, work->table, work->rebuild);
-	copy_job_ask(job, job->pipe.destination, &sql, on_open_written);
+	copy_job_ask(job, job->pipe.destination, &sql, copy_job_on_state_written);
+}
+
+void
+copy_job_share_parts(struct copy_job *job)
+{
+	struct copy *copy = job->copy;
+
+	job->work->next_part = 0;
+	copy_job_go_on(job);
+	for (unsigned i = 0; i < copy->job_count; i++)
+		if (copy->jobs[i].state == COPY_JOB_IDLE)
+			copy_job_start(&copy->jobs[i]);
 }

@@ -193,7 +193,7 @@ copy_put_unchanged_check(struct buffer *sql, const struct table *table)
 	sql_qualified(&name, table->source.schema, table->source.name);
 	buffer_put_u8(&name, '\0');
 	buffer_printf(sql,
-				  "SAVEPOINT look; LOCK TABLE %s IN ACCESS SHARE MODE;"
+				  "SAVEPOINT before_lock; LOCK TABLE %s IN ACCESS SHARE MODE;"
 				  " SELECT to_regclass(",
 				  (const char *) name.data);
 	sql_literal(sql, (const char *) name.data);

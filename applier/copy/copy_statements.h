@@ -10,7 +10,7 @@
 #include "tables/catalog.h"
 
 /*
- * To the source, in the transaction that holds the snapshot: sets the savepoint "look", locks the table, and returns
+ * To the source, in the transaction that holds the snapshot: sets the savepoint "before_lock", locks the table, and returns
  * whether it is unchanged since the snapshot; fails with undefined_table when it is gone.  Rolling back to the savepoint
  * releases the lock; releasing the savepoint keeps it.
  *

@@ -47,7 +47,7 @@ read_state(struct session *s, struct error *err)
 static bool
 reconcile(struct session *s, struct error *err)
 {
-	return schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err) &&
+	return schema_watch_reconcile(s->control, s->dialect, s->config, &s->catalog, err) &&
 		   schema_types_complete(&(struct schema_types){s->config, &s->catalog, s->source, s->control}, err);
 }
 

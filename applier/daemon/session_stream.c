@@ -226,7 +226,7 @@ read_again(struct session *s, struct error *err)
 		source_restart_if_vanished(err);
 		return false;
 	}
-	if (!schema_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
+	if (!schema_watch_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
 		return false;
 	return s->copies_in_background || session_count_waiting(s) == 0 ||
 		   error_set(err, ERROR_RESTART, "%u table%s to be copied again", session_count_waiting(s),

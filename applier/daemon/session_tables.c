@@ -37,11 +37,11 @@ read_tables(struct session *s, struct error *err)
 	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
 		   source_remove_vanished(s->source, &s->catalog, err) &&
 		   (!s->progress.exists || (state_tables_read(s->control, s->config->task, &s->catalog, err) &&
-									schema_free_successors(s->source, s->control, &s->catalog, err) &&
-									schema_drop_orphans(s->control, s->config->task, &s->catalog, err) &&
+									schema_successor_free_targets(s->source, s->control, &s->catalog, err) &&
+									schema_orphan_drop_all(s->control, s->config->task, &s->catalog, err) &&
 									state_tables_settle(s->control, s->config->task, &s->catalog, err))) &&
 		   schema_types_note(&types, &s->memories.notes, err) &&
-		   schema_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
+		   schema_watch_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
 		   (!s->progress.exists ||
 			state_targets_settle(s->source, s->control, s->config, &s->catalog, err)) &&
@@ -111,14 +111,14 @@ is_lost_key(const struct table *table, const struct check_item *item)
 {
 	char reason[ERROR_MESSAGE_MAX];
 
-	return schema_lost_key(table, NULL, reason) || strcmp(item->name, "key") == 0;
+	return schema_decision_lost_key(table, NULL, reason) || strcmp(item->name, "key") == 0;
 }
 
 static bool
 hold_lost_key(struct session *s, struct table *table, const struct check_item *item, struct error *err)
 {
 	char reason[ERROR_MESSAGE_MAX];
-	bool lost = schema_lost_key(table, NULL, reason);
+	bool lost = schema_decision_lost_key(table, NULL, reason);
 
 	return hold(s, table, TABLE_HELD, memory_strdup(lost ? reason : item->message), err);
 }

@@ -29,7 +29,7 @@ read_trial(struct session *s, struct error *err)
 		   source_read_catalog(s->source, s->config, &s->catalog, err) &&
 		   source_remove_vanished(s->source, &s->catalog, err) &&
 		   state_tables_read(s->control, s->config->task, &s->catalog, err) &&
-		   schema_settle(s->source, NULL, s->config, &s->catalog, NULL, err) &&
+		   schema_watch_settle(s->source, NULL, s->config, &s->catalog, NULL, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
 		   (!s->config->schema.create ||
 			creation_spec_read(s->source, s->control, s->config, &s->catalog, err)) &&
@@ -295,7 +295,7 @@ try_new(struct session *s, const struct catalog *list, struct selection *selecti
 }
 
 static bool
-look(struct session *s, struct error *err)
+check_new_tables(struct session *s, struct error *err)
 {
 	struct selection selection;
 	struct catalog list = {0};
@@ -330,7 +330,7 @@ session_find_new_tables(struct session *s, struct error *err)
 	/* A commit is sent to the stream before its changes are visible to other sessions. */
 	s->checked_ms = s->saw_unknown_table ? now - s->config->wal.heartbeat_ms + UNKNOWN_TABLE_MS : now;
 	s->saw_unknown_table = false;
-	if (look(s, err))
+	if (check_new_tables(s, err))
 		return true;
 	if (err->class == ERROR_RETRY || err->class == ERROR_STOPPED)
 		return false;

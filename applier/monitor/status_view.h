@@ -15,7 +15,8 @@
 
 struct status_table {
 	const char *source; /* sql_table_name() */
-	const char *renamed_to; /* the present name at the source of a held table that has got another; NULL: none */
+	const char
+		*renamed_to; /* the present name at the source of a held table that has got another; NULL: none */
 	const char *target;
 	const char *state;
 	int64_t rows_copied;

@@ -371,7 +371,7 @@ read_states(struct precheck_context *c, struct error *err)
 	if (c->catalog->states_read)
 		return report_forgotten(c, err);
 	if (state_tables_read(c->destination, c->config->task, c->catalog, &problem))
-		return schema_settle(c->source, NULL, c->config, c->catalog, NULL, err) &&
+		return schema_watch_settle(c->source, NULL, c->config, c->catalog, NULL, err) &&
 			   target_read_catalog(c->destination, c->dialect, c->catalog, err) && report_forgotten(c, err);
 	if (problem.class != ERROR_DATA || problem.sqlstate[0] != '\0') {
 		*err = problem;

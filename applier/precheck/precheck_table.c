@@ -313,7 +313,7 @@ check_kept_columns(struct precheck_context *c, const struct table *table)
 	struct buffer lost;
 
 	sql_init(&lost);
-	if (schema_put_lost_values(&lost, table, NULL))
+	if (schema_decision_put_lost_values(&lost, table, NULL))
 		precheck_add(c, CHECK_FAILED, "columns", precheck_target_name(c, table), "%s", sql_text(&lost));
 	buffer_fini(&lost);
 }

@@ -12,13 +12,13 @@
 /* Names in a message are not listed beyond this length. */
 #define NAMES_BYTES 700
 
-const char schema_types_gone[] = "the type of a column is gone from the source meanwhile";
+const char schema_decision_types_gone[] = "the type of a column is gone from the source meanwhile";
 
 static const char old_override[] = "it was renamed at the source: give its override in the configuration the "
 								   "new name; the table is then copied again";
 
 const char *
-schema_rewrite_reason(enum rewrite rewrite)
+schema_decision_rewrite_reason(enum rewrite rewrite)
 {
 	static const char *const reasons[] = {
 		[REWRITE_NONE] = NULL,
@@ -59,7 +59,8 @@ put_own_columns(struct buffer *names, const struct table *table, const struct so
 }
 
 bool
-schema_put_lost_values(struct buffer *out, const struct table *table, const struct source_table *former)
+schema_decision_put_lost_values(struct buffer *out, const struct table *table,
+								const struct source_table *former)
 {
 	struct arena memory;
 	struct buffer names;
@@ -72,12 +73,13 @@ schema_put_lost_values(struct buffer *out, const struct table *table, const stru
 	any = names.len > 0;
 	arena_init(&memory, 512);
 	if (any)
-		buffer_printf(out,
-					  "an update would lose the values of %.*s, since %s has no key by which the row could be "
-					  "found: name the columns that tell its rows apart as \"key\" of tables.overrides, give it "
-					  "a primary key, leave update out of its \"operations\", or drop the columns there",
-					  (int) names.len, (const char *) names.data,
-					  sql_table_name(&memory, table->source.schema, table->source.name));
+		buffer_printf(
+			out,
+			"an update would lose the values of %.*s, since %s has no key by which the row could be "
+			"found: name the columns that tell its rows apart as \"key\" of tables.overrides, give it "
+			"a primary key, leave update out of its \"operations\", or drop the columns there",
+			(int) names.len, (const char *) names.data,
+			sql_table_name(&memory, table->source.schema, table->source.name));
 	arena_fini(&memory);
 	buffer_fini(&names);
 	return any;
@@ -99,7 +101,8 @@ lost_identity(const struct table *table)
 }
 
 bool
-schema_lost_key(const struct table *table, const struct source_table *former, char reason[ERROR_MESSAGE_MAX])
+schema_decision_lost_key(const struct table *table, const struct source_table *former,
+						 char reason[ERROR_MESSAGE_MAX])
 {
 	struct buffer lost;
 	bool loses;
@@ -109,7 +112,7 @@ schema_lost_key(const struct table *table, const struct source_table *former, ch
 		return true;
 	}
 	memory_buffer_init(&lost);
-	loses = schema_put_lost_values(&lost, table, former);
+	loses = schema_decision_put_lost_values(&lost, table, former);
 	if (loses)
 		snprintf(reason, ERROR_MESSAGE_MAX, "%.*s; then it is copied again by itself", (int) lost.len,
 				 (const char *) lost.data);
@@ -126,7 +129,7 @@ take(struct schema_decision *decision, enum schema_action action, const char *re
 
 /* ---- holding a table, with the remedy */
 
-/* The remedy is the statements that the target needs; schema_check_held() notices that they were executed. */
+/* The remedy is the statements that the target needs; schema_watch_held() notices that they were executed. */
 static void
 hold(struct schema_decision *decision, const struct schema_case *c, const char *why)
 {
@@ -218,8 +221,8 @@ static const char *
 find_rewrite(const struct schema_case *c)
 {
 	if (c->types_gone)
-		return schema_types_gone;
-	return c->today ? schema_rewrite_reason(stored_definition_rewritten(c->stored, c->today)) : NULL;
+		return schema_decision_types_gone;
+	return c->today ? schema_decision_rewrite_reason(stored_definition_rewritten(c->stored, c->today)) : NULL;
 }
 
 /* Whether something decides before the definitions are compared. */
@@ -234,7 +237,7 @@ decide_by_obstacle(struct schema_decision *decision, const struct schema_case *c
 			take(decision, SCHEMA_COPY_AGAIN, reason);
 		return reason;
 	}
-	if (schema_lost_key(c->table, c->stored, decision->reason)) {
+	if (schema_decision_lost_key(c->table, c->stored, decision->reason)) {
 		decision->action = SCHEMA_HOLD;
 		return true;
 	}
@@ -245,7 +248,7 @@ decide_by_obstacle(struct schema_decision *decision, const struct schema_case *c
 }
 
 void
-schema_decide(struct schema_decision *decision, const struct schema_case *c)
+schema_decision_make(struct schema_decision *decision, const struct schema_case *c)
 {
 	enum schema_changes policy = c->config->schema.changes;
 	struct schema_question question = {
@@ -267,11 +270,12 @@ schema_decide(struct schema_decision *decision, const struct schema_case *c)
 }
 
 void
-schema_decide_at_start(struct schema_decision *decision, const struct config *config,
-					   const struct table *table)
+schema_decision_make_at_start(struct schema_decision *decision, const struct config *config,
+							  const struct table *table)
 {
 	const struct source_table *stored = table->defined;
-	const char *rewritten = schema_rewrite_reason(stored_definition_rewritten(stored, &table->source));
+	const char *rewritten =
+		schema_decision_rewrite_reason(stored_definition_rewritten(stored, &table->source));
 
 	*decision = (struct schema_decision){.action = SCHEMA_ADOPT};
 	if (keeps_old_override(config, stored, table))

@@ -40,7 +40,7 @@ struct schema_decision {
 	char reason[ERROR_MESSAGE_MAX];
 };
 
-void schema_decide(struct schema_decision *decision, const struct schema_case *c);
+void schema_decision_make(struct schema_decision *decision, const struct schema_case *c);
 void schema_decision_fini(struct schema_decision *decision);
 
 /* Turns SCHEMA_EXECUTE into SCHEMA_HOLD: the destination refused the statements. */
@@ -52,23 +52,24 @@ void schema_decision_refused(struct schema_decision *decision, const struct sche
  * again or to hold it, with the reason; SCHEMA_ADOPT: nothing changed, or the stream will bring the change.  Plans no
  * statements.
  */
-void schema_decide_at_start(struct schema_decision *decision, const struct config *config,
-							const struct table *table);
+void schema_decision_make_at_start(struct schema_decision *decision, const struct config *config,
+								   const struct table *table);
 
 /* Why a table that the source rewrote is copied again; NULL: no rewrite. */
-const char *schema_rewrite_reason(enum rewrite rewrite);
-extern const char schema_types_gone[];
+const char *schema_decision_rewrite_reason(enum rewrite rewrite);
+extern const char schema_decision_types_gone[];
 /*
  * Whether a table has to be held because it has lost its replica identity, its last column, or a key that its target needs;
  * then writes the reason with the remedy.  `former`: an earlier definition, whose columns at the target are not counted as
  * the target's own; NULL: none.
  */
-bool schema_lost_key(const struct table *table, const struct source_table *former,
-					 char reason[ERROR_MESSAGE_MAX]);
+bool schema_decision_lost_key(const struct table *table, const struct source_table *former,
+							  char reason[ERROR_MESSAGE_MAX]);
 /*
  * An update of a table without a key is applied as a delete and an insert, which loses the values of columns that only the
  * target has.  If there are such columns, writes that, and what to do.
  */
-bool schema_put_lost_values(struct buffer *out, const struct table *table, const struct source_table *former);
+bool schema_decision_put_lost_values(struct buffer *out, const struct table *table,
+									 const struct source_table *former);
 
 #endif

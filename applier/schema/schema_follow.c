@@ -262,7 +262,7 @@ decide_and_carry_out(struct following *f, struct error *err)
 	struct schema_decision decision;
 	bool ok;
 
-	schema_decide(&decision, &c);
+	schema_decision_make(&decision, &c);
 	ok = carry_out(f, &decision, &c, err);
 	schema_decision_fini(&decision);
 	return ok;

@@ -84,8 +84,7 @@ is_used(const struct catalog *catalog, const char *task, const struct table *cla
 		return true;
 	table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, SOURCE));
 	if (table == claimant)
-		return result_bool(res, row, SAME_TARGET) &&
-			   !is_altered(claimant, result_text(res, row, MADE_FROM));
+		return result_bool(res, row, SAME_TARGET) && !is_altered(claimant, result_text(res, row, MADE_FROM));
 	return table && goes_to(table, result_text(res, row, SCHEMA), result_text(res, row, NAME));
 }
 
@@ -134,10 +133,10 @@ drop(struct connection *destination, const struct table *claimant, int64_t oid, 
 		log_debug("the target %s.%s of a table that is gone stays: %s", claimant->target_schema,
 				  claimant->target_name, refusal.message);
 	else
-		log_info("the empty target %s.%s was made for another table or definition, before its first copy: it is"
-				 " made again for %s.%s",
-				 claimant->target_schema, claimant->target_name, claimant->source.schema,
-				 claimant->source.name);
+		log_info(
+			"the empty target %s.%s was made for another table or definition, before its first copy: it is"
+			" made again for %s.%s",
+			claimant->target_schema, claimant->target_name, claimant->source.schema, claimant->source.name);
 	return true;
 }
 
@@ -167,8 +166,8 @@ any_waits(const struct catalog *catalog)
 }
 
 bool
-schema_drop_orphans(struct connection *destination, const char *task, const struct catalog *catalog,
-					struct error *err)
+schema_orphan_drop_all(struct connection *destination, const char *task, const struct catalog *catalog,
+					   struct error *err)
 {
 	struct state_installed installed;
 	struct result *res;

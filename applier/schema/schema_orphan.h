@@ -13,7 +13,7 @@
  * table's present definition.  An orphan is empty, and no table of any task uses it; one that the destination refuses to drop
  * stays.  Call it after the states are read and before the targets are.
  */
-MUST_CHECK bool schema_drop_orphans(struct connection *destination, const char *task,
-									const struct catalog *catalog, struct error *err);
+MUST_CHECK bool schema_orphan_drop_all(struct connection *destination, const char *task,
+									   const struct catalog *catalog, struct error *err);
 
 #endif

@@ -72,8 +72,8 @@ free_target(struct connection *source, struct connection *destination, const str
 }
 
 bool
-schema_free_successors(struct connection *source, struct connection *destination,
-					   const struct catalog *catalog, struct error *err)
+schema_successor_free_targets(struct connection *source, struct connection *destination,
+							  const struct catalog *catalog, struct error *err)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];

@@ -10,7 +10,7 @@
 
 /* Drops secondary unique constraints and indexes of targets that were taken over, unless the new table has the same at
  * the source.  One that the destination refuses to drop is logged, and stays. */
-MUST_CHECK bool schema_free_successors(struct connection *source, struct connection *destination,
-									   const struct catalog *catalog, struct error *err);
+MUST_CHECK bool schema_successor_free_targets(struct connection *source, struct connection *destination,
+											  const struct catalog *catalog, struct error *err);
 
 #endif

@@ -34,7 +34,7 @@ bool
 schema_watch(struct table *table, const struct source_table *now, struct schema_notes *notes, bool *moved,
 			 struct error *err)
 {
-	const char *rewritten = schema_rewrite_reason(stored_definition_rewritten(&table->source, now));
+	const char *rewritten = schema_decision_rewrite_reason(stored_definition_rewritten(&table->source, now));
 
 	if (rewritten)
 		return schema_notes_add(notes, table, SCHEMA_COPIED_AGAIN, rewritten, err);
@@ -95,7 +95,7 @@ settle_table(struct connection *source, struct connection *destination, const st
 	struct schema_decision decision;
 	bool all = true;
 
-	schema_decide_at_start(&decision, config, table);
+	schema_decision_make_at_start(&decision, config, table);
 	if (decision.action != SCHEMA_ADOPT)
 		return put_aside(destination, config, table,
 						 decision.action == SCHEMA_HOLD ? TABLE_HELD : TABLE_WAITING_AGAIN, decision.reason,
@@ -104,7 +104,8 @@ settle_table(struct connection *source, struct connection *destination, const st
 		!stored_definition_same_name(table->defined, &table->source)) {
 		if (!step_back(source, table, &all, err))
 			return false;
-		return all || put_aside(destination, config, table, TABLE_WAITING_AGAIN, schema_types_gone, err);
+		return all ||
+			   put_aside(destination, config, table, TABLE_WAITING_AGAIN, schema_decision_types_gone, err);
 	}
 	return !stored_definition_moved(table->defined, &table->source) ||
 		   write_row(destination, config, table, err);
@@ -138,8 +139,8 @@ read_stored_types(struct connection *source, struct source_table *stored, struct
 }
 
 bool
-schema_settle(struct connection *source, struct connection *destination, const struct config *config,
-			  struct catalog *catalog, struct schema_notes *notes, struct error *err)
+schema_watch_settle(struct connection *source, struct connection *destination, const struct config *config,
+					struct catalog *catalog, struct schema_notes *notes, struct error *err)
 {
 	if (notes && !carry_out_notes(destination, config, catalog, notes, err))
 		return false;
@@ -316,15 +317,15 @@ reconcile_table(struct connection *destination, const struct dialect *dialect, c
 	struct schema_decision decision;
 	bool ok;
 
-	schema_decide(&decision, &c);
+	schema_decision_make(&decision, &c);
 	ok = carry_out(destination, dialect, catalog, &c, &decision, table, err);
 	schema_decision_fini(&decision);
 	return ok;
 }
 
 bool
-schema_reconcile(struct connection *destination, const struct dialect *dialect, const struct config *config,
-				 struct catalog *catalog, struct error *err)
+schema_watch_reconcile(struct connection *destination, const struct dialect *dialect,
+					   const struct config *config, struct catalog *catalog, struct error *err)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
@@ -382,7 +383,7 @@ judge_held(struct connection *destination, const struct schema_case *c, struct t
 	struct schema_decision decision;
 	bool ok = true;
 
-	schema_decide(&decision, c);
+	schema_decision_make(&decision, c);
 	if (decision.action == SCHEMA_HOLD)
 		ok = say_again(destination, c->config, held, &decision, err);
 	else if (!held->refused || strcmp(held->refused, (const char *) decision.change.sql.data) != 0)
@@ -419,7 +420,7 @@ check_held_table(struct connection *source, struct connection *destination, cons
 }
 
 bool
-schema_check_held(struct connection *source, struct connection *destination, const struct dialect *dialect,
+schema_watch_held(struct connection *source, struct connection *destination, const struct dialect *dialect,
 				  const struct config *config, struct catalog *catalog, struct error *err)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {

@@ -23,20 +23,21 @@ MUST_CHECK bool schema_watch(struct table *table, const struct source_table *now
  * were rewritten meanwhile, and puts tables whose change the stream has yet to bring back to their stored definition.
  * `destination` NULL: dry run, nothing is written.  `notes` NULL: nothing is pending.
  */
-MUST_CHECK bool schema_settle(struct connection *source, struct connection *destination,
-							  const struct config *config, struct catalog *catalog,
-							  struct schema_notes *notes, struct error *err);
+MUST_CHECK bool schema_watch_settle(struct connection *source, struct connection *destination,
+									const struct config *config, struct catalog *catalog,
+									struct schema_notes *notes, struct error *err);
 
 /*
- * After schema_settle() and with the targets read: brings in line the targets of tables that are held or to be copied
+ * After schema_watch_settle() and with the targets read: brings in line the targets of tables that are held or to be copied
  * again; a table whose target cannot be is held.  Targets that were altered are read again.
  */
-MUST_CHECK bool schema_reconcile(struct connection *destination, const struct dialect *dialect,
-								 const struct config *config, struct catalog *catalog, struct error *err);
+MUST_CHECK bool schema_watch_reconcile(struct connection *destination, const struct dialect *dialect,
+									   const struct config *config, struct catalog *catalog,
+									   struct error *err);
 
 /* Reads held tables and their targets again: an ERROR_RESTART when one of them can go on now; a changed reason is logged
  * and stored. */
-MUST_CHECK bool schema_check_held(struct connection *source, struct connection *destination,
+MUST_CHECK bool schema_watch_held(struct connection *source, struct connection *destination,
 								  const struct dialect *dialect, const struct config *config,
 								  struct catalog *catalog, struct error *err);
 

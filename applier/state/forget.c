@@ -317,7 +317,8 @@ forget_free_name(struct connection *destination, const char *task, const char *t
 	static const char sql[] =
 		"SELECT t.source_schema, t.source_name, t.source_oid FROM sluice.tables t WHERE t.task = $1"
 		" AND t.target_schema = $2 AND t.target_name = $3 AND t.state = 'dropped' AND (t.target_oid IS NULL"
-		" OR t.target_oid = (SELECT c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+		" OR t.target_oid = (SELECT c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = "
+		"c.relnamespace"
 		"  WHERE n.nspname = $2 AND c.relname = $3))";
 	const struct param params[] = {param_text(task), param_text(target_schema), param_text(target_name)};
 	struct result *res;

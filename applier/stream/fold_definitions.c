@@ -246,7 +246,7 @@ take_note(struct fold *f, const struct change_definition *definition, struct che
 {
 	switch (definition->kind) {
 	case DEFINITION_REWRITTEN:
-		return copy_again(f, definition->oid, schema_rewrite_reason(REWRITE_VALUES), err);
+		return copy_again(f, definition->oid, schema_decision_rewrite_reason(REWRITE_VALUES), err);
 	case DEFINITION_UNLOGGED:
 		return copy_again(f, definition->oid, "it became UNLOGGED at the source, which no stream shows", err);
 	case DEFINITION_UNKNOWN:

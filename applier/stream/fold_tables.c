@@ -220,7 +220,7 @@ hold_for_key(struct fold *f, const struct table *table, const char *past, struct
 	char reason[ERROR_MESSAGE_MAX];
 
 	return schema_notes_add(&f->setup.memories->notes, table, SCHEMA_HELD,
-							schema_lost_key(table, NULL, reason) ? reason : past, err);
+							schema_decision_lost_key(table, NULL, reason) ? reason : past, err);
 }
 
 /* A table that has lost its replica identity is held before the first update or delete comes. */
@@ -240,7 +240,8 @@ check_identity(struct fold *f, const struct table *table, const struct change_re
 static bool
 check_key(struct fold *f, const struct shape *shape, struct error *err)
 {
-	if (shape->match != MATCH_ROW || shape->unfed_count == 0 || !(shape->table->operations & OPERATION_UPDATE))
+	if (shape->match != MATCH_ROW || shape->unfed_count == 0 ||
+		!(shape->table->operations & OPERATION_UPDATE))
 		return true;
 	return hold_for_key(f, shape->table,
 						"it had no key for a while, and an update would have lost the values of columns that"

@@ -424,7 +424,7 @@ read_slot(struct stream *s)
 	if (!s->slot_read_due)
 		return;
 	s->slot_read_due = false;
-	if (!schema_check_held(s->setup->source_sql, s->setup->control, s->setup->dialect, config,
+	if (!schema_watch_held(s->setup->source_sql, s->setup->control, s->setup->dialect, config,
 						   s->setup->catalog, &err) ||
 		!sample_slot(s, &slot, &oldest, &err)) {
 		fail(s, &err);

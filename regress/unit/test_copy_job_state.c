@@ -14,8 +14,8 @@ static const struct {
 	const char *next;
 } legal[] = {
 	/*                 idle . measuring . preparing . opening . copying part . ending . failed
-	 *                   looking . claiming . copying . claiming part . claiming end . analyzing */
-	{COPY_JOB_IDLE, ".y.....y....y"},		  {COPY_JOB_LOOKING, "y.yy........y"},
+	 *                   checking . claiming . copying . claiming part . claiming end . analyzing */
+	{COPY_JOB_IDLE, ".y.....y....y"},		  {COPY_JOB_CHECKING, "y.yy........y"},
 	{COPY_JOB_MEASURING, "...y........y"},	  {COPY_JOB_CLAIMING, "....y.......y"},
 	{COPY_JOB_PREPARING, ".....yy.....y"},	  {COPY_JOB_COPYING, "..........y.y"},
 	{COPY_JOB_OPENING, "y...........y"},	  {COPY_JOB_CLAIMING_PART, "........y...y"},

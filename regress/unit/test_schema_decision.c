@@ -184,7 +184,8 @@ set(struct fixture *f, unsigned circumstances)
 #define REWRITE "the source rewrote its rows, which is not in the stream"
 #define LOST_KEY                                                                                             \
 	"an update would lose the values of own, since public.t has no key by which the row could be found: "    \
-	"name the columns that tell its rows apart as \"key\" of tables.overrides, give it a primary key, leave " \
+	"name the columns that tell its rows apart as \"key\" of tables.overrides, give it a primary key, "      \
+	"leave "                                                                                                 \
 	"update out of its \"operations\", or drop the columns there"
 
 static const struct decided {
@@ -276,7 +277,7 @@ test_cases(void **state)
 		f.config.schema.changes = cases[i].changes;
 		happen(&f, cases[i].event);
 		set(&f, cases[i].circumstances);
-		schema_decide(&decision, &f.c);
+		schema_decision_make(&decision, &f.c);
 		assert_decision(&decision, &cases[i], i);
 		schema_decision_fini(&decision);
 	}
@@ -292,7 +293,7 @@ test_refused(void **state)
 	begin(&f);
 	happen(&f, NOT_NULL_ADDED);
 	set(&f, EMPTIED);
-	schema_decide(&decision, &f.c);
+	schema_decision_make(&decision, &f.c);
 	schema_decision_refused(&decision, &f.c, "no");
 	assert_int_equal(decision.action, SCHEMA_HOLD);
 	assert_string_equal(decision.reason, "no: remove there what is in the way" DO
@@ -324,7 +325,7 @@ test_start(void **state)
 		f.config.schema.changes = starts[i].changes;
 		happen(&f, starts[i].event);
 		set(&f, starts[i].circumstances);
-		schema_decide_at_start(&decision, &f.config, &f.table);
+		schema_decision_make_at_start(&decision, &f.config, &f.table);
 		assert_decision(&decision, &starts[i], i);
 		schema_decision_fini(&decision);
 	}
@@ -342,24 +343,24 @@ test_lost_key(void **state)
 	begin(&f);
 	happen(&f, KEY_LOST);
 	memory_buffer_init(&sentence);
-	assert_true(schema_put_lost_values(&sentence, &f.table, NULL));
+	assert_true(schema_decision_put_lost_values(&sentence, &f.table, NULL));
 	assert_int_equal(sentence.len, strlen(LOST_KEY));
 	assert_memory_equal(sentence.data, LOST_KEY, sentence.len);
-	assert_true(schema_lost_key(&f.table, NULL, reason));
+	assert_true(schema_decision_lost_key(&f.table, NULL, reason));
 	assert_string_equal(reason, LOST_KEY "; then it is copied again by itself");
 	/* A column that the source had under another name is not the target's own. */
 	f.stored_columns[1].name = TEXT("own");
-	assert_false(schema_lost_key(&f.table, &f.stored, reason));
+	assert_false(schema_decision_lost_key(&f.table, &f.stored, reason));
 	/* Without updates nothing is lost; a key of the configuration finds the rows. */
 	f.table.operations = OPERATION_INSERT | OPERATION_DELETE;
-	assert_false(schema_lost_key(&f.table, NULL, reason));
+	assert_false(schema_decision_lost_key(&f.table, NULL, reason));
 	f.table.operations = OPERATION_UPDATE;
 	f.override.key = (struct string_list){.items = (char *[]){TEXT("id")}, .count = 1};
 	f.table.override = &f.override;
-	assert_false(schema_lost_key(&f.table, NULL, reason));
+	assert_false(schema_decision_lost_key(&f.table, NULL, reason));
 	f.table.override = NULL;
 	f.table.source.identity = 'd';
-	assert_true(schema_lost_key(&f.table, NULL, reason));
+	assert_true(schema_decision_lost_key(&f.table, NULL, reason));
 	assert_memory_equal(reason, "it has lost its replica identity", 32);
 	buffer_fini(&sentence);
 }
