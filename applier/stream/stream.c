@@ -7,7 +7,7 @@
 
 #include "background_copy.h"
 #include "base/log.h"
-#include "base/memory.h"
+#include "frame_queue.h"
 #include "io/replication.h"
 #include "io/throttle.h"
 #include "lsn.h"
@@ -32,14 +32,6 @@
 #define WARN_AGAIN_MS 60000
 #define REPORT_MS 10000
 
-/* A received frame that waits to be folded. */
-struct frame_copy {
-	struct frame_copy *next;
-	size_t len;
-	bool open; /* its last transaction goes on in the next frame */
-	uint8_t data[];
-};
-
 struct stream {
 	const struct stream_setup *setup;
 	struct replication *replication;
@@ -52,12 +44,8 @@ struct stream {
 	struct loop_timer *heartbeat;
 	struct throttle *throttle; /* limits what is received */
 
-	/* received and not yet folded */
-	struct frame_copy *first_frame;
-	struct frame_copy *last_frame;
-	size_t frame_bytes;
-	unsigned closed_frames; /* queued frames that end outside a transaction */
-	bool in_large;			/* the frame folded last ended inside a transaction */
+	struct frame_queue frames; /* received and not yet folded */
+	bool in_large;			   /* the frame folded last ended inside a transaction */
 
 	uint64_t applied_lsn;	/* durable at the destination */
 	uint64_t keepalive_lsn; /* the source has sent everything up to here */
@@ -106,7 +94,7 @@ receive_more(void *arg)
 {
 	struct stream *s = arg;
 
-	if (s->frame_bytes < large_transaction_bytes(s) && !throttle_is_closed(s->throttle))
+	if (s->frames.bytes < large_transaction_bytes(s) && !throttle_is_closed(s->throttle))
 		replication_resume(s->replication);
 }
 
@@ -114,22 +102,11 @@ static bool
 on_data(void *arg, struct bytes payload)
 {
 	struct stream *s = arg;
-	struct frame_copy *frame = memory_alloc(sizeof *frame + payload.len);
 
-	frame->next = NULL;
-	frame->len = payload.len;
-	frame->open = payload.len > 1 && (payload.data[1] & FRAME_OPEN);
-	memcpy(frame->data, payload.data, payload.len);
-	if (s->last_frame)
-		s->last_frame->next = frame;
-	else
-		s->first_frame = frame;
-	s->last_frame = frame;
-	s->frame_bytes += payload.len;
-	s->closed_frames += !frame->open;
+	frame_queue_add(&s->frames, payload);
 	monitor_received(s->setup->monitor, 0, payload.len);
 	want_turn(s);
-	return throttle_took(s->throttle, payload.len) && s->frame_bytes < 2 * large_transaction_bytes(s);
+	return throttle_took(s->throttle, payload.len) && s->frames.bytes < 2 * large_transaction_bytes(s);
 }
 
 static void
@@ -216,7 +193,7 @@ on_failed(void *arg, const struct error *err)
 static bool
 nothing_in_flight(const struct stream *s)
 {
-	return !s->first_frame && pipeline_is_empty(s->pipeline);
+	return !s->frames.first && pipeline_is_empty(s->pipeline);
 }
 
 /* With nothing in flight the position follows the source's keepalives: at each heartbeat, or at once when the run ends
@@ -235,25 +212,12 @@ follow_keepalives(struct stream *s)
 
 /* ---- folding */
 
-static struct frame_copy *
-take_frame(struct stream *s)
-{
-	struct frame_copy *frame = s->first_frame;
-
-	s->first_frame = frame->next;
-	if (!s->first_frame)
-		s->last_frame = NULL;
-	s->frame_bytes -= frame->len;
-	s->closed_frames -= !frame->open;
-	return frame;
-}
-
 static void
 set_held_elsewhere(struct stream *s)
 {
 	size_t background = s->background ? backlog_memory(background_copy_backlog(s->background)) : 0;
 
-	pipeline_set_held_elsewhere(s->pipeline, s->frame_bytes + fold_memory(s->fold) + background);
+	pipeline_set_held_elsewhere(s->pipeline, s->frames.bytes + fold_memory(s->fold) + background);
 }
 
 /*
@@ -263,14 +227,14 @@ set_held_elsewhere(struct stream *s)
 static bool
 may_fold(struct stream *s)
 {
-	if (!s->first_frame || s->failed || loop_stop_requested(s->setup->loop))
+	if (!s->frames.first || s->failed || loop_stop_requested(s->setup->loop))
 		return false;
 	if (s->setup->requests->pause && !s->in_large)
 		return false;
 	set_held_elsewhere(s);
 	if (!pipeline_has_room(s->pipeline))
 		return false;
-	return s->closed_frames > 0 || s->in_large || s->frame_bytes >= large_transaction_bytes(s);
+	return s->frames.closed > 0 || s->in_large || s->frames.bytes >= large_transaction_bytes(s);
 }
 
 static void
@@ -281,7 +245,7 @@ fold_more(struct stream *s)
 	struct error err;
 
 	while (may_fold(s) && folded < FOLD_BYTES_PER_TURN && began_us - turn_began_us < FOLD_US_PER_TURN) {
-		struct frame_copy *frame = take_frame(s);
+		struct queued_frame *frame = frame_queue_take(&s->frames);
 
 		folded += frame->len;
 		s->in_large = frame->open;
@@ -610,8 +574,7 @@ destroy(struct stream *s)
 	throttle_destroy(s->throttle);
 	loop_timer_destroy(s->kick);
 	loop_timer_destroy(s->heartbeat);
-	while (s->first_frame)
-		free(take_frame(s));
+	frame_queue_fini(&s->frames);
 }
 
 bool
