@@ -229,8 +229,8 @@ copy_work_is_divisible(const struct copy *copy, const struct table *table)
 
 	return copy_is_divisible(table->source.bytes, copy->total_bytes, config->initial_copy.jobs,
 							 copy->part_bytes) &&
-		   config->initial_copy.existing != COPY_EXISTING_APPEND && !table->target.has_triggers &&
-		   (table->target.kind == 'r' || table->target.kind == 'p') && !table->shared_with;
+		   initial_copy_may_clear(config, table) && !table->target.has_triggers &&
+		   (table->target.kind == 'r' || table->target.kind == 'p');
 }
 
 /* ---- beginning and ending */

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/sql.h"
 #include "base/sqlstate.h"
 #include "copy_job.h"
 #include "copy_refusal.h"
@@ -390,4 +391,32 @@ initial_copy_end(struct copy *copy, struct table **refused, struct error *err)
 		log_progress(NULL);
 	finish(copy);
 	return ok;
+}
+
+/* ---- tables that cannot be copied */
+
+bool
+initial_copy_may_clear(const struct config *config, const struct table *table)
+{
+	return !table->shared_with && config->initial_copy.existing != COPY_EXISTING_APPEND;
+}
+
+bool
+initial_copy_hold(const struct initial_copy_setup *setup, struct table *refused, struct error *err)
+{
+	char reason[ERROR_MESSAGE_MAX];
+	struct arena memory;
+	const char *name;
+
+	arena_init(&memory, 1024);
+	name = sql_table_name(&memory, refused->source.schema, refused->source.name);
+	snprintf(reason, sizeof reason, "%.1500s; fix that, then \"sluice table resync %s\" copies it again",
+			 err->message, name);
+	table_move(refused, TABLE_HELD_FOR_RESYNC);
+	if (state_tables_hold_copy(setup->control, setup->config->task, refused, reason, err)) {
+		log_table(LOG_WARNING, &refused->source, "%s is held: %s", name, reason);
+		error_set(err, ERROR_RESTART, "going on without %s, which is held", name);
+	}
+	arena_fini(&memory);
+	return false;
 }

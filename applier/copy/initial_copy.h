@@ -60,4 +60,12 @@ struct copy *initial_copy_begin(const struct initial_copy_setup *setup, struct e
 bool initial_copy_is_over(struct copy *copy);
 MUST_CHECK bool initial_copy_end(struct copy *copy, struct table **refused, struct error *err);
 
+/* Whether a copy that begins again may clear the target: not where rows of other tables or earlier ones are in it. */
+bool initial_copy_may_clear(const struct config *config, const struct table *table);
+/*
+ * Holds a refused table until "table resync"; the reason is `err`.  Always returns false: the error becomes an
+ * ERROR_RESTART, since the next attempt goes on with the others, or that of the destination.
+ */
+bool initial_copy_hold(const struct initial_copy_setup *setup, struct table *refused, struct error *err);
+
 #endif

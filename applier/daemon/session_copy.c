@@ -141,13 +141,16 @@ static bool
 run_copy(struct session *s, const struct initial_copy_setup *setup, struct error *err)
 {
 	struct copy_run run = {.session = s, .copy = initial_copy_begin(setup, err)};
+	struct table *refused;
 
 	if (!run.copy)
 		return false;
 	monitor_tables(s->monitor, &s->catalog);
 	loop_run_until(s->loop, copy_is_over, &run);
-	if (initial_copy_end(run.copy, NULL, err))
+	if (initial_copy_end(run.copy, &refused, err))
 		return true;
+	if (refused && s->config->apply.refused == REFUSED_HOLD && initial_copy_may_clear(s->config, refused))
+		return initial_copy_hold(setup, refused, err);
 	/* Without the control session the lease is not known to hold. */
 	return err->class != ERROR_STOPPED || loop_stop_requested(s->loop)
 			   ? false

@@ -64,13 +64,6 @@ enter(struct background_copy *background, enum background_state state)
 	background->state = state;
 }
 
-/* A copy that starts again clears the target: not where rows of other tables or earlier ones are in it. */
-static bool
-may_be_cleared(const struct config *config, const struct table *table)
-{
-	return !table->shared_with && config->initial_copy.existing != COPY_EXISTING_APPEND;
-}
-
 bool
 background_copy_is_possible(const struct config *config, const struct catalog *catalog)
 {
@@ -82,7 +75,7 @@ background_copy_is_possible(const struct config *config, const struct catalog *c
 		const struct table *table = &catalog->tables[i];
 
 		waiting += table_waits(table);
-		clearable = clearable && (!table_waits(table) || may_be_cleared(config, table));
+		clearable = clearable && (!table_waits(table) || initial_copy_may_clear(config, table));
 	}
 	if (waiting == 0 || waiting == catalog->count || !clearable)
 		return false;
@@ -265,30 +258,6 @@ count_postponed(struct background_copy *background)
 	background->tables -= background->postponed;
 }
 
-/* Holds a table that cannot be copied; the next attempt goes on with the others. */
-static bool
-hold(struct background_copy *background, struct table *table, struct error *err)
-{
-	const char *task = background->setup.config->task;
-	char reason[ERROR_MESSAGE_MAX];
-	struct arena memory;
-	const char *name;
-	bool written;
-
-	arena_init(&memory, 1024);
-	name = sql_table_name(&memory, table->source.schema, table->source.name);
-	snprintf(reason, sizeof reason, "%.1500s; fix that, then \"sluice table resync %s\" copies it again",
-			 err->message, name);
-	table_move(table, TABLE_HELD_FOR_RESYNC);
-	written = state_tables_hold_copy(background->setup.control, task, table, reason, err);
-	if (written) {
-		log_table(LOG_WARNING, &table->source, "%s is held: %s", name, reason);
-		error_set(err, ERROR_RESTART, "going on without %s, which is held", name);
-	}
-	arena_fini(&memory);
-	return false;
-}
-
 static bool
 end_copy(struct background_copy *background, struct error *err)
 {
@@ -297,7 +266,7 @@ end_copy(struct background_copy *background, struct error *err)
 
 	background->copy = NULL;
 	if (!initial_copy_end(copy, &refused, err))
-		return refused ? hold(background, refused, err) : false;
+		return refused ? initial_copy_hold(&background->copy_setup, refused, err) : false;
 	/* The snapshot is no longer needed. */
 	close_connections(background);
 	count_postponed(background);

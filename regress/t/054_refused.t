@@ -145,4 +145,34 @@ subtest 'stop is the default' => sub {
 	is(state_of('lacking')->{state}, 'streaming', 'nothing is held');
 };
 
+# Without a running stream the others wait for the copy.
+sub copy_with
+{
+	my ($refused) = @_;
+	$t->configure({ task => "copy_$refused", apply => { %$apply, refused => $refused }, initial_copy => { existing => 'clear', jobs => 1 },
+		tables => { include => [ 'public.first_good', 'public.first_large', 'public.first_bad' ] } });
+}
+
+subtest 'a row of the first copy' => sub {
+	$t->source_sql(q{
+		CREATE TABLE first_good (id int PRIMARY KEY, v int); INSERT INTO first_good SELECT i, i FROM generate_series(1, 100) i;
+		CREATE TABLE first_large (id int PRIMARY KEY, v int); INSERT INTO first_large SELECT i, i FROM generate_series(1, 10000) i;
+		CREATE TABLE first_bad (id int PRIMARY KEY, v int); INSERT INTO first_bad SELECT i, i FROM generate_series(1, 1000) i;
+	});
+	$t->destination_sql('CREATE TABLE first_bad (id int PRIMARY KEY, v int CHECK (v <> 700))');
+	copy_with('stop');
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/copying public\.first_bad: .*row with "id" = 700/, 'stop: the run ends');
+	is(state_of('first_bad')->{state}, 'waiting', 'stop: nothing is held');
+	$t->run_ok('drop');
+	copy_with('hold');
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.first_bad is held: .*row with "id" = 700.*"sluice table resync public\.first_bad" copies it again/, 'hold: the run names the table');
+	$t->equal_ok("public.$_") for qw(first_good first_large);
+	is($t->destination_sql('SELECT count(*) FROM first_bad'), 0, 'hold: its target is empty');
+	$t->source_sql('UPDATE first_good SET v = 0; UPDATE first_bad SET v = 0 WHERE id = 700');
+	$t->run_ok('table', 'resync', 'public.first_bad');
+	$t->run_ok('run', '--until', 'current');
+	$t->equal_ok("public.$_") for qw(first_good first_large first_bad);
+	$t->run_ok('drop');
+};
+
 done_testing();
