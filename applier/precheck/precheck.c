@@ -28,7 +28,7 @@
 /* clang-format off */
 static const char *const names[] = {
 	"connection", "standby", "version", "failover", "wal_level", "timeouts", "wal_retention", "encoding", "slots", "walsenders",
-	"role", "plugin", "slot", "progress", "state", "dialect", "settings", "writable", "rights", "spill_directory", "selection",
+	"role", "plugin", "slot", "progress", "state", "dialect", "settings", "leftovers", "writable", "rights", "spill_directory", "selection",
 	"target", "names", "columns", "types", "where", "identity", "key", "distribution", "triggers", "held", "vacuum", "contents",
 	"table", "definitions", "superuser",
 };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/sql.h"
 #include "precheck_item.h"
 #include "servers/server_session.h"
@@ -165,6 +166,39 @@ check_settings(struct precheck_context *c)
 					 c->session->refused);
 }
 
+/* A session makes its temporary schema at the coordinator and on each segment under the session's number; a crash of
+ * either leaves it there.  What the schema holds is never vacuumed. */
+static bool
+check_leftovers(struct precheck_context *c, struct error *err)
+{
+	static const char sql[] =
+		"SELECT count(*), string_agg(n.nspname, ', ') FROM"
+		" (SELECT nspname FROM pg_namespace UNION SELECT nspname FROM gp_dist_random('pg_namespace')) n"
+		" WHERE n.nspname ~ '^pg_(toast_)?temp_[1-9][0-9]*$'"
+		" AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a"
+		"  WHERE a.sess_id = substring(n.nspname from '[0-9]+$')::int8)";
+	struct result *res;
+
+	if (!c->dialect->has_segments || !c->precheck->from_outside)
+		return true;
+	if (!connection_execute(c->destination, sql, NULL, 0, &res, err)) {
+		/* a member of the family that has no such columns, or does not show them */
+		bool is_unknown = strncmp(err->sqlstate, "42", 2) == 0;
+
+		if (is_unknown)
+			log_debug("temporary schemas are not looked for: %s", err->message);
+		return is_unknown;
+	}
+	if (result_int(res, 0, 0) > 0)
+		precheck_add(c, CHECK_WARNING, "leftovers", "destination",
+					 "crashes left temporary schemas of ended sessions behind, which hold space in the "
+					 "catalogs and are"
+					 " never vacuumed: a superuser removes them with DROP SCHEMA IF EXISTS %s CASCADE",
+					 result_text(res, 0, 1));
+	result_free(res);
+	return true;
+}
+
 bool
 precheck_destination(struct precheck_context *c, struct error *err)
 {
@@ -172,7 +206,7 @@ precheck_destination(struct precheck_context *c, struct error *err)
 
 	check_dialect(c);
 	check_settings(c);
-	if (!read_rights(c, &rights, err))
+	if (!check_leftovers(c, err) || !read_rights(c, &rights, err))
 		return false;
 	if (rights.read_only)
 		precheck_add(c, CHECK_FAILED, "writable", "destination",

@@ -186,11 +186,11 @@ static const char activity_sql_of_old[] =
 	" FROM pg_catalog.pg_stat_activity a WHERE a.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4";
 
 /*
- * For Greenplum 6, whose segments have locks of their own.  A holder without a session at the coordinator is either a
- * transaction that a failed segment left in doubt, which the server ends after some minutes, or a session that is
- * connected to that segment only.
+ * For Greenplum, whose segments have locks of their own, which pg_blocking_pids() does not know.  A holder without a
+ * session at the coordinator is either a transaction that a failed segment left in doubt, which the server ends after
+ * some minutes, or a session that is connected to that segment only.
  */
-static const char activity_sql_of_greenplum6[] =
+static const char activity_sql_of_greenplum[] =
 	"SELECT a.state OPERATOR(pg_catalog.=) 'active', w.pid IS NOT NULL,"
 	" pg_catalog.string_agg(DISTINCT CASE WHEN b.pid IS NOT NULL"
 	"   THEN pg_catalog.format('process %s (%s, %s)', b.pid, b.usename, b.application_name)"
@@ -222,8 +222,7 @@ prepare_destination(struct destination_session *session, const char *configured,
 		return false;
 	if (session->dialect->has_segments) {
 		connection_set_greenplum(session->conn);
-		if (connection_server_version(session->conn) < HAS_BLOCKING_PIDS)
-			connection_watch_stalls(session->conn, activity_sql_of_greenplum6);
+		connection_watch_stalls(session->conn, activity_sql_of_greenplum);
 	}
 	if ((session->dialect->remember_planner &&
 		 !connection_execute(session->conn, session->dialect->remember_planner, NULL, 0, NULL, err)) ||

@@ -206,6 +206,13 @@ sub destination_is_greenplum
 	  $self->destination_sql(q{SELECT count(*) FROM pg_class WHERE oid = to_regclass('pg_catalog.gp_distribution_policy')});
 }
 
+# Whether it is of Greenplum's generation 6: the catalogs and the SQL of PostgreSQL 9.4, whatever its name.
+sub destination_is_greenplum6
+{
+	my ($self) = @_;
+	return $self->destination_is_greenplum && $self->destination_version < 100000;
+}
+
 # Runs SQL and returns what psql prints: unaligned, tuples only, no final new
 # line.  Dies where a statement fails.
 sub psql

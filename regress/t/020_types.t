@@ -10,7 +10,6 @@ use SluiceTest;
 use Test::More;
 
 my $t = SluiceTest->new;
-my $greenplum = $t->destination_is_greenplum;
 my ($at_source, $at_destination) = map { SluiceTest::psql($_, 'SHOW server_version_num') } $t->source_conninfo, $t->destination_conninfo;
 
 # ---- the values: SQL literals, whose type the table gives
@@ -111,7 +110,7 @@ elsif ($at_destination >= 140000)
 	push @{ $values{numeric} }, "'Infinity'", "'-Infinity'";
 	push @{ $values{numrange} }, "'[-Infinity,Infinity]'";
 }
-if (!$greenplum)
+if (!$t->destination_is_greenplum6)
 {
 	push @{ $values{tsquery} }, q{$$'a' <-> 'b' <3> 'c'$$};
 	push @{ $values{xml} }, "''", "'<!DOCTYPE a><a/>'", q{'<?xml version="1.0" encoding="UTF-8" standalone="yes"?><a/>'};

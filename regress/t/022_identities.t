@@ -10,7 +10,6 @@ use SluiceTest;
 use Test::More;
 
 my $t = SluiceTest->new;
-my $greenplum = $t->destination_is_greenplum;
 my $long = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 500) i)";
 
 $t->source_sql(qq{

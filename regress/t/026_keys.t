@@ -10,7 +10,6 @@ use SluiceTest;
 use Test::More;
 
 my $t = SluiceTest->new;
-my $greenplum = $t->destination_is_greenplum;
 my $has_icu = $t->source_sql("SELECT count(*) FROM pg_collation WHERE collprovider = 'i'") > 0;
 
 # By name: the type, keys that stay, and [old, new] for keys that change.

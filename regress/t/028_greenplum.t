@@ -12,7 +12,7 @@ use Test::More;
 plan skip_all => 'needs a Greenplum destination' unless SluiceTest::destination_is_external();
 my $t = SluiceTest->new;
 plan skip_all => 'the destination is not Greenplum' unless $t->destination_is_greenplum;
-my $six = $t->destination_version < 100000;
+my $six = $t->destination_is_greenplum6;
 my $long = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 500) i)";
 
 my @kinds = qw(heap ao_row ao_column elsewhere random partitioned premade);
@@ -27,7 +27,7 @@ my $cube = $t->destination_sql(q{SELECT count(*) FROM pg_available_extensions WH
 if ($cube eq 'cube') { $t->source_sql('CREATE EXTENSION cube'); $t->destination_sql('CREATE EXTENSION cube'); }
 my $value = $cube eq 'cube' ? 'cube(ARRAY[0.1, v])' : q{'(0.1, ' || v || ')'};
 $t->source_sql(qq{
-	CREATE TYPE kept AS (f float8, t text); CREATE TYPE as_text AS (f float8, m macaddr8); CREATE TYPE span AS RANGE (SUBTYPE = float8);
+	CREATE TYPE kept AS (f float8, t text); CREATE TYPE as_text AS (f float8, m xid8); CREATE TYPE span AS RANGE (SUBTYPE = float8);
 	CREATE TABLE floats (id int PRIMARY KEY, c $cube, k kept, a as_text, s span, f float8, n int);
 	INSERT INTO floats SELECT i, $value, ROW(v, 't')::kept, ROW(v, NULL)::as_text, span(v - 1, v), v, i FROM unnest(ARRAY[0.1, 0.30000000000000004, 1e-300, 2 / 3.0::float8, 1.7976931348623157e308]) WITH ORDINALITY u (v, i);
 });
@@ -130,7 +130,10 @@ $t->equal_ok('public.grown_keyless');
 
 # ---- a value that it cannot store
 
-$t->source_sql("INSERT INTO heap VALUES (100, 0, 'fine', NULL, 1); INSERT INTO ao_row VALUES (101, 0, 'not fine', NULL, 'Infinity')");
-$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.ao_row.*column n/, 'an infinite numeric stops the run by table and column');
+SKIP: {
+	skip 'both servers have infinite numerics, or the source has none', 2 if $t->destination_version >= 140000 || $t->source_sql('SHOW server_version_num') < 140000;
+	$t->source_sql("INSERT INTO heap VALUES (100, 0, 'fine', NULL, 1); INSERT INTO ao_row VALUES (101, 0, 'not fine', NULL, 'Infinity')");
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.ao_row.*column n/, 'an infinite numeric stops the run by table and column');
+}
 
 done_testing();

@@ -10,7 +10,6 @@ use SluiceTest;
 use Test::More;
 
 my $t = SluiceTest->new;
-my $greenplum = $t->destination_is_greenplum;
 
 sub target { return $t->destination_sql($_[0]); }
 

@@ -9,7 +9,7 @@ use SluiceTest;
 use Test::More;
 
 my $t = SluiceTest->new;
-my $identity = $t->destination_sql('SELECT version()') =~ /Greenplum Database 6/ ? 0 : 1;
+my $identity = !$t->destination_is_greenplum6;
 
 $t->source_sql(q{
 	CREATE SCHEMA "Odd 'S";

@@ -10,7 +10,7 @@ use SluiceTest;
 use Test::More;
 
 my $t = SluiceTest->new;
-plan skip_all => 'the destination has no identity columns' if $t->destination_version < 100000;
+plan skip_all => 'the destination has no identity columns' if $t->destination_is_greenplum6;
 
 my @names = qw(as_key as_value keyless absent);
 my $always = 'GENERATED ALWAYS AS IDENTITY';

@@ -10,7 +10,7 @@ use SluiceTest;
 use Test::More;
 
 my $t = SluiceTest->new;
-my $old = $t->destination_is_greenplum && $t->destination_version < 100000; # knows neither regnamespace nor regrole
+my $old = $t->destination_is_greenplum6; # knows neither regnamespace nor regrole
 
 my $columns = 'id int PRIMARY KEY, c regclass, t regtype, p regprocedure, o regoperator, d regdictionary';
 $t->both_sql(q{CREATE SCHEMA zoo; CREATE TABLE zoo.cage (id int); CREATE DOMAIN zoo.size AS int});

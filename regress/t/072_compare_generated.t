@@ -9,7 +9,7 @@ use SluiceTest;
 use Test::More;
 
 my $t = SluiceTest->new;
-plan skip_all => 'this destination has no generated columns' if $t->destination_is_greenplum;
+plan skip_all => 'this destination has no generated columns' if $t->destination_is_greenplum6;
 
 $t->source_sql(q{
 	CREATE TABLE computed (id int PRIMARY KEY, a int, total int GENERATED ALWAYS AS (a * 2) STORED);

@@ -27,7 +27,8 @@ $t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
 
 my ($content, $host, $port) = split /\|/, $t->destination_sql(q{
 	SELECT content, address, port FROM gp_segment_configuration WHERE content = (SELECT gp_segment_id FROM t WHERE id = 1) AND role = 'p'});
-my $segment = $t->destination_conninfo =~ s/\b(?:host|port)=\S+//gr . " host=$host port=$port options='-c gp_session_role=utility'";
+my $role = $t->destination_is_greenplum6 ? 'gp_session_role' : 'gp_role';
+my $segment = $t->destination_conninfo =~ s/\b(?:host|port)=\S+//gr . " host=$host port=$port options='-c $role=utility'";
 my $held = SluiceTest::hold($segment, 'LOCK TABLE t IN ACCESS EXCLUSIVE MODE');
 $t->source_sql(q{UPDATE t SET v = 'changed' WHERE id = 1});
 $t->poll_ok(sub { $t->log =~ /the destination has waited for \d+ s for a lock that is held by a transaction of segment $content that no session has/ },
