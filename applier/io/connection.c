@@ -315,6 +315,12 @@ connection_query_prepared(struct connection *conn, const char *name, const char 
 	enqueue(conn, req);
 }
 
+const char *
+connection_take_unused(struct connection *conn, uint64_t uses)
+{
+	return prepared_take_unused(&conn->prepared, uses);
+}
+
 void
 connection_copy_in(struct connection *conn, const char *sql, copy_producer producer, void *producer_arg,
 				   connection_done done, void *arg)
@@ -393,8 +399,10 @@ send_head(struct connection *conn)
 	if (req->kind == REQUEST_PREPARED && !prepared_has(&conn->prepared, req->statement))
 		return send_prepare(conn, req);
 	req->state = REQUEST_RUNNING;
-	if (req->kind == REQUEST_PREPARED)
+	if (req->kind == REQUEST_PREPARED) {
+		prepared_note_use(&conn->prepared, req->statement);
 		return PQsendQueryPrepared(conn->pg, req->statement, count, values, req->lengths, req->formats, 0);
+	}
 	if (count > 0)
 		return PQsendQueryParams(conn->pg, req->sql, count, NULL, values, req->lengths, req->formats, 0);
 	return PQsendQuery(conn->pg, req->sql);

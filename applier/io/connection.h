@@ -151,6 +151,12 @@ void connection_query(struct connection *conn, const char *sql, const struct par
 void connection_query_prepared(struct connection *conn, const char *name, const char *sql,
 							   const struct param *params, unsigned param_count, connection_done done,
 							   void *arg);
+/*
+ * Forgets a prepared statement that was not among the last `uses` executed ones and returns its name, which the caller
+ * has to DEALLOCATE before anything else is sent; NULL: there is none, or they were looked for less than `uses`
+ * executions ago. The name is valid until the next call.
+ */
+const char *connection_take_unused(struct connection *conn, uint64_t uses);
 void connection_copy_in(struct connection *conn, const char *sql, copy_producer producer, void *producer_arg,
 						connection_done done, void *arg);
 /* For COPY TO STDOUT or START_REPLICATION; connection_send() may be used during the latter. */

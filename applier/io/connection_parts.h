@@ -74,12 +74,17 @@ enum connection_state {
 	CONNECTION_LOST,
 };
 
-/* Names of the session's prepared statements. */
+/* The session's prepared statements, and how long each was not used. */
 struct prepared {
 	struct arena memory;
-	struct keymap names;
-	bool *gone; /* by number: the statement was forgotten */
+	struct keymap names; /* with their NUL */
+	uint64_t *used;		 /* by number: `uses` at its last use; 0: the statement was forgotten */
 	unsigned capacity;
+	unsigned count; /* not forgotten */
+	uint64_t uses;	/* of all statements together */
+	uint64_t swept; /* `uses` when the last search for unused statements began */
+	bool searching; /* for unused statements; `next` is the number with which it goes on */
+	uint32_t next;
 };
 
 struct stall;
@@ -126,7 +131,11 @@ void prepared_init(struct prepared *prepared);
 void prepared_fini(struct prepared *prepared);
 bool prepared_has(const struct prepared *prepared, const char *name);
 void prepared_add(struct prepared *prepared, const char *name);
+/* The statement is executed once more. */
+void prepared_note_use(struct prepared *prepared, const char *name);
 void prepared_forget(struct prepared *prepared, const char *name);
+/* See connection_take_unused(). */
+const char *prepared_take_unused(struct prepared *prepared, uint64_t uses);
 
 /* ---- stalls */
 

@@ -29,8 +29,10 @@ send_execute(struct connection *conn, struct request *req)
 
 	conn->commands++;
 	connection_start_clock(req);
-	if (req->kind == REQUEST_PREPARED)
+	if (req->kind == REQUEST_PREPARED) {
+		prepared_note_use(&conn->prepared, req->statement);
 		return PQsendQueryPrepared(conn->pg, req->statement, count, values, req->lengths, req->formats, 0);
+	}
 	return PQsendQueryParams(conn->pg, req->sql, count, NULL, values, req->lengths, req->formats, 0);
 }
 

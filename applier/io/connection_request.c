@@ -68,13 +68,13 @@ prepared_fini(struct prepared *prepared)
 {
 	keymap_fini(&prepared->names);
 	arena_fini(&prepared->memory);
-	free(prepared->gone);
+	free(prepared->used);
 }
 
 static uint32_t
 find(const struct prepared *prepared, const char *name)
 {
-	return keymap_find(&prepared->names, name, (uint32_t) strlen(name));
+	return keymap_find(&prepared->names, name, (uint32_t) strlen(name) + 1);
 }
 
 bool
@@ -82,7 +82,7 @@ prepared_has(const struct prepared *prepared, const char *name)
 {
 	uint32_t number = find(prepared, name);
 
-	return number != KEYMAP_NONE && !prepared->gone[number];
+	return number != KEYMAP_NONE && prepared->used[number];
 }
 
 void
@@ -90,13 +90,27 @@ prepared_add(struct prepared *prepared, const char *name)
 {
 	bool found;
 	uint32_t number =
-		keymap_insert(&prepared->names, &prepared->memory, name, (uint32_t) strlen(name), &found);
+		keymap_insert(&prepared->names, &prepared->memory, name, (uint32_t) strlen(name) + 1, &found);
 
 	if (number >= prepared->capacity) {
 		prepared->capacity = 2 * number + 16;
-		prepared->gone = memory_resize(prepared->gone, prepared->capacity, sizeof *prepared->gone);
+		prepared->used = memory_resize(prepared->used, prepared->capacity, sizeof *prepared->used);
 	}
-	prepared->gone[number] = false;
+	prepared->count += !found || !prepared->used[number];
+	prepared->used[number] = ++prepared->uses;
+}
+
+void
+prepared_note_use(struct prepared *prepared, const char *name)
+{
+	prepared->used[find(prepared, name)] = ++prepared->uses;
+}
+
+static void
+forget(struct prepared *prepared, uint32_t number)
+{
+	prepared->count -= prepared->used[number] != 0;
+	prepared->used[number] = 0;
 }
 
 void
@@ -105,5 +119,45 @@ prepared_forget(struct prepared *prepared, const char *name)
 	uint32_t number = find(prepared, name);
 
 	if (number != KEYMAP_NONE)
-		prepared->gone[number] = true;
+		forget(prepared, number);
+}
+
+/* ---- those that are not used any more */
+
+/* Begins a search among the statements that there are; names of others are freed. */
+static void
+begin_search(struct prepared *prepared)
+{
+	struct prepared kept;
+
+	prepared_init(&kept);
+	for (uint32_t number = 0; number < keymap_count(&prepared->names); number++) {
+		if (!prepared->used[number])
+			continue;
+		prepared_add(&kept, keymap_key(&prepared->names, number)->ptr);
+		kept.used[kept.count - 1] = prepared->used[number];
+	}
+	kept.uses = kept.swept = prepared->uses;
+	kept.searching = true;
+	prepared_fini(prepared);
+	*prepared = kept;
+}
+
+const char *
+prepared_take_unused(struct prepared *prepared, uint64_t uses)
+{
+	if (!prepared->searching && prepared->uses - prepared->swept < uses)
+		return NULL;
+	if (!prepared->searching)
+		begin_search(prepared);
+	while (prepared->next < keymap_count(&prepared->names)) {
+		uint32_t number = prepared->next++;
+
+		if (!prepared->used[number] || prepared->uses - prepared->used[number] < uses)
+			continue;
+		forget(prepared, number);
+		return keymap_key(&prepared->names, number)->ptr;
+	}
+	prepared->searching = false;
+	return NULL;
 }

@@ -33,7 +33,9 @@ struct staging {
 	bool keys_used;
 	bool rows_used;
 	bool counts_used;
-	int64_t used_in; /* the last transaction that used one, for stagings.c; 0: there are none */
+	/* for stagings.c: */
+	int64_t used_in; /* the last transaction that used one; 0: there are none */
+	int64_t made_s;	 /* when the first one was made */
 };
 
 /* To be called after each commit, when ON COMMIT DELETE ROWS has emptied the tables. */

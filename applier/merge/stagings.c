@@ -55,15 +55,17 @@ is_used(const struct staging *staging)
 }
 
 static void
-take_note_of_use(struct stagings *s)
+take_note_of_use(struct stagings *s, int64_t now_s)
 {
 	for (unsigned i = 0; i < s->touched_count; i++) {
 		struct staging *staging = &s->all[s->touched[i]];
 
 		if (!is_made(staging))
 			continue;
-		if (!staging->used_in)
+		if (!staging->used_in) {
 			append(&s->made, &s->made_count, &s->made_capacity, s->touched[i]);
+			staging->made_s = now_s;
+		}
 		if (is_used(staging) || !staging->used_in)
 			staging->used_in = s->transactions;
 	}
@@ -87,27 +89,47 @@ put_table(struct buffer *sql, const char *what, unsigned number, bool made, bool
 	*any = true;
 }
 
-bool
-stagings_put_drop(struct stagings *s, struct buffer *sql)
+static bool
+is_old(const struct stagings *s, unsigned number, int64_t now_s)
 {
-	unsigned excess;
+	return now_s - s->all[number].made_s >= STAGING_LIFE_S;
+}
+
+static bool
+any_to_drop(const struct stagings *s, int64_t now_s)
+{
+	bool any = s->made_count > STAGINGS_KEPT;
+
+	for (unsigned i = 0; i < s->made_count && !any; i++)
+		any = is_old(s, s->made[i], now_s);
+	return any;
+}
+
+bool
+stagings_put_drop(struct stagings *s, int64_t now_s, struct buffer *sql)
+{
+	unsigned kept = 0, excess;
 	bool any = false;
 
-	take_note_of_use(s);
-	if (s->made_count <= STAGINGS_KEPT)
+	take_note_of_use(s, now_s);
+	if (!any_to_drop(s, now_s))
 		return false;
-	excess = s->made_count - STAGINGS_KEPT;
+	excess = s->made_count > STAGINGS_KEPT ? s->made_count - STAGINGS_KEPT : 0;
 	qsort_r(s->made, s->made_count, sizeof *s->made, compare_use, s);
-	for (unsigned i = 0; i < excess; i++) {
-		struct staging *staging = &s->all[s->made[i]];
+	for (unsigned i = 0; i < s->made_count; i++) {
+		unsigned number = s->made[i];
+		struct staging *staging = &s->all[number];
 
-		put_table(sql, "keys", s->made[i], staging->keys_made, &any);
-		put_table(sql, "rows", s->made[i], staging->rows_made, &any);
-		put_table(sql, "counts", s->made[i], staging->counts_made, &any);
+		if (i >= excess && !is_old(s, number, now_s)) {
+			s->made[kept++] = number;
+			continue;
+		}
+		put_table(sql, "keys", number, staging->keys_made, &any);
+		put_table(sql, "rows", number, staging->rows_made, &any);
+		put_table(sql, "counts", number, staging->counts_made, &any);
 		*staging = (struct staging){0};
 	}
-	s->made_count = STAGINGS_KEPT;
-	memmove(s->made, s->made + excess, s->made_count * sizeof *s->made);
+	s->made_count = kept;
 	return any;
 }
 

@@ -12,6 +12,8 @@
 
 /* How many shapes keep their staging tables. */
 #define STAGINGS_KEPT 16
+/* A staging table is dropped after this time, and made again when it is needed. */
+#define STAGING_LIFE_S 3600
 
 struct stagings {
 	struct staging *all; /* by shape number */
@@ -30,9 +32,9 @@ void stagings_fini(struct stagings *stagings);
 
 /* The staging tables of a shape, for a merge plan of this transaction; valid until the next call. */
 struct staging *stagings_of(struct stagings *stagings, unsigned shape_number);
-/* Writes the statement that drops surplus tables, to be executed at the end of the transaction; false: there are
- * none. */
-bool stagings_put_drop(struct stagings *stagings, struct buffer *sql);
+/* Writes the statement that drops surplus and old tables, to be executed at the end of the transaction; false: there are
+ * none. `now_s`: of any clock. */
+bool stagings_put_drop(struct stagings *stagings, int64_t now_s, struct buffer *sql);
 /* To be called after each commit. */
 void stagings_committed(struct stagings *stagings);
 

@@ -8,12 +8,15 @@
 #include "apply_parts.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/sql.h"
 #include "merge/merge_outcome.h"
 
 #define COMMITS_BETWEEN_VACUUMS 5000
 /* The first VACUUM comes after the first commit: Greenplum asks all segments for the size of a table that was never
  * vacuumed or analyzed whenever it plans a statement on it, and each batch has one on sluice.progress. */
 #define FIRST_VACUUM 1
+/* Prepared statements of before so many executions are deallocated. */
+#define EXECUTIONS_KEPT 10000
 /* At most this many requests are pending; more are sent when half of them are answered. */
 #define IN_FLIGHT_MAX 256
 
@@ -223,6 +226,34 @@ ask(struct apply *apply)
 	}
 }
 
+/* Each definition of a table has statements of its own, which the destination's session would keep as long as it lives. */
+static void
+deallocate_unused(struct apply *apply)
+{
+	const char *name;
+
+	for (int i = 0; i < IN_FLIGHT_MAX / 2 && (name = connection_take_unused(apply->conn, EXECUTIONS_KEPT));
+		 i++) {
+		struct buffer sql;
+
+		sql_init(&sql);
+		buffer_printf(&sql, "DEALLOCATE ");
+		sql_identifier(&sql, name);
+		apply_query(apply, sql_text(&sql));
+		buffer_fini(&sql);
+	}
+	connection_end_transaction(apply->conn);
+}
+
+static void
+vacuum_progress(struct apply *apply)
+{
+	if (apply->dialect->has_autovacuum || apply->commits % COMMITS_BETWEEN_VACUUMS != FIRST_VACUUM)
+		return;
+	apply_query(apply, "VACUUM sluice.progress");
+	connection_end_transaction(apply->conn);
+}
+
 /* Goes on from a phase whose requests are all answered. */
 static void
 end_phase(struct apply *apply)
@@ -246,12 +277,11 @@ end_phase(struct apply *apply)
 	}
 	if (apply->phase == APPLY_COMMITTING) {
 		committed(apply);
-		if (!apply->dialect->has_autovacuum && apply->commits % COMMITS_BETWEEN_VACUUMS == FIRST_VACUUM) {
-			apply_enter(apply, APPLY_VACUUMING);
-			apply_query(apply, "VACUUM sluice.progress");
-			connection_end_transaction(apply->conn);
+		apply_enter(apply, APPLY_TIDYING);
+		deallocate_unused(apply);
+		vacuum_progress(apply);
+		if (apply->in_flight > 0)
 			return;
-		}
 	}
 	finish(apply);
 }

@@ -101,7 +101,7 @@ apply_drop_stagings(struct apply *apply)
 	struct buffer sql;
 
 	memory_buffer_init(&sql);
-	if (stagings_put_drop(&apply->stagings, &sql)) {
+	if (stagings_put_drop(&apply->stagings, batch_clock_us() / 1000000, &sql)) {
 		buffer_put_u8(&sql, '\0');
 		apply_query(apply, (const char *) sql.data);
 	}

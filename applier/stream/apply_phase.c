@@ -7,7 +7,7 @@ static const struct {
 	const char *name;
 	unsigned from; /* bits: the phases that it may follow */
 } phases[APPLY_PHASES] = {
-	[APPLY_IDLE] = {"idle", FROM(WRITTEN) | FROM(COMMITTING) | FROM(VACUUMING)},
+	[APPLY_IDLE] = {"idle", FROM(WRITTEN) | FROM(TIDYING)},
 	[APPLY_BEGINNING] = {"beginning", FROM(IDLE) | FROM(DISCARDING)},
 	[APPLY_MERGING] = {"merging", FROM(BEGINNING)},
 	[APPLY_HOLDING] = {"holding", FROM(MERGING)},
@@ -15,7 +15,7 @@ static const struct {
 	[APPLY_ADVANCING] = {"advancing", FROM(DROPPING)},
 	[APPLY_WRITTEN] = {"written", FROM(HOLDING) | FROM(ADVANCING)},
 	[APPLY_COMMITTING] = {"committing", FROM(WRITTEN)},
-	[APPLY_VACUUMING] = {"vacuuming", FROM(COMMITTING)},
+	[APPLY_TIDYING] = {"tidying", FROM(COMMITTING)},
 	[APPLY_ROLLING_BACK] = {"rolling back", FROM(MERGING) | FROM(HOLDING) | FROM(DROPPING) | FROM(ADVANCING) |
 												FROM(WRITTEN) | FROM(COMMITTING)},
 	[APPLY_DISCARDING] = {"discarding", FROM(ROLLING_BACK)},

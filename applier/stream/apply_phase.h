@@ -2,7 +2,7 @@
  * The phases of the current batch.  Up to the position all requests are sent
  * without waiting for answers; all must be answered before the COMMIT.
  *
- *	idle ► beginning ► merging ► holding ► dropping ► advancing ► written ► committing ► vacuuming ► idle
+ *	idle ► beginning ► merging ► holding ► dropping ► advancing ► written ► committing ► tidying ► idle
  *
  * A round that is not the last goes from holding to written and from there to idle.  A batch that is applied again goes
  * through rolling back and discarding to beginning.
@@ -21,7 +21,7 @@ enum apply_phase {
 	APPLY_ADVANCING, /* writing the new position */
 	APPLY_WRITTEN,	 /* all requests are sent; waiting for the answers */
 	APPLY_COMMITTING,
-	APPLY_VACUUMING,
+	APPLY_TIDYING,		/* deallocating statements, tidying sluice.progress: between two transactions */
 	APPLY_ROLLING_BACK, /* before the batch is applied again */
 	APPLY_DISCARDING,	/* likewise: discarding the staging tables */
 	APPLY_FAILED,

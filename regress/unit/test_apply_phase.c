@@ -13,13 +13,13 @@ static const struct {
 	enum apply_phase from;
 	const char *next;
 } legal[] = {
-	/*               idle . merging . dropping . written . vacuuming . discarding
+	/*               idle . merging . dropping . written . tidying . discarding
 	 *                 beginning . holding . advancing . committing . rolling back . failed */
 	{APPLY_IDLE, ".y.........."},		{APPLY_BEGINNING, "..y........y"},
 	{APPLY_MERGING, "...y.....y.y"},	{APPLY_HOLDING, "....y.y..y.y"},
 	{APPLY_DROPPING, ".....y...y.y"},	{APPLY_ADVANCING, "......y..y.y"},
-	{APPLY_WRITTEN, "y......y.y.y"},	{APPLY_COMMITTING, "y.......yy.y"},
-	{APPLY_VACUUMING, "y..........y"},	{APPLY_ROLLING_BACK, "..........yy"},
+	{APPLY_WRITTEN, "y......y.y.y"},	{APPLY_COMMITTING, "........yy.y"},
+	{APPLY_TIDYING, "y..........y"},	{APPLY_ROLLING_BACK, "..........yy"},
 	{APPLY_DISCARDING, ".y.........y"}, {APPLY_FAILED, "...........y"},
 };
 

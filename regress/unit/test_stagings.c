@@ -21,7 +21,7 @@ check_transaction(struct stagings *s, unsigned from, unsigned to, const char *ex
 
 		staging->keys_made = staging->keys_used = true;
 	}
-	assert_int_equal(stagings_put_drop(s, &sql), expected[0] != '\0');
+	assert_int_equal(stagings_put_drop(s, 100, &sql), expected[0] != '\0');
 	buffer_put_u8(&sql, '\0');
 	assert_string_equal((const char *) sql.data, expected);
 	stagings_committed(s);
@@ -65,7 +65,7 @@ test_more_than_are_kept_in_one_transaction(void **state)
 			staging->rows_made = staging->rows_used = true;
 			staging->counts_made = staging->counts_used = true;
 		}
-		assert_true(stagings_put_drop(&s, &sql));
+		assert_true(stagings_put_drop(&s, 100, &sql));
 		stagings_committed(&s);
 		for (unsigned number = 1; number <= 5 * STAGINGS_KEPT; number++)
 			dropped += !s.all[number].rows_made && !s.all[number].counts_made;
@@ -88,9 +88,34 @@ test_none_made(void **state)
 	buffer_init(&sql, 65536, NULL, NULL);
 	for (unsigned number = 1; number < 1000; number++)
 		stagings_of(&s, number);
-	assert_false(stagings_put_drop(&s, &sql));
+	assert_false(stagings_put_drop(&s, 100, &sql));
 	assert_int_equal(sql.len, 0);
 	assert_int_equal(s.made_count, 0);
+	buffer_fini(&sql);
+	stagings_fini(&s);
+}
+
+/* Also one that every transaction uses. */
+static void
+test_none_lives_long(void **state)
+{
+	struct stagings s;
+	struct buffer sql;
+
+	(void) state;
+	stagings_init(&s);
+	buffer_init(&sql, 65536, NULL, NULL);
+	for (int64_t now_s = 100; now_s < 100 + 2 * STAGING_LIFE_S; now_s += 60) {
+		struct staging *staging = stagings_of(&s, 7);
+
+		staging->rows_made = staging->rows_used = true;
+		assert_int_equal(stagings_put_drop(&s, now_s, &sql), now_s == 100 + STAGING_LIFE_S);
+		stagings_committed(&s);
+		assert_int_equal(stagings_of(&s, 7)->rows_made, now_s != 100 + STAGING_LIFE_S);
+		assert_int_equal(s.made_count, now_s != 100 + STAGING_LIFE_S);
+	}
+	buffer_put_u8(&sql, '\0');
+	assert_string_equal((const char *) sql.data, "DROP TABLE pg_temp.sluice_rows_7");
 	buffer_fini(&sql);
 	stagings_fini(&s);
 }
@@ -102,6 +127,7 @@ main(void)
 		cmocka_unit_test(test_the_oldest_go),
 		cmocka_unit_test(test_more_than_are_kept_in_one_transaction),
 		cmocka_unit_test(test_none_made),
+		cmocka_unit_test(test_none_lives_long),
 	};
 
 	return cmocka_run_group_tests_name("stagings", tests, NULL, NULL);

@@ -1,0 +1,53 @@
+#!/usr/bin/perl
+# A session that lives for months: what the server keeps for it does not grow with each changed definition, of which
+# every one has prepared statements of its own.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use SluiceTest;
+use Test::More;
+
+SluiceTest::needs_own_destination('the memory of its sessions is read');
+
+my $t = SluiceTest->new(destination => { conf => "log_statement = all\nautovacuum = off\n" });
+my @tables = map { "steady$_" } 1 .. 20;
+$t->source_sql(join ';', 'CREATE TABLE changed (id int PRIMARY KEY, v text, n int); INSERT INTO changed VALUES (1, NULL, 0)',
+	map { "CREATE TABLE $_ (id int PRIMARY KEY, n int); INSERT INTO $_ SELECT i, 0 FROM generate_series(1, 4) i" } @tables);
+$t->configure;
+$t->start;
+
+# Definitions that change to and fro, and in between many statements that are executed again and again.
+sub busy
+{
+	my ($from, $to) = @_;
+	my $updates = join ' ', map { "UPDATE $_ SET n = n + 1;" } @tables;
+	$t->source_sql(join '', map { 'ALTER TABLE changed REPLICA IDENTITY ' . ($_ % 2 ? 'FULL' : 'DEFAULT') . "; BEGIN; UPDATE changed SET n = $_; $updates COMMIT;" } $from .. $to);
+	$t->wait_applied_ok("definitions $from to $to");
+}
+
+sub kilobytes
+{
+	my $pids = $t->destination_sql("SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name LIKE 'sluice%' AND datname = current_database()");
+	my $sum = 0;
+	for my $pid (split ' ', $pids)
+	{
+		my ($kb) = PostgreSQL::Test::Utils::slurp_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/m or die "no process $pid\n";
+		$sum += $kb;
+	}
+	return $sum;
+}
+
+busy(1, 300);
+my $before = kilobytes();
+busy(301, 600);
+my $after = kilobytes();
+note("sessions at the destination: $before kB, then $after kB");
+cmp_ok($after - $before, '<', 1024, 'the sessions at the destination have not grown');
+my $log = PostgreSQL::Test::Utils::slurp_file($t->destination->logfile);
+ok($log =~ /DEALLOCATE "?sluice_update/, 'statements of earlier definitions are deallocated');
+ok($log !~ /DEALLOCATE "?sluice_progress/, 'not those in use');
+$t->equal_ok($_) for 'changed', @tables;
+is($t->stop, 0, 'the run ends');
+done_testing();
