@@ -188,7 +188,8 @@ static const char activity_sql_of_old[] =
 /*
  * For Greenplum, whose segments have locks of their own, which pg_blocking_pids() does not know.  A holder without a
  * session at the coordinator is either a transaction that a failed segment left in doubt, which the server ends after
- * some minutes, or a session that is connected to that segment only.
+ * some minutes, or a session that is connected to that segment only.  Such a session has the number -1, as the server's
+ * own processes have.
  */
 static const char activity_sql_of_greenplum[] =
 	"SELECT a.state OPERATOR(pg_catalog.=) 'active', w.pid IS NOT NULL,"
@@ -206,6 +207,7 @@ static const char activity_sql_of_greenplum[] =
 	"       coalesce(w.transactionid, '0'::pg_catalog.xid)"
 	"   AND h.mppsessionid OPERATOR(pg_catalog.<>) w.mppsessionid"
 	" LEFT JOIN pg_catalog.pg_stat_activity b ON b.sess_id OPERATOR(pg_catalog.=) h.mppsessionid"
+	"   AND b.sess_id OPERATOR(pg_catalog.>) 0"
 	" WHERE a.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4 GROUP BY 1, 2";
 
 #define HAS_BLOCKING_PIDS 90600
