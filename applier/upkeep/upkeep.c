@@ -123,7 +123,7 @@ has_work(struct upkeep *u)
 {
 	struct upkeep_target *target;
 
-	return upkeep_plan_wants_look(&u->plan, u->finishing) || wants_store(u) ||
+	return upkeep_plan_wants_sizes(&u->plan, u->finishing) || wants_store(u) ||
 		   upkeep_plan_next(&u->plan, now_ms(u), u->finishing, is_busy, u, &target) != UPKEEP_NOTHING;
 }
 
@@ -289,15 +289,15 @@ on_done(void *arg, const struct result *res, const struct error *err)
 }
 
 static void
-on_looked(void *arg, const struct result *res, const struct error *err)
+on_sizes(void *arg, const struct result *res, const struct error *err)
 {
 	struct upkeep *u = arg;
 
 	enter(u, STATE_READY);
 	for (unsigned i = 0; res && i < result_rows(res); i++)
-		upkeep_plan_take_look(&u->plan, (uint32_t) result_int(res, i, 0), result_int(res, i, 1),
+		upkeep_plan_take_size(&u->plan, (uint32_t) result_int(res, i, 0), result_int(res, i, 1),
 							  result_bool(res, i, 2));
-	upkeep_plan_end_look(&u->plan, err != NULL);
+	upkeep_plan_end_sizes(&u->plan, err != NULL);
 	if (err)
 		rest(u, err);
 	go_on_soon(u);
@@ -349,8 +349,8 @@ go_on(struct upkeep *u)
 		return;
 	}
 	sql_init(&sql);
-	if (upkeep_plan_put_look(&u->plan, &sql)) {
-		start(u, &sql, on_looked);
+	if (upkeep_plan_put_sizes(&u->plan, &sql)) {
+		start(u, &sql, on_sizes);
 	} else if (wants_store(u) && put_store(u, &sql)) {
 		start(u, &sql, on_stored);
 	} else if ((u->action = upkeep_plan_next(&u->plan, now_ms(u), u->finishing, is_busy, u, &u->target))) {

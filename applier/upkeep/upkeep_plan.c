@@ -10,7 +10,7 @@
 #include "tables/mapping.h"
 
 /* One query asks for this many sizes at most: Greenplum asks every segment for each. */
-#define LOOKS_AT_ONCE 500
+#define SIZES_AT_ONCE 500
 #define PAUSES_MAX 6
 
 const struct upkeep_limits upkeep_limits = {
@@ -148,7 +148,7 @@ upkeep_plan_note_batch(struct upkeep_plan *plan, const struct batch *batch, int6
 /* ---- the server's answers */
 
 /* A table's partitions are counted with it. */
-static const char look_sql[] =
+static const char sizes_sql[] =
 	") UNION ALL SELECT t.root, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid)"
 	" SELECT r.oid, sum(greatest(c.reltuples, 0))::int8,"
 	" sum(pg_relation_size(c.oid)) > 2 * sum(c.relpages)::int8 * current_setting('block_size')::int8 + "
@@ -158,36 +158,36 @@ static const char look_sql[] =
 
 /* Also a target that had many dead rows when an earlier daemon ended. */
 static bool
-wants_look(const struct upkeep_plan *plan, const struct upkeep_target *target)
+wants_size(const struct upkeep_plan *plan, const struct upkeep_target *target)
 {
 	return (target->written > 0 || target->dead_rows >= plan->limits->dead_rows) &&
-		   target->written >= target->look_at;
+		   target->written >= target->query_at;
 }
 
 bool
-upkeep_plan_put_look(struct upkeep_plan *plan, struct buffer *sql)
+upkeep_plan_put_sizes(struct upkeep_plan *plan, struct buffer *sql)
 {
-	unsigned looks = 0;
+	unsigned count = 0;
 
-	for (unsigned i = 0; i < plan->count && looks < LOOKS_AT_ONCE; i++) {
+	for (unsigned i = 0; i < plan->count && count < SIZES_AT_ONCE; i++) {
 		struct upkeep_target *target = plan->targets[i];
 
-		if (target->looking || !wants_look(plan, target))
+		if (target->size_pending || !wants_size(plan, target))
 			continue;
-		target->looking = true;
+		target->size_pending = true;
 		buffer_printf(sql, "%s%u",
-					  looks++ ? ", "
+					  count++ ? ", "
 							  : "WITH RECURSIVE tree (root, oid) AS (SELECT c.oid, c.oid FROM pg_class c"
 								" WHERE c.oid IN (",
 					  target->table->target.oid);
 	}
-	if (looks > 0)
-		buffer_printf(sql, "%s", look_sql);
-	return looks > 0;
+	if (count > 0)
+		buffer_printf(sql, "%s", sizes_sql);
+	return count > 0;
 }
 
 void
-upkeep_plan_take_look(struct upkeep_plan *plan, uint32_t oid, int64_t rows, bool outgrown)
+upkeep_plan_take_size(struct upkeep_plan *plan, uint32_t oid, int64_t rows, bool outgrown)
 {
 	struct upkeep_target *target = upkeep_plan_find(plan, oid);
 	int64_t least;
@@ -196,30 +196,30 @@ upkeep_plan_take_look(struct upkeep_plan *plan, uint32_t oid, int64_t rows, bool
 		return;
 	/* Still outgrown: either the table has doubled since, or only its owner may analyze it. So the next query is
 	 * later. */
-	least = outgrown ? 2 * target->look_at : 0;
+	least = outgrown ? 2 * target->query_at : 0;
 	if (least < plan->limits->rows)
 		least = plan->limits->rows;
-	target->looking = false;
-	target->looked = true;
+	target->size_pending = false;
+	target->size_known = true;
 	target->written = 0;
-	target->look_at = rows > least ? rows : least;
+	target->query_at = rows > least ? rows : least;
 	target->rows = rows;
 	/* A partitioned table has no statistics of its own, its partitions have. */
 	target->outgrown = outgrown && !target->table->target.partitioned && !target->table->target.owner;
 }
 
 void
-upkeep_plan_end_look(struct upkeep_plan *plan, bool failed)
+upkeep_plan_end_sizes(struct upkeep_plan *plan, bool failed)
 {
 	for (unsigned i = 0; i < plan->count; i++) {
 		struct upkeep_target *target = plan->targets[i];
 
-		if (!target->looking)
+		if (!target->size_pending)
 			continue;
-		target->looking = false;
+		target->size_pending = false;
 		/* The target did not appear in the answer: it no longer exists. */
 		if (!failed)
-			target->look_at = INT64_MAX;
+			target->query_at = INT64_MAX;
 	}
 }
 
@@ -258,7 +258,7 @@ has_patience(const struct upkeep_plan *plan, const struct upkeep_target *target,
 static enum upkeep_action
 needed(const struct upkeep_plan *plan, const struct upkeep_target *target)
 {
-	if (!target->looked || target->table->state != TABLE_STREAMING)
+	if (!target->size_known || target->table->state != TABLE_STREAMING)
 		return UPKEEP_NOTHING;
 	if (target->outgrown)
 		return UPKEEP_ANALYZE;
@@ -321,7 +321,7 @@ upkeep_plan_done(struct upkeep_plan *plan, enum upkeep_action action, struct upk
 	/* A TRUNCATE may have reset the count meanwhile. */
 	target->dead_rows -=
 		target->vacuuming_rows < target->dead_rows ? target->vacuuming_rows : target->dead_rows;
-	target->look_at = 0;
+	target->query_at = 0;
 	set_note(target, NULL);
 }
 
@@ -350,13 +350,13 @@ upkeep_plan_postpone(struct upkeep_plan *plan, struct upkeep_target *target, int
 }
 
 bool
-upkeep_plan_wants_look(const struct upkeep_plan *plan, bool now_or_never)
+upkeep_plan_wants_sizes(const struct upkeep_plan *plan, bool now_or_never)
 {
 	for (unsigned i = 0; i < plan->count; i++) {
 		const struct upkeep_target *target = plan->targets[i];
 		bool pays = target->dead_rows >= plan->limits->dead_rows || target->written >= plan->limits->rows;
 
-		if (wants_look(plan, target) && (pays || !now_or_never))
+		if (wants_size(plan, target) && (pays || !now_or_never))
 			return true;
 	}
 	return false;

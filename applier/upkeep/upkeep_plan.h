@@ -7,8 +7,8 @@
  * size was last queried, and the rows updated or deleted since its last VACUUM
  * ("dead rows"; an append-optimized table hides them instead).
  *
- *	changes >= rows at the last query ──► LOOK ──► grown beyond the planner's count ──► ANALYZE
- *	dead rows >= limit ───────────────────────────────────────────────────────────────► VACUUM ──► LOOK
+ *	changes >= rows at the last query ──► SIZE ──► grown beyond the planner's count ──► ANALYZE
+ *	dead rows >= limit ───────────────────────────────────────────────────────────────► VACUUM ──► SIZE
  *
  * Both take a lock that conflicts on Greenplum with every UPDATE and DELETE. So
  * a target is due when no batch has touched it for a moment; a target that is
@@ -42,9 +42,9 @@ enum upkeep_action { UPKEEP_NOTHING, UPKEEP_ANALYZE, UPKEEP_VACUUM };
 struct upkeep_target {
 	const struct table *table; /* the first table that feeds the target */
 	int64_t written;		   /* changes since the target's size was queried */
-	int64_t look_at; /* with this many changes its size is queried again; 0: it was not queried yet */
-	bool looking;
-	bool looked;
+	int64_t query_at; /* with this many changes the size is queried again; 0: it was not queried yet */
+	bool size_pending;
+	bool size_known;
 	int64_t rows; /* the planner's count */
 	bool outgrown;
 	int64_t dead_rows;
@@ -83,13 +83,13 @@ struct upkeep_target *upkeep_plan_find(const struct upkeep_plan *plan, uint32_t 
 
 /* Whether the size of a target is to be queried. `now_or_never`: nothing more will be applied, so only where the
  * answer may lead to an action. */
-bool upkeep_plan_wants_look(const struct upkeep_plan *plan, bool now_or_never);
+bool upkeep_plan_wants_sizes(const struct upkeep_plan *plan, bool now_or_never);
 /* Appends the query for the sizes of the next targets; false: there are none. */
-bool upkeep_plan_put_look(struct upkeep_plan *plan, struct buffer *sql);
+bool upkeep_plan_put_sizes(struct upkeep_plan *plan, struct buffer *sql);
 /* Takes a row of the answer; there is one for each target that exists. */
-void upkeep_plan_take_look(struct upkeep_plan *plan, uint32_t oid, int64_t rows, bool outgrown);
+void upkeep_plan_take_size(struct upkeep_plan *plan, uint32_t oid, int64_t rows, bool outgrown);
 /* Ends the query. If it failed, its targets are queried again. */
-void upkeep_plan_end_look(struct upkeep_plan *plan, bool failed);
+void upkeep_plan_end_sizes(struct upkeep_plan *plan, bool failed);
 
 /* The action that is due now, and its target. `now_or_never`: do not wait for a quiet moment. `busy` says whether a
  * batch is working on the target: then it is passed over, unless it has waited too long. */

@@ -95,17 +95,17 @@ apply(struct fixture *f, int64_t changes, int64_t dead, int64_t now_ms)
 }
 
 static bool
-look(struct fixture *f)
+query_sizes(struct fixture *f)
 {
 	buffer_reset(&f->sql);
-	return upkeep_plan_put_look(&f->plan, &f->sql);
+	return upkeep_plan_put_sizes(&f->plan, &f->sql);
 }
 
 static void
 answer(struct fixture *f, int64_t rows, bool outgrown)
 {
-	upkeep_plan_take_look(&f->plan, OID, rows, outgrown);
-	upkeep_plan_end_look(&f->plan, false);
+	upkeep_plan_take_size(&f->plan, OID, rows, outgrown);
+	upkeep_plan_end_sizes(&f->plan, false);
 }
 
 static bool
@@ -130,31 +130,31 @@ test_sizes_are_queried_when_as_much_was_written_as_there_was(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_false(look(f));
+	assert_false(query_sizes(f));
 	apply(f, 1, 0, 1);
-	assert_true(look(f));
-	assert_false(look(f));
+	assert_true(query_sizes(f));
+	assert_false(query_sizes(f));
 	answer(f, 0, false);
 	apply(f, 9999, 0, 1);
-	assert_false(look(f));
+	assert_false(query_sizes(f));
 	apply(f, 1, 0, 1);
-	assert_true(look(f));
+	assert_true(query_sizes(f));
 	answer(f, ROWS, false);
 	apply(f, ROWS - 1, 0, 1);
-	assert_false(look(f));
+	assert_false(query_sizes(f));
 	apply(f, 1, 0, 1);
-	assert_true(look(f));
+	assert_true(query_sizes(f));
 	/* A query that failed is made again, … */
-	upkeep_plan_end_look(&f->plan, true);
-	assert_true(look(f));
+	upkeep_plan_end_sizes(&f->plan, true);
+	assert_true(query_sizes(f));
 	/* … and what it knows nothing of is gone. */
-	upkeep_plan_end_look(&f->plan, false);
+	upkeep_plan_end_sizes(&f->plan, false);
 	apply(f, 10 * ROWS, 0, 1);
-	assert_false(look(f));
+	assert_false(query_sizes(f));
 }
 
 static void
-test_it_looks_at_some_at_once(void **state)
+test_it_queries_some_sizes_at_once(void **state)
 {
 	enum { COUNT = 1200 };
 	struct fixture *f = *state;
@@ -166,8 +166,8 @@ test_it_looks_at_some_at_once(void **state)
 		apply(f, 1, 0, 1);
 	}
 	for (unsigned left = 3; left > 0; left--)
-		assert_true(look(f));
-	assert_false(look(f));
+		assert_true(query_sizes(f));
+	assert_false(query_sizes(f));
 	free(tables);
 }
 
@@ -180,7 +180,7 @@ test_a_vacuum_ends_well_though_other_tables_were_first_touched_meanwhile(void **
 	struct upkeep_target *target = NULL;
 
 	apply(f, 1, 500, 0);
-	look(f);
+	query_sizes(f);
 	answer(f, 0, false);
 	assert_int_equal(upkeep_plan_next(&f->plan, QUIET, false, is_busy, f, &target), UPKEEP_VACUUM);
 	buffer_reset(&f->sql);
@@ -196,7 +196,7 @@ test_a_vacuum_ends_well_though_other_tables_were_first_touched_meanwhile(void **
 	free(tables);
 }
 
-/* When a table that was looked at at 0, with so many dead rows, is vacuumed. */
+/* When a table whose size was queried at 0, with so many dead rows, is vacuumed. */
 struct limit_case {
 	enum target_storage storage;
 	int64_t rows, dead;
@@ -219,7 +219,7 @@ test_dead_rows_beyond_the_limit_are_vacuumed(void **state)
 		upkeep_plan_init(&f->plan, &limits, true);
 		f->table.target.storage = cases[i].storage;
 		apply(f, 1, cases[i].dead, 0);
-		assert_true(look(f));
+		assert_true(query_sizes(f));
 		assert_int_equal(next(f, QUIET, false), UPKEEP_NOTHING);
 		answer(f, cases[i].rows, false);
 		assert_int_equal(next(f, QUIET, false), cases[i].due ? UPKEEP_VACUUM : UPKEEP_NOTHING);
@@ -243,7 +243,7 @@ test_who_is_passed_over(void **state)
 	struct fixture *f = *state;
 
 	apply(f, 1, 500, 0);
-	look(f);
+	query_sizes(f);
 	answer(f, 0, false);
 	assert_int_equal(next(f, QUIET, false), UPKEEP_VACUUM);
 	f->table.state = TABLE_HELD;
@@ -272,7 +272,7 @@ test_a_quiet_moment_is_waited_for_in_patience(void **state)
 	struct fixture *f = *state;
 
 	apply(f, 1, 500, 10000);
-	look(f);
+	query_sizes(f);
 	answer(f, 0, false);
 	assert_int_equal(next(f, 10000 + QUIET - 1, false), UPKEEP_NOTHING);
 	assert_int_equal(next(f, 10000 + QUIET - 1, true), UPKEEP_VACUUM);
@@ -289,7 +289,7 @@ test_many_more_dead_rows_end_the_patience(void **state)
 	struct fixture *f = *state;
 
 	apply(f, 1, 20000, 0);
-	look(f);
+	query_sizes(f);
 	answer(f, ROWS, false);
 	f->busy = true;
 	assert_int_equal(next(f, QUIET, false), UPKEEP_NOTHING);
@@ -305,7 +305,7 @@ test_an_outgrown_table_is_analyzed_first_and_sooner(void **state)
 	struct fixture *f = *state;
 	struct upkeep_target *target = apply(f, 1, 500, 0);
 
-	look(f);
+	query_sizes(f);
 	answer(f, 0, true);
 	f->busy = true;
 	assert_int_equal(next(f, QUIET, false), UPKEEP_NOTHING);
@@ -329,7 +329,7 @@ test_after_a_vacuum_what_came_meanwhile_is_left(void **state)
 	struct fixture *f = *state;
 	struct upkeep_target *target = apply(f, 1, 500, 0);
 
-	look(f);
+	query_sizes(f);
 	answer(f, 0, false);
 	buffer_reset(&f->sql);
 	upkeep_plan_put(UPKEEP_VACUUM, target, &f->sql);
@@ -339,7 +339,7 @@ test_after_a_vacuum_what_came_meanwhile_is_left(void **state)
 	assert_int_equal(target->dead_rows, 7);
 	assert_int_equal(next(f, QUIET, true), UPKEEP_NOTHING);
 	/* Its counts are new. */
-	assert_true(look(f));
+	assert_true(query_sizes(f));
 }
 
 static void
@@ -349,7 +349,7 @@ test_cancellations_double_the_pause_and_are_told(void **state)
 	struct upkeep_target *target = apply(f, 1, 500, 0);
 	int64_t now_ms = QUIET;
 
-	look(f);
+	query_sizes(f);
 	answer(f, 0, false);
 	for (int i = 0; i < 3; i++) {
 		assert_null(target->note);
@@ -373,7 +373,7 @@ test_trouble_of_the_server_is_not_the_targets(void **state)
 	struct upkeep_target *target = apply(f, 1, 500, 0);
 	int64_t now_ms = QUIET;
 
-	look(f);
+	query_sizes(f);
 	answer(f, 0, false);
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(next(f, now_ms, false), UPKEEP_VACUUM);
@@ -399,22 +399,22 @@ test_a_start_goes_on_with_what_is_stored(void **state)
 	assert_int_equal(target->dead_rows, 600);
 	/* A former daemon's words are taken back. */
 	assert_true(upkeep_target_is_unstored(target));
-	assert_true(upkeep_plan_wants_look(&f->plan, true));
-	assert_true(look(f));
+	assert_true(upkeep_plan_wants_sizes(&f->plan, true));
+	assert_true(query_sizes(f));
 	answer(f, 0, false);
 	assert_int_equal(next(f, QUIET, false), UPKEEP_VACUUM);
 }
 
 static void
-test_the_end_of_a_run_looks_only_where_it_may_pay(void **state)
+test_the_end_of_a_run_queries_sizes_only_where_it_may_pay(void **state)
 {
 	struct fixture *f = *state;
 
 	apply(f, 10, 10, 0);
-	assert_true(upkeep_plan_wants_look(&f->plan, false));
-	assert_false(upkeep_plan_wants_look(&f->plan, true));
+	assert_true(upkeep_plan_wants_sizes(&f->plan, false));
+	assert_false(upkeep_plan_wants_sizes(&f->plan, true));
 	apply(f, 500, 500, 0);
-	assert_true(upkeep_plan_wants_look(&f->plan, true));
+	assert_true(upkeep_plan_wants_sizes(&f->plan, true));
 }
 
 int
@@ -423,7 +423,7 @@ main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_sizes_are_queried_when_as_much_was_written_as_there_was),
-		TEST(test_it_looks_at_some_at_once),
+		TEST(test_it_queries_some_sizes_at_once),
 		TEST(test_a_vacuum_ends_well_though_other_tables_were_first_touched_meanwhile),
 		TEST(test_dead_rows_beyond_the_limit_are_vacuumed),
 		TEST(test_a_truncated_table_has_no_dead_rows),
@@ -436,7 +436,7 @@ main(void)
 		TEST(test_cancellations_double_the_pause_and_are_told),
 		TEST(test_trouble_of_the_server_is_not_the_targets),
 		TEST(test_a_start_goes_on_with_what_is_stored),
-		TEST(test_the_end_of_a_run_looks_only_where_it_may_pay),
+		TEST(test_the_end_of_a_run_queries_sizes_only_where_it_may_pay),
 	};
 
 	return cmocka_run_group_tests_name("upkeep_plan", tests, NULL, NULL);
