@@ -8,7 +8,6 @@
 #include "state/state_install.h"
 #include "state/state_layout.h"
 #include "state/unfinished.h"
-#include "tables/stored_definition.h"
 
 #define LOCK_NOT_AVAILABLE "55P03"
 
@@ -54,20 +53,6 @@ find_claimant(const struct catalog *catalog, const char *schema, const char *nam
 	return found;
 }
 
-/* Whether the table was altered since its target was made. */
-static bool
-is_altered(const struct table *table, const char *made_from)
-{
-	struct source_table made;
-	bool altered;
-
-	if (!stored_definition_parse(made_from, &made))
-		return false;
-	altered = !stored_definition_same(&made, &table->source);
-	source_table_free(&made);
-	return altered;
-}
-
 /* Whether a row of sluice.tables shows that the target is still needed as it is, or has rows in it. */
 static bool
 is_used(const struct catalog *catalog, const char *task, const struct table *claimant,
@@ -84,7 +69,8 @@ is_used(const struct catalog *catalog, const char *task, const struct table *cla
 		return true;
 	table = catalog_find_oid(catalog, (uint32_t) result_int(res, row, SOURCE));
 	if (table == claimant)
-		return result_bool(res, row, SAME_TARGET) && !is_altered(claimant, result_text(res, row, MADE_FROM));
+		return result_bool(res, row, SAME_TARGET) &&
+			   unfinished_compare(result_text(res, row, MADE_FROM), &claimant->source) != UNFINISHED_OTHER;
 	return table && goes_to(table, result_text(res, row, SCHEMA), result_text(res, row, NAME));
 }
 
@@ -148,7 +134,8 @@ settle(struct connection *destination, const char *task, const struct catalog *c
 	const struct table *claimant =
 		find_claimant(catalog, result_text(res, first, SCHEMA), result_text(res, first, NAME));
 
-	if (!claimant)
+	if (!claimant ||
+		unfinished_compare(result_text(res, first, MADE_FROM), &claimant->source) == UNFINISHED_SAME)
 		return true;
 	for (unsigned row = first; row < end; row++)
 		if (is_used(catalog, task, claimant, res, row))

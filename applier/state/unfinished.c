@@ -1,5 +1,7 @@
 #include "unfinished.h"
 
+#include <stdlib.h>
+
 #include "base/memory.h"
 #include "base/sql.h"
 #include "dialect/ddl_index.h"
@@ -53,6 +55,7 @@ unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct t
 	put_target(sql, table);
 	buffer_printf(sql, ";\n");
 	memory_buffer_init(&statement);
+	buffer_printf(&statement, "%u\n", table->source.oid);
 	stored_definition_put(&statement, &table->source);
 	buffer_put_u8(&statement, '\0');
 	put_step(sql, table, UNFINISHED_COPY, (const char *) statement.data);
@@ -72,4 +75,19 @@ unfinished_put_copied(struct buffer *sql, uint32_t target_oid)
 {
 	buffer_printf(sql, "DELETE FROM sluice.unfinished WHERE target = %u AND step = %d", target_oid,
 				  UNFINISHED_COPY);
+}
+
+enum unfinished_origin
+unfinished_compare(const char *text, const struct source_table *source)
+{
+	struct source_table made;
+	char *definition;
+	unsigned long oid = strtoul(text, &definition, 10);
+	bool same;
+
+	if (*definition != '\n' || !stored_definition_parse(definition + 1, &made))
+		return UNFINISHED_UNKNOWN;
+	same = oid == source->oid && stored_definition_same(&made, source);
+	source_table_free(&made);
+	return same ? UNFINISHED_SAME : UNFINISHED_OTHER;
 }
