@@ -1,5 +1,5 @@
 /*
- * What differs between PostgreSQL 13 and 18.  Nothing else tests PG_VERSION_NUM.
+ * What differs between PostgreSQL 13 and 19.  Nothing else tests PG_VERSION_NUM.
  */
 #ifndef SLUICE_COMPAT_H
 #define SLUICE_COMPAT_H
@@ -51,7 +51,7 @@ compat_raw_parser(const char *text)
 #define compat_tuple(wrapped) ((wrapped) ? &(wrapped)->tuple : NULL)
 #endif
 
-#if PG_VERSION_NUM >= 150000
+#if PG_VERSION_NUM >= 150000 && PG_VERSION_NUM < 190000
 #define compat_commit_time(txn) ((txn)->xact_time.commit_time)
 #else
 #define compat_commit_time(txn) ((txn)->commit_time)
