@@ -137,7 +137,7 @@ uninstall:
 	@+mkdir -p $(BUILD)/plugin && $(pgxs) uninstall
 
 clean:
-	rm -rf $(BUILD) $(if $(SANITIZE)$(FUZZ)$(COVERAGE),,$(BUILD)-asan $(BUILD)-fuzz $(BUILD)-coverage)
+	rm -rf $(BUILD) $(if $(SANITIZE)$(FUZZ)$(COVERAGE),,$(BUILD)-asan $(BUILD)-fuzz $(BUILD)-coverage $(BUILD)-matrix)
 
 # Tests. The scripts install what is missing, build, and leave nothing behind.
 
