@@ -29,6 +29,7 @@ static const struct {
 	{"3F", BOTH(SQLSTATE_TABLE)},			 /* no such schema */
 	{"40", BOTH(SQLSTATE_RETRY)},			 /* serialization failure, deadlock */
 	{"42", BOTH(SQLSTATE_TABLE)},			 /* undefined, duplicate or of the wrong type */
+	{SQLSTATE_UNDEFINED_TABLE, SQLSTATE_TABLE, SQLSTATE_RETRY},
 	{"42501", BOTH(SQLSTATE_CONFIGURATION)}, /* insufficient privilege */
 	{"42601", BOTH(SQLSTATE_BUG)},			 /* syntax error */
 	{"44", BOTH(SQLSTATE_TABLE)},			 /* WITH CHECK OPTION */
@@ -71,6 +72,12 @@ bool
 sqlstate_is_server_trouble(const char *sqlstate)
 {
 	return sqlstate[0] != '\0' && strncmp(sqlstate, "08", 2) != 0 && strncmp(sqlstate, "57P", 3) != 0;
+}
+
+bool
+sqlstate_is_ambiguous(const char *sqlstate)
+{
+	return strcmp(sqlstate, SQLSTATE_INTERNAL) == 0 || strcmp(sqlstate, SQLSTATE_UNDEFINED_TABLE) == 0;
 }
 
 bool

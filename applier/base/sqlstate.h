@@ -28,6 +28,9 @@ enum sqlstate_class sqlstate_class(const char *sqlstate, bool greenplum);
  */
 bool sqlstate_is_server_trouble(const char *sqlstate);
 
+/* Whether Greenplum has this SQLSTATE both for a segment that was lost and for what is wrong with a table. */
+bool sqlstate_is_ambiguous(const char *sqlstate);
+
 /* Whether the cause is a character that an encoding lacks, or bytes that are invalid in it. */
 bool sqlstate_is_of_encoding(const char *sqlstate);
 
@@ -36,5 +39,7 @@ const char *sqlstate_prefix(unsigned index);
 
 /* An internal error; on Greenplum also raised if a segment is lost at a certain moment. */
 #define SQLSTATE_INTERNAL "XX000"
+/* An undefined table; on Greenplum also a temporary one, on a segment that has lost the session's process. */
+#define SQLSTATE_UNDEFINED_TABLE "42P01"
 
 #endif

@@ -14,7 +14,7 @@
 #define HEALTHY_MS 60000
 /* After this many planned restarts without anything applied in between, the next one counts as a failure. */
 #define RESTARTS_MAX 10
-/* How often the same batch may meet an internal error of a Greenplum whose segments all answer. */
+/* How often the same batch may meet an error of a Greenplum whose segments all answer, although it may be a lost one's. */
 #define INTERNAL_ERRORS_MAX 5
 
 /* ---- trying again */
@@ -45,7 +45,7 @@ struct trouble {
 	int failures;
 	int restarts; /* planned restarts at the same position */
 	uint64_t restarted_lsn;
-	int internal_errors; /* internal errors of Greenplum at the same position */
+	int internal_errors; /* ambiguous errors of Greenplum at the same position */
 	uint64_t internal_lsn;
 };
 
@@ -103,7 +103,7 @@ judge_refusal(struct session *s, struct error *err)
 static void
 judge_internal_error(struct trouble *trouble, struct session *s, struct error *err)
 {
-	if (err->class != ERROR_RETRY || strcmp(err->sqlstate, SQLSTATE_INTERNAL) != 0 || !s->dialect ||
+	if (err->class != ERROR_RETRY || !sqlstate_is_ambiguous(err->sqlstate) || !s->dialect ||
 		!s->dialect->has_segments)
 		return;
 	if (trouble->internal_lsn != s->applied_lsn)
@@ -174,6 +174,7 @@ begin_attempt(struct session *s)
 	s->config = s->steering.config;
 	monitor_reconfigure(s->monitor, s->config);
 	s->connected_ms = 0;
+	s->unreachable = false;
 	session_enter(s, SESSION_CONNECTING, NULL);
 }
 
@@ -212,6 +213,7 @@ goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *
 		return give_up(err, s->config->retry_duration_ms);
 	log_write_about(LOG_WARNING, &about, "%s; trying again in %.1f s", sentence, (double) pause_ms / 1000);
 	session_enter(s, SESSION_RETRYING, err);
+	session_close_unreachable(s);
 	monitor_waiting(s->monitor, "the next attempt", 0);
 	if (rest_before_retry(s, pause_ms))
 		return true;

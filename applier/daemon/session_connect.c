@@ -16,13 +16,25 @@
 
 /* ---- connections */
 
+#define SQLSTATE_NO_SEGMENT "58M01"
+
+/* A server that answers the login with a reason works; Greenplum does not where a segment is lost. */
+void
+session_note_unreachable(struct session *s, const struct error *err)
+{
+	s->unreachable |=
+		err->class == ERROR_RETRY && (!err->sqlstate[0] || strcmp(err->sqlstate, SQLSTATE_NO_SEGMENT) == 0);
+}
+
 static bool
 open_destination(struct session *s, struct connection **conn, struct error *err)
 {
 	struct destination_session opened;
 
-	if (!server_session_destination(s->loop, s->config, "sluice", &opened, err))
+	if (!server_session_destination(s->loop, s->config, "sluice", &opened, err)) {
+		session_note_unreachable(s, err);
 		return false;
+	}
 	*conn = opened.conn;
 	monitor_connected(s->monitor, METRIC_DESTINATION);
 	s->dialect = opened.dialect;
@@ -295,6 +307,15 @@ session_close_attempt(struct session *s)
 	catalog_free(&s->catalog);
 	s->config = s->steering.config;
 	selection_fini(&s->selection);
+}
+
+void
+session_close_unreachable(struct session *s)
+{
+	if (!s->unreachable)
+		return;
+	lease_keeper_end(s->lease_keeper);
+	drop_control(s);
 }
 
 void

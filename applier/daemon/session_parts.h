@@ -57,6 +57,7 @@ struct session {
 	bool copies_in_background; /* this attempt copies waiting tables while the others stream */
 
 	struct connection *control; /* for everything at the destination but batches; outlives an attempt */
+	bool unreachable;			/* in this attempt the destination has taken no further session */
 	bool control_joined;		/* whether `control` has joined the task's writers (state/lease.h) */
 
 	/* the present attempt */
@@ -98,6 +99,13 @@ void session_release_destination(struct session *s);
 MUST_CHECK bool session_open_replication(struct session *s, struct error *err);
 /* Closes and frees what belongs to the attempt; the control session and the lock stay. */
 void session_close_attempt(struct session *s);
+/*
+ * Before the pause after an attempt: closes these as well if the destination has taken no further session.  A server, or a
+ * segment, whose postmaster has died is not started again as long as one of its sessions is left, and an old Greenplum
+ * does not end them by itself while they are used.
+ */
+void session_note_unreachable(struct session *s, const struct error *err);
+void session_close_unreachable(struct session *s);
 void session_close_all(struct session *s);
 
 /* ---- session_standby.c */

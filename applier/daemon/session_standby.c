@@ -72,8 +72,10 @@ open_keeper(struct session *s, struct error *err)
 
 	/* That of the attempt before is closed first: it counts in the role's limit of connections. */
 	lease_keeper_end(s->lease_keeper);
-	if (!server_session_writer(s->loop, s->config, "sluice lease", WRITER_TAKES_LOCK, &opened, err))
+	if (!server_session_writer(s->loop, s->config, "sluice lease", WRITER_TAKES_LOCK, &opened, err)) {
+		session_note_unreachable(s, err);
 		return false;
+	}
 	lease_keeper_take(s->lease_keeper, opened.conn);
 	return true;
 }

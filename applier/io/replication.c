@@ -172,6 +172,7 @@ replication_destroy(struct replication *repl)
 	if (!repl)
 		return;
 	loop_timer_destroy(repl->timer);
+	connection_abandon(repl->conn);
 	free(repl);
 }
 

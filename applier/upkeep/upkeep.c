@@ -644,6 +644,17 @@ upkeep_finish(struct upkeep *u)
 	loop_run_until(u->setup.loop, is_finished, u);
 }
 
+/* The session of the batches may have a transaction open that has changed the same rows, and that nobody ends meanwhile;
+ * so may one of a copy that was just closed. */
+static bool
+can_store(const struct upkeep *u)
+{
+	const struct upkeep_setup *setup = &u->setup;
+
+	return connection_is_idle(setup->control) && !connection_in_transaction(setup->control) &&
+		   connection_is_idle(setup->destination) && !connection_in_transaction(setup->destination);
+}
+
 static void
 store_last(struct upkeep *u)
 {
@@ -651,6 +662,7 @@ store_last(struct upkeep *u)
 	struct error err;
 
 	sql_init(&sql);
+	buffer_printf(&sql, "SET LOCAL lock_timeout = 1000;");
 	if (put_store(u, &sql) && !connection_execute(u->setup.control, sql_text(&sql), NULL, 0, NULL, &err))
 		log_debug("what was counted for the upkeep of the targets is not written down: %s", err.message);
 	buffer_fini(&sql);
@@ -661,13 +673,14 @@ upkeep_destroy(struct upkeep *u, bool store)
 {
 	if (!u)
 		return;
+	/* Storing pumps the loop, in which nothing of this must happen any more. */
+	loop_timer_destroy(u->tick);
 	if (u->state == STATE_RUNNING)
 		connection_cancel(u->conn);
 	connection_open_abandon(u->opening);
 	connection_close(u->conn);
-	if (store && connection_is_idle(u->setup.control) && !connection_in_transaction(u->setup.control))
+	if (store && can_store(u))
 		store_last(u);
-	loop_timer_destroy(u->tick);
 	upkeep_plan_fini(&u->plan);
 	free(u);
 }

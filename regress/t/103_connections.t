@@ -191,6 +191,16 @@ for my $statement ('pg_try_advisory_lock', 'pg_advisory_lock', 'pg_advisory_unlo
 }
 $t->all_equal_ok(@tables);
 
+# A server that takes no more sessions may have lost its postmaster, and is not started again before all sessions are gone.
+$destination->welcome('refuse');
+$t->destination_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice' LIMIT 1");
+$t->poll_ok(sub { $t->destination_sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sluice%'") == 0 },
+	'no session stays at a destination that takes no further one');
+$destination->welcome('pass');
+change();
+$t->wait_applied_ok('it goes on when the destination takes sessions');
+$t->all_equal_ok(@tables);
+
 # What was committed, but not said to be, is not applied again: bag would show.
 for my $action (qw(cut half))
 {
