@@ -155,8 +155,8 @@ static bool
 snapshot_of_slot(struct compare_point *point, char *name, size_t name_bytes, struct error *err)
 {
 	struct slot_snapshot snapshot;
-	bool taken =
-		slot_snapshot_take(&snapshot, point->loop, point->config, NULL, "compare", point->source, err);
+	bool taken = slot_snapshot_take(&snapshot, point->loop, point->config, NULL, "compare", point->source,
+									NULL, NULL, err);
 
 	point->snapshot = snapshot.replication;
 	point->source_lsn = snapshot.lsn;

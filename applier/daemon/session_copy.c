@@ -21,6 +21,15 @@ is_fresh(const struct session *s)
 
 /* ---- slots and snapshots */
 
+/* Requests are answered, also those that cannot be carried out now. */
+static void
+on_turn(void *arg)
+{
+	struct session *s = arg;
+
+	steering_turn(&s->steering, STEERING_COPYING);
+}
+
 /* The replication connection then holds the snapshot; the session closes it. */
 static bool
 take_snapshot(struct session *s, const char *slot, struct slot_snapshot *snapshot, struct error *err)
@@ -28,7 +37,7 @@ take_snapshot(struct session *s, const char *slot, struct slot_snapshot *snapsho
 	bool taken;
 
 	monitor_waiting(s->monitor, "transactions that are open at the source, for a snapshot", 0);
-	taken = slot_snapshot_take(snapshot, s->loop, s->config, slot, "copy", s->source, err);
+	taken = slot_snapshot_take(snapshot, s->loop, s->config, slot, "copy", s->source, on_turn, s, err);
 
 	monitor_waiting(s->monitor, NULL, 0);
 	s->replication = snapshot->replication;

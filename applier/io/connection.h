@@ -174,6 +174,9 @@ void connection_send(struct connection *conn, const void *data, size_t len);
  */
 MUST_CHECK bool connection_execute(struct connection *conn, const char *sql, const struct param *params,
 								   unsigned param_count, struct result **res, struct error *err);
+/* The same for a request that may take long; `turn` (NULL: none) is called in each turn of the loop meanwhile. */
+MUST_CHECK bool connection_execute_long(struct connection *conn, const char *sql, loop_callback turn,
+										void *turn_arg, struct result **res, struct error *err);
 /*
  * The same for the SQL text in a buffer, which is freed. If `res` is NULL the buffer may be empty: then
  * nothing is sent.

@@ -13,6 +13,8 @@ struct execution {
 	bool failed;
 	struct loop_timer *deadline; /* starts when a stop is requested */
 	bool overdue;
+	loop_callback turn; /* NULL: none */
+	void *turn_arg;
 };
 
 static void
@@ -39,11 +41,34 @@ execution_is_over(void *arg)
 {
 	struct execution *e = arg;
 
+	if (e->turn)
+		e->turn(e->turn_arg);
 	if (!e->over && !e->deadline && loop_stop_requested(e->conn->loop)) {
 		e->deadline = loop_timer_create(e->conn->loop, on_overdue, e);
 		loop_timer_arm(e->deadline, STOP_GRACE_MS);
 	}
 	return e->over || e->overdue;
+}
+
+/* Waits for the request that was queued last. */
+static bool
+finish(struct execution *e, struct result **res)
+{
+	struct connection *conn = e->conn;
+
+	loop_run_until(conn->loop, execution_is_over, e);
+	loop_timer_destroy(e->deadline);
+	if (!e->over) {
+		connection_abandon(conn);
+		return error_set(e->err, ERROR_STOPPED, "stopped while the %s had not answered", conn->name);
+	}
+	if (e->failed)
+		return false;
+	if (res)
+		*res = (struct result *) e->result;
+	else
+		PQclear(e->result);
+	return true;
 }
 
 bool
@@ -53,19 +78,17 @@ connection_execute(struct connection *conn, const char *sql, const struct param 
 	struct execution e = {.conn = conn, .err = err};
 
 	connection_query(conn, sql, params, param_count, on_executed, &e);
-	loop_run_until(conn->loop, execution_is_over, &e);
-	loop_timer_destroy(e.deadline);
-	if (!e.over) {
-		connection_abandon(conn);
-		return error_set(err, ERROR_STOPPED, "stopped while the %s had not answered", conn->name);
-	}
-	if (e.failed)
-		return false;
-	if (res)
-		*res = (struct result *) e.result;
-	else
-		PQclear(e.result);
-	return true;
+	return finish(&e, res);
+}
+
+bool
+connection_execute_long(struct connection *conn, const char *sql, loop_callback turn, void *turn_arg,
+						struct result **res, struct error *err)
+{
+	struct execution e = {.conn = conn, .err = err, .turn = turn, .turn_arg = turn_arg};
+
+	connection_query(conn, sql, NULL, 0, on_executed, &e);
+	return finish(&e, res);
 }
 
 bool

@@ -49,7 +49,8 @@ read_answer(struct slot_snapshot *snapshot, const struct result *res, struct err
 
 bool
 slot_snapshot_take(struct slot_snapshot *snapshot, struct loop *loop, const struct config *config,
-				   const char *slot, const char *purpose, struct connection *source, struct error *err)
+				   const char *slot, const char *purpose, struct connection *source, loop_callback turn,
+				   void *turn_arg, struct error *err)
 {
 	struct error ignored;
 	struct buffer sql;
@@ -61,7 +62,9 @@ slot_snapshot_take(struct slot_snapshot *snapshot, struct loop *loop, const stru
 	log_info("making slot %s; this waits for transactions that are open at the source", snapshot->slot);
 	sql_init(&sql);
 	put_create(&sql, snapshot->slot, !slot, slot && config->source.failover);
-	if (!connection_execute_buffer(snapshot->replication, &sql, &res, err)) {
+	ok = connection_execute_long(snapshot->replication, sql_text(&sql), turn, turn_arg, &res, err);
+	buffer_fini(&sql);
+	if (!ok) {
 		if (err->class == ERROR_STOPPED &&
 			!server_session_terminate(source, connection_backend_pid(snapshot->replication), &ignored))
 			log_warning(

@@ -28,11 +28,12 @@ struct slot_snapshot {
 /*
  * Makes the slot, running the loop until it exists. `slot` NULL makes a temporary slot whose name contains
  * `purpose`, a word such as "copy". If a stop is requested meanwhile, the walsender is terminated over
- * `source`, since it would not notice that its client has gone.
+ * `source`, since it would not notice that its client has gone. `turn` (NULL: none) is called in each turn of the loop.
  */
 MUST_CHECK bool slot_snapshot_take(struct slot_snapshot *snapshot, struct loop *loop,
 								   const struct config *config, const char *slot, const char *purpose,
-								   struct connection *source, struct error *err);
+								   struct connection *source, loop_callback turn, void *turn_arg,
+								   struct error *err);
 /*
  * Makes a temporary slot without running the loop. The struct must not move until `done` was called or the
  * snapshot was released.

@@ -78,6 +78,7 @@ my $open = SluiceTest::hold($t->source_conninfo, 'INSERT INTO keyed VALUES (-1)'
 $t->start;
 says_ok(qr/making slot/);
 $t->poll_ok(sub { $t->source_sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock'") > 0 }, 'the slot waits');
+$t->fails_like([ 'table', 'resync', 'public.keyed' ], 1, qr/the task does not stream at the moment/, 'a request while the slot waits');
 stops_ok('while the slot waits for an open transaction');
 ok(SluiceTest::poll(sub {
 	$t->source_sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender'") == 0
