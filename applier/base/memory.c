@@ -5,6 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "buffer.h"
 #include "log.h"
 
@@ -60,6 +64,14 @@ memory_resize(void *array, size_t count, size_t bytes)
 	size_t total = array_bytes(count, bytes);
 
 	return or_end(realloc(array, total), total);
+}
+
+void
+memory_give_back(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }
 
 char *

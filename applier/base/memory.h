@@ -23,6 +23,9 @@ void *memory_alloc_zero(size_t count, size_t bytes);
 /* Resizes an array, which may be NULL; added memory is not initialised. */
 void *memory_resize(void *array, size_t count, size_t bytes);
 
+/* Returns free memory to the system; else the process keeps as much as its largest batch has ever needed. */
+void memory_give_back(void);
+
 char *memory_strdup(const char *text);
 char *memory_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char *memory_vprintf(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)));

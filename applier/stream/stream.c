@@ -7,6 +7,7 @@
 
 #include "background_copy.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "frame_queue.h"
 #include "io/replication.h"
 #include "io/throttle.h"
@@ -415,6 +416,7 @@ read_slot(struct stream *s)
 	if (!s->slot_read_due)
 		return;
 	s->slot_read_due = false;
+	memory_give_back();
 	if (!schema_watch_held(s->setup->source_sql, s->setup->control, s->setup->dialect, config,
 						   s->setup->catalog, &err) ||
 		!check_indexes(s, &err) || !sample_slot(s, &slot, &oldest, &err)) {

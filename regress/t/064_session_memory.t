@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# A session that lives for months: what the server keeps for it does not grow with each changed definition, of which
-# every one has prepared statements of its own.
+# A daemon that lives for months: what the server keeps for its sessions does not grow with each changed definition, of
+# which every one has prepared statements of its own; and what a large transaction needed is given back.
 use strict;
 use warnings;
 
@@ -13,7 +13,7 @@ SluiceTest::needs_own_destination('the memory of its sessions is read');
 
 my $t = SluiceTest->new(destination => { conf => "log_statement = all\nautovacuum = off\n" });
 my @tables = map { "steady$_" } 1 .. 20;
-$t->source_sql(join ';', 'CREATE TABLE changed (id int PRIMARY KEY, v text, n int); INSERT INTO changed VALUES (1, NULL, 0)',
+$t->source_sql(join ';', 'CREATE TABLE large (id int PRIMARY KEY, v text)', 'CREATE TABLE changed (id int PRIMARY KEY, v text, n int); INSERT INTO changed VALUES (1, NULL, 0)',
 	map { "CREATE TABLE $_ (id int PRIMARY KEY, n int); INSERT INTO $_ SELECT i, 0 FROM generate_series(1, 4) i" } @tables);
 $t->configure;
 $t->start;
@@ -29,25 +29,37 @@ sub busy
 
 sub kilobytes
 {
+	my ($pid) = @_;
+	my ($kb) = PostgreSQL::Test::Utils::slurp_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/m or die "no process $pid\n";
+	return $kb;
+}
+
+sub sessions_kilobytes
+{
 	my $pids = $t->destination_sql("SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name LIKE 'sluice%' AND datname = current_database()");
 	my $sum = 0;
-	for my $pid (split ' ', $pids)
-	{
-		my ($kb) = PostgreSQL::Test::Utils::slurp_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/m or die "no process $pid\n";
-		$sum += $kb;
-	}
+	$sum += kilobytes($_) for split ' ', $pids;
 	return $sum;
 }
 
 busy(1, 300);
-my $before = kilobytes();
+my $before = sessions_kilobytes();
 busy(301, 600);
-my $after = kilobytes();
+my $after = sessions_kilobytes();
 note("sessions at the destination: $before kB, then $after kB");
 cmp_ok($after - $before, '<', 1024, 'the sessions at the destination have not grown');
 my $log = PostgreSQL::Test::Utils::slurp_file($t->destination->logfile);
 ok($log =~ /DEALLOCATE "?sluice_update/, 'statements of earlier definitions are deallocated');
 ok($log !~ /DEALLOCATE "?sluice_progress/, 'not those in use');
-$t->equal_ok($_) for 'changed', @tables;
+
+my $kept = kilobytes($t->{pid});
+$t->source_sql("INSERT INTO large SELECT i, repeat('x', 100) FROM generate_series(1, 200000) i");
+$t->wait_applied_ok('a large transaction');
+SKIP:
+{
+	skip 'sanitizers keep what was freed', 1 if SluiceTest::sanitized();
+	$t->poll_ok(sub { kilobytes($t->{pid}) < $kept + 4096 }, "the program has given its memory back, down to $kept kB");
+}
+$t->equal_ok($_) for 'large', 'changed', @tables;
 is($t->stop, 0, 'the run ends');
 done_testing();
