@@ -172,6 +172,17 @@ foreign: packages
 	@$(SRC)/regress/packages foreign
 	@+export FOREIGN="$${FOREIGN:-/var/tmp/sluice-foreign}" && $(SRC)/regress/foreign/fetch "$$FOREIGN" && $(SRC)/regress/run $@
 
+# Hours of traffic with changed definitions, copies, large transactions and restarts: nothing may grow. MINUTES=60, RATE=200.
+soak: packages
+	@+$(SRC)/regress/run $@
+
+# The plugin under valgrind, in a server built for it in the folder MEMCHECK; the traffic is that of `make foreign`.
+memcheck: packages
+	@$(SRC)/regress/packages memcheck
+	@+export FOREIGN="$${FOREIGN:-/var/tmp/sluice-foreign}" MEMCHECK="$${MEMCHECK:-/var/tmp/sluice-memcheck}" && \
+		$(SRC)/regress/foreign/fetch "$$FOREIGN" && $(SRC)/regress/memcheck/build "$$FOREIGN/postgresql" "$$MEMCHECK" && \
+		PG_CONFIG="$$MEMCHECK/server/bin/pg_config" BUILD="$$MEMCHECK/build" $(SRC)/regress/run $@
+
 # Debian packages of the program, and of the plugin for each server version whose headers are installed.
 deb:
 	@$(SRC)/regress/packages deb
@@ -239,13 +250,15 @@ help:
 	@echo '                           the end-to-end tests against a destination of yours'
 	@echo 'make foreign               regression tests of PostgreSQL and of other plugins as traffic'
 	@echo 'make faults                traffic and faults at random; ROUNDS=1000 SEED=, ROUND=17 SEED= repeats one'
+	@echo 'make soak                  an hour of traffic, in which nothing may grow; MINUTES=60 RATE=200'
+	@echo 'make memcheck              the plugin under valgrind, in a server built for it'
 	@echo 'TESTS="regress/t/001_smoke.t ..."   with check: only these; JOBS=4 at once; SEED='
 	@echo 'FULL=1                     with check and lint: what takes long, too'
 	@echo 'SANITIZE=1                 with address and undefined behaviour sanitizers, in build-asan'
 
 FORCE:
 .PHONY: check-page check-matrix all program plugin install install-program install-plugin uninstall clean \
-	manual install-manual deb packages demo check lint bench installcheck faults foreign tests unit coverage fuzzers format flags help FORCE
+	manual install-manual deb packages demo check lint bench installcheck faults foreign soak memcheck tests unit coverage fuzzers format flags help FORCE
 .SECONDARY:
 
 -include $(objects:.o=.d) $(unit_tests:=.d) $(fuzzers:=.d) $(unit_helpers:.o=.d)

@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw($scale $rows $destination begin_section publish say_progress clusters sluice
   make_bench_table make_pgbench_tables make_copy load pgbench chunks check_equal
-  tool run_tool wait_for_row awaited command_output cpu_seconds memory_kb reset_peak timed best median);
+  tool run_tool wait_for_row awaited command_output cpu_seconds memory_kb spilled reset_peak timed best median);
 
 our $scale = $ENV{SCALE} // 1;
 our $rows = int(500_000 * $scale);
@@ -237,6 +237,20 @@ sub memory_kb
 	open my $file, '<', "/proc/$pid/status" or return 0;
 	for (<$file>) { return $1 if /^$name:\s*(\d+) kB/; }
 	return 0;
+}
+
+# What the program has in its spill folder, where files have no names: their number and their bytes.
+sub spilled
+{
+	my ($pid, $folder) = @_;
+	my ($files, $bytes) = (0, 0);
+	for my $file (glob "/proc/$pid/fd/*") {
+		my $target = readlink $file or next;
+		next unless $target =~ m{^\Q$folder\E/.* \(deleted\)$};
+		$files++;
+		$bytes += (stat $file)[7] // 0;
+	}
+	return ($files, $bytes);
 }
 
 sub reset_peak

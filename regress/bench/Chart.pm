@@ -1,4 +1,4 @@
-# Bar charts as SVG: groups below each other, in each one bar for each series.
+# Charts as SVG: bars, in groups below each other; or curves over time, each in a panel of its own.
 package Chart;
 
 use strict;
@@ -68,11 +68,63 @@ sub draw
 		(my $drawn, $y) = _group($group, $series, \%color, $value, $highest ? $plot / $highest : 0, $y);
 		$body .= $drawn;
 	}
-	my $width = $left + $plot + $right;
-	return qq(<svg xmlns="http://www.w3.org/2000/svg" width="$width" height="$y" viewBox="0 0 $width $y" font-family="sans-serif" font-size="12" fill="#202124">\n)
-	  . qq(<rect width="$width" height="$y" fill="#ffffff"/>\n)
-	  . _text(12, 22, $chart{title}, 'font-size' => 15, 'font-weight' => 'bold')
-	  . _legend($series, \%color, 48) . $body . "</svg>\n";
+	return _document($left + $plot + $right, $y, $chart{title}, _legend($series, \%color, 48) . $body);
+}
+
+sub _document
+{
+	my ($width, $height, $title, $body) = @_;
+	return qq(<svg xmlns="http://www.w3.org/2000/svg" width="$width" height="$height" viewBox="0 0 $width $height" font-family="sans-serif" font-size="12" fill="#202124">\n)
+	  . qq(<rect width="$width" height="$height" fill="#ffffff"/>\n)
+	  . _text(12, 22, $title, 'font-size' => 15, 'font-weight' => 'bold') . $body . "</svg>\n";
+}
+
+# ---- curves
+
+my @mark_colors = @colors[2, 5];
+my ($across, $panel_width, $panel_height, $plot_width, $plot_height) = (3, 300, 120, 270, 70);
+
+# The highest value of each horizontal pixel, so that no peak is lost.
+sub _path
+{
+	my ($points, $x_scale, $y_scale) = @_;
+	my %highest;
+	for (@$points) {
+		my ($x, $value) = (int $_->[0] * $x_scale, $_->[1]);
+		$highest{$x} = $value if !defined $highest{$x} || $value > $highest{$x};
+	}
+	return join ' ', map { sprintf '%d,%.1f', $_, $plot_height - $highest{$_} * $y_scale } sort { $a <=> $b } keys %highest;
+}
+
+sub _panel
+{
+	my ($panel, $minutes, $marks, $x, $y) = @_;
+	my ($highest) = sort { $b <=> $a } map { $_->[1] } @{ $panel->{points} };
+	my $x_scale = $plot_width / ($minutes || 1);
+	my $out = qq(<g transform="translate($x $y)">\n) . _text(0, -6, $panel->{title}, 'font-weight' => 'bold')
+	  . _text($plot_width, -6, sprintf($panel->{format} // '%.0f', $highest // 0), 'text-anchor' => 'end', 'font-size' => 11)
+	  . qq(<rect width="$plot_width" height="$plot_height" fill="#f1f3f4"/>\n);
+	for (@$marks) {
+		my $at = sprintf '%.1f', $_->[0] * $x_scale;
+		$out .= qq(<line x1="$at" x2="$at" y1="0" y2="$plot_height" stroke="$mark_colors[$_->[1]]" stroke-width="0.7"/>\n);
+	}
+	$out .= qq(<polyline points=") . _path($panel->{points}, $x_scale, $highest ? $plot_height / $highest : 0) . qq(" fill="none" stroke="$colors[1]" stroke-width="1.2"/>\n);
+	return $out . _text(0, $plot_height + 13, '0', 'font-size' => 10) . _text($plot_width, $plot_height + 13, "$minutes min", 'text-anchor' => 'end', 'font-size' => 10) . "</g>\n";
+}
+
+# title, minutes; panels: { title, format of its highest value, points: [minute, value] }, from 0 to the highest value each;
+# marks: [minute, kind] for vertical lines in all panels; kinds: what they mean.
+sub over_time
+{
+	my (%chart) = @_;
+	my $body = '';
+	my %color;
+	@color{ @{ $chart{kinds} } } = @mark_colors;
+	for my $i (0 .. $#{ $chart{panels} }) {
+		$body .= _panel($chart{panels}[$i], $chart{minutes}, $chart{marks}, 12 + $panel_width * ($i % $across), 84 + $panel_height * int($i / $across));
+	}
+	my $rows = int((@{ $chart{panels} } + $across - 1) / $across);
+	return _document($panel_width * $across, 66 + $panel_height * $rows, $chart{title}, _legend($chart{kinds}, \%color, 48) . $body);
 }
 
 1;

@@ -113,6 +113,15 @@ sub print_table
 	return;
 }
 
+sub markdown
+{
+	my ($table) = @_;
+	my ($head, @lines) = lines($table);
+	my $row = sub { '| ' . join(' | ', map { s/([|_*])/\\$1/gr } @_) . " |\n" };
+	return "**$table->{title}**\n\n" . $row->(@$head) . '|' . join('|', ' --- ', map { ' ---: ' } 2 .. @$head) . "|\n"
+	  . join('', map { $row->(@$_) } @lines) . join('', map { "\n$_.\n" } @{ $table->{notes} }) . "\n";
+}
+
 # Prints and keeps them.
 sub publish
 {

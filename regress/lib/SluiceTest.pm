@@ -29,6 +29,7 @@ use warnings;
 use Carp;
 use Cwd qw(abs_path);
 use File::Basename;
+use IO::Socket::INET;
 use IPC::Run;
 use JSON::PP;
 use POSIX qw(:sys_wait_h);
@@ -570,6 +571,17 @@ sub poll_ok
 	$gave_up ||= !$value;
 	ok($value, $name) or diag("gave up after waiting; the program says:\n" . $self->log);
 	return $value;
+}
+
+# What the daemon answers at a port of this host: status and body; (0, '') where nobody listens.
+sub http_get
+{
+	my ($port, $path, $host) = @_;
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10) or return (0, '');
+	print $socket "GET $path HTTP/1.1\r\nHost: " . ($host // "127.0.0.1:$port") . "\r\nConnection: close\r\n\r\n";
+	local $/;
+	my ($status, $body) = (<$socket> // '') =~ m{\AHTTP/1\.1 (\d+).*?\r\n\r\n(.*)\z}s;
+	return ($status // 0, $body // '');
 }
 
 # What `sluice status --json` says, as a hash.

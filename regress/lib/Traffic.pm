@@ -3,7 +3,7 @@
 # deletes, key changes and truncates over several further
 # tables.
 #
-#	my $traffic = Traffic->new($t, rows => 20000);	# makes the tables
+#	my $traffic = Traffic->new($t, rows => 20000);	# makes the tables; script => a file for pgbench instead of its own
 #	$traffic->start;
 #	...
 #	$traffic->stop;
@@ -42,7 +42,7 @@ sub new
 		INSERT INTO pair SELECT i, 'p' || i % 9, 0 FROM generate_series(1, $rows) i;
 		INSERT INTO emptied (v) SELECT 'v' || i FROM generate_series(1, 100) i;
 	");
-	$self->_write_script($rows);
+	$self->{script} = $options{script} // $self->_write_script($rows);
 	return $self;
 }
 
@@ -55,8 +55,8 @@ sub tables
 sub _write_script
 {
 	my ($self, $rows) = @_;
-	$self->{script} = $self->{t}->directory . '/traffic.sql';
-	open my $file, '>', $self->{script} or die;
+	my $path = $self->{t}->directory . '/traffic.sql';
+	open my $file, '>', $path or die;
 	print $file "
 		\\set id random(1, $rows)
 		\\set other random(1, $rows)
@@ -86,13 +86,14 @@ sub _write_script
 		\\endif
 	";
 	close $file or die;
+	return $path;
 }
 
 sub start
 {
 	my ($self) = @_;
 	my ($t, $rate) = ($self->{t}, $self->{rate});
-	my @common = ('pgbench', '-n', '-T', 3600, $t->source->{_pg_version} < 15 ? () : ('--max-tries', 20));
+	my @common = ('pgbench', '-n', '-T', 24 * 3600, $t->source->{_pg_version} < 15 ? () : ('--max-tries', 20));
 	$self->_spawn(@common, '-c', 2, '-R', 2 * $rate, '-b', 'tpcb-like', $t->source_conninfo);
 	$self->_spawn(@common, '-c', 1, '-R', $rate, '-f', $self->{script}, $t->source_conninfo);
 }

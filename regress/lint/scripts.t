@@ -14,7 +14,7 @@ runs() { # a test that cannot be executed would be left out in silence elsewhere
 	parses "$1"
 }
 for file in .ci/run regress/packages regress/run regress/coverage regress/each regress/*/run regress/*/*.t \
-	$(regress/bench/report --sections | sed 's,[^ ]*,regress/bench/&,g') regress/bench/{report,publish}; do
+	$(regress/bench/report --sections | sed 's,[^ ]*,regress/bench/&,g') regress/bench/{report,publish} regress/foreign/fetch regress/memcheck/{build,errors}; do
 	check "$file" runs "$file"
 done
 finish

@@ -21,16 +21,7 @@ $t->source_sql(q{
 });
 $t->configure({ http => { listen => "127.0.0.1:$port" }, wal => { heartbeat => '200ms' } });
 
-# Status and body; (0, '') where nobody listens.
-sub get
-{
-	my ($path, $host) = @_;
-	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10) or return (0, '');
-	print $socket "GET $path HTTP/1.1\r\nHost: " . ($host // "127.0.0.1:$port") . "\r\nConnection: close\r\n\r\n";
-	local $/;
-	my ($status, $body) = (<$socket> // '') =~ m{\AHTTP/1\.1 (\d+).*?\r\n\r\n(.*)\z}s;
-	return ($status // 0, $body // '');
-}
+sub get { return SluiceTest::http_get($port, @_); }
 
 sub status { return decode_json((get('/status'))[1]); }
 

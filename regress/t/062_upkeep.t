@@ -5,7 +5,6 @@ use strict;
 use warnings;
 
 use FindBin;
-use IO::Socket::INET;
 use lib "$FindBin::RealBin/../lib";
 use Proxy;
 use SluiceTest;
@@ -21,14 +20,7 @@ my %rows = (busy => 20_000, small => 300, quiet => 300);
 my @tables = sort keys %rows;
 $t->source_sql(join ';', map { "CREATE TABLE $_ (id int PRIMARY KEY, v int NOT NULL, w int); CREATE INDEX ON $_ (v); INSERT INTO $_ SELECT i, i, i FROM generate_series(1, $rows{$_}) i" } @tables);
 my $port = PostgreSQL::Test::Cluster::get_free_port();
-sub metric
-{
-	my ($line) = @_;
-	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10) or return;
-	print $socket "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:$port\r\nConnection: close\r\n\r\n";
-	local $/;
-	return <$socket> =~ /^\Q$line\E (\S+)$/m ? $1 : undef;
-}
+sub metric { my ($line) = @_; return (SluiceTest::http_get($port, '/metrics'))[1] =~ /^\Q$line\E (\S+)$/m ? $1 : undef; }
 my $proxy = Proxy->new($t->destination_conninfo);
 $t->configure({ destination => { conninfo => $proxy->conninfo }, http => { listen => "127.0.0.1:$port" }, schema => { indexes => 'all' } });
 $t->run_ok('run', '--until', 'current');

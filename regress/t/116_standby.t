@@ -9,7 +9,6 @@ use lib "$FindBin::RealBin/../lib";
 use SluiceTest;
 use Hosts;
 use Proxy;
-use IO::Socket::INET;
 use JSON::PP;
 use Test::More;
 
@@ -35,15 +34,7 @@ sub host
 	return $host;
 }
 
-sub get
-{
-	my ($host, $path) = @_;
-	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $host->{port}, Timeout => 10) or return '0';
-	print $socket "GET $path HTTP/1.1\r\nHost: 127.0.0.1:$host->{port}\r\nConnection: close\r\n\r\n";
-	my $answer = do { local $/; <$socket> } // '';
-	my ($status, $body) = $answer =~ m{^HTTP/1\.1 (\d+).*?\r\n\r\n(.*)$}s;
-	return "$status $body";
-}
+sub get { my ($host, $path) = @_; return join ' ', SluiceTest::http_get($host->{port}, $path); }
 
 my $round = 0;
 sub change
