@@ -166,17 +166,43 @@ check_settings(struct precheck_context *c)
 					 c->session->refused);
 }
 
+/* The temporary schemas of one server, which is a row: content, address, port, names. */
+static void
+add_leftovers(struct precheck_context *c, const struct result *res, unsigned row)
+{
+	bool has_session_role = connection_server_version(c->destination) < 100000;
+
+	if (result_int(res, row, 0) < 0)
+		precheck_add(
+			c, CHECK_WARNING, "leftovers", "destination",
+			"crashes left temporary schemas of ended sessions behind, which hold space in the catalogs"
+			" and are never vacuumed: a superuser removes them with DROP SCHEMA %s CASCADE",
+			result_text(res, row, 3));
+	else
+		precheck_add(
+			c, CHECK_WARNING, "leftovers", "destination",
+			"crashes left temporary schemas of ended sessions behind on segment %d alone: a superuser"
+			" removes them in a session of that segment (host=%s port=%s options='-c %s=utility', this"
+			" database) with DROP SCHEMA %s CASCADE",
+			(int) result_int(res, row, 0), result_text(res, row, 1), result_text(res, row, 2),
+			has_session_role ? "gp_session_role" : "gp_role", result_text(res, row, 3));
+}
+
 /* A session makes its temporary schema at the coordinator and on each segment under the session's number; a crash of
- * either leaves it there.  What the schema holds is never vacuumed. */
+ * either leaves it there.  A DROP at the coordinator does not reach a schema that only a segment has. */
 static bool
 check_leftovers(struct precheck_context *c, struct error *err)
 {
 	static const char sql[] =
-		"SELECT count(*), string_agg(n.nspname, ', ') FROM"
-		" (SELECT nspname FROM pg_namespace UNION SELECT nspname FROM gp_dist_random('pg_namespace')) n"
+		"SELECT n.content, s.address, s.port, string_agg(n.nspname, ', ' ORDER BY n.nspname) FROM"
+		" (SELECT -1 AS content, nspname FROM pg_namespace"
+		"  UNION ALL SELECT gp_segment_id, nspname FROM gp_dist_random('pg_namespace')) n"
+		" JOIN gp_segment_configuration s ON s.content = n.content AND s.role = 'p'"
 		" WHERE n.nspname ~ '^pg_(toast_)?temp_[1-9][0-9]*$'"
 		" AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a"
-		"  WHERE a.sess_id = substring(n.nspname from '[0-9]+$')::int8)";
+		"  WHERE a.sess_id = substring(n.nspname from '[0-9]+$')::int8)"
+		" AND (n.content < 0 OR NOT EXISTS (SELECT 1 FROM pg_namespace m WHERE m.nspname = n.nspname))"
+		" GROUP BY n.content, s.address, s.port ORDER BY n.content";
 	struct result *res;
 
 	if (!c->dialect->has_segments || !c->precheck->from_outside)
@@ -189,12 +215,8 @@ check_leftovers(struct precheck_context *c, struct error *err)
 			log_debug("temporary schemas are not looked for: %s", err->message);
 		return is_unknown;
 	}
-	if (result_int(res, 0, 0) > 0)
-		precheck_add(c, CHECK_WARNING, "leftovers", "destination",
-					 "crashes left temporary schemas of ended sessions behind, which hold space in the "
-					 "catalogs and are"
-					 " never vacuumed: a superuser removes them with DROP SCHEMA IF EXISTS %s CASCADE",
-					 result_text(res, 0, 1));
+	for (unsigned i = 0; i < result_rows(res); i++)
+		add_leftovers(c, res, i);
 	result_free(res);
 	return true;
 }

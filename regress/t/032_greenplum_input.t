@@ -46,10 +46,20 @@ $t->fails_like(['check'], 2, qr/destination\.dialect is "postgresql", but the se
 
 $t->configure(with_override());
 unlike($t->run_ok('check')->{stdout}, qr/ leftovers /, 'nothing is left over');
-$t->destination_sql(q{SET allow_system_table_mods = on; CREATE SCHEMA pg_temp_99999999; CREATE SCHEMA pg_toast_temp_99999999; CREATE DOMAIN pg_temp_99999999.held AS int});
-my ($remedy) = $t->run_ok('check')->{stdout} =~ /^warning +leftovers +destination: .*: a superuser removes them with (DROP SCHEMA .*)$/m;
-is(join(' ', sort(($remedy // '') =~ /\w+_99999999\b/g)), 'pg_temp_99999999 pg_toast_temp_99999999', 'what a crash has left is named');
-$t->destination_sql($remedy);
-unlike($t->run_ok('check')->{stdout}, qr/ leftovers /, 'and is gone once the remedy is done');
+sub leftovers { return map { /^warning +leftovers +destination: (.*)$/ ? $1 : () } split /\n/, $t->run_ok('check')->{stdout}; }
+my $make = q{SET allow_system_table_mods = on; CREATE SCHEMA pg_temp_99999999; CREATE SCHEMA pg_toast_temp_99999999; CREATE DOMAIN pg_temp_99999999.held AS int};
+$t->destination_sql($make);
+my ($said_of_all) = leftovers();
+like($said_of_all, qr/: a superuser removes them with DROP SCHEMA pg_temp_99999999, pg_toast_temp_99999999 CASCADE$/, 'what a crash has left is named');
+$t->destination_sql($said_of_all =~ s/.*with (?=DROP)//r);
+is(scalar leftovers(), 0, 'and is gone once the remedy is done');
+my $role = $t->destination_is_greenplum6 ? 'gp_session_role' : 'gp_role';
+my $segment = $t->destination_sql(q{SELECT 'host=' || address || ' port=' || port FROM gp_segment_configuration WHERE content = 1 AND role = 'p'}) . " options='-c $role=utility'";
+my $in_segment = $t->destination_conninfo =~ s/\b(?:host|port)=\S+//gr . " $segment";
+SluiceTest::psql($in_segment, $make);
+my ($said_of_one) = leftovers();
+like($said_of_one, qr/on segment 1 alone: .*\(\Q$segment\E, this database\) with DROP SCHEMA /, 'what only a segment has, too');
+SluiceTest::psql($in_segment, $said_of_one =~ s/.*with (?=DROP)//r);
+is(scalar leftovers(), 0, 'and its remedy works');
 
 done_testing();
