@@ -189,19 +189,20 @@ add_leftovers(struct precheck_context *c, const struct result *res, unsigned row
 }
 
 /* A session makes its temporary schema at the coordinator and on each segment under the session's number; a crash of
- * either leaves it there.  A DROP at the coordinator does not reach a schema that only a segment has. */
+ * either leaves it there.  A DROP at the coordinator does not reach a schema that only a segment has.  The query's arrays
+ * are read at the coordinator; in a join or EXISTS, Greenplum 7 reads these catalogs on the segments. */
 static bool
 check_leftovers(struct precheck_context *c, struct error *err)
 {
 	static const char sql[] =
 		"SELECT n.content, s.address, s.port, string_agg(n.nspname, ', ' ORDER BY n.nspname) FROM"
 		" (SELECT -1 AS content, nspname FROM pg_namespace"
-		"  UNION ALL SELECT gp_segment_id, nspname FROM gp_dist_random('pg_namespace')) n"
+		"  UNION ALL SELECT gp_segment_id, nspname FROM gp_dist_random('pg_namespace')"
+		"  WHERE nspname <> ALL (ARRAY (SELECT m.nspname FROM pg_namespace m))) n"
 		" JOIN gp_segment_configuration s ON s.content = n.content AND s.role = 'p'"
 		" WHERE n.nspname ~ '^pg_(toast_)?temp_[1-9][0-9]*$'"
-		" AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a"
-		"  WHERE a.sess_id = substring(n.nspname from '[0-9]+$')::int8)"
-		" AND (n.content < 0 OR NOT EXISTS (SELECT 1 FROM pg_namespace m WHERE m.nspname = n.nspname))"
+		" AND substring(n.nspname from '[0-9]+$')::int8 <> ALL (ARRAY (SELECT a.sess_id FROM "
+		"pg_stat_activity a))"
 		" GROUP BY n.content, s.address, s.port ORDER BY n.content";
 	struct result *res;
 
