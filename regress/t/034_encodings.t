@@ -139,8 +139,9 @@ sub refused
 	# In a copy: of a table as a whole, selected by a condition, and in an array; then the remedy.
 	$t->source_sql(qq{DELETE FROM as_array; DELETE FROM streamed WHERE id = 3; INSERT INTO copied SELECT i, 'x', '{y}' FROM generate_series(2, 50) i; UPDATE copied SET "w\xc3\xa4"[2] = $bad WHERE id = 33;
 		ALTER TABLE copied RENAME id TO "i\xc3\xa4"});
-	my $copied = $t->fails_like([ 'run', '--until', 'current' ], 1, qr/copying public\.copied: row with "i\xc3\xa4" = 33: .*column w\xc3\xa4: .*$bytes.*; correct the value/, 'a copy names row, column and cause');
+	my $copied = $t->fails_like([ 'run', '--until', 'current' ], 1, qr/copying public\.copied: row with "i\xc3\xa4" = 33: .*column w\xc3\xa4: .*$bytes.*; fix that, then "sluice table resync public\.copied"/, 'a copy names row, column and cause');
 	$t->source_sql(qq{UPDATE copied SET "w\xc3\xa4" = '{z}' WHERE "i\xc3\xa4" = 33});
+	$t->run_ok('table', 'resync', 'public.copied');
 	$t->run_ok('run', '--until', 'current');
 	$t->equal_ok('public.copied');
 	$t->run_ok('drop');
