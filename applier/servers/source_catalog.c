@@ -315,17 +315,31 @@ vet_defaults(struct connection *source, struct catalog *catalog, struct error *e
 }
 
 /*
- * The format is described in stored_definition.h. Without '!', all column rows of a leaf were written by
- * one command: it was created as a partition and has had its columns from the start.
+ * The format is described in stored_definition.h. If all column rows of a leaf were written by one command, it was created as
+ * a partition and has had its columns from the start. The log does not contain commands' numbers (cmin): after a crash, or on a
+ * promoted standby, all are 0. What remains then is the rows' places. CREATE TABLE writes the columns, and after them the six
+ * system columns, the last of which is -6 (AddNewAttributeTuples, src/backend/catalog/heap.c); ATTACH PARTITION
+ * writes each column again, while the place of its former row is still taken.
  */
+#define LEAF_MARK_SQL                                                                                        \
+	"(SELECT CASE WHEN min(a.xmin::text) <> max(a.xmin::text) OR min(a.cmin::text) <> max(a.cmin::text) "    \
+	"THEN '!'"                                                                                               \
+	"  WHEN min(a.place[0]) = max(a.place[0]) AND max(a.place[1]) - min(a.place[1]) = count(*) + 4"          \
+	"   AND max(a.place[1]) = max(a.place[1]) FILTER (WHERE a.attnum = -6) THEN '' ELSE '?' END"             \
+	"  FROM (SELECT xmin, cmin, ctid::text::point AS place, attnum FROM pg_attribute"                        \
+	"   WHERE attrelid = m.oid AND (attnum > 0 OR attnum = -6)) a)"
+
+/* Changes with each start, and with each recovery after a crash, which may leave the server's start as it was. */
+#define SERVER_START_SQL                                                                                     \
+	"(extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint || '-' ||"                              \
+	" coalesce((extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time()) * 1000)::bigint, 0)"
+
 static const char storage_sql[] =
-	"SELECT c.oid, CASE c.relkind WHEN 'r' THEN c.relfilenode::text ELSE"
-	" (SELECT string_agg(m.oid || ':' || m.relfilenode || CASE WHEN (SELECT min(a.xmin::text) = "
-	"max(a.xmin::text)"
-	"   AND min(a.cmin::text) = max(a.cmin::text) FROM pg_attribute a WHERE a.attrelid = m.oid"
-	"   AND (a.attnum > 0 OR a.attnum = -6)) THEN '' ELSE '!' END, ',' ORDER BY m.oid)"
+	"SELECT c.oid, CASE c.relkind WHEN 'r' THEN c.relfilenode::text ELSE 'start:' || " SERVER_START_SQL
+	" || coalesce("
+	" (SELECT string_agg(',' || m.oid || ':' || m.relfilenode || " LEAF_MARK_SQL ", '' ORDER BY m.oid)"
 	"  FROM " PARTITION_TREE_SQL(
-		"c.oid") " p JOIN pg_class m ON m.oid = p.relid WHERE p.isleaf) END"
+		"c.oid") " p JOIN pg_class m ON m.oid = p.relid WHERE p.isleaf), '') END"
 				 ", (SELECT string_agg(i.indexrelid || CASE WHEN i.indisunique"
 				 " THEN ' u ' ELSE ' n ' END || " INDEX_SIGNATURE_SQL
 				 ", E'\\n' ORDER BY i.indexrelid) FROM pg_index i JOIN pg_class ic"

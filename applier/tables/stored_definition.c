@@ -203,7 +203,19 @@ column_rewritten(const struct source_table *before, const struct source_table *n
 	return false;
 }
 
-/* Returns the next leaf of a storage text and its length; NULL at the end. */
+#define START "start:"
+
+/* The leaves of a storage text; `start`: what identifies the server's start, and its length, 0 if it is unknown. */
+static const char *
+split_storage(const char *storage, struct bytes *start)
+{
+	size_t len = strncmp(storage, START, strlen(START)) == 0 ? strcspn(storage, ",") : 0;
+
+	*start = (struct bytes){(const uint8_t *) storage, len};
+	return storage + len + (storage[len] == ',' && len > 0);
+}
+
+/* Returns the next leaf and its length; NULL at the end. */
 static const char *
 next_leaf(const char **at, size_t *len)
 {
@@ -228,29 +240,47 @@ has_leaf(const char *storage, const char *oid)
 	return false;
 }
 
-/*
- * Whether `storage` has a leaf that `other` lacks; with `attached`, only leaves that were ordinary tables
- * count.
- */
 static bool
-has_others(const char *storage, const char *other, bool attached)
+is_mark(char last)
+{
+	return last == '!' || last == '?';
+}
+
+/* Whether there is a leaf that `other` lacks. */
+static bool
+has_others(const char *leaves, const char *other)
 {
 	const char *leaf;
 	size_t len;
 
-	while ((leaf = next_leaf(&storage, &len)))
-		if ((!attached || leaf[len - 1] == '!') && !has_leaf(other, leaf))
+	while ((leaf = next_leaf(&leaves, &len)))
+		if (!has_leaf(other, leaf))
+			return true;
+	return false;
+}
+
+/* The same for leaves that were ordinary tables, or with `restarted` may have been. */
+static bool
+has_attached(const char *leaves, const char *other, bool restarted)
+{
+	const char *leaf;
+	size_t len;
+
+	while ((leaf = next_leaf(&leaves, &len)))
+		if ((leaf[len - 1] == '!' || (restarted && leaf[len - 1] == '?')) && !has_leaf(other, leaf))
 			return true;
 	return false;
 }
 
 /*
- * Compares without the ! of leaves: adding a column to a partition makes it look like one that was a table
+ * Compares without the marks of leaves: adding a column to a partition makes it look like one that was a table
  * before.
  */
 static bool
-same_files(const char *a, const char *b)
+same_files(const char *a_storage, const char *b_storage)
 {
+	struct bytes start;
+	const char *a = split_storage(a_storage, &start), *b = split_storage(b_storage, &start);
 	size_t a_len, b_len;
 
 	for (;;) {
@@ -258,8 +288,8 @@ same_files(const char *a, const char *b)
 
 		if (!x || !y)
 			return x == y;
-		a_len -= x[a_len - 1] == '!';
-		b_len -= y[b_len - 1] == '!';
+		a_len -= is_mark(x[a_len - 1]);
+		b_len -= is_mark(y[b_len - 1]);
 		if (a_len != b_len || memcmp(x, y, a_len) != 0)
 			return false;
 	}
@@ -271,13 +301,24 @@ stored_definition_same_files(const struct source_table *a, const struct source_t
 	return known(a) && known(b) && same_files(a->storage, b->storage);
 }
 
+static bool
+partitions_changed(const char *before, const char *now)
+{
+	struct bytes start_before, start_now;
+	const char *leaves_before = split_storage(before, &start_before),
+			   *leaves_now = split_storage(now, &start_now);
+	bool restarted = start_before.len == 0 || start_before.len != start_now.len ||
+					 memcmp(start_before.data, start_now.data, start_now.len) != 0;
+
+	return has_others(leaves_before, leaves_now) || has_attached(leaves_now, leaves_before, restarted);
+}
+
 enum rewrite
 stored_definition_rewritten(const struct source_table *before, const struct source_table *now)
 {
 	if (!known(before) || !known(now) || same_files(before->storage, now->storage))
 		return REWRITE_NONE;
-	if (now->partitioned &&
-		(has_others(before->storage, now->storage, false) || has_others(now->storage, before->storage, true)))
+	if (now->partitioned && partitions_changed(before->storage, now->storage))
 		return REWRITE_PARTITIONS;
 	return column_rewritten(before, now) ? REWRITE_VALUES : REWRITE_NONE;
 }

@@ -8,8 +8,9 @@
  * follows.
  *
  * `storage` shows whether the server rewrote the table. For an ordinary table it is the file number
- * (relfilenode). For a partitioned table it is "OID:file number" for each leaf, ordered by OID; a !
- * follows a leaf that was an ordinary table before it became a partition.
+ * (relfilenode). For a partitioned table it is "start:" with what identifies the server's start, and then
+ * "OID:file number" for each leaf, ordered by OID. A ! follows a leaf that was an ordinary table before it became
+ * a partition, a ? one that may have been, if the server was started since the leaf was created.
  */
 #ifndef SLUICE_STORED_DEFINITION_H
 #define SLUICE_STORED_DEFINITION_H

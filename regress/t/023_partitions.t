@@ -123,6 +123,20 @@ copied_again('TRUNCATE of a leaf', 'TRUNCATE leaves.orders_2024_eu; INSERT INTO 
 copied_again('DETACH', 'ALTER TABLE orders DETACH PARTITION leaves.orders_2023', qr/public\.orders is copied again: partitions were attached, detached or dropped/);
 copied_again('ATTACH with rows', 'BEGIN; CREATE TABLE leaves.filled (LIKE orders INCLUDING DEFAULTS); INSERT INTO leaves.filled VALUES (7, \'2029-01-01\', \'eu\', 7, \'filled\'); ALTER TABLE orders ATTACH PARTITION leaves.filled FOR VALUES FROM (\'2029-01-01\') TO (\'2030-01-01\'); COMMIT', qr/public\.orders is copied again/);
 $t->source_sql("ALTER TABLE orders DETACH PARTITION leaves.filled; DROP TABLE leaves.filled; ALTER TABLE orders ATTACH PARTITION leaves.orders_2023 FOR VALUES FROM ('2023-01-01') TO ('2024-01-01'); TRUNCATE orders");
+$t->wait_applied_ok;
+$t->stop;
+# A crash of the source takes away in which order a transaction's commands were executed.  The first table brings the catalog's page into the log.
+$t->source_sql('CHECKPOINT; CREATE TABLE leaves.other (LIKE orders INCLUDING DEFAULTS)');
+for my $case ([ 'orders', q{SELECT i, '2031-01-01', 'eu', 1, 'c' FROM generate_series(1, 30) i}, q{'2031-01-01'}, q{'2032-01-01'} ], [ 'no_leaf', 'VALUES (1, 2)', 0, 10 ]) {
+	my ($root, $rows, $from, $to) = @$case;
+	$t->source_sql("BEGIN; CREATE TABLE leaves.filled_$root (LIKE $root INCLUDING DEFAULTS); INSERT INTO leaves.filled_$root $rows; ALTER TABLE $root ATTACH PARTITION leaves.filled_$root FOR VALUES FROM ($from) TO ($to); COMMIT");
+}
+$t->source->stop('immediate');
+$t->source->start;
+$t->start;
+$t->wait_applied_ok('tables attached with rows before a crash of the source: applied');
+$t->all_equal_ok('public.orders', 'public.no_leaf');
+$t->source_sql('DROP TABLE leaves.other');
 $t->stop;
 $t->run_ok('drop');
 

@@ -574,6 +574,24 @@ test_partitions(void **state)
 	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_PARTITIONS);
 	now->storage = TEXT("110:1,11:2!");
 	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_PARTITIONS);
+	/* What may have been a table, if the server was started since. */
+	f->before.storage = TEXT("start:5,10:1?");
+	now->storage = TEXT("start:5,10:1?,12:3?");
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_NONE);
+	now->storage = TEXT("start:55,10:1,12:3");
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_NONE);
+	now->storage = TEXT("start:55,10:1!");
+	assert_true(stored_definition_same_files(&f->before, now));
+	assert_true(stored_definition_moved(&f->before, now));
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_NONE);
+	now->storage = TEXT("start:55,10:1?,12:3?");
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_PARTITIONS);
+	f->before.storage = TEXT("start:55");
+	now->storage = TEXT("start:55,12:3!");
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_PARTITIONS);
+	f->before.storage = TEXT("10:1?");
+	now->storage = TEXT("start:55,10:1?,12:3?");
+	assert_int_equal(stored_definition_rewritten(&f->before, now), REWRITE_PARTITIONS);
 	/* A column that was added marks the partitions, too: the files are the same. */
 	f->before.storage = TEXT("10:1,11:2!");
 	now->storage = TEXT("10:1!,11:2!");
