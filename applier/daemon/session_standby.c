@@ -3,6 +3,7 @@
  * (state/lease.h) before it does anything with it.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -19,6 +20,9 @@
 /* How often a standby tries whether it could take over: after it could, and after it could not. */
 #define TRY_AGAIN_MS 600000
 #define TRY_SOON_MS 60000
+/* How long a query of that trial may take, and the error of one that takes longer. */
+#define TRY_QUERY_MS 30000
+#define SQLSTATE_TIMED_OUT "57014"
 
 /* ---- the claim */
 
@@ -150,6 +154,37 @@ session_release_claim(struct session *s)
 
 /* ---- trying it beforehand */
 
+/* A query may wait for a lock of the very holder that is frozen: it fails, since the standby does not watch the lease meanwhile. */
+static bool
+limit_queries(struct connection *conn, long ms, struct error *err)
+{
+	char sql[64];
+
+	snprintf(sql, sizeof sql, "SET statement_timeout = %ld", ms);
+	return connection_execute(conn, sql, NULL, 0, NULL, err);
+}
+
+/* Tests set a limit of their own. */
+static long
+query_limit_ms(void)
+{
+	const char *text = getenv("SLUICE_TEST_TRIAL");
+
+	return text && atol(text) > 0 ? atol(text) : TRY_QUERY_MS;
+}
+
+static bool
+try_servers(struct session *s, const struct config *config, struct error *err)
+{
+	bool ignored;
+
+	return limit_queries(s->source, query_limit_ms(), err) &&
+		   limit_queries(s->control, query_limit_ms(), err) &&
+		   spill_prepare(config->apply.spill_directory, err) &&
+		   progress_read(s->control, config->task, &s->progress, err) &&
+		   session_try_tables(s, config, &ignored, err);
+}
+
 /*
  * Whether the servers would take the logins that a takeover needs, and what the checks say.  What is about the task
  * itself is the holder's to cope with, and is a warning here.
@@ -158,7 +193,8 @@ bool
 session_try_ends(struct session *s, const struct config *config, struct error *err)
 {
 	struct connection *replication = server_session_replication(s->loop, config, "sluice standby", err);
-	bool ignored, ok;
+	struct error late;
+	bool ok;
 
 	connection_close(replication);
 	if (!replication)
@@ -166,12 +202,10 @@ session_try_ends(struct session *s, const struct config *config, struct error *e
 	s->source = server_session_source(s->loop, config, "sluice standby", err);
 	if (!s->source)
 		return false;
-	ok = spill_prepare(config->apply.spill_directory, err) &&
-		 progress_read(s->control, config->task, &s->progress, err) &&
-		 session_try_tables(s, config, &ignored, err);
+	ok = try_servers(s, config, err);
 	connection_close(s->source);
 	s->source = NULL;
-	return ok;
+	return (connection_is_lost(s->control) || limit_queries(s->control, 0, ok ? err : &late)) && ok;
 }
 
 /* ---- waiting */
@@ -271,7 +305,8 @@ try_takeover(struct session *s, struct watch *watch, struct error *err)
 		monitor_phase(s->monitor, "standby", NULL);
 		return true;
 	}
-	if (err->class == ERROR_STOPPED || (!s->ever_connected && err->class != ERROR_PRECONDITION))
+	if (err->class == ERROR_STOPPED || (!s->ever_connected && err->class != ERROR_PRECONDITION &&
+										strcmp(err->sqlstate, SQLSTATE_TIMED_OUT) != 0))
 		return false;
 	watch->try_in_ms = TRY_SOON_MS;
 	error_clause(err, sentence, sizeof sentence);

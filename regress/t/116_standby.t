@@ -153,6 +153,15 @@ $standby->poll_ok(sub { $standby->log =~ /taking over.*streaming from/s }, 'and 
 change();
 $t->wait_applied_ok('the pause of its time before is over');
 $t->all_equal_ok(@tables);
+# The lock is another session's here; a daemon that is frozen in a change of a definition may have such locks, too.
+my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE sluice.tables IN ACCESS EXCLUSIVE MODE');
+{
+	local $ENV{SLUICE_TEST_TRIAL} = 500;
+	$holder->start('--standby');
+}
+$holder->poll_ok(sub { $holder->log =~ /standby: taking over would fail: .*statement timeout/ }, 'the first trial does not wait for a lock for ever, and the standby goes on');
+SluiceTest::release($lock);
+is($holder->stop, 0, 'stop');
 is($standby->stop, 0, 'stop');
 like($t->destination_sql('SELECT coalesce(lease_until::text, \'none\') FROM sluice.progress'), qr/^none$/, 'a daemon that ends in order leaves no lease');
 
