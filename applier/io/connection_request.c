@@ -128,19 +128,18 @@ prepared_forget(struct prepared *prepared, const char *name)
 static void
 begin_search(struct prepared *prepared)
 {
-	struct prepared kept;
+	struct prepared all = *prepared;
 
-	prepared_init(&kept);
-	for (uint32_t number = 0; number < keymap_count(&prepared->names); number++) {
-		if (!prepared->used[number])
+	prepared_init(prepared);
+	for (uint32_t number = 0; number < keymap_count(&all.names); number++) {
+		if (!all.used[number])
 			continue;
-		prepared_add(&kept, keymap_key(&prepared->names, number)->ptr);
-		kept.used[kept.count - 1] = prepared->used[number];
+		prepared_add(prepared, keymap_key(&all.names, number)->ptr);
+		prepared->used[prepared->count - 1] = all.used[number];
 	}
-	kept.uses = kept.swept = prepared->uses;
-	kept.searching = true;
-	prepared_fini(prepared);
-	*prepared = kept;
+	prepared->uses = prepared->swept = all.uses;
+	prepared->searching = true;
+	prepared_fini(&all);
 }
 
 const char *

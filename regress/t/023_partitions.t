@@ -135,7 +135,7 @@ $t->source->stop('immediate');
 $t->source->start;
 $t->start;
 $t->wait_applied_ok('tables attached with rows before a crash of the source: applied');
-$t->all_equal_ok('public.orders', 'public.no_leaf');
+$t->equal_ok($_, wait => 1) for 'public.orders', 'public.no_leaf';
 $t->source_sql('DROP TABLE leaves.other');
 $t->stop;
 $t->run_ok('drop');

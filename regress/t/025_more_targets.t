@@ -56,6 +56,7 @@ sub same_ok
 
 $t->configure({ tables => { overrides => [ { source => 'public.events', operations => ['insert'] } ] } });
 $t->start;
+$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'the tables are copied');
 same_ok('the copy');
 target('TRUNCATE audit');
 my $numbers = target('SELECT string_agg(number::text, \',\' ORDER BY id) FROM numbered WHERE id > 2');
