@@ -10,7 +10,7 @@
  *	                  └─────── created with the target ──┘
  *
  * Only indexes that are ours are ever dropped: Sluice has created them under that name.  The signature is a hash of the
- * definition.  An index that the source has created again with the same signature (REINDEX CONCURRENTLY) is taken for the same;
+ * definition.  An index that the source has created anew with the same signature (REINDEX CONCURRENTLY) is taken for the same;
  * not a unique one, since rows between the two may not have been unique.
  */
 #ifndef SLUICE_INDEX_LIST_H
@@ -64,7 +64,7 @@ bool index_list_selects(enum schema_indexes wanted, bool unique);
 
 /* The text of a list in which all that the source has and `wanted` selects is left. */
 char *index_list_baseline(const char *source_indexes, enum schema_indexes wanted);
-/* Takes over the OIDs of indexes that the source has created again. */
+/* Takes over the OIDs of indexes that the source has created anew. */
 void index_list_renew(struct index_list *list, const struct index_list *source);
 /* Of a list after index_list_renew(): whether the source no longer has that index. */
 bool index_list_is_gone(const struct index_list *source, const struct index_entry *entry);

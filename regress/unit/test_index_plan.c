@@ -320,10 +320,10 @@ test_a_hostile_name_makes_no_line_of_its_own(void **state)
 	index_list_fini(&list);
 }
 
-/* ---- created again */
+/* ---- created anew */
 
 static void
-test_one_created_again_is_the_same(void **state)
+test_one_created_anew_is_the_same(void **state)
 {
 	struct fixture *f = *state;
 
@@ -333,7 +333,7 @@ test_one_created_again_is_the_same(void **state)
 }
 
 static void
-test_a_unique_one_created_again_is_not(void **state)
+test_a_unique_one_created_anew_is_not(void **state)
 {
 	struct fixture *f = *state;
 
@@ -391,8 +391,8 @@ main(void)
 		TEST(test_a_constraint_is_dropped_as_such),
 		TEST(test_others_are_never_dropped),
 		TEST(test_a_hostile_name_makes_no_line_of_its_own),
-		TEST(test_one_created_again_is_the_same),
-		TEST(test_a_unique_one_created_again_is_not),
+		TEST(test_one_created_anew_is_the_same),
+		TEST(test_a_unique_one_created_anew_is_not),
 		TEST(test_the_list_says_when_to_look),
 	};
 
