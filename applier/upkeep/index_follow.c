@@ -356,7 +356,7 @@ store(struct connection *control, const char *task, struct table *const *marked,
 
 static bool
 read_both(struct index_follow *follow, struct connection *source, struct connection *control,
-		  struct table *const *marked, unsigned count, struct error *err)
+		struct table *const *marked, unsigned count, struct error *err)
 {
 	struct arena memory;
 	struct result *res = NULL;
@@ -384,7 +384,7 @@ read_both(struct index_follow *follow, struct connection *source, struct connect
 
 bool
 index_follow_check(struct index_follow *follow, struct connection *source, struct connection *control,
-				   const struct index_job *running, struct error *err)
+				  const struct index_job *running, struct error *err)
 {
 	struct table **marked = memory_alloc_zero(follow->catalog->count + 1, sizeof *marked);
 	unsigned count = list_marked(follow, running, marked);

@@ -52,8 +52,8 @@ MUST_CHECK bool index_follow_drop_all(struct connection *destination, const stru
 									  struct catalog *catalog, struct error *err);
 /* Looks at the marked tables; no statement is sent if there are none.  `running`: the job that upkeep works on, or NULL. */
 MUST_CHECK bool index_follow_check(struct index_follow *follow, struct connection *source,
-								   struct connection *control, const struct index_job *running,
-								   struct error *err);
+								  struct connection *control, const struct index_job *running,
+								  struct error *err);
 /* A job for which the batches have to learn which columns are to be unique; NULL: none. */
 struct index_job *index_follow_unguarded(const struct index_follow *follow);
 /* To be called while no shape of the target is in use. */

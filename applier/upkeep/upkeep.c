@@ -542,8 +542,7 @@ is_waited_for(struct upkeep *u)
 static bool
 takes_too_long(const struct upkeep *u)
 {
-	return u->action == UPKEEP_NOTHING && !u->job &&
-		   now_ms(u) - u->began_ms >= (u->held ? WAIT_MS : QUERY_MS);
+	return u->action == UPKEEP_NOTHING && !u->job && now_ms(u) - u->began_ms >= (u->held ? WAIT_MS : QUERY_MS);
 }
 
 static void
