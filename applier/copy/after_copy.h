@@ -13,15 +13,14 @@
 /*
  * Builds the missing indexes of tables that have been copied, one
  * statement after another, and reads those targets again.  A statement that the destination refuses is
- * logged and discarded, since an index is not data.  Either is noted in table->indexes and in sluice.tables.
+ * logged and discarded, since an index is not data.
  */
 MUST_CHECK bool after_copy_run(struct loop *loop, struct connection *destination,
-							   const struct dialect *dialect, const char *task, struct catalog *catalog,
-							   struct error *err);
+							   const struct dialect *dialect, struct catalog *catalog, struct error *err);
 
 /* The same for tables in state replaying, as statements for the caller to execute: one transaction for each step.  `sql`
  * stays empty when there are none. */
-MUST_CHECK bool after_copy_put_replaying(struct buffer *sql, struct connection *destination, const char *task,
-										 struct catalog *catalog, struct error *err);
+MUST_CHECK bool after_copy_put_replaying(struct buffer *sql, struct connection *destination,
+										 const struct catalog *catalog, struct error *err);
 
 #endif

@@ -12,7 +12,6 @@
 #include "state/progress.h"
 #include "state/state_tables.h"
 #include "stream/background_copy.h"
-#include "tables/index_list.h"
 
 static bool
 is_fresh(const struct session *s)
@@ -94,23 +93,10 @@ begin_task(struct session *s, struct slot_snapshot *snapshot, struct error *err)
 
 /* ---- the initial copy */
 
-/* An existing target keeps the indexes that it has; from here on those of the source are followed. */
-static void
-begin_indexes(struct session *s)
-{
-	for (unsigned i = 0; i < s->catalog.count; i++) {
-		struct table *table = &s->catalog.tables[i];
-
-		if (!table->indexes && (table->row == TABLE_ROW_NONE || table_waits(table)))
-			table->indexes = index_list_baseline(table->source_indexes, s->config->schema.indexes);
-	}
-}
-
 /* Waiting tables are removed from the catalog, and their rows are written again. */
 static bool
 write_tables(struct session *s, struct error *err)
 {
-	begin_indexes(s);
 	return state_tables_add(s->control, s->config->task, &s->catalog, err) &&
 		   new_tables_settle_again(&s->new_tables, s->control, s->config->task, err);
 }
@@ -262,7 +248,7 @@ build_indexes(struct session *s, struct error *err)
 	bool ok;
 
 	monitor_waiting(s->monitor, "indexes that are built after the copy", 0);
-	ok = after_copy_run(s->loop, s->control, s->dialect, s->config->task, &s->catalog, err);
+	ok = after_copy_run(s->loop, s->control, s->dialect, &s->catalog, err);
 	monitor_waiting(s->monitor, NULL, 0);
 	return ok;
 }

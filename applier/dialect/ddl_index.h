@@ -22,22 +22,8 @@ void ddl_put_key(struct buffer *sql, const struct table *table, const unsigned *
 /* CREATE INDEX on the match key, where that is not the primary key. */
 void ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 
-/* A name with its NUL. */
-#define DDL_NAME_BYTES 64
-
-/* The index's name at the target, which does not depend on what there is. */
-void ddl_index_name(char out[DDL_NAME_BYTES], const struct table *table, const struct index_spec *index);
-/* Whether the target can have the index; if not, `remark` says why, or is NULL where the target has it anyway. */
-bool ddl_allows_index(const struct dialect *dialect, const struct table *table,
-					  const struct index_spec *index, const char **remark);
-/* CREATE INDEX, also for an index that belongs to a constraint at the source. */
-void ddl_put_create_index(struct buffer *sql, const struct table *table, const struct index_spec *index,
-						  bool concurrently);
-/* COMMENT ON INDEX, if it has one. */
-void ddl_put_index_comment(struct buffer *sql, const struct table *table, const struct index_spec *index);
-
-/* The statements of one secondary index or unique constraint, to be executed after the copy; false as in
- * ddl_allows_index(). */
+/* The statement of one secondary index or unique constraint, to be executed after the copy; false: the destination
+ * cannot have it, and `remark` says why. */
 bool ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
 				   const struct index_spec *index, const char **remark);
 

@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "describe.h"
-#include "index_specs.h"
 #include "partition_tree.h"
 #include "source_selection.h"
 #include "tables/stored_definition.h"
@@ -338,22 +337,14 @@ static const char storage_sql[] =
 	"SELECT c.oid, CASE c.relkind WHEN 'r' THEN c.relfilenode::text ELSE 'start:' || " SERVER_START_SQL
 	" || coalesce("
 	" (SELECT string_agg(',' || m.oid || ':' || m.relfilenode || " LEAF_MARK_SQL ", '' ORDER BY m.oid)"
-	"  FROM " PARTITION_TREE_SQL(
-		"c.oid") " p JOIN pg_class m ON m.oid = p.relid WHERE p.isleaf), '') END"
-				 ", (SELECT string_agg(i.indexrelid || CASE WHEN i.indisunique"
-				 " THEN ' u ' ELSE ' n ' END || " INDEX_SIGNATURE_SQL
-				 ", E'\\n' ORDER BY i.indexrelid) FROM pg_index i JOIN pg_class ic"
-				 " ON ic.oid = i.indexrelid WHERE i.indrelid = c.oid AND " INDEX_FOLLOWED_SQL
-				 ") FROM pg_class c WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
+	"  FROM " PARTITION_TREE_SQL("c.oid") " p JOIN pg_class m ON m.oid = p.relid WHERE p.isleaf), '') END"
+										  " FROM pg_class c WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
 
-/* The two are read in one statement, since both are needed whenever a table is read. */
 static void
 read_storage(struct table *table, const struct result *res, unsigned first, unsigned end)
 {
 	(void) end;
 	table->source.storage = memory_strdup(result_text(res, first, 1));
-	free(table->source_indexes);
-	table->source_indexes = memory_strdup(result_text(res, first, 2));
 }
 
 static bool

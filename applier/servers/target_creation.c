@@ -5,10 +5,8 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "dialect/ddl.h"
-#include "dialect/ddl_index.h"
 #include "dialect/ddl_type.h"
 #include "state/unfinished.h"
-#include "tables/index_list.h"
 #include "tables/mapping.h"
 #include "target.h"
 
@@ -102,25 +100,6 @@ create_all(struct connection *destination, const struct dialect *dialect, const 
 	return true;
 }
 
-/* Those that are not created are left; each of the others gets its line when it was built (copy/after_copy). */
-static void
-begin_indexes(const struct dialect *dialect, struct table *table)
-{
-	const struct creation_spec *spec = table->source.creation_spec;
-	struct index_list list = {0};
-	const char *remark;
-
-	for (unsigned i = 0; spec && i < spec->index_count; i++) {
-		const struct index_spec *index = &spec->indexes[i];
-
-		if (!ddl_allows_index(dialect, table, index, &remark))
-			index_entry_set(index_list_place(&list, index->oid), INDEX_LEFT, index->signature, 0, "-");
-	}
-	free(table->indexes);
-	table->indexes = index_list_text(&list);
-	index_list_fini(&list);
-}
-
 bool
 target_create_missing(struct connection *destination, const struct dialect *dialect, struct catalog *catalog,
 					  struct error *err)
@@ -129,8 +108,6 @@ target_create_missing(struct connection *destination, const struct dialect *dial
 
 	for (unsigned i = 0; i < catalog->count; i++) {
 		catalog->tables[i].created = !catalog->tables[i].target.exists;
-		if (catalog->tables[i].created)
-			begin_indexes(dialect, &catalog->tables[i]);
 		missing = missing || catalog->tables[i].created;
 	}
 	if (!missing)

@@ -54,12 +54,6 @@ static const struct state_column state_columns[] = {
 	{2, "tables", "dead_rows", "bigint"},
 	/* why the target is not vacuumed */
 	{4, "tables", "upkeep", "text"},
-	/* what was done about the source's indexes, see index_list.h; NULL: nothing yet */
-	{5, "tables", "indexes", "text"},
-	/* what becomes of an index that is wanted and not built, for `status` */
-	{5, "tables", "indexing", "text"},
-	/* the line that sluice.tables.indexes gets once the statement was executed */
-	{5, "unfinished", "entry", "text"},
 };
 
 /*

@@ -40,7 +40,6 @@ take_reported_tables(const struct result *res, struct state_report *report)
 			.error = optional_text(memory, res, i, 6),
 			.dead_rows = result_is_null(res, i, 7) ? 0 : result_int(res, i, 7),
 			.upkeep = optional_text(memory, res, i, 8),
-			.indexing = optional_text(memory, res, i, 10),
 		};
 }
 
@@ -94,9 +93,8 @@ read_reported_tables(struct connection *destination, int layout, const char *tas
 	state_layout_put_column(&sql, layout, "tables", "dead_rows");
 	buffer_printf(&sql, ", ");
 	state_layout_put_column(&sql, layout, "tables", "upkeep");
-	buffer_printf(&sql, ", source_oid, ");
-	state_layout_put_column(&sql, layout, "tables", "indexing");
-	buffer_printf(&sql, " FROM sluice.tables WHERE task = $1 AND state <> 'dropped' ORDER BY 1, 2");
+	buffer_printf(&sql,
+				  ", source_oid FROM sluice.tables WHERE task = $1 AND state <> 'dropped' ORDER BY 1, 2");
 	ok = connection_execute(destination, sql_text(&sql), &param, 1, &res, err);
 	buffer_fini(&sql);
 	if (!ok)

@@ -20,7 +20,6 @@ struct state_report_table {
 	char *error;					   /* NULL: none */
 	int64_t dead_rows;				   /* as stored last */
 	char *upkeep;					   /* why the target is not vacuumed; NULL: nothing to report */
-	char *indexing;					   /* what becomes of an index that is not built yet; NULL: none is */
 	const struct comparison *compared; /* the last recorded comparison; NULL: none */
 };
 

@@ -318,7 +318,7 @@ state_tables_put_rows_copied(struct buffer *sql, const char *task, const struct 
 static const char insert_head[] =
 	"INSERT INTO sluice.tables (task, source_schema, source_name, source_oid,"
 	" target_schema, target_name, state, snapshot_lsn, rows_copied, error, definition, selection,"
-	" rows_may_be_absent, target_oid, target_file, indexes)\n";
+	" rows_may_be_absent, target_oid, target_file)\n";
 
 /* Writes a number as SQL; 0 becomes NULL. */
 static const char *
@@ -353,10 +353,8 @@ put_values(struct buffer *sql, const char *task, const struct table *table)
 	put_definition(sql, table);
 	buffer_printf(sql, "::text, ");
 	put_selection(sql, table);
-	buffer_printf(sql, "::text, %s, %s, %s, ", table->rows_may_be_absent ? "true" : "false",
+	buffer_printf(sql, "::text, %s, %s, %s", table->rows_may_be_absent ? "true" : "false",
 				  put_number(oid, table->target.oid), put_number(file, table->target.file));
-	sql_optional_literal(sql, table->indexes);
-	buffer_printf(sql, "::text");
 }
 
 static void
@@ -399,7 +397,7 @@ add_some_tables(struct connection *destination, const char *task, const struct t
 	}
 	buffer_printf(
 		&sql,
-		") v (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
+		") v (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) WHERE NOT EXISTS (SELECT 1 FROM sluice.tables t"
 		" WHERE t.task = v.a AND t.source_oid = v.d)");
 	return connection_execute_buffer(destination, &sql, NULL, err) ||
 		   error_context(err, "writing sluice.tables");

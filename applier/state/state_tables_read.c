@@ -28,16 +28,14 @@ struct row {
 	const char *rows_may_be_absent; /* NULL: as the configuration says */
 	int64_t dead_rows;
 	const char *upkeep;	 /* NULL: none */
-	const char *indexes; /* NULL: nothing yet */
-	const char *indexing;
 	struct table *table; /* the table that the row belongs to, or will belong to; NULL: none */
 };
 
 static void
 put_select(struct buffer *sql, int layout)
 {
-	static const char *const later[] = {
-		"target_oid", "target_file", "rows_may_be_absent", "dead_rows", "upkeep", "indexes", "indexing"};
+	static const char *const later[] = {"target_oid", "target_file", "rows_may_be_absent", "dead_rows",
+										"upkeep"};
 
 	buffer_printf(sql, "SELECT source_oid, source_schema, source_name, target_schema, target_name, ");
 	state_layout_put_state(sql, layout);
@@ -73,8 +71,6 @@ parse_row(const struct result *res, unsigned i, struct row *row, struct error *e
 		.rows_may_be_absent = optional(res, i, 13),
 		.dead_rows = result_is_null(res, i, 14) ? 0 : result_int(res, i, 14),
 		.upkeep = optional(res, i, 15),
-		.indexes = optional(res, i, 16),
-		.indexing = optional(res, i, 17),
 	};
 	if (!table_state_parse(result_text(res, i, 5), &row->state) ||
 		!lsn_parse(result_text(res, i, 6), &row->snapshot_lsn))
@@ -300,16 +296,9 @@ take_old_target(const struct row *row, struct table *table)
 	table->target_name = memory_strdup(row->target_name);
 }
 
-static char *
-copy_optional(const char *text)
-{
-	return text ? memory_strdup(text) : NULL;
-}
-
 static void
 take_target(const struct row *row, struct table *table)
 {
-	table->indexes = copy_optional(row->indexes);
 	table->target_oid = row->target_oid;
 	table->target_file = row->target_file;
 }
@@ -332,10 +321,9 @@ take_own(const struct row *row, struct table *table, struct error *err)
 			return fail_reselected(row, table, err);
 		table->row = TABLE_ROW_RESELECTED;
 	}
-	table->error = copy_optional(row->error);
+	table->error = row->error ? memory_strdup(row->error) : NULL;
 	table->dead_rows = row->dead_rows;
-	table->upkeep = copy_optional(row->upkeep);
-	table->indexing = copy_optional(row->indexing);
+	table->upkeep = row->upkeep ? memory_strdup(row->upkeep) : NULL;
 	take_target(row, table);
 	if (!table_waits(table) && row->rows_may_be_absent)
 		table->rows_may_be_absent = row->rows_may_be_absent[0] == 't';

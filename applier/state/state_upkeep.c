@@ -19,33 +19,3 @@ state_upkeep_put(struct buffer *sql, const char *task, const struct state_upkeep
 				  ") AS v (source_oid, dead_rows, upkeep) WHERE t.source_oid = v.source_oid AND t.task = ");
 	sql_literal(sql, task);
 }
-
-#define TABLES_PER_STATEMENT 500
-
-static void
-put_some_indexes(struct buffer *sql, const char *task, const struct table *const *tables, unsigned count)
-{
-	buffer_printf(sql,
-				  "UPDATE sluice.tables AS t SET indexes = v.indexes, indexing = v.indexing FROM (VALUES ");
-	for (unsigned i = 0; i < count; i++) {
-		buffer_printf(sql, "%s(%" PRIu32 "::bigint, ", i ? ", " : "", tables[i]->source.oid);
-		sql_optional_literal(sql, tables[i]->indexes);
-		buffer_printf(sql, "::text, ");
-		sql_optional_literal(sql, tables[i]->indexing);
-		buffer_printf(sql, "::text)");
-	}
-	buffer_printf(sql,
-				  ") AS v (source_oid, indexes, indexing) WHERE t.source_oid = v.source_oid AND t.task = ");
-	sql_literal(sql, task);
-}
-
-void
-state_indexes_put(struct buffer *sql, const char *task, const struct table *const *tables, unsigned count)
-{
-	for (unsigned i = 0; i < count; i += TABLES_PER_STATEMENT) {
-		unsigned left = count - i;
-
-		buffer_printf(sql, i ? "; " : "");
-		put_some_indexes(sql, task, tables + i, left < TABLES_PER_STATEMENT ? left : TABLES_PER_STATEMENT);
-	}
-}

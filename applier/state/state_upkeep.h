@@ -1,12 +1,11 @@
 /*
  * What sluice.tables keeps about the upkeep of targets (upkeep.h), for `status` and the next start: rows
- * updated or deleted since the last VACUUM, why there is no VACUUM, and indexes.
+ * updated or deleted since the last VACUUM, and why there is no VACUUM.
  */
 #ifndef SLUICE_STATE_UPKEEP_H
 #define SLUICE_STATE_UPKEEP_H
 
 #include "buffer.h"
-#include "tables/catalog.h"
 
 struct state_upkeep {
 	uint32_t source_oid;
@@ -17,9 +16,5 @@ struct state_upkeep {
 /* Statement that stores it for at least one table of a task. */
 void state_upkeep_put(struct buffer *sql, const char *task, const struct state_upkeep *tables,
 					  unsigned count);
-
-/* Statements that store what was done about the indexes of tables, and what `status` says of it; none without tables. */
-void state_indexes_put(struct buffer *sql, const char *task, const struct table *const *tables,
-					   unsigned count);
 
 #endif

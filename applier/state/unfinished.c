@@ -1,12 +1,10 @@
 #include "unfinished.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/sql.h"
 #include "dialect/ddl_index.h"
-#include "tables/index_list.h"
 #include "tables/stored_definition.h"
 
 const char unfinished_columns[] =
@@ -27,41 +25,22 @@ put_target(struct buffer *sql, const struct table *table)
 }
 
 static void
-put_step(struct buffer *sql, const struct table *table, int step, const char *statement, const char *entry)
+put_step(struct buffer *sql, const struct table *table, int step, const char *statement)
 {
-	buffer_printf(sql, "INSERT INTO sluice.unfinished (target, step, statement, entry) VALUES (");
+	buffer_printf(sql, "INSERT INTO sluice.unfinished (target, step, statement) VALUES (");
 	put_target(sql, table);
 	buffer_printf(sql, ", %d, ", step);
 	sql_literal(sql, statement);
-	buffer_printf(sql, ", ");
-	sql_optional_literal(sql, entry);
 	buffer_printf(sql, ");\n");
 }
 
-/* The last statement ends with ";" and a line break, which are removed. */
+/* The statement ends with ";" and a line break, which are removed. */
 static void
-put_index_step(struct buffer *sql, const struct table *table, unsigned step, struct buffer *statement,
-			   const char *entry)
+put_index_step(struct buffer *sql, const struct table *table, unsigned step, struct buffer *statement)
 {
 	buffer_truncate(statement, statement->len - sizeof(";\n") + 1);
 	buffer_put_u8(statement, '\0');
-	put_step(sql, table, (int) step, (const char *) statement->data, entry);
-}
-
-static void
-put_index(struct buffer *sql, const struct table *table, unsigned step, const struct index_spec *index,
-		  struct buffer *statement)
-{
-	char name[DDL_NAME_BYTES];
-	struct index_entry entry = {.oid = index->oid, .state = INDEX_OURS, .name = name};
-	struct buffer line;
-
-	ddl_index_name(name, table, index);
-	snprintf(entry.signature, sizeof entry.signature, "%s", index->signature);
-	sql_init(&line);
-	index_entry_put(&line, &entry);
-	put_index_step(sql, table, step, statement, sql_text(&line));
-	buffer_fini(&line);
+	put_step(sql, table, (int) step, (const char *) statement->data);
 }
 
 void
@@ -79,15 +58,15 @@ unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct t
 	buffer_printf(&statement, "%u\n", table->source.oid);
 	stored_definition_put(&statement, &table->source);
 	buffer_put_u8(&statement, '\0');
-	put_step(sql, table, UNFINISHED_COPY, (const char *) statement.data, NULL);
+	put_step(sql, table, UNFINISHED_COPY, (const char *) statement.data);
 	for (unsigned i = 0; spec && i < spec->index_count; i++) {
 		buffer_reset(&statement);
 		if (ddl_put_index(&statement, dialect, table, &spec->indexes[i], &remark))
-			put_index(sql, table, i, &spec->indexes[i], &statement);
+			put_index_step(sql, table, i, &statement);
 	}
 	buffer_reset(&statement);
 	if (spec && ddl_put_finding_index(&statement, table))
-		put_index_step(sql, table, spec->index_count, &statement, NULL);
+		put_index_step(sql, table, spec->index_count, &statement);
 	buffer_fini(&statement);
 }
 

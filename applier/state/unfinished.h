@@ -1,8 +1,7 @@
 /*
  * sluice.unfinished: statements that build the indexes and constraints of created tables once the rows are
  * copied. They are stored in the transaction that creates the table and removed in the one that executes
- * them, which is up to copy/after_copy. A step that builds an index of the source has the line that
- * sluice.tables.indexes then gets (`entry`).
+ * them, which is up to copy/after_copy.
  *
  * The first step marks a target that the program created and into which no copy has been completed. Instead
  * of a statement it has the source's table from which the target was made: a line with its OID, then its
@@ -15,7 +14,7 @@
 #include "dialect/dialect.h"
 #include "tables/catalog.h"
 
-/* Columns of the table in its first layout: OID of the target, number of the step, statement. */
+/* Columns of the table: OID of the target, number of the step, statement. */
 extern const char unfinished_columns[];
 
 /* Number of that step, lower than all others. */

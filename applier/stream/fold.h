@@ -63,8 +63,6 @@ MUST_CHECK bool fold_frame(struct fold *fold, struct bytes frame, struct error *
 
 /* Whether the fold is between two transactions of the stream. */
 bool fold_is_between(const struct fold *fold);
-/* The target's columns have changed: the table's next change gets a shape of its own.  Nothing may be in flight. */
-void fold_forget_shapes(struct fold *fold, const struct table *table);
 /* Between two transactions: folds a change that had to wait for the copy of its table. */
 MUST_CHECK bool fold_set_aside_change(struct fold *fold, const struct backlog_entry *entry,
 									  struct error *err);

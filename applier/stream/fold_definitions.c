@@ -13,7 +13,6 @@
 #include "servers/source_catalog.h"
 #include "servers/source_vanished.h"
 #include "state/state_tables.h"
-#include "upkeep/index_follow.h"
 
 /* The tables whose definitions have to be compared with the source's. */
 struct checks {
@@ -163,24 +162,6 @@ check_defaults(struct fold *f, struct table *table, const struct source_table *n
 		   schema_default_follow(pipeline_destination(f->setup.pipeline), table, &table->source, now, err);
 }
 
-/*
- * This message comes behind the rows of its transaction.  They wait in the batch being filled, unless the transaction is a
- * large one, of which some are applied: then what is left is dropped within the destination's transaction.
- */
-static bool
-check_indexes(struct fold *f, struct table *table, const struct table *now, struct error *err)
-{
-	const char *task = f->setup.config->task;
-
-	if (!index_follow_note(f->setup.config, f->setup.catalog, table, now->source_indexes) ||
-		!fold_follows(f, table) || fold_sets_aside(f, table))
-		return true;
-	if (pipeline_ends_by_itself(f->setup.pipeline))
-		return index_follow_drop(f->setup.control, task, table, err);
-	return open_transaction(f, err) &&
-		   index_follow_drop(pipeline_destination(f->setup.pipeline), task, table, err);
-}
-
 static bool
 compare(struct fold *f, const struct checks *checks, const struct catalog *seen, bool *moved,
 		struct error *err)
@@ -191,8 +172,6 @@ compare(struct fold *f, const struct checks *checks, const struct catalog *seen,
 
 		if (fold_sets_aside(f, table) && (!now || differs_from_copy(table, &now->source)))
 			note_altered(f, table);
-		if (now && !check_indexes(f, table, now, err))
-			return false;
 		if (!now || !fold_follows(f, table) || fold_sets_aside(f, table))
 			continue;
 		if ((checks->names && !check_name(f, table, &now->source, err)) ||

@@ -90,8 +90,8 @@ fold_free_shape(struct shape **place)
 	*place = NULL;
 }
 
-void
-fold_forget_shapes(struct fold *f, const struct table *table)
+static void
+forget_shapes(struct fold *f, const struct table *table)
 {
 	for (uint32_t i = 0; i < f->shape_capacity; i++)
 		if (f->shapes[i] && f->shapes[i]->table == table)
@@ -173,7 +173,7 @@ begin_following(struct fold *f, struct table *table, struct schema_follow *follo
 	};
 	if (!fold_drain(f))
 		return fold_interrupted(err);
-	fold_forget_shapes(f, table);
+	forget_shapes(f, table);
 	if (!fold_await_visibility(f, table, err) || !pipeline_open_transaction(f->setup.pipeline, err))
 		return false;
 	f->touched = true;

@@ -38,7 +38,7 @@ struct stream {
 	struct replication *replication;
 	struct pipeline *pipeline;
 	struct fold *fold;
-	struct upkeep *upkeep;
+	struct upkeep *upkeep;				/* NULL: the destination has autovacuum */
 	struct background_copy *background; /* NULL: no table waits for its copy */
 	bool backlog_first;					/* in this turn the backlog is folded before the stream */
 	struct loop_timer *kick;			/* makes the loop take another turn */
@@ -170,7 +170,7 @@ on_applied(void *arg, uint64_t lsn, const struct batch *batch)
 	}
 	s->transactions += batch->transactions;
 	s->changes += batch->changes;
-	upkeep_applied(s->upkeep, batch, lsn);
+	upkeep_applied(s->upkeep, batch);
 	monitor_batch(s->setup->monitor, batch, lsn);
 	want_turn(s);
 }
@@ -373,34 +373,7 @@ sample_slot(struct stream *s, struct source_slot *slot, struct oldest_transactio
 	return !setup->monitor || sample_comparisons(setup, err);
 }
 
-/* An index is not data: what goes wrong with one does not end the stream. */
-static bool
-check_indexes(struct stream *s, struct error *err)
-{
-	/* The destination's transaction may have locked the rows in sluice.tables. */
-	if (s->setup->requests->pause || !pipeline_ends_by_itself(s->pipeline) ||
-		upkeep_check_indexes(s->upkeep, s->setup->source_sql, err))
-		return true;
-	if (!err->sqlstate[0] || err->class != ERROR_DATA)
-		return false;
-	log_warning("%s", err->message);
-	return true;
-}
-
-/* Between two transactions, with nothing in flight: from here on batches know which columns are to be unique. */
-static void
-guard_targets(struct stream *s)
-{
-	struct index_job *job = upkeep_unguarded(s->upkeep);
-
-	if (!job || s->failed || s->in_large || s->setup->requests->pause || !fold_is_between(s->fold) ||
-		!pipeline_drain(s->pipeline))
-		return;
-	fold_forget_shapes(s->fold, job->table);
-	index_follow_guard(job);
-}
-
-/* Checks held tables and indexes, and warns when the slot retains more WAL than wal.warn_bytes: the applier is slow, or a transaction
+/* Checks held tables, and warns when the slot retains more WAL than wal.warn_bytes: the applier is slow, or a transaction
  * stays open at the source. */
 static void
 read_slot(struct stream *s)
@@ -419,7 +392,7 @@ read_slot(struct stream *s)
 	memory_give_back();
 	if (!schema_watch_held(s->setup->source_sql, s->setup->control, s->setup->dialect, config,
 						   s->setup->catalog, &err) ||
-		!check_indexes(s, &err) || !sample_slot(s, &slot, &oldest, &err)) {
+		!sample_slot(s, &slot, &oldest, &err)) {
 		fail(s, &err);
 		return;
 	}
@@ -468,7 +441,6 @@ turn(void *arg)
 		return stopped(s);
 	keep_pause(s);
 	go_on_copying(s);
-	guard_targets(s);
 	fold_both(s);
 	follow_keepalives(s);
 	pipeline_push(s->pipeline);
@@ -546,7 +518,6 @@ create_upkeep(struct stream *s)
 		.destination = setup->destination,
 		.control = setup->control,
 		.metrics = monitor_metrics(setup->monitor),
-		.applied_lsn = setup->progress->applied_lsn,
 		.busy = is_busy,
 		.arg = s,
 	};
@@ -608,14 +579,6 @@ destroy(struct stream *s)
 	frame_queue_fini(&s->frames);
 }
 
-static void
-finish(struct stream *s, struct error *err)
-{
-	s->failed = !check_indexes(s, err);
-	if (!s->failed)
-		upkeep_finish(s->upkeep);
-}
-
 bool
 stream_run(const struct stream_setup *setup, struct error *err)
 {
@@ -625,8 +588,7 @@ stream_run(const struct stream_setup *setup, struct error *err)
 
 	s.reported_ms = loop_now_ms(setup->loop);
 	create(&s);
-	if (!index_follow_drop_all(setup->control, setup->config, setup->catalog, err) ||
-		(setup->monitor && !sample_slot(&s, &slot, &oldest, err))) {
+	if (setup->monitor && !sample_slot(&s, &slot, &oldest, err)) {
 		destroy(&s);
 		return false;
 	}
@@ -644,7 +606,7 @@ stream_run(const struct stream_setup *setup, struct error *err)
 	if (s.failed)
 		*err = s.err;
 	else if (setup->finishes && s.applied_lsn >= setup->until)
-		finish(&s, err);
+		upkeep_finish(s.upkeep);
 	destroy(&s);
 	return !s.failed;
 }

@@ -85,9 +85,6 @@ table_free(struct table *table)
 	free(table->error);
 	free(table->refused);
 	free(table->upkeep);
-	free(table->source_indexes);
-	free(table->indexes);
-	free(table->indexing);
 }
 
 void

@@ -168,12 +168,7 @@ struct table {
 	int64_t rows_copied;
 	int64_t dead_rows; /* rows updated or deleted since the target was last vacuumed, as stored */
 	char *upkeep;	   /* why the target is not vacuumed, as stored; NULL: it is, or needs no vacuum */
-	/* the source's indexes, and what was done about them, see index_list.h; NULL: not read, or nothing yet */
-	char *source_indexes;
-	char *indexes;
-	char *indexing;		 /* what becomes of an index that is wanted and not built, in words; NULL: none is */
-	bool indexes_behind; /* they are to be compared */
-	char *error;		 /* why the table is held */
+	char *error;	   /* why the table is held */
 	/* statements that the destination refused when the target was last altered to fit; NULL: none */
 	char *refused;
 

@@ -17,9 +17,6 @@ struct column_spec {
 };
 
 struct index_spec {
-	uint32_t oid;		   /* at the source */
-	const char *signature; /* see index_list.h */
-	const char *comment;   /* NULL: none */
 	const char *name;
 	const char *constraint; /* "UNIQUE (a, b) …" if it belongs to a constraint; otherwise NULL */
 	const char *tail;		/* "USING btree (a, b) …": the text after the table's name */

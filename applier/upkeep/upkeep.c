@@ -71,10 +71,7 @@ struct upkeep {
 	bool swept;	  /* sessions that a killed daemon of the task, or a failed network, left behind were ended */
 	int64_t sweep_ms; /* not to be tried before */
 	char application[64];
-	struct index_follow indexes;
-	struct index_job *job; /* the index that is being built or dropped, in several statements; NULL: none */
-	bool counts;		   /* the server vacuums nothing: the plan is in use */
-	enum upkeep_action action;	  /* the running one; NOTHING: a query, or a statement of the job */
+	enum upkeep_action action;	  /* the running one; NOTHING: a query */
 	struct upkeep_target *target; /* of the action */
 	bool cancelled;				  /* a cancel request was sent, … */
 	int64_t cancelled_ms;		  /* … first, … */
@@ -103,23 +100,11 @@ now_ms(const struct upkeep *u)
 /* ---- what is due */
 
 static bool
-is_busy_with(void *arg, uint32_t target_oid)
+is_busy(void *arg, const struct upkeep_target *target)
 {
 	const struct upkeep *u = arg;
 
-	return u->setup.busy(u->setup.arg, target_oid);
-}
-
-static bool
-is_busy(void *arg, const struct upkeep_target *target)
-{
-	return is_busy_with(arg, target->table->target.oid);
-}
-
-static struct index_job *
-next_job(struct upkeep *u)
-{
-	return index_follow_next(&u->indexes, now_ms(u), u->finishing, is_busy_with, u);
+	return u->setup.busy(u->setup.arg, target->table->target.oid);
 }
 
 static bool
@@ -138,7 +123,7 @@ has_work(struct upkeep *u)
 {
 	struct upkeep_target *target;
 
-	return upkeep_plan_wants_sizes(&u->plan, u->finishing) || wants_store(u) || u->job || next_job(u) ||
+	return upkeep_plan_wants_sizes(&u->plan, u->finishing) || wants_store(u) ||
 		   upkeep_plan_next(&u->plan, now_ms(u), u->finishing, is_busy, u, &target) != UPKEEP_NOTHING;
 }
 
@@ -334,21 +319,6 @@ on_stored(void *arg, const struct result *res, const struct error *err)
 }
 
 static void
-on_job_done(void *arg, const struct result *res, const struct error *err)
-{
-	struct upkeep *u = arg;
-
-	enter(u, STATE_READY);
-	if (err)
-		index_follow_failed(&u->indexes, u->job, err, is_cancellation(err), now_ms(u));
-	if (err || !index_follow_took(&u->indexes, u->job, res))
-		u->job = NULL;
-	if (err && connection_is_lost(u->conn))
-		rest(u, err);
-	go_on_soon(u);
-}
-
-static void
 start(struct upkeep *u, struct buffer *sql, connection_done done)
 {
 	enter(u, STATE_RUNNING);
@@ -364,9 +334,6 @@ close_session(struct upkeep *u)
 	enter(u, STATE_RESTING);
 	connection_close(u->conn);
 	u->conn = NULL;
-	if (u->job)
-		index_follow_interrupted(u->job);
-	u->job = NULL;
 	loop_timer_arm(u->tick, RESTING_MS);
 }
 
@@ -382,10 +349,7 @@ go_on(struct upkeep *u)
 		return;
 	}
 	sql_init(&sql);
-	if (u->job || (u->job = next_job(u))) {
-		index_follow_put(&u->indexes, u->job, &sql);
-		start(u, &sql, on_job_done);
-	} else if (upkeep_plan_put_sizes(&u->plan, &sql)) {
+	if (upkeep_plan_put_sizes(&u->plan, &sql)) {
 		start(u, &sql, on_sizes);
 	} else if (wants_store(u) && put_store(u, &sql)) {
 		start(u, &sql, on_stored);
@@ -531,10 +495,6 @@ is_waited_for(struct upkeep *u)
 	const struct upkeep_setup *setup = &u->setup;
 	bool concerned = u->action == UPKEEP_NOTHING || is_busy(u, u->target);
 
-	if (u->job && index_follow_insists(&u->indexes, u->job))
-		return false;
-	if (u->job)
-		concerned = is_busy_with(u, u->job->table->target.oid);
 	return (concerned && connection_waiting_ms(setup->destination) >= WAIT_MS) ||
 		   connection_waiting_ms(setup->control) >= WAIT_MS;
 }
@@ -542,7 +502,7 @@ is_waited_for(struct upkeep *u)
 static bool
 takes_too_long(const struct upkeep *u)
 {
-	return u->action == UPKEEP_NOTHING && !u->job && now_ms(u) - u->began_ms >= (u->held ? WAIT_MS : QUERY_MS);
+	return u->action == UPKEEP_NOTHING && now_ms(u) - u->began_ms >= (u->held ? WAIT_MS : QUERY_MS);
 }
 
 static void
@@ -622,23 +582,15 @@ upkeep_create(const struct upkeep_setup *setup)
 	struct upkeep_limits limits;
 	struct upkeep *u;
 
-	bool for_test = take_limits(&limits);
-
+	if (!take_limits(&limits) && setup->dialect->has_autovacuum)
+		return NULL;
 	u = memory_alloc_zero(1, sizeof *u);
 	u->setup = *setup;
-	u->counts = for_test || !setup->dialect->has_autovacuum;
 	u->limits = limits;
 	snprintf(u->application, sizeof u->application, "sluice upkeep %s", setup->config->task);
 	upkeep_plan_init(&u->plan, &u->limits, setup->config->apply.vacuum == VACUUM_AUTO);
-	for (unsigned i = 0; u->counts && i < setup->catalog->count; i++)
+	for (unsigned i = 0; i < setup->catalog->count; i++)
 		upkeep_plan_load(&u->plan, &setup->catalog->tables[i]);
-	u->indexes = (struct index_follow){
-		.config = setup->config,
-		.dialect = setup->dialect,
-		.catalog = setup->catalog,
-		.limits = &u->limits,
-	};
-	index_follow_init(&u->indexes, setup->applied_lsn);
 	u->stored_ms = now_ms(u);
 	u->tick = loop_timer_create(setup->loop, on_tick, u);
 	loop_timer_arm(u->tick, RESTING_MS);
@@ -646,12 +598,9 @@ upkeep_create(const struct upkeep_setup *setup)
 }
 
 void
-upkeep_applied(struct upkeep *u, const struct batch *batch, uint64_t lsn)
+upkeep_applied(struct upkeep *u, const struct batch *batch)
 {
-	if (lsn)
-		u->indexes.applied_lsn = lsn;
-	index_follow_applied(&u->indexes, batch, now_ms(u));
-	if (!u->counts)
+	if (!u)
 		return;
 	upkeep_plan_note_batch(&u->plan, batch, now_ms(u));
 	for (unsigned i = 0; u->setup.metrics && i < batch->net_count; i++) {
@@ -664,23 +613,13 @@ upkeep_applied(struct upkeep *u, const struct batch *batch, uint64_t lsn)
 }
 
 bool
-upkeep_check_indexes(struct upkeep *u, struct connection *source, struct error *err)
-{
-	return index_follow_check(&u->indexes, source, u->setup.control, u->job, err);
-}
-
-struct index_job *
-upkeep_unguarded(const struct upkeep *u)
-{
-	return index_follow_unguarded(&u->indexes);
-}
-
-bool
 upkeep_hold(struct upkeep *u, bool hold)
 {
+	if (!u)
+		return true;
 	u->held = hold;
 	/* Queries end soon by themselves. */
-	if (hold && u->state == STATE_RUNNING && (u->action != UPKEEP_NOTHING || u->job))
+	if (hold && u->state == STATE_RUNNING && u->action != UPKEEP_NOTHING)
 		cancel(u);
 	return u->state != STATE_RUNNING;
 }
@@ -697,6 +636,8 @@ is_finished(void *arg)
 void
 upkeep_finish(struct upkeep *u)
 {
+	if (!u)
+		return;
 	u->finishing = true;
 	if (u->state == STATE_RESTING)
 		go_on_soon(u);
@@ -741,6 +682,5 @@ upkeep_destroy(struct upkeep *u, bool store)
 	if (store && can_store(u))
 		store_last(u);
 	upkeep_plan_fini(&u->plan);
-	index_follow_fini(&u->indexes);
 	free(u);
 }

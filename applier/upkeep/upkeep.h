@@ -1,8 +1,7 @@
 /*
- * Upkeep of the targets, in a session of its own, while batches are applied in
- * another: builds the indexes that index_follow.h decides on, and executes the
- * VACUUM and ANALYZE that upkeep_plan.h decides on where the server does
- * neither (Greenplum).
+ * Upkeep of the targets where the server does none (Greenplum): executes the
+ * VACUUM and ANALYZE that upkeep_plan.h decides on, in a session of its own,
+ * while batches are applied in another.
  *
  * Everything happens in callbacks of the loop, including opening the session.
  * Nothing waits for upkeep, and its failures do not end the stream. The session
@@ -11,14 +10,13 @@
  *	RESTING ► OPENING ► PINNING ► READY ◄► RUNNING ► RESTING
  *
  * When a batch waits for a lock on the target that is being vacuumed or
- * analyzed, or gets an index, that statement is cancelled.
+ * analyzed, that statement is cancelled.
  */
 #ifndef SLUICE_UPKEEP_H
 #define SLUICE_UPKEEP_H
 
 #include "base/config.h"
 #include "dialect/dialect.h"
-#include "index_follow.h"
 #include "io/connection.h"
 #include "merge/batch.h"
 #include "monitor/metrics.h"
@@ -34,18 +32,15 @@ struct upkeep_setup {
 	struct connection *destination; /* applies the batches, which must not wait for upkeep, … */
 	struct connection *control;		/* … nor must other statements at the destination */
 	struct metrics *metrics;		/* NULL: none */
-	uint64_t applied_lsn;
 	/* Whether the destination is, or will soon be, changing that target. */
 	bool (*busy)(void *arg, uint32_t target_oid);
 	void *arg;
 };
 
+/* NULL where the server vacuums and analyzes by itself; the other functions accept NULL. */
 struct upkeep *upkeep_create(const struct upkeep_setup *setup);
-/* To be called after each batch; `lsn`: everything up to there is durable; 0: no more than before. */
-void upkeep_applied(struct upkeep *upkeep, const struct batch *batch, uint64_t lsn);
-/* See index_follow.h. */
-MUST_CHECK bool upkeep_check_indexes(struct upkeep *upkeep, struct connection *source, struct error *err);
-struct index_job *upkeep_unguarded(const struct upkeep *upkeep);
+/* To be called after each batch. */
+void upkeep_applied(struct upkeep *upkeep, const struct batch *batch);
 /* During a pause upkeep must not change the destination: cancels the running statement. True when none runs any
  * more. */
 bool upkeep_hold(struct upkeep *upkeep, bool hold);

@@ -219,8 +219,6 @@ put_outlook(struct buffer *out, const struct status_table *table)
 		buffer_printf(out, "it is %s now%s", table->renamed_to, table->error ? ": " : "");
 	if (table->error || table->upkeep)
 		buffer_printf(out, "%s", table->error ? table->error : table->upkeep);
-	else if (table->indexing)
-		buffer_printf(out, "%s", table->indexing);
 	buffer_put_u8(out, '\n');
 }
 

@@ -244,7 +244,6 @@ take_tables(struct status *status)
 		tables[i].error = table->error;
 		tables[i].dead_rows = table->dead_rows;
 		tables[i].upkeep = table->upkeep;
-		tables[i].indexing = table->indexing;
 		/* Without a daemon no copy is running, whatever the stored state says. */
 		if (!status_has_daemon(status) && strcmp(table->state, "copying") == 0)
 			tables[i].state = table_state_shown(TABLE_WAITING);
