@@ -139,12 +139,15 @@ read_table(struct table *table, const struct result *res, unsigned first, unsign
 
 /* ---- indexes */
 
-/* The tail is what pg_get_indexdef() prints after the table's name. */
+/*
+ * The tail is what pg_get_indexdef() prints after the table's name. The function reads the newest catalogs, and may have to
+ * wait for whoever alters the table: with another name of the index or table the tail would begin within a name, which
+ * its owner has chosen. So it is taken only where the text, printed once, begins as expected.
+ */
 static const char indexes_sql[] =
-	"SELECT i.indrelid, ic.relname, pg_get_constraintdef(k.oid), substr(pg_get_indexdef(i.indexrelid),"
-	"  length('CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX '"
-	"   || quote_ident(ic.relname) || ' ON ' || CASE WHEN ic.relkind = 'I' THEN 'ONLY ' ELSE '' END"
-	"   || quote_ident(n.nspname) || '.' || quote_ident(c.relname)) + 2),"
+	"SELECT i.indrelid, ic.relname, pg_get_constraintdef(k.oid),"
+	" CASE WHEN left(d.definition, length(h.head)) = h.head THEN substr(d.definition, length(h.head) - 5) "
+	"END,"
 	" i.indkey::text, i.indisunique, i.indexprs IS NULL AND i.indpred IS NULL, i.indisexclusion,"
 	" i.indexprs IS NOT NULL, " VETTING_TREE("i.indexprs") ", i.indpred IS NOT NULL, " VETTING_TREE(
 		"i.indpred") ", " FOREIGN_OPCLASS("i.indclass") " FROM pg_index i JOIN pg_class ic ON ic.oid = "
@@ -153,6 +156,15 @@ static const char indexes_sql[] =
 														" LEFT JOIN pg_constraint k ON k.conindid = "
 														"i.indexrelid AND k.conrelid = i.indrelid"
 														"  AND k.contype IN ('u', 'x')"
+														" CROSS JOIN LATERAL (SELECT "
+														"pg_get_indexdef(i.indexrelid) OFFSET 0) d "
+														"(definition)"
+														" CROSS JOIN LATERAL (SELECT 'CREATE ' || CASE WHEN "
+														"i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX '"
+														"  || quote_ident(ic.relname) || ' ON ' || CASE WHEN "
+														"ic.relkind = 'I' THEN 'ONLY ' ELSE '' END"
+														"  || quote_ident(n.nspname) || '.' || "
+														"quote_ident(c.relname) || ' USING ') h (head)"
 														" WHERE i.indrelid = ANY ($1::oid[]) AND "
 														"i.indisvalid AND NOT i.indisprimary"
 														" ORDER BY i.indrelid, i.indexrelid";
@@ -176,8 +188,12 @@ read_indexes(struct table *table, const struct result *res, unsigned first, unsi
 		index->unique = result_bool(res, row, 5);
 		index->expressions = result_bool(res, row, 8) ? creation_keep(memory, res, row, 9) : NULL;
 		index->condition = result_bool(res, row, 10) ? creation_keep(memory, res, row, 11) : NULL;
-		index->refused = result_bool(res, row, 7) ? "exclusion constraints are left to the source"
-												  : creation_keep_opclass(memory, res, row, 12);
+		if (result_bool(res, row, 7))
+			index->refused = "exclusion constraints are left to the source";
+		else if (!index->tail)
+			index->refused = "it or its table was renamed while its definition was read";
+		else
+			index->refused = creation_keep_opclass(memory, res, row, 12);
 	}
 }
 
