@@ -549,10 +549,8 @@ sub planned
 	my %has = ('' => 1, own => $self->{own}, disk => $self->{own} && $self->{disks}, command => $ENV{FAULT_COMMAND}, standby => $self->{variant}{standby});
 	my @faults = grep { !$self->{variant}{shared} || $_->[2] !~ /^(?:remove and add|a target)/ }
 	  grep { $has{ $_->[3] } } @Faults::all;
-	# A target that was made keeps the types of then where its table is altered before its first copy.
-	my $first = ($round - 1) % $self->{pair} == 0;
 	# A copy again would empty a target to which rows are added; such a table is held.
-	my @actions = grep { !($first && $_->[1] eq 'define') } grep { !$self->{variant}{shared} || $_->[1] !~ /^(?:define|leaves|make|drop|rename)$/ } @Actions::all;
+	my @actions = grep { !$self->{variant}{shared} || $_->[1] !~ /^(?:define|leaves|make|drop|rename)$/ } @Actions::all;
 	my @plan = ((map { [ 0, _weighed(@actions) ] } 1 .. 5 + int rand 6), (map { [ 1, _weighed(@faults) ] } 1 .. 1 + int rand 2));
 	my $number = 0;
 	return map { [ ++$number, @$_, chance($self->{seed}, $round, $number) ] } @plan;

@@ -187,7 +187,7 @@ my @deeds = (
 		try_source("CREATE TABLE $name AS SELECT id, v, n FROM keyed; ALTER TABLE $name REPLICA IDENTITY FULL") } ],
 	[ 2, 'identity', sub { try_source('ALTER TABLE ' . one_of(qw(new1 new2 new3)) . ' REPLICA IDENTITY FULL') } ],
 	[ 3, 'drop', sub { try_source('DROP TABLE ' . one_of(qw(new1 new2 new3))) } ],
-	[ 1, 'rename', sub { try_source("SET lock_timeout = '2s'; ALTER TABLE new1 RENAME TO passing; ALTER TABLE new2 RENAME TO new1; ALTER TABLE passing RENAME TO new2") } ],
+	[ 1, 'rename', sub { try_source("SET lock_timeout = '2s'; BEGIN; ALTER TABLE new1 RENAME TO passing; ALTER TABLE new2 RENAME TO new1; ALTER TABLE passing RENAME TO new2; COMMIT") } ],
 	[ 4, 'alter', sub {
 		my $column = one_of(qw(x y z));
 		# A target that lacks a column before its first copy is refused.
