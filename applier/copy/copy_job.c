@@ -25,7 +25,10 @@ copy_job_fail(struct copy_job *job, const struct error *err)
 	copy->err = *err;
 	copy->failed_work = job->work;
 	copy->failed_in = job->state;
-	if (job->work && err->class == ERROR_DATA) {
+	/* A copy has no temporary tables that a lost segment could have forgotten. */
+	if (job->work && strcmp(err->sqlstate, SQLSTATE_UNDEFINED_TABLE) == 0 && err->class == ERROR_RETRY)
+		copy->err.class = ERROR_DATA;
+	if (job->work && copy->err.class == ERROR_DATA) {
 		copy->refused = job->work->table;
 		copy->refused_part = job->part;
 	}

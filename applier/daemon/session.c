@@ -15,7 +15,7 @@
 /* After this many planned restarts without anything applied in between, the next one counts as a failure. */
 #define RESTARTS_MAX 10
 /* How often the same batch may meet an error of a Greenplum whose segments all answer, although it may be a lost one's. */
-#define INTERNAL_ERRORS_MAX 5
+#define AMBIGUOUS_ERRORS_MAX 5
 
 /* ---- trying again */
 
@@ -45,8 +45,8 @@ struct trouble {
 	int failures;
 	int restarts; /* planned restarts at the same position */
 	uint64_t restarted_lsn;
-	int internal_errors; /* ambiguous errors of Greenplum at the same position */
-	uint64_t internal_lsn;
+	int ambiguous_errors; /* sqlstate_is_ambiguous(), at the same position */
+	uint64_t ambiguous_lsn;
 };
 
 static void
@@ -99,21 +99,28 @@ judge_refusal(struct session *s, struct error *err)
 		err->class = task_has_worked(s) ? ERROR_DATA : ERROR_PRECONDITION;
 }
 
-/* Greenplum has the same SQLSTATE for a segment that was lost and for data that it cannot take. */
+/*
+ * Greenplum has the same SQLSTATE for a segment that was lost and for data that it cannot take.  Once the same batch has met it often
+ * enough while all segments answer, the last attempt takes it for one about the data, so that the row is named or the table held.
+ */
 static void
-judge_internal_error(struct trouble *trouble, struct session *s, struct error *err)
+judge_ambiguous_error(struct trouble *trouble, struct session *s, struct error *err)
 {
-	if (err->class != ERROR_RETRY || !sqlstate_is_ambiguous(err->sqlstate) || !s->dialect ||
-		!s->dialect->has_segments)
+	if ((err->class != ERROR_RETRY && !(err->class == ERROR_DATA && s->doubts_data)) ||
+		!sqlstate_is_ambiguous(err->sqlstate) || !s->dialect || !s->dialect->has_segments)
 		return;
-	if (trouble->internal_lsn != s->applied_lsn)
-		trouble->internal_errors = 0;
-	trouble->internal_lsn = s->applied_lsn;
-	if (++trouble->internal_errors < INTERNAL_ERRORS_MAX || !s->control ||
-		!segments_answer(s->control, s->dialect))
-		return;
-	err->class = ERROR_DATA;
-	error_context(err, "%d times the same batch, while all segments answer", trouble->internal_errors);
+	if (trouble->ambiguous_lsn != s->applied_lsn)
+		trouble->ambiguous_errors = 0;
+	trouble->ambiguous_lsn = s->applied_lsn;
+	trouble->ambiguous_errors++;
+	s->doubts_data = trouble->ambiguous_errors >= AMBIGUOUS_ERRORS_MAX - 1 && s->control &&
+					 segments_answer(s->control, s->dialect);
+	if (!s->doubts_data)
+		err->class = ERROR_RETRY;
+	else if (trouble->ambiguous_errors >= AMBIGUOUS_ERRORS_MAX) {
+		err->class = ERROR_DATA;
+		error_context(err, "%d times the same batch, while all segments answer", trouble->ambiguous_errors);
+	}
 }
 
 static int64_t
@@ -187,7 +194,7 @@ goes_on_after_failure(struct session *s, struct trouble *trouble, struct error *
 	int64_t pause_ms;
 
 	judge_refusal(s, err);
-	judge_internal_error(trouble, s, err);
+	judge_ambiguous_error(trouble, s, err);
 	about = log_about_error(err);
 	if (is_planned(trouble, s, err)) {
 		/* Nobody has to do anything. */

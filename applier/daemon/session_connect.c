@@ -158,6 +158,8 @@ session_open_destination(struct session *s, struct error *err)
 	assert(!s->destination && (!s->lock_holder || s->lock_holder == s->control));
 	if (!open_destination(s, &s->destination, err) || !lease_join(s->destination, s->config->task, err))
 		return false;
+	if (s->doubts_data)
+		connection_set_greenplum(s->destination, false);
 	if (s->lock_holder ? !pass_lock(s, s->destination, err) : !take_lock(s, s->destination, err))
 		return false;
 	return true;

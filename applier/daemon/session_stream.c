@@ -21,6 +21,9 @@ on_applied(void *arg, uint64_t lsn)
 
 	s->applied_lsn = lsn;
 	s->has_worked = true;
+	if (s->doubts_data && s->destination)
+		connection_set_greenplum(s->destination, s->dialect->has_segments);
+	s->doubts_data = false;
 	session_show_position(s);
 }
 

@@ -214,9 +214,9 @@ connection_end_transaction(struct connection *conn)
 }
 
 void
-connection_set_greenplum(struct connection *conn)
+connection_set_greenplum(struct connection *conn, bool greenplum)
 {
-	conn->greenplum = true;
+	conn->greenplum = greenplum;
 }
 
 void

@@ -61,8 +61,8 @@ bool connection_in_transaction(const struct connection *conn);
  */
 MUST_CHECK bool connection_check_conninfo(const char *conninfo, struct error *err);
 
-/* Declares that the server is Greenplum or a relative, where some SQLSTATEs have another meaning. */
-void connection_set_greenplum(struct connection *conn);
+/* Declares whether errors of the server have the class that they have on Greenplum (sqlstate_class()); not at first. */
+void connection_set_greenplum(struct connection *conn, bool greenplum);
 /*
  * From now on, if a request is not answered for 15 s, `sql` is executed over another connection.  It takes the session's
  * process id as $1 and returns one row: whether the session is active, whether it waits for a lock, who holds that lock;

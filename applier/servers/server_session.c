@@ -223,7 +223,7 @@ prepare_destination(struct destination_session *session, const char *configured,
 	if (!choose_dialect(session, configured, err))
 		return false;
 	if (session->dialect->has_segments) {
-		connection_set_greenplum(session->conn);
+		connection_set_greenplum(session->conn, true);
 		connection_watch_stalls(session->conn, activity_sql_of_greenplum);
 	}
 	if ((session->dialect->remember_planner &&

@@ -454,8 +454,7 @@ on_opened(void *arg, struct connection *conn, const struct error *err)
 		loop_timer_arm(u->tick, RESTING_MS);
 		return;
 	}
-	if (!u->setup.dialect->has_autovacuum)
-		connection_set_greenplum(conn);
+	connection_set_greenplum(conn, !u->setup.dialect->has_autovacuum);
 	enter(u, STATE_PINNING);
 	u->pin = PIN_TIMEOUT;
 	u->cancelled = false;

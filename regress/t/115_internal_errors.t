@@ -14,6 +14,7 @@ plan skip_all => 'needs a Greenplum destination' unless $t->destination_is_green
 $t->source_sql(q{
 	CREATE TABLE t (id int PRIMARY KEY, v text);
 	INSERT INTO t VALUES (1, 'one');
+	CREATE TABLE u (id int PRIMARY KEY);
 });
 $t->destination_sql(q{
 	CREATE FUNCTION fail_on(v text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
@@ -41,5 +42,15 @@ my @tries = $t->log =~ /internal trouble.*trying again in ([\d.]+) s/g;
 is(scalar @tries, 4, 'after four times');
 cmp_ok($tries[3], '>', $tries[0], 'with growing pauses');
 like($t->log, qr/sluice: .*5 times the same batch, while all segments answer: .*internal trouble/, 'the last line says so');
+
+# With apply.refused: hold the last attempt holds the table, and the others go on.
+$t->configure({ apply => { refused => 'hold' } });
+$t->start;
+my $table;
+$t->poll_ok(sub { ($table) = grep { $_->{source} eq 'public.t' } @{ $t->status->{tables} }; $table->{state} eq 'held' }, 'the table is held');
+like($table->{error}, qr/id = 2.*internal trouble/, 'with its row');
+$t->source_sql(q{INSERT INTO u VALUES (1); INSERT INTO t VALUES (3, 'good')});
+$t->equal_ok('u', wait => 1);
+is($t->stop, 0, 'and the run goes on');
 
 done_testing();
