@@ -22,6 +22,8 @@ struct loop {
 	bool hangup;
 	bool has_terminal;
 	bool stop_is_success;
+	struct loop_socket **sockets; /* by their descriptors; NULL: none */
+	int descriptors;			  /* how many `sockets` has */
 };
 
 struct loop_timer {
@@ -31,7 +33,9 @@ struct loop_timer {
 };
 
 struct loop_socket {
-	uv_poll_t uv;
+	struct loop *loop;
+	int fd;
+	uv_poll_t *uv; /* NULL: the descriptor has been closed and belongs to another socket */
 	loop_socket_callback callback;
 	void *arg;
 	unsigned watched;
@@ -113,6 +117,7 @@ loop_destroy(struct loop *loop)
 	uv_close((uv_handle_t *) &overdue, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	must(uv_loop_close(&loop->uv), "uv_loop_close");
+	free(loop->sockets);
 	free(loop);
 }
 
@@ -376,15 +381,51 @@ on_socket(uv_poll_t *handle, int status, int events)
 	socket->callback(socket->arg, status < 0 ? LOOP_READABLE | LOOP_WRITABLE : ready);
 }
 
+static void
+free_uv(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static void
+end_watching(struct loop_socket *socket)
+{
+	socket->loop->sockets[socket->fd] = NULL;
+	uv_close((uv_handle_t *) socket->uv, free_uv);
+	socket->uv = NULL;
+	socket->watched = 0;
+}
+
+/*
+ * libpq closes the descriptor of a connection that it finds lost, before its owner hears of that, and the next connection has the same
+ * one.  libuv watches descriptors by number: ending the former watch later would end the new one, without a sign.
+ */
+static void
+take_over_descriptor(struct loop *loop, int fd)
+{
+	if (fd >= loop->descriptors) {
+		loop->sockets = memory_resize(loop->sockets, (size_t) fd + 1, sizeof(*loop->sockets));
+		while (loop->descriptors <= fd)
+			loop->sockets[loop->descriptors++] = NULL;
+	}
+	if (loop->sockets[fd])
+		end_watching(loop->sockets[fd]);
+}
+
 struct loop_socket *
 loop_socket_create(struct loop *loop, int fd, loop_socket_callback callback, void *arg)
 {
 	struct loop_socket *socket = memory_alloc_zero(1, sizeof *socket);
 
-	must(uv_poll_init(&loop->uv, &socket->uv, fd), "uv_poll_init");
-	socket->uv.data = socket;
+	take_over_descriptor(loop, fd);
+	socket->uv = memory_alloc_zero(1, sizeof *socket->uv);
+	must(uv_poll_init(&loop->uv, socket->uv, fd), "uv_poll_init");
+	socket->uv->data = socket;
+	socket->loop = loop;
+	socket->fd = fd;
 	socket->callback = callback;
 	socket->arg = arg;
+	loop->sockets[fd] = socket;
 	return socket;
 }
 
@@ -393,18 +434,19 @@ loop_socket_watch(struct loop_socket *socket, unsigned events)
 {
 	int uv_events = (events & LOOP_READABLE ? UV_READABLE : 0) | (events & LOOP_WRITABLE ? UV_WRITABLE : 0);
 
-	if (socket->watched == events)
+	if (socket->watched == events || !socket->uv)
 		return;
 	socket->watched = events;
 	if (events == 0)
-		uv_poll_stop(&socket->uv);
+		uv_poll_stop(socket->uv);
 	else
-		must(uv_poll_start(&socket->uv, uv_events, on_socket), "uv_poll_start");
+		must(uv_poll_start(socket->uv, uv_events, on_socket), "uv_poll_start");
 }
 
 void
 loop_socket_destroy(struct loop_socket *socket)
 {
-	if (socket)
-		uv_close((uv_handle_t *) &socket->uv, free_handle);
+	if (socket && socket->uv)
+		end_watching(socket);
+	free(socket);
 }

@@ -72,7 +72,7 @@ void loop_timer_arm(struct loop_timer *timer, int64_t ms);
 void loop_timer_disarm(struct loop_timer *timer);
 void loop_timer_destroy(struct loop_timer *timer);
 
-/* Watches a socket that the caller opens and closes; to be destroyed before the socket is closed. */
+/* Watches a socket that the caller opens and closes.  If it is closed before this is destroyed, its descriptor may be another's by then. */
 struct loop_socket *loop_socket_create(struct loop *loop, int fd, loop_socket_callback callback, void *arg);
 void loop_socket_watch(struct loop_socket *socket, unsigned events);
 void loop_socket_destroy(struct loop_socket *socket);
