@@ -344,9 +344,9 @@ sub _note_end
 	my $status = delete $t->{status};
 	my ($last) = $t->log =~ /([^\n]*)\n*\z/;
 	return if $status == 0 && $self->{stopping} || $status == 1009;
-	my $allowed = $self->{may_end};
+	my $allowed = $self->{may_end} && join '|', @{ $self->{may_end} };
 	my $blind = $status == 3 && $last =~ /cannot connect to the destination: .*does not let the user in/; # whether it has worked it cannot know
-	if ($allowed && ($status == 1 || $blind) && $last =~ $allowed) { $self->{counts}{'ended as it should'}++; return; }
+	if ($allowed && ($status == 1 || $blind) && $last =~ /$allowed/) { $self->{counts}{'ended as it should'}++; return; }
 	$self->found("it ended by itself with status $status: $last");
 }
 
@@ -380,7 +380,7 @@ sub take_login
 	my ($self, $end, $what) = @_;
 	my $role = $end eq 'source' ? 'feeder' : 'loader';
 	my $ask = "ask_$end";
-	$self->{may_end} = $what =~ /read_only/ ? qr/read-only|read only/ : $what eq 'NOREPLICATION' ? qr/lacks the attribute REPLICATION: ALTER ROLE $role REPLICATION/
+	push @{ $self->{may_end} }, $what =~ /read_only/ ? qr/read-only|read only/ : $what eq 'NOREPLICATION' ? qr/lacks the attribute REPLICATION: ALTER ROLE $role REPLICATION/
 	  : qr/the server does not let the user in/; # at a start
 	$self->$ask("ALTER ROLE $role $what; SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '$role'");
 }
@@ -398,7 +398,7 @@ sub take_right
 	my ($role, $ask) = $end eq 'source' ? ('feeder', 'ask_source') : ('loader', 'ask_destination');
 	$self->$ask("REVOKE ALL ON $table FROM $role");
 	$self->{taken} = [ $end, "GRANT ALL ON $table TO $role" ];
-	$self->{may_end} = qr/\Q$table\E.*(?:GRANT|permission|right)|permission denied for table/;
+	push @{ $self->{may_end} }, qr/\Q$table\E.*(?:GRANT|permission|right)|permission denied for table/;
 	$self->ask('table', 'resync', $table) if $end eq 'source';
 	$self->{resync} = $table if $self->_holds; # what it may need in the end
 }
@@ -414,7 +414,7 @@ sub refuse
 {
 	my ($self) = @_;
 	my $table = $self->{refusing} = Actions::one_of(qw(public.keyed public.wide public.typed public.emptied));
-	$self->{may_end} = qr/\Q$table\E.*"faults"/;
+	push @{ $self->{may_end} }, qr/\Q$table\E.*"faults"/;
 	$self->ask_destination("SET lock_timeout = '5s'; ALTER TABLE $table ADD CONSTRAINT faults CHECK (id < 0) NOT VALID");
 }
 
