@@ -176,21 +176,22 @@ add_leftovers(struct precheck_context *c, const struct result *res, unsigned row
 		precheck_add(
 			c, CHECK_WARNING, "leftovers", "destination",
 			"crashes left temporary schemas of ended sessions behind, which hold space in the catalogs"
-			" and are never vacuumed: a superuser removes them with DROP SCHEMA %s CASCADE",
+			" and are never vacuumed: a superuser removes them with DROP SCHEMA IF EXISTS %s CASCADE",
 			result_text(res, row, 3));
 	else
 		precheck_add(
 			c, CHECK_WARNING, "leftovers", "destination",
 			"crashes left temporary schemas of ended sessions behind on segment %d alone: a superuser"
 			" removes them in a session of that segment (host=%s port=%s options='-c %s=utility', this"
-			" database) with DROP SCHEMA %s CASCADE",
+			" database) with DROP SCHEMA IF EXISTS %s CASCADE",
 			(int) result_int(res, row, 0), result_text(res, row, 1), result_text(res, row, 2),
 			has_session_role ? "gp_session_role" : "gp_role", result_text(res, row, 3));
 }
 
 /* A session makes its temporary schema at the coordinator and on each segment under the session's number; a crash of
- * either leaves it there.  A DROP at the coordinator does not reach a schema that only a segment has.  The query's arrays
- * are read at the coordinator; in a join or EXISTS, Greenplum 7 reads these catalogs on the segments. */
+ * either leaves it there.  A DROP at the coordinator does not reach a schema that only a segment has, and fails at a
+ * segment that lacks one, unless it says IF EXISTS.  The query's arrays are read at the coordinator; in a join or EXISTS,
+ * Greenplum 7 reads these catalogs on the segments. */
 static bool
 check_leftovers(struct precheck_context *c, struct error *err)
 {

@@ -50,10 +50,15 @@ sub leftovers { return map { /^warning +leftovers +destination: (.*)$/ ? $1 : ()
 my $make = q{SET allow_system_table_mods = on; CREATE SCHEMA pg_temp_99999999; CREATE SCHEMA pg_toast_temp_99999999; CREATE DOMAIN pg_temp_99999999.held AS int};
 $t->destination_sql($make);
 my ($said_of_all) = leftovers();
-like($said_of_all, qr/: a superuser removes them with DROP SCHEMA pg_temp_99999999, pg_toast_temp_99999999 CASCADE$/, 'what a crash has left is named');
+like($said_of_all, qr/: a superuser removes them with DROP SCHEMA IF EXISTS pg_temp_99999999, pg_toast_temp_99999999 CASCADE$/, 'what a crash has left is named');
 $t->destination_sql($said_of_all =~ s/.*with (?=DROP)//r);
 is(scalar leftovers(), 0, 'and is gone once the remedy is done');
 my $role = $t->destination_is_greenplum6 ? 'gp_session_role' : 'gp_role';
+# A segment that crashed has lost a schema which the coordinator still has.
+SluiceTest::psql($t->destination_conninfo . " options='-c $role=utility'", $make);
+my ($said_of_some) = leftovers();
+$t->destination_sql($said_of_some =~ s/.*with (?=DROP)//r);
+is(scalar leftovers(), 0, 'the remedy works, too, where a segment lacks the schema');
 my $segment = $t->destination_sql(q{SELECT 'host=' || address || ' port=' || port FROM gp_segment_configuration WHERE content = 1 AND role = 'p'}) . " options='-c $role=utility'";
 my $in_segment = $t->destination_conninfo =~ s/\b(?:host|port)=\S+//gr . " $segment";
 SluiceTest::psql($in_segment, $make);
