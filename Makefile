@@ -163,7 +163,7 @@ bench:
 	@$(SRC)/regress/packages bench
 	@+$(SRC)/regress/run $@
 
-# Traffic and faults at random, round by round: ROUNDS=1000 SEED=; ROUND= and LEAVE= repeat a part of it, DESTINATION= with FAULT_COMMAND= on a server of yours.
+# Traffic and faults at random, round by round: ROUNDS=1000 SEED=; ROUND= and LEAVE= repeat a part of it, DESTINATION= with FAULT_COMMAND= on a server of yours; SANITIZE=1.
 faults: packages
 	@+$(SRC)/regress/run $@
 
