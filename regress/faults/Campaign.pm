@@ -350,7 +350,14 @@ sub _note_end
 	$self->found("it ended by itself with status $status: $last");
 }
 
-sub ask { my ($self, @arguments) = @_; my $result = $self->{t}->sluice(@arguments, { timeout => $patience_s }); $self->found("@arguments: no end") if $result->{status} < 0; }
+# Whether the verb has done it; between two attempts it is refused.
+sub ask
+{
+	my ($self, @arguments) = @_;
+	my $result = $self->{t}->sluice(@arguments, { timeout => $patience_s });
+	$self->found("@arguments: no end") if $result->{status} < 0;
+	return $result->{status} == 0;
+}
 
 sub any_table { return 'public.' . Actions::one_of(qw(keyed wide wide_full bag swapped indexed pair parts emptied bulk changed typed filtered filtered_full archive shared_a), @Actions::made); }
 
@@ -730,7 +737,7 @@ sub _level
 			WHERE task = '$t->{task}' AND state NOT IN ('streaming', 'dropped')), (SELECT string_agg(source_name, ',' ORDER BY source_name COLLATE \"C\") FROM sluice.tables
 			WHERE task = '$t->{task}' AND state = 'streaming' AND source_name = ANY('{$tables}')) FROM sluice.progress WHERE task = '$t->{task}'");
 		$last = "$there, source has $tables";
-		if ($refused && $there =~ / held/) { $self->ask('table', 'resync', $refused); $self->{counts}{'held, and copied again on request'}++; undef $refused; }
+		if ($refused && $there =~ / held/ && $self->ask('table', 'resync', $refused)) { $self->{counts}{'held, and copied again on request'}++; undef $refused; }
 		# A remedy works to the letter.
 		if ($there =~ / held .*?do what it needs: (.*?); when the target/ && !$self->{tried}{"$lsn $1"}++)
 		{
