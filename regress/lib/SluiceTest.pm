@@ -231,9 +231,13 @@ sub psql_try
 	local $ENV{PGOPTIONS} = $text_settings;
 	local $ENV{PGCLIENTENCODING} = 'UTF8';
 	my ($out, $err) = ('', '');
+	# A file, not a pipe: a psql that cannot connect reads nothing.
+	open my $file, '+>', undef or die "cannot make a file: $!";
+	print $file $sql;
+	seek $file, 0, 0 or die "cannot write: $!";
 	IPC::Run::run(
 		[ 'psql', '-XAqt', '-v', 'ON_ERROR_STOP=1', '-d', $conninfo, '-f', '-' ],
-		'<', \$sql, '>', \$out, '2>', \$err,
+		'<', $file, '>', \$out, '2>', \$err,
 		IPC::Run::timeout($deadline_s * 2));
 	my $status = $? >> 8;
 	chomp $out;
