@@ -21,7 +21,7 @@ struct connecting {
 	unsigned count;
 	PGconn *pg;
 	bool timed_out;
-	/* what remains of conninfo's lists after a host has not answered in time */
+	/* what remains of conninfo's lists after a host has not answered in time, or was a standby coordinator */
 	char *hosts, *addresses, *ports;
 
 	struct connection_login login;
@@ -221,7 +221,7 @@ connect_blocking(void *arg)
 	struct connecting *c = arg;
 
 	try_hosts(c);
-	while (c->timed_out && go_to_next_host(c)) {
+	while ((c->timed_out || connection_met_standby(c->pg)) && go_to_next_host(c)) {
 		PQfinish(c->pg);
 		try_hosts(c);
 	}

@@ -164,6 +164,8 @@ struct connection_login {
  * ERROR_REFUSED: a person has to change something; ERROR_CONFIG: that is the conninfo itself.
  */
 void connection_refused(PGconn *pg, const struct connection_login *login, struct error *err);
+/* Whether the server of a failed login answered that it is a standby coordinator, or in recovery. */
+bool connection_met_standby(PGconn *pg);
 /* The same, given libpq's message and the identity used for the login. */
 struct connection_identity {
 	const char *user;

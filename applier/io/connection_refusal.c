@@ -107,6 +107,8 @@ struct refusal {
 };
 
 #define WALSENDER_RIGHT "42501"
+/* Greenplum's; PostgreSQL's standbys without hot_standby answer 57P03, where libpq takes the next host itself. */
+#define STANDBY_COORDINATOR "57M02"
 
 static const struct refusal walsender_refusal = {WALSENDER_RIGHT, "the role may not replicate",
 												 "ALTER ROLE %U REPLICATION there."};
@@ -125,6 +127,8 @@ static const struct refusal refusals[] = {
 	{"53300", "all connections of the server are taken",
 	 "Raise max_connections there, or the role's CONNECTION LIMIT."},
 	{"57P03", "the server is starting or stopping, or a standby that takes no connections", NULL},
+	{STANDBY_COORDINATOR, "the server is in recovery, or a standby coordinator, and takes no connections",
+	 NULL},
 	{"42704", "the server does not know a setting in the conninfo's options",
 	 "Correct options in the conninfo."},
 	{"22023", "the server does not take a setting in the conninfo's options",
@@ -252,6 +256,15 @@ connection_refused(PGconn *pg, const struct connection_login *login, struct erro
 	};
 
 	connection_explain_refusal(PQerrorMessage(pg), login, &identity, err);
+}
+
+bool
+connection_met_standby(PGconn *pg)
+{
+	char sqlstate[6], words[8];
+
+	return PQstatus(pg) != CONNECTION_OK && last_answer(PQerrorMessage(pg), sqlstate, words, sizeof words) &&
+		   strcmp(sqlstate, STANDBY_COORDINATOR) == 0;
 }
 
 /* ---- before any attempt */

@@ -28,6 +28,7 @@
 	"1\0\0\0\x04"                                                                                            \
 	"2\0\0\0\x04n\0\0\0\x04"                                                                                 \
 	"C\0\0\0\x08SET\0"
+#define STANDBY "E\0\0\0\x1dSFATAL\0C57M02\0Mrecovery\0\0"
 #define LAST_WORD "E\0\0\0\x1cSFATAL\0C57P01\0Mthe end\0\0"
 
 /* The letter of the client's next message, whose content is discarded; 0: there is none. */
@@ -60,8 +61,33 @@ serve(int listener)
 	_exit(letter == 'H' ? 0 : 1);
 }
 
+/* Refuses the login as a standby coordinator does. */
+static void
+refuse(int listener)
+{
+	int fd = accept(listener, NULL, NULL);
+	char letter = hear(fd, 4);
+
+	SAY(fd, STANDBY);
+	close(fd);
+	_exit(letter ? 0 : 1);
+}
+
+/* Takes a session and waits for its end. */
+static void
+welcome(int listener)
+{
+	int fd = accept(listener, NULL, NULL);
+	char letter = hear(fd, 4);
+
+	SAY(fd, WELCOME);
+	while (letter && letter != 'X')
+		letter = hear(fd, 5);
+	_exit(letter == 'X' ? 0 : 1);
+}
+
 static pid_t
-start_server(unsigned *port)
+start_server(void (*play)(int listener), unsigned *port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t len = sizeof address;
@@ -75,8 +101,10 @@ start_server(unsigned *port)
 	*port = ntohs(address.sin_port);
 	pid = fork();
 	assert_true(pid >= 0);
-	if (pid == 0)
-		serve(listener);
+	if (pid == 0) {
+		alarm(60); /* a test that fails does not wait for it */
+		play(listener);
+	}
 	close(listener);
 	return pid;
 }
@@ -105,7 +133,7 @@ test_last_word(void **state)
 	char conninfo[128];
 	struct error err;
 	int status;
-	pid_t pid = start_server(&port);
+	pid_t pid = start_server(serve, &port);
 
 	(void) state;
 	snprintf(conninfo, sizeof conninfo,
@@ -123,11 +151,61 @@ test_last_word(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* libpq takes this answer for the end of its list of hosts. */
+static void
+test_standby_is_passed_over(void **state)
+{
+	struct loop *loop = loop_create();
+	struct connection *conn;
+	unsigned ports[2];
+	char conninfo[128];
+	struct error err;
+	pid_t pids[] = {start_server(refuse, &ports[0]), start_server(welcome, &ports[1])};
+
+	(void) state;
+	snprintf(conninfo, sizeof conninfo,
+			 "host=127.0.0.1,127.0.0.1 port=%u,%u user=u dbname=d sslmode=disable gssencmode=disable",
+			 ports[0], ports[1]);
+	conn = connection_open(loop, "destination", conninfo, CONNECTION_SQL, "test", &err);
+	assert_non_null(conn);
+	connection_close(conn);
+	loop_destroy(loop);
+	for (int i = 0, status; i < 2; i++) {
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+}
+
+static void
+test_standby_alone(void **state)
+{
+	struct loop *loop = loop_create();
+	unsigned port;
+	char conninfo[128];
+	struct error err;
+	int status;
+	pid_t pid = start_server(refuse, &port);
+
+	(void) state;
+	snprintf(conninfo, sizeof conninfo,
+			 "host=127.0.0.1 port=%u user=u dbname=d sslmode=disable gssencmode=disable", port);
+	assert_null(connection_open(loop, "destination", conninfo, CONNECTION_SQL, "test", &err));
+	assert_int_equal(err.class, ERROR_RETRY);
+	assert_string_equal(err.message,
+						"cannot connect to the destination: the server is in recovery, or a standby"
+						" coordinator, and takes no connections (57M02: recovery)");
+	loop_destroy(loop);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_last_word),
+		cmocka_unit_test(test_standby_is_passed_over),
+		cmocka_unit_test(test_standby_alone),
 	};
 
 	return cmocka_run_group_tests_name("connection", tests, NULL, NULL);
