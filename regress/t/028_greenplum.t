@@ -103,8 +103,8 @@ for my $table (qw(grown grown_keyless))
 		"the planner knows the size of $table");
 }
 
-# VACUUM may count a version of the row that it cannot remove yet.
-like($t->destination_sql(q{SELECT reltuples::bigint FROM pg_class WHERE oid = 'sluice.progress'::regclass}), qr/^[12]$/, 'and of the table of the position');
+# VACUUM counts versions of the row that it cannot remove yet: there is a new one with each batch and each renewal of the lease.
+cmp_ok($t->destination_sql(q{SELECT reltuples::bigint FROM pg_class WHERE oid = 'sluice.progress'::regclass}), '<', 10, 'and of the table of the position');
 
 is($t->stop, 0, 'it stops');
 is($t->destination_sql("SELECT count(*) FROM premade WHERE mine = 'm'"), 5, 'a column of the target alone has its default');
