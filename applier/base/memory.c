@@ -67,6 +67,14 @@ memory_resize(void *array, size_t count, size_t bytes)
 }
 
 void
+memory_use_one_heap(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
+void
 memory_give_back(void)
 {
 #ifdef __GLIBC__

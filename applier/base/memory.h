@@ -23,6 +23,11 @@ void *memory_alloc_zero(size_t count, size_t bytes);
 /* Resizes an array, which may be NULL; added memory is not initialised. */
 void *memory_resize(void *array, size_t count, size_t bytes);
 
+/*
+ * To be called before there are other threads: they allocate from the same heap.  libpq's buffers grow in the heap of the thread that has
+ * connected, and memory_give_back() reaches the end of the first heap only.
+ */
+void memory_use_one_heap(void);
 /* Returns free memory to the system; else the process keeps as much as its largest batch has ever needed. */
 void memory_give_back(void);
 

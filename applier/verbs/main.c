@@ -8,6 +8,7 @@
 
 #include "base/config_value.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/nearest.h"
 #include "decode.h"
 #include "io/http.h"
@@ -594,6 +595,7 @@ carry_out(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	memory_use_one_heap();
 	open_standard_streams();
 	return end_output(carry_out(argc, argv));
 }

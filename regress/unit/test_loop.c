@@ -1,16 +1,21 @@
 /*
  * Sockets in the loop: libpq closes the descriptor of a connection that it finds lost, and the next connection has the same one.
+ * And the memory of its threads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <sys/socket.h>
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "io/loop.h"
 
 struct end {
@@ -113,13 +118,61 @@ a_descriptor_that_is_still_watched_is_used_again(void **state)
 	check_reuse(false);
 }
 
+#define LARGE_BYTES ((size_t) 8 << 20)
+
+/* As libpq's buffers do: allocated on the thread that connects, later freed elsewhere.  The first is so large that it has a mapping of its own. */
+static void
+allocate(void *arg)
+{
+	char **kept = arg;
+
+	free(memset(memory_alloc(LARGE_BYTES), 1, LARGE_BYTES));
+	*kept = memset(memory_alloc(LARGE_BYTES), 1, LARGE_BYTES);
+}
+
+static long
+resident_kb(void)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	char line[200];
+	long kb = -1;
+
+	assert_non_null(file);
+	while (kb < 0 && fgets(line, sizeof line, file))
+		if (strncmp(line, "RssAnon:", 8) == 0)
+			kb = strtol(line + 8, NULL, 10);
+	fclose(file);
+	return kb;
+}
+
+static void
+memory_of_another_thread_is_given_back(void **state)
+{
+	struct loop *loop = loop_create();
+	long before = resident_kb();
+	char *kept;
+
+	(void) state;
+	loop_run_blocking(loop, allocate, &kept);
+	assert_true(resident_kb() - before > 4096);
+	free(kept);
+	memory_give_back();
+#ifndef __SANITIZE_ADDRESS__
+	assert_true(resident_kb() - before < 4096);
+#endif
+	loop_destroy(loop);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_descriptor_of_a_lost_connection_is_used_again),
 		cmocka_unit_test(a_descriptor_that_is_still_watched_is_used_again),
+		cmocka_unit_test(memory_of_another_thread_is_given_back),
 	};
+
+	memory_use_one_heap();
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
