@@ -297,7 +297,7 @@ sub hand_over
 	$next->start('--standby');
 	my $waits = qr/standby: the task is run by/;
 	$self->found('a standby does not stand by: ' . substr $next->log, -1000)
-	  unless SluiceTest::seen_within($patience_s, sub { $next->log =~ /$waits|streaming from/ || !$next->running }) && $next->running;
+	  unless SluiceTest::seen_within($patience_s, sub { $next->log =~ /$waits|making slot|streaming from/ || !$next->running }) && $next->running;
 	$self->{counts}{"handed over by $how"}++ if $next->log =~ $waits;
 	if ($how eq 'freeze') { $self->_await_takeover($former, $next); }
 	elsif ($former->running)
