@@ -342,7 +342,7 @@ put_shown_values(struct buffer *sql, const struct compare_plan *plan, enum compa
 		compare_value_put_text(sql, plan, pair, from);
 		buffer_printf(sql, " AS x%u, ", i + 1);
 		if (from == COMPARE_TARGET)
-			compare_value_put_target_output(sql, (const char *) ref.data, pair->target);
+			compare_value_put_target_shown(sql, (const char *) ref.data, pair->target);
 		else
 			compare_value_put_source_output(sql, (const char *) ref.data, pair->source);
 		buffer_printf(sql, " AS o%u", i + 1);

@@ -82,6 +82,15 @@ compare_value_put_target_output(struct buffer *sql, const char *ref, const struc
 	put_output(sql, ref, column->base_schema, column->base_name);
 }
 
+void
+compare_value_put_target_shown(struct buffer *sql, const char *ref, const struct target_column *column)
+{
+	if (is_builtin(column->base_schema))
+		buffer_printf(sql, "%s", ref);
+	else
+		compare_value_put_target_output(sql, ref, column);
+}
+
 /* The target's type with its modifier; for a domain, its base type. */
 static void
 put_target_type(struct buffer *sql, const struct target_column *target)

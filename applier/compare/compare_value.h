@@ -32,6 +32,11 @@ void compare_value_put_text(struct buffer *sql, const struct compare_plan *plan,
 /* The value `ref` as the type's output function writes it. */
 void compare_value_put_source_output(struct buffer *sql, const char *ref, const struct source_column *column);
 void compare_value_put_target_output(struct buffer *sql, const char *ref, const struct target_column *column);
+/*
+ * The same for a person to read.  A built-in type's value is printed by the server that the session is with: a process of a Greenplum
+ * segment that began after the session has extra_float_digits of its own, with which two floats that differ look the same.
+ */
+void compare_value_put_target_shown(struct buffer *sql, const char *ref, const struct target_column *column);
 /* The text `ref` as a value of the column's type, or of a domain's base type. */
 void compare_value_put_input(struct buffer *sql, const char *ref, const struct source_column *column);
 
