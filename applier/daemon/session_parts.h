@@ -57,10 +57,9 @@ struct session {
 	bool copies_in_background; /* this attempt copies waiting tables while the others stream */
 
 	struct connection *control; /* for everything at the destination but batches; outlives an attempt */
-	bool
-		doubts_data; /* until something is applied: an error that a lost segment may have caused is about the data */
-	bool unreachable;	 /* in this attempt the destination has taken no further session */
-	bool control_joined; /* whether `control` has joined the task's writers (state/lease.h) */
+	bool doubts_data;			/* ambiguous errors are about the data, until something is applied */
+	bool unreachable;			/* in this attempt the destination has taken no further session */
+	bool control_joined;		/* whether `control` has joined the task's writers (state/lease.h) */
 
 	/* the present attempt */
 	struct selection selection; /* its `config` is in use once the destination was read */
