@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# A destination that fails in each phase of a batch, of a copy, and of what runs beside them.  The phase is held by a proxy
+# A destination that fails in each phase of a batch, of a copy, and of what runs at the same time.  The phase is held by a proxy
 # while FAULT_COMMAND breaks the destination, as in the campaign of faults; what it breaks is known to it alone.  After
 # its repair everything goes on by itself, and nothing is lost or doubled; at no time does a reader see half a transaction.
 #
@@ -57,7 +57,7 @@ my $hosts = Hosts->new($t, {
 	initial_copy => { jobs => 2, part => '64kB', existing => 'clear' },
 	retry => { duration => "${patience}s" },
 });
-my ($first, $second, $beside) = map { $hosts->host($_) } qw(first second beside);
+my ($first, $second, $reading) = map { $hosts->host($_) } qw(first second reading);
 my $daemon = $first;	# the one that has the task
 
 # ---- traffic
@@ -239,7 +239,7 @@ my @phases = (
 		sub { SluiceTest::psql_try($t->destination_conninfo, "ALTER DATABASE $database RESET vacuum_cost_delay; ALTER DATABASE $database RESET vacuum_cost_limit") }
 	} ],
 	[ 'in compare', sub {
-		my $go_on = held('^QSELECT b, count', 'sent', 1, sub { $beside->start_verb('compare') });
+		my $go_on = held('^QSELECT b, count', 'sent', 1, sub { $reading->start_verb('compare') });
 		sub { $go_on->(); change() }
 	} ],
 	[ 'before a takeover by a standby', sub { held('^P[^\0]*\0UPDATE sluice\.progress SET epoch', 'before', 1, $takeover->()) } ],
@@ -253,12 +253,12 @@ sub fault { my (@arguments) = @_; system 'sh', '-c', "$ENV{FAULT_COMMAND} @argum
 # The end of a comparison that was disturbed: it may fail, and is right if it does not.
 sub wrong_comparison
 {
-	return () unless $beside->{pid};
-	my $status = $beside->wait_for_end($patience);
-	note('compare: ' . ($beside->log =~ s/\n(?=.)/\n  /gr));
-	my $again = $beside->sluice('compare', { timeout => $patience });
+	return () unless $reading->{pid};
+	my $status = $reading->wait_for_end($patience);
+	note('compare: ' . ($reading->log =~ s/\n(?=.)/\n  /gr));
+	my $again = $reading->sluice('compare', { timeout => $patience });
 	return map { $_->[0] ? "compare ended with $_->[1]" : () }
-	  [ $status > 1 || $status < 0, "$status: " . $beside->log ], [ $again->{status}, "$again->{status}, when repeated: $again->{stderr}" ];
+	  [ $status > 1 || $status < 0, "$status: " . $reading->log ], [ $again->{status}, "$again->{status}, when repeated: $again->{stderr}" ];
 }
 
 sub try_phase
