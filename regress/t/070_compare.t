@@ -90,9 +90,15 @@ print $file q{
 close $file;
 my $pgbench = IPC::Run::start([ 'pgbench', '-n', '-c', 2, '-R', 200, '-T', 600, '-f', $hot, $t->source_conninfo ],
 	'>', \my $ignored, '2>', \my $complaints);
+# The traffic truncates a table more often than a slow destination catches up: that one may be left over.
 for my $round (1 .. 4)
 {
-	like(compare(0, "under load, round $round"), qr/^\d+ equal, 0 different, 0 not compared/m, "round $round");
+	my $result = $t->sluice('compare');
+	my @left = grep { !/^not compared +public\.emptied: it was (?:altered or )?truncated meanwhile$/ }
+	  $result->{stdout} =~ /^(?:different|not compared) .*$/mg;
+	is_deeply([ @left, grep { $_ > 1 } $result->{status} ], [], "under load, round $round: nothing differs")
+	  or diag($result->{stdout}, $result->{stderr});
+	like($result->{stdout}, qr/^\d{2,} equal, 0 different, [01] not compared/m, "round $round: the sum");
 }
 
 # Definitions that change, a table that is new and one that is copied again.
@@ -163,6 +169,24 @@ unlike($compared, qr/^different/m, 'rows that came with a partition are no diffe
 $t->{config} = $file_of_all;
 ok(SluiceTest::poll(sub { $t->sluice('compare', 'public.parted')->{stdout} =~ /^equal +public\.parted: 101 rows$/m }), 'once they were copied all are equal');
 is($t->stop, 0, 'it stops');
+
+# ---- a table that is truncated when the source's snapshot has been taken
+
+$t->start;
+$t->wait_applied_ok;
+$held = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE kinds');
+$t->configure({ %$configuration, initial_copy => { jobs => 1 } }, 'one.yaml');
+$waiting = IPC::Run::start([ $t->program, 'compare', '-c', $t->{config}, 'public.kinds', 'public.emptied' ], '>', \$compared, '2>', \$said);
+ok(SluiceTest::poll(sub { $t->destination_sql("SELECT count(*) FROM pg_locks WHERE relation = 'kinds'::regclass AND NOT granted") > 0 }), 'it waits for the first table again');
+$t->source_sql(q{TRUNCATE emptied; INSERT INTO emptied (v) VALUES ('left')});
+$t->wait_applied_ok;
+SluiceTest::release($held);
+$waiting->finish;
+is($waiting->full_result(0), 0, 'truncated once it is compared at last') or diag($compared, $said);
+like($compared, qr/^equal +public\.emptied: 1 rows$/m, 'with the rows of after that');
+like($said, qr/comparing 1 table again that changed or caught up meanwhile/, 'at a later position');
+$t->{config} = $file_of_all;
+is($t->stop, 0, 'it stops again');
 
 # ---- every kind of difference
 
