@@ -43,6 +43,8 @@ frame_pack(struct frame_packer *packer, const struct buffer *frame, struct buffe
 {
 	size_t raw_len = frame->len - FRAME_HEADER_BYTES;
 	bool linked = packer->stream.len > 0;
+	const char *body;
+	void *stream;
 	int bound, stored;
 
 	buffer_reset(out);
@@ -53,9 +55,9 @@ frame_pack(struct frame_packer *packer, const struct buffer *frame, struct buffe
 		return false;
 	(void) change_frame_start(out);
 	buffer_put_u32(out, (uint32_t) raw_len);
-	stored = LZ4_compress_fast_continue((LZ4_stream_t *) (void *) packer->stream.data,
-										keep(&packer->ring, frame->data + FRAME_HEADER_BYTES, raw_len),
-										(char *) out->data + out->len, (int) raw_len, bound, 1);
+	body = keep(&packer->ring, frame->data + FRAME_HEADER_BYTES, raw_len);
+	stream = packer->stream.data;
+	stored = LZ4_compress_fast_continue(stream, body, (char *) out->data + out->len, (int) raw_len, bound, 1);
 	if (stored <= 0) { /* cannot happen: `bound` bytes always suffice */
 		packer->stream.len = 0;
 		return false;

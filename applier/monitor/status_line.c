@@ -68,7 +68,7 @@ put_text(struct buffer *out, const char *name, const char *text)
 static void
 put_field(struct buffer *out, const struct field *field, const char *from)
 {
-	const char *place = from + field->offset;
+	const void *place = from + field->offset;
 
 	switch (field->kind) {
 	case TEXT:
@@ -80,8 +80,8 @@ put_field(struct buffer *out, const struct field *field, const char *from)
 			buffer_printf(out, "\t%s=%" PRId64, field->name, *(const int64_t *) place);
 		break;
 	case REAL:
-		if (*(const double *) (const void *) place >= 0)
-			buffer_printf(out, "\t%s=%.3f", field->name, *(const double *) (const void *) place);
+		if (*(const double *) place >= 0)
+			buffer_printf(out, "\t%s=%.3f", field->name, *(const double *) place);
 		break;
 	case LSN:
 		buffer_printf(out, "\t%s=%" PRIu64, field->name, *(const uint64_t *) place);
@@ -127,7 +127,7 @@ find_field(const struct field *fields, size_t count, const char *name, size_t le
 static void
 take_field(const struct field *field, const char *value, void *to)
 {
-	char *place = (char *) to + field->offset;
+	void *place = (char *) to + field->offset;
 
 	switch (field->kind) {
 	case TEXT:
@@ -137,7 +137,7 @@ take_field(const struct field *field, const char *value, void *to)
 		*(int64_t *) place = strtoll(value, NULL, 10);
 		break;
 	case REAL:
-		*(double *) (void *) place = strtod(value, NULL);
+		*(double *) place = strtod(value, NULL);
 		break;
 	case LSN:
 		*(uint64_t *) place = strtoull(value, NULL, 10);
