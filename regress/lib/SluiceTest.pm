@@ -52,6 +52,9 @@ BEGIN
 	$ENV{PG_REGRESS} ||= "$test/regress/pg_regress";
 	unshift @INC, "$test/perl";
 
+	# Since 16 the library asks for two folders. Without them all tests would share one, also two of the same name.
+	@ENV{qw(TESTDATADIR TESTLOGDIR)} = ("$ENV{TESTDIR}/tmp_check", "$ENV{TESTDIR}/tmp_check/log") if $ENV{TESTDIR};
+
 	# A test that is interrupted takes its servers down.
 	$SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { die "interrupted by SIG$_[0]\n" };
 
@@ -61,6 +64,20 @@ BEGIN
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils ();
+
+INIT
+{
+	my $kept = $PostgreSQL::Test::Utils::log_path;
+	die "the test library keeps its logs in $kept, not in TESTDIR" if $ENV{TESTDIR} && index $kept, $ENV{TESTDIR};
+}
+
+# A server that cannot be started fails its own test, with the reason; the library would end all other tests, too.
+{
+	no warnings 'redefine';
+	*PostgreSQL::Test::Cluster::BAIL_OUT = sub {
+		die join "\n", "@_", map { ("the end of $_:", substr _slurp($_), -600) } glob "$PostgreSQL::Test::Utils::log_path/*.log";
+	};
+}
 
 # How many seconds anything may take before a test gives up; long, for a loaded machine.
 our $deadline_s = $PostgreSQL::Test::Utils::timeout_default;
