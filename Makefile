@@ -231,6 +231,10 @@ link_fuzzer = $(CC) $(sanitize) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS)
 $(fuzzers): %: %.o $(testable)
 	$(call run,link $(@F),$(link_fuzzer) -o $@ $^ $(applier_libs))
 
+fuzz:
+	+$(MAKE) FUZZ=1 fuzzers
+	$(SRC)/regress/fuzz/longer
+
 help:
 	@echo 'make [program | plugin]    build all, or one of the two'
 	@echo 'make install               DESTDIR=, PREFIX=$(PREFIX), PG_CONFIG=$(PG_CONFIG)'
@@ -250,6 +254,7 @@ help:
 	@echo '                           the end-to-end tests against a destination of yours'
 	@echo 'make foreign               regression tests of PostgreSQL and of other plugins as traffic'
 	@echo 'make faults                traffic and faults at random; ROUNDS=1000 SEED=, ROUND=17 SEED= repeats one'
+	@echo 'make fuzz                  an hour for each fuzzer, then keeps the corpus; FUZZ_MINUTES=60 FUZZERS="fold"'
 	@echo 'make soak                  an hour of traffic, in which nothing may grow; MINUTES=60 RATE=200'
 	@echo 'make memcheck              the plugin under valgrind, in a server built for it'
 	@echo 'TESTS="regress/t/001_smoke.t ..."   with check: only these; JOBS=4 at once; SEED='
@@ -258,7 +263,7 @@ help:
 
 FORCE:
 .PHONY: check-page check-matrix all program plugin install install-program install-plugin uninstall clean \
-	manual install-manual deb packages demo check lint bench installcheck faults foreign soak memcheck tests unit coverage fuzzers format flags help FORCE
+	manual install-manual deb packages demo check lint bench installcheck faults foreign soak memcheck tests unit coverage fuzzers fuzz format flags help FORCE
 .SECONDARY:
 
 -include $(objects:.o=.d) $(unit_tests:=.d) $(fuzzers:=.d) $(unit_helpers:.o=.d)
