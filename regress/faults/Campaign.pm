@@ -223,6 +223,7 @@ sub _judge_log
 	my $offset = ($self->{judged}{log} // '') eq $log ? $self->{judged}{offset} : 0;
 	$self->found("it says: $1") if substr($said, $offset) =~ /^(.*(?:$never).*)$/m;
 	$self->{judged} = { log => $log, offset => length $said };
+	$self->found("a server has crashed: $_") for grep { !$self->{crashes}{$_}++ } SluiceTest::server_crashes();
 }
 
 # ---- what is asked and done

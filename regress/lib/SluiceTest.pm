@@ -426,6 +426,15 @@ sub _slurp
 	return scalar <$file> // '';
 }
 
+# What nothing excuses in the log of a server: a crash, which a task that connects again may well survive, and what a
+# sanitizer says of the plugin.
+my $crash = qr/^(.*(?:terminated by signal (?:4|6|7|8|11)\b|\.[ch]:\d+:\d+: runtime error: ).*)$/m;
+
+sub server_crashes
+{
+	return map { my $log = $_; map { "$log: $_" } _slurp($log) =~ /$crash/g } glob "$PostgreSQL::Test::Utils::log_path/*.log";
+}
+
 # Runs a verb and asserts that it exits with 0.
 sub run_ok
 {
@@ -765,6 +774,9 @@ sub _differences
 END
 {
 	my $status = $?;
+	my @crashes = server_crashes();
+	$status ||= 1 if @crashes;
+	diag("a server has crashed: $_") for @crashes;
 	diag("SEED=$seed") if $status || !Test::More->builder->is_passing;
 	for my $pid (@running) { kill 'KILL', $pid; waitpid $pid, 0; }
 	for my $made (@databases)
