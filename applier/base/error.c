@@ -81,12 +81,27 @@ error_context(struct error *err, const char *fmt, ...)
 	return false;
 }
 
+static void
+put_about(char out[2 * ERROR_NAME_MAX], const char *schema, const char *name)
+{
+	snprintf(out, 2 * (size_t) ERROR_NAME_MAX, "%.*s.%.*s", ERROR_NAME_MAX - 1, schema, ERROR_NAME_MAX - 1,
+			 name);
+}
+
 void
 error_about_table(struct error *err, const char *schema, const char *name)
 {
 	if (!err->about[0])
-		snprintf(err->about, sizeof err->about, "%.*s.%.*s", ERROR_NAME_MAX - 1, schema, ERROR_NAME_MAX - 1,
-				 name);
+		put_about(err->about, schema, name);
+}
+
+bool
+error_is_about_table(const struct error *err, const char *schema, const char *name)
+{
+	char about[sizeof err->about];
+
+	put_about(about, schema, name);
+	return strcmp(err->about, about) == 0;
 }
 
 void

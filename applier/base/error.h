@@ -77,6 +77,7 @@ bool error_row(struct error *err, const char *key, int key_bytes);
  * them, too.
  */
 void error_about_table(struct error *err, const char *schema, const char *name);
+bool error_is_about_table(const struct error *err, const char *schema, const char *name);
 void error_about_lsn(struct error *err, uint64_t lsn);
 
 /*

@@ -8,9 +8,11 @@
 #include "base/sql.h"
 #include "servers/target.h"
 #include "servers/trial.h"
+#include "state/state_indexes.h"
 
 struct work {
 	struct loop *loop;
+	const char *task;
 	struct connection *destination;
 	const struct dialect *dialect;
 };
@@ -22,11 +24,14 @@ put_forget(struct buffer *sql, int64_t target, int64_t step)
 				  step);
 }
 
-/* One transaction executes the statement and removes it from sluice.unfinished. */
+/* One transaction executes the statement, stores which index it made, and removes it from sluice.unfinished. */
 static void
-put_step_transaction(struct buffer *sql, const char *statement, int64_t target, int64_t step)
+put_step_transaction(struct buffer *sql, const char *task, const char *statement, int64_t target,
+					 int64_t step)
 {
 	buffer_printf(sql, "BEGIN; %s; ", statement);
+	state_indexes_put_step(sql, task, target, step);
+	buffer_printf(sql, "; ");
 	put_forget(sql, target, step);
 	buffer_printf(sql, "; COMMIT;\n");
 }
@@ -39,7 +44,7 @@ take_step(const struct work *work, const char *statement, int64_t target, int64_
 	bool done, ok;
 
 	sql_init(&sql);
-	put_step_transaction(&sql, statement, target, step);
+	put_step_transaction(&sql, work->task, statement, target, step);
 	ok = trial_or_without(work->destination, sql_text(&sql), &done, err, "\"%s\"", statement);
 	buffer_fini(&sql);
 	if (!ok)
@@ -94,9 +99,9 @@ read_steps(struct connection *destination, struct result **res, struct error *er
 
 bool
 after_copy_run(struct loop *loop, struct connection *destination, const struct dialect *dialect,
-			   struct catalog *catalog, struct error *err)
+			   const char *task, struct catalog *catalog, struct error *err)
 {
-	struct work work = {.loop = loop, .destination = destination, .dialect = dialect};
+	struct work work = {.loop = loop, .task = task, .destination = destination, .dialect = dialect};
 	struct result *res;
 	bool ok;
 
@@ -108,8 +113,8 @@ after_copy_run(struct loop *loop, struct connection *destination, const struct d
 }
 
 bool
-after_copy_put_replaying(struct buffer *sql, struct connection *destination, const struct catalog *catalog,
-						 struct error *err)
+after_copy_put_replaying(struct buffer *sql, struct connection *destination, const char *task,
+						 const struct catalog *catalog, struct error *err)
 {
 	struct result *res;
 
@@ -119,7 +124,7 @@ after_copy_put_replaying(struct buffer *sql, struct connection *destination, con
 		const struct table *table = find_target(catalog, result_int(res, row, 0));
 
 		if (table && table->state == TABLE_REPLAYING)
-			put_step_transaction(sql, result_text(res, row, 2), result_int(res, row, 0),
+			put_step_transaction(sql, task, result_text(res, row, 2), result_int(res, row, 0),
 								 result_int(res, row, 1));
 	}
 	buffer_put_u8(sql, '\0');

@@ -16,11 +16,12 @@
  * logged and discarded, since an index is not data.
  */
 MUST_CHECK bool after_copy_run(struct loop *loop, struct connection *destination,
-							   const struct dialect *dialect, struct catalog *catalog, struct error *err);
+							   const struct dialect *dialect, const char *task, struct catalog *catalog,
+							   struct error *err);
 
 /* The same for tables in state replaying, as statements for the caller to execute: one transaction for each step.  `sql`
  * stays empty when there are none. */
-MUST_CHECK bool after_copy_put_replaying(struct buffer *sql, struct connection *destination,
+MUST_CHECK bool after_copy_put_replaying(struct buffer *sql, struct connection *destination, const char *task,
 										 const struct catalog *catalog, struct error *err);
 
 #endif

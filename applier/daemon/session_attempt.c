@@ -13,6 +13,7 @@
 #include "state/forget.h"
 #include "state/state_install.h"
 #include "state/state_tables.h"
+#include "upkeep/index_cleanup.h"
 
 /* ---- the steps */
 
@@ -64,6 +65,16 @@ is_selected(void *arg, uint32_t oid, bool *selected, struct error *err)
 	return true;
 }
 
+/* What the source has dropped may refuse rows that come, by a copy or by the stream, and forbid that the target is altered. */
+static bool
+look_at_indexes(struct session *s, struct error *err)
+{
+	(void) err;
+	if (s->progress.exists)
+		index_cleanup_start(s->source, s->control, s->config, &s->catalog);
+	return true;
+}
+
 static bool
 install(struct session *s, struct error *err)
 {
@@ -76,7 +87,8 @@ static bool
 make_targets(struct session *s, struct error *err)
 {
 	creation_spec_warn(s->dialect, &s->catalog);
-	return (!s->config->schema.create || target_create_missing(s->control, s->dialect, &s->catalog, err)) &&
+	return (!s->config->schema.create ||
+			target_create_missing(s->control, s->dialect, s->config->task, &s->catalog, err)) &&
 		   missing_columns_add(s->source, s->control, s->dialect, s->config, &s->catalog, err) &&
 		   schema_default_settle(s->control, s->config, &s->catalog, err);
 }
@@ -116,6 +128,7 @@ static const struct step steps[] = {
 	{"reading which tables were added and removed", session_select_tables, STEP_PLAIN},
 	{"discarding copies that were under way", discard_interrupted_copies, STEP_PLAIN},
 	{"reading catalogs and state", read_state, STEP_SPEAKS | STEP_READS},
+	{"comparing indexes", look_at_indexes, STEP_PLAIN},
 	{"bringing targets in line", reconcile, STEP_PLAIN},
 	{"checking", session_check, STEP_READS},
 	{"installing the state", install, STEP_READS},
@@ -144,12 +157,57 @@ run_step(struct session *s, const struct step *step, struct error *err)
 	return ok;
 }
 
+static const struct table *
+find_refused(const struct catalog *catalog, const struct error *err)
+{
+	for (unsigned i = 0; i < catalog->count; i++)
+		if (error_is_about_table(err, catalog->tables[i].source.schema, catalog->tables[i].source.name))
+			return &catalog->tables[i];
+	return NULL;
+}
+
+/*
+ * A row may have been refused by an index that need not be there.  With apply.refused: hold the stream asks here first, and the next
+ * attempt holds the table.
+ */
+static void
+consider_indexes(struct session *s, struct error *err)
+{
+	const struct table *table;
+
+	if (err->class != ERROR_DATA || !s->known || !s->control || !s->source ||
+		connection_is_lost(s->control) || connection_is_lost(s->source) ||
+		connection_in_transaction(s->control))
+		return;
+	switch (index_cleanup_drop(s->source, s->control, s->config, &s->catalog, err)) {
+	case INDEX_CLEANUP_DROPPED:
+		err->class = ERROR_RESTART;
+		error_context(err, "an index that may have caused this is dropped: starting over");
+		return;
+	case INDEX_CLEANUP_LOCKED:
+		err->class = ERROR_RETRY;
+		error_context(err,
+					  "an index that may cause this is to be dropped, but others have locked the target");
+		return;
+	case INDEX_CLEANUP_NOTHING:
+		break;
+	}
+	table = find_refused(&s->catalog, err);
+	if (!table || !table->indexes_ours || !index_cleanup_may_help(err) ||
+		s->config->apply.refused != REFUSED_HOLD)
+		return;
+	table_memory_add(&s->memories.without_indexes, table->source.oid);
+	err->class = ERROR_RESTART;
+}
+
 bool
 session_attempt(struct session *s, struct error *err)
 {
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-		if (!run_step(s, &steps[i], err))
+		if (!run_step(s, &steps[i], err)) {
+			consider_indexes(s, err);
 			return false;
+		}
 		if (session_is_leaving(s))
 			break;
 	}

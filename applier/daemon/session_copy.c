@@ -248,7 +248,7 @@ build_indexes(struct session *s, struct error *err)
 	bool ok;
 
 	monitor_waiting(s->monitor, "indexes that are built after the copy", 0);
-	ok = after_copy_run(s->loop, s->control, s->dialect, &s->catalog, err);
+	ok = after_copy_run(s->loop, s->control, s->dialect, s->config->task, &s->catalog, err);
 	monitor_waiting(s->monitor, NULL, 0);
 	return ok;
 }

@@ -108,39 +108,66 @@ is_match_index(const struct table *table, const struct index_spec *index)
 	return index->plain && index->unique && same_columns(match, count, index->columns, index->column_count);
 }
 
-/* Index names are unique within a schema, so they are kept only if the table keeps its schema and name. */
-static bool
-keeps_name(const struct table *table)
+/* A server cuts a longer name off at its end. */
+#define NAME_BYTES_MAX (DDL_NAME_BYTES - 1)
+
+void
+ddl_cut_name(char out[DDL_NAME_BYTES], const char *name, const char *end)
+{
+	size_t len = strlen(name), room = NAME_BYTES_MAX - strlen(end);
+
+	if (len > room)
+		for (len = room; len > 0 && ((unsigned char) name[len] & 0xC0) == 0x80;)
+			len--;
+	snprintf(out, DDL_NAME_BYTES, "%.*s%s", (int) len, name, end);
+}
+
+bool
+ddl_keeps_index_names(const struct table *table)
 {
 	return strcmp(table->target_schema, table->source.schema) == 0 &&
 		   strcmp(table->target_name, table->source.name) == 0;
 }
 
-static void
-put_constraint(struct buffer *sql, const struct table *table, const struct index_spec *index)
+void
+ddl_index_name(char out[DDL_NAME_BYTES], const struct table *table, const struct index_spec *index)
 {
-	buffer_printf(sql, "ALTER TABLE ");
-	sql_qualified(sql, table->target_schema, table->target_name);
-	buffer_printf(sql, " ADD ");
-	if (keeps_name(table)) {
-		buffer_printf(sql, "CONSTRAINT ");
-		sql_identifier(sql, index->name);
-		buffer_put_u8(sql, ' ');
-	}
-	buffer_printf(sql, "%s;\n", index->constraint);
+	char end[16] = "";
+
+	if (!ddl_keeps_index_names(table))
+		snprintf(end, sizeof end, "_%u", index->oid);
+	ddl_cut_name(out, index->name, end);
 }
 
 static void
-put_create_index(struct buffer *sql, const struct table *table, const struct index_spec *index)
+put_constraint(struct buffer *sql, const struct table *table, const char *name, const char *constraint)
 {
-	buffer_printf(sql, "CREATE %sINDEX ", index->unique ? "UNIQUE " : "");
-	if (keeps_name(table)) {
-		sql_identifier(sql, index->name);
-		buffer_put_u8(sql, ' ');
-	}
-	buffer_printf(sql, "ON ");
+	buffer_printf(sql, "ALTER TABLE ");
 	sql_qualified(sql, table->target_schema, table->target_name);
-	buffer_printf(sql, " %s;\n", index->tail);
+	buffer_printf(sql, " ADD CONSTRAINT ");
+	sql_identifier(sql, name);
+	buffer_printf(sql, " %s;\n", constraint);
+}
+
+void
+ddl_put_create_index(struct buffer *sql, const struct table *table, const char *name, bool unique,
+					 bool concurrently, const char *tail)
+{
+	buffer_printf(sql, "CREATE %sINDEX %s", unique ? "UNIQUE " : "", concurrently ? "CONCURRENTLY " : "");
+	sql_identifier(sql, name);
+	buffer_printf(sql, " ON ");
+	sql_qualified(sql, table->target_schema, table->target_name);
+	buffer_printf(sql, " %s;\n", tail);
+}
+
+void
+ddl_put_index_comment(struct buffer *sql, const char *schema, const char *name, const char *comment)
+{
+	buffer_printf(sql, "COMMENT ON INDEX ");
+	sql_qualified(sql, schema, name);
+	buffer_printf(sql, " IS ");
+	sql_literal(sql, comment);
+	buffer_printf(sql, ";\n");
 }
 
 /* The source's text of the index names the source's columns, and for a plain index no others than those listed. */
@@ -159,24 +186,34 @@ keeps_columns(const struct table *table, const struct index_spec *index)
 }
 
 bool
-ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
-			  const struct index_spec *index, const char **remark)
+ddl_allows_index(const struct dialect *dialect, const struct table *table, const struct index_spec *index,
+				 const char **remark)
 {
 	*remark = index->refused;
 	if (index->refused || is_match_index(table, index))
 		return false;
-	if (!keeps_columns(table, index)) {
+	if (!keeps_columns(table, index))
 		*remark = "columns of the table are left out or renamed";
-		return false;
-	}
-	if (index->unique && !dialect->allows_unique(table, index->columns, index->column_count)) {
+	else if (index->unique && !dialect->allows_unique(table, index->columns, index->column_count))
 		*remark = "storage or distribution does not allow it";
+	return !*remark;
+}
+
+bool
+ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
+			  const struct index_spec *index, const char **remark)
+{
+	char name[DDL_NAME_BYTES];
+
+	if (!ddl_allows_index(dialect, table, index, remark))
 		return false;
-	}
+	ddl_index_name(name, table, index);
 	if (index->constraint)
-		put_constraint(sql, table, index);
+		put_constraint(sql, table, name, index->constraint);
 	else
-		put_create_index(sql, table, index);
+		ddl_put_create_index(sql, table, name, index->unique, false, index->tail);
+	if (index->comment)
+		ddl_put_index_comment(sql, table->target_schema, name, index->comment);
 	return true;
 }
 
@@ -190,33 +227,19 @@ leads_index(const struct creation_spec *spec, unsigned column)
 	return false;
 }
 
-/* A server cuts a longer name off at its end. */
-#define NAME_BYTES_MAX 63
-
-static void
-put_finding_name(struct buffer *sql, const struct table *table)
-{
-	char name[NAME_BYTES_MAX + 1];
-	size_t len = strlen(table->target_name), room = sizeof name - sizeof DDL_FINDING_INDEX;
-
-	if (len > room)
-		for (len = room; len > 0 && ((unsigned char) table->target_name[len] & 0xC0) == 0x80;)
-			len--;
-	snprintf(name, sizeof name, "%.*s%s", (int) len, table->target_name, DDL_FINDING_INDEX);
-	sql_identifier(sql, name);
-}
-
 bool
 ddl_put_finding_index(struct buffer *sql, const struct table *table)
 {
 	const struct creation_spec *spec = table->source.creation_spec;
+	char name[DDL_NAME_BYTES];
 	unsigned column;
 
 	if (!spec || !spec->found_by || leads_index(spec, spec->found_by - 1))
 		return false;
 	column = spec->found_by - 1;
 	buffer_printf(sql, "CREATE INDEX ");
-	put_finding_name(sql, table);
+	ddl_cut_name(name, table->target_name, DDL_FINDING_INDEX);
+	sql_identifier(sql, name);
 	buffer_printf(sql, " ON ");
 	sql_qualified(sql, table->target_schema, table->target_name);
 	buffer_put_u8(sql, ' ');

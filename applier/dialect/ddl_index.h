@@ -22,8 +22,25 @@ void ddl_put_key(struct buffer *sql, const struct table *table, const unsigned *
 /* CREATE INDEX on the match key, where that is not the primary key. */
 void ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 
-/* The statement of one secondary index or unique constraint, to be executed after the copy; false: the destination
- * cannot have it, and `remark` says why. */
+/* A name with its NUL. */
+#define DDL_NAME_BYTES 64
+
+/* Whether indexes keep their names: these are unique within a schema, so only if the table keeps its schema and name. */
+bool ddl_keeps_index_names(const struct table *table);
+/* Writes as much of the name as leaves room for `end`, and then that. */
+void ddl_cut_name(char out[DDL_NAME_BYTES], const char *name, const char *end);
+/* The name of the index at the target. */
+void ddl_index_name(char out[DDL_NAME_BYTES], const struct table *table, const struct index_spec *index);
+/* Whether the target can have the index; if not, `remark` says why, or is NULL where the target has it anyway. */
+bool ddl_allows_index(const struct dialect *dialect, const struct table *table,
+					  const struct index_spec *index, const char **remark);
+/* CREATE INDEX; `tail` as in index_spec. */
+void ddl_put_create_index(struct buffer *sql, const struct table *table, const char *name, bool unique,
+						  bool concurrently, const char *tail);
+void ddl_put_index_comment(struct buffer *sql, const char *schema, const char *name, const char *comment);
+
+/* The statements of one secondary index or unique constraint, to be executed after the copy; false as in
+ * ddl_allows_index(). */
 bool ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
 				   const struct index_spec *index, const char **remark);
 

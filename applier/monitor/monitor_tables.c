@@ -58,6 +58,7 @@ watch_table(struct watched_table *to, const struct table *table, struct arena *m
 	shown->error = table->error ? arena_strdup(memory, table->error) : NULL;
 	shown->dead_rows = table->dead_rows;
 	shown->upkeep = table->upkeep ? arena_strdup(memory, table->upkeep) : NULL;
+	shown->indexing = table->indexing ? arena_strdup(memory, table->indexing) : NULL;
 	to->copying = strcmp(shown->state, "copying") == 0;
 	if (to->copying)
 		shown->rows_expected = table->source.estimated_rows;

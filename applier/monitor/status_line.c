@@ -50,6 +50,7 @@ static const struct field table_fields[] = {
 	{"rows_per_second", REAL, TABLE(rows_per_s)},
 	{"seconds_left", REAL, TABLE(left_s)},
 	{"step", TEXT, TABLE(step)},
+	{"indexing", TEXT, TABLE(indexing)},
 };
 
 #define FIELDS(array) (array), sizeof(array) / sizeof *(array)
@@ -103,7 +104,7 @@ status_line_put(const struct status_view *view, size_t most, struct buffer *out)
 	for (unsigned i = 0; i < view->table_count; i++) {
 		size_t before = out->len;
 
-		if (view->tables[i].rows_expected < 0)
+		if (view->tables[i].rows_expected < 0 && !view->tables[i].indexing)
 			continue;
 		put_fields(out, FIELDS(table_fields), &view->tables[i]);
 		if (out->len <= most)

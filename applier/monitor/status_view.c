@@ -126,6 +126,7 @@ put_table(struct buffer *out, const struct status_table *table)
 	put_text(out, "error", table->error);
 	put_count(out, "dead_rows", table->dead_rows);
 	put_text(out, "upkeep", table->upkeep);
+	put_text(out, "indexing", table->indexing);
 	put_compared(out, table);
 	buffer_put_u8(out, '}');
 }

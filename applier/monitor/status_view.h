@@ -25,8 +25,9 @@ struct status_table {
 	double left_s;		   /* likewise */
 	const char *step;	   /* what its copy does instead of copying rows, in words; NULL: nothing */
 	const char *error;
-	int64_t dead_rows;	/* rows of the target since its last VACUUM, where the server does not vacuum it */
-	const char *upkeep; /* why it is not vacuumed; NULL: it is */
+	int64_t dead_rows;	  /* rows of the target since its last VACUUM, where the server does not vacuum it */
+	const char *upkeep;	  /* why it is not vacuumed; NULL: it is */
+	const char *indexing; /* what is being done about an index, or why it is not; NULL: nothing */
 	/* The last recorded comparison. */
 	int64_t compared_at;
 	uint64_t compared_lsn;

@@ -167,11 +167,14 @@ static void
 replace(struct following *f)
 {
 	struct table *table = f->table;
-
 	struct table before = *table;
 
-	*table = f->next;
-	table->as_text = before.as_text || f->next.as_text;
+	/* Nothing else: what upkeep notes about the table may have changed since it was copied. */
+	table->source = f->next.source;
+	table->target = f->next.target;
+	table->target_schema = f->next.target_schema;
+	table->target_name = f->next.target_name;
+	table->as_text |= f->next.as_text;
 	f->next = before;
 }
 

@@ -1,9 +1,10 @@
-/* Helpers and SQL that creation_spec.c and creation_types.c share. */
+/* Helpers and SQL that creation_spec.c, creation_types.c and index_specs.c share. */
 #ifndef SLUICE_CREATION_PARTS_H
 #define SLUICE_CREATION_PARTS_H
 
 #include "base/arena.h"
 #include "io/result.h"
+#include "tables/catalog.h"
 
 /*
  * SQL for the name of an operator class that neither comes with the server nor belongs to an extension;
@@ -21,6 +22,14 @@ const char *creation_keep(struct arena *memory, const struct result *res, unsign
 /* Why the operator class that FOREIGN_OPCLASS found is not copied; NULL if it found none. */
 const char *creation_keep_opclass(struct arena *memory, const struct result *res, unsigned row,
 								  unsigned column);
+/* The position in source.columns of a column; false: there is none. */
+bool creation_find_position(const struct source_table *source, long attnum, unsigned *position);
+/*
+ * Reads attnums, of which 0 is an expression, into the positions of their columns, at most TABLE_MAX_KEY; false if some have
+ * no column.
+ */
+bool creation_read_positions(const struct source_table *source, const char *attnums,
+							 unsigned positions[TABLE_MAX_KEY], unsigned *count);
 /*
  * Why nothing is made in this schema; NULL for every schema but that of the state. A selected table never
  * lies in it, but a partition or a type of one may.

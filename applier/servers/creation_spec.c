@@ -8,6 +8,7 @@
 #include "creation_parts.h"
 #include "creation_types.h"
 #include "describe.h"
+#include "index_specs.h"
 #include "partition_tree.h"
 #include "rehearse.h"
 #include "tables/mapping.h"
@@ -20,8 +21,8 @@ static const char comments_sql[] =
 	" WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped"
 	" AND col_description(a.attrelid, a.attnum) IS NOT NULL ORDER BY a.attrelid, a.attnum";
 
-static bool
-find_position(const struct source_table *source, long attnum, unsigned *position)
+bool
+creation_find_position(const struct source_table *source, long attnum, unsigned *position)
 {
 	for (unsigned i = 0; i < source->column_count; i++) {
 		if (source->columns[i].attnum != attnum)
@@ -46,7 +47,7 @@ read_comments(struct table *table, const struct result *res, unsigned first, uns
 	for (unsigned row = first; row < end; row++) {
 		unsigned position;
 
-		if (find_position(&table->source, (long) result_int(res, row, 1), &position))
+		if (creation_find_position(&table->source, (long) result_int(res, row, 1), &position))
 			spec->columns[position].comment = creation_keep(spec->memory, res, row, 2);
 	}
 }
@@ -97,13 +98,9 @@ static const char tables_sql[] =
 										  "= c.oid"
 										  " WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
 
-/*
- * Reads attnums, of which 0 is an expression, into the positions of their columns; false if some have no
- * column.
- */
-static bool
-read_positions(const struct source_table *source, const char *attnums, unsigned positions[TABLE_MAX_KEY],
-			   unsigned *count)
+bool
+creation_read_positions(const struct source_table *source, const char *attnums,
+						unsigned positions[TABLE_MAX_KEY], unsigned *count)
 {
 	bool all = true;
 	char *end;
@@ -111,7 +108,7 @@ read_positions(const struct source_table *source, const char *attnums, unsigned 
 	*count = 0;
 	for (long attnum = strtol(attnums, &end, 10); end != attnums; attnum = strtol(attnums, &end, 10)) {
 		attnums = end;
-		if (*count < TABLE_MAX_KEY && find_position(source, attnum, &positions[*count]))
+		if (*count < TABLE_MAX_KEY && creation_find_position(source, attnum, &positions[*count]))
 			(*count)++;
 		else
 			all = false;
@@ -129,87 +126,12 @@ read_table(struct table *table, const struct result *res, unsigned first, unsign
 	spec->oid = table->source.oid;
 	spec->partition_key = creation_keep(spec->memory, res, first, 2);
 	spec->partition_strategy = result_text(res, first, 3)[0];
-	if (!read_positions(&table->source, result_text(res, first, 4), spec->partition_columns,
-						&spec->partition_column_count))
+	if (!creation_read_positions(&table->source, result_text(res, first, 4), spec->partition_columns,
+								 &spec->partition_column_count))
 		spec->partition_column_count = 0;
 	if (result_bool(res, first, 6))
 		spec->partition_expressions = creation_keep(spec->memory, res, first, 5);
 	spec->partition_refused = creation_keep_opclass(spec->memory, res, first, 7);
-}
-
-/* ---- indexes */
-
-/*
- * The tail is what pg_get_indexdef() prints after the table's name. The function reads the newest catalogs, and may have to
- * wait for whoever alters the table: with another name of the index or table the tail would begin within a name, which
- * its owner has chosen. So it is taken only where the text, printed once, begins as expected.
- */
-static const char indexes_sql[] =
-	"SELECT i.indrelid, ic.relname, pg_get_constraintdef(k.oid),"
-	" CASE WHEN left(d.definition, length(h.head)) = h.head THEN substr(d.definition, length(h.head) - 5) "
-	"END,"
-	" i.indkey::text, i.indisunique, i.indexprs IS NULL AND i.indpred IS NULL, i.indisexclusion,"
-	" i.indexprs IS NOT NULL, " VETTING_TREE("i.indexprs") ", i.indpred IS NOT NULL, " VETTING_TREE(
-		"i.indpred") ", " FOREIGN_OPCLASS("i.indclass") " FROM pg_index i JOIN pg_class ic ON ic.oid = "
-														"i.indexrelid JOIN pg_class c ON c.oid = i.indrelid"
-														" JOIN pg_namespace n ON n.oid = c.relnamespace"
-														" LEFT JOIN pg_constraint k ON k.conindid = "
-														"i.indexrelid AND k.conrelid = i.indrelid"
-														"  AND k.contype IN ('u', 'x')"
-														" CROSS JOIN LATERAL (SELECT "
-														"pg_get_indexdef(i.indexrelid) OFFSET 0) d "
-														"(definition)"
-														" CROSS JOIN LATERAL (SELECT 'CREATE ' || CASE WHEN "
-														"i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX '"
-														"  || quote_ident(ic.relname) || ' ON ' || CASE WHEN "
-														"ic.relkind = 'I' THEN 'ONLY ' ELSE '' END"
-														"  || quote_ident(n.nspname) || '.' || "
-														"quote_ident(c.relname) || ' USING ') h (head)"
-														" WHERE i.indrelid = ANY ($1::oid[]) AND "
-														"i.indisvalid AND NOT i.indisprimary"
-														" ORDER BY i.indrelid, i.indexrelid";
-
-static void
-read_indexes(struct table *table, const struct result *res, unsigned first, unsigned end)
-{
-	struct creation_spec *spec = table->source.creation_spec;
-	struct arena *memory = spec->memory;
-
-	spec->indexes = arena_alloc_zero(memory, (end - first) * sizeof(*spec->indexes));
-	for (unsigned row = first; row < end; row++) {
-		struct index_spec *index = &spec->indexes[spec->index_count++];
-
-		index->name = creation_keep(memory, res, row, 1);
-		index->constraint = creation_keep(memory, res, row, 2);
-		index->tail = creation_keep(memory, res, row, 3);
-		index->plain =
-			read_positions(&table->source, result_text(res, row, 4), index->columns, &index->column_count) &&
-			result_bool(res, row, 6);
-		index->unique = result_bool(res, row, 5);
-		index->expressions = result_bool(res, row, 8) ? creation_keep(memory, res, row, 9) : NULL;
-		index->condition = result_bool(res, row, 10) ? creation_keep(memory, res, row, 11) : NULL;
-		if (result_bool(res, row, 7))
-			index->refused = "exclusion constraints are left to the source";
-		else if (!index->tail)
-			index->refused = "it or its table was renamed while its definition was read";
-		else
-			index->refused = creation_keep_opclass(memory, res, row, 12);
-	}
-}
-
-/* Keeps the indexes that schema.indexes asks for. */
-static void
-choose_indexes(struct creation_spec *spec, enum schema_indexes wanted)
-{
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < spec->index_count; i++) {
-		const struct index_spec *index = &spec->indexes[i];
-
-		if (wanted == SCHEMA_INDEXES_ALL || (wanted == SCHEMA_INDEXES_UNIQUE && index->unique))
-			spec->indexes[kept++] = *index;
-	}
-	spec->index_count = kept;
 }
 
 /* ---- the column that finds rows of a table without a key */
@@ -238,7 +160,7 @@ read_finding_column(struct table *table, const struct result *res, unsigned firs
 	for (unsigned row = first; row < end; row++) {
 		unsigned position;
 
-		if (!find_position(&table->source, result_int(res, row, 1), &position) ||
+		if (!creation_find_position(&table->source, result_int(res, row, 1), &position) ||
 			!mapping_selects(table, table->source.columns[position].name))
 			continue;
 		table->source.creation_spec->found_by = position + 1;
@@ -348,12 +270,7 @@ add_tree(struct vetting *vetting, const char *tree, const char **refused)
 static void
 add_table(struct vetting *vetting, struct creation_spec *spec)
 {
-	for (unsigned i = 0; i < spec->index_count; i++) {
-		struct index_spec *index = &spec->indexes[i];
-
-		add_tree(vetting, index->expressions, &index->refused);
-		add_tree(vetting, index->condition, &index->refused);
-	}
+	index_specs_vet(vetting, spec);
 	add_tree(vetting, spec->partition_expressions, &spec->partition_refused);
 	for (unsigned i = 0; i < spec->partition_count; i++)
 		add_tree(vetting, spec->partitions[i].key_expressions, &spec->partition_refused);
@@ -414,7 +331,7 @@ choose(const struct config *config, struct catalog *catalog)
 
 		if (!spec)
 			continue;
-		choose_indexes(spec, config->schema.indexes);
+		index_specs_choose(spec, config->schema.indexes);
 		if (config->schema.partitions == SCHEMA_PARTITIONS_FLATTEN)
 			spec->partition_key = NULL;
 	}
@@ -426,8 +343,7 @@ describe_tables(const struct describe *describe, struct connection *source, cons
 {
 	if (!describe_run(describe, source, comments_sql, read_comments, err) ||
 		!describe_run(describe, source, tables_sql, read_table, err) ||
-		!describe_run(describe, source, indexes_sql, read_indexes, err) ||
-		!find_columns(source, config, catalog, err) ||
+		!index_specs_read(describe, source, err) || !find_columns(source, config, catalog, err) ||
 		(config->schema.partitions == SCHEMA_PARTITIONS_KEEP &&
 		 !describe_run(describe, source, partitions_sql, read_partitions, err)))
 		return false;

@@ -48,15 +48,15 @@ create_schemas(struct connection *destination, const struct dialect *dialect, co
 }
 
 static bool
-create_table(struct connection *destination, const struct dialect *dialect, const struct table *table,
-			 struct error *err)
+create_table(struct connection *destination, const struct dialect *dialect, const char *task,
+			 const struct table *table, struct error *err)
 {
 	struct buffer sql;
 	bool ok;
 
 	memory_buffer_init(&sql);
 	ddl_put_create_table(&sql, dialect, table);
-	unfinished_put(&sql, dialect, table);
+	unfinished_put(&sql, dialect, task, table);
 	ok = execute_buffer(destination, &sql, err) ||
 		 error_context(err, "creating %s.%s", table->target_schema, table->target_name);
 	buffer_fini(&sql);
@@ -65,13 +65,13 @@ create_table(struct connection *destination, const struct dialect *dialect, cons
 
 /* Creates missing tables from *next on, at most CREATED_AT_ONCE. */
 static bool
-create_some(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
-			unsigned *next, struct error *err)
+create_some(struct connection *destination, const struct dialect *dialect, const char *task,
+			const struct catalog *catalog, unsigned *next, struct error *err)
 {
 	for (unsigned created = 0; *next < catalog->count && created < CREATED_AT_ONCE; (*next)++) {
 		if (catalog->tables[*next].target.exists || !mapping_is_first(catalog, *next))
 			continue;
-		if (!create_table(destination, dialect, &catalog->tables[*next], err))
+		if (!create_table(destination, dialect, task, &catalog->tables[*next], err))
 			return false;
 		created++;
 	}
@@ -80,14 +80,14 @@ create_some(struct connection *destination, const struct dialect *dialect, const
 
 /* The first transaction creates the schemas, too. */
 static bool
-create_all(struct connection *destination, const struct dialect *dialect, const struct catalog *catalog,
-		   struct error *err)
+create_all(struct connection *destination, const struct dialect *dialect, const char *task,
+		   const struct catalog *catalog, struct error *err)
 {
 	for (unsigned next = 0; next < catalog->count;) {
 		if (!connection_execute(destination, "BEGIN", NULL, 0, NULL, err))
 			return false;
 		if ((next == 0 && !create_schemas(destination, dialect, catalog, err)) ||
-			!create_some(destination, dialect, catalog, &next, err)) {
+			!create_some(destination, dialect, task, catalog, &next, err)) {
 			struct error ignored;
 
 			/* The transaction has failed; if the ROLLBACK fails as well, the connection is lost. */
@@ -101,8 +101,8 @@ create_all(struct connection *destination, const struct dialect *dialect, const 
 }
 
 bool
-target_create_missing(struct connection *destination, const struct dialect *dialect, struct catalog *catalog,
-					  struct error *err)
+target_create_missing(struct connection *destination, const struct dialect *dialect, const char *task,
+					  struct catalog *catalog, struct error *err)
 {
 	bool missing = false;
 
@@ -112,6 +112,6 @@ target_create_missing(struct connection *destination, const struct dialect *dial
 	}
 	if (!missing)
 		return true;
-	return create_all(destination, dialect, catalog, err) &&
+	return create_all(destination, dialect, task, catalog, err) &&
 		   target_read_catalog(destination, dialect, catalog, err);
 }

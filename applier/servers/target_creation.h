@@ -13,6 +13,6 @@
  * must have been read before; no transaction may be open.
  */
 MUST_CHECK bool target_create_missing(struct connection *destination, const struct dialect *dialect,
-									  struct catalog *catalog, struct error *err);
+									  const char *task, struct catalog *catalog, struct error *err);
 
 #endif

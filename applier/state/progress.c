@@ -201,6 +201,11 @@ progress_remove(struct connection *destination, const char *task, struct error *
 		sql_literal(&sql, task);
 		buffer_printf(&sql, ";\n");
 	}
+	if (installed.indexes) {
+		buffer_printf(&sql, "DELETE FROM sluice.indexes WHERE task = ");
+		sql_literal(&sql, task);
+		buffer_printf(&sql, ";\n");
+	}
 	if (installed.progress) {
 		buffer_printf(&sql, "DELETE FROM sluice.progress WHERE task = ");
 		sql_literal(&sql, task);

@@ -45,6 +45,7 @@ static const struct state_installed complete = {
 	.tables = true,
 	.unfinished = true,
 	.selection = true,
+	.indexes = true,
 	.versioned = true,
 	.layout = STATE_LAYOUT_PRESENT,
 };
@@ -53,7 +54,7 @@ static bool
 is_complete(const struct state_installed *installed)
 {
 	return installed->schema && installed->progress && installed->tables && installed->unfinished &&
-		   installed->selection && installed->layout == STATE_LAYOUT_PRESENT;
+		   installed->selection && installed->indexes && installed->layout == STATE_LAYOUT_PRESENT;
 }
 
 /* Returns one row: the user, whether that user may read everything, and which parts exist. */
@@ -62,6 +63,7 @@ static const char installed_sql[] =
 	" AND (c.oid IS NULL OR has_table_privilege(c.oid, 'SELECT'))), true), count(*) > 0,"
 	" coalesce(bool_or(c.relname = 'progress'), false), coalesce(bool_or(c.relname = 'tables'), false),"
 	" coalesce(bool_or(c.relname = 'unfinished'), false), coalesce(bool_or(c.relname = 'selection'), false),"
+	" coalesce(bool_or(c.relname = 'indexes'), false),"
 	" coalesce(bool_or(c.relname = 'layout'), false)"
 	" FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'"
 	" WHERE n.nspname = 'sluice'";
@@ -76,7 +78,8 @@ take_installed(struct connection *destination, const struct result *res, struct 
 		.tables = result_bool(res, 0, 4),
 		.unfinished = result_bool(res, 0, 5),
 		.selection = result_bool(res, 0, 6),
-		.versioned = result_bool(res, 0, 7),
+		.indexes = result_bool(res, 0, 7),
+		.versioned = result_bool(res, 0, 8),
 	};
 	if (installed->versioned && !read_version(destination, &installed->layout, err))
 		return false;
@@ -140,10 +143,9 @@ is_there(const struct state_installed *installed, const struct state_table *tabl
 		const char *name;
 		bool there;
 	} tables[] = {
-		{"progress", installed->progress},
-		{"tables", installed->tables},
-		{"unfinished", installed->unfinished},
-		{"selection", installed->selection},
+		{"progress", installed->progress},	   {"tables", installed->tables},
+		{"unfinished", installed->unfinished}, {"selection", installed->selection},
+		{"indexes", installed->indexes},
 	};
 
 	for (unsigned i = 0; i < sizeof tables / sizeof *tables; i++)
@@ -187,10 +189,10 @@ explain_ownership(struct connection *destination, const struct buffer *sql, stru
 
 	if (!connection_execute(destination, "SELECT quote_ident(current_user)", NULL, 0, &res, err))
 		return false;
-	log_error(
-		"the owner of the schema sluice has to carry out: %sGRANT SELECT, INSERT, DELETE ON sluice.layout"
-		" TO %s;",
-		(const char *) sql->data, result_text(res, 0, 0));
+	log_error("the owner of the schema sluice has to carry out: %sGRANT SELECT, INSERT, UPDATE, DELETE ON "
+			  "ALL TABLES"
+			  " IN SCHEMA sluice TO %s;",
+			  (const char *) sql->data, result_text(res, 0, 0));
 	result_free(res);
 	*err = cause;
 	error_hint(err,

@@ -15,6 +15,7 @@ struct state_installed {
 	bool tables;
 	bool unfinished;
 	bool selection;
+	bool indexes;
 	bool versioned; /* sluice.layout exists */
 	int layout;		/* version; 0: there are no tables */
 };

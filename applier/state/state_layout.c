@@ -7,6 +7,7 @@
 
 #include "base/sql.h"
 #include "selection.h"
+#include "state_indexes.h"
 
 static const char progress_columns[] =
 	"task text PRIMARY KEY, slot text NOT NULL, applied_lsn pg_lsn NOT NULL,"
@@ -22,10 +23,9 @@ static const char tables_columns[] =
 	" selection text, PRIMARY KEY (task, source_oid)";
 
 const struct state_table state_tables[] = {
-	{"progress", progress_columns, "task"},
-	{"tables", tables_columns, "task"},
-	{"unfinished", unfinished_columns, "target"},
-	{"selection", selection_columns, "task"},
+	{"progress", progress_columns, "task"},		  {"tables", tables_columns, "task"},
+	{"unfinished", unfinished_columns, "target"}, {"selection", selection_columns, "task"},
+	{"indexes", state_indexes_columns, "target"},
 };
 
 const unsigned state_table_count = sizeof state_tables / sizeof *state_tables;
@@ -54,6 +54,10 @@ static const struct state_column state_columns[] = {
 	{2, "tables", "dead_rows", "bigint"},
 	/* why the target is not vacuumed */
 	{4, "tables", "upkeep", "text"},
+	/* of the index that the statement makes: its name, its OID and its signature at the source; NULL: it does not follow the source */
+	{5, "unfinished", "index_name", "text"},
+	{5, "unfinished", "index_oid", "bigint"},
+	{5, "unfinished", "signature", "text"},
 };
 
 /*

@@ -13,7 +13,7 @@
 #include "dialect/dialect.h"
 
 #define STATE_LAYOUT_FIRST 1
-#define STATE_LAYOUT_PRESENT 4
+#define STATE_LAYOUT_PRESENT 5
 
 struct state_table {
 	const char *name;

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "dialect/ddl_index.h"
+#include "state_indexes.h"
 #include "tables/stored_definition.h"
 
 const char unfinished_columns[] =
@@ -24,49 +25,70 @@ put_target(struct buffer *sql, const struct table *table)
 	buffer_fini(&name);
 }
 
+/* `index` NULL: the statement makes none of the source's indexes. */
 static void
-put_step(struct buffer *sql, const struct table *table, int step, const char *statement)
+put_step(struct buffer *sql, const struct table *table, int step, const char *statement,
+		 const struct index_spec *index)
 {
-	buffer_printf(sql, "INSERT INTO sluice.unfinished (target, step, statement) VALUES (");
+	char name[DDL_NAME_BYTES];
+
+	if (index)
+		ddl_index_name(name, table, index);
+	buffer_printf(
+		sql,
+		"INSERT INTO sluice.unfinished (target, step, statement, index_name, index_oid, signature) VALUES (");
 	put_target(sql, table);
 	buffer_printf(sql, ", %d, ", step);
 	sql_literal(sql, statement);
+	buffer_printf(sql, ", ");
+	sql_optional_literal(sql, index ? name : NULL);
+	if (index)
+		buffer_printf(sql, ", %u, ", index->oid);
+	else
+		buffer_printf(sql, ", NULL, ");
+	sql_optional_literal(sql, index ? index->signature : NULL);
 	buffer_printf(sql, ");\n");
 }
 
 /* The statement ends with ";" and a line break, which are removed. */
 static void
-put_index_step(struct buffer *sql, const struct table *table, unsigned step, struct buffer *statement)
+put_index_step(struct buffer *sql, const struct table *table, unsigned step, struct buffer *statement,
+			   const struct index_spec *index)
 {
 	buffer_truncate(statement, statement->len - sizeof(";\n") + 1);
 	buffer_put_u8(statement, '\0');
-	put_step(sql, table, (int) step, (const char *) statement->data);
+	put_step(sql, table, (int) step, (const char *) statement->data, index);
 }
 
 void
-unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+unfinished_put(struct buffer *sql, const struct dialect *dialect, const char *task, const struct table *table)
 {
 	const struct creation_spec *spec = table->source.creation_spec;
-	struct buffer statement;
+	struct buffer statement, target;
 	const char *remark;
 
 	/* An earlier table may have had the same OID. */
 	buffer_printf(sql, "DELETE FROM sluice.unfinished WHERE target = ");
 	put_target(sql, table);
 	buffer_printf(sql, ";\n");
+	sql_init(&target);
+	put_target(&target, table);
+	state_indexes_put_mark(sql, task, sql_text(&target));
+	buffer_printf(sql, ";\n");
+	buffer_fini(&target);
 	memory_buffer_init(&statement);
 	buffer_printf(&statement, "%u\n", table->source.oid);
 	stored_definition_put(&statement, &table->source);
 	buffer_put_u8(&statement, '\0');
-	put_step(sql, table, UNFINISHED_COPY, (const char *) statement.data);
+	put_step(sql, table, UNFINISHED_COPY, (const char *) statement.data, NULL);
 	for (unsigned i = 0; spec && i < spec->index_count; i++) {
 		buffer_reset(&statement);
 		if (ddl_put_index(&statement, dialect, table, &spec->indexes[i], &remark))
-			put_index_step(sql, table, i, &statement);
+			put_index_step(sql, table, i, &statement, &spec->indexes[i]);
 	}
 	buffer_reset(&statement);
 	if (spec && ddl_put_finding_index(&statement, table))
-		put_index_step(sql, table, spec->index_count, &statement);
+		put_index_step(sql, table, spec->index_count, &statement, NULL);
 	buffer_fini(&statement);
 }
 

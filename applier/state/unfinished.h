@@ -21,9 +21,11 @@ extern const char unfinished_columns[];
 #define UNFINISHED_COPY (-1)
 
 /*
- * Writes statements that store what is left to do for a table that is created in the same transaction.
+ * Writes statements that store what is left to do for a table that is created in the same transaction, and that its
+ * indexes follow those of the source.
  */
-void unfinished_put(struct buffer *sql, const struct dialect *dialect, const struct table *table);
+void unfinished_put(struct buffer *sql, const struct dialect *dialect, const char *task,
+					const struct table *table);
 /* From what a target was made, by the text of the first step. */
 enum unfinished_origin {
 	UNFINISHED_UNKNOWN, /* an earlier version wrote no text */

@@ -230,7 +230,7 @@ begin_building(struct background_copy *background, struct error *err)
 	memory_buffer_init(&sql);
 	background->answered = true;
 	enter(background, BACKGROUND_BUILDING);
-	if (!after_copy_put_replaying(&sql, setup->control, setup->catalog, err)) {
+	if (!after_copy_put_replaying(&sql, setup->control, setup->config->task, setup->catalog, err)) {
 		buffer_fini(&sql);
 		return false;
 	}
@@ -285,7 +285,8 @@ end_building(struct background_copy *background, struct error *err)
 		return false;
 	}
 	close_connections(background);
-	if (!after_copy_run(setup->loop, setup->control, setup->dialect, setup->catalog, err))
+	if (!after_copy_run(setup->loop, setup->control, setup->dialect, setup->config->task, setup->catalog,
+						err))
 		return false;
 	for (unsigned i = 0; i < setup->catalog->count; i++) {
 		struct table *table = &setup->catalog->tables[i];

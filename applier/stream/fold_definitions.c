@@ -170,6 +170,7 @@ compare(struct fold *f, const struct checks *checks, const struct catalog *seen,
 		struct table *table = checks->tables[i];
 		const struct table *now = catalog_find_oid(seen, table->source.oid);
 
+		table->indexes_changed = true;
 		if (fold_sets_aside(f, table) && (!now || differs_from_copy(table, &now->source)))
 			note_altered(f, table);
 		if (!now || !fold_follows(f, table) || fold_sets_aside(f, table))

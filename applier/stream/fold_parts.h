@@ -46,8 +46,6 @@ fold_interrupted(struct error *err)
 
 /* ---- fold_tables.c */
 
-void table_memory_add(struct table_memory *memory, uint32_t oid);
-
 void fold_index_tables(struct fold *f);
 /* The table with the source's OID, or NULL. */
 struct table *fold_table(const struct fold *f, uint32_t oid);

@@ -9,6 +9,7 @@
 #include "schema/schema_follow.h"
 #include "servers/source_vanished.h"
 #include "tables/stored_definition.h"
+#include "upkeep/index_cleanup.h"
 
 /* How often to check whether a commit has become visible, at intervals of 10 ms. */
 #define VISIBILITY_POLLS 500
@@ -27,6 +28,17 @@ table_memory_add(struct table_memory *memory, uint32_t oid)
 {
 	memory->oids = memory_resize(memory->oids, memory->count + 1, sizeof *memory->oids);
 	memory->oids[memory->count++] = oid;
+}
+
+bool
+table_memory_remove(struct table_memory *memory, uint32_t oid)
+{
+	for (unsigned i = 0; i < memory->count; i++)
+		if (memory->oids[i] == oid) {
+			memory->oids[i] = memory->oids[--memory->count];
+			return true;
+		}
+	return false;
 }
 
 static int
@@ -174,7 +186,10 @@ begin_following(struct fold *f, struct table *table, struct schema_follow *follo
 	if (!fold_drain(f))
 		return fold_interrupted(err);
 	forget_shapes(f, table);
-	if (!fold_await_visibility(f, table, err) || !pipeline_open_transaction(f->setup.pipeline, err))
+	if (!fold_await_visibility(f, table, err))
+		return false;
+	index_cleanup_drop_of(f->setup.source, f->setup.control, f->setup.config, table);
+	if (!pipeline_open_transaction(f->setup.pipeline, err))
 		return false;
 	f->touched = true;
 	return true;

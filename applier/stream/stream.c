@@ -20,6 +20,7 @@
 #include "servers/source.h"
 #include "servers/source_plugin.h"
 #include "stream_options.h"
+#include "upkeep/index_cleanup.h"
 #include "upkeep/upkeep.h"
 
 /* How long a stop waits for the current batch. */
@@ -38,7 +39,7 @@ struct stream {
 	struct replication *replication;
 	struct pipeline *pipeline;
 	struct fold *fold;
-	struct upkeep *upkeep;				/* NULL: the destination has autovacuum */
+	struct upkeep *upkeep;
 	struct background_copy *background; /* NULL: no table waits for its copy */
 	bool backlog_first;					/* in this turn the backlog is folded before the stream */
 	struct loop_timer *kick;			/* makes the loop take another turn */
@@ -153,6 +154,7 @@ on_heartbeat(void *arg)
 
 	s->heartbeat_due = true;
 	s->slot_read_due = true;
+	index_follow_heartbeat(upkeep_indexes(s->upkeep), loop_now_ms(s->setup->loop));
 	replication_ask(s->replication);
 	loop_timer_arm(s->heartbeat, s->setup->config->wal.heartbeat_ms);
 }
@@ -170,9 +172,17 @@ on_applied(void *arg, uint64_t lsn, const struct batch *batch)
 	}
 	s->transactions += batch->transactions;
 	s->changes += batch->changes;
-	upkeep_applied(s->upkeep, batch);
+	upkeep_applied(s->upkeep, batch, lsn);
 	monitor_batch(s->setup->monitor, batch, lsn);
 	want_turn(s);
+}
+
+/* An index that may have refused the row is looked for first, between two attempts. */
+static bool
+asks_for_indexes(struct stream *s, const struct table *table, const struct error *err)
+{
+	return table->indexes_ours && index_cleanup_may_help(err) &&
+		   !table_memory_remove(&s->setup->memories->without_indexes, table->source.oid);
 }
 
 static bool
@@ -180,6 +190,8 @@ on_refused(void *arg, struct batch *batch, const struct table *table, const stru
 {
 	struct stream *s = arg;
 
+	if (asks_for_indexes(s, table, err))
+		return false;
 	return refused_hold(s->setup->config, s->setup->catalog, batch, table, err);
 }
 
@@ -406,6 +418,23 @@ read_slot(struct stream *s)
 	log_warning("slot %s %s", config->source.slot, sentence);
 }
 
+/* False: this is not the moment for it. */
+static bool
+follow_indexes(struct stream *s, bool alone)
+{
+	const struct stream_setup *setup = s->setup;
+	struct error err;
+
+	if (s->failed || setup->requests->pause || s->in_large || !fold_is_between(s->fold) ||
+		!pipeline_ends_by_itself(s->pipeline))
+		return false;
+	if (index_follow_turn(upkeep_indexes(s->upkeep), setup->source_sql, setup->control, alone,
+						  loop_now_ms(setup->loop), &err))
+		return true;
+	fail(s, &err);
+	return false;
+}
+
 static bool
 is_leaving(const struct stream *s)
 {
@@ -445,6 +474,7 @@ turn(void *arg)
 	follow_keepalives(s);
 	pipeline_push(s->pipeline);
 	read_slot(s);
+	(void) follow_indexes(s, false);
 	report(s);
 	return s->failed;
 }
@@ -518,6 +548,7 @@ create_upkeep(struct stream *s)
 		.destination = setup->destination,
 		.control = setup->control,
 		.metrics = monitor_metrics(setup->monitor),
+		.applied_lsn = setup->progress->applied_lsn,
 		.busy = is_busy,
 		.arg = s,
 	};
@@ -579,15 +610,31 @@ destroy(struct stream *s)
 	frame_queue_fini(&s->frames);
 }
 
+/* Nothing more is applied: what upkeep has to do is done now, and one index after another. */
+static void
+finish(struct stream *s)
+{
+	struct index_follow *indexes = upkeep_indexes(s->upkeep);
+	bool looked;
+
+	index_follow_heartbeat(indexes, loop_now_ms(s->setup->loop));
+	do {
+		looked = follow_indexes(s, true);
+		upkeep_finish(s->upkeep);
+	} while (looked && index_follow_is_due(indexes) && !loop_stop_requested(s->setup->loop));
+}
+
 bool
 stream_run(const struct stream_setup *setup, struct error *err)
 {
 	struct stream s = {.setup = setup, .applied_lsn = setup->progress->applied_lsn};
 	struct oldest_transaction oldest;
+	const struct table *refused;
 	struct source_slot slot;
 
 	s.reported_ms = loop_now_ms(setup->loop);
 	create(&s);
+	index_follow_start(upkeep_indexes(s.upkeep));
 	if (setup->monitor && !sample_slot(&s, &slot, &oldest, err)) {
 		destroy(&s);
 		return false;
@@ -598,15 +645,15 @@ stream_run(const struct stream_setup *setup, struct error *err)
 	if (setup->until)
 		replication_ask(s.replication);
 	loop_run_until(setup->loop, turn, &s);
-	if (s.failed && pipeline_refused_in_round(s.pipeline))
-		refused_hold_now(setup->config, setup->catalog, setup->control, pipeline_refused_in_round(s.pipeline),
-						 &s.err);
+	refused = s.failed ? pipeline_refused_in_round(s.pipeline) : NULL;
+	if (refused && !asks_for_indexes(&s, refused, &s.err))
+		refused_hold_now(setup->config, setup->catalog, setup->control, refused, &s.err);
 	if (s.failed)
 		refused_check_rights(setup->config, &s.err);
+	if (!s.failed && setup->finishes && s.applied_lsn >= setup->until)
+		finish(&s);
 	if (s.failed)
 		*err = s.err;
-	else if (setup->finishes && s.applied_lsn >= setup->until)
-		upkeep_finish(s.upkeep);
 	destroy(&s);
 	return !s.failed;
 }

@@ -166,9 +166,15 @@ struct table {
 	uint32_t target_file;  /* relfilenode of the target at that time */
 	uint64_t snapshot_lsn; /* the copy includes the transactions that committed before this LSN */
 	int64_t rows_copied;
-	int64_t dead_rows; /* rows updated or deleted since the target was last vacuumed, as stored */
-	char *upkeep;	   /* why the target is not vacuumed, as stored; NULL: it is, or needs no vacuum */
-	char *error;	   /* why the table is held */
+	int64_t dead_rows;	   /* rows updated or deleted since the target was last vacuumed, as stored */
+	char *upkeep;		   /* why the target is not vacuumed, as stored; NULL: it is, or needs no vacuum */
+	bool indexes_followed; /* this task created the target, so its indexes follow those of the source */
+	bool indexes_changed;  /* the stream has announced another definition of the table */
+	bool indexes_behind;   /* they may differ */
+	bool indexes_ours;	   /* sluice.indexes names some of the target's */
+	uint64_t indexes_lsn;  /* of the source when it was seen that they differ; 0: not yet */
+	char *indexing;		   /* what is being done about an index, or why it is not; NULL: nothing */
+	char *error;		   /* why the table is held */
 	/* statements that the destination refused when the target was last altered to fit; NULL: none */
 	char *refused;
 

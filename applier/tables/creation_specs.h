@@ -17,6 +17,9 @@ struct column_spec {
 };
 
 struct index_spec {
+	uint32_t oid;		   /* at the source */
+	const char *signature; /* what tells it from the table's others, see index_plan.h */
+	const char *comment;   /* NULL: none */
 	const char *name;
 	const char *constraint; /* "UNIQUE (a, b) …" if it belongs to a constraint; otherwise NULL */
 	const char *tail;		/* "USING btree (a, b) …": the text after the table's name */

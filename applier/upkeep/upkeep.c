@@ -16,9 +16,10 @@
 
 #define RESTING_MS 1000
 #define RUNNING_MS 200
+#define LINGER_MS 1000
 /* How long a batch waits for a lock before the statement of upkeep is cancelled. */
 #define WAIT_MS 1000
-#define LOCK_TIMEOUT "SET lock_timeout = 1000"
+#define LOCK_TIMEOUT "SET lock_timeout = " INDEX_JOB_LOCK_TIMEOUT
 /* A request to cancel may be lost, or come between two statements: it is repeated, and in the end the session is given
  * up. */
 #define CANCEL_AGAIN_MS 2000
@@ -67,11 +68,16 @@ struct upkeep {
 	enum upkeep_state state; /* only enter() changes it */
 	struct opening *opening;
 	struct connection *conn;
-	enum pin pin; /* the next one */
-	bool swept;	  /* sessions that a killed daemon of the task, or a failed network, left behind were ended */
+	enum pin pin;				/* the next one */
+	int64_t lingering_until_ms; /* it is kept for the next step of an index */
+	bool worn;					/* it is closed before the next statement */
+	bool swept; /* sessions that a killed daemon of the task, or a failed network, left behind were ended */
 	int64_t sweep_ms; /* not to be tried before */
 	char application[64];
-	enum upkeep_action action;	  /* the running one; NOTHING: a query */
+	struct index_follow indexes;
+	bool indexing;				  /* the running statement is that of the job of `indexes` */
+	bool counts;				  /* the server vacuums nothing: the plan is in use */
+	enum upkeep_action action;	  /* the running one; NOTHING: a query, or `indexing` */
 	struct upkeep_target *target; /* of the action */
 	bool cancelled;				  /* a cancel request was sent, … */
 	int64_t cancelled_ms;		  /* … first, … */
@@ -108,6 +114,15 @@ is_busy(void *arg, const struct upkeep_target *target)
 }
 
 static bool
+index_is_due(struct upkeep *u)
+{
+	struct index_job *job = u->indexes.job;
+
+	return job &&
+		   index_follow_has_statement(&u->indexes, u->setup.busy(u->setup.arg, job->target_oid), now_ms(u));
+}
+
+static bool
 wants_store(const struct upkeep *u)
 {
 	bool old = now_ms(u) - u->stored_ms >= STORE_MS;
@@ -123,7 +138,7 @@ has_work(struct upkeep *u)
 {
 	struct upkeep_target *target;
 
-	return upkeep_plan_wants_sizes(&u->plan, u->finishing) || wants_store(u) ||
+	return upkeep_plan_wants_sizes(&u->plan, u->finishing) || wants_store(u) || index_is_due(u) ||
 		   upkeep_plan_next(&u->plan, now_ms(u), u->finishing, is_busy, u, &target) != UPKEEP_NOTHING;
 }
 
@@ -319,6 +334,27 @@ on_stored(void *arg, const struct result *res, const struct error *err)
 }
 
 static void
+on_index(void *arg, const struct result *res, const struct error *err)
+{
+	struct upkeep *u = arg;
+	bool cancelled = err && is_cancellation(err), trouble = err && !cancelled && is_trouble(u, err);
+
+	(void) res;
+	enter(u, STATE_READY);
+	u->indexing = false;
+	if (err)
+		index_follow_failed(&u->indexes, cancelled ? NULL : err->message, trouble, now_ms(u));
+	else
+		index_follow_took(&u->indexes);
+	if (trouble || (err && connection_is_lost(u->conn)))
+		rest(u, err);
+	/* What a job has set must not hold for other statements. */
+	u->worn |= err != NULL;
+	u->lingering_until_ms = now_ms(u) + LINGER_MS;
+	go_on_soon(u);
+}
+
+static void
 start(struct upkeep *u, struct buffer *sql, connection_done done)
 {
 	enter(u, STATE_RUNNING);
@@ -334,6 +370,9 @@ close_session(struct upkeep *u)
 	enter(u, STATE_RESTING);
 	connection_close(u->conn);
 	u->conn = NULL;
+	u->worn = false;
+	if (u->indexes.job && u->indexes.job->next > 0)
+		index_follow_failed(&u->indexes, NULL, true, now_ms(u));
 	loop_timer_arm(u->tick, RESTING_MS);
 }
 
@@ -344,18 +383,24 @@ go_on(struct upkeep *u)
 
 	u->action = UPKEEP_NOTHING;
 	/* A late request to cancel must not meet another statement. */
-	if (u->held || u->cancelled || now_ms(u) < u->rested_until_ms || connection_is_lost(u->conn)) {
+	if (u->held || u->cancelled || u->worn || now_ms(u) < u->rested_until_ms || connection_is_lost(u->conn)) {
 		close_session(u);
 		return;
 	}
 	sql_init(&sql);
-	if (upkeep_plan_put_sizes(&u->plan, &sql)) {
+	if (index_is_due(u)) {
+		u->indexing = true;
+		buffer_printf(&sql, "%s", u->indexes.job->statements[u->indexes.job->next]);
+		start(u, &sql, on_index);
+	} else if (upkeep_plan_put_sizes(&u->plan, &sql)) {
 		start(u, &sql, on_sizes);
 	} else if (wants_store(u) && put_store(u, &sql)) {
 		start(u, &sql, on_stored);
 	} else if ((u->action = upkeep_plan_next(&u->plan, now_ms(u), u->finishing, is_busy, u, &u->target))) {
 		upkeep_plan_put(u->action, u->target, &sql);
 		start(u, &sql, on_done);
+	} else if (now_ms(u) < u->lingering_until_ms) {
+		loop_timer_arm(u->tick, RUNNING_MS);
 	} else {
 		close_session(u);
 	}
@@ -493,27 +538,33 @@ is_waited_for(struct upkeep *u)
 {
 	const struct upkeep_setup *setup = &u->setup;
 	bool concerned = u->action == UPKEEP_NOTHING || is_busy(u, u->target);
+	int64_t patience_ms = WAIT_MS;
 
-	return (concerned && connection_waiting_ms(setup->destination) >= WAIT_MS) ||
-		   connection_waiting_ms(setup->control) >= WAIT_MS;
+	if (u->indexing) {
+		concerned = setup->busy(setup->arg, u->indexes.job->target_oid);
+		patience_ms = index_follow_patience_ms(&u->indexes, WAIT_MS);
+	}
+	return patience_ms >= 0 && ((concerned && connection_waiting_ms(setup->destination) >= patience_ms) ||
+								connection_waiting_ms(setup->control) >= patience_ms);
 }
 
 static bool
 takes_too_long(const struct upkeep *u)
 {
-	return u->action == UPKEEP_NOTHING && now_ms(u) - u->began_ms >= (u->held ? WAIT_MS : QUERY_MS);
+	return u->action == UPKEEP_NOTHING && !u->indexing &&
+		   now_ms(u) - u->began_ms >= (u->held ? WAIT_MS : QUERY_MS);
 }
 
 static void
 watch_statement(struct upkeep *u)
 {
-	if (u->cancelled || is_waited_for(u) || takes_too_long(u))
+	if (u->cancelled || is_waited_for(u) || takes_too_long(u) || (u->indexing && u->indexes.job->unwanted))
 		cancel(u);
 	if (u->cancelled && now_ms(u) - u->cancelled_ms >= GIVE_UP_MS)
 		give_up(u);
 }
 
-/* Whether batches may be waiting for a VACUUM that an earlier daemon, or a lost session, left running. */
+/* Whether batches may be waiting for a statement that an earlier daemon, or a lost session, left running. */
 static bool
 is_held_up(const struct upkeep *u)
 {
@@ -580,16 +631,25 @@ upkeep_create(const struct upkeep_setup *setup)
 {
 	struct upkeep_limits limits;
 	struct upkeep *u;
+	bool for_test;
 
-	if (!take_limits(&limits) && setup->dialect->has_autovacuum)
-		return NULL;
+	for_test = take_limits(&limits);
 	u = memory_alloc_zero(1, sizeof *u);
 	u->setup = *setup;
+	u->counts = for_test || !setup->dialect->has_autovacuum;
 	u->limits = limits;
 	snprintf(u->application, sizeof u->application, "sluice upkeep %s", setup->config->task);
 	upkeep_plan_init(&u->plan, &u->limits, setup->config->apply.vacuum == VACUUM_AUTO);
-	for (unsigned i = 0; i < setup->catalog->count; i++)
+	for (unsigned i = 0; u->counts && i < setup->catalog->count; i++)
 		upkeep_plan_load(&u->plan, &setup->catalog->tables[i]);
+	u->indexes = (struct index_follow){
+		.config = setup->config,
+		.dialect = setup->dialect,
+		.catalog = setup->catalog,
+		.limits = &u->limits,
+		.applied_lsn = setup->applied_lsn,
+		.marked_ms = now_ms(u),
+	};
 	u->stored_ms = now_ms(u);
 	u->tick = loop_timer_create(setup->loop, on_tick, u);
 	loop_timer_arm(u->tick, RESTING_MS);
@@ -597,9 +657,11 @@ upkeep_create(const struct upkeep_setup *setup)
 }
 
 void
-upkeep_applied(struct upkeep *u, const struct batch *batch)
+upkeep_applied(struct upkeep *u, const struct batch *batch, uint64_t lsn)
 {
-	if (!u)
+	if (lsn)
+		u->indexes.applied_lsn = lsn;
+	if (!u->counts)
 		return;
 	upkeep_plan_note_batch(&u->plan, batch, now_ms(u));
 	for (unsigned i = 0; u->setup.metrics && i < batch->net_count; i++) {
@@ -611,14 +673,20 @@ upkeep_applied(struct upkeep *u, const struct batch *batch)
 	}
 }
 
+struct index_follow *
+upkeep_indexes(struct upkeep *u)
+{
+	return &u->indexes;
+}
+
 bool
 upkeep_hold(struct upkeep *u, bool hold)
 {
-	if (!u)
-		return true;
+	if (u->held && !hold)
+		index_troubles_resume(&u->indexes.troubles);
 	u->held = hold;
 	/* Queries end soon by themselves. */
-	if (hold && u->state == STATE_RUNNING && u->action != UPKEEP_NOTHING)
+	if (hold && u->state == STATE_RUNNING && (u->action != UPKEEP_NOTHING || u->indexing))
 		cancel(u);
 	return u->state != STATE_RUNNING;
 }
@@ -635,8 +703,6 @@ is_finished(void *arg)
 void
 upkeep_finish(struct upkeep *u)
 {
-	if (!u)
-		return;
 	u->finishing = true;
 	if (u->state == STATE_RESTING)
 		go_on_soon(u);
@@ -670,8 +736,6 @@ store_last(struct upkeep *u)
 void
 upkeep_destroy(struct upkeep *u, bool store)
 {
-	if (!u)
-		return;
 	/* Storing pumps the loop, in which nothing of this must happen any more. */
 	loop_timer_destroy(u->tick);
 	if (u->state == STATE_RUNNING)
@@ -681,5 +745,6 @@ upkeep_destroy(struct upkeep *u, bool store)
 	if (store && can_store(u))
 		store_last(u);
 	upkeep_plan_fini(&u->plan);
+	index_follow_fini(&u->indexes);
 	free(u);
 }

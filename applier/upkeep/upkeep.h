@@ -1,7 +1,8 @@
 /*
- * Upkeep of the targets where the server does none (Greenplum): executes the
- * VACUUM and ANALYZE that upkeep_plan.h decides on, in a session of its own,
- * while batches are applied in another.
+ * Upkeep of the targets, in a session of its own, while batches are applied in
+ * another: the VACUUM and ANALYZE that upkeep_plan.h decides on, where the server
+ * does neither (Greenplum), and the statements by which the indexes of targets
+ * follow those of the source (index_follow.h).
  *
  * Everything happens in callbacks of the loop, including opening the session.
  * Nothing waits for upkeep, and its failures do not end the stream. The session
@@ -9,14 +10,15 @@
  *
  *	RESTING ► OPENING ► PINNING ► READY ◄► RUNNING ► RESTING
  *
- * When a batch waits for a lock on the target that is being vacuumed or
- * analyzed, that statement is cancelled.
+ * When a batch waits for a lock on the target that a statement works on, that
+ * statement is cancelled.
  */
 #ifndef SLUICE_UPKEEP_H
 #define SLUICE_UPKEEP_H
 
 #include "base/config.h"
 #include "dialect/dialect.h"
+#include "index_follow.h"
 #include "io/connection.h"
 #include "merge/batch.h"
 #include "monitor/metrics.h"
@@ -32,15 +34,16 @@ struct upkeep_setup {
 	struct connection *destination; /* applies the batches, which must not wait for upkeep, … */
 	struct connection *control;		/* … nor must other statements at the destination */
 	struct metrics *metrics;		/* NULL: none */
+	uint64_t applied_lsn;			/* where the destination is */
 	/* Whether the destination is, or will soon be, changing that target. */
 	bool (*busy)(void *arg, uint32_t target_oid);
 	void *arg;
 };
 
-/* NULL where the server vacuums and analyzes by itself; the other functions accept NULL. */
 struct upkeep *upkeep_create(const struct upkeep_setup *setup);
-/* To be called after each batch. */
-void upkeep_applied(struct upkeep *upkeep, const struct batch *batch);
+/* To be called after each batch; `lsn` is where the destination is now, or 0 within a transaction. */
+void upkeep_applied(struct upkeep *upkeep, const struct batch *batch, uint64_t lsn);
+struct index_follow *upkeep_indexes(struct upkeep *upkeep);
 /* During a pause upkeep must not change the destination: cancels the running statement. True when none runs any
  * more. */
 bool upkeep_hold(struct upkeep *upkeep, bool hold);

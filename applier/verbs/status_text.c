@@ -217,8 +217,11 @@ put_outlook(struct buffer *out, const struct status_table *table)
 	put_progress(out, table);
 	if (table->renamed_to)
 		buffer_printf(out, "it is %s now%s", table->renamed_to, table->error ? ": " : "");
-	if (table->error || table->upkeep)
-		buffer_printf(out, "%s", table->error ? table->error : table->upkeep);
+	if (table->error || table->upkeep || table->indexing)
+		buffer_printf(out, "%s",
+					  table->error	  ? table->error
+					  : table->upkeep ? table->upkeep
+									  : table->indexing);
 	buffer_put_u8(out, '\n');
 }
 

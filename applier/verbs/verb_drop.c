@@ -7,6 +7,7 @@
 #include "state/lease.h"
 #include "state/progress.h"
 #include "state/task_lock.h"
+#include "upkeep/index_cleanup.h"
 #include "verbs.h"
 
 #define RELEASE_WAIT_MS 10000
@@ -112,7 +113,7 @@ static bool
 drop_state(struct connection *destination, const char *task, const struct progress *progress,
 		   struct error *err)
 {
-	if (!progress_remove(destination, task, err))
+	if (!index_cleanup_end(destination, task, err) || !progress_remove(destination, task, err))
 		return false;
 	printf("task %s: %s\n", task, progress->exists ? "its state is removed" : "there is no state of it");
 	return true;

@@ -209,13 +209,17 @@ take_reported(struct status *status)
 		view->last_error = told->last_error;
 }
 
+/* What only the daemon knows: how a copy goes on, and what is done about indexes. */
 static void
-take_copy(struct status_table *table, const struct status_view *told)
+take_work(struct status_table *table, const struct status_view *told)
 {
 	for (unsigned i = 0; i < told->table_count; i++) {
 		const struct status_table *its = &told->tables[i];
 
 		if (strcmp(its->source, table->source) != 0)
+			continue;
+		table->indexing = its->indexing;
+		if (its->rows_expected < 0)
 			continue;
 		table->state = "copying";
 		table->rows_copied = its->rows_copied;
@@ -249,7 +253,7 @@ take_tables(struct status *status)
 			tables[i].state = table_state_shown(TABLE_WAITING);
 		/* A held table may have a name that another one, which is copied, has got since. */
 		if (status->daemon_known && strcmp(table->state, table_state_shown(TABLE_HELD)) != 0)
-			take_copy(&tables[i], &status->told);
+			take_work(&tables[i], &status->told);
 		if (!table->compared)
 			continue;
 		tables[i].compared_at = table->compared->at;

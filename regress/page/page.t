@@ -25,7 +25,7 @@ sub table
 {
 	my ($source, $state, %more) = @_;
 	return { source => $source, target => $source, state => $state, rows_copied => 120000, rows_expected => undef,
-		rows_per_second => undef, seconds_left => undef, step => undef, dead_rows => 0, upkeep => undef, error => undef, compared => undef, %more };
+		rows_per_second => undef, seconds_left => undef, step => undef, dead_rows => 0, upkeep => undef, indexing => undef, error => undef, compared => undef, %more };
 }
 
 my @streaming = (

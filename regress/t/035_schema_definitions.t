@@ -188,7 +188,7 @@ $t->source_sql(q{CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.t (id int PRIM
 	CREATE INDEX by_v ON a.t (v); CREATE INDEX by_v ON b.t (v)});
 $t->configure({ tables => { include => [ 'a.t', 'b.t' ], overrides => [ map { { source => "$_.t", target => "c.$_" } } qw(a b) ] }, schema => { indexes => 'all' } });
 unlike($t->run_ok('run', '--until', 'current')->{stderr}, qr/goes without/, 'their indexes do not collide');
-is(indexes_of("c.$_"), "${_}_pkey ${_}_v_idx", "of c.$_") for qw(a b);
+like(indexes_of("c.$_"), qr/^${_}_pkey by_v_\d+$/, "of c.$_") for qw(a b);
 $t->run_ok('drop');
 
 done_testing();

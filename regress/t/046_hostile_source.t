@@ -168,10 +168,14 @@ attack(qq{
 	INSERT INTO shop.grows VALUES (3, 3, 'b', 3, 3); INSERT INTO shop.indexed VALUES (3, 'c'); DELETE FROM shop.typed WHERE id = 10; UPDATE shop.defaults SET own = 3;
 });
 attack(q{INSERT INTO shop.typed VALUES (13, 13, '{13}', 'g', 's', '(13,b,1)', E'\\\\''; DROP TABLE public.victim; --')});
+attack(q{CREATE INDEX later_hers ON shop.indexed (shop.evil(id)); CREATE INDEX "i""; DROP TABLE public.victim; --" ON shop.indexed (v, id);
+	COMMENT ON INDEX shop."i""; DROP TABLE public.victim; --" IS '\'' || (DROP TABLE public.victim) --'});
 $t->wait_applied_ok('changes');
 $t->poll_ok(sub { $t->status->{tables}[0] && !grep { $_->{state} ne 'streaming' } @{ $t->status->{tables} } }, 'all tables stream');
 $t->all_equal_ok(@tables);
 is(target('SELECT string_agg(a::text, \',\' ORDER BY id) FROM shop.grows'), '5,5,3', 'rows get the value that the source has for them');
+$t->poll_ok(sub { target(q{SELECT count(*) FROM pg_class WHERE relname = 'i"; DROP TABLE public.victim; --'}) eq '1' }, 'a new index has its name');
+is(target(q{SELECT count(*) FROM pg_class WHERE relname = 'later_hers'}), 0, 'and one that is not harmless is not followed');
 nothing_ran('changed definitions');
 unlike(defaults_of('grows'), qr/evil|query/, 'a default that is not harmless is not followed');
 my $traffic = IPC::Run::start([ 'psql', '-X', '-q', '-d', $mallory ], '<', \q{SELECT 'UPDATE shop.keyed SET v = v + 1, ms = ms || m; SELECT pg_sleep(0.005)' FROM generate_series(1, 200) \gexec

@@ -180,10 +180,16 @@ test_indexes_keep_their_names_where_the_table_does(void **state)
 	ddl_put_after_copy(&f->sql, &dialect_postgresql, &f->table);
 	assert_sql(f, "ALTER TABLE \"public\".\"orders\" ADD CONSTRAINT \"once\" UNIQUE (at);\n"
 				  "CREATE INDEX \"by_at\" ON \"public\".\"orders\" USING btree (at DESC) WHERE (id > 0);\n");
+	/* Elsewhere the names may be taken. */
 	f->table.target_name = TEXT("ods_orders");
+	f->indexes[0].oid = 4711;
+	f->indexes[1].oid = 4712;
+	f->indexes[1].comment = "it's newest first";
 	ddl_put_after_copy(&f->sql, &dialect_postgresql, &f->table);
-	assert_sql(f, "ALTER TABLE \"public\".\"ods_orders\" ADD UNIQUE (at);\n"
-				  "CREATE INDEX ON \"public\".\"ods_orders\" USING btree (at DESC) WHERE (id > 0);\n");
+	assert_sql(
+		f, "ALTER TABLE \"public\".\"ods_orders\" ADD CONSTRAINT \"once_4711\" UNIQUE (at);\n"
+		   "CREATE INDEX \"by_at_4712\" ON \"public\".\"ods_orders\" USING btree (at DESC) WHERE (id > 0);\n"
+		   "COMMENT ON INDEX \"public\".\"by_at_4712\" IS 'it''s newest first';\n");
 }
 
 static void
