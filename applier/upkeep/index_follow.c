@@ -495,7 +495,8 @@ check_job(struct turn *turn, struct error *err)
 	index_lists_init(&lists);
 	ok = index_lists_read_source(&lists, turn->source, &table, 1, err) &&
 		 index_lists_read_rows(&lists, turn->control, follow->config->task, table, err);
-	if (ok) {
+	/* The job may have ended while the servers were asked. */
+	if (ok && follow->job) {
 		index_lists_plan(&lists, follow->config, table, &plan);
 		follow->job->unwanted = !index_plan_wants(&plan, follow->job->signature);
 	}
@@ -510,7 +511,8 @@ index_follow_turn(struct index_follow *follow, struct connection *source, struct
 	struct turn turn = {follow, source, control, alone, now_ms};
 	struct table *table = follow->current ? catalog_find_oid(follow->catalog, follow->current) : NULL;
 
-	if (alone && follow->job && follow->job->next == 0)
+	/* One that waits for what is not applied any more. */
+	if (alone && follow->job && follow->applied_lsn < follow->job->lsn)
 		end_job(follow);
 	if (follow->job && follow->check_job)
 		return check_job(&turn, err);
