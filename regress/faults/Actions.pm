@@ -30,7 +30,7 @@ our @all = (
 	[ 3, 'filtered', \&_filtered ],
 	[ 3, 'shared', \&_shared ],
 	[ 3, 'types', \&_types ],
-	[ 2, 'indexes', \&_indexes ],
+	[ 4, 'indexes', \&_indexes ],
 	[ 1, 'maintain', \&_maintain ],
 	[ 1, 'messages', \&_messages ],
 	[ 2, 'mixed', \&_mixed ],
@@ -272,8 +272,9 @@ sub _types
 sub _indexes
 {
 	my $name = 'passing_' . some(3);
-	my ($table, $columns) = @{ one_of([ 'keyed', 'n' ], [ 'wide', 'note, n' ], [ 'changed', 'v' ], [ 'bag', 'a' ], [ 'typed', 'b' ]) };
-	return one_of("CREATE INDEX $name ON $table ($columns);\n", "CREATE INDEX CONCURRENTLY $name ON $table ($columns);\n", "DROP INDEX $name;\n", "ALTER INDEX $name RENAME TO passing_" . some(3) . ";\n")
+	my ($table, $columns) = @{ one_of([ 'keyed', 'n' ], [ 'keyed', '(n / 2) DESC' ], [ 'keyed', 'id, n' ], [ 'wide', 'note, n' ], [ 'changed', 'v' ], [ 'bag', 'a' ], [ 'typed', 'b' ]) };
+	my $unique = $columns eq 'id, n' ? one_of('UNIQUE ', '') : '';
+	return one_of("CREATE ${unique}INDEX $name ON $table ($columns);\n", "CREATE INDEX CONCURRENTLY $name ON $table ($columns);\n", "DROP INDEX $name;\n", "ALTER INDEX $name RENAME TO passing_" . some(3) . ";\n")
 	  . "UPDATE $table SET " . ($table eq 'bag' ? 'c = 2' : $table eq 'changed' ? "v = v || 'i'" : $table eq 'typed' ? 'b = now()' : 'n = n + 1') . " WHERE " . ($table eq 'bag' ? 'a' : 'id') . " % 19 = 3;\n";
 }
 
