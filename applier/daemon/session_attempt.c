@@ -173,12 +173,17 @@ find_refused(const struct catalog *catalog, const struct error *err)
 static void
 consider_indexes(struct session *s, struct error *err)
 {
+	bool holds = s->config->apply.refused == REFUSED_HOLD && index_cleanup_may_help(err);
 	const struct table *table;
 
-	if (err->class != ERROR_DATA || !s->known || !s->control || !s->source ||
-		connection_is_lost(s->control) || connection_is_lost(s->source) ||
-		connection_in_transaction(s->control))
+	if (err->class != ERROR_DATA || !s->known)
 		return;
+	if (!s->control || !s->source || connection_is_lost(s->control) || connection_is_lost(s->source) ||
+		connection_in_transaction(s->control)) {
+		if (holds)
+			err->class = ERROR_RETRY;
+		return;
+	}
 	switch (index_cleanup_drop(s->source, s->control, s->config, &s->catalog, err)) {
 	case INDEX_CLEANUP_DROPPED:
 		err->class = ERROR_RESTART;
@@ -193,8 +198,8 @@ consider_indexes(struct session *s, struct error *err)
 		break;
 	}
 	table = find_refused(&s->catalog, err);
-	if (!table || !table->indexes_ours || !index_cleanup_may_help(err) ||
-		s->config->apply.refused != REFUSED_HOLD)
+	if (!holds || !table || !table->indexes_ours ||
+		table_memory_has(&s->memories.without_indexes, table->source.oid))
 		return;
 	table_memory_add(&s->memories.without_indexes, table->source.oid);
 	err->class = ERROR_RESTART;

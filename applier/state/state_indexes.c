@@ -92,17 +92,17 @@ state_indexes_put_building(struct buffer *sql, const char *task, uint32_t target
 }
 
 void
-state_indexes_put_made(struct buffer *sql, uint32_t target_oid, const struct index_wanted *wanted,
+state_indexes_put_made(struct buffer *sql, uint32_t target_oid, const char *signature, uint32_t source_oid,
 					   const struct index_found *found, const char *name)
 {
-	buffer_printf(sql, "UPDATE sluice.indexes SET source_oid = %" PRIu32, wanted->oid);
+	buffer_printf(sql, "UPDATE sluice.indexes SET source_oid = %" PRIu32, source_oid);
 	if (found) {
 		buffer_printf(sql, ", index_oid = %" PRIu32 ", name = ", found->oid);
 		sql_literal(sql, name);
 		buffer_printf(sql, ", definition = ");
 		sql_literal(sql, found->definition);
 	}
-	put_where(sql, target_oid, wanted->signature);
+	put_where(sql, target_oid, signature);
 }
 
 void

@@ -49,8 +49,8 @@ void state_indexes_put_mark(struct buffer *sql, const char *task, const char *ta
 void state_indexes_put_building(struct buffer *sql, const char *task, uint32_t target_oid,
 								const struct index_wanted *wanted, const char *name);
 /* Stores the index as it is found, under the name that it has or is given; `found` NULL: only the source's OID. */
-void state_indexes_put_made(struct buffer *sql, uint32_t target_oid, const struct index_wanted *wanted,
-							const struct index_found *found, const char *name);
+void state_indexes_put_made(struct buffer *sql, uint32_t target_oid, const char *signature,
+							uint32_t source_oid, const struct index_found *found, const char *name);
 void state_indexes_put_forget(struct buffer *sql, uint32_t target_oid, const char *signature);
 /* The mark of a target, too. */
 void state_indexes_put_forget_target(struct buffer *sql, const char *task, int64_t target_oid);

@@ -32,15 +32,13 @@ struct fold_memories {
 	struct table_memory unknown_tables;
 	/* Tables whose values have to come as text: the stream has changes with other columns than the catalog. */
 	struct table_memory as_text;
-	/* Tables of which no index is in the way of a row that was refused: the next one is the target's own. */
+	/* Tables of which no index is in the way of a row that was refused, until something is applied. */
 	struct table_memory without_indexes;
 	/* Outcomes of changed definitions. */
 	struct schema_notes notes;
 };
 
 void table_memory_add(struct table_memory *memory, uint32_t oid);
-/* Whether it was there. */
-bool table_memory_remove(struct table_memory *memory, uint32_t oid);
 MUST_CHECK bool table_memory_has(const struct table_memory *memory, uint32_t oid);
 
 struct fold_setup {

@@ -30,17 +30,6 @@ table_memory_add(struct table_memory *memory, uint32_t oid)
 	memory->oids[memory->count++] = oid;
 }
 
-bool
-table_memory_remove(struct table_memory *memory, uint32_t oid)
-{
-	for (unsigned i = 0; i < memory->count; i++)
-		if (memory->oids[i] == oid) {
-			memory->oids[i] = memory->oids[--memory->count];
-			return true;
-		}
-	return false;
-}
-
 static int
 compare_oids(const void *a, const void *b)
 {

@@ -165,6 +165,7 @@ on_applied(void *arg, uint64_t lsn, const struct batch *batch)
 	struct stream *s = arg;
 
 	if (lsn) {
+		s->setup->memories->without_indexes.count = 0;
 		s->applied_lsn = lsn;
 		replication_confirm(s->replication, lsn);
 		if (s->setup->applied)
@@ -182,7 +183,8 @@ static bool
 asks_for_indexes(struct stream *s, const struct table *table, const struct error *err)
 {
 	return table->indexes_ours && index_cleanup_may_help(err) &&
-		   !table_memory_remove(&s->setup->memories->without_indexes, table->source.oid);
+		   error_is_about_table(err, table->source.schema, table->source.name) &&
+		   !table_memory_has(&s->setup->memories->without_indexes, table->source.oid);
 }
 
 static bool

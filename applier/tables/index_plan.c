@@ -79,6 +79,13 @@ is_as_stored(const struct index_row *row, const struct index_found *found)
 	return found->oid == row->oid && was_made_again(row, found);
 }
 
+/* For a unique one the row keeps the OID of the index that it was made for: between that and this, rows need not be unique. */
+static bool
+is_remade(const struct index_wanted *wanted, const struct index_row *row, const struct index_found *found)
+{
+	return wanted->oid != row->source_oid && !(found && found->unique);
+}
+
 static struct index_step
 step_of_row(const struct index_plan *plan, const struct index_row *row)
 {
@@ -90,7 +97,7 @@ step_of_row(const struct index_plan *plan, const struct index_row *row)
 		step.action = INDEX_FINISH;
 	else if (row->oid == 0 || !wanted)
 		step.action = found ? INDEX_DROP : INDEX_FORGET;
-	else if (wanted->oid != row->source_oid || (found && !is_as_stored(row, found)))
+	else if (is_remade(wanted, row, found) || (found && !is_as_stored(row, found)))
 		step.action = INDEX_RENEW;
 	return step;
 }

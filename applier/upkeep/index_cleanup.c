@@ -11,6 +11,8 @@
 #include "state/state_install.h"
 
 #define SQLSTATE_UNIQUE "23505"
+#define SQLSTATE_LIMIT "54000"
+#define SQLSTATE_LOCKED "55P03"
 /* Until the time is over others queue behind a DROP INDEX that waits for a reader. */
 #define LOCK_TIMEOUT "SET LOCAL lock_timeout = 2000; "
 
@@ -44,7 +46,7 @@ struct cleanup {
 
 static bool
 drop(struct cleanup *c, const struct table *table, const struct index_row *row,
-	 const struct index_found *found, bool gone)
+	 const struct index_found *found, bool gone, bool guilty)
 {
 	const char *why = gone ? "as the source has" : "which may have refused a row; it is built again";
 	struct buffer sql;
@@ -65,6 +67,8 @@ drop(struct cleanup *c, const struct table *table, const struct index_row *row,
 				  table->target_schema, table->target_name, found->name, err.message);
 	if (done)
 		c->outcome = INDEX_CLEANUP_DROPPED;
+	else if (guilty && c->outcome == INDEX_CLEANUP_NOTHING && strcmp(err.sqlstate, SQLSTATE_LOCKED) == 0)
+		c->outcome = INDEX_CLEANUP_LOCKED;
 	return ok;
 }
 
@@ -72,7 +76,7 @@ drop(struct cleanup *c, const struct table *table, const struct index_row *row,
 static bool
 may_be_of_expression(const char *sqlstate)
 {
-	return strncmp(sqlstate, "22", 2) == 0 || strcmp(sqlstate, "54000") == 0;
+	return strncmp(sqlstate, "22", 2) == 0 || strcmp(sqlstate, SQLSTATE_LIMIT) == 0;
 }
 
 bool
@@ -81,18 +85,32 @@ index_cleanup_may_help(const struct error *refusal)
 	return strcmp(refusal->sqlstate, SQLSTATE_UNIQUE) == 0 || may_be_of_expression(refusal->sqlstate);
 }
 
+/* Whether it evaluates anything: an expression, a condition, or what the access method makes of a value. */
 static bool
-is_suspect(const struct cleanup *c, const struct index_plan *plan, const struct index_row *row,
-		   const struct index_found *found)
+evaluates(const struct index_found *found)
 {
-	const struct index_wanted *wanted = index_plan_wants(plan, row->signature);
+	const char *columns = strchr(found->definition, '(');
 
-	if (found->unique)
-		return strcmp(c->refusal->sqlstate, SQLSTATE_UNIQUE) == 0 && wanted && wanted->oid != row->source_oid;
-	return may_be_of_expression(c->refusal->sqlstate);
+	return !strstr(found->definition, "USING btree ") || !columns || strchr(columns + 1, '(');
 }
 
-/* What could not be dropped is locked. */
+/* Whether the index may have caused the refusal of a row of its table. */
+static bool
+may_be_guilty(const struct error *refusal, const struct index_found *found)
+{
+	if (strcmp(refusal->sqlstate, SQLSTATE_UNIQUE) == 0)
+		return found->unique;
+	return strcmp(refusal->sqlstate, SQLSTATE_LIMIT) == 0 || evaluates(found);
+}
+
+/* One that the source has: an index that is not unique may have been built before such rows. */
+static bool
+is_suspect(const struct index_wanted *wanted, const struct index_row *row, const struct index_found *found)
+{
+	return !found->unique || wanted->oid != row->source_oid;
+}
+
+/* Of the table; `refused`: the error is about a row of it. */
 static bool
 drop_some(struct cleanup *c, const struct table *table, const struct index_plan *plan, bool refused)
 {
@@ -101,13 +119,11 @@ drop_some(struct cleanup *c, const struct table *table, const struct index_plan 
 	for (unsigned i = 0; ok && i < plan->row_count; i++) {
 		const struct index_row *row = &plan->rows[i];
 		const struct index_found *found = index_plan_find(plan, row);
-		bool gone = !index_plan_wants(plan, row->signature);
+		const struct index_wanted *wanted = index_plan_wants(plan, row->signature);
+		bool guilty = refused && found && may_be_guilty(c->refusal, found);
 
-		if (!found || !(gone || (refused && is_suspect(c, plan, row, found))))
-			continue;
-		if (refused && c->outcome == INDEX_CLEANUP_NOTHING)
-			c->outcome = INDEX_CLEANUP_LOCKED;
-		ok = drop(c, table, row, found, gone);
+		if (found && (!wanted || (guilty && is_suspect(wanted, row, found))))
+			ok = drop(c, table, row, found, !wanted, guilty);
 	}
 	return ok;
 }

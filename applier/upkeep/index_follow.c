@@ -243,8 +243,9 @@ write_row(struct turn *turn, const struct table *table, const struct index_step 
 	if (step->action == INDEX_FORGET)
 		state_indexes_put_forget(&sql, table->target.oid, step->row->signature);
 	else
-		state_indexes_put_made(&sql, table->target.oid, step->wanted, step->found,
-							   step->found ? step->found->name : NULL);
+		state_indexes_put_made(&sql, table->target.oid, step->row->signature,
+							   step->found && step->found->unique ? step->row->source_oid : step->wanted->oid,
+							   step->found, step->found ? step->found->name : NULL);
 	ok = connection_execute_buffer(turn->control, &sql, NULL, err) ||
 		 error_context(err, "writing sluice.indexes");
 	buffer_fini(&sql);
@@ -511,9 +512,11 @@ index_follow_turn(struct index_follow *follow, struct connection *source, struct
 	struct turn turn = {follow, source, control, alone, now_ms};
 	struct table *table = follow->current ? catalog_find_oid(follow->catalog, follow->current) : NULL;
 
-	/* One that waits for what is not applied any more. */
-	if (alone && follow->job && follow->applied_lsn < follow->job->lsn)
+	/* Nothing has to be done concurrently any more, nor to wait for what is not applied. */
+	if (alone && follow->job && !follow->job->running)
 		end_job(follow);
+	else if (alone && follow->job)
+		follow->job->unwanted = follow->job->concurrently;
 	if (follow->job && follow->check_job)
 		return check_job(&turn, err);
 	if (!index_follow_is_due(follow))

@@ -106,7 +106,8 @@ index_job_finish(const struct table *table, const struct index_step *step, const
 	}
 	if (!plain && spec->comment)
 		ddl_put_index_comment(&sql, found->schema, name, spec->comment);
-	state_indexes_put_made(&sql, job->target_oid, step->wanted, found, plain ? found->name : name);
+	state_indexes_put_made(&sql, job->target_oid, job->signature, step->wanted->oid, found,
+						   plain ? found->name : name);
 	add(job, &sql);
 	return job;
 }

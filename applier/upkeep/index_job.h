@@ -24,6 +24,7 @@ struct index_job {
 	unsigned count;
 	unsigned next;	   /* the statement that is or will be executed */
 	uint64_t lsn;	   /* of the source: not to be begun before all up to there is applied */
+	bool running;	   /* the server works on a statement of it */
 	bool concurrently; /* batches need not wait for it */
 	bool remains;	   /* what is dropped is a part of an index that was not completed */
 	bool unwanted;	   /* the source has dropped the index meanwhile */

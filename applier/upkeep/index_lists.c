@@ -263,13 +263,16 @@ index_lists_read_found(struct index_lists *lists, struct connection *control, co
 
 /* ---- what stands in the way */
 
+/* Looking at partitions locks them. */
 static void
 put_obstacle_query(struct buffer *sql, const struct table *table, int server_version)
 {
-	buffer_printf(sql,
-				  "SELECT NOT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-				  " WHERE c.oid = %" PRIu32 " AND n.nspname = ",
-				  table->target.oid);
+	buffer_printf(
+		sql,
+		LOCK_TIMEOUT
+		"; SELECT NOT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+		" WHERE c.oid = %" PRIu32 " AND n.nspname = ",
+		table->target.oid);
 	sql_literal(sql, table->target_schema);
 	buffer_printf(sql, " AND c.relname = ");
 	sql_literal(sql, table->target_name);
@@ -298,8 +301,10 @@ index_lists_find_obstacle(struct connection *control, const struct table *table,
 	put_obstacle_query(&sql, table, connection_server_version(control));
 	ok = connection_execute_buffer(control, &sql, &res, err);
 	buffer_fini(&sql);
+	*obstacle = "the target is locked";
 	if (!ok)
-		return error_context(err, "looking at %s.%s", table->target_schema, table->target_name);
+		return index_lists_is_refusal(control, err) ||
+			   error_context(err, "looking at %s.%s", table->target_schema, table->target_name);
 	*obstacle = result_bool(res, 0, 0)	 ? "another table has the target's name"
 				: result_bool(res, 0, 1) ? "a partition of the target has an index of its own"
 										 : NULL;

@@ -341,7 +341,7 @@ on_index(void *arg, const struct result *res, const struct error *err)
 
 	(void) res;
 	enter(u, STATE_READY);
-	u->indexing = false;
+	u->indexing = u->indexes.job->running = false;
 	if (err)
 		index_follow_failed(&u->indexes, cancelled ? NULL : err->message, trouble, now_ms(u));
 	else
@@ -389,7 +389,7 @@ go_on(struct upkeep *u)
 	}
 	sql_init(&sql);
 	if (index_is_due(u)) {
-		u->indexing = true;
+		u->indexing = u->indexes.job->running = true;
 		buffer_printf(&sql, "%s", u->indexes.job->statements[u->indexes.job->next]);
 		start(u, &sql, on_index);
 	} else if (upkeep_plan_put_sizes(&u->plan, &sql)) {
