@@ -241,6 +241,19 @@ test_an_index_that_the_source_has_made_again_is_the_same(void **state)
 	check(f, INDEX_RENEW);
 }
 
+/* Between that and this rows need not have been unique, which the row of sluice.indexes goes on to show. */
+static void
+test_a_unique_index_is_that_of_the_one_it_was_made_for(void **state)
+{
+	struct fixture *f = *state;
+
+	f->found[0].unique = true;
+	f->wanted.oid = 78;
+	check(f, INDEX_NOTHING);
+	f->found[0].name = "renamed";
+	check(f, INDEX_RENEW);
+}
+
 static void
 test_what_failed_rests_but_its_remains_go(void **state)
 {
@@ -276,6 +289,7 @@ main(void)
 		TEST(test_a_constraint_is_ours_only_if_it_was_made_as_one),
 		TEST(test_what_was_built_at_another_table_is_dropped),
 		TEST(test_an_index_that_the_source_has_made_again_is_the_same),
+		TEST(test_a_unique_index_is_that_of_the_one_it_was_made_for),
 		TEST(test_what_failed_rests_but_its_remains_go),
 	};
 
