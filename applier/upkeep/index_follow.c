@@ -305,16 +305,16 @@ table_rests(const struct index_follow *follow, const struct table *table, int64_
 enum look { LOOK_AGAIN, LOOK_LATER, LOOK_DONE };
 
 static enum look
-take(struct turn *turn, struct table *table, struct index_plan *plan, bool *ok, struct error *err)
+take(struct turn *turn, struct table *table, struct index_plan plan, bool *ok, struct error *err)
 {
 	struct resting resting = {&turn->follow->troubles, table->source.oid, turn->now_ms};
 	struct index_step step;
 
-	index_troubles_end_stale(&turn->follow->troubles, table->source.oid, plan);
-	plan->rests = is_resting;
-	plan->arg = &resting;
-	step = index_plan_next(plan);
-	*ok = take_step(turn, table, plan, &step, err);
+	index_troubles_end_stale(&turn->follow->troubles, table->source.oid, &plan);
+	plan.rests = is_resting;
+	plan.arg = &resting;
+	step = index_plan_next(&plan);
+	*ok = take_step(turn, table, &plan, &step, err);
 	if (step.action == INDEX_NOTHING)
 		return LOOK_DONE;
 	if (table_rests(turn->follow, table, turn->now_ms))
@@ -345,7 +345,7 @@ look_once(struct turn *turn, struct table *table, enum look *look, struct error 
 		if (locked)
 			rest_table(turn, table, "its indexes cannot be compared now: the target is locked");
 		else if (ok)
-			*look = take(turn, table, &plan, &ok, err);
+			*look = take(turn, table, plan, &ok, err);
 	}
 	index_lists_fini(&lists);
 	return ok;
