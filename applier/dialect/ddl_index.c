@@ -111,8 +111,9 @@ is_match_index(const struct table *table, const struct index_spec *index)
 /* A server cuts a longer name off at its end. */
 #define NAME_BYTES_MAX (DDL_NAME_BYTES - 1)
 
-void
-ddl_cut_name(char out[DDL_NAME_BYTES], const char *name, const char *end)
+/* Writes as much of the name as leaves room for `end`, and then that. */
+static void
+cut_name(char out[DDL_NAME_BYTES], const char *name, const char *end)
 {
 	size_t len = strlen(name), room = NAME_BYTES_MAX - strlen(end);
 
@@ -122,8 +123,9 @@ ddl_cut_name(char out[DDL_NAME_BYTES], const char *name, const char *end)
 	snprintf(out, DDL_NAME_BYTES, "%.*s%s", (int) len, name, end);
 }
 
-bool
-ddl_keeps_index_names(const struct table *table)
+/* Index names are unique within a schema, so they are kept only if the table keeps its schema and name. */
+static bool
+keeps_name(const struct table *table)
 {
 	return strcmp(table->target_schema, table->source.schema) == 0 &&
 		   strcmp(table->target_name, table->source.name) == 0;
@@ -134,9 +136,9 @@ ddl_index_name(char out[DDL_NAME_BYTES], const struct table *table, const struct
 {
 	char end[16] = "";
 
-	if (!ddl_keeps_index_names(table))
+	if (!keeps_name(table))
 		snprintf(end, sizeof end, "_%u", index->oid);
-	ddl_cut_name(out, index->name, end);
+	cut_name(out, index->name, end);
 }
 
 static void
@@ -238,7 +240,7 @@ ddl_put_finding_index(struct buffer *sql, const struct table *table)
 		return false;
 	column = spec->found_by - 1;
 	buffer_printf(sql, "CREATE INDEX ");
-	ddl_cut_name(name, table->target_name, DDL_FINDING_INDEX);
+	cut_name(name, table->target_name, DDL_FINDING_INDEX);
 	sql_identifier(sql, name);
 	buffer_printf(sql, " ON ");
 	sql_qualified(sql, table->target_schema, table->target_name);

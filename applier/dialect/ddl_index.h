@@ -25,10 +25,6 @@ void ddl_put_match_index(struct buffer *sql, const struct dialect *dialect, cons
 /* A name with its NUL. */
 #define DDL_NAME_BYTES 64
 
-/* Whether indexes keep their names: these are unique within a schema, so only if the table keeps its schema and name. */
-bool ddl_keeps_index_names(const struct table *table);
-/* Writes as much of the name as leaves room for `end`, and then that. */
-void ddl_cut_name(char out[DDL_NAME_BYTES], const char *name, const char *end);
 /* The name of the index at the target. */
 void ddl_index_name(char out[DDL_NAME_BYTES], const struct table *table, const struct index_spec *index);
 /* Whether the target can have the index; if not, `remark` says why, or is NULL where the target has it anyway. */

@@ -603,6 +603,22 @@ sub poll_ok
 	return $value;
 }
 
+# The names of a target's indexes but for that of its primary key, in order; an unfinished one is followed by "invalid".
+sub indexes
+{
+	my ($self, $table) = @_;
+	return $self->destination_sql(qq{SELECT coalesce(string_agg(c.relname || CASE WHEN i.indisvalid THEN '' ELSE ' invalid' END, ' ' ORDER BY c.relname), '')
+		FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = '$table'::regclass AND NOT i.indisprimary});
+}
+
+# Waits until the target has these.
+sub indexes_ok
+{
+	my ($self, $table, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return $self->poll_ok(sub { $self->indexes($table) eq $expected }, $name) || diag('there are: ' . $self->indexes($table));
+}
+
 # What the daemon answers at a port of this host: status and body; (0, '') where nobody listens.
 sub http_get
 {

@@ -18,19 +18,6 @@ my @overrides = map { +{ source => "public.$_", distributed_by => ['id'] } } $gr
 my %config = (tables => { overrides => \@overrides }, schema => { indexes => 'all' }, wal => { heartbeat => '500ms' }, apply => { memory => '16MB', max_bytes => '1MB' });
 
 sub target { return $t->destination_sql($_[0]); }
-sub indexes
-{
-	my ($table) = @_;
-	return target("SELECT coalesce(string_agg(c.relname || CASE WHEN i.indisvalid THEN '' ELSE ' invalid' END, ' ' ORDER BY c.relname), '')
-		FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = '$table'::regclass AND NOT i.indisprimary");
-}
-sub indexes_ok
-{
-	my ($table, $expected, $name) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$t->poll_ok(sub { indexes($table) eq $expected }, $name) or diag 'there are: ' . indexes($table);
-	return;
-}
 sub mallory { return $t->source_conninfo =~ s/user=postgres/user=mallory/r; }
 # Ends a transaction that is held with COMMIT.
 sub commit { my ($held) = @_; ${ $held->{in} } .= "COMMIT;\n\\q\n"; $held->{run}->finish; return; }
@@ -62,7 +49,7 @@ $t->wait_for_end;
 is(target(q{SELECT count(*) FROM pg_class WHERE relname = 'pwned'}), 0, 'no name runs as a statement');
 $t->run_ok('run', '--until', 'current');
 is(target(q{SELECT count(*) FROM pg_class WHERE relname = 'pwned'}), 0, 'nor later');
-like(indexes('shown'), qr/x+\(id\);CREATE TABLE pwned\(\);COMMIT--/, 'it is a name');
+like($t->indexes('shown'), qr/x+\(id\);CREATE TABLE pwned\(\);COMMIT--/, 'it is a name');
 
 # ---- locked at the source, while others stream
 
@@ -76,7 +63,7 @@ for my $id (1, 2, 3)
 	$t->poll_ok(sub { target("SELECT count(*) FROM others WHERE id = $id") == 1 }, 'other tables go on while one is locked');
 }
 SluiceTest::release($lock);
-$t->poll_ok(sub { indexes('shown') =~ /shown_c/ }, 'then its index follows');
+$t->poll_ok(sub { $t->indexes('shown') =~ /shown_c/ }, 'then its index follows');
 
 # ---- the target is others' while ours is to be built, and a name means another index while a drop waits
 
@@ -86,14 +73,14 @@ my $reader = reader('swapped');
 $t->source_sql('CREATE INDEX swapped_v ON swapped (v)');
 begun_ok('a build waits');
 SluiceTest::release($reader);
-indexes_ok('swapped', 'swapped_v', 'it is built');
+$t->indexes_ok('swapped', 'swapped_v', 'it is built');
 target('CREATE INDEX swapped_theirs ON swapped (v)');
 my $theirs = target(q{SELECT 'swapped_theirs'::regclass::oid});
 $lock = SluiceTest::hold($t->destination_conninfo, 'ALTER INDEX swapped_v RENAME TO ours; ALTER INDEX swapped_theirs RENAME TO swapped_v; LOCK TABLE swapped IN ACCESS EXCLUSIVE MODE');
 $t->source_sql('DROP INDEX swapped_v; INSERT INTO others VALUES (4)');
 $t->poll_ok(sub { target('SELECT count(*) FROM others WHERE id = 4') == 1 }, 'a locked target keeps no other waiting');
 commit($lock);
-indexes_ok('swapped', 'swapped_v', 'ours is dropped');
+$t->indexes_ok('swapped', 'swapped_v', 'ours is dropped');
 is(target("SELECT count(*) FROM pg_class WHERE oid = $theirs"), 1, 'and not the one that has its name now');
 
 # ---- an index that the source has rebuilt, and a row of another table that is refused
@@ -111,19 +98,19 @@ is(target(q{SELECT 'kept_v'::regclass::oid}), $kept, 'the index of another table
 # Two of the source that are the same are one at the target.
 $t->source_sql('CREATE INDEX kept_twin ON kept (v); DROP INDEX kept_v');
 $t->run_ok('run', '--until', 'current');
-is(indexes('kept'), 'kept_v', 'of two twins one is dropped');
+is($t->indexes('kept'), 'kept_v', 'of two twins one is dropped');
 $t->source_sql('DROP INDEX kept_twin');
 $t->run_ok('run', '--until', 'current');
-is(indexes('kept'), '', 'and the other');
+is($t->indexes('kept'), '', 'and the other');
 
 # ---- stale unique indexes: a copy at the start, and a transaction larger than memory
 
-is(indexes('large'), 'large_v', 'a table was created with a unique index');
+is($t->indexes('large'), 'large_v', 'a table was created with a unique index');
 $t->source_sql(q{DROP INDEX large_v; BEGIN; INSERT INTO large SELECT i % 100, i, 7, repeat(md5(i::text), 20) FROM generate_series(1, 40000) i; COMMIT});
 $t->run_ok('table', 'resync', 'public.large');
 $t->run_ok('run', '--until', 'current');
 $t->equal_ok('public.large');
-is(indexes('large'), '', 'a copy meets no index that the source has dropped');
+is($t->indexes('large'), '', 'a copy meets no index that the source has dropped');
 $t->start;
 $t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
 $t->source_sql(q{BEGIN; DROP INDEX streamed_v; INSERT INTO streamed SELECT i % 100, i, 7, repeat(md5(i::text), 20) FROM generate_series(1, 40000) i; COMMIT});
@@ -150,7 +137,7 @@ $t->equal_ok('public.g', wait => 1);
 is($t->stop, 0, 'and the daemon stops at once');
 $t->source_sql('INSERT INTO g VALUES (13, 13); CREATE INDEX g_until ON g (v, id)');
 $t->run_ok('run', '--until', 'current');
-like(indexes('g'), qr/g_until/, 'a run that ends by itself waits for no snapshot');
+like($t->indexes('g'), qr/g_until/, 'a run that ends by itself waits for no snapshot');
 SluiceTest::release($reader);
 
 $reader = reader('g');
@@ -160,8 +147,8 @@ $t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
 begun_ok('a build waits again');
 $t->run_ok('table', 'remove', 'public.g');
 SluiceTest::release($reader);
-$t->poll_ok(sub { indexes('g') !~ /invalid|sluice_index/ && target(q{SELECT count(*) FROM sluice.indexes WHERE target = 'g'::regclass}) == 0 }, 'a table that is removed leaves no part of an index')
-  or diag indexes('g');
+$t->poll_ok(sub { $t->indexes('g') !~ /invalid|sluice_index/ && target(q{SELECT count(*) FROM sluice.indexes WHERE target = 'g'::regclass}) == 0 }, 'a table that is removed leaves no part of an index')
+  or diag $t->indexes('g');
 $t->source_sql('CREATE TABLE h (id int PRIMARY KEY, v int)');
 $t->poll_ok(sub { target(q{SELECT to_regclass('h') IS NOT NULL}) eq 't' }, 'a last table');
 $reader = reader('h');
@@ -171,6 +158,6 @@ is($t->stop, 0, 'it stops');
 SluiceTest::release($reader);
 $t->all_equal_ok(map { "public.$_" } qw(shown others swapped kept large streamed h));
 $t->run_ok('drop');
-is(indexes('h'), '', 'a dropped task leaves no part of an index');
+is($t->indexes('h'), '', 'a dropped task leaves no part of an index');
 
 done_testing();

@@ -17,19 +17,6 @@ my @overrides = map { +{ source => "public.$_", distributed_by => ['id'] } } $gr
 my %config = (tables => { overrides => \@overrides }, schema => { indexes => 'all', partitions => 'keep' }, wal => { heartbeat => '500ms' }, apply => { memory => '16MB', max_bytes => '1MB' });
 
 sub target { return $t->destination_sql($_[0]); }
-sub indexes
-{
-	my ($table) = @_;
-	return target("SELECT coalesce(string_agg(c.relname || CASE WHEN i.indisvalid THEN '' ELSE ' invalid' END, ' ' ORDER BY c.relname), '')
-		FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = '$table'::regclass AND NOT i.indisprimary");
-}
-sub indexes_ok
-{
-	my ($table, $expected, $name) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$t->poll_ok(sub { indexes($table) eq $expected }, $name) or diag 'there are: ' . indexes($table);
-	return;
-}
 sub state_of { my ($table) = @_; return (grep { $_->{source} eq "public.$table" } @{ $t->status->{tables} })[0]; }
 # Ends a transaction that is held with COMMIT.
 sub commit { my ($held) = @_; ${ $held->{in} } .= "COMMIT;\n\\q\n"; $held->{run}->finish; return; }
@@ -53,7 +40,7 @@ $t->start;
 $t->equal_ok('public.share', wait => 1);
 ok($t->running, 'a backlog brings rows that a later index would refuse');
 is(() = $t->log =~ /dropped the index/, 0, 'which is not there yet');
-indexes_ok('share', 'share_v', 'it is built behind them');
+$t->indexes_ok('share', 'share_v', 'it is built behind them');
 is($t->stop, 0, 'stop');
 # A run that ends by itself builds, whatever is on the way: what it has built goes when it refuses a row.
 my $behind = $t->source_sql('SELECT pg_current_wal_insert_lsn()');
@@ -66,7 +53,7 @@ $t->configure(\%config);
 $t->run_ok('run', '--until', 'current');
 $t->equal_ok('public.past');
 $t->run_ok('run', '--until', 'current');
-is(indexes('past'), 'past_v', 'a run up to a position of the past is no exception');
+is($t->indexes('past'), 'past_v', 'a run up to a position of the past is no exception');
 
 # ---- a position that is reached within a large transaction
 
@@ -85,11 +72,11 @@ $t->start;
 $t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
 my $reader = SluiceTest::hold($t->destination_conninfo, 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1; LOCK TABLE filler IN ROW EXCLUSIVE MODE');
 $t->source_sql('CREATE INDEX moved_v ON moved (v)');
-$t->poll_ok(sub { target(q{SELECT count(*) FROM sluice.indexes WHERE name LIKE 'sluice_index_%'}) > 0 || indexes('moved') eq 'moved_v' }, 'a build');
+$t->poll_ok(sub { target(q{SELECT count(*) FROM sluice.indexes WHERE name LIKE 'sluice_index_%'}) > 0 || $t->indexes('moved') eq 'moved_v' }, 'a build');
 $t->source_sql('ALTER TABLE moved ADD COLUMN n int; INSERT INTO moved VALUES (1000, 1, 1)');
 $t->equal_ok('public.moved', wait => 1);
 SluiceTest::release($reader);
-indexes_ok('moved', 'moved_v', 'an index is built although its table is altered meanwhile');
+$t->indexes_ok('moved', 'moved_v', 'an index is built although its table is altered meanwhile');
 ok($t->running, 'the daemon runs');
 
 # ---- the target is exchanged while an index is due
@@ -99,9 +86,9 @@ $t->source_sql('CREATE INDEX moved_n ON moved (n)');
 $t->poll_ok(sub { ($t->log =~ /moved/) && (state_of('moved')->{indexing} // '') =~ /locked/ }, 'a target that is locked rests');
 commit($lock);
 $t->poll_ok(sub { (state_of('moved')->{indexing} // '') =~ /another table has the target's name/ }, 'the table of others is not built on');
-unlike(indexes('moved'), qr/moved_n$|sluice_index/, 'it is as others made it');
+unlike($t->indexes('moved'), qr/moved_n$|sluice_index/, 'it is as others made it');
 target('DROP TABLE moved; ALTER TABLE moved_old RENAME TO moved');
-$t->poll_ok(sub { indexes('moved') =~ /moved_n/ }, 'when the target is back it gets the index');
+$t->poll_ok(sub { $t->indexes('moved') =~ /moved_n/ }, 'when the target is back it gets the index');
 
 # ---- an index that the source has dropped, and a reader
 
@@ -126,7 +113,7 @@ SKIP: {
 	$t->poll_ok(sub { (state_of('parts')->{indexing} // '') =~ /a partition of the target has an index of its own/ }, q{an index of others at a partition is not made a part of ours});
 	$t->source_sql('DROP INDEX parts_v');
 	$t->wait_applied_ok('a drop');
-	like(indexes($partition), qr/of_others/, 'and stays');
+	like($t->indexes($partition), qr/of_others/, 'and stays');
 }
 is($t->stop, 0, 'stop');
 
