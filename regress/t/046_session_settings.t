@@ -14,7 +14,8 @@ SluiceTest::needs_own_destination('it makes roles and functions that lie');
 
 my $t = SluiceTest->new(source => { database => 'shop' });
 
-# What is set against us, at both ends; those that a server lacks are passed over.
+# What is set against us, at both ends; those that a server lacks are passed over.  The timeouts are long enough for a
+# loaded machine to begin a session, and shorter than what the sessions wait for below.
 my %hostile = (
 	search_path => 'evil, pg_catalog',
 	standard_conforming_strings => 'off',
@@ -38,13 +39,13 @@ my %hostile = (
 	default_transaction_isolation => 'serializable',
 	default_transaction_read_only => 'on',
 	default_transaction_deferrable => 'on',
-	statement_timeout => "'5ms'",
+	statement_timeout => "'700ms'",
 	lock_timeout => "'1ms'",
-	idle_in_transaction_session_timeout => "'300ms'",
-	idle_session_timeout => "'300ms'",
-	transaction_timeout => "'300ms'",
+	idle_in_transaction_session_timeout => "'700ms'",
+	idle_session_timeout => "'700ms'",
+	transaction_timeout => "'700ms'",
 	exit_on_error => 'on',
-	wal_sender_timeout => "'300ms'",
+	wal_sender_timeout => "'700ms'",
 );
 
 # Functions and operators that answer in place of pg_catalog's where the search path lets them.
@@ -108,10 +109,17 @@ like($t->run_ok('schema')->{stdout}, qr/DEFAULT 'a\\b'/, 'a default with a backs
 $t->start;
 $t->poll_ok(sub { $t->log =~ /streaming from/ }, 'the copy is done');
 is($t->destination_sql('SELECT count(*) FROM victim'), '0', 'no statement from a default was executed');
+# A statement that waits for longer than the timeouts.
+my $lock = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE public."all" IN SHARE MODE');
 $t->source_sql(q{
 	UPDATE "all" SET day = '1999-12-31', span = '-3 mons', list = '{NULL,a}', bytes = '\x5c', path = 'c\d' WHERE id <= 50;
 	INSERT INTO "all" (id, number) VALUES (200, 1e-300);
 	DELETE FROM "all" WHERE id = 99;
+});
+$t->poll_ok(sub { $t->destination_sql(q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'hostile'
+	AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > '1.5 s'}) eq '1' }, 'a batch waits for a lock');
+SluiceTest::release($lock);
+$t->source_sql(q{
 	ALTER TABLE "all" ADD COLUMN followed text DEFAULT 'e\f';
 	INSERT INTO "all" (id) VALUES (201);
 	CREATE TABLE younger (id int PRIMARY KEY, v text DEFAULT 'g\h');
@@ -123,7 +131,7 @@ $t->poll_ok(sub { $t->destination_sql(q{SELECT count(*) FROM pg_class WHERE reln
 	&& $t->destination_sql('SELECT count(*) FROM younger') eq '1' }, 'a new table is copied');
 # Longer than the timeouts that are set against the sessions.
 my $begun = time;
-$t->poll_ok(sub { time - $begun > 1 }, 'time passes');
+$t->poll_ok(sub { time - $begun > 2 }, 'time passes');
 unlike($t->log, qr/lost the connection|trying again|timeout|cancel/, 'no session was ended');
 
 my $text = q{SELECT string_agg(t::text, E'\n' ORDER BY id) FROM public."all" t};
