@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/sql.h"
+#include "base/sqlstate.h"
 #include "copy_statements.h"
 #include "servers/server_session.h"
 #include "servers/slot_snapshot.h"
@@ -56,9 +57,9 @@ read_key(struct connection *source, const struct place *place, struct buffer *ou
 	return found;
 }
 
-/* The column whose value cannot be converted to UTF-8; NULL: none, or the question failed otherwise. */
+/* The column whose value cannot be converted; NULL: none, or the question failed otherwise. */
 static const char *
-find_column(struct connection *source, const struct place *place)
+find_column(struct connection *source, const struct place *place, const char *encoding)
 {
 	for (unsigned i = 0; i < place->table->source.column_count; i++) {
 		const char *name = place->table->source.columns[i].name;
@@ -68,7 +69,9 @@ find_column(struct connection *source, const struct place *place)
 		sql_init(&sql);
 		buffer_printf(&sql, "SAVEPOINT col; SELECT pg_catalog.octet_length(pg_catalog.convert_to(");
 		sql_identifier(&sql, name);
-		buffer_printf(&sql, "::text, 'UTF8'))");
+		buffer_printf(&sql, "::text, ");
+		sql_literal(&sql, encoding);
+		buffer_printf(&sql, "))");
 		put_from(&sql, place);
 		if (connection_execute_buffer(source, &sql, NULL, &refused))
 			continue;
@@ -80,10 +83,22 @@ find_column(struct connection *source, const struct place *place)
 	return NULL;
 }
 
-static void
-name_place(struct connection *source, const struct place *place, bool at_source, struct error *err)
+/* The encoding that lacks a character of the row where the server has not named the column; NULL: it is about something else.
+ * Of a row in COPY's text form the destination names the line alone. */
+static const char *
+lacking_encoding(const struct copy *copy, const struct error *err)
 {
-	const char *column = at_source ? find_column(source, place) : NULL;
+	if (copy->refused_at_source)
+		return "UTF8";
+	if (copy->refused->as_text && sqlstate_is_of_encoding(err->sqlstate))
+		return connection_server_encoding(copy->setup->control);
+	return NULL;
+}
+
+static void
+name_place(struct connection *source, const struct place *place, const char *encoding, struct error *err)
+{
+	const char *column = encoding ? find_column(source, place, encoding) : NULL;
 	struct error unknown;
 	struct buffer key;
 
@@ -114,7 +129,7 @@ name_row(struct connection *source, const struct copy *copy, struct error *err)
 	if (result_rows(res) == 1) {
 		struct place place = {.table = table, .leaf = result_text(res, 0, 0), .ctid = result_text(res, 0, 1)};
 
-		name_place(source, &place, copy->refused_at_source, err);
+		name_place(source, &place, lacking_encoding(copy, err), err);
 	}
 	result_free(res);
 }

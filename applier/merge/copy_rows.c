@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "quote.h"
 #include "value_text.h"
 
 static const uint8_t binary_signature[] = "PGCOPY\n\377\r\n"; /* with its NUL byte */
@@ -344,16 +345,43 @@ copy_rows_put_key(const struct net_change *net, uint32_t index, struct buffer *o
 	}
 }
 
-void
-copy_walk_put_key(const struct copy_walk *walk, int64_t number, struct buffer *out)
+/* The entry of the walk's row with that number, from 1 on; UINT32_MAX: there is no such row. */
+static uint32_t
+find_entry(const struct copy_walk *walk, int64_t number)
 {
 	int64_t rows = 0;
 
 	for (uint32_t i = 0; number > 0 && i < net_change_count(walk->net); i++) {
 		rows += count_copies(walk, entry_at(walk, i));
-		if (rows < number)
-			continue;
-		copy_rows_put_key(walk->net, entry_at(walk, i), out);
-		return;
+		if (rows >= number)
+			return entry_at(walk, i);
 	}
+	return UINT32_MAX;
+}
+
+void
+copy_walk_put_key(const struct copy_walk *walk, int64_t number, struct buffer *out)
+{
+	uint32_t index = find_entry(walk, number);
+
+	if (index != UINT32_MAX)
+		copy_rows_put_key(walk->net, index, out);
+}
+
+const char *
+copy_walk_invalid_column(struct copy_walk *walk, int64_t number)
+{
+	const struct shape *shape = walk->net->shape;
+	uint32_t index = find_entry(walk, number);
+
+	if (!shape->text || index == UINT32_MAX || walk->content == COPY_KEYS)
+		return NULL;
+	decode_entry(walk, &walk->net->rows[index]);
+	for (unsigned i = 0; i < shape->fed_count; i++) {
+		const struct value *value = &walk->values[shape->fed[i].source];
+
+		if (value->kind == VALUE_PRESENT && !quote_is_utf8(value->data, value->len))
+			return shape->fed[i].target->name;
+	}
+	return NULL;
 }

@@ -62,5 +62,8 @@ void copy_rows_put_key(const struct net_change *net, uint32_t index, struct buff
 /* Appends the key of the walk's row with that number (from 1 on), likewise; nothing if there is no such row, or no
  * key. */
 void copy_walk_put_key(const struct copy_walk *walk, int64_t number, struct buffer *out);
+/* The column of that row whose text is not valid UTF-8; NULL: none. Of a row in COPY's text form the server names the line
+ * alone. */
+const char *copy_walk_invalid_column(struct copy_walk *walk, int64_t number);
 
 #endif

@@ -29,7 +29,9 @@ server_session_match_bytes(struct connection *conn, const struct connection *sou
 {
 	if (strcmp(connection_server_encoding(source), "SQL_ASCII") != 0)
 		return true;
-	return connection_execute(conn, "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)",
+	return connection_execute(conn,
+							  "SELECT pg_catalog.set_config('client_encoding',"
+							  " pg_catalog.current_setting('server_encoding'), false)",
 							  NULL, 0, NULL, err) ||
 		   error_context(err, "taking text of a source in SQL_ASCII as it is stored");
 }

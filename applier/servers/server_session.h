@@ -49,7 +49,8 @@ MUST_CHECK bool server_session_writer(struct loop *loop, const struct config *co
 /*
  * Sessions use UTF-8, and the servers convert. The exception is a source in SQL_ASCII: the encoding of its
  * text is unknown, so the text is passed on as it is stored, and the destination reports what is not
- * valid. To be called for each session at the destination that receives such text.
+ * valid in its own encoding. (With SQL_ASCII as the client's encoding, COPY in text format would check nothing.)
+ * To be called for each session at the destination that receives such text.
  */
 MUST_CHECK bool server_session_match_bytes(struct connection *conn, const struct connection *source,
 										   struct error *err);

@@ -7,6 +7,7 @@
 #include "apply_parts.h"
 #include "base/memory.h"
 #include "base/sql.h"
+#include "base/sqlstate.h"
 #include "lsn.h"
 #include "merge/merge_outcome.h"
 #include "state/state_tables.h"
@@ -28,12 +29,17 @@ explain_truncate(struct error *err)
 
 /* The server names the refused row of a COPY by its number; the message names its key. */
 static void
-name_row(const struct merge_step *step, struct error *err)
+name_row(struct merge_step *step, struct error *err)
 {
+	const char *column;
 	struct buffer key;
 
 	if (err->copy_row == 0 || !step || step->kind != MERGE_COPY || err->class != ERROR_DATA)
 		return;
+	column =
+		sqlstate_is_of_encoding(err->sqlstate) ? copy_walk_invalid_column(&step->walk, err->copy_row) : NULL;
+	if (column)
+		error_context(err, "column %s", column);
 	memory_buffer_init(&key);
 	copy_walk_put_key(&step->walk, err->copy_row, &key);
 	if (key.len > 0)

@@ -125,19 +125,22 @@ sub refused
 	my ($bad, $why, $bytes) = @_;
 	$t->source_sql(qq{CREATE TABLE good (id int PRIMARY KEY, v text); CREATE TABLE streamed (id int, "k\xc3\xa4" text, "v\xc3\xa4" text, PRIMARY KEY (id, "k\xc3\xa4"));
 		CREATE TABLE copied (id int PRIMARY KEY, v text, "w\xc3\xa4" text[]); CREATE TABLE as_array (id int PRIMARY KEY, v text[]);
+		CREATE TYPE pair AS (a int, b int); CREATE TABLE as_row (id int PRIMARY KEY, v text, p pair); CREATE TABLE copied_row (id int PRIMARY KEY, v text, p pair);
 		INSERT INTO good VALUES (1, 'x'); INSERT INTO streamed VALUES (1, '\xc3\xa4', '\xc3\xb6'); INSERT INTO copied VALUES (1, 'x', '{y}')});
 	$t->configure({ apply => { refused => 'hold' } });
 	$t->run_ok('run', '--until', 'current');
-	$t->source_sql(qq{INSERT INTO streamed VALUES (2, '\xc3\xa4', 'x'), (3, '\xc3\xa4', 'x' || $bad), (4, 'z', 'z'); INSERT INTO as_array VALUES (7, ARRAY['x', $bad]); INSERT INTO good VALUES (2, 'x')});
+	$t->source_sql(qq{INSERT INTO streamed VALUES (2, '\xc3\xa4', 'x'), (3, '\xc3\xa4', 'x' || $bad), (4, 'z', 'z'); INSERT INTO as_array VALUES (7, ARRAY['x', $bad]); INSERT INTO as_row VALUES (8, 'x' || $bad, '(1,2)'); INSERT INTO good VALUES (2, 'x')});
 	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/held/, 'the run ends with the held tables');
 	$t->equal_ok('public.good');
 	like(table_of('streamed')->{error}, qr/\b3\b.*v\xc3\xa4|v\xc3\xa4.*\b3\b/s, 'the row and the column are named');
 	like(table_of('streamed')->{error}, $why, 'and the cause');
 	like(table_of('as_array')->{error}, qr/\b7\b/, 'also where the character is in an array');
+	my $column = $bytes =~ /0x/ ? 'column v: .*' : '';
+	like(table_of('as_row')->{error}, qr/\b8\b.*$column$bytes/s, 'or among types that have no binary form');
 	$t->run_ok('drop');
-	$t->destination_sql('DROP TABLE good, streamed, copied, as_array');
+	$t->destination_sql('DROP TABLE good, streamed, copied, as_array, as_row, copied_row');
 	# In a copy: of a table as a whole, selected by a condition, and in an array; then the remedy.
-	$t->source_sql(qq{DELETE FROM as_array; DELETE FROM streamed WHERE id = 3; INSERT INTO copied SELECT i, 'x', '{y}' FROM generate_series(2, 50) i; UPDATE copied SET "w\xc3\xa4"[2] = $bad WHERE id = 33;
+	$t->source_sql(qq{DELETE FROM as_array; DELETE FROM as_row; DELETE FROM streamed WHERE id = 3; INSERT INTO copied SELECT i, 'x', '{y}' FROM generate_series(2, 50) i; UPDATE copied SET "w\xc3\xa4"[2] = $bad WHERE id = 33;
 		ALTER TABLE copied RENAME id TO "i\xc3\xa4"});
 	my $copied = $t->fails_like([ 'run', '--until', 'current' ], 1, qr/copying public\.copied: row with "i\xc3\xa4" = 33: .*column w\xc3\xa4: .*$bytes.*; fix that, then "sluice table resync public\.copied"/, 'a copy names row, column and cause');
 	$t->source_sql(qq{UPDATE copied SET "w\xc3\xa4" = '{z}' WHERE "i\xc3\xa4" = 33});
@@ -145,7 +148,12 @@ sub refused
 	$t->run_ok('run', '--until', 'current');
 	$t->equal_ok('public.copied');
 	$t->run_ok('drop');
-	$t->destination_sql('DROP TABLE good, streamed, copied, as_array');
+	$t->destination_sql('DROP TABLE good, streamed, copied, as_array, as_row, copied_row');
+	$t->source_sql(qq{INSERT INTO copied_row SELECT i, 'x' || CASE WHEN i = 33 THEN $bad ELSE '' END, ROW(i, i)::pair FROM generate_series(1, 50) i});
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/copying public\.copied_row: row with "id" = 33: .*column v: .*$bytes/, 'also among types that have no binary form');
+	$t->run_ok('drop');
+	$t->source_sql('DELETE FROM copied_row');
+	$t->destination_sql('DROP TABLE good, streamed, copied, as_array, as_row, copied_row');
 }
 
 into('LATIN1');
