@@ -22,7 +22,9 @@ struct filter {
 	int *attributes; /* attributes of the changed relation that the condition uses, counted from 0 */
 	int attribute_count;
 	bool key_suffices; /* all of them are part of the replica identity */
-	char *table;	   /* for messages */
+	/* for messages, in the server's encoding */
+	const char *schema;
+	const char *table;
 };
 
 /* Where a condition finds the columns that it names. */
@@ -165,9 +167,17 @@ build(struct filter *filter, const char *condition, const struct scope *scope)
 	memset(filter->slot->tts_isnull, true, scope->changed->natts * sizeof(bool));
 }
 
+/* The client finds the table in these fields of the error. */
+static int
+name_table(const struct filter *filter)
+{
+	err_generic_string(PG_DIAG_SCHEMA_NAME, filter->schema);
+	return err_generic_string(PG_DIAG_TABLE_NAME, filter->table);
+}
+
 /* Raises the server's error again, with the table and the condition, which its message does not name. */
 static void
-fail(const char *table, const char *condition, MemoryContext context)
+fail(const struct filter *filter, MemoryContext context)
 {
 	ErrorData *cause;
 
@@ -177,10 +187,11 @@ fail(const char *table, const char *condition, MemoryContext context)
 	if (cause->sqlerrcode == ERRCODE_TRANSACTION_ROLLBACK)
 		PG_RE_THROW();
 	FlushErrorState();
-	ereport(ERROR, errcode(cause->sqlerrcode),
-			errmsg("the condition of %s cannot be used: %s", table, cause->message),
-			errdetail("It is \"%s\".", condition),
-			errhint("Correct tables.overrides[].where, or the option \"filters\"."));
+	ereport(
+		ERROR, errcode(cause->sqlerrcode),
+		errmsg("the condition of %s.%s cannot be used: %s", filter->schema, filter->table, cause->message),
+		errdetail("It is \"%s\".", filter->condition),
+		errhint("Correct tables.overrides[].where, or the option \"filters\"."), name_table(filter));
 }
 
 struct filter *
@@ -191,8 +202,8 @@ filter_create(const char *condition, const struct change_relation *described,
 	MemoryContext before = MemoryContextSwitchTo(context);
 	struct filter *filter = palloc0(sizeof *filter);
 
-	filter->table =
-		psprintf("%s.%s", encoding_to_server(described->schema), encoding_to_server(described->name));
+	filter->schema = pstrdup(encoding_to_server(described->schema));
+	filter->table = pstrdup(encoding_to_server(described->name));
 	filter->condition = pstrdup(condition);
 	/* Constants must mean the same as in the sessions that copy the table. */
 	settings_pin_text();
@@ -202,7 +213,7 @@ filter_create(const char *condition, const struct change_relation *described,
 	}
 	PG_CATCH();
 	{
-		fail(filter->table, condition, context);
+		fail(filter, context);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(before);
@@ -216,12 +227,13 @@ check_known(const struct filter *filter, const struct row *row, int attribute)
 {
 	if (!row->any_unchanged || !row->unchanged[attribute])
 		return;
-	ereport(
-		ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		errmsg(
-			"the condition of %s needs the column \"%s\", whose value did not change and is not in the log",
-			filter->table, NameStr(TupleDescAttr(filter->slot->tts_tupleDescriptor, attribute)->attname)),
-		errhint("Run ALTER TABLE ... REPLICA IDENTITY FULL for it, and copy it again."));
+	ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			errmsg("the condition of %s.%s needs the column \"%s\", whose value did not change and is not in "
+				   "the log",
+				   filter->schema, filter->table,
+				   NameStr(TupleDescAttr(filter->slot->tts_tupleDescriptor, attribute)->attname)),
+			errhint("Run ALTER TABLE ... REPLICA IDENTITY FULL for it, and copy it again."),
+			name_table(filter));
 }
 
 /* Adds the condition to the context of an error, such as a division by zero. */
@@ -230,8 +242,9 @@ name_condition(void *arg)
 {
 	const struct filter *filter = arg;
 
-	errcontext("condition \"%s\" of %s", filter->condition, filter->table);
+	errcontext("condition \"%s\" of %s.%s", filter->condition, filter->schema, filter->table);
 	errhint("Correct tables.overrides[].where so that it can be evaluated for every row.");
+	(void) name_table(filter);
 }
 
 /* Unknown counts as false. */

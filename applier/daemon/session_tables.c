@@ -133,12 +133,25 @@ hold_failed(struct session *s, struct table *table, const struct check_item *ite
 	return hold(s, table, TABLE_HELD_FOR_RESYNC, reason, err);
 }
 
-/* Whether the failure is caused by a change of the target or of privileges, not by the configuration. */
+/* Whether the configuration has other things about the table than it was copied by. */
 static bool
-is_about_target(const struct table *table, const struct check_item *item)
+is_configured_anew(const struct precheck *precheck, uint32_t oid)
+{
+	for (unsigned i = 0; i < precheck->count; i++)
+		if (precheck->items[i].oid == oid && precheck->items[i].outcome == CHECK_FAILED &&
+			strcmp(precheck->items[i].name, "state") == 0)
+			return true;
+	return false;
+}
+
+/* Whether the failure is caused by a change of the target, of the source's table or of privileges, not by the configuration. */
+static bool
+is_about_servers(const struct precheck *precheck, const struct table *table, const struct check_item *item)
 {
 	if (strcmp(item->name, "columns") == 0)
 		return !table->override;
+	if (strcmp(item->name, "where") == 0)
+		return !is_configured_anew(precheck, item->oid);
 	return strcmp(item->name, "rights") == 0 || strcmp(item->name, "types") == 0 ||
 		   strcmp(item->name, "target") == 0;
 }
@@ -146,11 +159,12 @@ is_about_target(const struct table *table, const struct check_item *item)
 /* Whether a failure concerns one table alone, which then waits or is held. If a following table fails, the run ends
  * and the source keeps the table's changes, unless apply.refused is hold. */
 static bool
-set_aside(struct session *s, const struct check_item *item, bool *aside, struct error *err)
+set_aside(struct session *s, const struct precheck *precheck, const struct check_item *item, bool *aside,
+		  struct error *err)
 {
 	struct table *table = item->oid ? catalog_find_oid(&s->catalog, item->oid) : NULL;
 	bool lost_key = table && is_lost_key(table, item);
-	bool holds = table && s->config->apply.refused == REFUSED_HOLD && is_about_target(table, item);
+	bool holds = table && s->config->apply.refused == REFUSED_HOLD && is_about_servers(precheck, table, item);
 
 	*aside = table && (table_waits(table) || table_is_held(table) || lost_key || holds);
 	if (table && table_waits(table)) {
@@ -177,7 +191,7 @@ judge_each(struct session *s, const struct precheck *precheck, struct error *err
 
 		if (item->outcome != CHECK_FAILED)
 			continue;
-		if (!set_aside(s, item, &aside, err))
+		if (!set_aside(s, precheck, item, &aside, err))
 			return false;
 		if (aside)
 			continue;

@@ -7,17 +7,20 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "state/state_tables.h"
+#include "tables/mapping.h"
+
+static const char target_remedy[] = "let the target take it";
 
 /* The message names the remedy for a held table, where err->hint has the one for a run that ended. */
 static void
-hold(struct table *table, const struct error *err)
+hold(struct table *table, const struct error *err, const char *remedy)
 {
 	struct log_about about;
 
 	table_move(table, TABLE_HELD_FOR_RESYNC);
 	free(table->error);
-	table->error = memory_printf(
-		"%s; let the target take it, then \"sluice table resync\" copies the table again", err->message);
+	table->error =
+		memory_printf("%s; %s, then \"sluice table resync\" copies the table again", err->message, remedy);
 	about = log_about_error(err);
 	about.schema = table->source.schema;
 	about.table = table->source.name;
@@ -46,29 +49,28 @@ refused_hold(const struct config *config, struct catalog *catalog, struct batch 
 
 		if (!table_shares_target(it, table) || it->state == TABLE_HELD_FOR_RESYNC)
 			continue;
-		hold(it, err);
+		hold(it, err, target_remedy);
 		batch_hold(batch, it, err->row);
 	}
 	return true;
 }
 
-void
-refused_hold_now(const struct config *config, struct catalog *catalog, struct connection *control,
-				 const struct table *table, struct error *err)
+/* Writes the new states at once. */
+static void
+hold_now(const struct config *config, struct catalog *catalog, struct connection *control,
+		 const struct table *table, const char *remedy, struct error *err)
 {
 	struct error cause = *err, failure;
 	struct buffer sql;
 	bool ok;
 
-	if (config->apply.refused != REFUSED_HOLD || is_being_copied_into(catalog, table))
-		return;
 	sql_init(&sql);
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *it = &catalog->tables[i];
 
 		if (!table_shares_target(it, table) || it->state == TABLE_HELD_FOR_RESYNC)
 			continue;
-		hold(it, &cause);
+		hold(it, &cause, remedy);
 		state_tables_put_refused(&sql, config->task, it, cause.row, 0);
 		buffer_printf(&sql, ";");
 	}
@@ -79,6 +81,30 @@ refused_hold_now(const struct config *config, struct catalog *catalog, struct co
 				  table->source.schema, table->source.name);
 	else
 		*err = failure;
+}
+
+void
+refused_hold_now(const struct config *config, struct catalog *catalog, struct connection *control,
+				 const struct table *table, struct error *err)
+{
+	if (config->apply.refused == REFUSED_HOLD && !is_being_copied_into(catalog, table))
+		hold_now(config, catalog, control, table, target_remedy, err);
+}
+
+void
+refused_hold_unsent(const struct config *config, struct catalog *catalog, struct connection *control,
+					struct error *err)
+{
+	struct table *table = catalog_find(catalog, err->schema, err->table);
+
+	if (err->class != ERROR_DATA || !table || !mapping_where(table) || table->state == TABLE_HELD_FOR_RESYNC)
+		return;
+	if (config->apply.refused == REFUSED_HOLD)
+		hold_now(config, catalog, control, table, "correct that", err);
+	else
+		error_hint(err,
+				   "With apply.refused: hold only this table stops, and \"sluice table resync\" copies it"
+				   " again once that is corrected.");
 }
 
 #define INSUFFICIENT_PRIVILEGE "42501"

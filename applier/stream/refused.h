@@ -21,6 +21,13 @@ bool refused_hold(const struct config *config, struct catalog *catalog, struct b
 void refused_hold_now(const struct config *config, struct catalog *catalog, struct connection *control,
 					  const struct table *table, struct error *err);
 
+/*
+ * The same for a table whose rows the source cannot send, since the table's condition cannot be evaluated: the error names
+ * the table, and the stream has ended with it.  The next attempt streams without that condition.
+ */
+void refused_hold_unsent(const struct config *config, struct catalog *catalog, struct connection *control,
+						 struct error *err);
+
 /* A missing privilege does not say which table it concerns; the checks of the next attempt do, for which `err` becomes an
  * ERROR_RESTART. */
 void refused_check_rights(const struct config *config, struct error *err);

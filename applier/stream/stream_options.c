@@ -47,14 +47,14 @@ put_text_tables(struct buffer *out, const struct catalog *catalog)
 	buffer_put_u8(out, '\0');
 }
 
-/* The table filters. */
+/* The table filters. A held table needs none, since its rows are discarded; perhaps it is held because of its filter. */
 static void
 put_filters(struct buffer *out, const struct catalog *catalog)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];
 
-		if (!mapping_where(table))
+		if (!mapping_where(table) || table->state == TABLE_HELD_FOR_RESYNC)
 			continue;
 		if (out->len > 0)
 			buffer_put_u8(out, ',');
