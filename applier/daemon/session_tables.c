@@ -29,18 +29,26 @@ session_select_tables(struct session *s, struct error *err)
 
 /* ---- reading both servers */
 
+/* Which types are compared depends on the targets' columns; the targets are read again when notes have changed them. */
 static bool
-read_tables(struct session *s, struct error *err)
+note_types(struct session *s, struct error *err)
 {
 	struct schema_types types = {s->config, &s->catalog, s->source, s->control};
 
+	return !schema_types_concern(&types) || (target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
+											 schema_types_note(&types, &s->memories.notes, err));
+}
+
+static bool
+read_tables(struct session *s, struct error *err)
+{
 	return source_read_catalog(s->source, s->config, &s->catalog, err) &&
 		   source_remove_vanished(s->source, &s->catalog, err) &&
 		   (!s->progress.exists || (state_tables_read(s->control, s->config->task, &s->catalog, err) &&
 									schema_successor_free_targets(s->source, s->control, &s->catalog, err) &&
 									schema_orphan_drop_all(s->control, s->config->task, &s->catalog, err) &&
 									state_tables_settle(s->control, s->config->task, &s->catalog, err))) &&
-		   schema_types_note(&types, &s->memories.notes, err) &&
+		   note_types(s, err) &&
 		   schema_watch_settle(s->source, s->control, s->config, &s->catalog, &s->memories.notes, err) &&
 		   target_read_catalog(s->control, s->dialect, &s->catalog, err) &&
 		   (!s->progress.exists ||

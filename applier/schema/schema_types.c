@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "servers/trial.h"
+#include "tables/mapping.h"
 
 /* ---- which types */
 
@@ -20,26 +21,60 @@ user_type(const struct source_column *column)
 	return column->element ? column->element : column->base_type;
 }
 
+/*
+ * A type of the source and the one that a target's column has for it, which keeps its name when the source's is renamed.
+ * The texts belong to the catalog.
+ */
+struct type_pair {
+	uint32_t source;
+	const char *schema, *name; /* at the destination; of an array its own */
+};
+
 static void
-put_types(struct buffer *oids, const struct catalog *catalog)
+add_pair(struct buffer *pairs, const struct type_pair *pair)
 {
-	for (unsigned i = 0; i < catalog->count; i++) {
-		const struct source_table *source = &catalog->tables[i].source;
+	const struct type_pair *known = (const struct type_pair *) pairs->data;
 
-		for (unsigned j = 0; j < source->column_count; j++) {
-			char oid[16];
+	for (size_t i = 0; i < pairs->len / sizeof *known; i++)
+		if (known[i].source == pair->source && strcmp(known[i].schema, pair->schema) == 0 &&
+			strcmp(known[i].name, pair->name) == 0)
+			return;
+	buffer_put(pairs, pair, sizeof *pair);
+}
 
-			if (!user_type(&source->columns[j]))
-				continue;
-			snprintf(oid, sizeof oid, "%u", user_type(&source->columns[j]));
-			sql_array_element(oids, oid);
-		}
+/* Columns whose target is still to be made get the type of the source's name. */
+static void
+add_table_pairs(struct buffer *pairs, const struct table *table)
+{
+	for (unsigned i = 0; i < table->source.column_count; i++) {
+		const struct source_column *column = &table->source.columns[i];
+		const struct target_column *target;
+
+		if (!user_type(column))
+			continue;
+		target = target_find_column(&table->target, mapping_target_name(table, column->name));
+		add_pair(pairs, target
+							? &(struct type_pair){user_type(column), target->base_schema, target->base_name}
+							: &(struct type_pair){user_type(column), column->base_schema, column->base_name});
+	}
+}
+
+static void
+put_oids(struct buffer *oids, const struct buffer *pairs)
+{
+	const struct type_pair *pair = (const struct type_pair *) pairs->data;
+
+	for (size_t i = 0; i < pairs->len / sizeof *pair; i++) {
+		char oid[16];
+
+		snprintf(oid, sizeof oid, "%u", pair[i].source);
+		sql_array_element(oids, oid);
 	}
 	sql_array_end(oids);
 }
 
-static bool
-concern(const struct schema_types *types)
+bool
+schema_types_concern(const struct schema_types *types)
 {
 	if (types->config->schema.changes != SCHEMA_CHANGES_FOLLOW)
 		return false;
@@ -53,34 +88,55 @@ concern(const struct schema_types *types)
 	return false;
 }
 
-/* `wanted` has the labels or attributes of the source, one row each: schema, type, name; they become $1, $2, $3. */
+/*
+ * The labels or attributes of the source: columns 0, the number of the pair, and 1, the name.  And those that the
+ * destination lacks: columns 0, the number of the row in `wanted`, and 1 and 2, schema and name of the type there.
+ */
+struct lacks {
+	struct buffer pairs;
+	struct result *wanted;
+	struct result *missing;
+};
+
+static uint32_t
+source_type(const struct lacks *lacks, unsigned wanted)
+{
+	return ((const struct type_pair *) lacks->pairs.data)[result_int(lacks->wanted, wanted, 0)].source;
+}
+
+/* What is wanted becomes $1, $2, $3: schema, type, name. */
 static bool
-ask_destination(struct connection *destination, const char *sql, const struct result *wanted,
-				struct result **res, struct error *err)
+ask_destination(struct connection *destination, const char *sql, struct lacks *lacks, struct error *err)
 {
 	enum { columns = 3 };
 	struct buffer arrays[columns];
 	struct param params[columns];
 	bool ok;
 
-	for (unsigned i = 0; i < columns; i++) {
+	for (unsigned i = 0; i < columns; i++)
 		sql_init(&arrays[i]);
-		for (unsigned row = 0; row < result_rows(wanted); row++)
-			sql_array_element(&arrays[i], result_text(wanted, row, i));
+	for (unsigned row = 0; row < result_rows(lacks->wanted); row++) {
+		const struct type_pair *pair =
+			(const struct type_pair *) lacks->pairs.data + result_int(lacks->wanted, row, 0);
+
+		sql_array_element(&arrays[0], pair->schema);
+		sql_array_element(&arrays[1], pair->name);
+		sql_array_element(&arrays[2], result_text(lacks->wanted, row, 1));
+	}
+	for (unsigned i = 0; i < columns; i++) {
 		sql_array_end(&arrays[i]);
 		params[i] = param_text(sql_text(&arrays[i]));
 	}
-	ok = connection_execute(destination, sql, params, columns, res, err);
+	ok = connection_execute(destination, sql, params, columns, &lacks->missing, err);
 	for (unsigned i = 0; i < columns; i++)
 		buffer_fini(&arrays[i]);
 	return ok;
 }
 
 static bool
-same_type(const struct result *res, unsigned a, unsigned b)
+same_type(const struct result *wanted, unsigned a, unsigned b)
 {
-	return strcmp(result_text(res, a, 0), result_text(res, b, 0)) == 0 &&
-		   strcmp(result_text(res, a, 1), result_text(res, b, 1)) == 0;
+	return result_int(wanted, a, 0) == result_int(wanted, b, 0);
 }
 
 /* A refusal is only logged: perhaps no row needs the change. */
@@ -98,57 +154,65 @@ add(struct connection *destination, const char *sql, struct error *err)
 }
 
 static void
-put_alter_type(struct buffer *sql, const struct result *res, unsigned row)
+put_alter_type(struct buffer *sql, const struct result *missing, unsigned row)
 {
 	sql_init(sql);
 	buffer_printf(sql, "ALTER TYPE ");
-	sql_qualified(sql, result_text(res, row, 0), result_text(res, row, 1));
+	sql_qualified(sql, result_text(missing, row, 1), result_text(missing, row, 2));
 }
+
+/*
+ * Common to both queries: what is wanted with the type that has it at the destination, of an array the elements'.  A type
+ * that is reached by its name and by its array's counts once.
+ */
+#define WANTED                                                                                               \
+	"WITH w AS (SELECT u.i, u.l, e.oid, e.typtype, e.typrelid, n.nspname, e.typname,"                        \
+	"  row_number() OVER (PARTITION BY e.oid, u.l ORDER BY u.i) AS nth"                                      \
+	"  FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY u (s, n, l, i)"                       \
+	"  JOIN pg_namespace s ON s.nspname = u.s::name"                                                         \
+	"  JOIN pg_type t ON t.typnamespace = s.oid AND t.typname = u.n::name"                                   \
+	"  JOIN pg_type e ON e.oid = CASE WHEN t.typlen = -1 AND t.typelem <> 0 THEN t.typelem ELSE t.oid END"   \
+	"  JOIN pg_namespace n ON n.oid = e.typnamespace)"
 
 /* ---- labels of enums */
 
-static const char labels_sql[] = "SELECT n.nspname, t.typname, e.enumlabel, t.oid FROM pg_type t JOIN "
-								 "pg_namespace n ON n.oid = t.typnamespace"
-								 " JOIN pg_enum e ON e.enumtypid = t.oid WHERE t.oid = ANY ($1::oid[])"
-								 " ORDER BY 1, 2, e.enumsortorder";
+static const char labels_sql[] =
+	"SELECT w.i - 1, e.enumlabel FROM unnest($1::oid[]) WITH ORDINALITY w (oid, i)"
+	" JOIN pg_enum e ON e.enumtypid = w.oid ORDER BY w.i, e.enumsortorder";
 
-/* The numbers of the labels that the destination lacks, and whether it has labels that the source lacks. */
+/* Column 3: whether the destination's enum has labels that the source's lacks. */
 static const char lacking_labels_sql[] =
-	"SELECT w.i - 1, EXISTS (SELECT 1 FROM pg_enum e WHERE e.enumtypid = t.oid AND e.enumlabel::text NOT IN"
-	"  (SELECT x.l FROM unnest($1::text[], $2::text[], $3::text[]) x (s, n, l) WHERE x.s = w.s AND x.n = "
-	"w.n))"
-	" FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY w (s, n, l, i)"
-	" JOIN pg_namespace s ON s.nspname = w.s::name"
-	" JOIN pg_type t ON t.typnamespace = s.oid AND t.typname = w.n::name AND t.typtype = 'e'"
-	" WHERE NOT EXISTS (SELECT 1 FROM pg_enum e WHERE e.enumtypid = t.oid AND e.enumlabel::text = w.l)"
-	" ORDER BY w.i";
+	WANTED " SELECT w.i - 1, w.nspname, w.typname, EXISTS (SELECT 1 FROM pg_enum e WHERE e.enumtypid = w.oid"
+		   "  AND e.enumlabel::text NOT IN (SELECT x.l FROM w x WHERE x.oid = w.oid))"
+		   " FROM w WHERE w.typtype = 'e' AND w.nth = 1"
+		   " AND NOT EXISTS (SELECT 1 FROM pg_enum e WHERE e.enumtypid = w.oid AND e.enumlabel::text = w.l)"
+		   " ORDER BY w.i";
 
 /* A label is added after its predecessor, which exists by now; the first label before the next that exists. */
 static void
 put_label(struct buffer *sql, const struct result *labels, const bool *lacking, unsigned row)
 {
-	put_alter_type(sql, labels, row);
 	buffer_printf(sql, " ADD VALUE ");
-	sql_literal(sql, result_text(labels, row, 2));
+	sql_literal(sql, result_text(labels, row, 1));
 	if (row > 0 && same_type(labels, row, row - 1)) {
 		buffer_printf(sql, " AFTER ");
-		sql_literal(sql, result_text(labels, row - 1, 2));
+		sql_literal(sql, result_text(labels, row - 1, 1));
 		return;
 	}
 	for (unsigned next = row + 1; next < result_rows(labels) && same_type(labels, row, next); next++) {
 		if (lacking[next])
 			continue;
 		buffer_printf(sql, " BEFORE ");
-		sql_literal(sql, result_text(labels, next, 2));
+		sql_literal(sql, result_text(labels, next, 1));
 		return;
 	}
 }
 
 static bool
-add_labels(const struct schema_types *types, const struct result *labels, const struct result *missing,
-		   struct error *err)
+add_labels(const struct schema_types *types, const struct lacks *lacks, struct error *err)
 {
-	bool *lacking = memory_alloc_zero(result_rows(labels), sizeof *lacking);
+	const struct result *missing = lacks->missing;
+	bool *lacking = memory_alloc_zero(result_rows(lacks->wanted), sizeof *lacking);
 	bool ok = true;
 
 	for (unsigned i = 0; i < result_rows(missing); i++)
@@ -156,7 +220,8 @@ add_labels(const struct schema_types *types, const struct result *labels, const 
 	for (unsigned i = 0; ok && i < result_rows(missing); i++) {
 		struct buffer sql;
 
-		put_label(&sql, labels, lacking, (unsigned) result_int(missing, i, 0));
+		put_alter_type(&sql, missing, i);
+		put_label(&sql, lacks->wanted, lacking, (unsigned) result_int(missing, i, 0));
 		ok = add(types->destination, sql_text(&sql), err);
 		buffer_fini(&sql);
 	}
@@ -167,38 +232,36 @@ add_labels(const struct schema_types *types, const struct result *labels, const 
 /* ---- attributes of composite types */
 
 static const char attributes_sql[] =
-	"SELECT n.nspname, t.typname, a.attname, format_type(a.atttypid, a.atttypmod), t.oid FROM pg_type t"
-	" JOIN pg_namespace n ON n.oid = t.typnamespace JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'"
+	"SELECT w.i - 1, a.attname, format_type(a.atttypid, a.atttypmod)"
+	" FROM unnest($1::oid[]) WITH ORDINALITY w (oid, i) JOIN pg_type t ON t.oid = w.oid"
+	" JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'"
 	" JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped"
-	" WHERE t.oid = ANY ($1::oid[]) ORDER BY 1, 2, a.attnum";
+	" ORDER BY w.i, a.attnum";
 
-/* The numbers of the attributes that the destination lacks, of types whose attributes there all exist at the source. */
+/* Only of types whose attributes there all exist at the source. */
 static const char lacking_attributes_sql[] =
-	"WITH w AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY u (s, n, a, i)),"
-	" h AS (SELECT s.nspname::text AS s, t.typname::text AS n, a.attname::text AS a FROM pg_type t"
-	"  JOIN pg_namespace s ON s.oid = t.typnamespace JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = "
-	"'c'"
-	"  JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped"
-	"  WHERE (s.nspname::text, t.typname::text) IN (SELECT s, n FROM w))"
-	" SELECT w.i - 1 FROM w WHERE EXISTS (SELECT 1 FROM h WHERE h.s = w.s AND h.n = w.n)"
-	" AND NOT EXISTS (SELECT 1 FROM h WHERE h.s = w.s AND h.n = w.n AND h.a = w.a)"
-	" AND NOT EXISTS (SELECT 1 FROM h WHERE h.s = w.s AND h.n = w.n"
-	"  AND NOT EXISTS (SELECT 1 FROM w x WHERE x.s = h.s AND x.n = h.n AND x.a = h.a)) ORDER BY w.i";
+	WANTED ", h AS (SELECT a.attrelid, a.attname::text AS a FROM pg_attribute a JOIN pg_class c"
+		   "  ON c.oid = a.attrelid AND c.relkind = 'c' WHERE a.attrelid IN (SELECT typrelid FROM w)"
+		   "  AND a.attnum > 0 AND NOT a.attisdropped)"
+		   " SELECT w.i - 1, w.nspname, w.typname FROM w"
+		   " WHERE w.nth = 1 AND EXISTS (SELECT 1 FROM h WHERE h.attrelid = w.typrelid)"
+		   " AND NOT EXISTS (SELECT 1 FROM h WHERE h.attrelid = w.typrelid AND h.a = w.l)"
+		   " AND NOT EXISTS (SELECT 1 FROM h WHERE h.attrelid = w.typrelid"
+		   "  AND NOT EXISTS (SELECT 1 FROM w x WHERE x.oid = w.oid AND x.l = h.a)) ORDER BY w.i";
 
 static bool
-add_attributes(const struct schema_types *types, const struct result *attributes,
-			   const struct result *missing, struct error *err)
+add_attributes(const struct schema_types *types, const struct lacks *lacks, struct error *err)
 {
 	bool ok = true;
 
-	for (unsigned i = 0; ok && i < result_rows(missing); i++) {
-		unsigned row = (unsigned) result_int(missing, i, 0);
+	for (unsigned i = 0; ok && i < result_rows(lacks->missing); i++) {
+		unsigned row = (unsigned) result_int(lacks->missing, i, 0);
 		struct buffer sql;
 
-		put_alter_type(&sql, attributes, row);
+		put_alter_type(&sql, lacks->missing, i);
 		buffer_printf(&sql, " ADD ATTRIBUTE ");
-		sql_identifier(&sql, result_text(attributes, row, 2));
-		buffer_printf(&sql, " %s", result_text(attributes, row, 3));
+		sql_identifier(&sql, result_text(lacks->wanted, row, 1));
+		buffer_printf(&sql, " %s", result_text(lacks->wanted, row, 2));
 		ok = add(types->destination, sql_text(&sql), err);
 		buffer_fini(&sql);
 	}
@@ -206,12 +269,6 @@ add_attributes(const struct schema_types *types, const struct result *attributes
 }
 
 /* ---- labels and attributes */
-
-/* What the source has, and which of it the destination lacks. */
-struct lacks {
-	struct result *wanted;
-	struct result *missing;
-};
 
 static bool
 find(const struct schema_types *types, const char *wanted_sql, const char *missing_sql, struct lacks *lacks,
@@ -221,16 +278,22 @@ find(const struct schema_types *types, const char *wanted_sql, const char *missi
 	struct param param;
 	bool ok;
 
+	memory_buffer_init(&lacks->pairs);
+	for (unsigned i = 0; i < types->catalog->count; i++)
+		add_table_pairs(&lacks->pairs, &types->catalog->tables[i]);
 	sql_init(&oids);
-	put_types(&oids, types->catalog);
+	put_oids(&oids, &lacks->pairs);
 	param = param_text(sql_text(&oids));
 	ok = connection_execute(types->source, wanted_sql, &param, 1, &lacks->wanted, err);
 	buffer_fini(&oids);
-	if (ok && !ask_destination(types->destination, missing_sql, lacks->wanted, &lacks->missing, err)) {
+	if (ok && !ask_destination(types->destination, missing_sql, lacks, err)) {
 		result_free(lacks->wanted);
 		ok = false;
 	}
-	return ok || error_context(err, "comparing types");
+	if (ok)
+		return true;
+	buffer_fini(&lacks->pairs);
+	return error_context(err, "comparing types");
 }
 
 static void
@@ -238,6 +301,7 @@ release(struct lacks *lacks)
 {
 	result_free(lacks->wanted);
 	result_free(lacks->missing);
+	buffer_fini(&lacks->pairs);
 }
 
 static void
@@ -261,23 +325,20 @@ schema_types_note(const struct schema_types *types, struct schema_notes *notes, 
 {
 	struct lacks labels, attributes;
 
-	if (!concern(types))
+	if (!schema_types_concern(types))
 		return true;
 	if (!find(types, labels_sql, lacking_labels_sql, &labels, err))
 		return false;
 	for (unsigned i = 0; i < result_rows(labels.missing); i++)
-		if (result_bool(labels.missing, i, 1))
-			note_tables(types->catalog,
-						(uint32_t) result_int(labels.wanted, (unsigned) result_int(labels.missing, i, 0), 3),
+		if (result_bool(labels.missing, i, 3))
+			note_tables(types->catalog, source_type(&labels, (unsigned) result_int(labels.missing, i, 0)),
 						"a label of an enum was renamed", notes);
 	release(&labels);
 	if (!find(types, attributes_sql, lacking_attributes_sql, &attributes, err))
 		return false;
 	for (unsigned i = 0; i < result_rows(attributes.missing); i++)
-		note_tables(
-			types->catalog,
-			(uint32_t) result_int(attributes.wanted, (unsigned) result_int(attributes.missing, i, 0), 4),
-			"a composite type has got an attribute", notes);
+		note_tables(types->catalog, source_type(&attributes, (unsigned) result_int(attributes.missing, i, 0)),
+					"a composite type has got an attribute", notes);
 	release(&attributes);
 	return true;
 }
@@ -288,15 +349,15 @@ schema_types_complete(const struct schema_types *types, struct error *err)
 	struct lacks lacks;
 	bool ok;
 
-	if (!concern(types))
+	if (!schema_types_concern(types))
 		return true;
 	if (!find(types, labels_sql, lacking_labels_sql, &lacks, err))
 		return false;
-	ok = add_labels(types, lacks.wanted, lacks.missing, err);
+	ok = add_labels(types, &lacks, err);
 	release(&lacks);
 	if (!ok || !find(types, attributes_sql, lacking_attributes_sql, &lacks, err))
 		return false;
-	ok = add_attributes(types, lacks.wanted, lacks.missing, err);
+	ok = add_attributes(types, &lacks, err);
 	release(&lacks);
 	return ok;
 }

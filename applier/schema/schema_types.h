@@ -3,8 +3,8 @@
  * attributes added to a composite type are added at the destination before the
  * rows that use them arrive.
  *
- * Only types that exist at the destination under the same name matter; a column
- * of any other type is text there, which takes every value.
+ * What is altered is the type of the target's column, whatever the source's is called by now; a column that is
+ * text there takes every value.
  */
 #ifndef SLUICE_SCHEMA_TYPES_H
 #define SLUICE_SCHEMA_TYPES_H
@@ -20,6 +20,9 @@ struct schema_types {
 	struct connection *source;
 	struct connection *destination; /* outside of transactions: some servers add labels nowhere else */
 };
+
+/* Whether types are followed, and a table has one: otherwise the functions below do nothing. */
+bool schema_types_concern(const struct schema_types *types);
 
 /*
  * Notes the tables that follow and have to be copied again: those with an enum of which a label was renamed (the

@@ -41,6 +41,11 @@ my @scenes = (
 	[ 'a composite type gets an attribute', q{CREATE TYPE address AS (street text, town text); CREATE TABLE housed (id int PRIMARY KEY, a address); INSERT INTO housed VALUES (1, '(x,y)')},
 		q{INSERT INTO housed VALUES (2, '(v,w)'); BEGIN; INSERT INTO housed VALUES (3, '(t,u)'); ALTER TYPE address ADD ATTRIBUTE "post code" int; COMMIT; INSERT INTO housed VALUES (4, '(r,s,7)')},
 		'public.housed' ],
+	[ 'types with other names get labels and attributes', q{CREATE SCHEMA kinds; CREATE TYPE kinds.kind AS ENUM ('a', 'b'); CREATE TYPE kinds.pair AS (x int, y text);
+			CREATE TABLE kinded (id int PRIMARY KEY, k kinds.kind, ks kinds.kind[], p kinds.pair); INSERT INTO kinded VALUES (1, 'a', '{b}', '(1,y)')},
+		q{ALTER TYPE kinds.kind RENAME TO sort; ALTER SCHEMA kinds RENAME TO sorts; ALTER TYPE sorts.sort ADD VALUE 'c' BEFORE 'b'; INSERT INTO kinded VALUES (2, 'c', '{b,c}', '(2,y)');
+			ALTER TYPE sorts.pair RENAME TO couple; ALTER TYPE sorts.couple ADD ATTRIBUTE z int; INSERT INTO kinded VALUES (3, 'b', '{a}', '(3,y,3)')},
+		'public.kinded' ],
 	[ 'a table is not logged for a while', 'CREATE TABLE dark (id int PRIMARY KEY, a text); INSERT INTO dark SELECT i FROM generate_series(1, 20) i',
 		q{ALTER TABLE dark SET UNLOGGED; UPDATE dark SET a = 'unseen' WHERE id < 5; ALTER TABLE dark SET LOGGED; UPDATE dark SET a = 'seen' WHERE id > 15},
 		'public.dark' ],
@@ -114,7 +119,7 @@ for my $round ('while it runs', 'while it is down')
 	is($t->stop, 0, 'the program ends');
 
 	$t->run_ok('drop');
-	my $again = 'DROP SCHEMA public CASCADE; DROP SCHEMA new CASCADE; CREATE SCHEMA public';
+	my $again = 'DROP SCHEMA public CASCADE; DROP SCHEMA new CASCADE; CREATE SCHEMA public; DROP SCHEMA IF EXISTS kinds CASCADE; DROP SCHEMA IF EXISTS sorts CASCADE';
 	$t->source_sql($again);
 	$t->destination_sql($again);
 }
