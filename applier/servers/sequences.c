@@ -18,7 +18,13 @@ static const char sequences_sql[] =
 	"  coalesce(v.last, q.seqstart), v.last IS NOT NULL,"
 	"  format('INCREMENT BY %s MINVALUE %s MAXVALUE %s START WITH %s CACHE %s%s', q.seqincrement, q.seqmin,"
 	"   q.seqmax, q.seqstart, q.seqcache, CASE WHEN q.seqcycle THEN ' CYCLE' ELSE '' END),"
-	"  has_sequence_privilege(s.oid, 'USAGE, SELECT')"
+	"  has_sequence_privilege(s.oid, 'USAGE, SELECT'),"
+	"  EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = s.oid"
+	"   AND d.refclassid = 'pg_class'::regclass AND d.refobjid = u.tab AND d.refobjsubid = u.col"
+	"   AND d.deptype IN ('a', 'i')),"
+	/* both print the name with its schema, since the search_path is pg_catalog */
+	"  a.attidentity <> '' OR EXISTS (SELECT 1 FROM pg_attrdef f WHERE f.adrelid = u.tab AND f.adnum = u.col"
+	"   AND pg_get_expr(f.adbin, f.adrelid) = format('nextval(%L::regclass)', s.oid::regclass))"
 	" FROM used u JOIN pg_class s ON s.oid = u.seq AND s.relkind = 'S' JOIN pg_sequence q ON q.seqrelid = "
 	"s.oid"
 	" JOIN pg_namespace sn ON sn.oid = s.relnamespace JOIN pg_class t ON t.oid = u.tab"
@@ -34,8 +40,16 @@ struct sequence {
 	const char *name;
 	const char *value;
 	bool called; /* the value was already returned by nextval(); otherwise it is the next one */
+	bool owned;	 /* by the column */
+	bool gives;	 /* the column's default is its next value, and nothing else */
 	const char *options;
 	const struct table *table;
+};
+
+/* The sequence at the destination, as text; `oid` is "" if there is none. */
+struct counterpart {
+	const char *oid;
+	const char *name; /* ready to use in SQL */
 };
 
 struct work {
@@ -52,31 +66,6 @@ execute_buffer(const struct work *work, struct buffer *sql, struct error *err)
 	return connection_execute(work->destination, (const char *) sql->data, NULL, 0, NULL, err);
 }
 
-/* Finds the OID of the sequence at the destination, as text; "" if there is none. */
-static bool
-find_sequence(struct work *work, const struct sequence *sequence, const char **oid, struct error *err)
-{
-	static const char sql[] =
-		"SELECT s.oid FROM (SELECT s.oid, 1 AS rank FROM pg_class s JOIN pg_depend d ON d.objid = s.oid"
-		"  AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass"
-		"  AND d.deptype IN ('a', 'i') JOIN pg_class t ON t.oid = d.refobjid"
-		"  JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute a ON a.attrelid = t.oid"
-		"  AND a.attnum = d.refobjsubid WHERE s.relkind = 'S' AND n.nspname = $1 AND t.relname = $2"
-		"  AND a.attname = $3"
-		" UNION ALL SELECT s.oid, 2 FROM pg_class s JOIN pg_namespace n ON n.oid = s.relnamespace"
-		"  WHERE s.relkind = 'S' AND n.nspname = $4 AND s.relname = $5) s ORDER BY s.rank, s.oid LIMIT 1";
-	const struct param params[] = {param_text(sequence->table->target_schema),
-								   param_text(sequence->table->target_name), param_text(sequence->column),
-								   param_text(sequence->schema), param_text(sequence->name)};
-	struct result *res;
-
-	if (!connection_execute(work->destination, sql, params, 5, &res, err))
-		return false;
-	*oid = result_rows(res) ? arena_strdup(&work->memory, result_text(res, 0, 0)) : "";
-	result_free(res);
-	return true;
-}
-
 /*
  * The sequence's schema at the destination: if the source's sequence lies in its table's schema, then the
  * target's schema, otherwise the same name as at the source.
@@ -89,38 +78,96 @@ target_schema_of(const struct sequence *sequence)
 	return same_schema ? sequence->table->target_schema : sequence->schema;
 }
 
+static bool
+find_sequence(struct work *work, const struct sequence *sequence, struct counterpart *found,
+			  struct error *err)
+{
+	static const char sql[] =
+		"SELECT s.oid, quote_ident(s.nspname) || '.' || quote_ident(s.relname) FROM ("
+		"  SELECT s.oid, sn.nspname, s.relname, 1 AS rank FROM pg_class s JOIN pg_depend d ON d.objid = s.oid"
+		"  AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass"
+		"  AND d.deptype IN ('a', 'i') JOIN pg_class t ON t.oid = d.refobjid"
+		"  JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute a ON a.attrelid = t.oid"
+		"  AND a.attnum = d.refobjsubid JOIN pg_namespace sn ON sn.oid = s.relnamespace"
+		"  WHERE s.relkind = 'S' AND n.nspname = $1 AND t.relname = $2 AND a.attname = $3"
+		" UNION ALL SELECT s.oid, n.nspname, s.relname, CASE WHEN n.nspname = $4 THEN 2 ELSE 3 END"
+		"  FROM pg_class s JOIN pg_namespace n ON n.oid = s.relnamespace"
+		"  WHERE s.relkind = 'S' AND n.nspname IN ($4, $5) AND s.relname = $6) s"
+		" ORDER BY s.rank, s.oid LIMIT 1";
+	const struct param params[] = {param_text(sequence->table->target_schema),
+								   param_text(sequence->table->target_name),
+								   param_text(sequence->column),
+								   param_text(target_schema_of(sequence)),
+								   param_text(sequence->schema),
+								   param_text(sequence->name)};
+	struct result *res;
+
+	if (!connection_execute(work->destination, sql, params, 6, &res, err))
+		return false;
+	*found = (struct counterpart){"", ""};
+	if (result_rows(res)) {
+		found->oid = arena_strdup(&work->memory, result_text(res, 0, 0));
+		found->name = arena_strdup(&work->memory, result_text(res, 0, 1));
+	}
+	result_free(res);
+	return true;
+}
+
 static void
 put_column(struct buffer *sql, const struct sequence *sequence)
 {
 	sql_qualified(sql, sequence->table->target_schema, sequence->table->target_name);
 }
 
-/* Makes the sequence, the column's default, and sets the column as its owner. */
 static bool
 make_sequence(const struct work *work, const struct sequence *sequence, struct error *err)
 {
-	struct buffer sql, name;
+	struct buffer sql;
 	bool ok;
 
 	memory_buffer_init(&sql);
-	memory_buffer_init(&name);
-	sql_qualified(&name, target_schema_of(sequence), sequence->name);
-	buffer_put_u8(&name, '\0');
 	buffer_printf(&sql, "CREATE SCHEMA IF NOT EXISTS ");
 	sql_identifier(&sql, target_schema_of(sequence));
-	buffer_printf(&sql, "; CREATE SEQUENCE %s %s; ALTER TABLE ", (const char *) name.data, sequence->options);
+	buffer_printf(&sql, "; CREATE SEQUENCE ");
+	sql_qualified(&sql, target_schema_of(sequence), sequence->name);
+	buffer_printf(&sql, " %s", sequence->options);
+	if (sequence->owned) {
+		buffer_printf(&sql, " OWNED BY ");
+		put_column(&sql, sequence);
+		buffer_put_u8(&sql, '.');
+		sql_identifier(&sql, sequence->column);
+	}
+	ok = execute_buffer(work, &sql, err);
+	buffer_fini(&sql);
+	return ok;
+}
+
+/* Whether the target's column lacks the default that the source's has. */
+static bool
+lacks_default(const struct sequence *sequence)
+{
+	const struct target_column *column = target_find_column(&sequence->table->target, sequence->column);
+
+	return sequence->gives && column && !column->has_default;
+}
+
+static bool
+set_default(const struct work *work, const struct sequence *sequence, const struct counterpart *found,
+			struct error *err)
+{
+	struct buffer sql;
+	bool ok;
+
+	memory_buffer_init(&sql);
+	buffer_printf(&sql, "ALTER TABLE ");
 	put_column(&sql, sequence);
 	buffer_printf(&sql, " ALTER COLUMN ");
 	sql_identifier(&sql, sequence->column);
 	buffer_printf(&sql, " SET DEFAULT nextval(");
-	sql_literal(&sql, (const char *) name.data);
-	buffer_printf(&sql, "::regclass); ALTER SEQUENCE %s OWNED BY ", (const char *) name.data);
-	put_column(&sql, sequence);
-	buffer_put_u8(&sql, '.');
-	sql_identifier(&sql, sequence->column);
+	sql_literal(&sql, found->name);
+	buffer_printf(&sql, "::regclass)");
 	ok = execute_buffer(work, &sql, err);
 	buffer_fini(&sql);
-	buffer_fini(&name);
 	return ok;
 }
 
@@ -211,24 +258,26 @@ bring_one(struct work *work, const struct sequence *sequence, struct error *err)
 	const char *name = sql_table_name(&work->memory, sequence->schema, sequence->name);
 	const char *what = sequence->called ? "went up to " : "begins with ";
 	struct buffer *news = &work->state->news;
-	const char *oid;
+	struct counterpart found;
 	bool made = false;
 
-	if (!find_sequence(work, sequence, &oid, err))
+	if (!find_sequence(work, sequence, &found, err))
 		return false;
-	if (!*oid && work->create) {
-		if (!make_sequence(work, sequence, err) || !find_sequence(work, sequence, &oid, err))
+	if (!*found.oid && work->create) {
+		if (!make_sequence(work, sequence, err) || !find_sequence(work, sequence, &found, err))
 			return error_context(err, "making the sequence %s", name);
 		made = true;
 	}
-	if (!*oid) {
+	if (!*found.oid) {
 		if (add_line(work, name, "left out, there is none at the destination", ""))
 			buffer_printf(news, "%s: left out, there is none at the destination\n", name);
 		return true;
 	}
+	if (work->create && lacks_default(sequence) && !set_default(work, sequence, &found, err))
+		return error_context(err, "making the sequence %s a column's default", name);
 	if (!add_line(work, name, what, sequence->value) && !made)
 		return true;
-	if (!set_value(work, sequence, oid, err))
+	if (!set_value(work, sequence, found.oid, err))
 		return error_context(err, "setting the sequence %s", name);
 	buffer_printf(news, "%s: %s%s%s\n", name, what, sequence->value, made ? " (made)" : "");
 	return true;
@@ -253,6 +302,8 @@ bring_all(struct work *work, const struct catalog *catalog, const struct result 
 			.value = result_text(res, row, 5),
 			.called = result_bool(res, row, 6),
 			.options = result_text(res, row, 7),
+			.owned = result_bool(res, row, 9),
+			.gives = result_bool(res, row, 10),
 			.table = catalog_find(catalog, result_text(res, row, 0), result_text(res, row, 1)),
 		};
 

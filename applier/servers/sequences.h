@@ -24,7 +24,8 @@ void sequences_fini(struct sequences *s);
  * Sets every sequence that a column of a replicated table owns or uses in its default to the source's
  * position, unless the last transfer set it to the same. The new lines are in s->news, also after a
  * failure. The sequence at the destination is the one that the target's column owns, otherwise the one
- * with the source's name. If neither exists, `create` makes it together with the column's default.
+ * with the source's name. If neither exists, `create` makes it; and it gives a target's column that has no default
+ * the sequence's next value, where that is what the source's column has.
  */
 MUST_CHECK bool sequences_bring(struct sequences *s, struct connection *source,
 								struct connection *destination, const struct catalog *catalog, bool create,

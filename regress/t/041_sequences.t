@@ -52,6 +52,20 @@ is($t->destination_sql('INSERT INTO made DEFAULT VALUES RETURNING id, s'), '61|1
 is($t->destination_sql('INSERT INTO fresh DEFAULT VALUES RETURNING id'), 2, 'where the source stood');
 is($t->destination_sql('INSERT INTO dw."T 2" (v) VALUES (3) RETURNING id'), 11, 'under other names, too');
 
+$t->destination_sql('DELETE FROM made WHERE id = 61');
+# A default that the target lacks comes with --create, also for a sequence that is there: one that two columns use, and one
+# that the source has renamed. An expression over sequences is no such default.
+$t->source_sql(q{CREATE TABLE sharing (id bigint PRIMARY KEY DEFAULT nextval('shared'), n bigint DEFAULT nextval('shared') + nextval('other'));
+	ALTER SEQUENCE made_id_seq RENAME TO made_again; INSERT INTO made DEFAULT VALUES; INSERT INTO sharing DEFAULT VALUES});
+$t->run_ok('run', '--until', 'current');
+$t->run_ok('sequences', '--create');
+is($t->destination_sql('INSERT INTO made DEFAULT VALUES RETURNING id = (SELECT max(id) FROM made) + 1'), 't', 'a renamed sequence gives its column values again');
+is($t->destination_sql('INSERT INTO sharing DEFAULT VALUES RETURNING id > (SELECT max(id) FROM sharing), n IS NULL'), 't|t', 'a shared one gives them to both');
+$t->destination_sql('DROP TABLE made');
+is($t->destination_sql(q{SELECT count(*) FROM pg_class WHERE relname = 'shared'}), 1, 'and belongs to neither');
+$t->destination_sql('DELETE FROM sharing');
+$t->source_sql('DELETE FROM sharing; DROP TABLE made');
+
 # Until it is interrupted, only what changes is set and said.
 {
 	$t->start_verb('sequences', '--watch', '--create');
