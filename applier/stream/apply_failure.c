@@ -47,11 +47,28 @@ name_row(struct merge_step *step, struct error *err)
 	buffer_fini(&key);
 }
 
+/* The table that a failure is about: that of the step, or, at COMMIT, the one that the server names. */
+static const struct table *
+table_of(const struct apply_request *request, const struct error *err)
+{
+	const struct batch *batch = request->apply->batch;
+
+	if (request->step && request->step->table)
+		return request->step->table;
+	for (unsigned i = 0; err->table[0] && i < batch->net_count; i++) {
+		const struct table *table = batch->nets[i]->shape->table;
+
+		if (strcmp(table->target_name, err->table) == 0 && strcmp(table->target_schema, err->schema) == 0)
+			return table;
+	}
+	return NULL;
+}
+
 /* Adds to the message what was being done. */
 static void
 add_context(const struct apply *apply, const struct apply_request *request, struct error *err)
 {
-	const struct table *table = request->step ? request->step->table : NULL;
+	const struct table *table = table_of(request, err);
 	char lsn[LSN_TEXT_BYTES];
 
 	if (request->step && request->step->kind == MERGE_TRUNCATE)
@@ -60,7 +77,8 @@ add_context(const struct apply *apply, const struct apply_request *request, stru
 	if (table) {
 		mapping_explain_refusal(table, err);
 		error_about_table(err, table->source.schema, table->source.name);
-		error_context(err, "merging into %s.%s", table->target_schema, table->target_name);
+		error_context(err, "%s %s.%s", request->step ? "merging into" : "committing changes of",
+					  table->target_schema, table->target_name);
 	}
 	error_about_lsn(err, apply->batch->end_lsn);
 	if (apply->batch->end_lsn)
@@ -130,23 +148,6 @@ redo(struct apply *apply, enum merge_manner manner, bool dropped)
 }
 
 /* ---- holding tables */
-
-/* The table that a failure is about: that of the step, or, at COMMIT, the one that the server names. */
-static const struct table *
-table_of(const struct apply_request *request, const struct error *err)
-{
-	const struct batch *batch = request->apply->batch;
-
-	if (request->step && request->step->table)
-		return request->step->table;
-	for (unsigned i = 0; err->table[0] && i < batch->net_count; i++) {
-		const struct table *table = batch->nets[i]->shape->table;
-
-		if (strcmp(table->target_name, err->table) == 0 && strcmp(table->target_schema, err->schema) == 0)
-			return table;
-	}
-	return NULL;
-}
 
 void
 apply_remember_held(struct apply *apply, const struct table *table)

@@ -1,0 +1,52 @@
+#!/usr/bin/perl
+# Indexes that refuse rows with the COMMIT, or that forbid an ALTER while somebody reads the target, by a loader that is no superuser.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use SluiceTest;
+use Test::More;
+
+SluiceTest::needs_own_destination('it makes a role');
+$ENV{SLUICE_TEST_UPKEEP} = '100000000,100000000,100,600,300';
+
+my $t = SluiceTest->new;
+$t->destination_sql('CREATE ROLE loader LOGIN; CREATE SCHEMA sluice AUTHORIZATION loader; GRANT USAGE, CREATE ON SCHEMA public TO loader');
+my $loader = $t->destination_conninfo =~ s/user=postgres/user=loader/r;
+sub target { return $t->destination_sql($_[0]); }
+sub state_of { my ($table) = @_; return (grep { $_->{source} eq "public.$table" } @{ $t->status->{tables} })[0]{state}; }
+
+$t->source_sql(q{
+	CREATE TABLE late (id int PRIMARY KEY, v int CONSTRAINT late_v UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO late VALUES (1, 1);
+	CREATE TABLE again (id int PRIMARY KEY, v int CONSTRAINT again_v UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO again VALUES (1, 1);
+	CREATE TABLE other (id int PRIMARY KEY, pad text)});
+$t->configure({ destination => { conninfo => $loader }, schema => { indexes => 'all' }, apply => { refused => 'hold', max_bytes => '1MB' } });
+$t->run_ok('run', '--until', 'current');
+is($t->indexes($_), "${_}_v", "$_ has a constraint that is checked at the COMMIT") for qw(late again);
+
+# ---- refused with the COMMIT
+
+# Away: the constraint of `again` is dropped and made again, and the rows between the two need not be unique.  What is large ends a batch.
+my $filler = q{INSERT INTO other SELECT i, repeat('x', 100000) FROM generate_series((SELECT count(*) + 101 FROM other), (SELECT count(*) + 106 FROM other)) i};
+$t->source_sql($_) for 'ALTER TABLE again DROP CONSTRAINT again_v', 'INSERT INTO again VALUES (2, 1)', ($filler) x 2, 'DELETE FROM again WHERE id = 1',
+  'ALTER TABLE again ADD CONSTRAINT again_v UNIQUE (v) DEFERRABLE INITIALLY DEFERRED';
+$t->start;
+$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
+$t->source_sql('BEGIN; ALTER TABLE late DROP CONSTRAINT late_v; INSERT INTO late VALUES (2, 1); INSERT INTO other VALUES (1); COMMIT');
+$t->equal_ok("public.$_", wait => 1) for qw(late again other);
+is(state_of($_), 'streaming', "$_ is not held for a constraint that need not be there") for qw(late again);
+$t->indexes_ok('late', '', 'the dropped one is dropped');
+$t->indexes_ok('again', 'again_v', 'the other is built again');
+is(target(q{SELECT indisunique FROM pg_index WHERE indexrelid = 'again_v'::regclass}), 'f', 'and refuses nothing any more');
+
+# ---- no index is to blame
+
+target(q{CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE unique_violation USING MESSAGE = 'not at the end', SCHEMA = 'public', TABLE = 'again'; END$$;
+	CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON again DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()});
+$t->source_sql('INSERT INTO again VALUES (3, 3); INSERT INTO other VALUES (2)');
+$t->poll_ok(sub { state_of('again') eq 'held' }, 'a refusal that nobody can do anything about holds the table');
+$t->equal_ok('public.other', wait => 1);
+is($t->stop, 0, 'stop');
+
+done_testing();
