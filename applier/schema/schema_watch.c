@@ -221,7 +221,7 @@ put_reconciliation(struct buffer *sql, const struct config *config, const struct
 {
 	buffer_printf(sql, "BEGIN;\n");
 	if (decision->action == SCHEMA_EXECUTE) {
-		buffer_printf(sql, "TRUNCATE ");
+		buffer_printf(sql, "%sTRUNCATE ", table->index_drops ? table->index_drops : "");
 		mapping_put_target_rows(sql, table);
 		buffer_printf(sql, ";\n%s", (const char *) decision->change.sql.data);
 	}

@@ -177,11 +177,10 @@ begin_following(struct fold *f, struct table *table, struct schema_follow *follo
 	forget_shapes(f, table);
 	if (!fold_await_visibility(f, table, err))
 		return false;
-	index_cleanup_drop_of(f->setup.source, f->setup.control, f->setup.config, table);
 	if (!pipeline_open_transaction(f->setup.pipeline, err))
 		return false;
 	f->touched = true;
-	return true;
+	return index_cleanup_drop_inside(f->setup.source, follow->destination, f->setup.config, table, err);
 }
 
 bool

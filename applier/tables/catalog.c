@@ -85,6 +85,7 @@ table_free(struct table *table)
 	free(table->error);
 	free(table->refused);
 	free(table->upkeep);
+	free(table->index_drops);
 	free(table->indexing);
 }
 

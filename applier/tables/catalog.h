@@ -173,8 +173,10 @@ struct table {
 	bool indexes_behind;   /* they may differ */
 	bool indexes_ours;	   /* sluice.indexes names some of the target's */
 	uint64_t indexes_lsn;  /* of the source when it was seen that they differ; 0: not yet */
-	char *indexing;		   /* what is being done about an index, or why it is not; NULL: nothing */
-	char *error;		   /* why the table is held */
+	/* statements that drop indexes which the source has no more, but others had locked at the start; NULL: none */
+	char *index_drops;
+	char *indexing; /* what is being done about an index, or why it is not; NULL: nothing */
+	char *error;	/* why the table is held */
 	/* statements that the destination refused when the target was last altered to fit; NULL: none */
 	char *refused;
 

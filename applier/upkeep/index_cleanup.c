@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "index_lists.h"
+#include "servers/trial.h"
 #include "state/state_indexes.h"
 #include "state/state_install.h"
 
@@ -41,35 +42,64 @@ struct cleanup {
 	struct connection *control;
 	const struct config *config;
 	const struct error *refusal; /* NULL: none */
+	bool inside;				 /* `control` is in the batches' transaction, which waits for locks */
 	enum index_cleanup outcome;
 };
 
+/* The same in the batches' transaction, under a savepoint. */
 static bool
-drop(struct cleanup *c, const struct table *table, const struct index_row *row,
-	 const struct index_found *found, bool gone, bool guilty)
+execute_inside(struct connection *conn, const char *statements, bool *done, struct error *err)
+{
+	struct error refusal;
+
+	if (!trial_execute(conn, statements, &refusal, err))
+		return false;
+	*done = !refusal.message[0];
+	if (!*done)
+		*err = refusal;
+	return true;
+}
+
+/* The drop waits for others' locks together with what else is about to alter the target. */
+static void
+postpone(struct table *table, const char *statements)
+{
+	char *earlier = table->index_drops;
+
+	table->index_drops = memory_printf("%s%s;\n", earlier ? earlier : "", statements);
+	free(earlier);
+}
+
+static bool
+drop(struct cleanup *c, struct table *table, const struct index_row *row, const struct index_found *found,
+	 bool gone, bool guilty, struct error *err)
 {
 	const char *why = gone ? "as the source has" : "which may have refused a row; it is built again";
 	struct buffer sql;
-	struct error err;
 	bool ok, done;
 
 	sql_init(&sql);
 	state_indexes_put_drop(&sql, found, table->target_schema, table->target_name);
 	buffer_printf(&sql, "; ");
 	state_indexes_put_forget(&sql, table->target.oid, row->signature);
-	ok = execute(c->control, sql_text(&sql), &done, &err);
+	ok = (c->inside ? execute_inside : execute)(c->control, sql_text(&sql), &done, err);
+	if (ok && !done && gone && strcmp(err->sqlstate, SQLSTATE_LOCKED) == 0)
+		postpone(table, sql_text(&sql));
 	buffer_fini(&sql);
+	if (!ok)
+		return error_context(err, "dropping the index %s of %s.%s", found->name, table->target_schema,
+							 table->target_name);
 	if (done)
 		log_table(LOG_INFO, &table->source, "%s.%s: dropped the index %s, %s", table->target_schema,
 				  table->target_name, found->name, why);
 	else
 		log_table(LOG_WARNING, &table->source, "%s.%s keeps the index %s, which is to be dropped: %s",
-				  table->target_schema, table->target_name, found->name, err.message);
+				  table->target_schema, table->target_name, found->name, err->message);
 	if (done)
 		c->outcome = INDEX_CLEANUP_DROPPED;
-	else if (guilty && c->outcome == INDEX_CLEANUP_NOTHING && strcmp(err.sqlstate, SQLSTATE_LOCKED) == 0)
+	else if (guilty && c->outcome == INDEX_CLEANUP_NOTHING && strcmp(err->sqlstate, SQLSTATE_LOCKED) == 0)
 		c->outcome = INDEX_CLEANUP_LOCKED;
-	return ok;
+	return true;
 }
 
 /* A long entry, or an expression of values that it does not take. */
@@ -112,7 +142,8 @@ is_suspect(const struct index_wanted *wanted, const struct index_row *row, const
 
 /* Of the table; `refused`: the error is about a row of it. */
 static bool
-drop_some(struct cleanup *c, const struct table *table, const struct index_plan *plan, bool refused)
+drop_some(struct cleanup *c, struct table *table, const struct index_plan *plan, bool refused,
+		  struct error *err)
 {
 	bool ok = true;
 
@@ -123,28 +154,27 @@ drop_some(struct cleanup *c, const struct table *table, const struct index_plan 
 		bool guilty = refused && found && may_be_guilty(c->refusal, found);
 
 		if (found && (!wanted || (guilty && is_suspect(wanted, row, found))))
-			ok = drop(c, table, row, found, !wanted, guilty);
+			ok = drop(c, table, row, found, !wanted, guilty, err);
 	}
 	return ok;
 }
 
 static bool
-drop_of_table(struct cleanup *c, const struct table *table)
+drop_of_table(struct cleanup *c, struct table *table, struct error *err)
 {
 	bool refused = c->refusal && index_cleanup_may_help(c->refusal) &&
 				   error_is_about_table(c->refusal, table->source.schema, table->source.name);
 	struct index_plan plan;
-	struct error err;
-	bool locked;
+	bool locked = false;
 
 	index_lists_plan(&c->lists, c->config, table, &plan);
 	if (!refused && !index_plan_has_gone(&plan))
 		return true;
-	if (!index_lists_read_found(&c->lists, c->control, table, &plan, &locked, &err))
+	if (!index_lists_read_found(&c->lists, c->control, table, &plan, c->inside ? NULL : &locked, err))
 		return false;
 	if (refused && locked && index_plan_has_gone(&plan))
 		c->outcome = INDEX_CLEANUP_LOCKED;
-	return locked || drop_some(c, table, &plan, refused);
+	return locked || drop_some(c, table, &plan, refused, err);
 }
 
 static bool
@@ -156,22 +186,23 @@ is_installed(struct connection *control)
 	return state_install_read(control, &installed, &err) && installed.indexes;
 }
 
-static void
-clean_up(struct cleanup *c, struct table **tables, unsigned count)
+static bool
+clean_up(struct cleanup *c, struct table **tables, unsigned count, struct error *err)
 {
-	struct error err;
 	unsigned kept = 0;
 	bool ok;
 
 	index_lists_init(&c->lists);
-	ok = index_lists_read_rows(&c->lists, c->control, c->config->task, NULL, &err);
+	ok = index_lists_read_rows(&c->lists, c->control, c->config->task, NULL, err);
 	for (unsigned i = 0; ok && i < count; i++)
 		if (index_lists_may_follow(c->config, tables[i]) && index_lists_has_rows(&c->lists, tables[i]))
 			tables[kept++] = tables[i];
-	ok = ok && kept > 0 && index_lists_read_source(&c->lists, c->source, tables, kept, &err);
+	if (kept > 0)
+		ok = index_lists_read_source(&c->lists, c->source, tables, kept, err);
 	for (unsigned i = 0; ok && i < kept; i++)
-		ok = drop_of_table(c, tables[i]);
+		ok = drop_of_table(c, tables[i], err);
 	index_lists_fini(&c->lists);
+	return ok;
 }
 
 enum index_cleanup
@@ -180,23 +211,23 @@ index_cleanup_drop(struct connection *source, struct connection *control, const 
 {
 	struct cleanup c = {.source = source, .control = control, .config = config, .refusal = refusal};
 	struct table **tables = memory_alloc_zero(catalog->count + 1, sizeof *tables);
+	struct error ignored;
 
 	for (unsigned i = 0; i < catalog->count; i++)
 		tables[i] = &catalog->tables[i];
 	if (is_installed(control))
-		clean_up(&c, tables, catalog->count);
+		(void) clean_up(&c, tables, catalog->count, &ignored);
 	free(tables);
 	return c.outcome;
 }
 
-void
-index_cleanup_drop_of(struct connection *source, struct connection *control, const struct config *config,
-					  struct table *table)
+bool
+index_cleanup_drop_inside(struct connection *source, struct connection *destination,
+						  const struct config *config, struct table *table, struct error *err)
 {
-	struct cleanup c = {.source = source, .control = control, .config = config};
+	struct cleanup c = {.source = source, .control = destination, .config = config, .inside = true};
 
-	if (table->indexes_ours)
-		clean_up(&c, &table, 1);
+	return !table->indexes_ours || clean_up(&c, &table, 1, err);
 }
 
 /* ---- what the task does not use any more */
@@ -320,6 +351,8 @@ find_followed(struct cleanup *c, struct catalog *catalog, struct table **tables)
 		table->indexes_behind = table->indexes_followed;
 		table->indexes_ours = table->indexes_followed && index_lists_has_rows(&c->lists, table);
 		table->indexes_lsn = 0;
+		free(table->index_drops);
+		table->index_drops = NULL;
 		if (table->indexes_followed)
 			tables[count++] = table;
 	}
@@ -327,13 +360,13 @@ find_followed(struct cleanup *c, struct catalog *catalog, struct table **tables)
 }
 
 static bool
-compare(struct cleanup *c, struct table *table)
+compare(struct cleanup *c, struct table *table, struct error *err)
 {
 	struct index_plan plan;
 
 	index_lists_plan(&c->lists, c->config, table, &plan);
 	table->indexes_behind = !index_plan_in_step(&plan);
-	return !table->indexes_behind || drop_of_table(c, table);
+	return !table->indexes_behind || drop_of_table(c, table, err);
 }
 
 void
@@ -352,7 +385,7 @@ index_cleanup_start(struct connection *source, struct connection *control, const
 		count = find_followed(&c, catalog, tables);
 	ok = ok && count > 0 && index_lists_read_source(&c.lists, source, tables, count, &err);
 	for (unsigned i = 0; ok && i < count; i++)
-		ok = compare(&c, tables[i]);
+		ok = compare(&c, tables[i], &err);
 	index_lists_fini(&c.lists);
 	free(tables);
 }

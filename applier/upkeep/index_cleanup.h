@@ -32,9 +32,13 @@ enum index_cleanup index_cleanup_drop(struct connection *source, struct connecti
 									  const struct error *refusal);
 /* Whether such an error may be one that an index causes. */
 bool index_cleanup_may_help(const struct error *refusal);
-/* The same for one table, before its target is altered: an index may forbid that. */
-void index_cleanup_drop_of(struct connection *source, struct connection *control, const struct config *config,
-						   struct table *table);
+/*
+ * Those of one table that the source has no more, within the open transaction in which its target is about to be altered: they may
+ * forbid that.  Waits for readers, as the ALTER TABLE does.
+ */
+MUST_CHECK bool index_cleanup_drop_inside(struct connection *source, struct connection *destination,
+										  const struct config *config, struct table *table,
+										  struct error *err);
 
 /*
  * When the task is dropped: removes its indexes that were not completed.  One that cannot be dropped is named in the log.

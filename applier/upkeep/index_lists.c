@@ -205,8 +205,7 @@ static void
 put_found_query(struct buffer *sql, const struct index_plan *plan)
 {
 	buffer_printf(sql,
-				  LOCK_TIMEOUT
-				  "; SELECT i.indexrelid, i.indrelid, n.nspname, c.relname, " STATE_INDEX_DEFINITION_SQL
+				  "SELECT i.indexrelid, i.indrelid, n.nspname, c.relname, " STATE_INDEX_DEFINITION_SQL
 				  ", i.indisunique, i.indisvalid, k.oid IS NOT NULL"
 				  " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
 				  " JOIN pg_namespace n ON n.oid = c.relnamespace" STATE_INDEX_CONSTRAINT_SQL
@@ -251,13 +250,16 @@ index_lists_read_found(struct index_lists *lists, struct connection *control, co
 	result_free(lists->found);
 	lists->found = NULL;
 	sql_init(&sql);
+	if (locked)
+		buffer_printf(&sql, LOCK_TIMEOUT "; ");
 	put_found_query(&sql, plan);
 	ok = connection_execute_buffer(control, &sql, &lists->found, err);
 	buffer_fini(&sql);
-	*locked = !ok && index_lists_is_refusal(control, err);
+	if (locked)
+		*locked = !ok && index_lists_is_refusal(control, err);
 	if (ok)
 		take_found(lists, plan);
-	return ok || *locked ||
+	return ok || (locked && *locked) ||
 		   error_context(err, "reading the indexes of %s.%s", table->target_schema, table->target_name);
 }
 

@@ -40,7 +40,7 @@ void index_lists_plan(struct index_lists *lists, const struct config *config, co
 					  struct index_plan *plan);
 /*
  * Adds the target's indexes to the plan, and those with the random names of its rows.  *locked: somebody has locked the target, and
- * nothing is added.
+ * nothing is added; NULL: it is waited for.
  */
 MUST_CHECK bool index_lists_read_found(struct index_lists *lists, struct connection *control,
 									   const struct table *table, struct index_plan *plan, bool *locked,
