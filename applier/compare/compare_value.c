@@ -222,12 +222,20 @@ is_rounded(const struct compare_plan *plan, const struct compare_pair *pair, enu
 	return plan->round_floats && from != COMPARE_TARGET && compare_value_prints_floats(pair);
 }
 
+static bool
+is_of_builtin(const struct compare_pair *pair, const char *name)
+{
+	return is_builtin(pair->target->base_schema) && strcmp(pair->target->base_name, name) == 0;
+}
+
 void
 compare_value_put(struct buffer *sql, const struct compare_plan *plan, const struct compare_pair *pair,
 				  enum compare_from from)
 {
 	const char *send = sender(pair);
-	bool bytes = is_builtin(pair->target->base_schema) && strcmp(pair->target->base_name, "bytea") == 0;
+	bool bytes = is_of_builtin(pair, "bytea");
+	/* A server in SQL_ASCII counts bytes, so that it pads char(n) with fewer blanks: as text they are none. */
+	bool padded = plan->convert && is_of_builtin(pair, "bpchar");
 	struct buffer ref;
 
 	compare_value_make_reference(&ref, plan, pair, from);
@@ -239,6 +247,8 @@ compare_value_put(struct buffer *sql, const struct compare_plan *plan, const str
 		buffer_printf(sql, "md5("); /* the text of a bytea would be twice as long */
 		put_common_value(sql, (const char *) ref.data, pair, from);
 		buffer_put_u8(sql, ')');
+	} else if (padded) {
+		put_common_text(sql, (const char *) ref.data, pair, from);
 	} else if (is_rounded(plan, pair, from)) {
 		put_rounded(sql, (const char *) ref.data, pair, from);
 	} else {

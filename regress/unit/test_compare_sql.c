@@ -265,6 +265,27 @@ test_floats_within_text_of_old_servers(void **state)
 	assert_null(strstr((const char *) f->sql.data, "set_config"));
 }
 
+/* Servers that count characters and bytes pad with blanks to different lengths. */
+static void
+test_padding_of_other_encodings(void **state)
+{
+	struct fixture *f = *state;
+
+	f->sources[0] = source("id", "bpchar", "character(3)");
+	f->targets[0] = target("id", "bpchar", "character(3)");
+	f->table.source.column_count = 1;
+	plan(f);
+	compare_put_sums(&f->sql, &f->plan, COMPARE_TARGET);
+	assert_non_null(strstr((const char *) f->sql.data, "ROW(\"t\".\"id\")::text"));
+	compare_plan_fini(&f->plan);
+	compare_plan_init(&f->plan, &f->table, false, 150000);
+	for (enum compare_from from = COMPARE_SOURCE; from <= COMPARE_TARGET; from++) {
+		buffer_reset(&f->sql);
+		compare_put_sums(&f->sql, &f->plan, from);
+		assert_non_null(strstr((const char *) f->sql.data, "ROW((\"t\".\"id\")::text)::text"));
+	}
+}
+
 static void
 test_columns_that_are_left_out(void **state)
 {
@@ -299,6 +320,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_values_of_types_that_differ, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_types_that_one_side_lacks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_floats_within_text_of_old_servers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_padding_of_other_encodings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_columns_that_are_left_out, setup, teardown),
 	};
 
