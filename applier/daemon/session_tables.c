@@ -18,6 +18,7 @@
 #include "state/progress.h"
 #include "state/state_tables.h"
 #include "state/state_targets.h"
+#include "tables/mapping.h"
 
 bool
 session_select_tables(struct session *s, struct error *err)
@@ -135,8 +136,8 @@ hold_lost_key(struct session *s, struct table *table, const struct check_item *i
 static bool
 hold_failed(struct session *s, struct table *table, const struct check_item *item, struct error *err)
 {
-	char *reason = memory_printf("%s: %s; then \"sluice table resync\" copies the table again", item->name,
-								 item->message);
+	char *reason =
+		memory_printf("%s: %s; then %s", item->name, item->message, mapping_copy_remedy(s->config, table));
 
 	return hold(s, table, TABLE_HELD_FOR_RESYNC, reason, err);
 }

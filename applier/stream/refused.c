@@ -13,14 +13,13 @@ static const char target_remedy[] = "let the target take it";
 
 /* The message names the remedy for a held table, where err->hint has the one for a run that ended. */
 static void
-hold(struct table *table, const struct error *err, const char *remedy)
+hold(const struct config *config, struct table *table, const struct error *err, const char *remedy)
 {
 	struct log_about about;
 
 	table_move(table, TABLE_HELD_FOR_RESYNC);
 	free(table->error);
-	table->error =
-		memory_printf("%s; %s, then \"sluice table resync\" copies the table again", err->message, remedy);
+	table->error = memory_printf("%s; %s, then %s", err->message, remedy, mapping_copy_remedy(config, table));
 	about = log_about_error(err);
 	about.schema = table->source.schema;
 	about.table = table->source.name;
@@ -49,7 +48,7 @@ refused_hold(const struct config *config, struct catalog *catalog, struct batch 
 
 		if (!table_shares_target(it, table) || it->state == TABLE_HELD_FOR_RESYNC)
 			continue;
-		hold(it, err, target_remedy);
+		hold(config, it, err, target_remedy);
 		batch_hold(batch, it, err->row);
 	}
 	return true;
@@ -70,7 +69,7 @@ hold_now(const struct config *config, struct catalog *catalog, struct connection
 
 		if (!table_shares_target(it, table) || it->state == TABLE_HELD_FOR_RESYNC)
 			continue;
-		hold(it, &cause, remedy);
+		hold(config, it, &cause, remedy);
 		state_tables_put_refused(&sql, config->task, it, cause.row, 0);
 		buffer_printf(&sql, ";");
 	}
@@ -102,9 +101,8 @@ refused_hold_unsent(const struct config *config, struct catalog *catalog, struct
 	if (config->apply.refused == REFUSED_HOLD)
 		hold_now(config, catalog, control, table, "correct that", err);
 	else
-		error_hint(err,
-				   "With apply.refused: hold only this table stops, and \"sluice table resync\" copies it"
-				   " again once that is corrected.");
+		error_hint(err, "With apply.refused: hold only this table stops; once that is corrected, %s.",
+				   mapping_copy_remedy(config, table));
 }
 
 #define INSUFFICIENT_PRIVILEGE "42501"

@@ -289,6 +289,20 @@ mapping_explain_refusal(const struct table *table, struct error *err)
 				   table->target_schema, table->target_name);
 }
 
+const char *
+mapping_copy_remedy(const struct config *config, const struct table *table)
+{
+	if (config->initial_copy.mode == COPY_MODE_NONE)
+		return "with initial_copy {mode: full, existing: clear}, \"sluice reload\" and \"sluice table "
+			   "resync\" copy"
+			   " the table again";
+	if (table->shared_with || config->initial_copy.existing == COPY_EXISTING_APPEND)
+		return "take it out with \"sluice table remove\", delete its rows at the target, and let \"sluice "
+			   "table"
+			   " add\" bring it back";
+	return "\"sluice table resync\" copies the table again";
+}
+
 bool
 mapping_leads_index(const struct target_table *target, const struct target_column *column)
 {

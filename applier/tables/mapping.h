@@ -63,6 +63,9 @@ bool mapping_is_first(const struct catalog *catalog, unsigned number);
  */
 void mapping_explain_refusal(const struct table *table, struct error *err);
 
+/* The remedy for a held table, once its cause is gone: how it gets a new copy, where its target may be cleared or not. */
+const char *mapping_copy_remedy(const struct config *config, const struct table *table);
+
 /*
  * Whether the column comes first in an index over every row. Known only for servers where
  * target_table.indexes is read.

@@ -126,10 +126,24 @@ subtest 'all sources of one target' => sub {
 	$t->destination_sql('ALTER TABLE shared ADD CHECK (v < 1000)');
 	$t->source_sql('INSERT INTO share_a VALUES (10, 5000)');
 	$t->wait_applied_ok('the others go on');
-	held_ok('share_a', qr/10/);
-	held_ok('share_b', qr/10/);
+	held_ok('share_a', qr/10.*"sluice table remove"/s);
+	held_ok('share_b', qr/10.*"sluice table remove"/s);
 };
 $t->stop;
+
+# A target that may not be cleared.
+subtest 'the remedy for the sources of one target' => sub {
+	my @both = qw(public.share_a public.share_b);
+	$t->fails_like([ 'table', 'resync', $both[0] ], 1, qr/cannot be cleared/, 'no resync');
+	$t->source_sql('UPDATE share_a SET v = 10 WHERE id = 10');
+	$t->run_ok('table', 'remove', @both);
+	$t->destination_sql('DELETE FROM shared');
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.(?:large|late)/, 'others are held');
+	$t->run_ok('table', 'add', @both);
+	$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.(?:large|late)/, 'others are held');
+	is($t->destination_sql("SELECT string_agg(id || ' ' || v, ',' ORDER BY id) FROM shared"), '1 1,2 2,10 10', 'they are back');
+	is(state_of($_)->{state}, 'streaming', "$_ follows") for qw(share_a share_b);
+};
 
 subtest 'until' => sub {
 	$t->source_sql(q{UPDATE good SET v = 'until' WHERE id = 5});
