@@ -105,18 +105,39 @@ is_configured(const struct plan *p, const char *column)
 		   (override->where && condition_names(override->where, column));
 }
 
+static bool
+is_dropped(const struct plan *p, const struct source_column *column)
+{
+	return !stored_definition_find(p->after, column->attnum);
+}
+
+/* Whether it was dropped, and a new column got its name, so that the configuration speaks of that one. */
+static bool
+is_replaced(const struct plan *p, const struct source_column *column)
+{
+	const struct source_column *heir = source_find_column(p->after, column->name);
+
+	return is_dropped(p, column) && heir && !stored_definition_find(p->before, heir->attnum);
+}
+
 static void
-refuse_configured(struct plan *p)
+judge_configured(struct plan *p)
 {
 	for (unsigned i = 0; i < p->before->column_count; i++) {
 		const struct source_column *column = &p->before->columns[i];
 		const struct source_column *after = stored_definition_find(p->after, column->attnum);
 
-		if ((!after || strcmp(after->name, column->name) != 0) && is_configured(p, column->name))
+		if ((after && strcmp(after->name, column->name) == 0) || !is_configured(p, column->name))
+			continue;
+		if (!is_replaced(p, column))
 			judge(p, SCHEMA_REFUSE,
 				  "column \"%s\" was %s, and tables.overrides in the configuration speaks of it: correct "
 				  "that there",
 				  column->name, after ? "renamed" : "dropped");
+		else if (!p->question->emptied) /* a condition may select other rows */
+			judge(p, SCHEMA_COPY,
+				  "column \"%s\", of which tables.overrides speaks, was dropped, and another has its name",
+				  column->name);
 	}
 }
 
@@ -139,12 +160,6 @@ refuse_key_left_out(struct plan *p)
 
 /* ---- dropped columns */
 
-static bool
-is_dropped(const struct plan *p, const struct source_column *column)
-{
-	return !stored_definition_find(p->after, column->attnum);
-}
-
 static void
 drop_columns(struct plan *p)
 {
@@ -155,11 +170,11 @@ drop_columns(struct plan *p)
 		bool needed = source_find_column(p->after, column->name) ||
 					  (target && target->not_null && !target->has_default);
 
-		if (!is_dropped(p, column) || !target || is_configured(p, column->name) ||
-			(p->question->needed_only && !needed))
+		if (!is_dropped(p, column) || !target || (p->question->needed_only && !needed) ||
+			(is_configured(p, column->name) && !is_replaced(p, column)))
 			continue;
 		buffer_printf(schema_change_alter(p), " DROP COLUMN ");
-		sql_identifier(&p->change->sql, column->name);
+		sql_identifier(&p->change->sql, target->name);
 		buffer_printf(&p->change->sql, ";\n");
 	}
 }
@@ -514,7 +529,7 @@ schema_change_plan(struct schema_change *change, const struct schema_question *q
 
 	*change = (struct schema_change){.verdict = SCHEMA_FITS};
 	memory_buffer_init(&change->sql);
-	refuse_configured(&p);
+	judge_configured(&p);
 	refuse_key_left_out(&p);
 	schema_change_drop_primary(&p);
 	schema_change_drop_indexes(&p);

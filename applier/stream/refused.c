@@ -96,9 +96,11 @@ refused_hold_unsent(const struct config *config, struct catalog *catalog, struct
 {
 	struct table *table = catalog_find(catalog, err->schema, err->table);
 
-	if (err->class != ERROR_DATA || !table || !mapping_where(table) || table->state == TABLE_HELD_FOR_RESYNC)
+	if (err->class != ERROR_DATA || !table || !mapping_where(table))
 		return;
-	if (config->apply.refused == REFUSED_HOLD)
+	if (table_is_held(table))
+		err->class = ERROR_RESTART; /* held since this attempt began */
+	else if (config->apply.refused == REFUSED_HOLD)
 		hold_now(config, catalog, control, table, "correct that", err);
 	else
 		error_hint(err, "With apply.refused: hold only this table stops; once that is corrected, %s.",

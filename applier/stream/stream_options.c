@@ -54,7 +54,7 @@ put_filters(struct buffer *out, const struct catalog *catalog)
 	for (unsigned i = 0; i < catalog->count; i++) {
 		const struct table *table = &catalog->tables[i];
 
-		if (!mapping_where(table) || table->state == TABLE_HELD_FOR_RESYNC)
+		if (!mapping_where(table) || table_is_held(table))
 			continue;
 		if (out->len > 0)
 			buffer_put_u8(out, ',');

@@ -477,6 +477,21 @@ test_configured(void **state)
 	assert_plan(f, SCHEMA_REFUSE, NULL);
 }
 
+/* The override fits the new column, but the rows there were selected by the old one. */
+static void
+test_configured_and_replaced(void **state)
+{
+	struct fixture *f = *state;
+
+	f->override.where = TEXT("b > 1");
+	f->table.override = &f->override;
+	f->after_columns[2].attnum = 4;
+	f->values[2].known = true;
+	assert_plan(f, SCHEMA_COPY, NULL);
+	f->question.emptied = true;
+	assert_plan(f, SCHEMA_ALTER, TARGET "DROP COLUMN \"b\";\n" TARGET "ADD COLUMN \"b\" integer;\n");
+}
+
 static void
 test_key_left_out(void **state)
 {
@@ -633,6 +648,7 @@ main(void)
 		cmocka_unit_test_setup(test_primary_key_wider, setup),
 		cmocka_unit_test_setup(test_table_renamed, setup),
 		cmocka_unit_test_setup(test_configured, setup),
+		cmocka_unit_test_setup(test_configured_and_replaced, setup),
 		cmocka_unit_test_setup(test_key_left_out, setup),
 		cmocka_unit_test_setup(test_text, setup),
 		cmocka_unit_test_setup(test_rewritten, setup),
