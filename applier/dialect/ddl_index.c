@@ -187,6 +187,14 @@ keeps_columns(const struct table *table, const struct index_spec *index)
 	return true;
 }
 
+static const char not_unique[] = "storage or distribution does not allow it";
+
+static bool
+allows_unique(const struct dialect *dialect, const struct table *table, const struct index_spec *index)
+{
+	return dialect->allows_unique(table, index->columns, index->column_count);
+}
+
 bool
 ddl_allows_index(const struct dialect *dialect, const struct table *table, const struct index_spec *index,
 				 const char **remark)
@@ -196,8 +204,8 @@ ddl_allows_index(const struct dialect *dialect, const struct table *table, const
 		return false;
 	if (!keeps_columns(table, index))
 		*remark = "columns of the table are left out or renamed";
-	else if (index->unique && !dialect->allows_unique(table, index->columns, index->column_count))
-		*remark = "storage or distribution does not allow it";
+	else if (index->only_unique && !allows_unique(dialect, table, index))
+		*remark = not_unique;
 	return !*remark;
 }
 
@@ -206,14 +214,17 @@ ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct ta
 			  const struct index_spec *index, const char **remark)
 {
 	char name[DDL_NAME_BYTES];
+	bool unique = index->unique && allows_unique(dialect, table, index);
 
 	if (!ddl_allows_index(dialect, table, index, remark))
 		return false;
 	ddl_index_name(name, table, index);
-	if (index->constraint)
+	if (index->constraint && unique)
 		put_constraint(sql, table, name, index->constraint);
 	else
-		ddl_put_create_index(sql, table, name, index->unique, false, index->tail);
+		ddl_put_create_index(sql, table, name, unique, false, index->tail);
+	if (index->unique && !unique)
+		*remark = not_unique;
 	if (index->comment)
 		ddl_put_index_comment(sql, table->target_schema, name, index->comment);
 	return true;
@@ -258,12 +269,15 @@ ddl_put_after_copy(struct buffer *sql, const struct dialect *dialect, const stru
 	for (unsigned i = 0; spec && i < spec->index_count; i++) {
 		const struct index_spec *index = &spec->indexes[i];
 		const char *remark;
+		bool put = ddl_put_index(sql, dialect, table, index, &remark);
 
-		if (ddl_put_index(sql, dialect, table, index, &remark) || !remark)
+		if (!remark)
 			continue;
-		buffer_printf(sql, "-- without %s ", index->constraint ? "the constraint" : "the index");
+		buffer_printf(sql, put				   ? "-- the index "
+						   : index->constraint ? "-- without the constraint "
+											   : "-- without the index ");
 		ddl_put_remark(sql, index->name);
-		buffer_printf(sql, ": ");
+		buffer_printf(sql, put ? " is not unique: " : ": ");
 		ddl_put_remark(sql, remark);
 		buffer_put_u8(sql, '\n');
 	}

@@ -36,7 +36,8 @@ void ddl_put_create_index(struct buffer *sql, const struct table *table, const c
 void ddl_put_index_comment(struct buffer *sql, const char *schema, const char *name, const char *comment);
 
 /* The statements of one secondary index or unique constraint, to be executed after the copy; false as in
- * ddl_allows_index(). */
+ * ddl_allows_index().  One that the target cannot have as unique is not unique there, like those that are built later:
+ * true, and `remark` says why. */
 bool ddl_put_index(struct buffer *sql, const struct dialect *dialect, const struct table *table,
 				   const struct index_spec *index, const char **remark);
 

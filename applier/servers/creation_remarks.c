@@ -42,10 +42,13 @@ remark_on_indexes(const struct remarks *remarks, const struct dialect *dialect, 
 	for (unsigned i = 0; i < spec->index_count; i++) {
 		const char *reason;
 		struct buffer ignored;
+		bool made;
 
 		memory_buffer_init(&ignored);
-		if (!ddl_put_index(&ignored, dialect, table, &spec->indexes[i], &reason) && reason)
-			remark(remarks, table->target_schema, table->target_name, "it is made without the index %s: %s",
+		made = ddl_put_index(&ignored, dialect, table, &spec->indexes[i], &reason);
+		if (reason)
+			remark(remarks, table->target_schema, table->target_name,
+				   made ? "its index %s is not unique: %s" : "it is made without the index %s: %s",
 				   spec->indexes[i].name, reason);
 		buffer_fini(&ignored);
 	}

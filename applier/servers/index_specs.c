@@ -80,9 +80,12 @@ index_specs_choose(struct creation_spec *spec, enum schema_indexes wanted)
 {
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < spec->index_count; i++)
-		if (index_specs_selects(wanted, spec->indexes[i].unique))
-			spec->indexes[kept++] = spec->indexes[i];
+	for (unsigned i = 0; i < spec->index_count; i++) {
+		if (!index_specs_selects(wanted, spec->indexes[i].unique))
+			continue;
+		spec->indexes[kept] = spec->indexes[i];
+		spec->indexes[kept++].only_unique = wanted == SCHEMA_INDEXES_UNIQUE;
+	}
 	spec->index_count = kept;
 }
 

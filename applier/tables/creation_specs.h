@@ -30,7 +30,8 @@ struct index_spec {
 	unsigned columns[TABLE_MAX_KEY]; /* positions in source.columns; expressions are not listed */
 	unsigned column_count;
 	bool unique;
-	bool plain; /* covers every row, has no expressions, and `columns` lists all columns */
+	bool only_unique; /* left out where the destination cannot have it as unique */
+	bool plain;		  /* covers every row, has no expressions, and `columns` lists all columns */
 };
 
 struct partition_spec {

@@ -165,8 +165,9 @@ build(struct turn *turn, struct table *table, const struct index_plan *plan, con
 	struct index_spec plain = *spec;
 	const char *remark;
 
-	/* Only unique ones have to suit the distribution. */
+	/* It will not be unique; but which unique ones are selected depends on whether they could be. */
 	plain.unique = false;
+	plain.only_unique = follow->config->schema.indexes == SCHEMA_INDEXES_UNIQUE;
 	if (!ddl_allows_index(follow->dialect, table, &plain, &remark))
 		leave_out(follow, table, spec, remark, false);
 	else if (has_like(plan, spec))

@@ -193,12 +193,14 @@ test_indexes_keep_their_names_where_the_table_does(void **state)
 }
 
 static void
-test_segments_allow_what_has_the_distribution_key(void **state)
+test_an_index_without_the_distribution_key_is_not_unique(void **state)
 {
 	struct fixture *f = *state;
 
 	f->indexes[0] = (struct index_spec){.name = "once",
 										.constraint = "UNIQUE (at)",
+										.tail = "USING btree (at)",
+										.comment = "once",
 										.columns = {1},
 										.column_count = 1,
 										.unique = true,
@@ -210,6 +212,12 @@ test_segments_allow_what_has_the_distribution_key(void **state)
 										.unique = true,
 										.plain = true};
 	f->spec.index_count = 2;
+	ddl_put_after_copy(&f->sql, &dialect_greenplum6, &f->table);
+	assert_sql(f, "CREATE INDEX \"once\" ON \"public\".\"orders\" USING btree (at);\n"
+				  "COMMENT ON INDEX \"public\".\"once\" IS 'once';\n"
+				  "-- the index once is not unique: storage or distribution does not allow it\n"
+				  "CREATE UNIQUE INDEX \"both\" ON \"public\".\"orders\" USING btree (at, id);\n");
+	f->indexes[0].only_unique = f->indexes[1].only_unique = true;
 	ddl_put_after_copy(&f->sql, &dialect_greenplum6, &f->table);
 	assert_sql(f, "-- without the constraint once: storage or distribution does not allow it\n"
 				  "CREATE UNIQUE INDEX \"both\" ON \"public\".\"orders\" USING btree (at, id);\n");
@@ -390,7 +398,7 @@ main(void)
 		TEST(test_types_that_are_there_or_refused_are_not_made),
 		TEST(test_columns_of_types_to_be_made_keep_them),
 		TEST(test_indexes_keep_their_names_where_the_table_does),
-		TEST(test_segments_allow_what_has_the_distribution_key),
+		TEST(test_an_index_without_the_distribution_key_is_not_unique),
 		TEST(test_the_match_key_has_an_index_already),
 		TEST(test_partitions_as_tables),
 		TEST(test_partitions_in_a_list),
