@@ -65,16 +65,6 @@ is_selected(void *arg, uint32_t oid, bool *selected, struct error *err)
 	return true;
 }
 
-/* What the source has dropped may refuse rows that come, by a copy or by the stream, and forbid that the target is altered. */
-static bool
-look_at_indexes(struct session *s, struct error *err)
-{
-	(void) err;
-	if (s->progress.exists)
-		index_cleanup_start(s->source, s->control, s->config, &s->catalog);
-	return true;
-}
-
 static bool
 install(struct session *s, struct error *err)
 {
@@ -128,7 +118,7 @@ static const struct step steps[] = {
 	{"reading which tables were added and removed", session_select_tables, STEP_PLAIN},
 	{"discarding copies that were under way", discard_interrupted_copies, STEP_PLAIN},
 	{"reading catalogs and state", read_state, STEP_SPEAKS | STEP_READS},
-	{"comparing indexes", look_at_indexes, STEP_PLAIN},
+	{"comparing indexes", session_compare_indexes, STEP_PLAIN},
 	{"bringing targets in line", reconcile, STEP_PLAIN},
 	{"checking", session_check, STEP_READS},
 	{"installing the state", install, STEP_READS},

@@ -134,6 +134,8 @@ MUST_CHECK bool session_try_ends(struct session *s, const struct config *config,
 MUST_CHECK bool session_select_tables(struct session *s, struct error *err);
 /* Reads both catalogs, and the tables' states; s->progress must have been read. */
 MUST_CHECK bool session_read_state(struct session *s, struct error *err);
+/* Drops the indexes of targets that the source has no more. */
+MUST_CHECK bool session_compare_indexes(struct session *s, struct error *err);
 /* Whether the task has ever applied something: from then on a problem of a single table does not end the run. */
 bool session_has_worked(const struct session *s);
 /* Runs all prechecks, with what the caller has set in `precheck`; `from_outside`: for a configuration that is not in

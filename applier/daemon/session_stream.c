@@ -11,7 +11,6 @@
 #include "session_parts.h"
 #include "state/state_tables.h"
 #include "state/state_targets.h"
-#include "upkeep/index_cleanup.h"
 
 /* ---- while it runs */
 
@@ -230,8 +229,8 @@ read_again(struct session *s, struct error *err)
 		source_restart_if_vanished(err);
 		return false;
 	}
-	index_cleanup_start(s->source, s->control, s->config, &s->catalog);
-	if (!schema_watch_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
+	if (!session_compare_indexes(s, err) ||
+		!schema_watch_reconcile(s->control, s->dialect, s->config, &s->catalog, err))
 		return false;
 	return s->copies_in_background || session_count_waiting(s) == 0 ||
 		   error_set(err, ERROR_RESTART, "%u table%s to be copied again", session_count_waiting(s),

@@ -19,6 +19,7 @@
 #include "state/state_tables.h"
 #include "state/state_targets.h"
 #include "tables/mapping.h"
+#include "upkeep/index_cleanup.h"
 
 bool
 session_select_tables(struct session *s, struct error *err)
@@ -67,6 +68,16 @@ session_read_state(struct session *s, struct error *err)
 		return false;
 	s->known = s->progress.exists;
 	return read_tables(s, err);
+}
+
+/* What the source has dropped may refuse rows that come, by a copy or by the stream, and forbid that the target is altered. */
+bool
+session_compare_indexes(struct session *s, struct error *err)
+{
+	if (!s->progress.exists || !index_cleanup_start(s->source, s->control, s->config, &s->catalog))
+		return true;
+	/* Statements that alter a target name its indexes. */
+	return target_read_catalog(s->control, s->dialect, &s->catalog, err);
 }
 
 /* ---- the prechecks */

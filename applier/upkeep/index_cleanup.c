@@ -369,7 +369,7 @@ compare(struct cleanup *c, struct table *table, struct error *err)
 	return !table->indexes_behind || drop_of_table(c, table, err);
 }
 
-void
+bool
 index_cleanup_start(struct connection *source, struct connection *control, const struct config *config,
 					struct catalog *catalog)
 {
@@ -388,4 +388,5 @@ index_cleanup_start(struct connection *source, struct connection *control, const
 		ok = compare(&c, tables[i], &err);
 	index_lists_fini(&c.lists);
 	free(tables);
+	return c.outcome == INDEX_CLEANUP_DROPPED;
 }

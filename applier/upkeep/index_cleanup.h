@@ -8,9 +8,9 @@
 
 /*
  * At the start of an attempt: finds out whose indexes follow and which of them differ, drops what the source has no more, and
- * tidies.  A state that is not installed yet has no indexes.
+ * tidies.  A state that is not installed yet has no indexes.  True: some were dropped, which the catalog still has.
  */
-void index_cleanup_start(struct connection *source, struct connection *control, const struct config *config,
+bool index_cleanup_start(struct connection *source, struct connection *control, const struct config *config,
 						 struct catalog *catalog);
 
 enum index_cleanup {

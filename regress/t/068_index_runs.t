@@ -56,4 +56,12 @@ $t->source_sql('CREATE INDEX d_later ON d (v, n)');
 $t->poll_ok(sub { $t->indexes('d') =~ /d_later/ }, 'its indexes follow behind that');
 is($t->stop, 0, 'stop');
 
+# ---- another table in its place, without the indexes and with another type
+
+$t->source_sql('DROP TABLE d; CREATE TABLE d (id int, n int, v text, PRIMARY KEY (id, n)); INSERT INTO d VALUES (3, 3, $$three$$)');
+$t->run_ok('run', '--until', 'current');
+$t->equal_ok('public.d');
+is(target("SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'd'::regclass AND attname = 'v'"), 'text', 'the target is altered');
+is($t->indexes('d'), '', 'its indexes are dropped before');
+
 done_testing();
