@@ -273,8 +273,11 @@ bool
 session_open_all(struct session *s, struct error *err)
 {
 	monitor_waiting(s->monitor, "the destination", 0);
-	if (!open_control(s, err) || !take_task(s, err))
+	if (!open_control(s, err) || !take_task(s, err)) {
+		/* The control session of an earlier attempt may still have backends of a segment that takes no new ones. */
+		s->unreachable |= strcmp(err->sqlstate, SQLSTATE_NO_SEGMENT) == 0;
 		return false;
+	}
 	steering_open(&s->steering, s->config);
 	monitor_waiting(s->monitor, "the source", 0);
 	s->source = server_session_source(s->loop, s->config, "sluice", err);

@@ -202,6 +202,25 @@ change();
 $t->wait_applied_ok('it goes on when the destination takes sessions');
 $t->all_equal_ok(@tables);
 
+# So may a segment of Greenplum, which shows when a session from before reads from it.  Planning evaluates the index's condition.
+$t->destination_sql(q{
+	BEGIN;
+	CREATE TABLE lost (segment int);
+	CREATE FUNCTION reaches_segment() RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+		BEGIN IF EXISTS (SELECT FROM public.lost) THEN RAISE 'no segment' USING ERRCODE = '58M01'; END IF; RETURN true; END $$;
+	CREATE INDEX on_segment ON sluice.progress (task) WHERE public.reaches_segment();
+	INSERT INTO lost VALUES (1);
+	COMMIT;
+});
+$source->cut;
+$t->poll_ok(sub { $t->log =~ /no segment.*trying again/ }, 'a segment is lost');
+$t->poll_ok(sub { $t->destination_sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sluice%'") == 0 },
+	'no session stays at a segment that takes no further one');
+$t->destination_sql('DROP INDEX sluice.on_segment');
+change();
+$t->wait_applied_ok('it goes on when the segment takes sessions');
+$t->all_equal_ok(@tables);
+
 # What was committed, but not said to be, is not applied again: bag would show.
 for my $action (qw(cut half))
 {
