@@ -50,11 +50,25 @@ note_relation(struct plugin *plugin, ReorderBufferTXN *txn, struct notes *notes,
 	note(notes, RelationGetRelid(relation), DEFINITION_DESCRIBED, description->relation.number);
 }
 
+/* An index of a partitioned table becomes valid when the last part is attached, which changes the index alone. */
+static Oid
+announced_relation(Relation relation)
+{
+	return relation->rd_rel->relkind == RELKIND_PARTITIONED_INDEX ? relation->rd_index->indrelid
+																  : RelationGetRelid(relation);
+}
+
 static void
 note_definition(struct plugin *plugin, ReorderBufferTXN *txn, struct notes *notes, Oid relid)
 {
 	Relation relation = RelationIdGetRelation(relid);
 
+	if (RelationIsValid(relation) && announced_relation(relation) != relid) {
+		Relation table = RelationIdGetRelation(announced_relation(relation));
+
+		RelationClose(relation);
+		relation = table;
+	}
 	if (RelationIsValid(relation)) {
 		note_relation(plugin, txn, notes, relation);
 		RelationClose(relation);

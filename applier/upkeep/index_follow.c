@@ -56,7 +56,10 @@ index_follow_fini(struct index_follow *follow)
 	index_troubles_fini(&follow->troubles);
 }
 
-/* Not every way in which an index becomes valid is announced: that of a partitioned table does when the last part is attached. */
+/*
+ * A transaction that is received while it is open announces OIDs alone: if it only attaches the last part of a partitioned table's
+ * index, that index's OID, which leads to no table.
+ */
 static void
 mark_all(struct index_follow *follow, int64_t now_ms)
 {

@@ -133,6 +133,16 @@ $t->poll_ok(sub { indexing('parts') =~ /^the index parts_v is being built; the d
 SluiceTest::release($lock);
 $t->poll_ok(sub { $t->indexes('parts') =~ /^parts_v/ && indexing('parts') eq '' }, 'then it is built');
 
+# ---- an index of a partitioned table that becomes valid with its last part
+
+$t->source_sql('CREATE INDEX parts_whole ON ONLY parts (v, id); CREATE INDEX parts_1_part ON parts_1 (v, id); CREATE INDEX parts_seen ON parts (id, v)');
+$t->poll_ok(sub { $t->indexes('parts') =~ /parts_seen/ && indexing('parts') eq '' }, 'one that is not valid is not built');
+unlike($t->indexes('parts'), qr/parts_whole/, 'yet');
+$t->source_sql('ALTER INDEX parts_whole ATTACH PARTITION parts_1_part');
+$t->poll_ok(sub { $t->indexes('parts') =~ /parts_whole/ }, 'but when its last part is attached');
+$t->source_sql('DROP INDEX parts_whole; DROP INDEX parts_seen');
+$t->poll_ok(sub { $t->indexes('parts') !~ /parts_whole|parts_seen/ }, 'and it is dropped');
+
 # ---- a reader blocks a drop
 
 $lock = SluiceTest::hold($t->destination_conninfo, 'SELECT count(*) FROM plain');
