@@ -51,12 +51,8 @@ check_row(struct session *s, const struct lease *now, struct error *err)
 {
 	if (!s->begun)
 		return true;
-	if (!now->exists) {
-		error_set(err, ERROR_DATA,
-				  "the row of task \"%s\" in sluice.progress is gone: others have dropped the task",
-				  s->config->task);
-		return error_hint(err, "The next start begins with a new slot and new copies.");
-	}
+	if (!now->exists)
+		return lease_dropped(err, s->config->task);
 	return (now->epoch >= s->epoch && now->epoch <= s->epoch + s->claiming) ||
 		   lease_replaced(err, s->config->task, now, s->epoch);
 }

@@ -102,6 +102,14 @@ lease_replaced(struct error *err, const char *task, const struct lease *now, int
 	return error_hint(err, "Run one daemon for a task, or the others with --standby.");
 }
 
+bool
+lease_dropped(struct error *err, const char *task)
+{
+	error_set(err, ERROR_DATA,
+			  "the row of task \"%s\" in sluice.progress is gone: others have dropped the task", task);
+	return error_hint(err, "The next start begins with a new slot and new copies.");
+}
+
 /* ---- the holder */
 
 static void
@@ -139,8 +147,7 @@ lease_claim(struct connection *destination, const char *task, bool again, struct
 		return ok;
 	if (!lease_read(destination, task, &now, err))
 		return false;
-	return now.exists ? lease_replaced(err, task, &now, progress->epoch)
-					  : error_set(err, ERROR_DATA, "the row of task \"%s\" in sluice.progress is gone", task);
+	return now.exists ? lease_replaced(err, task, &now, progress->epoch) : lease_dropped(err, task);
 }
 
 #define STRING_OF(number) #number

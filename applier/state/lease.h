@@ -70,6 +70,8 @@ MUST_CHECK bool lease_end_writers(struct connection *destination, struct loop *l
 
 /* ERROR_REPLACED: who has taken over.  Returns false. */
 bool lease_replaced(struct error *err, const char *task, const struct lease *now, int64_t own_epoch);
+/* ERROR_DATA: the task's row is gone.  Returns false. */
+bool lease_dropped(struct error *err, const char *task);
 
 /* ---- standbys */
 
