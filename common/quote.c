@@ -158,10 +158,10 @@ quote_literal_tail(struct buffer *out, size_t start)
 		quote_tail(out, start, "'", "'", escape_plain);
 }
 
-/* The length of the UTF-8 character at `s`, 0 where there is none. */
-static size_t
-utf8_length(const uint8_t *s, size_t left)
+size_t
+quote_utf8_length(const void *text, size_t left)
 {
+	const uint8_t *s = text;
 	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
 
 	if (len > left)
@@ -181,7 +181,7 @@ quote_is_utf8(const void *text, size_t len)
 	const uint8_t *data = text;
 
 	while (len > 0) {
-		size_t step = utf8_length(data, len);
+		size_t step = quote_utf8_length(data, len);
 
 		if (step == 0)
 			return false;

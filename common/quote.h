@@ -35,6 +35,9 @@ void quote_literal_tail(struct buffer *out, size_t start);
  * unless the whole is UTF-8. */
 void quote_bytes_tail(struct buffer *out, size_t start);
 
+/* The length of the UTF-8 character that begins there, in at most `left` bytes; 0: none does. */
+size_t quote_utf8_length(const void *text, size_t left);
+
 bool quote_is_utf8(const void *text, size_t len);
 
 #endif

@@ -68,11 +68,9 @@ put_comments(struct buffer *sql, const struct table *table)
 }
 
 void
-ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+ddl_put_table_remarks(struct buffer *sql, const struct dialect *dialect, const struct table *table)
 {
 	const struct source_table *source = &table->source;
-	unsigned primary[TABLE_MAX_KEY];
-	unsigned primary_count = ddl_primary_key(dialect, table, primary);
 	const char *flattened;
 
 	if (!ddl_keeps_partitions(dialect, table, &flattened) && flattened) {
@@ -85,6 +83,14 @@ ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const st
 			ddl_put_column_remarks(sql, &source->columns[i], column_spec(source, i));
 	if (ddl_lacks_primary_key(dialect, table))
 		buffer_printf(sql, "-- without its primary key: storage or distribution does not allow it\n");
+}
+
+void
+ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const struct table *table)
+{
+	unsigned primary[TABLE_MAX_KEY];
+	unsigned primary_count = ddl_primary_key(dialect, table, primary);
+
 	buffer_printf(sql, "CREATE TABLE ");
 	sql_qualified(sql, table->target_schema, table->target_name);
 	buffer_printf(sql, " (");
@@ -217,6 +223,7 @@ ddl_put_create(struct buffer *sql, const struct dialect *dialect, const struct c
 		if (catalog->tables[i].target.exists || !mapping_is_first(catalog, i))
 			continue;
 		put_blank_line(sql);
+		ddl_put_table_remarks(sql, dialect, &catalog->tables[i]);
 		ddl_put_create_table(sql, dialect, &catalog->tables[i]);
 	}
 	put_all_after_copy(sql, dialect, catalog);

@@ -16,7 +16,7 @@
 #include "tables/catalog.h"
 
 /* CREATE SCHEMA for each schema that `existing` lacks, the types, CREATE TABLE for each table whose target does not
- * exist, and at the end the statements for after the copy. */
+ * exist, with SQL comments about what differs from the source, and at the end the statements for after the copy. */
 void ddl_put_create(struct buffer *sql, const struct dialect *dialect, const struct catalog *catalog,
 					const struct string_list *existing_schemas);
 
@@ -24,8 +24,9 @@ void ddl_put_create(struct buffer *sql, const struct dialect *dialect, const str
 void ddl_put_create_schemas(struct buffer *sql, const struct dialect *dialect, const struct catalog *catalog,
 							const struct string_list *existing_schemas);
 
-/* The statements for one table, each with a semicolon and a new line; SQL comments before them say what differs from
- * the source. */
+/* The statements for one table, each with a semicolon and a new line; and what differs from the source, as SQL comments to
+ * be read. */
+void ddl_put_table_remarks(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 void ddl_put_create_table(struct buffer *sql, const struct dialect *dialect, const struct table *table);
 
 #endif

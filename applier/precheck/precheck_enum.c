@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "precheck_item.h"
+#include "servers/text_arrays.h"
 
 static const char labels_sql[] =
 	"SELECT n.nspname, t.typname, e.enumlabel FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
@@ -73,25 +74,21 @@ report(struct precheck_context *c, const struct result *res)
 static bool
 compare_labels(struct precheck_context *c, const struct result *labels, struct error *err)
 {
-	struct buffer columns[3];
-	struct param params[3];
+	struct text_arrays names;
 	struct result *res;
 	bool ok;
 
-	for (unsigned i = 0; i < 3; i++) {
-		memory_buffer_init(&columns[i]);
-		for (unsigned row = 0; row < result_rows(labels); row++)
-			sql_array_element(&columns[i], result_text(labels, row, i));
-		sql_array_end(&columns[i]);
-		params[i] = param_text((const char *) columns[i].data);
-	}
-	ok = connection_execute(c->destination, lacking_sql, params, 3, &res, err);
+	text_arrays_init(&names, 3);
+	for (unsigned row = 0; row < result_rows(labels); row++)
+		text_arrays_add(&names,
+						(const char *const[]){result_text(labels, row, 0), result_text(labels, row, 1),
+											  result_text(labels, row, 2)});
+	ok = text_arrays_execute(&names, c->destination, lacking_sql, &res, err);
 	if (ok) {
 		report(c, res);
 		result_free(res);
 	}
-	for (unsigned i = 0; i < 3; i++)
-		buffer_fini(&columns[i]);
+	text_arrays_fini(&names);
 	return ok;
 }
 

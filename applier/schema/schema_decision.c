@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/sql.h"
+#include "base/sqlstate.h"
 #include "pattern.h"
 #include "quote.h"
 #include "tables/mapping.h"
@@ -143,11 +144,19 @@ hold(struct schema_decision *decision, const struct schema_case *c, const char *
 }
 
 void
-schema_decision_refused(struct schema_decision *decision, const struct schema_case *c, const char *refusal)
+schema_decision_refused(struct schema_decision *decision, const struct schema_case *c,
+						const struct error *refusal)
 {
 	char why[ERROR_MESSAGE_MAX];
 
-	snprintf(why, sizeof why, "%.800s: remove there what is in the way", refusal);
+	if (sqlstate_is_of_encoding(refusal->sqlstate)) {
+		decision->action = SCHEMA_HOLD;
+		snprintf(decision->reason, sizeof decision->reason,
+				 "%.800s: give it a name in other letters at the source; then it is copied again by itself",
+				 refusal->message);
+		return;
+	}
+	snprintf(why, sizeof why, "%.800s: remove there what is in the way", refusal->message);
 	hold(decision, c, why);
 }
 

@@ -45,7 +45,7 @@ void schema_decision_fini(struct schema_decision *decision);
 
 /* Turns SCHEMA_EXECUTE into SCHEMA_HOLD: the destination refused the statements. */
 void schema_decision_refused(struct schema_decision *decision, const struct schema_case *c,
-							 const char *refusal);
+							 const struct error *refusal);
 
 /*
  * Decides at a start, for a table that follows and whose `source` has been read from the source's catalog: to copy it

@@ -226,7 +226,7 @@ execute(struct following *f, struct schema_decision *decision, const struct sche
 	}
 	if (err->class != ERROR_DATA)
 		return false;
-	schema_decision_refused(decision, c, err->message);
+	schema_decision_refused(decision, c, err);
 	return note(f, SCHEMA_HELD, decision, err);
 }
 

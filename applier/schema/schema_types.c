@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sql.h"
+#include "servers/text_arrays.h"
 #include "servers/trial.h"
 #include "tables/mapping.h"
 
@@ -108,28 +109,19 @@ source_type(const struct lacks *lacks, unsigned wanted)
 static bool
 ask_destination(struct connection *destination, const char *sql, struct lacks *lacks, struct error *err)
 {
-	enum { columns = 3 };
-	struct buffer arrays[columns];
-	struct param params[columns];
+	struct text_arrays names;
 	bool ok;
 
-	for (unsigned i = 0; i < columns; i++)
-		sql_init(&arrays[i]);
+	text_arrays_init(&names, 3);
 	for (unsigned row = 0; row < result_rows(lacks->wanted); row++) {
 		const struct type_pair *pair =
 			(const struct type_pair *) lacks->pairs.data + result_int(lacks->wanted, row, 0);
 
-		sql_array_element(&arrays[0], pair->schema);
-		sql_array_element(&arrays[1], pair->name);
-		sql_array_element(&arrays[2], result_text(lacks->wanted, row, 1));
+		text_arrays_add(&names,
+						(const char *const[]){pair->schema, pair->name, result_text(lacks->wanted, row, 1)});
 	}
-	for (unsigned i = 0; i < columns; i++) {
-		sql_array_end(&arrays[i]);
-		params[i] = param_text(sql_text(&arrays[i]));
-	}
-	ok = connection_execute(destination, sql, params, columns, &lacks->missing, err);
-	for (unsigned i = 0; i < columns; i++)
-		buffer_fini(&arrays[i]);
+	ok = text_arrays_execute(&names, destination, sql, &lacks->missing, err);
+	text_arrays_fini(&names);
 	return ok;
 }
 

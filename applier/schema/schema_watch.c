@@ -300,7 +300,7 @@ carry_out(struct connection *destination, const struct dialect *dialect, const s
 		return false;
 	if (refusal.message[0]) {
 		note_refused(table, decision);
-		schema_decision_refused(decision, c, refusal.message);
+		schema_decision_refused(decision, c, &refusal);
 		return hold(destination, c->config, decision, table, err);
 	}
 	if (was_held)

@@ -68,6 +68,9 @@ remark_on_table(const struct remarks *remarks, const struct dialect *dialect, co
 			remark(remarks, table->target_schema, table->target_name,
 				   "the column %s is made without its default %s: %s", source->columns[i].name,
 				   spec->columns[i].default_sql, spec->columns[i].default_refused);
+	if (spec->comment_dropped)
+		remark(remarks, table->target_schema, table->target_name,
+			   "it is made without the comments that have a letter which the destination's encoding lacks");
 	remark_on_indexes(remarks, dialect, table);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "creation_letters.h"
 #include "creation_parts.h"
 #include "creation_types.h"
 #include "describe.h"
@@ -362,7 +363,8 @@ creation_spec_read(struct connection *source, struct connection *destination, co
 	if (make_room(catalog, &describe) > 0)
 		ok = (describe_tables(&describe, source, config, catalog, err) ||
 			  error_context(err, "reading the definitions of the source's tables")) &&
-			 (rehearse_definitions(destination, catalog, err) ||
+			 ((creation_letters_leave_out(destination, catalog, err) &&
+			   rehearse_definitions(destination, catalog, err)) ||
 			  error_context(err, "trying the definitions at the destination"));
 	describe_fini(&describe);
 	return ok;

@@ -55,8 +55,10 @@ find_types(struct connection *destination, const struct creation_specs *specs, s
 	memory_buffer_init(&schemas);
 	memory_buffer_init(&names);
 	for (unsigned i = 0; i < specs->type_count; i++) {
-		sql_array_element(&schemas, specs->types[i].schema);
-		sql_array_element(&names, specs->types[i].name);
+		const struct type_spec *type = &specs->types[i];
+
+		sql_array_element(&schemas, type->lacks_letters ? "" : type->schema);
+		sql_array_element(&names, type->lacks_letters ? "" : type->name);
 	}
 	sql_array_end(&schemas);
 	sql_array_end(&names);

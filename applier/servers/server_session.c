@@ -7,6 +7,7 @@
 #include "base/sql.h"
 #include "dialect/session_settings.h"
 #include "state/lease.h"
+#include "state/state_text.h"
 
 /* ---- settings for both ends */
 
@@ -245,6 +246,7 @@ server_session_destination(struct loop *loop, const struct config *config, const
 	};
 	if (!session->conn)
 		return false;
+	state_text_use(connection_server_encoding(session->conn));
 	if (prepare_destination(session, config->destination.dialect, err))
 		return true;
 	connection_close(session->conn);

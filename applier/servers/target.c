@@ -5,10 +5,10 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "describe.h"
-#include "name_pairs.h"
 #include "tables/mapping.h"
 #include "target_index.h"
 #include "target_types.h"
+#include "text_arrays.h"
 
 /* ---- which targets there are */
 
@@ -89,25 +89,26 @@ static bool
 find_tables(struct connection *destination, const struct dialect *dialect, struct catalog *catalog,
 			struct describe *describe, struct error *err)
 {
-	struct name_pairs names;
+	struct text_arrays names;
 	struct buffer sql;
 	struct result *res;
 	bool ok;
 
-	name_pairs_init(&names);
+	text_arrays_init(&names, 2);
 	memory_buffer_init(&sql);
 	for (unsigned i = 0; i < catalog->count; i++) {
 		target_table_free(&catalog->tables[i].target);
-		name_pairs_add(&names, catalog->tables[i].target_schema, catalog->tables[i].target_name);
+		text_arrays_add(
+			&names, (const char *const[]){catalog->tables[i].target_schema, catalog->tables[i].target_name});
 	}
 	put_tables_query(&sql, dialect);
-	ok = name_pairs_execute(&names, destination, sql_text(&sql), &res, err);
+	ok = text_arrays_execute(&names, destination, sql_text(&sql), &res, err);
 	if (ok) {
 		read_tables(catalog, describe, res);
 		result_free(res);
 	}
 	buffer_fini(&sql);
-	name_pairs_fini(&names);
+	text_arrays_fini(&names);
 	return ok;
 }
 

@@ -6,7 +6,7 @@
 #include "base/keymap.h"
 #include "base/memory.h"
 #include "base/sql.h"
-#include "name_pairs.h"
+#include "text_arrays.h"
 
 /*
  * An extension's type may lie in another schema at the destination; it is preferred to another type with
@@ -31,9 +31,8 @@ static const char types_sql[] =
 struct types {
 	struct arena memory;
 	struct arena scratch;
-	struct keymap numbers; /* key: schema, NUL, name */
-	struct name_pairs names;
-	struct buffer extensions; /* the extension of each name; "": none */
+	struct keymap numbers;	  /* key: schema, NUL, name */
+	struct text_arrays names; /* schema, name, extension; "": none */
 	bool *exist;			  /* indexed by number */
 	bool *hashable;
 	const char **schemas; /* see source_column.schema_at_target; allocated in `memory` */
@@ -51,10 +50,8 @@ type_number(struct types *types, const char *schema, const char *name, const cha
 	memcpy(key + schema_len, name, name_len);
 	number = keymap_insert(&types->numbers, &types->memory, key, (uint32_t) (schema_len + name_len), &found);
 	arena_reset(&types->scratch);
-	if (!found) {
-		name_pairs_add(&types->names, schema, name);
-		sql_array_element(&types->extensions, extension ? extension : "");
-	}
+	if (!found)
+		text_arrays_add(&types->names, (const char *const[]){schema, name, extension ? extension : ""});
 	return number;
 }
 
@@ -121,20 +118,6 @@ mark_types(struct types *types, struct catalog *catalog)
 	}
 }
 
-static bool
-ask_types(struct types *types, struct connection *destination, struct result **res, struct error *err)
-{
-	struct param params[3];
-
-	sql_array_end(&types->names.schemas);
-	sql_array_end(&types->names.names);
-	sql_array_end(&types->extensions);
-	params[0] = param_text(sql_text(&types->names.schemas));
-	params[1] = param_text(sql_text(&types->names.names));
-	params[2] = param_text(sql_text(&types->extensions));
-	return connection_execute(destination, types_sql, params, 3, res, err);
-}
-
 static void
 read_types(struct types *types, const struct result *res)
 {
@@ -158,13 +141,12 @@ target_types_find(struct connection *destination, struct catalog *catalog, struc
 	arena_init(&types.memory, 1 << 14);
 	arena_init(&types.scratch, 1 << 12);
 	keymap_init(&types.numbers);
-	name_pairs_init(&types.names);
-	memory_buffer_init(&types.extensions);
+	text_arrays_init(&types.names, 3);
 	collect_types(&types, catalog);
 	types.exist = memory_alloc_zero(keymap_count(&types.numbers), sizeof(*types.exist));
 	types.hashable = memory_alloc_zero(keymap_count(&types.numbers), sizeof(*types.hashable));
 	types.schemas = memory_alloc_zero(keymap_count(&types.numbers), sizeof(*types.schemas));
-	ok = ask_types(&types, destination, &res, err);
+	ok = text_arrays_execute(&types.names, destination, types_sql, &res, err);
 	if (ok) {
 		read_types(&types, res);
 		mark_types(&types, catalog);
@@ -173,8 +155,7 @@ target_types_find(struct connection *destination, struct catalog *catalog, struc
 	free(types.exist);
 	free(types.hashable);
 	free(types.schemas);
-	buffer_fini(&types.extensions);
-	name_pairs_fini(&types.names);
+	text_arrays_fini(&types.names);
 	keymap_fini(&types.numbers);
 	arena_fini(&types.scratch);
 	arena_fini(&types.memory);

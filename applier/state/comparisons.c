@@ -6,6 +6,7 @@
 
 #include "base/sql.h"
 #include "lsn.h"
+#include "state_text.h"
 
 bool
 comparisons_exist(struct connection *destination, bool *exist, struct error *err)
@@ -31,7 +32,7 @@ take_rows(const struct result *res, struct arena *memory, struct comparisons *co
 		struct comparison *item = &comparisons->items[i];
 
 		item->oid = (uint32_t) result_int(res, i, 0);
-		item->source = arena_strdup(memory, result_text(res, i, 1));
+		item->source = arena_strdup(memory, state_text_read(memory, result_text(res, i, 1)));
 		item->at = result_int(res, i, 2);
 		item->equal = result_bool(res, i, 4);
 		if (!lsn_parse(result_text(res, i, 3), &item->lsn))
@@ -93,7 +94,7 @@ put_item(struct buffer *sql, const char *task, const struct comparison *item)
 	buffer_printf(sql, " AND source_oid = %" PRIu32 ";\nINSERT INTO sluice.comparisons VALUES (", item->oid);
 	sql_literal(sql, task);
 	buffer_printf(sql, ", %" PRIu32 ", ", item->oid);
-	sql_literal(sql, item->source);
+	state_text_put(sql, item->source);
 	buffer_printf(sql, ", clock_timestamp(), '%s', %s);\n", lsn_format(item->lsn, lsn),
 				  item->equal ? "true" : "false");
 }

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/sql.h"
+#include "state_text.h"
 
 /* A table whose row is taken over by another table with its name is not forgotten. */
 static bool
@@ -35,12 +36,14 @@ forget_find(struct connection *destination, const char *task, const struct catal
 		return error_context(err, "reading sluice.tables");
 	*found = arena_alloc(memory, (result_rows(res) + 1) * sizeof **found);
 	for (unsigned i = 0; i < result_rows(res); i++) {
-		if (is_known(catalog, result_text(res, i, 0), result_text(res, i, 1),
-					 (uint32_t) result_int(res, i, 2)))
+		const char *schema = state_text_read(memory, result_text(res, i, 0));
+		const char *name = state_text_read(memory, result_text(res, i, 1));
+
+		if (is_known(catalog, schema, name, (uint32_t) result_int(res, i, 2)))
 			continue;
 		(*found)[(*count)++] = (struct forgotten){
-			.schema = arena_strdup(memory, result_text(res, i, 0)),
-			.name = arena_strdup(memory, result_text(res, i, 1)),
+			.schema = arena_strdup(memory, schema),
+			.name = arena_strdup(memory, name),
 			.oid = arena_strdup(memory, result_text(res, i, 2)),
 			.target_schema = arena_strdup(memory, result_text(res, i, 3)),
 			.target_name = arena_strdup(memory, result_text(res, i, 4)),
@@ -314,17 +317,19 @@ bool
 forget_free_name(struct connection *destination, const char *task, const char *target_schema,
 				 const char *target_name, struct error *err)
 {
+	/* The name is compared here, since the destination's encoding may lack letters of it. */
 	static const char sql[] =
-		"SELECT t.source_schema, t.source_name, t.source_oid FROM sluice.tables t WHERE t.task = $1"
-		" AND t.target_schema = $2 AND t.target_name = $3 AND t.state = 'dropped' AND (t.target_oid IS NULL"
+		"SELECT t.source_schema, t.source_name, t.source_oid, t.target_schema, t.target_name FROM "
+		"sluice.tables t"
+		" WHERE t.task = $1 AND t.state = 'dropped' AND (t.target_oid IS NULL"
 		" OR t.target_oid = (SELECT c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = "
 		"c.relnamespace"
-		"  WHERE n.nspname = $2 AND c.relname = $3))";
-	const struct param params[] = {param_text(task), param_text(target_schema), param_text(target_name)};
+		"  WHERE n.nspname = t.target_schema AND c.relname = t.target_name))";
+	struct param param = param_text(task);
 	struct result *res;
 	bool ok = true;
 
-	if (!connection_execute(destination, sql, params, 3, &res, err))
+	if (!connection_execute(destination, sql, &param, 1, &res, err))
 		return error_context(err, "reading sluice.tables");
 	for (unsigned i = 0; ok && i < result_rows(res); i++) {
 		const struct forgotten table = {
@@ -336,6 +341,9 @@ forget_free_name(struct connection *destination, const char *task, const char *t
 			.state = TABLE_DROPPED,
 		};
 
+		if (strcmp(result_text(res, i, 3), target_schema) != 0 ||
+			strcmp(result_text(res, i, 4), target_name) != 0)
+			continue;
 		ok = rename_aside(destination, &table, err) && remove_row(destination, task, &table, err);
 	}
 	result_free(res);

@@ -8,6 +8,7 @@
 #include "lsn.h"
 #include "state_install.h"
 #include "state_layout.h"
+#include "state_text.h"
 
 static void
 copy_text(char *out, size_t out_bytes, const char *in)
@@ -144,14 +145,20 @@ bool
 progress_set_phase(struct connection *destination, const char *task, const char *phase,
 				   const char *last_error, struct error *err)
 {
-	const struct param params[] = {param_text(task), param_text(phase), param_text(last_error)};
+	struct arena memory;
+	struct param params[] = {param_text(task), param_text(phase), param_text(NULL)};
+	bool ok;
 
-	return connection_execute(
+	arena_init(&memory, 1024);
+	params[2] = param_text(state_text_stored(&memory, last_error));
+	ok = connection_execute(
 		destination,
 		"UPDATE sluice.progress SET phase = $2, last_error = $3, updated_at = now(),"
 		" phase_since = CASE WHEN phase = $2 THEN coalesce(phase_since, now()) ELSE now() END"
 		" WHERE task = $1",
 		params, 3, NULL, err);
+	arena_fini(&memory);
+	return ok;
 }
 
 /*

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "state_install.h"
+#include "state_text.h"
 
 const char selection_columns[] = "task text, source_schema text, source_name text, added boolean NOT NULL,"
 								 " PRIMARY KEY (task, source_schema, source_name)";
@@ -82,22 +83,38 @@ selection_read(struct selection *selection, struct connection *destination, stru
 	for (unsigned i = 0; i < result_rows(res); i++)
 		append(&selection->memory,
 			   result_bool(res, i, 2) ? &selection->config.tables.include : &selection->config.tables.exclude,
-			   result_text(res, i, 0), result_text(res, i, 1));
+			   state_text_read(&selection->memory, result_text(res, i, 0)),
+			   state_text_read(&selection->memory, result_text(res, i, 1)));
 	result_free(res);
 	return true;
+}
+
+/* The parameters that name a row. */
+static void
+name_row(struct arena *memory, const char *task, const char *schema, const char *name, struct param params[3])
+{
+	params[0] = param_text(task);
+	params[1] = param_text(state_text_stored(memory, schema));
+	params[2] = param_text(state_text_stored(memory, name));
 }
 
 bool
 selection_mark_of(struct connection *destination, const char *task, const char *schema, const char *name,
 				  enum selection_mark *mark, struct error *err)
 {
-	const struct param params[] = {param_text(task), param_text(schema), param_text(name)};
+	struct arena memory;
+	struct param params[3];
 	struct result *res;
+	bool ok;
 
-	if (!connection_execute(destination,
+	arena_init(&memory, 1024);
+	name_row(&memory, task, schema, name, params);
+	ok = connection_execute(destination,
 							"SELECT added FROM sluice.selection WHERE task = $1 AND source_schema = $2"
 							" AND source_name = $3",
-							params, 3, &res, err))
+							params, 3, &res, err);
+	arena_fini(&memory);
+	if (!ok)
 		return error_context(err, "reading sluice.selection");
 	*mark = SELECTION_AS_CONFIGURED;
 	if (result_rows(res))
@@ -110,18 +127,21 @@ bool
 selection_write(struct connection *destination, const char *task, const char *schema, const char *name,
 				enum selection_mark mark, struct error *err)
 {
-	const struct param params[] = {param_text(task), param_text(schema), param_text(name),
-								   param_text(mark == SELECTION_ADDED ? "true" : "false")};
+	struct param params[4] = {[3] = param_text(mark == SELECTION_ADDED ? "true" : "false")};
+	struct arena memory;
+	bool ok;
 
-	if (!connection_execute(destination,
+	arena_init(&memory, 1024);
+	name_row(&memory, task, schema, name, params);
+	ok = connection_execute(destination,
 							"DELETE FROM sluice.selection WHERE task = $1 AND source_schema = $2"
 							" AND source_name = $3",
-							params, 3, NULL, err))
-		return error_context(err, "writing sluice.selection");
-	return mark == SELECTION_AS_CONFIGURED ||
-		   connection_execute(destination,
-							  "INSERT INTO sluice.selection (task, source_schema, source_name, added)"
-							  " VALUES ($1, $2, $3, $4)",
-							  params, 4, NULL, err) ||
-		   error_context(err, "writing sluice.selection");
+							params, 3, NULL, err) &&
+		 (mark == SELECTION_AS_CONFIGURED ||
+		  connection_execute(destination,
+							 "INSERT INTO sluice.selection (task, source_schema, source_name, added)"
+							 " VALUES ($1, $2, $3, $4)",
+							 params, 4, NULL, err));
+	arena_fini(&memory);
+	return ok || error_context(err, "writing sluice.selection");
 }

@@ -6,13 +6,20 @@
 #include "progress.h"
 #include "state_install.h"
 #include "state_layout.h"
+#include "state_text.h"
 #include "tables/table_state.h"
 #include "task_lock.h"
+
+static const char *
+text(struct arena *memory, const struct result *res, unsigned row, unsigned column)
+{
+	return state_text_read(memory, result_text(res, row, column));
+}
 
 static char *
 optional_text(struct arena *memory, const struct result *res, unsigned row, unsigned column)
 {
-	return result_is_null(res, row, column) ? NULL : arena_strdup(memory, result_text(res, row, column));
+	return result_is_null(res, row, column) ? NULL : arena_strdup(memory, text(memory, res, row, column));
 }
 
 static const char *
@@ -33,8 +40,8 @@ take_reported_tables(const struct result *res, struct state_report *report)
 	for (unsigned i = 0; i < report->table_count; i++)
 		report->tables[i] = (struct state_report_table){
 			.oid = result_is_null(res, i, 9) ? 0 : (uint32_t) result_int(res, i, 9),
-			.source = sql_table_name(memory, result_text(res, i, 0), result_text(res, i, 1)),
-			.target = sql_table_name(memory, result_text(res, i, 2), result_text(res, i, 3)),
+			.source = sql_table_name(memory, text(memory, res, i, 0), text(memory, res, i, 1)),
+			.target = sql_table_name(memory, text(memory, res, i, 2), text(memory, res, i, 3)),
 			.state = arena_strdup(memory, shown_state(result_text(res, i, 4))),
 			.rows_copied = result_int(res, i, 5),
 			.error = optional_text(memory, res, i, 6),

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/sql.h"
 #include "lsn.h"
+#include "state_text.h"
 #include "tables/mapping.h"
 #include "tables/stored_definition.h"
 #include "task_lock.h"
@@ -43,7 +44,7 @@ void
 state_tables_put_state(struct buffer *sql, const char *task, const struct table *table)
 {
 	buffer_printf(sql, "UPDATE sluice.tables SET state = '%s', error = ", table_state_name(table->state));
-	sql_optional_literal(sql, table->error);
+	state_text_put(sql, table->error);
 	buffer_printf(sql, " WHERE ");
 	put_key(sql, task, table);
 }
@@ -55,9 +56,9 @@ state_tables_put_refused(struct buffer *sql, const char *task, const struct tabl
 	char text[LSN_TEXT_BYTES];
 
 	buffer_printf(sql, "UPDATE sluice.tables SET state = '%s', error = ", table_state_name(table->state));
-	sql_optional_literal(sql, table->error);
+	state_text_put(sql, table->error);
 	buffer_printf(sql, ", hold_key = ");
-	sql_optional_literal(sql, key);
+	state_text_put(sql, key);
 	buffer_printf(sql, ", hold_lsn = ");
 	sql_optional_literal(sql, lsn ? lsn_format(lsn, text) : NULL);
 	buffer_printf(sql, " WHERE ");
@@ -77,7 +78,7 @@ put_definition(struct buffer *sql, const struct table *table)
 	memory_buffer_init(&definition);
 	if (defined)
 		stored_definition_put(&definition, defined);
-	sql_optional_literal(sql, defined ? sql_text(&definition) : NULL);
+	state_text_put(sql, defined ? sql_text(&definition) : NULL);
 	buffer_fini(&definition);
 }
 
@@ -112,9 +113,9 @@ void
 state_tables_put_definition(struct buffer *sql, const char *task, const struct table *table)
 {
 	buffer_printf(sql, "UPDATE sluice.tables SET source_schema = ");
-	sql_literal(sql, table->source.schema);
+	state_text_put(sql, table->source.schema);
 	buffer_printf(sql, ", source_name = ");
-	sql_literal(sql, table->source.name);
+	state_text_put(sql, table->source.name);
 	buffer_printf(sql, ", target_schema = ");
 	sql_literal(sql, table->target_schema);
 	buffer_printf(sql, ", target_name = ");
@@ -133,7 +134,7 @@ put_selection(struct buffer *sql, const struct table *table)
 {
 	char *selection = mapping_describe(table);
 
-	sql_literal(sql, selection);
+	state_text_put(sql, selection);
 	free(selection);
 }
 
@@ -148,9 +149,9 @@ static void
 put_assignments(struct buffer *sql, const struct table *table)
 {
 	buffer_printf(sql, "UPDATE sluice.tables SET source_oid = %u, source_schema = ", table->source.oid);
-	sql_literal(sql, stored_names(table)->schema);
+	state_text_put(sql, stored_names(table)->schema);
 	buffer_printf(sql, ", source_name = ");
-	sql_literal(sql, stored_names(table)->name);
+	state_text_put(sql, stored_names(table)->name);
 	buffer_printf(sql, ", target_schema = ");
 	sql_literal(sql, table->target_schema);
 	buffer_printf(sql, ", target_name = ");
@@ -158,7 +159,7 @@ put_assignments(struct buffer *sql, const struct table *table)
 	buffer_printf(sql, ", state = '%s', snapshot_lsn = ", table_state_name(table->state));
 	put_literal_lsn(sql, table->snapshot_lsn);
 	buffer_printf(sql, ", rows_copied = %lld, error = ", (long long) table->rows_copied);
-	sql_optional_literal(sql, table->error);
+	state_text_put(sql, table->error);
 	buffer_printf(sql, ", definition = ");
 	put_definition(sql, table);
 	buffer_printf(sql, ", selection = ");
@@ -218,7 +219,7 @@ void
 state_tables_put_again(struct buffer *sql, const char *task, const struct table *table)
 {
 	buffer_printf(sql, "UPDATE sluice.tables SET state = '%s', error = ", table_state_name(table->state));
-	sql_optional_literal(sql, table->error);
+	state_text_put(sql, table->error);
 	buffer_printf(sql, ", definition = ");
 	put_definition(sql, table);
 	buffer_printf(sql, " WHERE ");
@@ -276,7 +277,7 @@ state_tables_hold_copy(struct connection *destination, const char *task, const s
 
 	sql_init(&sql);
 	buffer_printf(&sql, "UPDATE sluice.tables SET state = '%s', error = ", table_state_name(table->state));
-	sql_literal(&sql, reason);
+	state_text_put(&sql, reason);
 	buffer_printf(&sql, " WHERE state IN " WAITS " AND ");
 	put_key(&sql, task, table);
 	return connection_execute_buffer(destination, &sql, NULL, err) ||
@@ -338,7 +339,7 @@ put_values(struct buffer *sql, const char *task, const struct table *table)
 	char oid[32], file[32];
 
 	for (unsigned i = 0; i < 3; i++) {
-		sql_literal(sql, texts[i]);
+		state_text_put(sql, texts[i]);
 		buffer_printf(sql, "::text, ");
 	}
 	buffer_printf(sql, "%u::bigint, ", table->source.oid);
@@ -348,7 +349,7 @@ put_values(struct buffer *sql, const char *task, const struct table *table)
 	buffer_printf(sql, "::text, '%s'::text, ", table_state_name(table->state));
 	put_literal_lsn(sql, table->snapshot_lsn);
 	buffer_printf(sql, ", %lld::bigint, ", (long long) table->rows_copied);
-	sql_optional_literal(sql, table->error);
+	state_text_put(sql, table->error);
 	buffer_printf(sql, "::text, ");
 	put_definition(sql, table);
 	buffer_printf(sql, "::text, ");

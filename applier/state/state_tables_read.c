@@ -8,12 +8,13 @@
 #include "lsn.h"
 #include "state_install.h"
 #include "state_layout.h"
+#include "state_text.h"
 #include "tables/mapping.h"
 #include "tables/stored_definition.h"
 
 /* ---- parsing */
 
-/* One row of sluice.tables. The texts belong to the result. */
+/* One row of sluice.tables. The texts belong to the result, or to the arena with which the rows are parsed. */
 struct row {
 	uint32_t oid;
 	const char *schema, *name;
@@ -54,23 +55,23 @@ optional(const struct result *res, unsigned row, unsigned column)
 }
 
 static bool
-parse_row(const struct result *res, unsigned i, struct row *row, struct error *err)
+parse_row(const struct result *res, unsigned i, struct arena *memory, struct row *row, struct error *err)
 {
 	*row = (struct row){
 		.oid = (uint32_t) result_int(res, i, 0),
-		.schema = result_text(res, i, 1),
-		.name = result_text(res, i, 2),
-		.target_schema = result_text(res, i, 3),
-		.target_name = result_text(res, i, 4),
+		.schema = state_text_read(memory, result_text(res, i, 1)),
+		.name = state_text_read(memory, result_text(res, i, 2)),
+		.target_schema = state_text_read(memory, result_text(res, i, 3)),
+		.target_name = state_text_read(memory, result_text(res, i, 4)),
 		.rows_copied = result_int(res, i, 7),
-		.error = optional(res, i, 8),
-		.definition = optional(res, i, 9),
-		.selection = optional(res, i, 10),
+		.error = state_text_read(memory, optional(res, i, 8)),
+		.definition = state_text_read(memory, optional(res, i, 9)),
+		.selection = state_text_read(memory, optional(res, i, 10)),
 		.target_oid = result_is_null(res, i, 11) ? 0 : (uint32_t) result_int(res, i, 11),
 		.target_file = result_is_null(res, i, 12) ? 0 : (uint32_t) result_int(res, i, 12),
 		.rows_may_be_absent = optional(res, i, 13),
 		.dead_rows = result_is_null(res, i, 14) ? 0 : result_int(res, i, 14),
-		.upkeep = optional(res, i, 15),
+		.upkeep = state_text_read(memory, optional(res, i, 15)),
 	};
 	if (!table_state_parse(result_text(res, i, 5), &row->state) ||
 		!lsn_parse(result_text(res, i, 6), &row->snapshot_lsn))
@@ -370,10 +371,12 @@ take_rows(const struct result *res, struct catalog *catalog, struct error *err)
 {
 	unsigned count = result_rows(res);
 	struct row *rows = memory_alloc_zero(count, sizeof *rows);
+	struct arena memory;
 	bool ok = true;
 
+	arena_init(&memory, 4096);
 	for (unsigned i = 0; ok && i < count; i++)
-		ok = parse_row(res, i, &rows[i], err);
+		ok = parse_row(res, i, &memory, &rows[i], err);
 	if (ok)
 		match(catalog, rows, count);
 	for (unsigned i = 0; ok && i < count; i++) {
@@ -388,6 +391,7 @@ take_rows(const struct result *res, struct catalog *catalog, struct error *err)
 		leave_out_blocked(catalog, rows, count);
 		settle_names(catalog);
 	}
+	arena_fini(&memory);
 	free(rows);
 	return ok;
 }
@@ -428,14 +432,19 @@ state_tables_none_held(struct connection *destination, const char *task, struct 
 		" ORDER BY 1, 2 LIMIT 1";
 	struct param param = param_text(task);
 	struct result *res;
+	struct arena memory;
 	bool none;
 
 	if (!connection_execute(destination, sql, &param, 1, &res, err))
 		return false;
+	arena_init(&memory, 1024);
 	none = result_rows(res) == 0 ||
-		   error_set(err, ERROR_DATA, "%s.%s %s: %s", result_text(res, 0, 0), result_text(res, 0, 1),
+		   error_set(err, ERROR_DATA, "%s.%s %s: %s", state_text_read(&memory, result_text(res, 0, 0)),
+					 state_text_read(&memory, result_text(res, 0, 1)),
 					 result_bool(res, 0, 3) ? "is held" : "waits",
-					 result_is_null(res, 0, 2) ? "its definition changed" : result_text(res, 0, 2));
+					 result_is_null(res, 0, 2) ? "its definition changed"
+											   : state_text_read(&memory, result_text(res, 0, 2)));
+	arena_fini(&memory);
 	result_free(res);
 	return none;
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/sql.h"
+#include "state_text.h"
 
 void
 state_upkeep_put(struct buffer *sql, const char *task, const struct state_upkeep *tables, unsigned count)
@@ -12,7 +13,7 @@ state_upkeep_put(struct buffer *sql, const char *task, const struct state_upkeep
 	for (unsigned i = 0; i < count; i++) {
 		buffer_printf(sql, "%s(%" PRIu32 "::bigint, %" PRId64 "::bigint, ", i ? ", " : "",
 					  tables[i].source_oid, tables[i].dead_rows);
-		sql_optional_literal(sql, tables[i].note);
+		state_text_put(sql, tables[i].note);
 		buffer_printf(sql, "::text)");
 	}
 	buffer_printf(sql,

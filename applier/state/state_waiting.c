@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/sql.h"
+#include "state_text.h"
 
 #define IS_IT "task = $1 AND source_oid = $2::bigint AND state LIKE 'waiting%'"
 
@@ -18,23 +19,24 @@ state_waiting_write(struct connection *destination, const char *task, const stru
 		" $6::text, $7::text, 'waiting', '0/0', 0 WHERE NOT EXISTS (SELECT 1 FROM sluice.tables"
 		" WHERE task = $1 AND source_oid = $2::bigint)";
 	char oid[16];
-	const struct param params[] = {param_text(task),
-								   param_text(oid),
-								   param_text(waiting->reason),
-								   param_text(waiting->schema),
-								   param_text(waiting->name),
-								   param_text(waiting->target_schema),
-								   param_text(waiting->target_name)};
+	const char *const texts[] = {waiting->reason, waiting->schema, waiting->name, waiting->target_schema,
+								 waiting->target_name};
+	struct param params[2 + sizeof texts / sizeof *texts] = {param_text(task), param_text(oid)};
+	struct arena memory;
 	struct result *res;
-	bool updated;
+	bool updated, ok;
 
+	arena_init(&memory, 1024);
+	for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
+		params[2 + i] = param_text(state_text_stored(&memory, texts[i]));
 	snprintf(oid, sizeof oid, "%u", waiting->oid);
-	if (!connection_execute(destination, update, params, 3, &res, err))
-		return error_context(err, "writing sluice.tables");
-	updated = result_affected(res) > 0;
-	result_free(res);
-	return updated || connection_execute(destination, insert, params, 7, NULL, err) ||
-		   error_context(err, "writing sluice.tables");
+	ok = connection_execute(destination, update, params, 3, &res, err);
+	updated = ok && result_affected(res) > 0;
+	if (ok)
+		result_free(res);
+	ok = ok && (updated || connection_execute(destination, insert, params, 7, NULL, err));
+	arena_fini(&memory);
+	return ok || error_context(err, "writing sluice.tables");
 }
 
 bool

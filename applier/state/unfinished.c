@@ -6,6 +6,7 @@
 #include "base/sql.h"
 #include "dialect/ddl_index.h"
 #include "state_indexes.h"
+#include "state_text.h"
 #include "tables/stored_definition.h"
 
 const char unfinished_columns[] =
@@ -65,6 +66,7 @@ unfinished_put(struct buffer *sql, const struct dialect *dialect, const char *ta
 {
 	const struct creation_spec *spec = table->source.creation_spec;
 	struct buffer statement, target;
+	struct arena memory;
 	const char *remark;
 
 	/* An earlier table may have had the same OID. */
@@ -80,7 +82,9 @@ unfinished_put(struct buffer *sql, const struct dialect *dialect, const char *ta
 	buffer_printf(&statement, "%u\n", table->source.oid);
 	stored_definition_put(&statement, &table->source);
 	buffer_put_u8(&statement, '\0');
-	put_step(sql, table, UNFINISHED_COPY, (const char *) statement.data, NULL);
+	arena_init(&memory, 1024);
+	put_step(sql, table, UNFINISHED_COPY, state_text_stored(&memory, (const char *) statement.data), NULL);
+	arena_fini(&memory);
 	for (unsigned i = 0; spec && i < spec->index_count; i++) {
 		buffer_reset(&statement);
 		if (ddl_put_index(&statement, dialect, table, &spec->indexes[i], &remark))
@@ -103,11 +107,15 @@ enum unfinished_origin
 unfinished_compare(const char *text, const struct source_table *source)
 {
 	struct source_table made;
+	struct arena memory;
 	char *definition;
 	unsigned long oid = strtoul(text, &definition, 10);
-	bool same;
+	bool known, same;
 
-	if (*definition != '\n' || !stored_definition_parse(definition + 1, &made))
+	arena_init(&memory, 1024);
+	known = *definition == '\n' && stored_definition_parse(state_text_read(&memory, definition + 1), &made);
+	arena_fini(&memory);
+	if (!known)
 		return UNFINISHED_UNKNOWN;
 	same = oid == source->oid && stored_definition_same(&made, source);
 	source_table_free(&made);

@@ -49,6 +49,7 @@ struct creation_spec {
 	struct arena *memory;		 /* owner of all memory below */
 	struct column_spec *columns; /* in the order of source.columns */
 	const char *comment;
+	bool comment_dropped; /* the destination's encoding lacks a letter of that of the table or a column */
 	struct index_spec *indexes;
 	unsigned index_count;
 	/*
@@ -97,6 +98,7 @@ struct type_spec {
 	/* at the destination, now or once it is made; some servers make no array types for domains */
 	bool has_array;
 	const char *refused; /* why the destination refuses the type; NULL: it accepts it */
+	bool lacks_letters;	 /* its encoding lacks a letter of the name or the definition */
 };
 
 struct creation_specs {

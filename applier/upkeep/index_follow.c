@@ -8,6 +8,7 @@
 #include "base/sql.h"
 #include "dialect/ddl_index.h"
 #include "index_lists.h"
+#include "servers/creation_letters.h"
 #include "servers/index_specs.h"
 #include "state/state_indexes.h"
 
@@ -211,7 +212,9 @@ with_definition(struct turn *turn, struct table *table, const struct index_plan 
 	table->source.creation_spec = &spec;
 	ok = index_lists_read_specs(turn->source, table, &lsn, err);
 	if (ok) {
-		take_definition(turn, table, plan, step, lsn);
+		ok = creation_letters_refuse_indexes(turn->control, &spec, err);
+		if (ok)
+			take_definition(turn, table, plan, step, lsn);
 	} else if (index_lists_is_refusal(turn->source, err)) {
 		rest_table(turn, table,
 				   "the definitions of its indexes cannot be read now: it is locked at the source");

@@ -105,6 +105,7 @@ test_defaults_and_comments(void **state)
 	f->column_specs[0].default_refused = "sequences\nare not replicated";
 	f->column_specs[1].default_sql = "CURRENT_DATE";
 	f->column_specs[1].comment = "when";
+	ddl_put_table_remarks(&f->sql, &dialect_postgresql, &f->table);
 	ddl_put_create_table(&f->sql, &dialect_postgresql, &f->table);
 	assert_sql(f, "-- column id: without its default nextval('s'::regclass): sequences are not replicated\n"
 				  "CREATE TABLE \"public\".\"orders\" (\n"

@@ -82,6 +82,7 @@ assert_sql(struct fixture *f, const char *expected)
 static void
 assert_create(struct fixture *f, const struct dialect *dialect, const char *expected)
 {
+	ddl_put_table_remarks(&f->sql, dialect, &f->table);
 	ddl_put_create_table(&f->sql, dialect, &f->table);
 	assert_sql(f, expected);
 }
@@ -233,6 +234,7 @@ test_what_cannot_be_hashed_is_no_distribution_key(void **state)
 
 	f->columns[2].primary_position = 2;
 	f->columns[2].unhashable_at_target = true;
+	ddl_put_table_remarks(&f->sql, &dialect_greenplum6, &f->table);
 	ddl_put_create_table(&f->sql, &dialect_greenplum6, &f->table);
 	assert_sql(f, "CREATE TABLE \"public\".\"orders\" (\n"
 				  "\t\"id\" integer NOT NULL,\n"

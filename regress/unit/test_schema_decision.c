@@ -294,7 +294,7 @@ test_refused(void **state)
 	happen(&f, NOT_NULL_ADDED);
 	set(&f, EMPTIED);
 	schema_decision_make(&decision, &f.c);
-	schema_decision_refused(&decision, &f.c, "no");
+	schema_decision_refused(&decision, &f.c, &(struct error){.message = "no"});
 	assert_int_equal(decision.action, SCHEMA_HOLD);
 	assert_string_equal(decision.reason, "no: remove there what is in the way" DO
 										 "TRUNCATE ONLY \"public\".\"t\"; " ADD_C " NOT NULL" BY_ITSELF);
