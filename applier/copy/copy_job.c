@@ -249,10 +249,10 @@ on_source_failed(void *arg, const struct error *err)
 	if (cause.class == ERROR_DATA && strcmp(cause.sqlstate, "42703") == 0)
 		cause.class = ERROR_RESTART;
 	/* The source sends one message for each row, so it failed at the row after those that came. */
-	if (sqlstate_is_of_encoding(cause.sqlstate)) {
+	if (sqlstate_is_of_encoding(cause.sqlstate))
 		cause.copy_row = job->pipe.rows + 1;
-		job->copy->refused_at_source = !job->copy->failed;
-	}
+	if (!job->copy->failed)
+		job->copy->refused_at_source = true;
 	copy_job_fail(job, &cause);
 }
 

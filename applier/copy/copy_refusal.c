@@ -88,9 +88,11 @@ find_column(struct connection *source, const struct place *place, const char *en
 static const char *
 lacking_encoding(const struct copy *copy, const struct error *err)
 {
+	if (!sqlstate_is_of_encoding(err->sqlstate))
+		return NULL;
 	if (copy->refused_at_source)
 		return "UTF8";
-	if (copy->refused->as_text && sqlstate_is_of_encoding(err->sqlstate))
+	if (copy->refused->as_text)
 		return connection_server_encoding(copy->setup->control);
 	return NULL;
 }

@@ -298,12 +298,18 @@ end_state_writing(struct copy *copy)
 static void
 explain_failure(const struct copy *copy, struct error *err)
 {
-	const struct source_table *source = &copy->failed_work->table->source;
+	const struct table *table = copy->failed_work->table;
+	const struct source_table *source = &table->source;
 
 	copy_refusal_name_row(copy, err);
 	if (sqlstate_is_of_encoding(err->sqlstate))
 		error_hint(err, "Correct the value at the source, or leave the column out, then start again.");
-	mapping_explain_refusal(copy->failed_work->table, err);
+	else if (copy->refused_at_source && mapping_where(table) && err->class == ERROR_DATA)
+		error_hint(
+			err, "Correct the rows at the source, or tables.overrides[].where so that it can be evaluated for"
+				 " each, then start again.");
+	else if (!copy->refused_at_source)
+		mapping_explain_refusal(table, err);
 	error_about_table(err, source->schema, source->name);
 	if (copy->failed_in == COPY_JOB_COPYING || copy->failed_in == COPY_JOB_COPYING_PART)
 		error_context(err, "copying %s.%s", source->schema, source->name);

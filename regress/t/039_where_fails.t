@@ -104,4 +104,15 @@ configure('hold');
 $t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.renamed/, 'another condition');
 is(table_of('renamed')->{state}, 'streaming', 'its table is not held');
 
+# ---- a row of the first copy
+
+$t->run_ok('drop');
+$t->destination_sql('DROP TABLE divided');
+$t->source_sql('INSERT INTO divided VALUES (3, 0)');
+$t->configure({ task => 'copied', tables => { include => ['public.divided'], overrides => [ { source => 'public.divided', where => $where{divided} } ] } });
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/copying public\.divided: source: division by zero; correct the rows at the source, or tables\.overrides\[\]\.where/, 'names the remedy');
+$t->source_sql('DELETE FROM divided WHERE w = 0');
+$t->run_ok('run', '--until', 'current');
+matching_ok('divided');
+
 done_testing();
