@@ -559,7 +559,7 @@ get_definition(struct reader *r, struct change_definition *definition)
 	definition->kind = (enum definition_kind) reader_get_u8(r);
 	if (definition->kind == DEFINITION_DESCRIBED)
 		definition->relation = (uint32_t) reader_get_bounded(r, UINT32_MAX);
-	if (definition->kind > DEFINITION_REWRITTEN)
+	if (definition->kind > DEFINITION_MISSED)
 		r->failed = true;
 }
 

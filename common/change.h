@@ -152,6 +152,7 @@ enum definition_kind {
 	DEFINITION_UNKNOWN = 2,	  /* it changed, but could not be read */
 	DEFINITION_UNLOGGED = 3,  /* it is unlogged now: its changes are not in the log */
 	DEFINITION_REWRITTEN = 4, /* the server rewrote its rows, at this place in the transaction */
+	DEFINITION_MISSED = 5,	  /* its rows changed, under a name that is not selected */
 };
 
 struct change_definition {

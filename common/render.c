@@ -422,10 +422,9 @@ static void
 render_definition(struct buffer *out, const struct change_definition *definition)
 {
 	static const char *const words[] = {
-		[DEFINITION_DROPPED] = "dropped",
-		[DEFINITION_UNKNOWN] = "unknown",
-		[DEFINITION_UNLOGGED] = "unlogged",
-		[DEFINITION_REWRITTEN] = "rewritten",
+		[DEFINITION_DROPPED] = "dropped",	[DEFINITION_UNKNOWN] = "unknown",
+		[DEFINITION_UNLOGGED] = "unlogged", [DEFINITION_REWRITTEN] = "rewritten",
+		[DEFINITION_MISSED] = "missed",
 	};
 
 	buffer_printf(out, " %" PRIu32, definition->oid);

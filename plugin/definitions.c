@@ -1,5 +1,6 @@
 #include "postgres.h"
 
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -174,4 +175,30 @@ definitions_put_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation
 		put_notes(plugin, txn, change->txn->xid, 0, &notes);
 	}
 	RelationClose(relation);
+}
+
+/*
+ * The client may follow the relation under another name: it was renamed or moved for a while, and may have its old name
+ * again before the client reads the catalogs.  The first change after each invalidation says so; in a transaction in progress,
+ * which may be rolled back, the first of each subtransaction.
+ */
+void
+definitions_put_missed(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation,
+					   struct relation_entry *entry, TransactionId xid)
+{
+	List *ancestors = NIL;
+	ListCell *cell;
+	struct notes notes;
+
+	if (!entry->missed || (plugin->in_block && entry->missed_by == xid))
+		return;
+	if (relation->rd_rel->relispartition)
+		ancestors = get_partition_ancestors(RelationGetRelid(relation));
+	notes = make_notes((unsigned) list_length(ancestors) + 1);
+	note(&notes, RelationGetRelid(relation), DEFINITION_MISSED, 0);
+	foreach (cell, ancestors)
+		note(&notes, lfirst_oid(cell), DEFINITION_MISSED, 0);
+	put_notes(plugin, txn, xid, 0, &notes);
+	entry->missed_by = xid;
+	entry->missed = plugin->in_block;
 }

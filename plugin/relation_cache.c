@@ -425,6 +425,8 @@ take_over(struct relation_cache *cache, struct relation_entry *entry, const stru
 	entry->filter = fresh->filter;
 	entry->leaf_name = fresh->leaf_name;
 	entry->context = fresh->context;
+	entry->missed = fresh->missed;
+	entry->missed_by = InvalidTransactionId;
 	if (entry->description)
 		entry->description->users++;
 	if (entry->context)
@@ -460,6 +462,7 @@ build(struct relation_cache *cache, struct relation_entry *entry, Relation relat
 		attach(cache, &fresh, target, relation);
 		RelationClose(target);
 	}
+	fresh.missed = cache->options->definitions && !fresh.description && is_user_table(relation);
 	take_over(cache, entry, &fresh);
 	entry->generation = generation;
 }

@@ -44,6 +44,9 @@ struct relation_entry {
 	struct column_source *columns;	 /* description->relation.column_count of them */
 	char *leaf_name;	   /* quoted schema and name, if it is a partition and sent as another table */
 	MemoryContext context; /* of columns and leaf_name */
+	/* Not sent, and the client has not been told so since the entry was built. */
+	bool missed;
+	TransactionId missed_by; /* the last transaction in progress in whose block it was told */
 
 	/* If the table itself or its leaves are sent as this table: all its descriptions. */
 	struct description *descriptions;

@@ -335,6 +335,8 @@ send_row_change(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation,
 	if (entry->description) {
 		take_apart(plugin, old, new, RelationGetDescr(relation));
 		outcome = outcome_of(plugin, entry, operation_of(change), old, new);
+	} else {
+		definitions_put_missed(plugin, txn, relation, entry, change->txn->xid);
 	}
 	if (!outcome) {
 		pass_over(plugin);
@@ -437,11 +439,15 @@ send_truncate(struct plugin *plugin, ReorderBufferTXN *txn, int count, Relation 
 			  const ReorderBufferChange *change)
 {
 	struct truncated *truncated = palloc(count * sizeof *truncated);
-	int kept = collect_truncated(plugin, count, relations, truncated);
+	int kept;
 	uint8_t flags = (change->data.truncate.cascade ? TRUNCATE_CASCADE : 0) |
 					(change->data.truncate.restart_seqs ? TRUNCATE_RESTART : 0);
 	struct buffer *b;
 
+	for (int i = 0; i < count; i++)
+		definitions_put_missed(plugin, txn, relations[i], relation_cache_find(&plugin->cache, relations[i]),
+							   change->txn->xid);
+	kept = collect_truncated(plugin, count, relations, truncated);
 	if (kept == 0) {
 		pass_over(plugin);
 		return;

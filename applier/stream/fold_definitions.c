@@ -250,6 +250,10 @@ take_note(struct fold *f, const struct change_definition *definition, struct che
 		return copy_again(f, definition->oid, schema_decision_rewrite_reason(REWRITE_VALUES), err);
 	case DEFINITION_UNLOGGED:
 		return copy_again(f, definition->oid, "it became UNLOGGED at the source, which no stream shows", err);
+	case DEFINITION_MISSED:
+		return copy_again(
+			f, definition->oid,
+			"its rows changed while it had a name that is not selected, and are not in the stream", err);
 	case DEFINITION_UNKNOWN:
 		checks->names = true;
 		break;

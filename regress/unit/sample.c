@@ -363,11 +363,12 @@ put_definitions(struct buffer *b, struct change_base *base)
 		{.oid = 16398, .kind = DEFINITION_UNKNOWN},
 		{.oid = 16399, .kind = DEFINITION_UNLOGGED},
 		{.oid = UINT32_MAX, .kind = DEFINITION_REWRITTEN},
+		{.oid = 16401, .kind = DEFINITION_MISSED},
 	};
 
 	(void) base;
-	change_put_definitions(b, DEFINITIONS_TYPES | DEFINITIONS_MORE, 5);
-	for (int i = 0; i < 5; i++)
+	change_put_definitions(b, DEFINITIONS_TYPES | DEFINITIONS_MORE, 6);
+	for (int i = 0; i < 6; i++)
 		change_put_definition(b, &definitions[i]);
 }
 
@@ -523,9 +524,9 @@ const struct sample samples[] = {
 	 "4d0100000000016b370005617564697407c5bcc3b3c58277",
 	 "message: transactional: 1 lsn: 0/16B3700 prefix: 'audit' size: 7 content: 'żółw'"},
 	{"definitions", put_definitions,
-	 "4e03058680010001" "8d800101" "8e800102" "8f800103" "ffffffff0f04",
+	 "4e03068680010001" "8d800101" "8e800102" "8f800103" "ffffffff0f04" "91800105",
 	 "definitions: types more 16390 (relation 1) 16397 (dropped) 16398 (unknown) 16399 (unlogged) "
-	 "4294967295 (rewritten)"},
+	 "4294967295 (rewritten) 16401 (missed)"},
 	{"no definitions", put_no_definitions,
 	 "4e0100",
 	 "definitions: types"},

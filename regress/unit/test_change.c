@@ -313,12 +313,13 @@ check_definitions(struct fixture *f)
 
 	next(f, CHANGE_DEFINITIONS);
 	assert_int_equal(f->change.flags, DEFINITIONS_TYPES | DEFINITIONS_MORE);
-	assert_int_equal(f->change.definition_count, 5);
+	assert_int_equal(f->change.definition_count, 6);
 	check_definition(&f->change, &at, 16390, DEFINITION_DESCRIBED, 1);
 	check_definition(&f->change, &at, 16397, DEFINITION_DROPPED, 0);
 	check_definition(&f->change, &at, 16398, DEFINITION_UNKNOWN, 0);
 	check_definition(&f->change, &at, 16399, DEFINITION_UNLOGGED, 0);
 	check_definition(&f->change, &at, UINT32_MAX, DEFINITION_REWRITTEN, 0);
+	check_definition(&f->change, &at, 16401, DEFINITION_MISSED, 0);
 	assert_false(change_next_definition(&f->change, &at, &definition));
 	next(f, CHANGE_DEFINITIONS);
 	assert_int_equal(f->change.flags, DEFINITIONS_TYPES);
@@ -533,7 +534,7 @@ test_malformed_messages(void **state)
 	check_refused_after_startup(f, "52 01 01 0161 0162 64 00 00 ffffffff0f 01", "malformed");
 	/* definitions: a relation that was not described, one of an unknown kind, an OID beyond 32 bits, more than bytes */
 	check_refused_after_startup(f, "4e 00 01 868001 00 01", "not described");
-	check_refused_after_startup(f, "4e 00 01 868001 05", "malformed");
+	check_refused_after_startup(f, "4e 00 01 868001 06", "malformed");
 	check_refused_after_startup(f, "4e 00 01 8080808010 01 00", "malformed");
 	check_refused_after_startup(f, "4e 00 ffffffff0f 01 01", "malformed");
 	/* a transaction number beyond 32 bits */

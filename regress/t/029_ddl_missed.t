@@ -1,0 +1,53 @@
+#!/usr/bin/perl
+# Rows that change while their table has a name that the task does not select: the plugin sends none of them, and the table has
+# its old name again before the program reads the catalogs.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+use SluiceTest;
+use Test::More;
+
+my $t = SluiceTest->new(source => { conf => "logical_decoding_work_mem = '64kB'" });
+
+# What is done to the tables; in each round with other keys.
+sub changes
+{
+	my ($n) = @_;
+	return (
+		"ALTER TABLE a_inserted RENAME TO x; INSERT INTO x VALUES ($n); ALTER TABLE x RENAME TO a_inserted",
+		"BEGIN; ALTER TABLE a_once RENAME TO x; INSERT INTO x VALUES ($n); ALTER TABLE x RENAME TO a_once; COMMIT",
+		"INSERT INTO a_moved VALUES ($n); ALTER TABLE a_moved SET SCHEMA aside; DELETE FROM aside.a_moved; ALTER TABLE aside.a_moved SET SCHEMA public",
+		"ALTER TABLE a_truncated RENAME TO x; TRUNCATE x; ALTER TABLE x RENAME TO a_truncated",
+		"ALTER TABLE a_parted RENAME TO x; INSERT INTO x VALUES ($n); ALTER TABLE x RENAME TO a_parted",
+		"BEGIN; ALTER TABLE a_large RENAME TO x; SAVEPOINT s; INSERT INTO x SELECT -i FROM generate_series(1, 3000) i; ROLLBACK TO s;
+			INSERT INTO x SELECT $n * 10000 + i FROM generate_series(1, 3000) i; ALTER TABLE x RENAME TO a_large; COMMIT",
+		"INSERT INTO a_good VALUES ($n); INSERT INTO other VALUES ($n)",
+	);
+}
+my @tables = map { "public.a_$_" } qw(inserted once moved truncated parted large good);
+
+$t->source_sql(join ';', 'CREATE SCHEMA aside', 'CREATE TABLE other (id int)',
+	map({ "CREATE TABLE $_ (id int PRIMARY KEY); INSERT INTO $_ VALUES (1)" } grep { !/parted/ } @tables),
+	'CREATE TABLE a_parted (id int PRIMARY KEY) PARTITION BY RANGE (id)', 'CREATE TABLE a_part PARTITION OF a_parted FOR VALUES FROM (0) TO (100)');
+$t->configure({ tables => { include => ['public.a_*'], exclude => ['public.a_part'] } });
+$t->run_ok('run', '--until', 'current');
+
+$t->source_sql("$_;") for changes(2);
+my $log = $t->run_ok('run', '--until', 'current')->{stderr};
+$t->all_equal_ok(@tables);
+like($log, qr/public\.a_inserted is copied again: its rows changed while it had a name that is not selected/, 'the log says why');
+unlike($log, qr/a_good is copied again/, 'a table that kept its name is not copied');
+
+$t->start;
+$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
+$t->source_sql("$_;") for changes(3);
+$t->poll_ok(sub { (() = $t->log =~ /\w+ is copied again/g) >= @tables - 1 }, 'it is noticed while the program runs');
+$t->poll_ok(sub { !grep { $_->{state} ne 'streaming' } @{ $t->status->{tables} } }, 'all tables stream');
+$t->wait_applied_ok('all is applied');
+$t->all_equal_ok(@tables);
+is($t->stop, 0, 'it stops');
+unlike($t->run_ok('run', '--until', 'current')->{stderr}, qr/is copied again/, 'once is enough');
+
+done_testing();
