@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -202,17 +203,39 @@ write_line(const char *line)
 		clearerr(stderr);
 }
 
+/* As many bytes of a text in UTF-8 as fit into one row of the terminal: a line that goes on in the next one could not be replaced. */
+static size_t
+fitting_bytes(const struct buffer *text)
+{
+	struct winsize size = {0};
+	unsigned columns = 0;
+	size_t i = 0;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return text->len;
+	for (; i < text->len; i++) {
+		columns += (text->data[i] & 0xC0) != 0x80;
+		if (columns == size.ws_col)
+			break;
+	}
+	return i;
+}
+
 void
 log_progress(const char *line)
 {
-	char text[512];
+	struct buffer text;
 
 	if (!line && !settings.progressing)
 		return;
-	snprintf(text, sizeof text, "\r\033[K%s", line ? line : "");
+	memory_buffer_init(&text);
+	if (line)
+		printable_put(&text, line, strlen(line));
 	settings.progressing = line != NULL;
-	if (write(STDERR_FILENO, text, strlen(text)) < 0)
+	if (dprintf(STDERR_FILENO, "\r\033[K%.*s", (int) fitting_bytes(&text),
+				text.len > 0 ? (const char *) text.data : "") < 0)
 		clearerr(stderr);
+	buffer_fini(&text);
 }
 
 char *

@@ -57,6 +57,7 @@ struct copy {
 	struct throttle *throttle; /* limits what all jobs together read */
 	struct loop_timer *tick;
 	unsigned ticks;
+	int64_t bytes_at_tick; /* had come by the last one */
 	bool state_in_flight;
 	bool terminal;
 	bool failed;

@@ -64,20 +64,55 @@ rows_expected(const struct copy *copy)
 	return rows;
 }
 
+/* What a job does besides copying rows, and what it waits for; NULL: it is copying rows. */
+static const char *
+describe_step(const struct copy_job *job, char *text, size_t text_bytes)
+{
+	int64_t ms;
+	const char *stalled = connection_stalled(job->pipe.destination, &ms);
+	const char *step = copy_job_state_shown(job->state);
+
+	if (!stalled)
+		return step;
+	snprintf(text, text_bytes, "%s%swaiting for %s, for %" PRId64 " s", step ? step : "", step ? ", " : "",
+			 stalled, ms / 1000);
+	return text;
+}
+
+/* While no row comes there is no telling when the copy will end, but what it waits for. */
+static void
+put_outlook(const struct copy *copy, int64_t left, double rate, char *out, size_t out_bytes)
+{
+	bool moving = bytes_so_far(copy) > copy->bytes_at_tick;
+	const char *step = NULL;
+	char text[256];
+
+	out[0] = '\0';
+	if (moving && left > 0 && rate > 0)
+		snprintf(out, out_bytes, ", about %.0f s left", (double) left / rate);
+	for (unsigned i = 0; !moving && !step && i < copy->job_count; i++) {
+		const struct copy_work *work = copy->jobs[i].work;
+
+		step = work ? describe_step(&copy->jobs[i], text, sizeof text) : NULL;
+		if (step)
+			snprintf(out, out_bytes, "; %s.%s: %s", work->table->source.schema, work->table->source.name,
+					 step);
+	}
+}
+
 static void
 show(const struct copy *copy)
 {
 	double seconds = (double) (loop_now_ms(copy->setup->loop) - copy->started_ms) / 1000;
-	int64_t rows = rows_so_far(copy), expected = rows_expected(copy);
+	int64_t rows = rows_so_far(copy);
 	double rate = seconds > 0 ? (double) rows / seconds : 0;
-	char left[64] = "";
-	char line[256];
+	char outlook[400];
+	char line[512];
 
-	if (expected > rows && rate > 0)
-		snprintf(left, sizeof left, ", about %.0f s left", (double) (expected - rows) / rate);
+	put_outlook(copy, rows_expected(copy) - rows, rate, outlook, sizeof outlook);
 	snprintf(line, sizeof line, "copied %u of %u table%s, %" PRId64 " rows, %.0f MB, %.0f rows/s%s",
 			 copy->copied, copy->queue_count, plural(copy->queue_count), rows,
-			 (double) bytes_so_far(copy) / 1048576, rate, left);
+			 (double) bytes_so_far(copy) / 1048576, rate, outlook);
 	if (copy->terminal)
 		log_progress(line);
 	else
@@ -131,21 +166,6 @@ write_state(struct copy *copy)
 	buffer_fini(&sql);
 }
 
-/* What a job does besides copying rows, and what it waits for; NULL: it is copying rows. */
-static const char *
-describe_step(const struct copy_job *job, char *text, size_t text_bytes)
-{
-	int64_t ms;
-	const char *stalled = connection_stalled(job->pipe.destination, &ms);
-	const char *step = copy_job_state_shown(job->state);
-
-	if (!stalled)
-		return step;
-	snprintf(text, text_bytes, "%s%swaiting for %s, for %" PRId64 " s", step ? step : "", step ? ", " : "",
-			 stalled, ms / 1000);
-	return text;
-}
-
 /* Reports the progress of each table to the monitor. */
 static void
 report_progress(const struct copy *copy)
@@ -182,6 +202,7 @@ on_tick(void *arg)
 	if (copy->ticks % STATE_TICKS == 0)
 		write_state(copy);
 	report_progress(copy);
+	copy->bytes_at_tick = bytes_so_far(copy);
 	loop_timer_arm(copy->tick, TICK_MS);
 }
 

@@ -151,14 +151,16 @@ monitor_copied(struct monitor *m, uint32_t oid, int64_t rows, int64_t ms, const 
 {
 	struct watched_table *watched = m ? find_watched(&m->list, oid) : NULL;
 	struct status_table *shown = watched ? &watched->shown : NULL;
+	bool moving;
 
 	if (!shown || !watched->copying)
 		return;
+	moving = rows > shown->rows_copied;
 	shown->rows_copied = rows;
 	shown->rows_per_s = ms > 0 ? (double) rows * 1000 / (double) ms : -1;
 	shown->step = step ? arena_strdup(&m->list.memory, step) : NULL;
 	shown->left_s = -1;
-	if (shown->rows_per_s > 0 && shown->rows_expected >= rows)
+	if (moving && shown->rows_per_s > 0 && shown->rows_expected >= rows)
 		shown->left_s = (double) (shown->rows_expected - rows) / shown->rows_per_s;
 	m->list.shown[watched->place] = *shown;
 	count_table(m, watched);

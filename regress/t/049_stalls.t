@@ -56,4 +56,26 @@ $t->wait_applied_ok('and the position looked up');
 $t->equal_ok('public.t');
 is($t->stop, 0, 'it stops');
 
+# ---- a copy that waits, on a terminal
+
+$t->source_sql('CREATE TABLE first (id int PRIMARY KEY, v text); INSERT INTO first SELECT i, repeat(\'x\', 1000) FROM generate_series(1, 20000) i;'
+	  . 'CREATE TABLE second (id int PRIMARY KEY, v text); INSERT INTO second SELECT i, repeat(\'x\', 1000) FROM generate_series(1, 10000) i; ANALYZE');
+$t->destination_sql('CREATE TABLE first (id int PRIMARY KEY, v text); CREATE TABLE second (id int PRIMARY KEY, v text)');
+$t->configure({ task => 'shown', tables => { include => [ 'public.first', 'public.second' ] }, initial_copy => { jobs => 1, existing => 'clear' } });
+$held = SluiceTest::hold($t->destination_conninfo, 'LOCK TABLE second IN EXCLUSIVE MODE');
+my $typescript = $t->directory . '/typescript';
+my $run = IPC::Run::start([ 'script', '-qefc', join(' ', $t->program, 'run', '-c', $t->{config}), $typescript ], '<', '/dev/null', '>', '/dev/null');
+my $lines = sub { return [ split /[\r\n]+/, -e $typescript ? PostgreSQL::Test::Utils::slurp_file($typescript) : '' ] };
+my $waits = sub { return grep { /copied 1 of 2 tables, .*; public\.second: .*waiting for a lock at the destination, held by process/ } @{ $lines->() } };
+$t->poll_ok(sub { $waits->() >= 2 }, 'the progress says what a copy waits for') or diag(join "\n", @{ $lines->() });
+unlike($lines->()[-1], qr/ s left/, 'and not how long it will take');
+my ($second) = grep { $_->{source} eq 'public.second' } @{ $t->status->{tables} };
+like($second->{step}, qr/^waiting for a lock/, 'so does status');
+is($second->{seconds_left}, undef, 'nor does that');
+SluiceTest::release($held);
+$t->poll_ok(sub { grep { /streaming from/ } @{ $lines->() } }, 'it goes on');
+$t->run_ok('stop');
+ok($run->finish, 'it ends') or diag(join "\n", @{ $lines->() });
+$t->equal_ok("public.$_") for qw(first second);
+
 done_testing();
