@@ -38,6 +38,12 @@ fold_spilled(const struct fold *f)
 	return open_transactions_spilled(&f->open);
 }
 
+size_t
+fold_kept(const struct fold *f)
+{
+	return f->descriptions.kept_bytes;
+}
+
 int64_t
 fold_commit_time(const struct fold *f)
 {

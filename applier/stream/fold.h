@@ -73,6 +73,8 @@ MUST_CHECK bool fold_set_aside_change(struct fold *fold, const struct backlog_en
 /* How much of the open transactions is in memory, and how much in files, before compression. */
 size_t fold_memory(const struct fold *fold);
 uint64_t fold_spilled(const struct fold *fold);
+/* How much of the descriptions is kept until another session with the source begins. */
+size_t fold_kept(const struct fold *fold);
 /* The commit time, at the source, of the transaction folded last, in microseconds since 2000; 0: none. */
 int64_t fold_commit_time(const struct fold *fold);
 

@@ -31,6 +31,8 @@
 #define FOLD_BYTES_PER_TURN ((size_t) 2 << 20)
 /* The same in time: a changed definition is a few bytes, but asks the servers, while background copies wait. */
 #define FOLD_US_PER_TURN 200000
+/* How much of descriptions piles up before another session with the source begins. */
+#define KEPT_BYTES_MAX ((size_t) 8 << 20)
 #define WARN_AGAIN_MS 60000
 #define REPORT_MS 10000
 
@@ -49,6 +51,7 @@ struct stream {
 	struct frame_queue frames; /* received and not yet folded */
 	bool in_large;			   /* the frame folded last ended inside a transaction */
 
+	uint64_t begun_lsn;		/* where the stream began */
 	uint64_t applied_lsn;	/* durable at the destination */
 	uint64_t keepalive_lsn; /* the source has sent everything up to here */
 	bool heartbeat_due;
@@ -422,6 +425,25 @@ read_slot(struct stream *s)
 	log_warning("slot %s %s", config->source.slot, sentence);
 }
 
+/*
+ * Whether a description of a partitioned table is used again is known only to the plugin (descriptions.h): when much of them has piled up,
+ * the stream begins again, unless nothing was applied, or copies would be lost with it.
+ */
+static void
+renew_session(struct stream *s)
+{
+	size_t kept = fold_kept(s->fold);
+	struct error err;
+
+	if (kept < KEPT_BYTES_MAX || s->failed || s->setup->requests->pause || s->applied_lsn <= s->begun_lsn ||
+		!fold_is_between(s->fold) || !pipeline_ends_by_itself(s->pipeline) ||
+		(s->background && !background_copy_is_idle(s->background)))
+		return;
+	error_set(&err, ERROR_RESTART, "replaced descriptions of partitioned tables take %zu MB: starting over",
+			  kept >> 20);
+	fail(s, &err);
+}
+
 /* False: this is not the moment for it. */
 static bool
 follow_indexes(struct stream *s, bool alone)
@@ -478,6 +500,7 @@ turn(void *arg)
 	follow_keepalives(s);
 	pipeline_push(s->pipeline);
 	read_slot(s);
+	renew_session(s);
 	(void) follow_indexes(s, false);
 	report(s);
 	return s->failed;
@@ -631,7 +654,11 @@ finish(struct stream *s)
 bool
 stream_run(const struct stream_setup *setup, struct error *err)
 {
-	struct stream s = {.setup = setup, .applied_lsn = setup->progress->applied_lsn};
+	struct stream s = {
+		.setup = setup,
+		.begun_lsn = setup->progress->applied_lsn,
+		.applied_lsn = setup->progress->applied_lsn,
+	};
 	struct oldest_transaction oldest;
 	const struct table *refused;
 	struct source_slot slot;

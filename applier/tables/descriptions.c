@@ -31,6 +31,16 @@ add_replaced(struct descriptions *d, uint32_t number)
 	d->replaced[d->replaced_count++] = number;
 }
 
+/* With the names, and with what a shape has of each column. */
+#define COLUMN_BYTES 256
+
+static size_t
+bytes_of(const struct change_relation *relation)
+{
+	return sizeof *relation + relation->column_count * (size_t) COLUMN_BYTES +
+		   relation->leaf_count * sizeof *relation->leaves;
+}
+
 void
 descriptions_add(struct descriptions *d, const struct change_relation *relation)
 {
@@ -42,7 +52,9 @@ descriptions_add(struct descriptions *d, const struct change_relation *relation)
 		d->latest_capacity = 2 * index + 64;
 		d->latest = memory_resize(d->latest, d->latest_capacity, sizeof *d->latest);
 	}
-	if (found && !(relation->flags & RELATION_PARTITIONED))
+	if (found && relation->flags & RELATION_PARTITIONED)
+		d->kept_bytes += bytes_of(relation);
+	else if (found)
 		add_replaced(d, d->latest[index]);
 	d->latest[index] = relation->number;
 }

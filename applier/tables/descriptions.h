@@ -3,7 +3,7 @@
  *
  * When a table changes, the plugin sends its relation description under a new number and never uses the
  * old number again. The exception are partitioned tables, whose leaves may have different descriptions:
- * none of these counts as replaced.
+ * none of these counts as replaced, and all are kept as long as the session with the source lasts.
  */
 #ifndef SLUICE_DESCRIPTIONS_H
 #define SLUICE_DESCRIPTIONS_H
@@ -20,6 +20,7 @@ struct descriptions {
 	uint32_t *replaced; /* numbers */
 	unsigned replaced_count;
 	unsigned replaced_capacity;
+	size_t kept_bytes; /* about what the later descriptions of partitioned tables take, with their shapes */
 };
 
 void descriptions_init(struct descriptions *descriptions);

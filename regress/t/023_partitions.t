@@ -173,4 +173,21 @@ $t->fails_like(['check'], 3, qr/public\.bare: it has no replica identity .*REPLI
 $t->source_sql('ALTER TABLE leaves.bare_1 REPLICA IDENTITY FULL');
 $t->run_ok('check');
 
+# ---- a table with many columns that gets partitions all the time
+
+my $columns = join ', ', map { "a_long_name_of_a_column_$_ int" } 1 .. 1500;
+$t->source_sql("CREATE TABLE wide (id int PRIMARY KEY, $columns) PARTITION BY LIST (id)");
+$t->configure({ tables => { include => ['public.wide'] } });
+$t->run_ok('drop');
+$t->start;
+$t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
+$t->source_sql("CREATE TABLE leaves.wide_$_ PARTITION OF wide FOR VALUES IN ($_); INSERT INTO wide (id) VALUES ($_)") for 1 .. 25;
+$t->poll_ok(sub { $t->log =~ /replaced descriptions of partitioned tables take \d+ MB: starting over.*streaming from/s }, 'what piles up in a session is freed by another one');
+$t->source_sql('INSERT INTO wide (id) SELECT i FROM generate_series(1, 25) i ON CONFLICT DO NOTHING; UPDATE wide SET a_long_name_of_a_column_7 = id');
+$t->wait_applied_ok('which goes on');
+is($t->destination_sql('SELECT count(*) FROM wide WHERE a_long_name_of_a_column_7 = id'), 25, 'and nothing is lost');
+my $sessions = () = $t->log =~ /streaming from/g;
+is($sessions, 2, 'once');
+is($t->stop, 0, 'it stops');
+
 done_testing();

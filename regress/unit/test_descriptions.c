@@ -44,8 +44,16 @@ test_partitioned_tables_keep_theirs(void **state)
 	(void) state;
 	descriptions_init(&d);
 	add(&d, 1, 16384, RELATION_PARTITIONED);
+	assert_int_equal(d.kept_bytes, 0);
 	add(&d, 2, 16384, RELATION_PARTITIONED);
 	assert_int_equal(d.replaced_count, 0);
+	assert_int_equal(d.kept_bytes, sizeof(struct change_relation));
+	descriptions_add(&d, &(struct change_relation){.number = 3,
+												   .oid = 16384,
+												   .flags = RELATION_PARTITIONED,
+												   .column_count = 10,
+												   .leaf_count = 1000});
+	assert_true(d.kept_bytes > 4000 + 10 * sizeof(struct change_column));
 	descriptions_fini(&d);
 }
 
