@@ -293,8 +293,19 @@ fail_unreadable(struct work *work, const struct sequence *sequence, struct error
 }
 
 static bool
+bring_readable(struct work *work, const struct sequence *sequence, bool readable, struct error *err)
+{
+	/* Without the right, some server versions report that the sequence was never used. */
+	return readable ? bring_one(work, sequence, err) : fail_unreadable(work, sequence, err);
+}
+
+/* A sequence that one of the servers refuses keeps none of the others; the first refusal is the error in the end. */
+static bool
 bring_all(struct work *work, const struct catalog *catalog, const struct result *res, struct error *err)
 {
+	bool all = true;
+	struct error refusal;
+
 	for (unsigned row = 0; row < result_rows(res); row++) {
 		struct sequence sequence = {
 			.schema = result_text(res, row, 3),
@@ -310,13 +321,17 @@ bring_all(struct work *work, const struct catalog *catalog, const struct result 
 		if (!sequence.table || !sequence.table->target.exists)
 			continue;
 		sequence.column = mapping_target_name(sequence.table, result_text(res, row, 2));
-		/* Without the right, some server versions report that the sequence was never used. */
-		if (!result_bool(res, row, 8))
-			return fail_unreadable(work, &sequence, err);
-		if (!bring_one(work, &sequence, err))
-			return false;
+		if (bring_readable(work, &sequence, result_bool(res, row, 8), &refusal))
+			continue;
+		if (all)
+			*err = refusal;
+		all = false;
+		if (refusal.class != ERROR_DATA || connection_is_lost(work->destination))
+			break;
+		buffer_printf(&work->state->news, "%s: failed: %s\n",
+					  sql_table_name(&work->memory, sequence.schema, sequence.name), refusal.message);
 	}
-	return true;
+	return all;
 }
 
 bool

@@ -66,6 +66,15 @@ is($t->destination_sql(q{SELECT count(*) FROM pg_class WHERE relname = 'shared'}
 $t->destination_sql('DELETE FROM sharing');
 $t->source_sql('DELETE FROM sharing; DROP TABLE made');
 
+# One that the destination refuses keeps none of the others.
+$t->source_sql(q{CREATE TABLE a_first (id serial PRIMARY KEY); SELECT setval('a_first_id_seq', 50), setval('there_id_seq', 200)});
+$t->run_ok('run', '--until', 'current');
+$t->destination_sql('CREATE SEQUENCE a_first_id_seq MAXVALUE 20 OWNED BY a_first.id');
+like($t->fails_like(['sequences'], 1, qr/setting the sequence public\.a_first_id_seq: .*out of bounds/, 'one that is out of bounds')->{stdout},
+	qr/^public\.a_first_id_seq: failed: .*^public\.there_id_seq: went up to 200$/ms, 'is named, and the others are set');
+$t->destination_sql('ALTER SEQUENCE a_first_id_seq MAXVALUE 100');
+$t->run_ok('sequences');
+
 # Until it is interrupted, only what changes is set and said.
 {
 	$t->start_verb('sequences', '--watch', '--create');
