@@ -467,6 +467,26 @@ add_columns(struct plan *p)
 	}
 }
 
+/*
+ * With changes: ignore a target's column keeps the name under which it gets values.  Where another column of the source has
+ * that name now, the values of older rows are not that column's.
+ */
+static void
+judge_taken_names(struct plan *p)
+{
+	for (unsigned i = 0; i < p->after->column_count; i++) {
+		const struct source_column *column = &p->after->columns[i];
+		const struct source_column *before = stored_definition_find(p->before, column->attnum);
+		const struct source_column *former = source_find_column(p->before, column->name);
+
+		if ((before && before == former) || (former && is_dropped(p, former)) || p->question->emptied ||
+			!target_column(p, column->name))
+			continue;
+		judge(p, SCHEMA_COPY, "column \"%s\" is another one now, and the target had one of that name",
+			  column->name);
+	}
+}
+
 /* ---- the table's own name */
 
 static void
@@ -538,7 +558,9 @@ schema_change_plan(struct schema_change *change, const struct schema_question *q
 		rename_columns(&p);
 	retype_columns(&p);
 	change_nulls(&p, false);
-	if (!question->common_only)
+	if (question->common_only)
+		judge_taken_names(&p);
+	else
 		add_columns(&p);
 	change_nulls(&p, true);
 	schema_change_add_primary(&p);

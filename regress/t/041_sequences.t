@@ -63,8 +63,8 @@ is($t->destination_sql('INSERT INTO made DEFAULT VALUES RETURNING id = (SELECT m
 is($t->destination_sql('INSERT INTO sharing DEFAULT VALUES RETURNING id > (SELECT max(id) FROM sharing), n IS NULL'), 't|t', 'a shared one gives them to both');
 $t->destination_sql('DROP TABLE made');
 is($t->destination_sql(q{SELECT count(*) FROM pg_class WHERE relname = 'shared'}), 1, 'and belongs to neither');
-$t->destination_sql('DELETE FROM sharing');
-$t->source_sql('DELETE FROM sharing; DROP TABLE made');
+$t->destination_sql('DELETE FROM sharing WHERE n IS NULL');
+$t->source_sql('DROP TABLE made');
 
 # One that the destination refuses keeps none of the others.
 $t->source_sql(q{CREATE TABLE a_first (id serial PRIMARY KEY); SELECT setval('a_first_id_seq', 50), setval('there_id_seq', 200)});

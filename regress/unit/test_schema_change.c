@@ -221,6 +221,25 @@ test_swapped(void **state)
 					   "RENAME COLUMN \"sluice_renamed_3\" TO \"a\";\n");
 }
 
+/* With changes: ignore the target's columns keep their names, and would mix the values of both. */
+static void
+test_swapped_and_ignored(void **state)
+{
+	struct fixture *f = *state;
+
+	f->question.common_only = true;
+	f->after_columns[1].name = TEXT("b");
+	assert_plan(f, SCHEMA_COPY, "");
+	f->after_columns[2].name = TEXT("a");
+	assert_plan(f, SCHEMA_COPY, "");
+	f->question.emptied = true;
+	assert_plan(f, SCHEMA_FITS, "");
+	f->question.emptied = false;
+	f->after_columns[1].name = TEXT("a");
+	f->after_columns[2].name = TEXT("b");
+	assert_plan(f, SCHEMA_FITS, "");
+}
+
 static void
 test_retyped(void **state)
 {
@@ -637,6 +656,7 @@ main(void)
 		cmocka_unit_test_setup(test_renamed_onto_another, setup),
 		cmocka_unit_test_setup(test_lost, setup),
 		cmocka_unit_test_setup(test_swapped, setup),
+		cmocka_unit_test_setup(test_swapped_and_ignored, setup),
 		cmocka_unit_test_setup(test_retyped, setup),
 		cmocka_unit_test_setup(test_retyped_key, setup),
 		cmocka_unit_test_setup(test_retyped_indexed, setup),
