@@ -164,14 +164,19 @@ is_configured_anew(const struct precheck *precheck, uint32_t oid)
 	return false;
 }
 
-/* Whether the failure is caused by a change of the target, of the source's table or of privileges, not by the configuration. */
+/* Whether the source has changed what the table's condition names, as the stream notices it of other overrides. */
 static bool
-is_about_servers(const struct precheck *precheck, const struct table *table, const struct check_item *item)
+is_lost_condition(const struct precheck *precheck, const struct check_item *item)
+{
+	return strcmp(item->name, "where") == 0 && !is_configured_anew(precheck, item->oid);
+}
+
+/* Whether the failure is caused by a change of the target or of privileges, not by the configuration. */
+static bool
+is_about_target(const struct table *table, const struct check_item *item)
 {
 	if (strcmp(item->name, "columns") == 0)
 		return !table->override;
-	if (strcmp(item->name, "where") == 0)
-		return !is_configured_anew(precheck, item->oid);
 	return strcmp(item->name, "rights") == 0 || strcmp(item->name, "types") == 0 ||
 		   strcmp(item->name, "target") == 0;
 }
@@ -184,7 +189,8 @@ set_aside(struct session *s, const struct precheck *precheck, const struct check
 {
 	struct table *table = item->oid ? catalog_find_oid(&s->catalog, item->oid) : NULL;
 	bool lost_key = table && is_lost_key(table, item);
-	bool holds = table && s->config->apply.refused == REFUSED_HOLD && is_about_servers(precheck, table, item);
+	bool holds = table && (is_lost_condition(precheck, item) ||
+						   (s->config->apply.refused == REFUSED_HOLD && is_about_target(table, item)));
 
 	*aside = table && (table_waits(table) || table_is_held(table) || lost_key || holds);
 	if (table && table_waits(table)) {

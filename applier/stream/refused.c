@@ -90,6 +90,13 @@ refused_hold_now(const struct config *config, struct catalog *catalog, struct co
 		hold_now(config, catalog, control, table, target_remedy, err);
 }
 
+/* Class 42, for example a column that does not exist: a changed definition holds a table in any case. */
+static bool
+is_of_definition(const struct error *err)
+{
+	return strncmp(err->sqlstate, "42", 2) == 0;
+}
+
 void
 refused_hold_unsent(const struct config *config, struct catalog *catalog, struct connection *control,
 					struct error *err)
@@ -100,7 +107,7 @@ refused_hold_unsent(const struct config *config, struct catalog *catalog, struct
 		return;
 	if (table_is_held(table))
 		err->class = ERROR_RESTART; /* held since this attempt began */
-	else if (config->apply.refused == REFUSED_HOLD)
+	else if (config->apply.refused == REFUSED_HOLD || is_of_definition(err))
 		hold_now(config, catalog, control, table, "correct that", err);
 	else
 		error_hint(err, "With apply.refused: hold only this table stops; once that is corrected, %s.",

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# A condition on rows that the source's table or a row of it does not fit any more: with apply.refused: hold that table alone is
-# held, with stop the run ends and says so.
+# A condition on rows that the source's table or a row of it does not fit any more.  A changed definition holds that table alone; so
+# does a row with apply.refused: hold, where with stop the run ends and says so.
 use strict;
 use warnings;
 
@@ -61,19 +61,30 @@ $t->source_sql('ALTER TABLE made_again RENAME other TO w');
 $t->run_ok('run', '--until', 'current');
 matching_ok($_) for qw(replaced made_again);
 
-# ---- stop: the change stays in the log, so that mending the table does not help
+# ---- stop: a changed definition holds the table, also where the correction came too late; a row stops the run
 
-$t->source_sql(good_row() . 'ALTER TABLE renamed RENAME w TO ww; INSERT INTO renamed VALUES (3, 7); ALTER TABLE renamed RENAME ww TO w;' . good_row());
-my $stopped = $t->fails_like([ 'run', '--until', 'current' ], 1, qr/the condition of public\.renamed cannot be used: column "w" does not exist.*with apply\.refused: hold only this table stops/s, 'the run ends and names the way on');
-is(table_of('renamed')->{state}, 'streaming', 'nothing is held');
+$t->source_sql(good_row() . 'BEGIN; ALTER TABLE renamed RENAME w TO ww; INSERT INTO renamed VALUES (3, 7); COMMIT; ALTER TABLE renamed RENAME ww TO w;' . good_row());
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.renamed is held/, 'a column that the condition names was renamed for a while');
+good_is_level('the others continue');
+like(table_of('renamed')->{error}, qr/column "w" does not exist.*; correct that, then "sluice table resync"/s, 'the cause and the remedy');
+$t->source_sql(good_row() . 'ALTER TABLE at_start RENAME w TO ww; INSERT INTO at_start VALUES (3, 7);' . good_row());
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.\w+ is held/, 'a condition that a start finds useless');
+good_is_level('the others continue');
+like(table_of('at_start')->{error}, qr/^where: its condition cannot be used/, 'that table is held');
+# The remedy, to the letter.
+$where{at_start} = 'ww > 2';
+configure('stop');
+$t->run_ok('table', 'resync', 'public.at_start');
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.renamed is held/, 'the other one is still held');
+matching_ok('at_start');
+$t->source_sql(good_row() . 'INSERT INTO divided VALUES (3, 0), (4, 1);' . good_row());
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/division by zero.*with apply\.refused: hold only this table stops/s, 'a row by which the condition divides');
+is(table_of('divided')->{state}, 'streaming', 'holds nothing');
 
 # ---- hold
 
 configure('hold');
-$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.renamed is held/, 'a column that the condition names was renamed for a while');
-good_is_level('the others continue');
-$t->source_sql(good_row() . 'INSERT INTO divided VALUES (3, 0), (4, 1);' . good_row());
-$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.\w+ is held/, 'a row by which the condition divides');
+$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.\w+ is held/, 'that row again');
 good_is_level('the others continue');
 like(table_of('divided')->{error}, qr/public\.divided.*division by zero; correct that, then "sluice table resync"/s, 'the cause and the remedy');
 $t->source_sql(good_row() . 'UPDATE large SET w = 6;' . good_row());
@@ -82,17 +93,12 @@ good_is_level('the others continue');
 is(table_of('large')->{state}, 'held', 'that table is held');
 is(table_of('at_start')->{state}, 'streaming', 'one without such a row is not');
 
-$t->source_sql(good_row() . 'ALTER TABLE at_start RENAME w TO ww;');
-$t->fails_like([ 'run', '--until', 'current' ], 1, qr/public\.\w+ is held/, 'a condition that a start finds useless');
-good_is_level('the others continue');
-like(table_of('at_start')->{error}, qr/^where: its condition cannot be used/, 'that table is held');
-
 # ---- the remedies
 
-$t->source_sql('ALTER TABLE at_start RENAME ww TO w; DELETE FROM divided WHERE w = 0; ALTER TABLE large REPLICA IDENTITY FULL;' . good_row());
-$t->run_ok('table', 'resync', map { "public.$_" } @filtered);
+$t->source_sql('DELETE FROM divided WHERE w = 0; ALTER TABLE large REPLICA IDENTITY FULL;' . good_row());
+$t->run_ok('table', 'resync', map { "public.$_" } qw(renamed divided large));
 $t->run_ok('run', '--until', 'current');
-$t->source_sql(good_row() . join ' ', map { "UPDATE $_ SET w = 3 WHERE id = 2; INSERT INTO $_ (id, w) VALUES (10, 1), (11, 20);" } @filtered);
+$t->source_sql(good_row() . join ' ', map { my $w = $_ eq 'at_start' ? 'ww' : 'w'; "UPDATE $_ SET $w = 3 WHERE id = 2; INSERT INTO $_ (id, $w) VALUES (10, 1), (11, 20);" } @filtered);
 $t->run_ok('run', '--until', 'current');
 good_is_level('at the end');
 matching_ok($_) for @filtered;
