@@ -194,7 +194,7 @@ take_definition(struct turn *turn, struct table *table, const struct index_plan 
 	if (spec && step->action == INDEX_BUILD)
 		build(turn, table, plan, step, spec, lsn);
 	else if (spec)
-		turn->follow->job = index_job_finish(table, step, spec, trouble && trouble->plain);
+		turn->follow->job = index_job_finish(table, step, spec, trouble ? trouble->lacking : 0);
 }
 
 static bool
@@ -643,8 +643,8 @@ index_follow_failed(struct index_follow *follow, const char *reason, bool troubl
 	noted->drop = job->action == INDEX_DROP;
 	noted->cancellations += reason == NULL;
 	index_trouble_rest(noted, follow->limits->pause_ms, now_ms);
-	if (reason && job->action == INDEX_FINISH && !noted->plain) {
-		noted->plain = true;
+	if (reason && job->action == INDEX_FINISH && noted->lacking < INDEX_LACKS_BOTH) {
+		noted->lacking++;
 		noted->not_before_ms = now_ms;
 	}
 	log_table(reason ? LOG_WARNING : LOG_INFO, &table->source, "%s.%s: %s", table->target_schema,

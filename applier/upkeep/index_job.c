@@ -88,26 +88,28 @@ index_job_build(const char *task, const struct table *table, const struct index_
 
 struct index_job *
 index_job_finish(const struct table *table, const struct index_step *step, const struct index_spec *spec,
-				 bool plain)
+				 unsigned lacking)
 {
 	struct index_job *job = create(table, step, step->wanted->signature, spec->name);
 	const struct index_found *found = step->found;
 	char name[DDL_NAME_BYTES];
 	struct buffer sql;
 
-	ddl_index_name(name, table, spec);
+	if (lacking & INDEX_LACKS_NAME)
+		snprintf(name, sizeof name, "%s", found->name);
+	else
+		ddl_index_name(name, table, spec);
 	sql_init(&sql);
-	if (!plain) {
+	if (!(lacking & INDEX_LACKS_NAME)) {
 		buffer_printf(&sql, "ALTER INDEX ");
 		sql_qualified(&sql, found->schema, found->name);
 		buffer_printf(&sql, " RENAME TO ");
 		sql_identifier(&sql, name);
 		buffer_printf(&sql, "; ");
 	}
-	if (!plain && spec->comment)
+	if (!(lacking & INDEX_LACKS_COMMENT) && spec->comment)
 		ddl_put_index_comment(&sql, found->schema, name, spec->comment);
-	state_indexes_put_made(&sql, job->target_oid, job->signature, step->wanted->oid, found,
-						   plain ? found->name : name);
+	state_indexes_put_made(&sql, job->target_oid, job->signature, step->wanted->oid, found, name);
 	add(job, &sql);
 	return job;
 }

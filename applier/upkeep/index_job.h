@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "dialect/dialect.h"
+#include "index_troubles.h"
 #include "tables/catalog.h"
 #include "tables/creation_specs.h"
 #include "tables/index_plan.h"
@@ -34,9 +35,9 @@ struct index_job {
 /* `lsn`: until there rows may come that the index refuses.  `concurrently`: the destination can build without blocking writers, and it matters. */
 struct index_job *index_job_build(const char *task, const struct table *table, const struct index_step *step,
 								  const struct index_spec *spec, uint64_t lsn, bool concurrently);
-/* `plain`: without its own name and its comment, of which the destination has refused one. */
+/* `lacking`: bits of enum index_lacking. */
 struct index_job *index_job_finish(const struct table *table, const struct index_step *step,
-								   const struct index_spec *spec, bool plain);
+								   const struct index_spec *spec, unsigned lacking);
 struct index_job *index_job_drop(const struct table *table, const struct index_step *step);
 void index_job_destroy(struct index_job *job);
 

@@ -12,6 +12,9 @@
 /* not_before_ms of an index that the table's definition, or the target, forbids. */
 #define INDEX_TROUBLE_LASTS INT64_MAX
 
+/* What an index does without, since the destination has refused it: first one of the two, then the other, then both. */
+enum index_lacking { INDEX_LACKS_NAME = 1, INDEX_LACKS_COMMENT = 2, INDEX_LACKS_BOTH = 3 };
+
 struct index_trouble {
 	uint32_t source_oid; /* of the table */
 	char *signature;
@@ -19,9 +22,9 @@ struct index_trouble {
 	unsigned failures;		/* in a row, … */
 	unsigned cancellations; /* … and of these, how often it gave way to batches, or got no lock */
 	int64_t not_before_ms;
-	bool quiet; /* nobody has to know */
-	bool plain; /* its own name or its comment was refused */
-	bool drop;	/* a DROP INDEX failed, otherwise something about making it */
+	bool quiet;		  /* nobody has to know */
+	unsigned lacking; /* bits of enum index_lacking */
+	bool drop;		  /* a DROP INDEX failed, otherwise something about making it */
 };
 
 struct index_troubles {

@@ -104,8 +104,9 @@ $t->indexes_ok('pairs', 'pairs_share', 'in the end the indexes are those of the 
 # ---- what goes wrong
 
 target('CREATE TABLE taken (a int)');
-$t->source_sql('CREATE INDEX taken ON seats (note)');
-$t->poll_ok(sub { $t->indexes('seats') =~ /^seats_both sluice_index_[0-9a-f]{16}$/ }, 'an index whose name is taken has another one');
+$t->source_sql(q{CREATE INDEX taken ON seats (note); COMMENT ON INDEX taken IS 'by a table'});
+$t->poll_ok(sub { $t->indexes('seats') =~ /^seats_both sluice_index_[0-9a-f]{16}$/ && target(q{SELECT count(*) FROM sluice.indexes WHERE name LIKE 'sluice_index_%' AND index_oid IS NOT NULL}) == 1 }, 'an index whose name is taken has another one');
+is(comment_of((split ' ', $t->indexes('seats'))[1]), 'by a table', 'with its comment');
 $t->source_sql('DROP INDEX taken');
 $t->indexes_ok('seats', 'seats_both', 'and is known by it');
 target(q{DROP TABLE taken});

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Indexes that refuse rows with the COMMIT, or that forbid an ALTER while somebody reads the target, by a loader that is no superuser.
+# Indexes that refuse rows with the COMMIT, that forbid an ALTER while somebody reads the target, or whose comment or name the
+# destination's encoding lacks, by a loader that is no superuser.
 use strict;
 use warnings;
 
@@ -11,7 +12,7 @@ use Test::More;
 SluiceTest::needs_own_destination('it makes a role');
 $ENV{SLUICE_TEST_UPKEEP} = '100000000,100000000,100,600,300';
 
-my $t = SluiceTest->new;
+my $t = SluiceTest->new(destination => { encoding => 'LATIN1', locale => 'C' });
 $t->destination_sql('CREATE ROLE loader LOGIN; CREATE SCHEMA sluice AUTHORIZATION loader; GRANT USAGE, CREATE ON SCHEMA public TO loader');
 my $loader = $t->destination_conninfo =~ s/user=postgres/user=loader/r;
 sub target { return $t->destination_sql($_[0]); }
@@ -73,6 +74,13 @@ SluiceTest::release($reader);
 $t->equal_ok('public.filled', wait => 1);
 is(state_of('filled'), 'streaming', 'then that target is altered, too');
 is(target(q{SELECT count(*) FROM sluice.indexes WHERE name IN ('typed_v', 'filled_v')}), 0, 'both are forgotten');
+
+# ---- letters that the destination's encoding lacks
+
+my $lacking = "\xe6\x97\xa5";
+$t->source_sql(qq{CREATE INDEX other_desc ON other (id DESC); COMMENT ON INDEX other_desc IS '$lacking'; CREATE INDEX "o$lacking" ON other ((id + 1)); COMMENT ON INDEX "o$lacking" IS 'fine'});
+$t->poll_ok(sub { $t->log =~ /other: without the index o$lacking: the destination's encoding lacks a letter of it/ }, 'an index is left out');
+$t->indexes_ok('other', 'other_desc', 'or does without its comment');
 is($t->stop, 0, 'stop');
 
 done_testing();
