@@ -76,7 +76,7 @@ drop(struct cleanup *c, struct table *table, const struct index_row *row, const 
 {
 	const char *why = gone ? "as the source has" : "which may have refused a row; it is built again";
 	struct buffer sql;
-	bool ok, done;
+	bool done = false, ok;
 
 	sql_init(&sql);
 	state_indexes_put_drop(&sql, found, table->target_schema, table->target_name);
