@@ -11,6 +11,7 @@
 #include "session_parts.h"
 #include "state/state_tables.h"
 #include "state/state_targets.h"
+#include "stream/refused.h"
 
 /* ---- while it runs */
 
@@ -146,6 +147,7 @@ restart_if_lost(struct session *s, struct error *err)
 static bool
 stream_to(struct session *s, uint64_t until, bool copies_in_background, struct error *err)
 {
+	bool source_failed = false;
 	struct stream_setup setup = {
 		.loop = s->loop,
 		.config = s->config,
@@ -158,6 +160,7 @@ stream_to(struct session *s, uint64_t until, bool copies_in_background, struct e
 		.progress = &s->progress,
 		.copies_in_background = copies_in_background,
 		.at_commit = &s->at_commit,
+		.source_failed = &source_failed,
 		.saw_unknown_table = s->until.kind == UNTIL_STOPPED ? &s->saw_unknown_table : NULL,
 		.triggers_fire = !s->opened.triggers_off,
 		.finishes = until != 0 && until == s->until_lsn,
@@ -183,6 +186,9 @@ stream_to(struct session *s, uint64_t until, bool copies_in_background, struct e
 	connection_close(s->replication);
 	s->replication = NULL;
 	session_release_destination(s);
+	/* By now no batch that was under way has locked the table's state any more. */
+	if (source_failed)
+		refused_hold_unsent(s->config, &s->catalog, s->control, err);
 	if (!ok)
 		restart_if_lost(s, err);
 	return ok;

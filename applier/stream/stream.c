@@ -60,7 +60,6 @@ struct stream {
 	bool stopping;
 	int64_t stop_deadline_ms;
 	bool failed;
-	bool source_failed; /* the failure is an error of the replication connection */
 	struct error err;
 
 	int64_t transactions; /* since the last report */
@@ -142,7 +141,7 @@ on_ended(void *arg, const struct error *err)
 		retry.class = ERROR_RETRY;
 		(void) error_hint(&retry, "Large transactions are received at their commit from here on.");
 	}
-	s->source_failed = !s->failed;
+	*s->setup->source_failed |= !s->failed;
 	fail(s, &retry);
 }
 
@@ -686,8 +685,5 @@ stream_run(const struct stream_setup *setup, struct error *err)
 	if (s.failed)
 		*err = s.err;
 	destroy(&s);
-	/* By now no batch that was under way has locked the table's state any more. */
-	if (s.source_failed)
-		refused_hold_unsent(setup->config, setup->catalog, setup->control, err);
 	return !s.failed;
 }

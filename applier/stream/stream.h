@@ -38,7 +38,8 @@ struct stream_setup {
 	struct fold_memories *memories;
 	const struct progress *progress;
 	bool *saw_unknown_table; /* see fold.h */
-	bool *at_commit; /* receive large transactions at their commit; set when the source fails otherwise */
+	bool *at_commit;	 /* receive large transactions at their commit; set when the source fails otherwise */
+	bool *source_failed; /* set when the failure is an error of the replication connection */
 	bool copies_in_background; /* tables that wait for a copy are copied while the others stream */
 	bool triggers_fire;		   /* at the destination, since this role may not switch them off */
 	bool finishes;			   /* the whole run ends at `until` */
