@@ -32,23 +32,24 @@ check_comment(struct connection *destination, const char **comment, bool *droppe
 }
 
 static bool
-check_index(struct connection *destination, struct index_spec *index, struct error *err)
+check_index(struct connection *destination, struct index_spec *index, bool *comment_dropped,
+			struct error *err)
 {
 	const char *const texts[] = {index->name, index->constraint, index->tail};
-	bool known, dropped;
+	bool known;
 
 	if (!find_known(destination, texts, 3, &known, err))
 		return false;
 	if (!known)
 		index->refused = reason;
-	return check_comment(destination, &index->comment, &dropped, err);
+	return check_comment(destination, &index->comment, comment_dropped, err);
 }
 
 bool
 creation_letters_refuse_indexes(struct connection *destination, struct creation_spec *spec, struct error *err)
 {
 	for (unsigned i = 0; i < spec->index_count; i++)
-		if (!check_index(destination, &spec->indexes[i], err))
+		if (!check_index(destination, &spec->indexes[i], &spec->comment_dropped, err))
 			return false;
 	return true;
 }

@@ -49,7 +49,7 @@ struct creation_spec {
 	struct arena *memory;		 /* owner of all memory below */
 	struct column_spec *columns; /* in the order of source.columns */
 	const char *comment;
-	bool comment_dropped; /* the destination's encoding lacks a letter of that of the table or a column */
+	bool comment_dropped; /* a comment, of a column or index, too, has a letter that the destination lacks */
 	struct index_spec *indexes;
 	unsigned index_count;
 	/*

@@ -42,6 +42,7 @@ sub goes_on
 {
 	my ($what, $sql) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $said = '';
 	$t->source_sql($sql) if $sql;
 	for my $attempt ('in the stream', 'at the next start')
 	{
@@ -50,7 +51,9 @@ sub goes_on
 		my $run = $t->sluice('run', '--until', 'current');
 		is($t->destination_sql(qq{SELECT count(*) FROM "fine$there" WHERE id = $n}), 1, "$what, $attempt: the others go on")
 		  or diag($run->{stderr});
+		$said .= $run->{stderr};
 	}
+	return $said;
 }
 
 # How the tables stand whose names match, as "name state: error".
@@ -90,7 +93,7 @@ goes_on('a new table', qq{CREATE TABLE "n$lacking" (id int PRIMARY KEY)});
 like(stands(qr/n$lacking/), $waits, 'it waits');
 goes_on('a new table with a column', qq{CREATE TABLE new_column (id int PRIMARY KEY, "c$lacking" int)});
 like(stands(qr/new_column/), $waits, 'it waits');
-goes_on('new tables with less', qq{
+my $said = goes_on('new tables with less', qq{
 	CREATE TABLE new_default (id int PRIMARY KEY, d text DEFAULT '$lacking', k text DEFAULT '$there');
 	CREATE TYPE mood3 AS ENUM ('a', '$lacking'); CREATE TABLE new_label (id int PRIMARY KEY, m mood3); INSERT INTO new_label VALUES (1, 'a');
 	CREATE TYPE "t$lacking" AS ENUM ('a'); CREATE TABLE new_type (id int PRIMARY KEY, m "t$lacking"); INSERT INTO new_type VALUES (1, 'a');
@@ -103,6 +106,7 @@ goes_on('new tables with less', qq{
 like(stands(qr/new_$_/), qr/streaming: $/, "it is made: new_$_") for qw(default label type comment index parts);
 is($t->destination_sql(q{SELECT string_agg(i.relname, ' ') FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = 'new_index'::regclass AND NOT x.indisprimary}),
 	"new_i$there", 'an index whose name or condition has them is left out');
+like($said, qr/new_$_: it is made without the comments/, "and the log says that comments are: $_") for qw(comment index);
 is($t->destination_sql(q{SELECT coalesce(obj_description('new_comment'::regclass), 'none') || ' ' || col_description('new_comment'::regclass, 1)}),
 	"none $there", 'and a comment');
 is($t->destination_sql("INSERT INTO new_default (id) VALUES (-1); SELECT coalesce(d, 'none') || ' ' || k FROM new_default WHERE id = -1"), "none $there", 'and a default');
