@@ -15,18 +15,45 @@
 struct notes {
 	struct change_definition *items;
 	unsigned count;
+	unsigned capacity;
 };
 
 static struct notes
 make_notes(unsigned capacity)
 {
-	return (struct notes){.items = palloc(Max(capacity, 1) * sizeof(struct change_definition))};
+	capacity = Max(capacity, 1);
+	return (struct notes){.items = palloc(capacity * sizeof(struct change_definition)), .capacity = capacity};
 }
 
 static void
 note(struct notes *notes, Oid relid, enum definition_kind kind, uint32_t number)
 {
+	if (notes->count == notes->capacity) {
+		notes->capacity *= 2;
+		notes->items = repalloc(notes->items, notes->capacity * sizeof *notes->items);
+	}
 	notes->items[notes->count++] = (struct change_definition){.oid = relid, .kind = kind, .relation = number};
+}
+
+/*
+ * Adds what is not selected under its present name of the relation and the partitioned tables above it: those above the
+ * target, or all.  The client may follow them under other names.
+ */
+static void
+note_unselected(struct notes *notes, Relation relation, Oid target, enum definition_kind kind)
+{
+	List *ancestors =
+		relation->rd_rel->relispartition ? get_partition_ancestors(RelationGetRelid(relation)) : NIL;
+	bool above = !OidIsValid(target) || target == RelationGetRelid(relation);
+	ListCell *cell;
+
+	if (!OidIsValid(target))
+		note(notes, RelationGetRelid(relation), kind, 0);
+	foreach (cell, ancestors) {
+		if (above)
+			note(notes, lfirst_oid(cell), kind, 0);
+		above |= lfirst_oid(cell) == target;
+	}
 }
 
 /* Adds the relation as it is at the end of the transaction. */
@@ -34,13 +61,17 @@ static void
 note_relation(struct plugin *plugin, ReorderBufferTXN *txn, struct notes *notes, Relation relation)
 {
 	char persistence = relation->rd_rel->relpersistence;
+	const struct relation_entry *entry;
 	struct description *description;
 
 	if (relation->rd_rel->relkind == RELKIND_COMPOSITE_TYPE)
 		plugin->cache.types_changed = true;
 	if (persistence == RELPERSISTENCE_TEMP)
 		return;
-	description = relation_cache_find(&plugin->cache, relation)->description;
+	entry = relation_cache_find(&plugin->cache, relation);
+	description = entry->description;
+	if (persistence == RELPERSISTENCE_UNLOGGED && relation->rd_rel->relkind == RELKIND_RELATION)
+		note_unselected(notes, relation, entry->target, DEFINITION_UNLOGGED);
 	if (!description)
 		return;
 	if (persistence == RELPERSISTENCE_UNLOGGED) {
@@ -153,6 +184,48 @@ definitions_put_block(struct plugin *plugin, ReorderBufferTXN *txn)
 }
 
 /*
+ * The client may follow the relation under another name: it was renamed or moved for a while, and may have its old name
+ * again before the client reads the catalogs.  The same goes for the partitioned tables above it, also where it is selected
+ * itself.  The first change after each invalidation says so; in a transaction in progress, which may be rolled back, the first
+ * of each subtransaction.
+ */
+void
+definitions_put_missed(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation,
+					   struct relation_entry *entry, TransactionId xid)
+{
+	struct notes notes;
+
+	if (!entry->missed || (plugin->in_block && entry->missed_by == xid))
+		return;
+	notes = make_notes(1);
+	note_unselected(&notes, relation, entry->target, DEFINITION_MISSED);
+	put_notes(plugin, txn, xid, 0, &notes);
+	entry->missed_by = xid;
+	entry->missed = plugin->in_block;
+}
+
+/*
+ * A filter goes by the name that a table has at the time.  Where it withholds a row, the client has to see that name: the
+ * table may have taken it for a while, and be one whose rows are all wanted.
+ */
+void
+definitions_put_filtered(struct plugin *plugin, ReorderBufferTXN *txn, struct description *description,
+						 TransactionId xid)
+{
+	struct notes notes;
+
+	if (!plugin->options.definitions || description->announced ||
+		(plugin->in_block && description->announced_by == xid))
+		return;
+	notes = make_notes(1);
+	plugin_put_description(plugin, plugin_begin_change(plugin, txn, xid), description);
+	note(&notes, description->relation.oid, DEFINITION_DESCRIBED, description->relation.number);
+	put_notes(plugin, txn, xid, 0, &notes);
+	description->announced_by = xid;
+	description->announced = !plugin->in_block;
+}
+
+/*
  * Called for the first row of a transient table, in which ALTER TABLE rewrites another one.  Values that a rewrite
  * computes, or reads from an unlogged table, are not in the stream, so the client must know of the rewrite.  (VACUUM FULL
  * and CLUSTER do not log rows for decoding.)
@@ -168,6 +241,7 @@ definitions_put_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation
 	if (!RelationIsValid(relation))
 		return;
 	entry = relation_cache_find(&plugin->cache, relation);
+	definitions_put_missed(plugin, txn, relation, entry, change->txn->xid);
 	if (entry->description && plugin->options.definitions) {
 		struct notes notes = make_notes(1);
 
@@ -175,30 +249,4 @@ definitions_put_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation
 		put_notes(plugin, txn, change->txn->xid, 0, &notes);
 	}
 	RelationClose(relation);
-}
-
-/*
- * The client may follow the relation under another name: it was renamed or moved for a while, and may have its old name
- * again before the client reads the catalogs.  The first change after each invalidation says so; in a transaction in progress,
- * which may be rolled back, the first of each subtransaction.
- */
-void
-definitions_put_missed(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation,
-					   struct relation_entry *entry, TransactionId xid)
-{
-	List *ancestors = NIL;
-	ListCell *cell;
-	struct notes notes;
-
-	if (!entry->missed || (plugin->in_block && entry->missed_by == xid))
-		return;
-	if (relation->rd_rel->relispartition)
-		ancestors = get_partition_ancestors(RelationGetRelid(relation));
-	notes = make_notes((unsigned) list_length(ancestors) + 1);
-	note(&notes, RelationGetRelid(relation), DEFINITION_MISSED, 0);
-	foreach (cell, ancestors)
-		note(&notes, lfirst_oid(cell), DEFINITION_MISSED, 0);
-	put_notes(plugin, txn, xid, 0, &notes);
-	entry->missed_by = xid;
-	entry->missed = plugin->in_block;
 }

@@ -14,8 +14,11 @@ void definitions_put_block(struct plugin *plugin, ReorderBufferTXN *txn);
 /* Says that ALTER TABLE has rewritten a table; `transient` is the table that it writes the new rows to. */
 void definitions_put_rewritten(struct plugin *plugin, ReorderBufferTXN *txn, Relation transient,
 							   const ReorderBufferChange *change);
-/* Says that rows of a relation have changed that is not selected under its present name; the entry is the relation's. */
+/* Says which tables' rows have changed that are not selected under their present names; the entry is the relation's. */
 void definitions_put_missed(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation,
 							struct relation_entry *entry, TransactionId xid);
+/* Says under which name a filter has withheld a row of a table. */
+void definitions_put_filtered(struct plugin *plugin, ReorderBufferTXN *txn, struct description *description,
+							  TransactionId xid);
 
 #endif

@@ -436,6 +436,14 @@ take_over(struct relation_cache *cache, struct relation_entry *entry, const stru
 		MemoryContextDelete(old_context);
 }
 
+/* Whether a table that the relation is a part of is not selected, while the relation, or a part between them, is. */
+static bool
+is_below_unselected(Relation relation, Oid target)
+{
+	return relation->rd_rel->relispartition &&
+		   llast_oid(get_partition_ancestors(RelationGetRelid(relation))) != target;
+}
+
 /*
  * Reading the catalogs may raise an error after which decoding continues: a
  * transaction in progress turned out to be rolled back.  So the entry keeps its contents until the new ones are
@@ -462,7 +470,8 @@ build(struct relation_cache *cache, struct relation_entry *entry, Relation relat
 		attach(cache, &fresh, target, relation);
 		RelationClose(target);
 	}
-	fresh.missed = cache->options->definitions && !fresh.description && is_user_table(relation);
+	fresh.missed = cache->options->definitions && is_user_table(relation) &&
+				   (!fresh.description || is_below_unselected(relation, fresh.target));
 	take_over(cache, entry, &fresh);
 	entry->generation = generation;
 }

@@ -26,6 +26,8 @@
 struct description {
 	struct change_relation relation;
 	bool sent;
+	bool announced;				  /* that it has a filter: see definitions_put_filtered() */
+	TransactionId announced_by;	  /* the last transaction in progress in whose block that was announced */
 	unsigned users;				  /* entries that point here; 0: it is freed */
 	uint64_t generation;		  /* generation of the cache in which it was last found valid */
 	MemoryContext context;		  /* its own */
@@ -44,7 +46,7 @@ struct relation_entry {
 	struct column_source *columns;	 /* description->relation.column_count of them */
 	char *leaf_name;	   /* quoted schema and name, if it is a partition and sent as another table */
 	MemoryContext context; /* of columns and leaf_name */
-	/* Not sent, and the client has not been told so since the entry was built. */
+	/* Tables that it belongs to, or itself, are not selected; the client has not been told so since the entry was built. */
 	bool missed;
 	TransactionId missed_by; /* the last transaction in progress in whose block it was told */
 

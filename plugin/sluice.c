@@ -332,12 +332,13 @@ send_row_change(struct plugin *plugin, ReorderBufferTXN *txn, Relation relation,
 	unsigned outcome = 0;
 	struct buffer *b;
 
+	definitions_put_missed(plugin, txn, relation, entry, change->txn->xid);
 	if (entry->description) {
 		take_apart(plugin, old, new, RelationGetDescr(relation));
 		outcome = outcome_of(plugin, entry, operation_of(change), old, new);
-	} else {
-		definitions_put_missed(plugin, txn, relation, entry, change->txn->xid);
 	}
+	if (entry->filter && outcome != operation_of(change))
+		definitions_put_filtered(plugin, txn, entry->description, change->txn->xid);
 	if (!outcome) {
 		pass_over(plugin);
 		return;

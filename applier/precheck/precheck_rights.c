@@ -215,12 +215,14 @@ ask_filled(struct precheck_context *c, const unsigned *numbers, unsigned count, 
 
 /*
  * Rows of an interrupted or earlier copy are ours and will be removed. A table that a running daemon is
- * copying is skipped: the query would wait for the daemon's lock.
+ * copying, or is about to, is skipped: the query would wait for the daemon's lock.  One that waits for a stated reason is not
+ * copied before the reason is gone.
  */
 static bool
 must_be_empty(const struct precheck_context *c, const struct table *table)
 {
-	bool under_way = c->precheck->from_outside && c->lock_holder && table->row != TABLE_ROW_NONE;
+	bool stopped = table->state == TABLE_WAITING && table->error;
+	bool under_way = c->precheck->from_outside && c->lock_holder && table->row != TABLE_ROW_NONE && !stopped;
 
 	return precheck_will_copy(c, table) && !table_has_old_rows(table) && !under_way &&
 		   (table->target.kind == 'r' || table->target.kind == 'p');
