@@ -499,9 +499,9 @@ rename_table(struct plan *p)
 	if (strcmp(p->before->schema, schema) == 0 && strcmp(p->before->name, name) == 0)
 		return;
 	/* Where the rows are copied again, table->override was looked up by the new name: it fits. */
-	if (table->override && p->question->emptied)
+	if (table->override && p->question->emptied && table->override->target)
 		return;
-	if (table->override) {
+	if (table->override && !p->question->emptied) {
 		judge(p, SCHEMA_REFUSE,
 			  "it was renamed to %s.%s, and tables.overrides in the configuration names it %s.%s", schema,
 			  name, p->before->schema, p->before->name);

@@ -15,6 +15,7 @@
 
 const char schema_decision_types_gone[] = "the type of a column is gone from the source meanwhile";
 
+static const char other_override[] = "it was renamed at the source, and has another override";
 static const char old_override[] = "it was renamed at the source: give its override in the configuration the "
 								   "new name; the table is then copied again";
 
@@ -160,22 +161,35 @@ schema_decision_refused(struct schema_decision *decision, const struct schema_ca
 	hold(decision, c, why);
 }
 
-/* Whether the configuration has an override for the table's old name, and none for its new one. */
 static bool
-keeps_old_override(const struct config *config, const struct source_table *stored, const struct table *table)
+has_override(const struct config *config, const struct source_table *source)
 {
 	bool found = false;
 
-	for (unsigned i = 0; table->row >= TABLE_ROW_RENAMED && !found && i < config->tables.override_count;
-		 i++) {
+	for (unsigned i = 0; !found && i < config->tables.override_count; i++) {
 		struct pattern name;
 
 		if (pattern_parse(config->tables.overrides[i].source, &name))
 			continue;
-		found = strcmp(name.schema.text, stored->schema) == 0 && strcmp(name.table.text, stored->name) == 0;
+		found = strcmp(name.schema.text, source->schema) == 0 && strcmp(name.table.text, source->name) == 0;
 		pattern_free(&name);
 	}
 	return found;
+}
+
+/* Whether the configuration has an override for the table's old name, and none for its new one. */
+static bool
+keeps_old_override(const struct config *config, const struct source_table *stored, const struct table *table)
+{
+	return table->row >= TABLE_ROW_RENAMED && has_override(config, stored);
+}
+
+/* Whether the table, which had none, has come to a name with an override, whose condition may have withheld rows. */
+static bool
+gets_override(const struct schema_case *c)
+{
+	return !c->emptied && !c->table->override && !stored_definition_same_name(c->stored, &c->table->source) &&
+		   has_override(c->config, &c->table->source);
 }
 
 /* Why the rows may not be cleared to be copied again; NULL: they may. */
@@ -241,7 +255,7 @@ decide_by_obstacle(struct schema_decision *decision, const struct schema_case *c
 	const char *reason;
 
 	if (!c->emptied) {
-		reason = find_rewrite(c);
+		reason = gets_override(c) ? other_override : find_rewrite(c);
 		if (reason)
 			take(decision, SCHEMA_COPY_AGAIN, reason);
 		return reason;
@@ -290,7 +304,7 @@ schema_decision_make_at_start(struct schema_decision *decision, const struct con
 	if (keeps_old_override(config, stored, table))
 		take(decision, SCHEMA_HOLD, old_override);
 	else if (table->row == TABLE_ROW_RESELECTED)
-		take(decision, SCHEMA_COPY_AGAIN, "it was renamed at the source, and has another override");
+		take(decision, SCHEMA_COPY_AGAIN, other_override);
 	else if (rewritten)
 		take(decision, SCHEMA_COPY_AGAIN, rewritten);
 }

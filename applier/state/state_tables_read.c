@@ -265,6 +265,13 @@ fail_reselected(const struct row *row, const struct table *table, struct error *
 						   " empty its target, then start again: it is copied again.");
 }
 
+/* Whether the configuration names the table's target, which does not follow the table's name then. */
+static bool
+has_own_target(const struct table *table)
+{
+	return table->override && table->override->target;
+}
+
 /* Takes the stored definition together with the names that belong to it. */
 static bool
 take_definition(const struct row *row, struct table *table, struct error *err)
@@ -313,7 +320,8 @@ take_own(const struct row *row, struct table *table, struct error *err)
 	table->snapshot_lsn = row->snapshot_lsn;
 	table->rows_copied = row->rows_copied;
 	/* The table has another target now, which holds none of its rows. */
-	if (table_waits(table) && (!renamed || !row->definition) && !has_target(row, table)) {
+	if (!has_target(row, table) && ((table_waits(table) && (!renamed || !row->definition)) ||
+									(renamed && !table_is_held(table) && has_own_target(table)))) {
 		table->state = TABLE_WAITING;
 		return true;
 	}
@@ -349,14 +357,14 @@ take_over(const struct row *row, struct table *table, struct error *err)
 	return true;
 }
 
-/* Renamed tables get the names that the stream still uses for them. */
+/* Renamed tables get the names that the stream still uses for them, unless they are to be copied again in any case. */
 static void
 settle_names(struct catalog *catalog)
 {
 	for (unsigned i = 0; i < catalog->count; i++) {
 		struct table *table = &catalog->tables[i];
 
-		if (!table->defined || !table_follows(table))
+		if (!table->defined || !table_follows(table) || table->row == TABLE_ROW_RESELECTED)
 			continue;
 		free(table->source.schema);
 		free(table->source.name);

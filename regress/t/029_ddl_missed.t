@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# Rows that change while their table has a name that the task does not select: the plugin sends none of them, and the table has
-# its old name again before the program reads the catalogs.
+# Rows that change while their table has a name that the task does not select, or by which a condition withholds them: the plugin
+# sends none of them, and the table has its old name again before the program reads the catalogs.
 use strict;
 use warnings;
 
@@ -23,15 +23,22 @@ sub changes
 		"ALTER TABLE a_parted RENAME TO x; INSERT INTO x VALUES ($n); ALTER TABLE x RENAME TO a_parted",
 		"BEGIN; ALTER TABLE a_large RENAME TO x; SAVEPOINT s; INSERT INTO x SELECT -i FROM generate_series(1, 3000) i; ROLLBACK TO s;
 			INSERT INTO x SELECT $n * 10000 + i FROM generate_series(1, 3000) i; ALTER TABLE x RENAME TO a_large; COMMIT",
+		"ALTER TABLE a_root RENAME TO x; INSERT INTO x VALUES ($n); ALTER TABLE x RENAME TO a_root",
+		"ALTER TABLE a_unlogged RENAME TO x; ALTER TABLE x SET UNLOGGED; INSERT INTO x VALUES ($n); ALTER TABLE x SET LOGGED; ALTER TABLE x RENAME TO a_unlogged",
+		"ALTER TABLE a_emptied RENAME TO x; ALTER TABLE x SET UNLOGGED; TRUNCATE x; ALTER TABLE x SET LOGGED; ALTER TABLE x RENAME TO a_emptied",
+		"BEGIN; ALTER TABLE a_some RENAME TO x; ALTER TABLE a_every RENAME TO a_some; INSERT INTO a_some VALUES ($n - 10); ALTER TABLE a_some RENAME TO a_every;
+			ALTER TABLE x RENAME TO a_some; COMMIT",
 		"INSERT INTO a_good VALUES ($n); INSERT INTO other VALUES ($n)",
 	);
 }
-my @tables = map { "public.a_$_" } qw(inserted once moved truncated parted large good);
+my @tables = map { "public.a_$_" } qw(inserted once moved truncated parted large root unlogged emptied every good);
 
 $t->source_sql(join ';', 'CREATE SCHEMA aside', 'CREATE TABLE other (id int)',
-	map({ "CREATE TABLE $_ (id int PRIMARY KEY); INSERT INTO $_ VALUES (1)" } grep { !/parted/ } @tables),
-	'CREATE TABLE a_parted (id int PRIMARY KEY) PARTITION BY RANGE (id)', 'CREATE TABLE a_part PARTITION OF a_parted FOR VALUES FROM (0) TO (100)');
-$t->configure({ tables => { include => ['public.a_*'], exclude => ['public.a_part'] } });
+	map({ "CREATE TABLE $_ (id int PRIMARY KEY); INSERT INTO $_ VALUES (1)" } grep { !/parted|root/ } @tables, 'a_some'),
+	'CREATE TABLE a_parted (id int PRIMARY KEY) PARTITION BY RANGE (id)', 'CREATE TABLE a_part PARTITION OF a_parted FOR VALUES FROM (0) TO (100)',
+	'CREATE TABLE a_root (id int PRIMARY KEY) PARTITION BY RANGE (id)', 'CREATE TABLE a_leaf PARTITION OF a_root FOR VALUES FROM (0) TO (100)');
+$t->configure({ tables => { include => ['public.a_*', 'public.a_leaf'], exclude => ['public.a_part'],
+	overrides => [{ source => 'public.a_some', target => 'public.some', where => 'id > 0' }] } });
 $t->run_ok('run', '--until', 'current');
 
 $t->source_sql("$_;") for changes(2);

@@ -160,6 +160,25 @@ is($t->destination_sql("SELECT string_agg(id || ' ' || v, ',' ORDER BY id) FROM 
 $t->run_ok('drop');
 $t->destination_sql('DROP TABLE spare');
 
+# ---- tables that take the names of others, and with them their conditions
+
+$t->source_sql("CREATE TABLE $_ (id int PRIMARY KEY, region text)") for qw(named aimed heir_named heir_aimed);
+$t->source_sql("INSERT INTO named VALUES (9, 'EU')");
+$t->source_sql("INSERT INTO heir_$_ VALUES (1, 'US'), (2, 'EU')") for qw(named aimed);
+$t->configure({ tables => { include => [ map { "public.$_" } qw(named aimed heir_named heir_aimed) ],
+	overrides => [ { source => 'public.named', where => "region = 'EU'" }, { source => 'public.aimed', target => 'public.aim', where => "region = 'EU'" } ] } });
+$t->run_ok('run', '--until', 'current');
+$t->source_sql("DROP TABLE $_; ALTER TABLE heir_$_ RENAME TO $_; INSERT INTO $_ VALUES (3, 'US'), (4, 'EU'); DELETE FROM $_ WHERE id = 1") for qw(named aimed);
+for my $round (1 .. 3)
+{
+	$t->run_ok('run', '--until', 'current');
+	$t->source_sql("INSERT INTO named VALUES (1$round, 'EU'); INSERT INTO aimed VALUES (1$round, 'EU')");
+}
+$t->run_ok('run', '--until', 'current');
+is($t->destination_sql("SELECT string_agg(id::text, ',' ORDER BY id) FROM $_"), '2,4,11,12,13', "$_ has the rows that match") for qw(named aim);
+$t->run_ok('drop');
+$t->destination_sql('DROP TABLE named, aim, heir_aimed');
+
 my @conditions = (
 	"k = 'x'", "d < '02/01/2026'", "at < '2026-01-02 03:04:06'", "tags && '{a,z}'", "j #>> '{a,b}' = '1'", q{"Odd ""name" = 'it''s'},
 	"lower(spare_typed.\"Odd \"\"name\") LIKE 'IT%' OR id BETWEEN 0 AND 1", 'id = ANY (ARRAY[1, 3])', "CASE WHEN d IS NULL THEN false ELSE length(tags[1]) = 1 AND d <> '2026-03-02'::date END",

@@ -50,6 +50,21 @@ sub others_go_on_ok
 $t->start;
 $t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
 
+# What its checks find must not be forgotten by the next look for new tables, which would begin the session anew each time.
+subtest 'a new table whose target has rows' => sub {
+	$t->destination_sql('CREATE TABLE filled (id int PRIMARY KEY); INSERT INTO filled VALUES (7)');
+	$t->source_sql('CREATE TABLE filled (id int PRIMARY KEY); INSERT INTO filled VALUES (1)');
+	becomes_ok('public.filled', qr/^waiting: contents: it is not empty/, 'status shows why it waits');
+	$t->source_sql('CREATE TABLE next (id int PRIMARY KEY)');
+	becomes_ok('public.next', qr/^streaming$/, 'another that is found later is taken in');
+	is_deeply([ $t->log =~ /(\d+ new tables?) at the source/g ], ['1 new table'], 'it alone');
+	others_go_on_ok('meanwhile');
+	is(() = $t->log =~ /public\.filled waits/g, 1, 'the log says it once');
+	$t->destination_sql('TRUNCATE filled');
+	becomes_ok('public.filled', qr/^streaming$/, 'it is taken in when its target is empty');
+	$t->equal_ok('public.filled', wait => 1);
+};
+
 subtest 'a new table that cannot be taken in' => sub {
 	$t->source_sql('CREATE TABLE bare (id int); INSERT INTO bare VALUES (1); CREATE TABLE fit (id int PRIMARY KEY)');
 	becomes_ok('public.fit', qr/^streaming$/, 'one that fits is taken in');

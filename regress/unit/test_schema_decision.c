@@ -29,7 +29,16 @@ enum event {
 	KEY_LOST,	/* the identity is FULL, and the target has a column of its own */
 };
 
-enum { EMPTIED = 1, SHARED = 2, FITS = 4, APPEND = 8, COPY_NONE = 16, OLD_OVERRIDE = 32 };
+enum {
+	EMPTIED = 1,
+	SHARED = 2,
+	FITS = 4,
+	APPEND = 8,
+	COPY_NONE = 16,
+	OLD_OVERRIDE = 32,
+	NEW_OVERRIDE = 64,
+	OWN_TARGET = 128
+};
 
 struct fixture {
 	struct source_column stored_columns[4], columns[4];
@@ -174,6 +183,13 @@ set(struct fixture *f, unsigned circumstances)
 		f->config.tables.overrides = &f->override;
 		f->config.tables.override_count = 1;
 	}
+	if (circumstances & NEW_OVERRIDE) {
+		f->override.source = TEXT("public.u");
+		f->override.target = circumstances & OWN_TARGET ? TEXT("public.t") : NULL;
+		f->config.tables.overrides = &f->override;
+		f->config.tables.override_count = 1;
+		f->table.override = f->c.emptied ? &f->override : NULL;
+	}
 }
 
 #define ADD_C "ALTER TABLE \"public\".\"t\" ADD COLUMN \"c\" integer"
@@ -214,6 +230,8 @@ static const struct decided {
 	{RENAMED, 0, SCHEMA_CHANGES_FOLLOW, SCHEMA_EXECUTE, "ALTER TABLE \"public\".\"t\" RENAME TO \"u\""},
 	{RENAMED, 0, SCHEMA_CHANGES_STOP, SCHEMA_HOLD,
 	 STOP DO "ALTER TABLE \"public\".\"t\" RENAME TO \"u\"" BY_ITSELF},
+	{RENAMED, NEW_OVERRIDE, SCHEMA_CHANGES_FOLLOW, SCHEMA_COPY_AGAIN,
+	 "it was renamed at the source, and has another override"},
 	{TYPE_GONE, 0, SCHEMA_CHANGES_FOLLOW, SCHEMA_COPY_AGAIN,
 	 "the type of a column is gone from the source meanwhile"},
 	/* held at the first change of a row: see test_lost_key() */
@@ -231,6 +249,9 @@ static const struct decided {
 	 "TRUNCATE ONLY \"public\".\"t\"; ALTER TABLE \"public\".\"t\" ALTER COLUMN \"a\" TYPE bigint USING "
 	 "NULL::bigint" BY_ITSELF},
 	{TABLE_GONE, EMPTIED | FITS, SCHEMA_CHANGES_FOLLOW, SCHEMA_ADOPT, NULL},
+	{RENAMED, EMPTIED | NEW_OVERRIDE, SCHEMA_CHANGES_FOLLOW, SCHEMA_EXECUTE,
+	 "ALTER TABLE \"public\".\"t\" RENAME TO \"u\""},
+	{RENAMED, EMPTIED | NEW_OVERRIDE | OWN_TARGET, SCHEMA_CHANGES_FOLLOW, SCHEMA_ADOPT, NULL},
 	{RENAMED, EMPTIED | OLD_OVERRIDE, SCHEMA_CHANGES_FOLLOW, SCHEMA_HOLD,
 	 "it was renamed at the source: give its override in the configuration the new name; the table is then "
 	 "copied "
