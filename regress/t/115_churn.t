@@ -90,7 +90,7 @@ for my $n (11 .. 15)
 	changes($n);
 	$t->wait_applied_ok("terminated $n: it goes on");
 }
-$t->destination_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice'") for 1 .. 2;
+$t->destination_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice' AND datname = current_database()") for 1 .. 2;
 changes(16);
 $t->wait_applied_ok('terminated at the destination: it goes on');
 ok($t->running, 'the daemon lives');

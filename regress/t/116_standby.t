@@ -142,7 +142,7 @@ $holder->poll_ok(sub { $holder->log =~ /standby: the task is run by/ }, 'and onc
 # The holder ends by a verb that the standby is to have no say in.
 $standby->run_ok('pause');
 $standby->signal('STOP');
-SluiceTest::psql($t->destination_conninfo, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name IN ('sluice', 'sluice lease')");
+SluiceTest::psql($t->destination_conninfo, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name IN ('sluice', 'sluice lease') AND datname = current_database()");
 $holder->poll_ok(sub { $holder->log =~ /streaming from/ }, 'the standby takes over where the sessions of the holder are gone');
 $standby->signal('CONT');
 $standby->poll_ok(sub { $standby->log =~ /another daemon of task test has taken over.*waiting as its standby.*standby: the task is run by/s },
