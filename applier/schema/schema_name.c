@@ -41,6 +41,21 @@ rename_table(struct table *table, const char *name)
 		replace_name(&table->defined->name, name);
 }
 
+static void
+put_temporary(char name[64], const struct table *table)
+{
+	snprintf(name, 64, "sluice_renamed_%u", table->source.oid);
+}
+
+bool
+schema_name_is_temporary(const struct table *table)
+{
+	char name[64];
+
+	put_temporary(name, table);
+	return strcmp(table->target_name, name) == 0;
+}
+
 bool
 schema_name_make_way(struct connection *destination, const char *task, const struct catalog *catalog,
 					 const struct table *table, const char *schema, const char *name, struct error *err)
@@ -54,7 +69,7 @@ schema_name_make_way(struct connection *destination, const char *task, const str
 	/* A table that waits for its first copy does not own its target yet. */
 	if (other->override || (table_waits(other) && !other->defined))
 		return true;
-	snprintf(third, sizeof third, "sluice_renamed_%u", other->source.oid);
+	put_temporary(third, other);
 	sql_init(&sql);
 	buffer_printf(&sql, "ALTER TABLE IF EXISTS ");
 	sql_qualified(&sql, other->target_schema, other->target_name);

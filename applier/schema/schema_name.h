@@ -18,6 +18,9 @@ MUST_CHECK bool schema_name_make_way(struct connection *destination, const char 
 									 const struct catalog *catalog, const struct table *table,
 									 const char *schema, const char *name, struct error *err);
 
+/* Whether the target has that temporary name. */
+bool schema_name_is_temporary(const struct table *table);
+
 /* The other table of the task whose target has the name; NULL: none. */
 struct table *schema_name_find_holder(const struct catalog *catalog, const struct table *table,
 									  const char *schema, const char *name);

@@ -13,6 +13,7 @@
 #include "lsn.h"
 #include "merge/backlog.h"
 #include "merge/spill.h"
+#include "schema/schema_name.h"
 #include "servers/server_session.h"
 #include "servers/slot_snapshot.h"
 #include "servers/target.h"
@@ -308,13 +309,31 @@ is_altered(const struct table *table)
 	return table->altered_lsn > table->snapshot_lsn;
 }
 
+/*
+ * The target has given way to another table, which had the name at some place in the stream before the snapshot.  The row gets
+ * that name, too: for the next attempt the table was renamed since.
+ */
+static bool
+take_target_name(const struct background_copy *background, struct table *table, struct error *err)
+{
+	struct buffer sql;
+
+	free(table->source.name);
+	table->source.name = memory_strdup(table->target_name);
+	sql_init(&sql);
+	state_tables_put_definition(&sql, background->setup.config->task, table);
+	return connection_execute_buffer(background->setup.control, &sql, NULL, err) ||
+		   error_context(err, "writing sluice.tables");
+}
+
 /* The definition changed after the snapshot, so the copy is worthless: another attempt copies the table again. */
 static bool
 give_up(struct background_copy *background, struct table *table, struct error *err)
 {
 	log_table(LOG_INFO, &table->source, "%s.%s was altered while it was copied: it is copied once more",
 			  table->source.schema, table->source.name);
-	if (!state_tables_want_copy(background->setup.control, background->setup.config->task, table, err))
+	if ((schema_name_is_temporary(table) && !take_target_name(background, table, err)) ||
+		!state_tables_want_copy(background->setup.control, background->setup.config->task, table, err))
 		return false;
 	table_move(table, TABLE_WAITING_AGAIN);
 	background->tables--;
@@ -335,7 +354,7 @@ join_others(struct background_copy *background, const struct pipeline *pipeline,
 
 		if (table->state != TABLE_REPLAYING)
 			continue;
-		if (is_altered(table)) {
+		if (is_altered(table) || schema_name_is_temporary(table)) {
 			if (!give_up(background, table, err))
 				return false;
 		} else {
