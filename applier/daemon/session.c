@@ -335,6 +335,7 @@ session_run(struct loop *loop, const struct config *config, const struct run_opt
 	steering_close(&s.steering, ok ? NULL : err);
 	free(s.memories.unknown_tables.oids);
 	free(s.memories.as_text.oids);
+	buffer_fini(&s.memories.text_names);
 	free(s.memories.without_indexes.oids);
 	schema_notes_clear(&s.memories.notes);
 	return ok && check_until(&s, err);

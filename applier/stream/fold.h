@@ -10,6 +10,7 @@
 #define SLUICE_FOLD_H
 
 #include "base/config.h"
+#include "buffer.h"
 #include "dialect/dialect.h"
 #include "io/connection.h"
 #include "merge/backlog.h"
@@ -32,6 +33,8 @@ struct fold_memories {
 	struct table_memory unknown_tables;
 	/* Tables whose values have to come as text: the stream has changes with other columns than the catalog. */
 	struct table_memory as_text;
+	struct buffer
+		text_names; /* the names that these had in the stream, as in the plugin's option text_tables */
 	/* Tables of which no index is in the way of a row that was refused, until something is applied. */
 	struct table_memory without_indexes;
 	/* Outcomes of changed definitions. */

@@ -203,6 +203,17 @@ fold_follow_name(struct fold *f, struct table *table, const char *schema, const 
 	return begin_following(f, table, &follow, err) && schema_follow_name(&follow, table, schema, name, err);
 }
 
+/* The plugin goes by the names that tables have at the time, and a renamed table has another one where the stream begins. */
+static void
+remember_text_name(struct buffer *names, const struct change_relation *relation)
+{
+	if (names->len == 0)
+		memory_buffer_init(names);
+	else
+		buffer_put_u8(names, ',');
+	sql_qualified(names, relation->schema, relation->name);
+}
+
 /* The plugin sends binary or text as requested when the stream began: another form needs a new attempt. */
 static bool
 check_form(struct fold *f, const struct table *table, const struct change_relation *relation,
@@ -212,6 +223,7 @@ check_form(struct fold *f, const struct table *table, const struct change_relati
 		return true;
 	if (!table_memory_has(&f->setup.memories->as_text, relation->oid))
 		table_memory_add(&f->setup.memories->as_text, relation->oid);
+	remember_text_name(&f->setup.memories->text_names, relation);
 	return error_set(err, ERROR_RESTART, "%s.%s now needs its values as text: starting over",
 					 relation->schema, relation->name);
 }

@@ -530,7 +530,8 @@ start(struct stream *s)
 	struct stream_options options;
 
 	s->streams_open = can_spill(setup);
-	stream_options_init(&options, setup->config, setup->catalog, s->streams_open);
+	stream_options_init(&options, setup->config, setup->catalog, &setup->memories->text_names,
+						s->streams_open);
 	s->replication = replication_start(setup->loop, setup->source, setup->config->source.slot, s->applied_lsn,
 									   options.pairs, options.count, &handler);
 	stream_options_fini(&options);

@@ -35,8 +35,10 @@ put_operations(struct buffer *out, const struct config *config, const struct cat
 
 /* The tables whose targets cannot take the binary form. */
 static void
-put_text_tables(struct buffer *out, const struct catalog *catalog)
+put_text_tables(struct buffer *out, const struct catalog *catalog, const struct buffer *names)
 {
+	if (names->len > 0)
+		buffer_put(out, names->data, names->len);
 	for (unsigned i = 0; i < catalog->count; i++) {
 		if (!catalog->tables[i].as_text)
 			continue;
@@ -82,7 +84,7 @@ add_unless_empty(struct stream_options *options, const char *name, const struct 
 
 void
 stream_options_init(struct stream_options *options, const struct config *config,
-					const struct catalog *catalog, bool streaming)
+					const struct catalog *catalog, const struct buffer *text_names, bool streaming)
 {
 	options->count = 0;
 	memory_buffer_init(&options->tables);
@@ -93,7 +95,7 @@ stream_options_init(struct stream_options *options, const struct config *config,
 	put_patterns(&options->tables, &config->tables.include);
 	put_patterns(&options->exclude_tables, &config->tables.exclude);
 	put_operations(&options->operations, config, catalog);
-	put_text_tables(&options->text_tables, catalog);
+	put_text_tables(&options->text_tables, catalog, text_names);
 	put_filters(&options->filters, catalog);
 	if (streaming)
 		add(options, "streaming", "on");

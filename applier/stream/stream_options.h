@@ -20,9 +20,9 @@ struct stream_options {
 	struct buffer filters;
 };
 
-/* `streaming`: transactions are sent while they are open, too. */
+/* `text_names`: further tables whose values are needed as text; `streaming`: transactions are sent while they are open, too. */
 void stream_options_init(struct stream_options *options, const struct config *config,
-						 const struct catalog *catalog, bool streaming);
+						 const struct catalog *catalog, const struct buffer *text_names, bool streaming);
 void stream_options_fini(struct stream_options *options);
 
 #endif
