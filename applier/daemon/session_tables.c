@@ -155,7 +155,7 @@ hold_failed(struct session *s, struct table *table, const struct check_item *ite
 
 /* Whether the configuration has other things about the table than it was copied by. */
 static bool
-is_configured_anew(const struct precheck *precheck, uint32_t oid)
+is_configured_otherwise(const struct precheck *precheck, uint32_t oid)
 {
 	for (unsigned i = 0; i < precheck->count; i++)
 		if (precheck->items[i].oid == oid && precheck->items[i].outcome == CHECK_FAILED &&
@@ -168,7 +168,7 @@ is_configured_anew(const struct precheck *precheck, uint32_t oid)
 static bool
 is_lost_condition(const struct precheck *precheck, const struct check_item *item)
 {
-	return strcmp(item->name, "where") == 0 && !is_configured_anew(precheck, item->oid);
+	return strcmp(item->name, "where") == 0 && !is_configured_otherwise(precheck, item->oid);
 }
 
 /* Whether the failure is caused by a change of the target or of privileges, not by the configuration. */

@@ -103,7 +103,7 @@ $t->run_ok('run', '--until', 'current');
 good_is_level('at the end');
 matching_ok($_) for @filtered;
 
-# ---- a condition that the configuration has anew is refused, and holds nothing
+# ---- a condition that is new in the configuration is refused, and holds nothing
 
 $where{renamed} = 'nothing > 2';
 configure('hold');

@@ -50,7 +50,7 @@ sub others_go_on_ok
 $t->start;
 $t->poll_ok(sub { $t->log =~ /streaming from/ }, 'it streams');
 
-# What its checks find must not be forgotten by the next look for new tables, which would begin the session anew each time.
+# What its checks find must not be forgotten by the next look for new tables, which would begin the session again each time.
 subtest 'a new table whose target has rows' => sub {
 	$t->destination_sql('CREATE TABLE filled (id int PRIMARY KEY); INSERT INTO filled VALUES (7)');
 	$t->source_sql('CREATE TABLE filled (id int PRIMARY KEY); INSERT INTO filled VALUES (1)');
