@@ -440,8 +440,11 @@ take_over(struct relation_cache *cache, struct relation_entry *entry, const stru
 static bool
 is_below_unselected(Relation relation, Oid target)
 {
-	return relation->rd_rel->relispartition &&
-		   llast_oid(get_partition_ancestors(RelationGetRelid(relation))) != target;
+	List *ancestors =
+		relation->rd_rel->relispartition ? get_partition_ancestors(RelationGetRelid(relation)) : NIL;
+
+	/* A partition that is being detached has none. */
+	return ancestors != NIL && llast_oid(ancestors) != target;
 }
 
 /*

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use IPC::Run;
 use lib "$FindBin::RealBin/../lib";
 use SluiceTest;
 use Test::More;
@@ -56,5 +57,20 @@ $t->wait_applied_ok('all is applied');
 $t->all_equal_ok(@tables);
 is($t->stop, 0, 'it stops');
 unlike($t->run_ok('run', '--until', 'current')->{stderr}, qr/is copied again/, 'once is enough');
+
+# A partition that is being detached belongs to no table any more, although its own row in the catalog still says so.
+if ($t->source_sql('SHOW server_version_num') >= 140000)
+{
+	my $reader = SluiceTest::hold($t->source_conninfo, 'SELECT count(*) FROM a_root');
+	my $detaching = IPC::Run::start([ 'psql', '-XAqt', '-d', $t->source_conninfo, '-c', 'ALTER TABLE a_root DETACH PARTITION a_leaf CONCURRENTLY' ]);
+	$t->poll_ok(sub { $t->source_sql('SELECT count(*) FROM pg_inherits WHERE inhdetachpending') eq '1' }, 'a partition is being detached');
+	$t->source_sql('INSERT INTO a_leaf VALUES (50); INSERT INTO a_good VALUES (50)');
+	$t->run_ok('run', '--until', 'current');
+	$t->equal_ok('public.a_good');
+	SluiceTest::release($reader);
+	ok($detaching->finish, 'it is detached');
+	$t->run_ok('run', '--until', 'current');
+	$t->all_equal_ok('public.a_root', 'public.a_leaf');
+}
 
 done_testing();
